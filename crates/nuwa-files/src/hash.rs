@@ -1,0 +1,75 @@
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{Error, Result};
+
+/// The XXH3-128 hash of `bytes`, as 32 hexadecimal digits.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes))
+}
+
+/// The XXH3-128 hash of a file's content, read in blocks.
+pub fn hash_file(path: &Path) -> Result<String> {
+    let mut hasher = Xxh3::new();
+    feed(path, &mut hasher)?;
+    Ok(format!("{:032x}", hasher.digest128()))
+}
+
+/// The hash of a file, or of a folder: the names (relative, sorted) and contents of all files below it.
+pub fn hash_path(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return hash_file(path);
+    }
+    let mut files = Vec::new();
+    list(path, &mut files)?;
+    files.sort();
+    let mut hasher = Xxh3::new();
+    for file in files {
+        let name = file.strip_prefix(path).unwrap_or(&file);
+        hasher.update(name.to_string_lossy().as_bytes());
+        hasher.update(&[0]);
+        feed(&file, &mut hasher)?;
+    }
+    Ok(format!("{:032x}", hasher.digest128()))
+}
+
+fn feed(path: &Path, hasher: &mut Xxh3) -> Result<()> {
+    let mut file = File::open(path).map_err(Error::read(path))?;
+    let mut block = vec![0; 1 << 18];
+    loop {
+        let count = file.read(&mut block).map_err(Error::read(path))?;
+        if count == 0 {
+            return Ok(());
+        }
+        hasher.update(&block[..count]);
+    }
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let path = entry.map_err(Error::read(folder))?.path();
+        if path.is_dir() { list(&path, files)? } else { files.push(path) }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_hash_sees_names_and_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, text: &str| {
+            fs::write(folder.path().join(name), text).unwrap();
+            hash_path(folder.path()).unwrap()
+        };
+        let first = of("a", "1");
+        assert_ne!(first, of("a", "2"));
+        assert_eq!(first, of("a", "1"));
+        assert_ne!(first, of("b", ""));
+    }
+}

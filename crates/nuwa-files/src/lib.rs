@@ -1,0 +1,15 @@
+//! Files that are whole or absent, content hashes, and the counts of long work.
+//!
+//! Every artifact is written to a temporary name in its own folder and renamed when it is complete, so a
+//! killed run or a full disk never leaves half a file under a final name.
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod error;
+mod hash;
+mod progress;
+
+pub use atomic::{AtomicFile, open_for_append, write_atomically, write_json};
+pub use error::{Error, Result, read, read_json, read_to_string};
+pub use hash::{hash_bytes, hash_file, hash_path};
+pub use progress::Progress;
