@@ -1,0 +1,92 @@
+//! `tokenizer_config.json` and the small files beside it.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Error, Result};
+
+/// What a tokenizer says about itself apart from its vocabulary, kept as it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    values: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads the folder's `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja`, each of
+    /// which may be absent.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let mut values = read_object(&folder.join("special_tokens_map.json"))?;
+        values.extend(read_object(&folder.join("tokenizer_config.json"))?);
+        let template = folder.join("chat_template.jinja");
+        if template.is_file() {
+            values.insert("chat_template".into(), nuwa_files::read_to_string(&template)?.into());
+        }
+        Ok(Self { values })
+    }
+
+    /// A configuration that transformers reads with its general class, which takes `tokenizer.json` as it is.
+    pub fn new(special: &[(&str, &str)]) -> Self {
+        let mut values = Map::new();
+        values.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
+        values.insert("clean_up_tokenization_spaces".into(), false.into());
+        values.extend(special.iter().map(|&(role, token)| (role.to_string(), Value::from(token))));
+        Self { values }
+    }
+
+    pub fn with_chat_template(mut self, template: &str) -> Self {
+        self.values.insert("chat_template".into(), template.into());
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The token with a role, such as `eos_token`; it is written as a string or as an object with `content`.
+    pub fn token(&self, role: &str) -> Option<&str> {
+        let value = self.values.get(role)?;
+        value.as_str().or_else(|| value["content"].as_str())
+    }
+
+    /// The chat template; of several named ones the one called `default`.
+    pub fn chat_template(&self) -> Option<&str> {
+        match self.values.get("chat_template")? {
+            Value::String(template) => Some(template),
+            Value::Array(named) => {
+                let chosen = named.iter().find(|entry| entry["name"] == "default").or(named.first())?;
+                chosen["template"].as_str()
+            }
+            _ => None,
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        match self.is_empty() {
+            true => json!({"tokenizer_class": "PreTrainedTokenizerFast"}),
+            false => Value::Object(self.values.clone()),
+        }
+    }
+}
+
+fn read_object(path: &Path) -> Result<Map<String, Value>> {
+    if !path.is_file() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(&nuwa_files::read(path)?).map_err(|error| Error::json(path, &error))? {
+        Value::Object(values) => Ok(values),
+        other => Err(Error::invalid(path, format!("expected an object, found {}", kind_of(&other)))),
+    }
+}
+
+/// What a JSON value is, for messages.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,110 @@
+//! The forms a tokenizer is found in, each turned into a `tokenizer.json`.
+
+mod gpt2;
+mod hugging_face;
+mod llama2c;
+mod sentencepiece;
+mod tiktoken;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tokenizers::Tokenizer as Pipeline;
+
+use crate::config::Config;
+use crate::{Error, Result};
+
+/// A tokenizer as read.
+pub struct Source {
+    /// The file that messages name.
+    pub path: PathBuf,
+    /// The text of `tokenizer.json`.
+    pub json: String,
+    /// The same, parsed.
+    pub value: Value,
+    pub pipeline: Pipeline,
+    /// Empty where the form has no such thing.
+    pub config: Config,
+}
+
+impl Source {
+    /// A source made here: `value` is a `tokenizer.json` whose vocabulary may be in any order.
+    pub fn from_value(path: &Path, value: Value, config: Config) -> Result<Self> {
+        let pipeline = hugging_face::pipeline(path, &value)?;
+        let json = pipeline.to_string(true).map_err(|error| Error::invalid(path, error.to_string()))?;
+        let value = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
+        Ok(Self { path: path.to_path_buf(), json, value, pipeline, config })
+    }
+}
+
+/// Reads whatever tokenizer `path` is or holds.
+pub fn read(path: &Path) -> Result<Source> {
+    let file = if path.is_dir() { find(path)? } else { path.to_path_buf() };
+    let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match name.as_str() {
+        "encoder.json" | "vocab.bpe" => {
+            gpt2::read(&beside(&file, "encoder.json"), &beside(&file, "vocab.bpe"))
+        }
+        "vocab.json" | "merges.txt" => gpt2::read(&beside(&file, "vocab.json"), &beside(&file, "merges.txt")),
+        _ if name.ends_with(".json") => hugging_face::read(&file),
+        _ if name.ends_with(".tiktoken") => tiktoken::read(&file),
+        _ if name.ends_with(".bin") => llama2c::read(&file),
+        _ => by_content(&file),
+    }
+}
+
+fn beside(file: &Path, name: &str) -> PathBuf {
+    file.with_file_name(name)
+}
+
+/// `tokenizer.model` is SentencePiece's, or, with Llama 3, a tiktoken file.
+fn by_content(file: &Path) -> Result<Source> {
+    let bytes = nuwa_files::read(file)?;
+    match bytes.first() {
+        None => Err(Error::UnknownForm { path: file.to_path_buf(), reason: "the file is empty".into() }),
+        Some(b'{') => hugging_face::read(file),
+        Some(_) if tiktoken::looks_like(&bytes) => tiktoken::read(file),
+        Some(0x0a) => sentencepiece::read(file),
+        Some(_) => {
+            let reason = "it is neither JSON, nor a tiktoken file, nor a SentencePiece model".into();
+            Err(Error::UnknownForm { path: file.to_path_buf(), reason })
+        }
+    }
+}
+
+/// The tokenizer file of a folder, the most telling form first.
+fn find(folder: &Path) -> Result<PathBuf> {
+    for (name, partner) in
+        [("tokenizer.json", "tokenizer.json"), ("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt")]
+    {
+        if folder.join(name).is_file() && folder.join(partner).is_file() {
+            return Ok(folder.join(name));
+        }
+    }
+    let names = sorted_names(folder)?;
+    let is_llama2c = |name: &str| name.starts_with("tok") && name.ends_with(".bin");
+    let found = names.iter().find(|name| name.ends_with(".tiktoken"));
+    let found = found.or_else(|| names.iter().find(|name| *name == "tokenizer.model"));
+    let found = found.or_else(|| names.iter().find(|name| is_llama2c(name)));
+    found.map(|name| folder.join(name)).ok_or_else(|| Error::NoTokenizer { path: folder.to_path_buf() })
+}
+
+fn sorted_names(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names
+            .push(entry.map_err(nuwa_files::Error::read(folder))?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// An entry of `added_tokens`.
+pub fn added_token(id: u32, content: &str, special: bool) -> Value {
+    serde_json::json!({
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": special,
+    })
+}

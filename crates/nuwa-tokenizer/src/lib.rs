@@ -1,0 +1,23 @@
+//! Text to token ids and back: training, loading, saving, streaming, chat templates.
+//!
+//! A [`Tokenizer`] is always a Hugging Face `tokenizer.json` with its `tokenizer_config.json`; the other formats
+//! are turned into that form when they are read, so whatever was loaded can be saved for other programs.
+#![forbid(unsafe_code)]
+
+mod byte_level;
+mod bytes;
+mod chat;
+mod config;
+mod decode;
+mod error;
+mod import;
+mod split;
+mod tokenizer;
+mod train;
+
+pub use chat::{CHAT_TEMPLATE, Message};
+pub use decode::StreamDecoder;
+pub use error::{Error, Result};
+pub use split::SplitRule;
+pub use tokenizer::Tokenizer;
+pub use train::{END_OF_TEXT, MESSAGE_END, MESSAGE_START, TrainSettings, train};

@@ -1,0 +1,71 @@
+use std::fs;
+use std::path::Path;
+
+use nuwa_tokenizer::Tokenizer;
+use serde_json::Value;
+
+use crate::shared;
+
+/// SHA-256 is only needed to read the golden file, so it is spelt out here rather than depended upon.
+mod sha256;
+
+fn check(name: &str, path: &str) {
+    let (Some(data), Some(folder)) = (shared(name, ""), shared(name, path)) else { return };
+    let tokenizer = Tokenizer::load(&folder).unwrap();
+    let golden = fs::read_to_string(data.join("tokenizers/golden/golden.jsonl")).unwrap();
+    let lines = golden.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut compared = 0;
+    for line in lines.filter(|line| line["tokenizer"] == name) {
+        compare(&tokenizer, &line, &data);
+        compared += 1;
+    }
+    assert!(compared > 5, "{compared} golden texts for {name}");
+}
+
+fn compare(tokenizer: &Tokenizer, line: &Value, data: &Path) {
+    let file = line["file"].as_str().unwrap();
+    let text = fs::read_to_string(data.join(file)).unwrap();
+    let ids = tokenizer.encode(&text).unwrap();
+    let first: Vec<u64> = line["first"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
+    assert_eq!(ids[..24].iter().map(|&id| u64::from(id)).collect::<Vec<_>>(), first, "{file}");
+    assert_eq!(ids.len() as u64, line["n"].as_u64().unwrap(), "{file}");
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    assert_eq!(sha256::hex(&bytes), line["sha256_u32le"].as_str().unwrap(), "{file}");
+    if line["tokenizer"] != "bert" {
+        assert_eq!(tokenizer.decode(&ids).unwrap(), text, "{file}");
+    }
+}
+
+#[test]
+fn gpt2_gives_the_official_ids() {
+    check("r50k_base(gpt2)", "tokenizers/gpt2");
+}
+
+#[test]
+fn cl100k_gives_the_official_ids() {
+    check("cl100k_base", "tokenizers/cl100k_base.tiktoken");
+}
+
+#[test]
+fn bert_gives_the_official_ids() {
+    check("bert", "tokenizers/bert");
+}
+
+#[test]
+fn the_saved_form_gives_the_same_ids_by_the_library_alone() {
+    let name = "the_saved_form_gives_the_same_ids_by_the_library_alone";
+    let Some(data) = shared(name, "") else { return };
+    let text = fs::read_to_string(data.join("corpus/mars/chinese.utf8.txt")).unwrap();
+    for path in ["tokenizers/gpt2", "tokenizers/cl100k_base.tiktoken", "tokenizers/llama2/tokenizer.model"] {
+        let tokenizer = Tokenizer::load(&data.join(path)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        tokenizer.save(folder.path()).unwrap();
+        let saved = Tokenizer::load(folder.path()).unwrap();
+        let ids = tokenizer.encode(&text).unwrap();
+        assert_eq!(saved.encode(&text).unwrap(), ids, "{path}");
+        assert_eq!(saved.encode_by_library(&text).unwrap(), ids, "{path}");
+        assert_eq!(saved.decode(&ids).unwrap(), text, "{path}");
+        assert_eq!(saved.vocab_size(), tokenizer.vocab_size());
+        assert_eq!(saved.end_of_text(), tokenizer.end_of_text());
+    }
+}

@@ -1,0 +1,112 @@
+use std::fs;
+use std::sync::LazyLock;
+
+use nuwa_tokenizer::{SplitRule, Tokenizer, TrainSettings, train};
+use proptest::prelude::*;
+
+use crate::{corpus, shared, trained};
+
+static OURS: LazyLock<Tokenizer> = LazyLock::new(|| trained(600));
+static BY_RULE: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
+    let rules = [SplitRule::Llama3, SplitRule::Qwen2, SplitRule::Gpt2];
+    let settings = rules.map(|split| TrainSettings { vocab_size: 500, split, ..TrainSettings::default() });
+    settings.iter().map(|settings| train(corpus().into_iter(), settings, &mut |_| {}).unwrap()).collect()
+});
+
+/// Text of the kinds that trip tokenizers: odd blanks, digits, marks, Chinese, emoji, and anything else.
+fn odd_text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        "[a-zA-Z]{1,8}",
+        "[0-9]{1,7}",
+        "[ \t\r\n\u{a0}\u{3000}\u{2028}\u{85}]{1,4}",
+        "[一-龥]{1,6}",
+        "[ぁ-んァ-ヶ]{1,4}",
+        "[!-/:-@。，！？「」]{1,3}",
+        "['’](s|t|RE|ll|d)",
+        Just("👩‍👩‍👧‍👦🇨🇳e\u{301}\u{200b}\u{feff}".to_string()),
+        Just("<|endoftext|><|im_start|>".to_string()),
+        "\\PC{0,6}",
+        any::<String>(),
+    ];
+    prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn decoding_undoes_encoding(text in odd_text()) {
+        let ids = OURS.encode(&text).unwrap();
+        prop_assert_eq!(OURS.decode(&ids).unwrap(), text.clone());
+        let ids = OURS.encode_with_special_tokens(&text).unwrap();
+        prop_assert_eq!(OURS.decode(&ids).unwrap(), text);
+    }
+
+    #[test]
+    fn the_fast_road_gives_the_librarys_ids(text in odd_text()) {
+        for tokenizer in BY_RULE.iter().chain([&*OURS]) {
+            prop_assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_stream_gives_the_same_text_in_whole_characters(ids in prop::collection::vec(0_u32..600, 0..60)) {
+        let mut stream = OURS.stream_decoder();
+        let mut text = String::new();
+        for &id in &ids {
+            text.extend(stream.push(id).unwrap());
+        }
+        text += &stream.finish();
+        prop_assert_eq!(text, OURS.decode(&ids).unwrap());
+    }
+
+    #[test]
+    fn a_stream_never_cuts_a_character(text in odd_text()) {
+        let mut stream = OURS.stream_decoder();
+        let mut position = 0;
+        for id in OURS.encode(&text).unwrap() {
+            if let Some(part) = stream.push(id).unwrap() {
+                prop_assert!(text[position..].starts_with(&part));
+                position += part.len();
+            }
+        }
+        prop_assert_eq!(stream.finish(), "");
+        prop_assert_eq!(position, text.len());
+    }
+}
+
+#[test]
+fn long_words_are_merged_as_the_library_does() {
+    let words =
+        ["ab".repeat(400), "大海河流".repeat(200), "=".repeat(5000), "theriverrunstotheseathe".repeat(50)];
+    for tokenizer in BY_RULE.iter().chain([&*OURS]) {
+        for word in &words {
+            assert_eq!(tokenizer.encode(word).unwrap(), tokenizer.encode_by_library(word).unwrap());
+        }
+    }
+}
+
+#[test]
+fn real_vocabularies_give_the_librarys_ids_on_every_language() {
+    let name = "real_vocabularies_give_the_librarys_ids_on_every_language";
+    let Some(data) = shared(name, "") else { return };
+    for path in ["tokenizers/gpt2", "tokenizers/cl100k_base.tiktoken"] {
+        let tokenizer = Tokenizer::load(&data.join(path)).unwrap();
+        for entry in fs::read_dir(data.join("corpus/mars")).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text).unwrap());
+        }
+    }
+}
+
+#[test]
+fn wordpieces_stream_as_they_decode() {
+    let Some(path) = shared("wordpieces_stream_as_they_decode", "tokenizers/bert") else { return };
+    let bert = Tokenizer::load(&path).unwrap();
+    let ids = bert.encode("The unbelievable river, isn't it? 大海 running.").unwrap();
+    let mut stream = bert.stream_decoder();
+    let mut text = String::new();
+    for &id in &ids {
+        text.extend(stream.push(id).unwrap());
+    }
+    text += &stream.finish();
+    assert_eq!(text, bert.decode(&ids).unwrap());
+}
