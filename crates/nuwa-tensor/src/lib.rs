@@ -1,0 +1,46 @@
+//! The engine of Nuwa: tensors, a tape of coarse fused operations, flat parameters, seeded randomness.
+//!
+//! - [`Tensor`]: a contiguous row-major block of `f32` from a [pool](Tape) of buffers.
+//! - [`Parameters`]: all weights of a model in one flat block, their gradients in a second one, so that
+//!   clipping, the optimizer and a checkpoint are single passes.
+//! - [`Tape`]: runs operations and records how to go back. Each operation is a folder under [`ops`] with its
+//!   formula, shapes, errors and backward in `mod.rs` and its kernels in `cpu.rs`.
+//! - [`Random`]: Philox, a counter-based generator: the same (seed, stream, index) gives the same number on any
+//!   machine and in any order.
+//!
+//! Kernels are written as plain loops over fixed-width lanes and compiled once per instruction set
+//! ([`simd`]); the level is chosen at run time. Sums over rows run in fixed chunks whose partial results are
+//! added in order, so results do not depend on the number of threads.
+
+mod error;
+mod gradients;
+pub mod ops;
+mod parameters;
+mod pool;
+mod random;
+mod shape;
+pub mod simd;
+mod tape;
+mod tensor;
+
+pub use error::{Error, Result};
+pub use ops::attention::{HeadLayout, KeyValueCache, Visibility};
+pub use ops::cross_entropy::LossRows;
+pub use ops::optimizer::{AdamWSettings, AdamWState};
+pub use ops::rotary::RotaryTable;
+pub use parameters::{Parameter, ParameterEntry, ParameterValues, Parameters, ParametersBuilder};
+pub use random::Random;
+pub use shape::Shape;
+pub use tape::Tape;
+pub use tensor::Tensor;
+
+/// Where tensors live and operations run.
+///
+/// One processor kind exists today; GPUs join here and in a `cuda.rs` beside each `cpu.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor, through rayon's global thread pool.
+    #[default]
+    Cpu,
+}

@@ -1,0 +1,71 @@
+//! The non-linear maps of feed-forward layers, elementwise or gated.
+//!
+//! | name | formula | source |
+//! | --- | --- | --- |
+//! | [`Activation::GeluTanh`] | `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` | Hendrycks and Gimpel 2016, as in GPT-2 |
+//! | [`Activation::Gelu`] | `x/2 (1 + erf(x / sqrt 2))` | Hendrycks and Gimpel 2016, exact |
+//! | [`Activation::Silu`] | `x / (1 + e^-x)` | Elfwing et al. 2017 |
+//!
+//! Gated: the input `[.., 2 h]` holds the gate first, then the value; `y = f(gate) * value`, `[.., h]`. With SiLU
+//! this is SwiGLU (Shazeer 2020).
+
+mod cpu;
+
+use std::sync::Arc;
+
+use crate::ops::linear::with_width;
+use crate::{Error, Result, Tape, Tensor};
+
+/// Which non-linear map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// GELU by the tanh formula.
+    GeluTanh,
+    /// GELU by the error function.
+    Gelu,
+    /// SiLU, also called swish.
+    Silu,
+}
+
+impl Tape {
+    /// `f(x)`, elementwise.
+    ///
+    /// # Errors
+    /// When `x` belongs to an earlier pass.
+    pub fn activation(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        let mut y = self.pool().take(x.data().len());
+        cpu::forward(activation, x.data(), &mut y, x.width());
+        let x_saved = x.clone();
+        self.record(&[x], &[], x.shape().clone(), Arc::new(y), move |dy, gradients| {
+            let width = x_saved.width();
+            gradients.add(&x_saved, |dx, accumulate| {
+                cpu::backward(activation, x_saved.data(), dy, dx, width, accumulate);
+            });
+            Ok(())
+        })
+    }
+
+    /// `f(gate) * value` for rows that hold gate and value side by side.
+    ///
+    /// # Errors
+    /// When the width of `x` is odd.
+    pub fn gated_activation(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        if !x.width().is_multiple_of(2) {
+            return Err(Error::shape(
+                "gated_activation",
+                format!("x has shape {}, its width must be even", x.shape()),
+            ));
+        }
+        let half = x.width() / 2;
+        let shape = with_width(x.shape(), half);
+        let mut y = self.pool().take(shape.elements());
+        cpu::gated_forward(activation, x.data(), &mut y, half);
+        let x_saved = x.clone();
+        self.record(&[x], &[], shape, Arc::new(y), move |dy, gradients| {
+            gradients.add(&x_saved, |dx, accumulate| {
+                cpu::gated_backward(activation, x_saved.data(), dy, dx, half, accumulate);
+            });
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! Scaled dot-product attention over packed rows, with grouped heads and any contiguous view of the keys.
+//!
+//! `y_i = sum over j of softmax_j(q_i . k_j / sqrt(head_dim)) v_j` (Vaswani et al. 2017), for the keys `j` that query `i`
+//! sees. Rows are packed `[queries | keys | values]`, `[rows, (heads + 2 kv_heads) head_dim]`; query head `h` uses
+//! key-value head `h / (heads / kv_heads)` (Ainslie et al. 2023). The output is `[rows, heads head_dim]`.
+//!
+//! Each query sees one contiguous range of keys, which is enough for causal, bidirectional, prefix and sliding-window
+//! attention, for padding and for document boundaries: see [`Visibility`].
+//!
+//! Scores exist for one block of queries and keys at a time, with running maxima and sums (Milakov and Gimelshein
+//! 2018; Dao et al., "FlashAttention" 2022), so memory is linear in the length. Backward computes them again from
+//! the saved logarithm of each row's sum: with `D_i = dy_i . y_i`, `dP = dy v^T`, `dS = P (dP - D)`,
+//! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
+
+mod cpu;
+
+use std::sync::Arc;
+
+use crate::ops::linear::with_width;
+use crate::{Error, Result, Tape, Tensor};
+
+/// How a packed row is cut into heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLayout {
+    /// Query heads.
+    pub heads: usize,
+    /// Key-value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Features a head.
+    pub head_dim: usize,
+}
+
+impl HeadLayout {
+    /// The width of a packed row `[queries | keys | values]`.
+    pub fn width(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
+    }
+
+    /// The width of the queries, and of the output.
+    pub fn query_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// The width of the keys, and of the values.
+    pub fn key_width(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Query heads that share one key-value head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    pub(crate) fn check(&self, operation: &'static str, qkv: &Tensor) -> Result<()> {
+        if self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads) && qkv.width() == self.width() {
+            return Ok(());
+        }
+        Err(Error::shape(operation, format!("rows of shape {} do not fit {self:?}", qkv.shape())))
+    }
+}
+
+/// Which keys each query sees: for query `i` of a sequence the keys `first <= j < end` of the same sequence.
+#[derive(Debug, Clone)]
+pub struct Visibility {
+    sequences: usize,
+    length: usize,
+    ranges: Arc<[[u32; 2]]>,
+}
+
+impl Visibility {
+    /// Any ranges: `ranges[s * length + i]` is `[first, end)` for query `i` of sequence `s`.
+    ///
+    /// # Errors
+    /// When there are not `sequences * length` ranges, or one does not lie within its sequence.
+    pub fn new(sequences: usize, length: usize, ranges: Vec<[u32; 2]>) -> Result<Self> {
+        if ranges.len() != sequences * length {
+            let reason = format!("{sequences} sequences of {length} got {} ranges", ranges.len());
+            return Err(Error::shape("visibility", reason));
+        }
+        if let Some([first, end]) = ranges.iter().find(|[first, end]| first > end || *end as usize > length) {
+            return Err(Error::shape(
+                "visibility",
+                format!("range {first}..{end} is not within 0..{length}"),
+            ));
+        }
+        Ok(Self { sequences, length, ranges: ranges.into() })
+    }
+
+    /// Each query sees itself and everything before it.
+    pub fn causal(sequences: usize, length: usize) -> Self {
+        Self::of(sequences, length, |i| [0, i + 1])
+    }
+
+    /// Each query sees the whole sequence.
+    pub fn full(sequences: usize, length: usize) -> Self {
+        Self::of(sequences, length, |_| [0, length as u32])
+    }
+
+    fn of(sequences: usize, length: usize, range: impl Fn(u32) -> [u32; 2]) -> Self {
+        let one: Vec<[u32; 2]> = (0..length as u32).map(range).collect();
+        Self { sequences, length, ranges: one.repeat(sequences).into() }
+    }
+
+    /// The same, but each query sees at most `window` keys up to and including its own position.
+    #[must_use]
+    pub fn within_window(&self, window: usize) -> Self {
+        self.narrowed(|i, [first, end]| [first.max((i + 1).saturating_sub(window) as u32), end])
+    }
+
+    /// The same, but no query sees keys before the start of its document; `starts[s * length + i]` is the position in
+    /// sequence `s` where the document of position `i` begins.
+    ///
+    /// # Panics
+    /// When there is not one start a position.
+    #[must_use]
+    pub fn within_documents(&self, starts: &[u32]) -> Self {
+        assert_eq!(starts.len(), self.ranges.len(), "one document start a position");
+        let ranges = self.ranges.iter().zip(starts).map(|(&[first, end], &start)| [first.max(start), end]);
+        Self { ranges: ranges.collect(), ..*self }
+    }
+
+    fn narrowed(&self, narrow: impl Fn(usize, [u32; 2]) -> [u32; 2]) -> Self {
+        let ranges = self.ranges.iter().enumerate().map(|(row, &range)| narrow(row % self.length, range));
+        Self { ranges: ranges.collect(), ..*self }
+    }
+
+    /// How many sequences.
+    pub fn sequences(&self) -> usize {
+        self.sequences
+    }
+
+    /// Positions a sequence.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// The keys and values of the positions seen so far, for one layer and one sequence.
+#[derive(Debug, Clone)]
+pub struct KeyValueCache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    width: usize,
+    length: usize,
+    capacity: usize,
+}
+
+impl KeyValueCache {
+    /// Room for `capacity` positions.
+    pub fn new(heads: HeadLayout, capacity: usize) -> Self {
+        let width = heads.key_width();
+        Self {
+            keys: vec![0.0; capacity * width],
+            values: vec![0.0; capacity * width],
+            width,
+            length: 0,
+            capacity,
+        }
+    }
+
+    /// The number of positions it holds.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The number of positions it has room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Forgets all positions from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    fn append(&mut self, qkv: &Tensor, heads: HeadLayout) -> Result<()> {
+        let needed = self.length + qkv.rows();
+        if needed > self.capacity {
+            return Err(Error::CacheFull { needed, capacity: self.capacity });
+        }
+        let keys = self.keys[self.length * self.width..].chunks_exact_mut(self.width);
+        let values = self.values[self.length * self.width..].chunks_exact_mut(self.width);
+        for ((row, key), value) in qkv.data().chunks_exact(heads.width()).zip(keys).zip(values) {
+            let (row_key, row_value) = row[heads.query_width()..].split_at(self.width);
+            key.copy_from_slice(row_key);
+            value.copy_from_slice(row_value);
+        }
+        self.length = needed;
+        Ok(())
+    }
+}
+
+impl Tape {
+    /// Attention of packed rows over the keys that `visibility` names; see [the module](self).
+    ///
+    /// # Errors
+    /// When the width of `qkv` is not that of `heads`, or its rows are not those of `visibility`.
+    pub fn attention(&self, qkv: &Tensor, heads: HeadLayout, visibility: &Visibility) -> Result<Tensor> {
+        heads.check("attention", qkv)?;
+        if qkv.rows() != visibility.ranges.len() {
+            let reason = format!(
+                "{} rows, but {} sequences of {}",
+                qkv.rows(),
+                visibility.sequences,
+                visibility.length
+            );
+            return Err(Error::shape("attention", reason));
+        }
+        let shape = with_width(qkv.shape(), heads.query_width());
+        let mut y = self.pool().take(shape.elements());
+        let mut log_sums = self.pool().take(qkv.rows() * heads.heads);
+        cpu::forward(qkv.data(), heads, visibility.length, &visibility.ranges, &mut y, &mut log_sums);
+
+        let y = Arc::new(y);
+        let (saved, output, visibility) = (qkv.clone(), Arc::clone(&y), visibility.clone());
+        self.record(&[qkv], &[], shape, y, move |dy, gradients| {
+            let mut by_head = gradients.pool().take_zeroed(saved.data().len());
+            let saved_forward = cpu::Saved { qkv: saved.data(), output: &output, log_sums: &log_sums };
+            cpu::backward(&saved_forward, dy, heads, visibility.length, &visibility.ranges, &mut by_head);
+            gradients.add(&saved, |dx, accumulate| {
+                cpu::rows_from_heads(&by_head, heads, visibility.length, dx, accumulate);
+            });
+            Ok(())
+        })
+    }
+
+    /// Attention of new rows of one sequence over the cached positions and themselves, causally; appends their keys and
+    /// values to `cache`.
+    ///
+    /// # Errors
+    /// When the width of `qkv` is not that of `heads`, the cache has no room, or `qkv` needs a gradient.
+    pub fn cached_attention(
+        &self,
+        qkv: &Tensor,
+        heads: HeadLayout,
+        cache: &mut KeyValueCache,
+        window: Option<usize>,
+    ) -> Result<Tensor> {
+        heads.check("attention", qkv)?;
+        let past = cache.length;
+        cache.append(qkv, heads)?;
+        let first = |position: usize| window.map_or(0, |window| (position + 1).saturating_sub(window)) as u32;
+        let ranges: Vec<[u32; 2]> =
+            (past..cache.length).map(|position| [first(position), position as u32 + 1]).collect();
+        let shape = with_width(qkv.shape(), heads.query_width());
+        let mut y = self.pool().take(shape.elements());
+        cpu::forward_cached(qkv.data(), &cache.keys, &cache.values, heads, &ranges, &mut y);
+        self.untracked("cached_attention", &[qkv], shape, y)
+    }
+}

@@ -1,0 +1,18 @@
+use crate::ops::parallel::rows_mut;
+
+pub fn forward(ids: &[u32], table: &[f32], y: &mut [f32], width: usize) {
+    rows_mut(y, width, |first, rows| {
+        for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[first..]) {
+            row.copy_from_slice(&table[id as usize * width..][..width]);
+        }
+    });
+}
+
+/// In order of position: two threads must not add to the same row, and the order of sums stays fixed.
+pub fn backward(ids: &[u32], dy: &[f32], table: &mut [f32], width: usize) {
+    for (row, &id) in dy.chunks_exact(width).zip(ids) {
+        for (sum, value) in table[id as usize * width..][..width].iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Splitting rows over threads, always into the same chunks whatever the number of threads.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::pool::Pool;
+
+/// Elements a chunk should hold: large against the cost of handing it to another thread (about 10 us).
+const CHUNK_ELEMENTS: usize = 1 << 15;
+
+/// Partial sums that a reduction over rows is cut into at most.
+const PARTIALS: usize = 16;
+
+/// Calls `f(first row, rows of the chunk)` for chunks of `out`, in parallel where there is enough to do.
+pub fn rows_mut(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    let rows_per_chunk = (CHUNK_ELEMENTS / width.max(1)).max(1);
+    chunks_mut(out, width, rows_per_chunk, f);
+}
+
+/// As [`rows_mut`] with a given number of rows a chunk.
+pub fn chunks_mut(
+    out: &mut [f32],
+    width: usize,
+    rows_per_chunk: usize,
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    if out.is_empty() {
+        return;
+    }
+    let chunk = rows_per_chunk * width;
+    if out.len() <= chunk {
+        return f(0, out);
+    }
+    out.par_chunks_mut(chunk).enumerate().for_each(|(index, rows)| f(index * rows_per_chunk, rows));
+}
+
+/// Adds to `total` (one row) the sum over rows that `f(rows, partial)` adds up for a range of rows: the partial sums
+/// are made in parallel and added in order.
+pub fn sum_rows(
+    pool: &Arc<Pool>,
+    total: &mut [f32],
+    rows: usize,
+    f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
+) {
+    let width = total.len();
+    if rows * width <= CHUNK_ELEMENTS {
+        return f(0..rows, total);
+    }
+    let step = rows.div_ceil(PARTIALS);
+    let mut partials = pool.take_zeroed(rows.div_ceil(step) * width);
+    partials.par_chunks_mut(width).enumerate().for_each(|(index, partial)| {
+        f(index * step..((index + 1) * step).min(rows), partial);
+    });
+    for partial in partials.chunks_exact(width) {
+        for (sum, value) in total.iter_mut().zip(partial) {
+            *sum += value;
+        }
+    }
+}

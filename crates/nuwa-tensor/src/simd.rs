@@ -1,0 +1,212 @@
+//! Plain loops, compiled once per instruction set, chosen at run time.
+//!
+//! A kernel wrapped in `vectorised!` is one portable body; the compiler turns its fixed-width inner loops into
+//! AVX2 or AVX-512 code in the copies that may use those instructions. There is no second source to keep equal.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How many `f32` partial sums a reduction keeps: a multiple of every vector width in use.
+pub const LANES: usize = 16;
+
+/// The instruction sets the kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// What the target guarantees: SSE2 on x86-64, NEON on AArch64.
+    Baseline = 1,
+    /// AVX2 with fused multiply-add.
+    Avx2 = 2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512 = 3,
+}
+
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+/// The level in use: the best the processor has, unless [`force`] set a lower one.
+pub fn level() -> Level {
+    match CHOSEN.load(Ordering::Relaxed) {
+        1 => Level::Baseline,
+        2 => Level::Avx2,
+        3 => Level::Avx512,
+        _ => {
+            let best = detect();
+            CHOSEN.store(best as u8, Ordering::Relaxed);
+            best
+        }
+    }
+}
+
+/// Uses `wanted` from now on, or the best the processor has where that is lower. For tests and measurements.
+pub fn force(wanted: Level) {
+    CHOSEN.store(wanted.min(detect()) as u8, Ordering::Relaxed);
+}
+
+/// The best level of this processor.
+#[cfg(target_arch = "x86_64")]
+pub fn detect() -> Level {
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match (avx512 && avx2, avx2) {
+        (true, _) => Level::Avx512,
+        (_, true) => Level::Avx2,
+        _ => Level::Baseline,
+    }
+}
+
+/// The best level of this processor.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn detect() -> Level {
+    Level::Baseline
+}
+
+/// Compiles a function once per [`Level`] and calls the copy for the level in use.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $visibility fn $name($($argument: $type),*) $(-> $output)? {
+            #[inline(always)]
+            fn portable($($argument: $type),*) $(-> $output)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($argument: $type),*) $(-> $output)? {
+                portable($($argument),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            fn avx512($($argument: $type),*) $(-> $output)? {
+                portable($($argument),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            match $crate::simd::level() {
+                // SAFETY: `level` only names instruction sets that this processor was found to have.
+                $crate::simd::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                // SAFETY: as above.
+                $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
+                $crate::simd::Level::Baseline => {}
+            }
+            portable($($argument),*)
+        }
+    };
+}
+pub(crate) use vectorised;
+
+/// `e^x` to about 2 units in the last place, without branches so that loops over it become vector code.
+///
+/// Splits `x = n ln 2 + r` with `|r| <= ln 2 / 2`, takes a degree-6 polynomial of `r` (Cephes `expf`), and scales
+/// by `2^n` through the exponent bits. Below -87.3 it gives 0, above 88.3 infinity, and NaN for NaN.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = x.clamp(-87.3, 88.3);
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = clamped - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let polynomial = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
+        + 1.666_666_5e-1)
+        * r
+        + 0.5;
+    let fraction = polynomial * r * r + r + 1.0;
+    // The low bits of `shifted` hold n itself, so that no conversion to an integer is needed.
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+    let value = fraction * power;
+    let value = if x < -87.3 { 0.0 } else { value };
+    if x > 88.3 { f32::INFINITY } else { value }
+}
+
+/// The hyperbolic tangent through [`exp`]: exact to about 1e-7 in absolute terms.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    let e = exp(2.0 * x.clamp(-20.0, 20.0));
+    (e - 1.0) / (e + 1.0)
+}
+
+/// The error function, absolute error below 2e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+pub(crate) fn erf(x: f32) -> f32 {
+    let magnitude = x.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * magnitude);
+    let polynomial =
+        ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_8) * t - 0.284_496_74) * t + 0.254_829_6) * t;
+    (1.0 - polynomial * exp(-magnitude * magnitude)).copysign(x)
+}
+
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// The sum of `f(i)` over `0..length` in [`LANES`] partial sums, added in a fixed order.
+#[inline(always)]
+pub(crate) fn sum(length: usize, f: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let whole = length - length % LANES;
+    for start in (0..whole).step_by(LANES) {
+        for (lane, total) in lanes.iter_mut().enumerate() {
+            *total += f(start + lane);
+        }
+    }
+    for index in whole..length {
+        lanes[index - whole] += f(index);
+    }
+    lanes.iter().sum()
+}
+
+/// The largest value, or minus infinity of none; NaN is passed over.
+#[inline(always)]
+pub(crate) fn maximum(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane = if value > *lane { value } else { *lane };
+    }
+    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_over_its_whole_range() {
+        for step in -8700..8800 {
+            let x = step as f32 / 100.0;
+            let expected = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - expected).abs() / expected;
+            assert!(error < 3e-7, "exp({x}): relative error {error}");
+        }
+        assert_eq!(exp(-1000.0), 0.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(1000.0), f32::INFINITY);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn tanh_and_erf_are_close() {
+        // erf from 2 / sqrt(pi) times the integral of e^-t^2, by Simpson's rule in f64.
+        let erf_exact = |x: f64| {
+            let steps = 2000;
+            let width = x / f64::from(steps);
+            let f = |i: i32| (-(f64::from(i) * width).powi(2)).exp();
+            let inner: f64 = (1..steps).map(|i| f(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+            2.0 / std::f64::consts::PI.sqrt() * width / 3.0 * (f(0) + inner + f(steps))
+        };
+        for step in -500..500 {
+            let x = step as f32 / 100.0;
+            assert!((f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 3e-7, "tanh({x})");
+            assert!((f64::from(erf(x)) - erf_exact(f64::from(x))).abs() < 4e-7, "erf({x})");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::gradients::Gradients;
+use crate::pool::{Buffer, Pool};
+use crate::{Error, Parameter, Random, Result, Shape, Tensor};
+
+/// A place on the tape: which record, of which pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Node {
+    pass: u32,
+    index: u32,
+}
+
+impl Node {
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+type Backward = Box<dyn FnOnce(&Arc<Buffer>, &mut Gradients) -> Result<()>>;
+
+/// Runs operations and, while recording, remembers how to compute their gradients.
+///
+/// One tape serves a whole run: [`Tape::backward`] empties it and its buffers are used again for the next step.
+/// The operations are methods on it, one folder each under [`ops`](crate::ops).
+pub struct Tape {
+    pool: Arc<Pool>,
+    recording: bool,
+    pass: Cell<u32>,
+    records: RefCell<Vec<Backward>>,
+    random: Cell<Random>,
+    draws: Cell<u64>,
+}
+
+impl Tape {
+    /// A tape for training: records gradients, applies dropout.
+    pub fn training() -> Self {
+        Self::new(true)
+    }
+
+    /// A tape for inference: records nothing, leaves dropout out.
+    pub fn inference() -> Self {
+        Self::new(false)
+    }
+
+    fn new(recording: bool) -> Self {
+        Self {
+            pool: Arc::default(),
+            recording,
+            pass: Cell::new(0),
+            records: RefCell::default(),
+            random: Cell::new(Random::new(0)),
+            draws: Cell::new(0),
+        }
+    }
+
+    /// Whether operations are recorded.
+    pub fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// Sets where random numbers (dropout) come from until the next call: a training loop names its step here, so
+    /// that a resumed run draws what the uninterrupted one drew.
+    pub fn set_random(&self, random: Random) {
+        self.random.set(random);
+        self.draws.set(0);
+    }
+
+    /// An independent generator for the next random operation.
+    pub(crate) fn next_random(&self) -> Random {
+        let draw = self.draws.get();
+        self.draws.set(draw + 1);
+        self.random.get().stream(draw)
+    }
+
+    /// The largest number of `f32` elements that tensors of this tape used at one time.
+    pub fn peak_elements(&self) -> usize {
+        self.pool.peak_elements()
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// A tensor of given values that needs no gradient.
+    pub fn constant(&self, shape: impl Into<Shape>, values: &[f32]) -> Result<Tensor> {
+        let shape = shape.into();
+        if shape.elements() != values.len() {
+            return Err(Error::shape(
+                "constant",
+                format!("{} values do not fill shape {shape}", values.len()),
+            ));
+        }
+        let mut buffer = self.pool.take(values.len());
+        buffer.copy_from_slice(values);
+        Ok(Tensor::new(shape, Arc::new(buffer), None))
+    }
+
+    /// Whether the result of an operation on these inputs needs a gradient.
+    pub(crate) fn tracks(&self, tensors: &[&Tensor], parameters: &[&Parameter]) -> bool {
+        self.recording
+            && (tensors.iter().any(|tensor| tensor.is_tracked())
+                || parameters.iter().any(|parameter| parameter.entry().is_trainable()))
+    }
+
+    /// Wraps the result of an operation whose gradient is `backward`, recording it where one of the inputs needs one.
+    pub(crate) fn record(
+        &self,
+        tensors: &[&Tensor],
+        parameters: &[&Parameter],
+        shape: Shape,
+        data: Arc<Buffer>,
+        backward: impl FnOnce(&Arc<Buffer>, &mut Gradients) -> Result<()> + 'static,
+    ) -> Result<Tensor> {
+        for tensor in tensors {
+            self.check_pass(tensor)?;
+        }
+        let node = self.tracks(tensors, parameters).then(|| self.push(Box::new(backward)));
+        Ok(Tensor::new(shape, data, node))
+    }
+
+    /// Wraps the result of an operation that has no gradient; an error where one would be needed.
+    pub(crate) fn untracked(
+        &self,
+        operation: &'static str,
+        inputs: &[&Tensor],
+        shape: Shape,
+        data: Buffer,
+    ) -> Result<Tensor> {
+        if self.tracks(inputs, &[]) {
+            return Err(Error::NoBackward { operation });
+        }
+        Ok(Tensor::new(shape, Arc::new(data), None))
+    }
+
+    fn push(&self, backward: Backward) -> Node {
+        let mut records = self.records.borrow_mut();
+        records.push(backward);
+        Node { pass: self.pass.get(), index: records.len() as u32 - 1 }
+    }
+
+    fn check_pass(&self, tensor: &Tensor) -> Result<()> {
+        match tensor.node() {
+            Some(node) if node.pass != self.pass.get() => {
+                Err(Error::Backward("the tensor belongs to an earlier pass of this tape".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the gradient of the scalar `loss` to each trainable parameter it came from, and empties the tape.
+    pub fn backward(&self, loss: &Tensor) -> Result<()> {
+        self.check_pass(loss)?;
+        if !loss.is_tracked() {
+            return Err(Error::Backward(
+                "the loss does not depend on any trainable parameter of this tape".into(),
+            ));
+        }
+        if loss.data().len() != 1 {
+            return Err(Error::Backward(format!("the loss has shape {}, expected one number", loss.shape())));
+        }
+        let mut records = self.records.take();
+        self.pass.set(self.pass.get() + 1);
+        let mut gradients = Gradients::new(records.len(), Arc::clone(&self.pool));
+        gradients.add(loss, |slot, _| slot[0] = 1.0);
+        while let Some(backward) = records.pop() {
+            if let Some(gradient) = gradients.take(records.len()) {
+                backward(&gradient, &mut gradients)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was recorded since the last backward pass: after an error, or when a loss is not used.
+    pub fn discard(&self) {
+        self.records.take();
+        self.pass.set(self.pass.get() + 1);
+    }
+}
+
+impl fmt::Debug for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tape {{ recording: {}, records: {} }}", self.recording, self.records.borrow().len())
+    }
+}

@@ -1,0 +1,208 @@
+//! Each gradient against central differences.
+//!
+//! The loss is a fixed random weighting of the output, made by a cross-entropy head so that it is a scalar root. With a
+//! step of 1e-2 in f32 the difference quotient is good to about 2e-3 relative to the largest gradient.
+
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{
+    HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder, Random, Result, RotaryTable, Tape,
+    Tensor, Visibility,
+};
+
+const STEP: f32 = 1e-2;
+const TOLERANCE: f32 = 4e-3;
+
+/// An operation under test: builds a tensor of `width` from the input rows and the parameters.
+struct Case<'a> {
+    rows: usize,
+    input_width: usize,
+    output_width: usize,
+    parameters: &'a [(&'static str, &'static [usize])],
+    operation: &'a dyn Fn(&Tape, &Tensor, &[Parameter]) -> Result<Tensor>,
+}
+
+struct Setup {
+    all: Parameters,
+    table: Parameter,
+    head: Parameter,
+    own: Vec<Parameter>,
+}
+
+fn setup(case: &Case<'_>) -> Setup {
+    let mut builder = ParametersBuilder::new(11);
+    let normal =
+        |deviation: f32| move |values: &mut [f32], random: Random| random.fill_normal(values, deviation);
+    let table = builder.add("input".into(), [case.rows, case.input_width], true, normal(0.8));
+    let own = case
+        .parameters
+        .iter()
+        .map(|&(name, axes)| builder.add(name.into(), axes, true, normal(0.7)))
+        .collect();
+    let head = builder.add("head".into(), [5, case.output_width], true, normal(0.6));
+    Setup { all: builder.finish(), table, head, own }
+}
+
+/// The input rows are an embedding of 0, 1, 2, ..., so that their gradient lands in a parameter too.
+fn loss(case: &Case<'_>, setup: &Setup, tape: &Tape) -> Result<Tensor> {
+    let ids: Vec<u32> = (0..case.rows as u32).collect();
+    let x = tape.embedding(&ids, &setup.table)?;
+    let y = (case.operation)(tape, &x, &setup.own)?;
+    let targets: Vec<u32> = (0..y.rows() as u32).map(|i| i % 5).collect();
+    let weights: Vec<f32> = (0..y.rows()).map(|i| 0.5 + i as f32 / y.rows() as f32).collect();
+    Ok(tape.cross_entropy(&y, &setup.head, LossRows { targets: &targets, weights: &weights })?.total)
+}
+
+fn check(name: &str, case: &Case<'_>) {
+    let setup = setup(case);
+    let tape = Tape::training();
+    tape.backward(&loss(case, &setup, &tape).unwrap()).unwrap();
+    let silent = Tape::inference();
+    let value = || f64::from(loss(case, &setup, &silent).unwrap().scalar().unwrap());
+    for parameter in setup.all.iter() {
+        let analytic = parameter.gradient();
+        let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
+        assert!(analytic.iter().any(|&g| g != 0.0), "{name}: {} got no gradient", parameter.entry().path());
+        for index in 0..analytic.len() {
+            let original = parameter.values()[index];
+            let at = |x: f32| {
+                parameter.set(|values| values[index] = x);
+                value()
+            };
+            let numeric = (at(original + STEP) - at(original - STEP)) / f64::from(2.0 * STEP);
+            at(original);
+            let error = (numeric as f32 - analytic[index]).abs();
+            assert!(
+                error <= TOLERANCE * largest,
+                "{name}: {}[{index}]: backward {}, difference {numeric}, largest {largest}",
+                parameter.entry().path(),
+                analytic[index],
+            );
+        }
+    }
+}
+
+#[test]
+fn linear() {
+    let parameters: &[(&str, &[usize])] = &[("weight", &[4, 3]), ("bias", &[4])];
+    let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.linear(x, &p[0], Some(&p[1]));
+    check("linear", &Case { rows: 5, input_width: 3, output_width: 4, parameters, operation: &operation });
+}
+
+#[test]
+fn embedding_of_repeated_ids_and_residual_add() {
+    let parameters: &[(&str, &[usize])] = &[("table", &[3, 4])];
+    let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+        let y = tape.embedding(&[2, 0, 2, 1, 2], &p[0])?;
+        tape.add(&tape.add(x, &y)?, x)
+    };
+    check("embedding", &Case { rows: 5, input_width: 4, output_width: 4, parameters, operation: &operation });
+}
+
+#[test]
+fn norms() {
+    let parameters: &[(&str, &[usize])] = &[("weight", &[7]), ("bias", &[7])];
+    let layer = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.layer_norm(x, &p[0], &p[1], 1e-5);
+    check("layer_norm", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &layer });
+    let parameters: &[(&str, &[usize])] = &[("weight", &[7])];
+    // The input is used twice, so that the gradient is added to an existing one.
+    let root = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.add(x, &tape.rms_norm(x, &p[0], 1e-5)?);
+    check("rms_norm", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &root });
+}
+
+#[test]
+fn activations() {
+    for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu] {
+        let plain = |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.activation(x, activation);
+        check(
+            "activation",
+            &Case { rows: 4, input_width: 5, output_width: 5, parameters: &[], operation: &plain },
+        );
+        let gated = |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.gated_activation(x, activation);
+        check(
+            "gated",
+            &Case { rows: 4, input_width: 6, output_width: 3, parameters: &[], operation: &gated },
+        );
+    }
+}
+
+#[test]
+fn scale_and_multiply() {
+    let parameters: &[(&str, &[usize])] = &[("other", &[4, 3])];
+    let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+        let other = tape.embedding(&[0, 1, 2, 3], &p[0])?;
+        tape.scale(&tape.multiply(x, &other)?, 1.7)
+    };
+    check("multiply", &Case { rows: 4, input_width: 3, output_width: 3, parameters, operation: &operation });
+}
+
+#[test]
+fn dropout_with_a_fixed_mask() {
+    // The inference tape has no dropout, so the same mask is applied by hand through a training tape.
+    let mut builder = ParametersBuilder::new(1);
+    let table = builder.add("x".into(), [6, 5], true, |v, r| r.fill_normal(v, 1.0));
+    let head = builder.add("head".into(), [5, 5], true, |v, r| r.fill_normal(v, 1.0));
+    let all = builder.finish();
+    let tape = Tape::training();
+    let value = |back: bool| {
+        tape.set_random(Random::new(5));
+        let x = tape.embedding(&[0, 1, 2, 3, 4, 5], &table).unwrap();
+        let y = tape.dropout(&x, 0.3).unwrap();
+        let dropped = y.data().iter().filter(|&&v| v == 0.0).count();
+        assert!((3..=16).contains(&dropped), "{dropped} of 30 dropped at 0.3");
+        let rows = LossRows { targets: &[0, 1, 2, 3, 4, 0], weights: &[1.0; 6] };
+        let total = tape.cross_entropy(&y, &head, rows).unwrap().total;
+        let value = total.scalar().unwrap();
+        if back {
+            tape.backward(&total).unwrap()
+        } else {
+            tape.discard()
+        }
+        value
+    };
+    value(true);
+    let analytic = table.gradient();
+    for index in 0..30 {
+        let original = table.values()[index];
+        let at = |x: f32| {
+            table.set(|v| v[index] = x);
+            f64::from(value(false))
+        };
+        let numeric = (at(original + STEP) - at(original - STEP)) / f64::from(2.0 * STEP);
+        at(original);
+        assert!((numeric as f32 - analytic[index]).abs() < 5e-3, "{index}: {numeric} {}", analytic[index]);
+    }
+    all.clear_gradients();
+}
+
+fn attention_case(
+    name: &str,
+    heads: HeadLayout,
+    length: usize,
+    visibility: impl Fn(&Visibility) -> Visibility,
+) {
+    let visibility = visibility(&Visibility::causal(2, length));
+    let operation = |tape: &Tape, x: &Tensor, _: &[Parameter]| {
+        let positions: Vec<u32> = (0..2 * length as u32).map(|i| i % length as u32).collect();
+        let table = RotaryTable::new(&RotaryTable::frequencies(100.0, heads.head_dim), length);
+        tape.attention(&tape.rotary(x, heads, &positions, &table)?, heads, &visibility)
+    };
+    let case = Case {
+        rows: 2 * length,
+        input_width: heads.width(),
+        output_width: heads.query_width(),
+        parameters: &[],
+        operation: &operation,
+    };
+    check(name, &case);
+}
+
+#[test]
+fn attention() {
+    let equal = HeadLayout { heads: 2, kv_heads: 2, head_dim: 4 };
+    let grouped = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
+    attention_case("causal", equal, 5, Clone::clone);
+    attention_case("grouped", grouped, 5, Clone::clone);
+    attention_case("window", equal, 6, |v| v.within_window(3));
+    attention_case("documents", grouped, 4, |v| v.within_documents(&[0, 0, 2, 2, 0, 1, 1, 1]));
+    attention_case("full", equal, 3, |_| Visibility::full(2, 3));
+}

@@ -1,0 +1,167 @@
+//! What must hold whatever the numbers: determinism, errors, cached attention.
+
+use nuwa_tensor::{
+    Error, HeadLayout, KeyValueCache, LossRows, Parameter, Parameters, ParametersBuilder, Random, Tape,
+    Visibility,
+};
+
+fn normal(values: &mut [f32], random: Random) {
+    random.fill_normal(values, 0.5);
+}
+
+fn one_parameter(axes: &[usize]) -> (Parameters, Parameter) {
+    let mut builder = ParametersBuilder::new(3);
+    let parameter = builder.add("weight".into(), axes, true, normal);
+    (builder.finish(), parameter)
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let run = |threads: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let mut builder = ParametersBuilder::new(3);
+            let table = builder.add("table".into(), [50, 96], true, normal);
+            let norm = builder.add("norm".into(), [96], false, normal);
+            let bias = builder.add("bias".into(), [96], false, normal);
+            let weight = builder.add("weight".into(), [96, 96], true, normal);
+            let all = builder.finish();
+            let tape = Tape::training();
+            let ids: Vec<u32> = (0..1024).map(|i| i * 7 % 50).collect();
+            let x = tape.embedding(&ids, &table).unwrap();
+            let x =
+                tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &weight, Some(&bias)).unwrap();
+            let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 16 };
+            let y = tape.attention(&x, heads, &Visibility::causal(4, 256)).unwrap();
+            assert_eq!(y.width(), 32);
+            let rows = LossRows { targets: &ids, weights: &[1.0 / 1024.0; 1024] };
+            let loss = tape.cross_entropy(&x, &table, rows).unwrap();
+            tape.backward(&loss.total).unwrap();
+            let gradients = all.gradients_mut().clone();
+            (y.data().to_vec(), loss.rows, gradients)
+        })
+    };
+    assert!(run(1) == run(2) && run(1) == run(5), "results depend on the number of threads");
+}
+
+#[test]
+fn cached_attention_equals_attention() {
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 8 };
+    let length = 23;
+    let tape = Tape::inference();
+    let mut values = vec![0.0; length * heads.width()];
+    Random::new(1).fill_normal(&mut values, 1.0);
+    for window in [None, Some(5)] {
+        let mut visibility = Visibility::causal(1, length);
+        if let Some(window) = window {
+            visibility = visibility.within_window(window);
+        }
+        let all = tape.constant([length, heads.width()], &values).unwrap();
+        let whole = tape.attention(&all, heads, &visibility).unwrap();
+        let mut cache = KeyValueCache::new(heads, length);
+        let mut row = 0;
+        for count in [9, 1, 1, 12] {
+            let part = &values[row * heads.width()..(row + count) * heads.width()];
+            let part = tape.constant([count, heads.width()], part).unwrap();
+            let y = tape.cached_attention(&part, heads, &mut cache, window).unwrap();
+            for offset in 0..count {
+                for (a, b) in y.row(offset).iter().zip(whole.row(row + offset)) {
+                    assert!((a - b).abs() < 1e-5, "row {}: {a} {b}", row + offset);
+                }
+            }
+            row += count;
+        }
+        let more = tape.constant([1, heads.width()], &values[..heads.width()]).unwrap();
+        let error = tape.cached_attention(&more, heads, &mut cache, window).unwrap_err();
+        assert_eq!(error, Error::CacheFull { needed: 24, capacity: 23 });
+    }
+}
+
+#[test]
+fn long_sequences_cross_key_blocks() {
+    // 600 positions are three blocks of keys: the running softmax must agree with a direct one.
+    let heads = HeadLayout { heads: 1, kv_heads: 1, head_dim: 8 };
+    let length = 600;
+    let tape = Tape::inference();
+    let mut values = vec![0.0; length * heads.width()];
+    Random::new(2).fill_normal(&mut values, 2.0);
+    let qkv = tape.constant([length, heads.width()], &values).unwrap();
+    let y = tape.attention(&qkv, heads, &Visibility::causal(1, length)).unwrap();
+    for i in [0, 63, 64, 255, 256, 511, 512, 599] {
+        let part = |row: usize, offset: usize| &values[row * 24 + offset..row * 24 + offset + 8];
+        let scores: Vec<f64> = (0..=i)
+            .map(|j| {
+                part(i, 0).iter().zip(part(j, 8)).map(|(a, b)| f64::from(a * b)).sum::<f64>() / 8_f64.sqrt()
+            })
+            .collect();
+        let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
+        for dim in 0..8 {
+            let exact: f64 =
+                (0..=i).map(|j| (scores[j] - largest).exp() / total * f64::from(part(j, 16)[dim])).sum();
+            assert!((exact - f64::from(y.row(i)[dim])).abs() < 1e-5, "row {i}, feature {dim}");
+        }
+    }
+}
+
+#[test]
+fn misfits_are_errors_that_name_the_shapes() {
+    let (_all, weight) = one_parameter(&[4, 3]);
+    let tape = Tape::training();
+    let x = tape.constant([2, 5], &[0.0; 10]).unwrap();
+    let message = |error: Error| error.to_string();
+    assert_eq!(
+        message(tape.linear(&x, &weight, None).unwrap_err()),
+        "linear: x has shape [2, 5], weight weight has shape [4, 3]"
+    );
+    assert_eq!(message(tape.embedding(&[1, 9], &weight).unwrap_err()), "embedding: index 9 is outside 0..4");
+    let x = tape.constant([2, 3], &[0.0; 6]).unwrap();
+    let rows = LossRows { targets: &[0, 1], weights: &[0.0, 0.0] };
+    assert_eq!(tape.cross_entropy(&x, &weight, rows).unwrap_err(), Error::EmptyLoss);
+}
+
+#[test]
+fn an_operation_without_a_backward_refuses_to_be_tracked() {
+    let (_all, weight) = one_parameter(&[4, 3]);
+    let tape = Tape::training();
+    let x = tape.embedding(&[0, 1], &weight).unwrap();
+    assert_eq!(tape.logits(&x, &weight).unwrap_err(), Error::NoBackward { operation: "logits" });
+}
+
+#[test]
+fn a_tensor_of_an_earlier_pass_is_refused() {
+    let (_all, weight) = one_parameter(&[4, 3]);
+    let tape = Tape::training();
+    let x = tape.embedding(&[0, 1], &weight).unwrap();
+    tape.discard();
+    assert!(matches!(tape.add(&x, &x).unwrap_err(), Error::Backward(_)));
+}
+
+#[test]
+fn a_frozen_parameter_gets_no_gradient_and_does_not_change() {
+    let (all, weight) = one_parameter(&[4, 3]);
+    weight.entry().set_trainable(false);
+    let tape = Tape::training();
+    let x = tape.embedding(&[0, 1], &weight).unwrap();
+    assert!(!x.is_tracked());
+    assert!(tape.backward(&x).is_err());
+    assert_eq!(weight.gradient(), vec![0.0; 12]);
+    all.clear_gradients();
+}
+
+#[test]
+fn a_second_pass_uses_the_same_buffers() {
+    let (_all, weight) = one_parameter(&[64, 64]);
+    let tape = Tape::training();
+    let step = || {
+        let x = tape.embedding(&[0, 1, 2, 3], &weight).unwrap();
+        let y = tape.linear(&x, &weight, None).unwrap();
+        let rows = LossRows { targets: &[0, 1, 2, 3], weights: &[0.25; 4] };
+        let loss = tape.cross_entropy(&y, &weight, rows).unwrap();
+        tape.backward(&loss.total).unwrap();
+    };
+    step();
+    let peak = tape.peak_elements();
+    step();
+    step();
+    assert_eq!(tape.peak_elements(), peak);
+}

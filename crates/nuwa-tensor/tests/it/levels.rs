@@ -1,0 +1,58 @@
+//! Every instruction set gives what the portable copy gives.
+
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::simd::{Level, detect, force};
+use nuwa_tensor::{
+    AdamWSettings, AdamWState, HeadLayout, LossRows, ParametersBuilder, Random, Tape, Visibility,
+};
+use proptest::prelude::*;
+
+/// All numbers of one small step: outputs, loss, gradients, weights after AdamW.
+fn step(rows: usize, width: usize, heads: usize, seed: u64) -> Vec<f32> {
+    let head_dim = width / heads;
+    let layout = HeadLayout { heads, kv_heads: heads, head_dim };
+    let mut builder = ParametersBuilder::new(seed);
+    let normal = |values: &mut [f32], random: Random| random.fill_normal(values, 0.6);
+    let table = builder.add("table".into(), [19, width], true, normal);
+    let norm = builder.add("norm".into(), [width], false, normal);
+    let bias = builder.add("bias".into(), [width], false, normal);
+    let qkv = builder.add("qkv".into(), [layout.width(), width], true, normal);
+    let gate = builder.add("gate".into(), [2 * width, width], true, normal);
+    let all = builder.finish();
+    let tape = Tape::training();
+    tape.set_random(Random::new(seed));
+    let ids: Vec<u32> = (0..rows as u32).map(|i| i * 5 % 19).collect();
+    let x = tape.embedding(&ids, &table).unwrap();
+    let h = tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap();
+    let h =
+        tape.attention(&tape.linear(&h, &qkv, None).unwrap(), layout, &Visibility::causal(1, rows)).unwrap();
+    let x = tape.add(&x, &tape.dropout(&h, 0.1).unwrap()).unwrap();
+    let h = tape.gated_activation(&tape.linear(&x, &gate, None).unwrap(), Activation::Silu).unwrap();
+    let h = tape.activation(&tape.activation(&h, Activation::Gelu).unwrap(), Activation::GeluTanh).unwrap();
+    let y = tape.rms_norm(&tape.add(&x, &h).unwrap(), &norm, 1e-5).unwrap();
+    let rows = LossRows { targets: &ids, weights: &vec![0.1; ids.len()] };
+    let loss = tape.cross_entropy(&y, &table, rows).unwrap();
+    tape.backward(&loss.total).unwrap();
+    let mut numbers = [y.data(), &loss.rows[..], &all.gradients_mut()[..]].concat();
+    let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
+    numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-3));
+    numbers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn agree(rows in 1_usize..40, head_dim in 1_usize..40, heads in 1_usize..4, seed in 0_u64..1000) {
+        let width = head_dim * heads;
+        force(Level::Baseline);
+        let expected = step(rows, width, heads, seed);
+        for level in [Level::Avx2, Level::Avx512] {
+            force(level);
+            let found = step(rows, width, heads, seed);
+            for (a, b) in found.iter().zip(&expected) {
+                prop_assert!((a - b).abs() <= 1e-4 * (1.0 + b.abs()), "{level:?}: {a} against {b}");
+            }
+        }
+        force(detect());
+    }
+}
