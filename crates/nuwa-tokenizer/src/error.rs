@@ -74,7 +74,7 @@ pub enum Error {
         largest: usize,
     },
     /// Nothing to train on.
-    #[error("no text to train a tokenizer on: {texts} texts were read and all of them were empty")]
+    #[error("no text to train a tokenizer on: there is nothing in the {texts} texts that were read")]
     EmptyCorpus {
         /// How many texts came.
         texts: u64,

@@ -138,8 +138,7 @@ struct Step {
 
 impl Step {
     fn new(pattern: &str) -> Option<Self> {
-        // Possessive quantifiers parse in this engine, as something else.
-        if ["++", "*+", "?+", "}+"].iter().any(|possessive| pattern.contains(possessive)) {
+        if is_possessive(pattern) {
             return None;
         }
         let regex = match pattern.strip_suffix(BLANKS_TAIL) {
@@ -163,6 +162,28 @@ impl Step {
         let end = if blanks { without_last_blank(text, found.start(), found.end()) } else { found.end() };
         Some((found.start(), end))
     }
+}
+
+/// Whether a quantifier is followed by `+`, which this engine reads as something else. `\p{L}+` is none, and
+/// neither is `[*+]`.
+fn is_possessive(pattern: &str) -> bool {
+    let (mut in_class, mut after_quantifier, mut previous) = (false, false, ' ');
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        if !in_class && after_quantifier && character == '+' {
+            return true;
+        }
+        after_quantifier =
+            matches!(character, '?' | '*' | '+') || (character == '}' && previous.is_ascii_digit());
+        previous = character;
+        match character {
+            '\\' => drop(characters.next()),
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// What `\s+(?!\S)|\s+` takes of the run of blanks from `start` to `end`.
@@ -206,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_needs_backtracking_is_left_to_the_library() {
-        for pattern in [r"\p{L}++|\s", r"a(?=b)", r"x*"] {
+        for pattern in [r"\p{L}++|\s", r"\p{N}{1,3}+", r"a(?=b)", r"x*"] {
             assert!(Step::new(pattern).is_none(), "{pattern}");
         }
     }

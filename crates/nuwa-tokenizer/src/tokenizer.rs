@@ -51,7 +51,7 @@ impl Tokenizer {
         let Source { path, json, value, pipeline, config } = source;
         let tokens = tokens_by_id(&path, &pipeline)?;
         let ids = by_token(&tokens);
-        let is_special = special_flags(&value, tokens.len());
+        let is_special = special_flags(&pipeline, tokens.len());
         let config = if config.is_empty() { guess_config(&value, &ids) } else { config };
         let id_of = |role: &str| config.token(role).and_then(|token| ids.get(token).copied());
         let inner = Inner {
@@ -231,12 +231,11 @@ fn added_tokens(json: &Value) -> impl Iterator<Item = &Value> {
     json["added_tokens"].as_array().into_iter().flatten()
 }
 
-fn special_flags(json: &Value, size: usize) -> Vec<bool> {
+fn special_flags(pipeline: &Pipeline, size: usize) -> Vec<bool> {
     let mut flags = vec![false; size];
-    for token in added_tokens(json).filter(|token| token["special"] == true) {
-        let id = token["id"].as_u64().and_then(|id| usize::try_from(id).ok());
-        if let Some(flag) = id.and_then(|id| flags.get_mut(id)) {
-            *flag = true;
+    for (id, token) in pipeline.get_added_tokens_decoder() {
+        if let Some(flag) = flags.get_mut(id as usize) {
+            *flag = token.special;
         }
     }
     flags

@@ -13,7 +13,8 @@ use crate::config::{Config, kind_of};
 use crate::{Error, Result};
 
 pub fn read(path: &Path) -> Result<Source> {
-    let json = nuwa_files::read_to_string(path)?;
+    let json = String::from_utf8(nuwa_files::read(path)?)
+        .map_err(|_| Error::invalid(path, "it is not UTF-8 text; expected JSON"))?;
     let value: Value = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
     let pipeline = pipeline(path, &value)?;
     let config = Config::load(path.parent().unwrap_or(Path::new(".")))?;

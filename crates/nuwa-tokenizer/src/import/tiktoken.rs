@@ -33,8 +33,10 @@ pub fn read(path: &Path) -> Result<Source> {
     let ranks = read_ranks(path)?;
     let known = known(ranks.len() as u32);
     let added: Vec<Value> = known.special.iter().map(|(id, name)| added_token(*id, name, true)).collect();
-    let vocabulary: serde_json::Map<String, Value> =
-        ranks.iter().map(|(token, &rank)| (bytes::to_characters(token), rank.into())).collect();
+    // The special tokens are in the vocabulary too: the library numbers added tokens that are not by itself.
+    let special = known.special.iter().map(|(id, name)| (name.clone(), Value::from(*id)));
+    let tokens = ranks.iter().map(|(token, &rank)| (bytes::to_characters(token), Value::from(rank)));
+    let vocabulary: serde_json::Map<String, Value> = tokens.chain(special).collect();
     let value = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": split::pre_tokenizer(&[known.pattern]),

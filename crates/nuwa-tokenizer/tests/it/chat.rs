@@ -48,17 +48,20 @@ fn python_methods_and_blocks_work_as_in_transformers() {
 
 #[test]
 fn the_usual_extras_are_there() {
-    insta::assert_snapshot!(render("{{ messages[1] | tojson }} {{ strftime_now('%Y')[:2] }} {{ tools is none }}"), @r#"{"role": "user", "content": "<你好>"} 20 true"#);
+    insta::assert_snapshot!(render("{{ messages[1] | tojson }} {{ strftime_now('%Y')[:2] }} {{ tools is none }}"), @r#"{"role": "user", "content": "<你好>"} 20 True"#);
     insta::assert_snapshot!(render("{%- generation -%} x {%- endgeneration %}{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% if ns.n == 2 %}{% break %}{% endif %}{% endfor %}{{ ns.n }}"), @"x2");
 }
 
 #[test]
 fn a_broken_template_is_an_error_with_its_line() {
-    insta::assert_snapshot!(render("{% for m in messages %}\n{{ m.content }}\n{% endif %}"), @"");
-    insta::assert_snapshot!(render("a\n{{ raise_exception('Roles must alternate') }}"), @"");
+    insta::assert_snapshot!(render("{% for m in messages %}\n{{ m.content }}\n{% endif %}"), @r#"error: the chat template does not parse at line 3: unknown statement endif"#);
+    insta::assert_snapshot!(render("a\n{{ raise_exception('Roles must alternate') }}"), @r#"error: the chat template failed at line 2: Roles must alternate"#);
     let folder = tempfile::tempdir().unwrap();
     trained(300).save(folder.path()).unwrap();
     fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
     let error = Tokenizer::load(folder.path()).unwrap().apply_chat_template(&[], true).unwrap_err();
-    insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap()), @"");
+    insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap()), @r#"
+this tokenizer has no chat template
+a base model continues text; put chat_template into tokenizer_config.json or use a model tuned for chat
+"#);
 }

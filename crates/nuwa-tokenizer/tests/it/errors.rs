@@ -20,7 +20,7 @@ fn load_error(name: &str, content: &[u8]) -> String {
 }
 
 fn train_error(settings: TrainSettings, texts: Vec<String>) -> String {
-    told(Path::new("none"), &train(texts.into_iter(), &settings, &mut |_| {}).unwrap_err())
+    told(Path::new("/no/such/folder"), &train(texts.into_iter(), &settings, &mut |_| {}).unwrap_err())
 }
 
 /// The message about our `tokenizer.json` after `change`.
@@ -36,59 +36,164 @@ fn changed(change: impl FnOnce(&mut Value)) -> String {
 fn missing_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let error = |path: &Path| told(folder.path(), &Tokenizer::load(path).unwrap_err());
-    insta::assert_snapshot!(error(&folder.path().join("tokenizer.json")), @"");
-    insta::assert_snapshot!(error(&folder.path().join("nowhere")), @"");
-    insta::assert_snapshot!(error(folder.path()), @"");
+    insta::assert_snapshot!(error(&folder.path().join("tokenizer.json")), @r#"
+error: cannot read DIR/tokenizer.json: No such file or directory (os error 2)
+hint: check the spelling of the path; it is relative to the current folder
+"#);
+    insta::assert_snapshot!(error(&folder.path().join("nowhere")), @r#"
+error: cannot read DIR/nowhere: No such file or directory (os error 2)
+hint: check the spelling of the path; it is relative to the current folder
+"#);
+    insta::assert_snapshot!(error(folder.path()), @r#"
+error: DIR holds no tokenizer: expected tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, a *.tiktoken file, tokenizer.model or a llama2.c tok*.bin
+hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+"#);
     fs::write(folder.path().join("encoder.json"), "{}").unwrap();
-    insta::assert_snapshot!(error(&folder.path().join("encoder.json")), @"");
+    insta::assert_snapshot!(error(&folder.path().join("encoder.json")), @r#"
+error: cannot read DIR/vocab.bpe: No such file or directory (os error 2)
+hint: check the spelling of the path; it is relative to the current folder
+"#);
 }
 
 #[test]
 fn damaged_tokenizer_json_is_explained() {
-    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"model\": {\"type\": \"BPE\",\n\"vocab\": {\"a\": 0"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"model\": nonsense}"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.json", b""), @"");
-    insta::assert_snapshot!(load_error("tokenizer.json", b"\xff\xfe"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.json", b"[1]"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"a\": 1}"), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["type"] = "Magic".into()), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["vocab"] = Value::Null), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["vocab"]["a"] = "x".into()), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!(["a", "Q€"])), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!("one")), @"");
-    insta::assert_snapshot!(changed(|v| v["pre_tokenizer"] = json!({"type": "Scissors"})), @"");
-    insta::assert_snapshot!(changed(|v| v["normalizer"] = json!({"type": "Replace"})), @"");
-    insta::assert_snapshot!(changed(|v| v["decoder"] = json!(7)), @"");
-    insta::assert_snapshot!(changed(|v| v["added_tokens"][0] = json!({"id": 0})), @"");
-    insta::assert_snapshot!(changed(|v| v["model"]["vocab"]["zzzz"] = json!(4_000_000_000_u32)), @"");
+    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"model\": {\"type\": \"BPE\",\n\"vocab\": {\"a\": 0"), @r#"
+error: DIR/tokenizer.json is cut short: its JSON ends unfinished at line 2, column 16
+hint: the download or copy was interrupted; fetch the file again
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"model\": nonsense}"), @r#"
+error: DIR/tokenizer.json is not valid: expected ident at line 1 column 12
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.json", b""), @r#"
+error: DIR/tokenizer.json is cut short: its JSON ends unfinished at line 1, column 0
+hint: the download or copy was interrupted; fetch the file again
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.json", b"\xff\xfe"), @r#"
+error: DIR/tokenizer.json is not valid: it is not UTF-8 text; expected JSON
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.json", b"[1]"), @r#"
+error: DIR/tokenizer.json is not valid: expected an object with "model", found a list
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.json", b"{\"a\": 1}"), @r#"
+error: DIR/tokenizer.json is not valid: "model" must be an object with the vocabulary, found nothing
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["type"] = "Magic".into()), @r#"
+error: DIR/tokenizer.json is not valid: "model"."type" is "Magic"; expected BPE, WordPiece, WordLevel or Unigram
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["vocab"] = Value::Null), @r#"
+error: DIR/tokenizer.json is not valid: "model" of type BPE has no "vocab"
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["vocab"]["a"] = "x".into()), @r#"
+error: DIR/tokenizer.json is not valid: "model"."vocab" gives "a" the id "x"; expected a whole number
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!(["a", "Q€"])), @r#"
+error: DIR/tokenizer.json is not valid: merge 3 joins "a" and "Q€", but "Q€" is not in "vocab"
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!("one")), @r#"
+error: DIR/tokenizer.json is not valid: merge 3 of "model"."merges" is "one"; expected two tokens
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["pre_tokenizer"] = json!({"type": "Scissors"})), @r#"
+error: DIR/tokenizer.json is not valid: "pre_tokenizer", of type "Scissors", is none that is known, or lacks a field of its type
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["normalizer"] = json!({"type": "Replace"})), @r#"
+error: DIR/tokenizer.json is not valid: "normalizer", of type "Replace", is none that is known, or lacks a field of its type: missing field `pattern`
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["decoder"] = json!(7)), @r#"
+error: DIR/tokenizer.json is not valid: "decoder", a number, is none that is known, or lacks a field of its type
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["added_tokens"][0] = json!({"id": 0})), @r#"
+error: DIR/tokenizer.json is not valid: entry 0 of "added_tokens" is {"id":0}; expected "id" and "content"
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(changed(|v| v["model"]["vocab"]["zzzz"] = json!(4_000_000_000_u32)), @r#"
+error: DIR/tokenizer.json is not valid: token id 4000000000 is beyond any vocabulary (16777216)
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
 }
 
 #[test]
 fn damaged_files_of_other_forms_are_explained() {
-    insta::assert_snapshot!(load_error("x.tiktoken", b"IQ== 0\nIg== one\n"), @"");
-    insta::assert_snapshot!(load_error("x.tiktoken", b"IQ== 0\n"), @"");
-    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0"), @"");
-    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0\0\0\0\0\0\0\x05\0\0\0<u"), @"");
-    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0\0\0\0\0\0\0\xff\0\0\x0f<unk>"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.model", b"\x0a\x7fabc"), @"");
-    insta::assert_snapshot!(load_error("tokenizer.model", b""), @"");
-    insta::assert_snapshot!(load_error("model.gguf", b"GGUF"), @"");
+    insta::assert_snapshot!(load_error("x.tiktoken", b"IQ== 0\nIg== one\n"), @r#"
+error: DIR/x.tiktoken is not valid: line 2 is "Ig== one"; expected a token in base64, a blank and its rank
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("x.tiktoken", b"IQ== 0\n"), @r#"
+error: DIR/x.tiktoken is not valid: the single byte 0x00 is missing; the file may be cut short
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0"), @r#"
+error: DIR/tok512.bin is not valid: it is shorter than its header of 4 bytes
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0\0\0\0\0\0\0\x05\0\0\0<u"), @r#"
+error: DIR/tok512.bin is not valid: it ends inside token 0: the file is cut short, or no llama2.c vocabulary
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tok512.bin", b"\x07\0\0\0\0\0\0\0\xff\0\0\x0f<unk>"), @r#"
+error: DIR/tok512.bin is not valid: token 0 is said to have 251658495 bytes, but the longest has 7
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.model", b"\x0a\x7fabc"), @r#"
+error: DIR/tokenizer.model is not valid: it ends inside a field: the file is cut short, or no SentencePiece model
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
+    insta::assert_snapshot!(load_error("tokenizer.model", b""), @r#"
+error: DIR/tokenizer.model is no tokenizer: the file is empty
+hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+"#);
+    insta::assert_snapshot!(load_error("model.gguf", b"GGUF"), @r#"
+error: DIR/model.gguf is no tokenizer: it is neither JSON, nor a tiktoken file, nor a SentencePiece model
+hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+"#);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("vocab.json"), r#"{"a": 0}"#).unwrap();
     fs::write(folder.path().join("merges.txt"), "#version: 0.2\na b\nab\n").unwrap();
-    insta::assert_snapshot!(told(folder.path(), &Tokenizer::load(folder.path()).unwrap_err()), @"");
+    insta::assert_snapshot!(told(folder.path(), &Tokenizer::load(folder.path()).unwrap_err()), @r#"
+error: DIR/merges.txt is not valid: line 3 is "ab"; expected two tokens and a blank
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
 }
 
 #[test]
 fn impossible_training_is_explained() {
     let size = |vocab_size| TrainSettings { vocab_size, ..TrainSettings::default() };
-    insta::assert_snapshot!(train_error(size(258), corpus()), @"");
-    insta::assert_snapshot!(train_error(size(50_000), corpus()), @"");
-    insta::assert_snapshot!(train_error(size(300), vec![]), @"");
-    insta::assert_snapshot!(train_error(size(300), vec![String::new(), String::new()]), @"");
-    insta::assert_snapshot!(train_error(TrainSettings { min_frequency: 0, ..size(300) }, corpus()), @"");
+    insta::assert_snapshot!(train_error(size(258), corpus()), @r#"
+error: a vocabulary of 258 is too small: 256 bytes and 3 special tokens need 259
+hint: ask for at least 259
+"#);
+    insta::assert_snapshot!(train_error(size(50_000), corpus()), @r#"
+error: a vocabulary of 50000 is larger than this text allows: the largest possible is 536
+hint: ask for at most 536, give more text, or lower min_frequency
+"#);
+    insta::assert_snapshot!(train_error(size(300), vec![]), @r#"
+error: no text to train a tokenizer on: there is nothing in the 0 texts that were read
+hint: check what the earlier stages kept: the reasons are in rejected.jsonl.zst
+"#);
+    insta::assert_snapshot!(train_error(size(300), vec![String::new(), String::new()]), @r#"
+error: no text to train a tokenizer on: there is nothing in the 2 texts that were read
+hint: check what the earlier stages kept: the reasons are in rejected.jsonl.zst
+"#);
+    insta::assert_snapshot!(train_error(TrainSettings { min_frequency: 0, ..size(300) }, corpus()), @r#"
+error: min_frequency = 0 is not possible: expected 1 or more
+hint:
+"#);
     let twice = vec!["<|im_end|>".to_string()];
-    insta::assert_snapshot!(train_error(TrainSettings { extra_special_tokens: twice, ..size(300) }, corpus()), @"");
+    insta::assert_snapshot!(train_error(TrainSettings { extra_special_tokens: twice, ..size(300) }, corpus()), @r#"
+error: extra_special_tokens = "<|im_end|>" is not possible: each token once, and none of them empty
+hint:
+"#);
 }
 
 #[test]
@@ -105,7 +210,10 @@ fn the_largest_possible_vocabulary_is_possible() {
 #[test]
 fn an_id_out_of_range_is_an_error() {
     let tokenizer = trained(300);
-    insta::assert_snapshot!(told(Path::new("none"), &tokenizer.decode(&[5, 300]).unwrap_err()), @"");
+    insta::assert_snapshot!(told(Path::new("/no/such/folder"), &tokenizer.decode(&[5, 300]).unwrap_err()), @r#"
+error: token id 300 is not in the vocabulary, whose ids go from 0 to 299
+hint: the ids come from another tokenizer; use the one that the model or the shards were made with
+"#);
     assert!(tokenizer.stream_decoder().push(u32::MAX).is_err());
 }
 

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use crate::{corpus, shared, trained};
 
-static OURS: LazyLock<Tokenizer> = LazyLock::new(|| trained(600));
+static OURS: LazyLock<Tokenizer> = LazyLock::new(|| trained(500));
 static BY_RULE: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
     let rules = [SplitRule::Llama3, SplitRule::Qwen2, SplitRule::Gpt2];
-    let settings = rules.map(|split| TrainSettings { vocab_size: 500, split, ..TrainSettings::default() });
+    let settings = rules.map(|split| TrainSettings { vocab_size: 340, split, ..TrainSettings::default() });
     settings.iter().map(|settings| train(corpus().into_iter(), settings, &mut |_| {}).unwrap()).collect()
 });
 
@@ -48,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_gives_the_same_text_in_whole_characters(ids in prop::collection::vec(0_u32..600, 0..60)) {
+    fn a_stream_gives_the_same_text_in_whole_characters(ids in prop::collection::vec(0_u32..500, 0..60)) {
         let mut stream = OURS.stream_decoder();
         let mut text = String::new();
         for &id in &ids {
@@ -91,7 +91,7 @@ fn real_vocabularies_give_the_librarys_ids_on_every_language() {
     for path in ["tokenizers/gpt2", "tokenizers/cl100k_base.tiktoken"] {
         let tokenizer = Tokenizer::load(&data.join(path)).unwrap();
         for entry in fs::read_dir(data.join("corpus/mars")).unwrap() {
-            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let text = String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned();
             assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text).unwrap());
         }
     }

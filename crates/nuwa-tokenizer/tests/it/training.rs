@@ -6,7 +6,7 @@ use crate::{corpus, trained};
 fn the_same_texts_give_the_same_tokenizer() {
     let save = || {
         let folder = tempfile::tempdir().unwrap();
-        trained(700).save(folder.path()).unwrap();
+        trained(500).save(folder.path()).unwrap();
         ["tokenizer.json", "tokenizer_config.json"]
             .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap())
     };
