@@ -1,0 +1,81 @@
+use serde::{Deserialize, Serialize};
+
+use crate::gpt2::Gpt2Config;
+use crate::llama::LlamaConfig;
+
+/// The configuration of any family: Hugging Face's `config.json`, told apart by `model_type`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "model_type", rename_all = "lowercase")]
+pub enum ModelConfig {
+    /// GPT-2 (Radford et al. 2019).
+    Gpt2(Gpt2Config),
+    /// LLaMA (Touvron et al. 2023) and its successors.
+    Llama(LlamaConfig),
+}
+
+/// A configuration that no model can be built from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} = {value}: {expected}")]
+pub struct Error {
+    /// The field's name in `config.json`.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it would have to be.
+    pub expected: String,
+}
+
+/// Results of this crate's checks.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl ModelConfig {
+    /// The largest number of positions.
+    pub fn context(&self) -> usize {
+        match self {
+            Self::Gpt2(config) => config.n_positions,
+            Self::Llama(config) => config.max_position_embeddings,
+        }
+    }
+
+    /// The number of token ids.
+    pub fn vocabulary(&self) -> usize {
+        match self {
+            Self::Gpt2(config) => config.vocab_size,
+            Self::Llama(config) => config.vocab_size,
+        }
+    }
+
+    /// The class transformers loads it with.
+    pub fn architecture(&self) -> &'static str {
+        match self {
+            Self::Gpt2(_) => "GPT2LMHeadModel",
+            Self::Llama(_) => "LlamaForCausalLM",
+        }
+    }
+
+    /// Whether a model can be built from it.
+    ///
+    /// # Errors
+    /// Naming the first field that makes no sense.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Gpt2(config) => config.validate(),
+            Self::Llama(config) => config.validate(),
+        }
+    }
+}
+
+/// An error unless `value` is at least 1 and small enough to multiply without overflow.
+pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
+    ensure((1..1 << 30).contains(&value), field, value, "expected a whole number of at least 1")
+}
+
+/// An error about `field` unless `holds`.
+pub(crate) fn ensure(
+    holds: bool,
+    field: &'static str,
+    value: impl ToString,
+    expected: impl Into<String>,
+) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error { field, value: value.to_string(), expected: expected.into() }) }
+}

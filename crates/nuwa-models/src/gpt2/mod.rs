@@ -1,0 +1,126 @@
+//! GPT-2: Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+//!
+//! Learned positions; pre-norm blocks `x + attention(norm(x))`, `x + feed_forward(norm(x))` with biases and GELU; a final
+//! norm; the head is the embedding. Weights start normal with deviation 0.02, the projections back into the residual
+//! stream with `0.02 / sqrt(2 layers)`.
+
+mod config;
+mod names;
+
+pub use config::{Gelu, Gpt2Config};
+use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope};
+use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
+
+use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig, TensorName};
+
+/// The model.
+#[derive(Debug)]
+pub struct Gpt2 {
+    config: Gpt2Config,
+    parameters: Parameters,
+    tokens: Embedding,
+    positions: Embedding,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Option<Linear>,
+    dropout: f32,
+}
+
+#[derive(Debug)]
+struct Block {
+    attention_norm: LayerNorm,
+    qkv: Linear,
+    output: Linear,
+    feed_forward_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+}
+
+impl Gpt2 {
+    /// A model with fresh weights. The configuration has been validated.
+    pub(crate) fn new(config: Gpt2Config, seed: u64) -> Self {
+        let mut builder = ParametersBuilder::new(seed);
+        let mut root = Scope::root(&mut builder);
+        let weights = Initialisation::Normal(config.initializer_range);
+        let (width, vocabulary) = (config.n_embd, config.vocab_size);
+        let tokens = Embedding::new(root.child("tokens"), vocabulary, width, weights);
+        let positions = Embedding::new(root.child("positions"), config.n_positions, width, weights);
+        let blocks = (0..config.n_layer)
+            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
+            .collect();
+        let norm = LayerNorm::new(root.child("norm"), width, config.layer_norm_epsilon);
+        let head = (!config.tie_word_embeddings)
+            .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
+        Self { parameters: builder.finish(), tokens, positions, blocks, norm, head, dropout: 0.0, config }
+    }
+}
+
+impl Block {
+    fn new(mut scope: Scope<'_>, config: &Gpt2Config) -> Self {
+        let (width, inner) = (config.n_embd, config.inner());
+        let weights = Initialisation::Normal(config.initializer_range);
+        let residual =
+            Initialisation::Normal(config.initializer_range / (2.0 * config.n_layer as f32).sqrt());
+        Self {
+            attention_norm: LayerNorm::new(scope.child("attention_norm"), width, config.layer_norm_epsilon),
+            qkv: Linear::new(scope.child("attention.qkv"), width, 3 * width, true, weights),
+            output: Linear::new(scope.child("attention.output"), width, width, true, residual),
+            feed_forward_norm: LayerNorm::new(
+                scope.child("feed_forward_norm"),
+                width,
+                config.layer_norm_epsilon,
+            ),
+            up: Linear::new(scope.child("feed_forward.up"), width, inner, true, weights),
+            down: Linear::new(scope.child("feed_forward.down"), inner, width, true, residual),
+        }
+    }
+
+    fn attention(&self, tape: &Tape, x: &Tensor, heads: HeadLayout, input: LayerInput<'_>) -> Result<Tensor> {
+        let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
+        self.output.forward(tape, &input.attention(tape, &qkv, heads)?)
+    }
+
+    fn feed_forward(&self, tape: &Tape, x: &Tensor, config: &Gpt2Config) -> Result<Tensor> {
+        let up = self.up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
+        self.down.forward(tape, &tape.activation(&up, config.activation_function.into())?)
+    }
+}
+
+impl LanguageModel for Gpt2 {
+    fn config(&self) -> ModelConfig {
+        ModelConfig::Gpt2(self.config.clone())
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn names(&self) -> Vec<TensorName> {
+        names::names(&self.config)
+    }
+
+    fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
+        let positions = input.positions(ids.len());
+        let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
+        let mut x = tape.dropout(&x, self.dropout)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let attention = block.attention(tape, &x, self.config.heads(), input.layer(layer))?;
+            x = tape.add(&x, &tape.dropout(&attention, self.dropout)?)?;
+            let feed_forward = block.feed_forward(tape, &x, &self.config)?;
+            x = tape.add(&x, &tape.dropout(&feed_forward, self.dropout)?)?;
+        }
+        self.norm.forward(tape, &x)
+    }
+
+    fn head(&self) -> &Parameter {
+        self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
+    }
+
+    fn new_cache(&self, capacity: usize) -> Cache {
+        Cache::new(self.blocks.len(), self.config.heads(), capacity)
+    }
+
+    fn set_dropout(&mut self, probability: f32) {
+        self.dropout = probability;
+    }
+}

@@ -1,0 +1,66 @@
+//! The model families. Each is a folder: its configuration, its model, its names at Hugging Face.
+//!
+//! Shapes in comments: `n` positions of all sequences together, `d` the model width, `v` the vocabulary.
+#![forbid(unsafe_code)]
+
+pub mod gpt2;
+pub mod llama;
+
+mod config;
+mod input;
+mod names;
+
+pub use config::{Error, ModelConfig, Result};
+pub use input::{Cache, Input, LayerInput, Sequences};
+pub use names::{TensorName, tensor_name};
+
+use nuwa_tensor::{Parameter, Parameters, Tape, Tensor};
+
+/// A model that gives a distribution over the next token at each position.
+pub trait LanguageModel: Send {
+    /// What `config.json` holds.
+    fn config(&self) -> ModelConfig;
+
+    /// All weights, by path.
+    fn parameters(&self) -> &Parameters;
+
+    /// Which tensors at Hugging Face make up each parameter.
+    fn names(&self) -> Vec<TensorName>;
+
+    /// The last hidden states, normalised: `[n, d]` for `n` ids.
+    ///
+    /// # Errors
+    /// When an id is outside the vocabulary, or positions go beyond the context.
+    fn hidden(&self, tape: &Tape, ids: &[u32], input: Input<'_>) -> nuwa_tensor::Result<Tensor>;
+
+    /// The matrix that turns hidden states into scores, `[v, d]`; the embedding where the two are tied.
+    fn head(&self) -> &Parameter;
+
+    /// An empty cache for `capacity` positions of one sequence.
+    fn new_cache(&self, capacity: usize) -> Cache;
+
+    /// The share of activations dropped while training, on embeddings and residual branches.
+    fn set_dropout(&mut self, probability: f32);
+
+    /// The largest number of positions.
+    fn context(&self) -> usize {
+        self.config().context()
+    }
+
+    /// The number of token ids it knows.
+    fn vocabulary(&self) -> usize {
+        self.head().rows()
+    }
+}
+
+/// Builds a model with fresh weights drawn under `seed`.
+///
+/// # Errors
+/// When the configuration makes no sense (zero heads, a width that heads do not divide, ...).
+pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn LanguageModel>> {
+    config.validate()?;
+    Ok(match config {
+        ModelConfig::Gpt2(config) => Box::new(gpt2::Gpt2::new(config.clone(), seed)),
+        ModelConfig::Llama(config) => Box::new(llama::Llama::new(config.clone(), seed)),
+    })
+}

@@ -1,0 +1,245 @@
+use std::f64::consts::TAU;
+
+use nuwa_tensor::{HeadLayout, RotaryTable};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Result, ensure, positive};
+
+/// The fields of LLaMA's `config.json`, by their names at Hugging Face.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct LlamaConfig {
+    /// Token ids.
+    pub vocab_size: usize,
+    /// Model width.
+    pub hidden_size: usize,
+    /// Width of the gated feed-forward layer.
+    pub intermediate_size: usize,
+    /// Blocks.
+    pub num_hidden_layers: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key-value heads.
+    pub num_key_value_heads: usize,
+    /// Features a head.
+    pub head_dim: usize,
+    /// Positions.
+    pub max_position_embeddings: usize,
+    /// Added to mean squares.
+    pub rms_norm_eps: f32,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// How frequencies are stretched for long contexts, where they are.
+    pub rope_scaling: Option<RopeScaling>,
+    /// Whether the projections of attention have biases.
+    pub attention_bias: bool,
+    /// Whether the projections of the feed-forward layer have biases.
+    pub mlp_bias: bool,
+    /// Whether the head is the embedding.
+    pub tie_word_embeddings: bool,
+    /// Standard deviation of the first weights.
+    pub initializer_range: f32,
+    /// First id of a text, where there is one.
+    pub bos_token_id: Option<u32>,
+    /// Last id of a text, where there is one.
+    pub eos_token_id: Option<u32>,
+}
+
+/// Rotary frequencies for contexts longer than those first trained on, as in Llama 3.1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RopeScaling {
+    /// How much longer wavelengths become.
+    pub factor: f64,
+    /// Wavelengths above the old context divided by this are stretched whole.
+    pub low_freq_factor: f64,
+    /// Wavelengths below the old context divided by this stay.
+    pub high_freq_factor: f64,
+    /// The context first trained on.
+    pub original_max_position_embeddings: usize,
+}
+
+impl LlamaConfig {
+    /// How packed rows are cut into heads.
+    pub fn heads(&self) -> HeadLayout {
+        HeadLayout {
+            heads: self.num_attention_heads,
+            kv_heads: self.num_key_value_heads,
+            head_dim: self.head_dim,
+        }
+    }
+
+    /// The rotary frequencies, in radians a position.
+    pub fn frequencies(&self) -> Vec<f64> {
+        let plain = RotaryTable::frequencies(self.rope_theta, self.head_dim);
+        match &self.rope_scaling {
+            None => plain,
+            Some(scaling) => plain.into_iter().map(|frequency| scaling.stretch(frequency)).collect(),
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        positive("vocab_size", self.vocab_size)?;
+        positive("hidden_size", self.hidden_size)?;
+        positive("intermediate_size", self.intermediate_size)?;
+        positive("num_hidden_layers", self.num_hidden_layers)?;
+        positive("num_attention_heads", self.num_attention_heads)?;
+        positive("num_key_value_heads", self.num_key_value_heads)?;
+        positive("max_position_embeddings", self.max_position_embeddings)?;
+        positive("head_dim", self.head_dim)?;
+        let expected = "expected an even number: rotary positions turn pairs";
+        ensure(self.head_dim.is_multiple_of(2), "head_dim", self.head_dim, expected)?;
+        ensure(self.rope_theta > 0.0, "rope_theta", self.rope_theta, "expected a number above 0")?;
+        let expected = format!("expected a divisor of num_attention_heads = {}", self.num_attention_heads);
+        let divides = self.num_attention_heads.is_multiple_of(self.num_key_value_heads);
+        ensure(divides, "num_key_value_heads", self.num_key_value_heads, expected)
+    }
+}
+
+impl RopeScaling {
+    /// Llama 3.1's rule: short wavelengths stay, long ones are stretched by `factor`, those between are blended.
+    fn stretch(&self, frequency: f64) -> f64 {
+        let turns = self.original_max_position_embeddings as f64 * frequency / TAU;
+        let share = (turns - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
+        let kept = share.clamp(0.0, 1.0);
+        kept * frequency + (1.0 - kept) * frequency / self.factor
+    }
+}
+
+/// `config.json` as transformers 4 and 5 write it: rotary settings at the top level or in `rope_parameters`.
+#[derive(Clone, Serialize, Deserialize)]
+struct Written {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    #[serde(default = "default_positions")]
+    max_position_embeddings: usize,
+    #[serde(default = "default_epsilon")]
+    rms_norm_eps: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rope_theta: Option<f64>,
+    #[serde(default)]
+    rope_scaling: Option<WrittenRope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rope_parameters: Option<WrittenRope>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    #[serde(default = "default_range")]
+    initializer_range: f32,
+    #[serde(default)]
+    hidden_act: Silu,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bos_token_id: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eos_token_id: Option<u32>,
+}
+
+/// The one activation of the family.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+enum Silu {
+    #[default]
+    #[serde(rename = "silu")]
+    Silu,
+}
+
+/// The rotary settings under either name; `rope_type` decides which of them count.
+#[derive(Clone, Serialize, Deserialize)]
+struct WrittenRope {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rope_theta: Option<f64>,
+    #[serde(flatten)]
+    kind: RopeKind,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "rope_type", rename_all = "lowercase")]
+enum RopeKind {
+    Default,
+    Llama3(RopeScaling),
+}
+
+impl RopeKind {
+    fn scaling(self) -> Option<RopeScaling> {
+        match self {
+            Self::Default => None,
+            Self::Llama3(scaling) => Some(scaling),
+        }
+    }
+}
+
+fn default_positions() -> usize {
+    2048
+}
+
+fn default_epsilon() -> f32 {
+    1e-6
+}
+
+fn default_range() -> f32 {
+    0.02
+}
+
+const DEFAULT_THETA: f64 = 10_000.0;
+
+impl From<Written> for LlamaConfig {
+    fn from(written: Written) -> Self {
+        let rope = written.rope_parameters.or(written.rope_scaling);
+        let inner_theta = rope.as_ref().and_then(|rope| rope.rope_theta);
+        Self {
+            vocab_size: written.vocab_size,
+            hidden_size: written.hidden_size,
+            intermediate_size: written.intermediate_size,
+            num_hidden_layers: written.num_hidden_layers,
+            num_attention_heads: written.num_attention_heads,
+            num_key_value_heads: written.num_key_value_heads.unwrap_or(written.num_attention_heads),
+            head_dim: written.head_dim.unwrap_or(written.hidden_size / written.num_attention_heads.max(1)),
+            max_position_embeddings: written.max_position_embeddings,
+            rms_norm_eps: written.rms_norm_eps,
+            rope_theta: inner_theta.or(written.rope_theta).unwrap_or(DEFAULT_THETA),
+            rope_scaling: rope.and_then(|rope| rope.kind.scaling()),
+            attention_bias: written.attention_bias,
+            mlp_bias: written.mlp_bias,
+            tie_word_embeddings: written.tie_word_embeddings,
+            initializer_range: written.initializer_range,
+            bos_token_id: written.bos_token_id,
+            eos_token_id: written.eos_token_id,
+        }
+    }
+}
+
+/// Written in both forms, so that older and newer readers find what they look for.
+impl From<LlamaConfig> for Written {
+    fn from(config: LlamaConfig) -> Self {
+        let kind = config.rope_scaling.clone().map_or(RopeKind::Default, RopeKind::Llama3);
+        let rope_parameters = WrittenRope { rope_theta: Some(config.rope_theta), kind };
+        let rope_scaling = config.rope_scaling.map(RopeKind::Llama3);
+        Self {
+            vocab_size: config.vocab_size,
+            hidden_size: config.hidden_size,
+            intermediate_size: config.intermediate_size,
+            num_hidden_layers: config.num_hidden_layers,
+            num_attention_heads: config.num_attention_heads,
+            num_key_value_heads: Some(config.num_key_value_heads),
+            head_dim: Some(config.head_dim),
+            max_position_embeddings: config.max_position_embeddings,
+            rms_norm_eps: config.rms_norm_eps,
+            rope_theta: Some(config.rope_theta),
+            rope_scaling: rope_scaling.map(|kind| WrittenRope { rope_theta: None, kind }),
+            rope_parameters: Some(rope_parameters),
+            attention_bias: config.attention_bias,
+            mlp_bias: config.mlp_bias,
+            tie_word_embeddings: config.tie_word_embeddings,
+            initializer_range: config.initializer_range,
+            hidden_act: Silu::Silu,
+            bos_token_id: config.bos_token_id,
+            eos_token_id: config.eos_token_id,
+        }
+    }
+}

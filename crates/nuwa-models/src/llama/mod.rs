@@ -1,0 +1,145 @@
+//! LLaMA: Touvron et al., "LLaMA: Open and Efficient Foundation Language Models" (2023), with grouped heads (Ainslie et
+//! al. 2023) and Llama 3.1's long-context frequencies.
+//!
+//! Rotary positions; pre-norm blocks `x + attention(norm(x))`, `x + feed_forward(norm(x))` with RMS norm and SwiGLU; a
+//! final norm. Weights start normal with deviation 0.02, the projections back into the residual stream with
+//! `0.02 / sqrt(2 layers)`.
+
+mod config;
+mod names;
+
+pub use config::{LlamaConfig, RopeScaling};
+use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope};
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
+
+use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig, TensorName};
+
+/// The model.
+#[derive(Debug)]
+pub struct Llama {
+    config: LlamaConfig,
+    parameters: Parameters,
+    rotary: RotaryTable,
+    tokens: Embedding,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    head: Option<Linear>,
+    dropout: f32,
+}
+
+#[derive(Debug)]
+struct Block {
+    attention_norm: RmsNorm,
+    qkv: Linear,
+    output: Linear,
+    feed_forward_norm: RmsNorm,
+    gate_up: Linear,
+    down: Linear,
+}
+
+impl Llama {
+    /// A model with fresh weights. The configuration has been validated.
+    pub(crate) fn new(config: LlamaConfig, seed: u64) -> Self {
+        let mut builder = ParametersBuilder::new(seed);
+        let mut root = Scope::root(&mut builder);
+        let weights = Initialisation::Normal(config.initializer_range);
+        let (width, vocabulary) = (config.hidden_size, config.vocab_size);
+        let tokens = Embedding::new(root.child("tokens"), vocabulary, width, weights);
+        let blocks = (0..config.num_hidden_layers)
+            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
+            .collect();
+        let norm = RmsNorm::new(root.child("norm"), width, config.rms_norm_eps);
+        let head = (!config.tie_word_embeddings)
+            .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
+        let rotary = RotaryTable::new(&config.frequencies(), config.max_position_embeddings);
+        Self { parameters: builder.finish(), rotary, tokens, blocks, norm, head, dropout: 0.0, config }
+    }
+}
+
+impl Block {
+    fn new(mut scope: Scope<'_>, config: &LlamaConfig) -> Self {
+        let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.heads());
+        let weights = Initialisation::Normal(config.initializer_range);
+        let depth = config.num_hidden_layers as f32;
+        let residual = Initialisation::Normal(config.initializer_range / (2.0 * depth).sqrt());
+        let (attention, feed_forward) = (config.attention_bias, config.mlp_bias);
+        Self {
+            attention_norm: RmsNorm::new(scope.child("attention_norm"), width, config.rms_norm_eps),
+            qkv: Linear::new(scope.child("attention.qkv"), width, heads.width(), attention, weights),
+            output: Linear::new(
+                scope.child("attention.output"),
+                heads.query_width(),
+                width,
+                attention,
+                residual,
+            ),
+            feed_forward_norm: RmsNorm::new(scope.child("feed_forward_norm"), width, config.rms_norm_eps),
+            gate_up: Linear::new(
+                scope.child("feed_forward.gate_up"),
+                width,
+                2 * inner,
+                feed_forward,
+                weights,
+            ),
+            down: Linear::new(scope.child("feed_forward.down"), inner, width, feed_forward, residual),
+        }
+    }
+
+    fn attention(
+        &self,
+        tape: &Tape,
+        x: &Tensor,
+        model: &Llama,
+        positions: &[u32],
+        input: LayerInput<'_>,
+    ) -> Result<Tensor> {
+        let heads = model.config.heads();
+        let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
+        let qkv = tape.rotary(&qkv, heads, positions, &model.rotary)?;
+        self.output.forward(tape, &input.attention(tape, &qkv, heads)?)
+    }
+
+    fn feed_forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        let gate_up = self.gate_up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
+        self.down.forward(tape, &tape.gated_activation(&gate_up, Activation::Silu)?)
+    }
+}
+
+impl LanguageModel for Llama {
+    fn config(&self) -> ModelConfig {
+        ModelConfig::Llama(self.config.clone())
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn names(&self) -> Vec<TensorName> {
+        names::names(&self.config)
+    }
+
+    fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
+        let positions = input.positions(ids.len());
+        let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let attention = block.attention(tape, &x, self, &positions, input.layer(layer))?;
+            x = tape.add(&x, &tape.dropout(&attention, self.dropout)?)?;
+            let feed_forward = block.feed_forward(tape, &x)?;
+            x = tape.add(&x, &tape.dropout(&feed_forward, self.dropout)?)?;
+        }
+        self.norm.forward(tape, &x)
+    }
+
+    fn head(&self) -> &Parameter {
+        self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
+    }
+
+    fn new_cache(&self, capacity: usize) -> Cache {
+        Cache::new(self.blocks.len(), self.config.heads(), capacity)
+    }
+
+    fn set_dropout(&mut self, probability: f32) {
+        self.dropout = probability;
+    }
+}

@@ -1,0 +1,118 @@
+//! What every family must do: train all its parameters, name them all, decode as it scores.
+
+use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
+use nuwa_tensor::{LossRows, Tape};
+
+fn families() -> Vec<Box<dyn LanguageModel>> {
+    [
+        r#"{"model_type": "gpt2", "vocab_size": 31, "n_positions": 16, "n_embd": 12, "n_layer": 2, "n_head": 3}"#,
+        r#"{"model_type": "llama", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16}"#,
+        r#"{"model_type": "llama", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "head_dim": 6, "tie_word_embeddings": true, "attention_bias": true,
+            "mlp_bias": true, "max_position_embeddings": 16}"#,
+    ]
+    .iter()
+    .map(|json| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap())
+    .collect()
+}
+
+fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 7 + 3) % 31).collect()
+}
+
+#[test]
+fn every_parameter_gets_a_gradient() {
+    for mut model in families() {
+        model.set_dropout(0.1);
+        let tape = Tape::training();
+        let (ids, sequences) = (ids(20), Sequences::causal(2, 10));
+        let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
+        let rows = LossRows { targets: &ids, weights: &[0.05; 20] };
+        let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
+        tape.backward(&loss.total).unwrap();
+        for parameter in model.parameters().iter() {
+            let path = parameter.entry().path();
+            let gradient = parameter.gradient();
+            assert!(gradient.iter().any(|&g| g != 0.0), "{path} got no gradient");
+            assert!(gradient.iter().all(|g| g.is_finite()), "{path} got a gradient that is not finite");
+        }
+    }
+}
+
+#[test]
+fn names_cover_every_parameter_exactly() {
+    for model in families() {
+        let mut named: Vec<String> = model.names().into_iter().map(|name| name.parameter).collect();
+        let mut own: Vec<String> = model.parameters().iter().map(|p| p.entry().path().to_string()).collect();
+        named.sort();
+        own.sort();
+        assert_eq!(named, own);
+        for name in model.names() {
+            let parameter = model.parameters().get(&name.parameter).unwrap();
+            let rows: usize = name.parts.iter().map(|part| part.1).sum();
+            assert_eq!(rows, parameter.shape().axes()[0], "{}", name.parameter);
+        }
+    }
+}
+
+#[test]
+fn decoding_with_a_cache_equals_scoring_the_whole() {
+    for model in families() {
+        let tape = Tape::inference();
+        let ids = ids(12);
+        let whole = model.hidden(&tape, &ids, Input::Sequences(&Sequences::causal(1, 12))).unwrap();
+        let mut cache = model.new_cache(12);
+        let mut done = 0;
+        for count in [5, 1, 1, 5] {
+            let part = model.hidden(&tape, &ids[done..done + count], Input::Next(&mut cache)).unwrap();
+            for offset in 0..count {
+                for (a, b) in part.row(offset).iter().zip(whole.row(done + offset)) {
+                    assert!((a - b).abs() < 1e-5, "position {}: {a} {b}", done + offset);
+                }
+            }
+            done += count;
+        }
+    }
+}
+
+#[test]
+fn a_document_is_not_changed_by_its_neighbour() {
+    for model in families() {
+        let tape = Tape::inference();
+        let (first, second) = (ids(4), ids(6));
+        let both = [&first[..], &second[..]].concat();
+        let starts = [0, 0, 0, 0, 4, 4, 4, 4, 4, 4];
+        let packed = Sequences::causal(1, 10).within_documents(&starts);
+        let packed = model.hidden(&tape, &both, Input::Sequences(&packed)).unwrap();
+        let alone = model.hidden(&tape, &second, Input::Sequences(&Sequences::causal(1, 6))).unwrap();
+        for row in 0..6 {
+            for (a, b) in packed.row(4 + row).iter().zip(alone.row(row)) {
+                assert!((a - b).abs() < 1e-5, "row {row}: {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn configurations_survive_a_round_trip() {
+    for model in families() {
+        let config = model.config();
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<ModelConfig>(&json).unwrap(), config);
+    }
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_names_the_field() {
+    let of = |json: &str| {
+        let config: ModelConfig = serde_json::from_str(json).unwrap();
+        build(&config, 0).err().unwrap().to_string()
+    };
+    let gpt2 = r#"{"model_type": "gpt2", "vocab_size": 31, "n_embd": 12, "n_layer": 2, "n_head": 5}"#;
+    assert_eq!(of(gpt2), "n_head = 5: expected a divisor of n_embd = 12");
+    let gpt2 = r#"{"model_type": "gpt2", "vocab_size": 0, "n_embd": 12, "n_layer": 2, "n_head": 3}"#;
+    assert_eq!(of(gpt2), "vocab_size = 0: expected a whole number of at least 1");
+    let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
+    assert!(unknown.starts_with("unknown variant `mamba`, expected `gpt2` or `llama`"), "{unknown}");
+}

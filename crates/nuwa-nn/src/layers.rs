@@ -1,0 +1,114 @@
+use nuwa_tensor::{Parameter, Result, Tape, Tensor};
+
+use crate::{Initialisation, Scope};
+
+/// `x W^T + b`.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Parameter,
+    bias: Option<Parameter>,
+}
+
+impl Linear {
+    /// From `input` to `output` features; parameters `weight` `[output, input]` and, where asked for, `bias` `[output]`.
+    pub fn new(
+        mut scope: Scope<'_>,
+        input: usize,
+        output: usize,
+        bias: bool,
+        initialisation: Initialisation,
+    ) -> Self {
+        Self {
+            weight: scope.parameter("weight", [output, input], initialisation),
+            bias: bias.then(|| scope.parameter("bias", [output], Initialisation::Zeros)),
+        }
+    }
+
+    /// `[.., input]` to `[.., output]`.
+    ///
+    /// # Errors
+    /// When the width of `x` is not `input`.
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.linear(x, &self.weight, self.bias.as_ref())
+    }
+
+    /// The matrix `[output, input]`.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+}
+
+/// A row of a table for each id.
+#[derive(Debug)]
+pub struct Embedding {
+    weight: Parameter,
+}
+
+impl Embedding {
+    /// A table `weight` of `entries` rows of `width`.
+    pub fn new(mut scope: Scope<'_>, entries: usize, width: usize, initialisation: Initialisation) -> Self {
+        Self { weight: scope.parameter("weight", [entries, width], initialisation) }
+    }
+
+    /// `[ids, width]`.
+    ///
+    /// # Errors
+    /// When an id is not in the table.
+    pub fn forward(&self, tape: &Tape, ids: &[u32]) -> Result<Tensor> {
+        tape.embedding(ids, &self.weight)
+    }
+
+    /// The table.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+}
+
+/// Layer normalisation with scale and shift.
+#[derive(Debug)]
+pub struct LayerNorm {
+    weight: Parameter,
+    bias: Parameter,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    /// Over rows of `width`.
+    pub fn new(mut scope: Scope<'_>, width: usize, epsilon: f32) -> Self {
+        Self {
+            weight: scope.parameter("weight", [width], Initialisation::Ones),
+            bias: scope.parameter("bias", [width], Initialisation::Zeros),
+            epsilon,
+        }
+    }
+
+    /// The same shape.
+    ///
+    /// # Errors
+    /// When the width differs.
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.layer_norm(x, &self.weight, &self.bias, self.epsilon)
+    }
+}
+
+/// Root mean square normalisation with scale.
+#[derive(Debug)]
+pub struct RmsNorm {
+    weight: Parameter,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    /// Over rows of `width`.
+    pub fn new(mut scope: Scope<'_>, width: usize, epsilon: f32) -> Self {
+        Self { weight: scope.parameter("weight", [width], Initialisation::Ones), epsilon }
+    }
+
+    /// The same shape.
+    ///
+    /// # Errors
+    /// When the width differs.
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.rms_norm(x, &self.weight, self.epsilon)
+    }
+}

@@ -1,0 +1,64 @@
+use nuwa_tensor::{AdamWSettings, AdamWState, Parameters};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How weights are changed by their gradients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerSettings {
+    /// Decay rate of AdamW's running mean of gradients, in 0 to 1.
+    pub beta1: f32,
+    /// Decay rate of AdamW's running mean of squared gradients, in 0 to 1. Small batches like it closer to 1.
+    pub beta2: f32,
+    /// Added to the root of the squared mean, against division by zero.
+    pub epsilon: f32,
+    /// Decoupled weight decay of matrices and embeddings; norms and biases never decay.
+    pub weight_decay: f32,
+    /// Largest norm of all gradients together; larger ones are scaled down. 0 turns clipping off.
+    pub clip: f32,
+}
+
+impl Default for OptimizerSettings {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 }
+    }
+}
+
+/// AdamW over all parameters of a model.
+#[derive(Debug)]
+pub struct AdamW {
+    settings: AdamWSettings,
+    state: AdamWState,
+}
+
+impl AdamW {
+    /// The optimizer before its first step.
+    pub fn new(parameters: &Parameters, settings: &OptimizerSettings) -> Self {
+        Self { settings: constants(settings), state: AdamWState::new(parameters) }
+    }
+
+    /// Goes on from a saved state.
+    pub fn resume(settings: &OptimizerSettings, state: AdamWState) -> Self {
+        Self { settings: constants(settings), state }
+    }
+
+    /// One step with the gradients in `parameters`, which are cleared; gives their norm before clipping. A norm that is
+    /// not finite changes nothing.
+    pub fn step(&mut self, parameters: &Parameters, learning_rate: f32) -> f32 {
+        self.state.step(parameters, &self.settings, learning_rate)
+    }
+
+    /// What a checkpoint has to keep.
+    pub fn state(&self) -> &AdamWState {
+        &self.state
+    }
+}
+
+fn constants(settings: &OptimizerSettings) -> AdamWSettings {
+    AdamWSettings {
+        betas: [settings.beta1, settings.beta2],
+        epsilon: settings.epsilon,
+        weight_decay: settings.weight_decay,
+        clip: settings.clip,
+    }
+}

@@ -1,0 +1,53 @@
+use nuwa_tensor::{Parameter, ParametersBuilder, Shape};
+
+/// How the first values of a parameter are made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Initialisation {
+    /// All 0: biases.
+    Zeros,
+    /// All 1: the weights of norms.
+    Ones,
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f32),
+}
+
+/// A place in the tree of layers: it prefixes the names of the parameters made in it.
+#[derive(Debug)]
+pub struct Scope<'a> {
+    builder: &'a mut ParametersBuilder,
+    path: String,
+}
+
+impl<'a> Scope<'a> {
+    /// The root of a model.
+    pub fn root(builder: &'a mut ParametersBuilder) -> Self {
+        Self { builder, path: String::new() }
+    }
+
+    /// The place `name` below this one; names may hold dots.
+    pub fn child(&mut self, name: &str) -> Scope<'_> {
+        let path = self.join(name);
+        Scope { builder: self.builder, path }
+    }
+
+    /// Declares a parameter `name` here. Matrices decay, vectors (biases, norms) do not.
+    pub fn parameter(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        initialisation: Initialisation,
+    ) -> Parameter {
+        let shape = shape.into();
+        let decays = shape.axes().len() > 1;
+        let path = self.join(name);
+        self.builder.add(path, shape, decays, |values, random| match initialisation {
+            Initialisation::Zeros => values.fill(0.0),
+            Initialisation::Ones => values.fill(1.0),
+            Initialisation::Normal(deviation) => random.fill_normal(values, deviation),
+        })
+    }
+
+    fn join(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+    }
+}
