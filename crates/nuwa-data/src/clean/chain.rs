@@ -1,0 +1,196 @@
+//! A stretch of the chain between two passes over the corpus, applied to batches.
+
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::step::{DocumentStep, Reason, Step, Verdict};
+use super::summary::StepSummary;
+use crate::documents::Document;
+
+/// A rejected document with the position of the step in the stretch.
+pub(super) struct Rejected {
+    pub document: Document,
+    pub step: usize,
+    pub reason: Reason,
+    pub detail: String,
+}
+
+impl Rejected {
+    pub(super) fn line<'a>(&'a self, names: &[&'a str]) -> RejectedLine<'a> {
+        RejectedLine {
+            id: &self.document.id,
+            source: &self.document.source,
+            step: names[self.step],
+            reason: &self.reason,
+            detail: &self.detail,
+            text: &self.document.text,
+        }
+    }
+}
+
+/// A document on its way, with the last step that changed it.
+pub(super) struct Passenger {
+    pub document: Document,
+    pub changed_by: Option<usize>,
+}
+
+/// What a batch became.
+#[derive(Default)]
+pub(super) struct Passed {
+    pub kept: Vec<Passenger>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// A line of `rejected.jsonl.zst`.
+#[derive(Serialize)]
+pub(super) struct RejectedLine<'a> {
+    pub id: &'a str,
+    pub source: &'a str,
+    pub step: &'a str,
+    pub reason: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub detail: &'a str,
+    pub text: &'a str,
+}
+
+/// Sends a batch through the steps; `first` is the position of `steps[0]` in the whole chain.
+pub(super) fn pass(
+    steps: &mut [Step],
+    first: usize,
+    counts: &mut [StepSummary],
+    batch: Vec<Passenger>,
+) -> Passed {
+    let mut passed = Passed { kept: batch, rejected: Vec::new() };
+    let mut position = 0;
+    while position < steps.len() {
+        match &mut steps[position] {
+            Step::Corpus(step) => {
+                let started = Instant::now();
+                let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
+                let verdicts = step.judge(&documents);
+                let time = started.elapsed();
+                sort_out(&mut passed, verdicts, first + position, &mut counts[position], time);
+                position += 1;
+            }
+            Step::Document(_) => {
+                let run = document_steps(&steps[position..]);
+                let counts = &mut counts[position..position + run.len()];
+                pass_documents(&run, first + position, counts, &mut passed);
+                position += run.len();
+            }
+        }
+    }
+    passed
+}
+
+/// The per-document steps at the beginning of `steps`: a document goes through all of them in one go.
+fn document_steps(steps: &[Step]) -> Vec<&dyn DocumentStep> {
+    let document = |step| match step {
+        &Step::Document(ref step) => Some(&**step),
+        Step::Corpus(_) => None,
+    };
+    steps.iter().map_while(document).collect()
+}
+
+fn sort_out(
+    passed: &mut Passed,
+    verdicts: Vec<Verdict>,
+    step: usize,
+    count: &mut StepSummary,
+    time: Duration,
+) {
+    assert_eq!(verdicts.len(), passed.kept.len(), "a verdict for each document");
+    count.seconds += time.as_secs_f64();
+    let batch = std::mem::take(&mut passed.kept);
+    for (mut passenger, verdict) in batch.into_iter().zip(verdicts) {
+        let bytes = passenger.document.text.len();
+        count_verdict(count, &verdict, bytes, bytes);
+        match verdict {
+            Verdict::Rejected { reason, detail } => {
+                passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
+            }
+            verdict => {
+                passenger.changed_by =
+                    if verdict == Verdict::Changed { Some(step) } else { passenger.changed_by };
+                passed.kept.push(passenger);
+            }
+        }
+    }
+}
+
+/// What one step made of one document.
+struct Trace {
+    verdict: Verdict,
+    bytes_in: usize,
+    bytes_out: usize,
+    time: Duration,
+}
+
+fn pass_documents(
+    steps: &[&dyn DocumentStep],
+    first: usize,
+    counts: &mut [StepSummary],
+    passed: &mut Passed,
+) {
+    let batch = std::mem::take(&mut passed.kept);
+    let done: Vec<(Passenger, Vec<Trace>)> = batch
+        .into_par_iter()
+        .with_max_len(8)
+        .map(|mut passenger| {
+            let traces = trace(steps, &mut passenger.document);
+            (passenger, traces)
+        })
+        .collect();
+    for (mut passenger, traces) in done {
+        let mut rejected = None;
+        for (position, trace) in traces.into_iter().enumerate() {
+            let count = &mut counts[position];
+            count.seconds += trace.time.as_secs_f64();
+            count_verdict(count, &trace.verdict, trace.bytes_in, trace.bytes_out);
+            match trace.verdict {
+                Verdict::Kept => {}
+                Verdict::Changed => passenger.changed_by = Some(first + position),
+                Verdict::Rejected { reason, detail } => rejected = Some((first + position, reason, detail)),
+            }
+        }
+        match rejected {
+            Some((step, reason, detail)) => {
+                passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
+            }
+            None => passed.kept.push(passenger),
+        }
+    }
+}
+
+fn trace(steps: &[&dyn DocumentStep], document: &mut Document) -> Vec<Trace> {
+    let mut traces = Vec::with_capacity(steps.len());
+    for step in steps {
+        let bytes_in = document.text.len();
+        let started = Instant::now();
+        let verdict = step.apply(document);
+        let stop = matches!(verdict, Verdict::Rejected { .. });
+        traces.push(Trace { verdict, bytes_in, bytes_out: document.text.len(), time: started.elapsed() });
+        if stop {
+            break;
+        }
+    }
+    traces
+}
+
+fn count_verdict(count: &mut StepSummary, verdict: &Verdict, bytes_in: usize, bytes_out: usize) {
+    count.documents_in += 1;
+    count.bytes_in += bytes_in as u64;
+    if let Verdict::Rejected { reason, .. } = verdict {
+        count.rejected += 1;
+        match count.reasons.get_mut(reason.as_ref()) {
+            Some(times) => *times += 1,
+            None => drop(count.reasons.insert(reason.to_string(), 1)),
+        }
+        return;
+    }
+    count.documents_out += 1;
+    count.bytes_out += bytes_out as u64;
+    count.changed += u64::from(*verdict == Verdict::Changed);
+}

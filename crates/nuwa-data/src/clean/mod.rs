@@ -1,0 +1,161 @@
+//! Documents through a chain of steps: what is kept, what is changed, what is rejected and why.
+//!
+//! A step is a file in [`steps`]. Most look at one document at a time and run side by side; a few need the whole
+//! corpus (duplicates). Where a step must have seen everything before it can judge anything, the documents are
+//! spilled to a temporary file and read a second time, so that memory stays flat but for the few bytes a
+//! document that such a step states in its own docs.
+
+mod chain;
+mod run;
+mod step;
+pub mod steps;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nuwa_files::Progress;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use step::{CorpusStep, DocumentStep, Reason, Step, Verdict};
+pub use summary::{CleanSummary, Sample, StepSummary};
+
+use crate::{Error, Result, documents};
+use steps::{article, length, near_duplicates, repetition, unicode, whitespace};
+
+/// Which steps run, in which order, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CleanSettings {
+    /// The steps, in the order in which they run; a step may be left out or come twice.
+    pub steps: Vec<StepName>,
+    /// Repair of encodings and invisible characters.
+    pub unicode: unicode::UnicodeSettings,
+    /// The article out of an HTML page.
+    pub article: article::ArticleSettings,
+    /// Blanks at line ends and blank lines.
+    pub whitespace: whitespace::WhitespaceSettings,
+    /// Documents that are too short or too long.
+    pub length: length::LengthSettings,
+    /// Documents that repeat themselves.
+    pub repetition: repetition::RepetitionSettings,
+    /// Documents that are nearly the same as another.
+    pub near_duplicates: near_duplicates::NearDuplicatesSettings,
+    /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
+    pub samples: usize,
+}
+
+/// The steps there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepName {
+    /// Repairs wrongly decoded text, normalises Unicode, removes invisible characters.
+    Unicode,
+    /// Takes the article out of HTML pages.
+    Article,
+    /// Tidies blanks and blank lines.
+    Whitespace,
+    /// Rejects documents that are too short or too long.
+    Length,
+    /// Rejects documents that repeat themselves (Gopher's rules).
+    Repetition,
+    /// Rejects exact copies.
+    ExactDuplicates,
+    /// Rejects near copies (MinHash).
+    NearDuplicates,
+}
+
+impl Default for CleanSettings {
+    fn default() -> Self {
+        Self {
+            steps: vec![
+                StepName::Unicode,
+                StepName::Article,
+                StepName::Whitespace,
+                StepName::Length,
+                StepName::Repetition,
+                StepName::ExactDuplicates,
+                StepName::NearDuplicates,
+            ],
+            unicode: Default::default(),
+            article: Default::default(),
+            whitespace: Default::default(),
+            length: Default::default(),
+            repetition: Default::default(),
+            near_duplicates: Default::default(),
+            samples: 3,
+        }
+    }
+}
+
+impl CleanSettings {
+    /// The chain of steps that these settings describe.
+    pub fn chain(&self) -> Result<Vec<Step>> {
+        self.steps.iter().map(|name| self.step(*name)).collect()
+    }
+
+    fn step(&self, name: StepName) -> Result<Step> {
+        Ok(match name {
+            StepName::Unicode => Step::document(unicode::Unicode::new(&self.unicode)),
+            StepName::Article => Step::document(article::ArticleText::new(&self.article)),
+            StepName::Whitespace => Step::document(whitespace::Whitespace::new(&self.whitespace)),
+            StepName::Length => Step::document(length::Length::new(&self.length)),
+            StepName::Repetition => Step::document(repetition::Repetition::new(&self.repetition)),
+            StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
+            StepName::NearDuplicates => {
+                Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)
+            }
+        })
+    }
+}
+
+/// Cleans the documents of `inputs` (files or folders of JSON lines) with the chain of the settings.
+///
+/// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst` and `clean.json` into `out`. Where nothing is left, the
+/// rejected documents and the counts are still written, and the error names the step that took the last one.
+pub fn clean(
+    inputs: &[PathBuf],
+    out: &Path,
+    settings: &CleanSettings,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CleanSummary> {
+    clean_with(inputs, out, settings.chain()?, settings.samples, progress)
+}
+
+/// [`clean`] with a chain of one's own.
+pub fn clean_with(
+    inputs: &[PathBuf],
+    out: &Path,
+    steps: Vec<Step>,
+    samples: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CleanSummary> {
+    if samples > 100 {
+        let value = samples.to_string();
+        return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
+    }
+    let mut files = Vec::new();
+    for input in inputs {
+        files.extend(documents::files(input)?);
+    }
+    let summary = run::run(files, out, steps, samples, progress)?;
+    nuwa_files::write_json(&out.join("clean.json"), &summary)?;
+    match (summary.documents_in, summary.documents_out) {
+        (0, _) => Err(Error::NoDocuments {
+            path: inputs.first().cloned().unwrap_or_default(),
+            expected: "at least one document",
+        }),
+        (documents, 0) => Err(everything_rejected(documents, &summary)),
+        _ => Ok(summary),
+    }
+}
+
+fn everything_rejected(documents: u64, summary: &CleanSummary) -> Error {
+    let last = summary.steps.iter().find(|step| step.documents_out == 0);
+    let (step, reasons) = match last {
+        Some(step) => (step.name.clone(), step.reasons.clone()),
+        None => (String::new(), BTreeMap::new()),
+    };
+    Error::EverythingRejected { step, documents, reasons }
+}

@@ -1,0 +1,88 @@
+use std::borrow::Cow;
+
+use crate::documents::Document;
+
+/// Why a document is rejected: few different strings, for they are counted.
+pub type Reason = Cow<'static, str>;
+
+/// What a step says about a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on as it was.
+    Kept,
+    /// It goes on, changed by the step.
+    Changed,
+    /// It goes no further.
+    Rejected {
+        /// What is counted.
+        reason: Reason,
+        /// What only concerns this document: the value that was too high, the document it repeats.
+        detail: String,
+    },
+}
+
+impl Verdict {
+    /// Rejected for `reason`, with what only concerns this document.
+    pub fn rejected(reason: impl Into<Reason>, detail: impl Into<String>) -> Self {
+        Self::Rejected { reason: reason.into(), detail: detail.into() }
+    }
+
+    /// Changed or kept.
+    pub fn changed(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Kept }
+    }
+}
+
+/// A step that judges each document by itself, from many threads at once.
+pub trait DocumentStep: Send + Sync {
+    /// Its name in settings and counts.
+    fn name(&self) -> &'static str;
+    /// Looks at a document and changes it where needed.
+    fn apply(&self, document: &mut Document) -> Verdict;
+}
+
+/// A step whose judgement of a document depends on the others. It sees the documents in their order.
+pub trait CorpusStep: Send {
+    /// Its name in settings and counts.
+    fn name(&self) -> &'static str;
+    /// Whether it must have seen every document by [`CorpusStep::observe`] before the first [`CorpusStep::judge`].
+    fn needs_whole_corpus(&self) -> bool;
+    /// The first pass.
+    fn observe(&mut self, _batch: &[&Document]) {}
+    /// The end of the first pass.
+    fn conclude(&mut self) {}
+    /// A verdict for each document of the batch.
+    fn judge(&mut self, batch: &[&Document]) -> Vec<Verdict>;
+}
+
+/// A link of the chain.
+pub enum Step {
+    /// Judges each document by itself.
+    Document(Box<dyn DocumentStep>),
+    /// Judges a document by the others.
+    Corpus(Box<dyn CorpusStep>),
+}
+
+impl Step {
+    /// A per-document step as a link.
+    pub fn document(step: impl DocumentStep + 'static) -> Self {
+        Self::Document(Box::new(step))
+    }
+
+    /// A corpus-wide step as a link.
+    pub fn corpus(step: impl CorpusStep + 'static) -> Self {
+        Self::Corpus(Box::new(step))
+    }
+
+    /// The step's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Document(step) => step.name(),
+            Self::Corpus(step) => step.name(),
+        }
+    }
+
+    pub(super) fn needs_whole_corpus(&self) -> bool {
+        matches!(self, Self::Corpus(step) if step.needs_whole_corpus())
+    }
+}

@@ -1,0 +1,286 @@
+//! `unicode`: repairs what wrong decoding has left, and makes equal texts equal.
+//!
+//! What, in this order:
+//! 1. mojibake: UTF-8 that was read as Windows-1252 or Latin-1 ("â€™" for "’"), also twice over, is read right, in
+//!    the manner of ftfy (Speer 2019, <https://ftfy.readthedocs.io>). Three or four characters that spell one
+//!    UTF-8 sequence are proof; two are taken only where they are common mojibake or where the document holds proof;
+//! 2. terminal escape sequences (colours) are removed;
+//! 3. line ends become `\n`; control, zero-width and direction characters are removed (the joiners of Persian,
+//!    Indic scripts and emoji stay);
+//! 4. Unicode normal form C (<https://unicode.org/reports/tr15/>).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use crate::clean::{DocumentStep, Verdict};
+use crate::documents::Document;
+
+/// Which repairs are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnicodeSettings {
+    /// Repairs UTF-8 that was read as Windows-1252 or Latin-1.
+    pub repair_mojibake: bool,
+    /// Removes terminal escape sequences, control, zero-width and direction characters; line ends become `\n`.
+    pub remove_invisible: bool,
+    /// Brings the text into Unicode normal form C.
+    pub normalize: bool,
+}
+
+impl Default for UnicodeSettings {
+    fn default() -> Self {
+        Self { repair_mojibake: true, remove_invisible: true, normalize: true }
+    }
+}
+
+/// The step.
+#[derive(Debug)]
+pub struct Unicode {
+    settings: UnicodeSettings,
+}
+
+/// Text can have been decoded wrongly more than once.
+const MOST_REPAIRS: usize = 4;
+
+impl Unicode {
+    /// With these settings.
+    pub fn new(settings: &UnicodeSettings) -> Self {
+        Self { settings: settings.clone() }
+    }
+
+    /// The repaired text, or `None` where nothing is to repair.
+    fn repair(&self, text: &str) -> Option<String> {
+        let mut repaired: Option<String> = None;
+        let mut replace = |change: &dyn Fn(&str) -> Option<String>| -> bool {
+            let new = change(repaired.as_deref().unwrap_or(text));
+            let changed = new.is_some();
+            repaired = new.or(repaired.take());
+            changed
+        };
+        if self.settings.repair_mojibake {
+            (0..MOST_REPAIRS).take_while(|_| replace(&repair_mojibake)).count();
+        }
+        if self.settings.remove_invisible {
+            replace(&remove_invisible);
+        }
+        if self.settings.normalize {
+            replace(&normalize);
+        }
+        repaired
+    }
+}
+
+impl DocumentStep for Unicode {
+    fn name(&self) -> &'static str {
+        "unicode"
+    }
+
+    fn apply(&self, document: &mut Document) -> Verdict {
+        let repaired = self.repair(&document.text);
+        let changed = repaired.is_some();
+        document.text = repaired.unwrap_or_else(|| std::mem::take(&mut document.text));
+        Verdict::changed(changed)
+    }
+}
+
+/// The byte that Windows-1252 (or Latin-1, where Windows-1252 has a hole) reads as this character.
+fn byte_of(character: char) -> Option<u8> {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match character {
+        '\u{80}'..='\u{ff}' => Some(character as u8),
+        _ => HIGH.iter().position(|&high| high == character).map(|at| 0x80 + at as u8),
+    }
+}
+
+/// A UTF-8 sequence spelt in characters: what it means, how many bytes of text it takes, how sure it is.
+struct Found {
+    character: char,
+    length: usize,
+    proof: bool,
+}
+
+fn sequence_at(text: &str, before: Option<char>) -> Option<Found> {
+    let mut characters = text.chars();
+    let lead = characters.next()?;
+    let count = match lead as u32 {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let mut bytes = [lead as u32 as u8, 0, 0, 0];
+    let mut length = lead.len_utf8();
+    let mut second = None;
+    for slot in &mut bytes[1..count] {
+        let character = characters.next()?;
+        *slot = byte_of(character).filter(|byte| (0x80..=0xbf).contains(byte))?;
+        length += character.len_utf8();
+        second = second.or(Some(character));
+    }
+    let character = std::str::from_utf8(&bytes[..count]).ok()?.chars().next()?;
+    let proof = count > 2 || is_common_pair(lead, second?, before);
+    Some(Found { character, length, proof })
+}
+
+/// Pairs that are hardly ever meant: "Ã©", "Â£" are; a capital before a closing quotation mark or a space is not.
+fn is_common_pair(lead: char, second: char, before: Option<char>) -> bool {
+    let starts_word = !before.is_some_and(char::is_alphabetic);
+    match (lead, second) {
+        ('Â', '\u{a0}'..='\u{bf}') => starts_word,
+        ('Ã', '»' | '\u{a0}') => false,
+        ('Ã', '\u{80}'..='\u{bf}') => true,
+        ('Ã', _) => matches!(second, 'ƒ' | '†' | '‡' | 'ˆ' | '‰' | 'Š' | 'Œ' | 'œ' | 'Ÿ' | 'ž' | 'š'),
+        _ => matches!(second, '\u{80}'..='\u{9f}'),
+    }
+}
+
+/// Cheap: every sequence starts with U+00C2 to U+00F4, which is C3 82 to C3 B4 in UTF-8.
+fn candidates(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(0xc3, bytes).filter(move |&at| matches!(bytes.get(at + 1), Some(0x82..=0xb4)))
+}
+
+fn repair_mojibake(text: &str) -> Option<String> {
+    let sequence = |at: usize| sequence_at(&text[at..], text[..at].chars().next_back());
+    let found: Vec<(usize, Found)> = candidates(text).filter_map(|at| Some((at, sequence(at)?))).collect();
+    if !found.iter().any(|(_, found)| found.proof) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, found) in found {
+        if at >= done {
+            out.push_str(&text[done..at]);
+            out.push(found.character);
+            done = at + found.length;
+        }
+    }
+    out.push_str(&text[done..]);
+    Some(out)
+}
+
+/// Bytes with which something invisible can begin; most text has few of them, so most text is never looked at
+/// character by character.
+fn may_hide_something(text: &str) -> bool {
+    text.bytes().any(|byte| (byte < 0x20 && byte != b'\n' && byte != b'\t') || byte == 0x7f)
+        || memchr::memchr3_iter(0xc2, 0xe2, 0xef, text.as_bytes()).any(|at| match &text.as_bytes()[at..] {
+            [0xc2, second, ..] => (0x80..=0x9f).contains(second) || *second == 0xad,
+            [0xe2, 0x80, third, ..] => (0x8b..=0x8d).contains(third) || (0xa8..=0xae).contains(third),
+            [0xe2, 0x81, third, ..] => *third >= 0xa0,
+            [0xef, 0xbb, 0xbf, ..] | [0xef, 0xbf, 0xb9..=0xbb, ..] => true,
+            _ => false,
+        })
+}
+
+fn remove_invisible(text: &str) -> Option<String> {
+    if !may_hide_something(text) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let after = &rest[character.len_utf8()..];
+        rest = match character {
+            '\u{1b}' => after_escape(after),
+            _ => after,
+        };
+        match character {
+            '\n' | '\t' => out.push(character),
+            '\r' if after.starts_with('\n') => {}
+            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
+            '\u{200c}' | '\u{200d}' if joins(out.chars().next_back(), after.chars().next()) => {
+                out.push(character)
+            }
+            _ if is_invisible(character) => {}
+            _ => out.push(character),
+        }
+    }
+    (out != text).then_some(out)
+}
+
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{200b}'..='\u{200d}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Joiners mean something between letters of scripts that join, and between emoji.
+fn joins(before: Option<char>, after: Option<char>) -> bool {
+    let joining =
+        |character: Option<char>| character.is_some_and(|c| c as u32 >= 0x600 && !c.is_whitespace());
+    joining(before) && joining(after)
+}
+
+/// What follows an escape sequence (ECMA-48): `[`, parameters, a final letter; or `]`, anything, a bell.
+fn after_escape(after: &str) -> &str {
+    if let Some(parameters) = after.strip_prefix('[') {
+        let end = parameters.bytes().position(|byte| !(0x20..=0x3f).contains(&byte));
+        return match end {
+            Some(end) if parameters.as_bytes()[end].is_ascii() => &parameters[end + 1..],
+            Some(end) => &parameters[end..],
+            None => "",
+        };
+    }
+    if let Some(command) = after.strip_prefix(']')
+        && let Some(end) = command.find('\u{7}')
+        && !command[..end].contains('\n')
+    {
+        return &command[end + 1..];
+    }
+    after
+}
+
+fn normalize(text: &str) -> Option<String> {
+    let certain = text.bytes().all(|byte| byte < 0xcc || (0xe4..=0xe9).contains(&byte));
+    if certain || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        return None;
+    }
+    let normal: String = text.nfc().collect();
+    (normal != text).then_some(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let repaired = Unicode::new(&UnicodeSettings::default()).repair(text);
+        assert_eq!(repaired.as_deref().unwrap_or(text), expected);
+    }
+
+    #[test]
+    fn mojibake_is_read_right() {
+        check("Itâ€™s â€œfineâ€\u{9d} â€” really", "It’s “fine” — really");
+        check("cafÃ© Â£5 Ã¼ber", "café £5 über");
+        check("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "Привет");
+        check("ä½\u{a0}å¥½", "你好");
+        let twice = "â€™".chars().map(|c| c.to_string()).collect::<String>();
+        check(&twice, "’");
+        check("ÃƒÂ©", "é");
+        check("ðŸ˜€", "😀");
+    }
+
+    #[test]
+    fn what_is_right_is_left_alone() {
+        for text in ["“IRMÔ, «MENÜ» CAFÉ™", "déjà vu, naïve, Ångström", "SEÑOR… é“x”", "你好，世界", "A–B"]
+        {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn the_invisible_goes_and_joiners_stay() {
+        check("\u{feff}a\u{200b}b\u{ad}c\u{0}d\r\ne\rf\u{2028}g", "abcd\ne\nf\ng");
+        check("\u{1b}[33m    -- Debian\u{1b}[m", "    -- Debian");
+        check("می\u{200c}خواهم 👩\u{200d}💻 a\u{200d}b", "می\u{200c}خواهم 👩\u{200d}💻 ab");
+    }
+
+    #[test]
+    fn equal_texts_become_equal() {
+        check("e\u{301}", "é");
+        check("가", "가");
+    }
+}

@@ -1,0 +1,262 @@
+//! Files and folders into documents.
+//!
+//! Bytes become characters here: every document is valid UTF-8 from this stage on. HTML stays as it is, marked
+//! `format: "html"`, so that its cleaning can be done again with other settings. Memory is bounded: files are
+//! taken in small groups, and a large file is streamed through twice (once to see what it is, once to read it).
+
+mod decode;
+mod inspect;
+mod read;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nuwa_files::Progress;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::documents::{Document, LinesWriter};
+use crate::{Error, Result};
+use read::{Outcome, ReadResult};
+use walk::Input;
+
+/// What is read and how it becomes documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectSettings {
+    /// The field of a JSON line that holds the text.
+    pub text_field: String,
+    /// Endings (without the dot) that are read as plain text besides txt, md, html and jsonl, for example ["rst"].
+    pub extra_text_extensions: Vec<String>,
+    /// A text longer than this many bytes is cut at paragraph ends into several documents, so that memory stays
+    /// flat; at least 1000.
+    pub split_documents_over: u64,
+    /// Makes each item of a fortune file (items between lines that hold only `%`) a document of its own.
+    pub split_fortune_files: bool,
+    /// What to do with a JSON line that cannot be used: stop with an error, or skip and count it.
+    pub bad_lines: BadLines,
+}
+
+/// What to do with a line that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadLines {
+    /// Stop with an error that names the line.
+    Error,
+    /// Leave the line out and count it.
+    Skip,
+}
+
+impl Default for CollectSettings {
+    fn default() -> Self {
+        Self {
+            text_field: "text".into(),
+            extra_text_extensions: Vec::new(),
+            split_documents_over: 8_000_000,
+            split_fortune_files: true,
+            bad_lines: BadLines::Error,
+        }
+    }
+}
+
+/// What was collected, and what was passed over and why; also written as `collect.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CollectSummary {
+    /// Documents written.
+    pub documents: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+    /// Characters of text in them.
+    pub characters: u64,
+    /// Files that gave documents.
+    pub files: u64,
+    /// How many files of each format gave documents.
+    pub formats: BTreeMap<String, u64>,
+    /// How many files were in each character encoding.
+    pub encodings: BTreeMap<String, u64>,
+    /// Files passed over.
+    pub skipped_files: u64,
+    /// How many files were passed over for each reason.
+    pub skipped_reasons: BTreeMap<String, u64>,
+    /// The first hundred of them.
+    pub skipped: Vec<Skipped>,
+    /// JSON lines left out, with `bad_lines = "skip"`.
+    pub skipped_lines: u64,
+    /// The time it took.
+    pub seconds: f64,
+}
+
+/// A file that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+const SKIPPED_NAMED: usize = 100;
+
+/// Reads files and folders (recursively, in the order of their names) into `out/documents-*.jsonl.zst`.
+///
+/// A file that is named must be readable as text; in a folder, what is not is passed over and counted.
+pub fn collect(
+    paths: &[PathBuf],
+    out: &Path,
+    settings: &CollectSettings,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CollectSummary> {
+    check(settings)?;
+    let started = Instant::now();
+    let mut collection = Collection {
+        settings,
+        writer: LinesWriter::parts(out, "documents"),
+        pending: Vec::new(),
+        pending_bytes: 0,
+        summary: CollectSummary::default(),
+    };
+    let inputs = walk::inputs(paths, settings, &mut collection.summary)?;
+    let mut done = 0;
+    let mut report = |files: usize| {
+        done += files as u64;
+        progress(Progress {
+            task: "collecting files",
+            done,
+            total: Some(inputs.len() as u64),
+            unit: "files",
+        });
+    };
+    report(0);
+    for group in groups(&inputs) {
+        collection.take(group)?;
+        report(group.len());
+    }
+    collection.finish(paths, out, started)
+}
+
+fn check(settings: &CollectSettings) -> Result<()> {
+    if settings.split_documents_over < 1000 {
+        let value = settings.split_documents_over.to_string();
+        return Err(Error::Setting {
+            name: "collect.split_documents_over",
+            value,
+            expected: "at least 1000",
+        });
+    }
+    Ok(())
+}
+
+/// Files that are worked on side by side: few enough that all of them fit into memory.
+const GROUP_FILES: usize = 64;
+const GROUP_BYTES: u64 = 1 << 23;
+
+fn groups(inputs: &[Input]) -> impl Iterator<Item = &[Input]> {
+    let mut rest = inputs;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |input: &Input| {
+            bytes += input.bytes;
+            bytes <= GROUP_BYTES
+        };
+        let count = rest.iter().take(GROUP_FILES).take_while({
+            let mut fits = fits;
+            move |input| fits(input)
+        });
+        let count = count.count().max(1).min(rest.len());
+        let (group, after) = rest.split_at(count);
+        rest = after;
+        (!group.is_empty()).then_some(group)
+    })
+}
+
+struct Collection<'a> {
+    settings: &'a CollectSettings,
+    writer: LinesWriter,
+    pending: Vec<Document>,
+    pending_bytes: usize,
+    summary: CollectSummary,
+}
+
+const PENDING_BYTES: usize = 1 << 22;
+
+impl Collection<'_> {
+    fn take(&mut self, group: &[Input]) -> Result<()> {
+        let settings = self.settings;
+        let read_ahead: Vec<ReadResult> =
+            group.par_iter().map(|input| read::in_memory(input, settings)).collect();
+        for (input, result) in group.iter().zip(read_ahead) {
+            let outcome = match result {
+                Ok(Some((documents, outcome))) => {
+                    documents.into_iter().try_for_each(|document| self.add(document))?;
+                    Ok(outcome)
+                }
+                Ok(None) => read::streamed(input, settings, &mut |document| self.add(document)),
+                Err(error) => Err(error),
+            };
+            self.count(input, outcome)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, document: Document) -> Result<()> {
+        self.summary.documents += 1;
+        self.summary.bytes += document.text.len() as u64;
+        self.summary.characters += document.text.chars().count() as u64;
+        self.pending_bytes += document.text.len();
+        self.pending.push(document);
+        if self.pending_bytes >= PENDING_BYTES { self.write_pending() } else { Ok(()) }
+    }
+
+    fn write_pending(&mut self) -> Result<()> {
+        self.writer.write(&self.pending)?;
+        self.pending.clear();
+        self.pending_bytes = 0;
+        Ok(())
+    }
+
+    fn count(&mut self, input: &Input, outcome: Result<Outcome>) -> Result<()> {
+        let error = match outcome {
+            Ok(outcome) => {
+                self.summary.files += 1;
+                self.summary.skipped_lines += outcome.skipped_lines;
+                *self.summary.formats.entry(outcome.format.into()).or_default() += 1;
+                *self.summary.encodings.entry(outcome.encoding.into()).or_default() += 1;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match error.skip_reason() {
+            Some(reason) if !input.named => self.summary.skip(input.path.clone(), reason),
+            _ => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, paths: &[PathBuf], out: &Path, started: Instant) -> Result<CollectSummary> {
+        if self.summary.documents == 0 {
+            let path = paths.first().cloned().unwrap_or_default();
+            return Err(match path.is_dir() {
+                true => Error::EmptyFolder { path, skipped: self.summary.skipped_reasons },
+                false => Error::EmptyFile { path },
+            });
+        }
+        self.write_pending()?;
+        self.writer.finish()?;
+        self.summary.seconds = started.elapsed().as_secs_f64();
+        nuwa_files::write_json(&out.join("collect.json"), &self.summary)?;
+        Ok(self.summary)
+    }
+}
+
+impl CollectSummary {
+    fn skip(&mut self, path: PathBuf, reason: String) {
+        self.skipped_files += 1;
+        *self.skipped_reasons.entry(reason.clone()).or_default() += 1;
+        if self.skipped.len() < SKIPPED_NAMED {
+            self.skipped.push(Skipped { path, reason });
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Documents as files: one JSON object a line, usually compressed.
+
+use std::fs;
+use std::io::{BufRead, Read, Write};
+use std::path::{Path, PathBuf};
+
+use nuwa_files::AtomicFile;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use zstd::stream::write::Encoder;
+
+use crate::{Error, Result, compressed};
+
+/// One text with where it came from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Stable: made of the source's path and the position in it.
+    #[serde(default)]
+    pub id: String,
+    /// The text, UTF-8.
+    pub text: String,
+    /// The path or address it came from.
+    #[serde(default)]
+    pub source: String,
+    /// Its language, where known.
+    #[serde(default)]
+    pub lang: Option<String>,
+    /// What else is known: the format, the encoding it was decoded from, other fields of a JSON line.
+    #[serde(default)]
+    pub meta: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The longest line that is read, in bytes.
+pub const LONGEST_LINE: u64 = 1 << 28;
+
+/// Opens a file of documents, or a folder of such files, in the order of their names.
+pub fn read(path: &Path) -> Result<Documents> {
+    Ok(Documents { lines: Lines::open(files(path)?) })
+}
+
+/// The files that [`read`] reads: `documents-*` where there are such, else every JSON lines file but the rejected.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        if !path.exists() {
+            return Err(Error::Missing { path: path.to_path_buf() });
+        }
+        let expected = "a file ending in .jsonl, .jsonl.gz or .jsonl.zst";
+        return match is_json_lines(path) {
+            true => Ok(vec![path.to_path_buf()]),
+            false => Err(Error::NoDocuments { path: path.to_path_buf(), expected }),
+        };
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(Error::read(path))? {
+        let file = entry.map_err(Error::read(path))?.path();
+        if is_json_lines(&file) && !name_starts_with(&file, "rejected") && !name_starts_with(&file, ".") {
+            found.push(file);
+        }
+    }
+    if found.iter().any(|file| name_starts_with(file, "documents-")) {
+        found.retain(|file| name_starts_with(file, "documents-"));
+    }
+    found.sort();
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Error::NoDocuments { path: path.to_path_buf(), expected: "documents-*.jsonl.zst files" }),
+    }
+}
+
+fn is_json_lines(path: &Path) -> bool {
+    let name = compressed::name_within(path).to_lowercase();
+    [".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn name_starts_with(path: &Path, start: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
+}
+
+/// Iterates over the documents of one or several files.
+pub struct Documents {
+    lines: Lines,
+}
+
+impl Iterator for Documents {
+    type Item = Result<Document>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.lines.next()?;
+        Some(line.and_then(|line| line.parse(&self.lines.files)))
+    }
+}
+
+/// A line of a file, not parsed yet, so that threads can parse lines side by side.
+#[derive(Debug)]
+pub(crate) struct Line {
+    file: usize,
+    number: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Line {
+    /// The document in this line; `files` is the list it was read from.
+    pub(crate) fn parse(&self, files: &[PathBuf]) -> Result<Document> {
+        let path = &files[self.file];
+        let mut document: Document = serde_json::from_slice(&self.bytes).map_err(|error| Error::Json {
+            path: path.clone(),
+            line: self.number,
+            problem: json_problem(&error),
+        })?;
+        if document.source.is_empty() {
+            document.source = path.display().to_string();
+        }
+        if document.id.is_empty() {
+            document.id = format!("{}#{}", compressed::name_within(path), self.number);
+        }
+        Ok(document)
+    }
+}
+
+/// The parser's words without "at line 1", which counts lines within the line.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line 1 column") {
+        Some(at) => format!("{} at column {}", &text[..at], error.column()),
+        None => text,
+    }
+}
+
+/// The lines of several files, blank ones left out.
+pub(crate) struct Lines {
+    pub(crate) files: Vec<PathBuf>,
+    next_file: usize,
+    current: Option<(Box<dyn BufRead + Send>, u64)>,
+}
+
+impl Lines {
+    pub(crate) fn open(files: Vec<PathBuf>) -> Self {
+        Self { files, next_file: 0, current: None }
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>> {
+        loop {
+            let Some((reader, number)) = &mut self.current else {
+                let Some(path) = self.files.get(self.next_file) else { return Ok(None) };
+                self.current = Some((compressed::open(path)?, 0));
+                self.next_file += 1;
+                continue;
+            };
+            let path = &self.files[self.next_file - 1];
+            *number += 1;
+            let bytes = read_line(reader, path, *number)?;
+            if bytes.is_empty() {
+                self.current = None;
+            } else if !bytes.trim_ascii().is_empty() {
+                return Ok(Some(Line { file: self.next_file - 1, number: *number, bytes }));
+            }
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_line().transpose()
+    }
+}
+
+/// One line with its line end; empty at the end of the file.
+pub(crate) fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = reader.take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(Error::read(path))?;
+    match count as u64 == LONGEST_LINE && bytes.last() != Some(&b'\n') {
+        true => Err(Error::LongLine { path: path.to_path_buf(), line, limit: LONGEST_LINE }),
+        false => Ok(bytes),
+    }
+}
+
+/// Writes a value a line, compressed, in parts; the parts get their names when all are complete.
+pub(crate) struct LinesWriter {
+    folder: PathBuf,
+    stem: &'static str,
+    part_bytes: u64,
+    finished: Vec<AtomicFile>,
+    current: Option<Encoder<'static, AtomicFile>>,
+    written: u64,
+}
+
+/// Uncompressed bytes after which the next part begins.
+const PART_BYTES: u64 = 1 << 28;
+/// Level 1 keeps pace with cleaning; level 3 saves a tenth of the space for twice the time.
+const COMPRESSION_LEVEL: i32 = 1;
+
+impl LinesWriter {
+    /// A writer of `STEM-00000.jsonl.zst` and so on.
+    pub(crate) fn parts(folder: &Path, stem: &'static str) -> Self {
+        Self::new(folder, stem, PART_BYTES)
+    }
+
+    /// A writer of one file `STEM.jsonl.zst`.
+    pub(crate) fn single(folder: &Path, stem: &'static str) -> Self {
+        Self::new(folder, stem, u64::MAX)
+    }
+
+    fn new(folder: &Path, stem: &'static str, part_bytes: u64) -> Self {
+        Self { folder: folder.into(), stem, part_bytes, finished: Vec::new(), current: None, written: 0 }
+    }
+
+    fn part_path(&self, index: usize) -> PathBuf {
+        match self.part_bytes {
+            u64::MAX => self.folder.join(format!("{}.jsonl.zst", self.stem)),
+            _ => self.folder.join(format!("{}-{index:05}.jsonl.zst", self.stem)),
+        }
+    }
+
+    /// Appends lines that were serialised before.
+    pub(crate) fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = self.part_path(self.finished.len());
+        let encoder = match &mut self.current {
+            Some(encoder) => encoder,
+            None => self.current.insert(begin(&path)?),
+        };
+        encoder.write_all(lines).map_err(nuwa_files::Error::write(&path))?;
+        self.written += lines.len() as u64;
+        if self.written >= self.part_bytes {
+            self.end_part()?;
+        }
+        Ok(())
+    }
+
+    /// Appends documents, serialising them side by side.
+    pub(crate) fn write<T: Serialize + Sync>(&mut self, values: &[T]) -> Result<()> {
+        self.write_lines(&to_lines(values))
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        let path = self.part_path(self.finished.len());
+        if let Some(encoder) = self.current.take() {
+            self.finished.push(encoder.finish().map_err(nuwa_files::Error::write(&path))?);
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    /// Gives every part its name and removes the parts of an earlier, longer run.
+    pub(crate) fn finish(mut self) -> Result<Vec<PathBuf>> {
+        if self.current.is_none() && self.finished.is_empty() {
+            self.current = Some(begin(&self.part_path(0))?);
+        }
+        self.end_part()?;
+        let mut names = Vec::new();
+        for part in std::mem::take(&mut self.finished) {
+            names.push(part.target().to_path_buf());
+            part.commit()?;
+        }
+        self.remove_older(names.len())?;
+        Ok(names)
+    }
+
+    fn remove_older(&self, from: usize) -> Result<()> {
+        let mut index = from;
+        while self.part_bytes != u64::MAX && self.part_path(index).exists() {
+            let path = self.part_path(index);
+            fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+            index += 1;
+        }
+        Ok(())
+    }
+}
+
+fn begin(path: &Path) -> Result<Encoder<'static, AtomicFile>> {
+    let file = AtomicFile::create(path)?;
+    Ok(Encoder::new(file, COMPRESSION_LEVEL).map_err(nuwa_files::Error::write(path))?)
+}
+
+/// Values as JSON lines.
+pub(crate) fn to_lines<T: Serialize + Sync>(values: &[T]) -> Vec<u8> {
+    let lines: Vec<Vec<u8>> = values.par_iter().map(to_line).collect();
+    lines.concat()
+}
+
+fn to_line<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("documents hold only strings and JSON values");
+    line.push(b'\n');
+    line
+}
+
+/// Bytes of text and number of documents that are worked on at a time.
+const BATCH_BYTES: usize = 1 << 22;
+const BATCH_DOCUMENTS: usize = 1024;
+
+/// Takes items until a batch is full; empty at the end.
+pub(crate) fn next_batch<T>(
+    items: &mut impl Iterator<Item = Result<T>>,
+    size: impl Fn(&T) -> usize,
+) -> Result<Vec<T>> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while bytes < BATCH_BYTES && batch.len() < BATCH_DOCUMENTS {
+        let Some(item) = items.next() else { break };
+        let item = item?;
+        bytes += size(&item);
+        batch.push(item);
+    }
+    Ok(batch)
+}

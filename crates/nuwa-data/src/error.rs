@@ -1,0 +1,248 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong between a folder of text and a folder of shards.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Writing an artifact failed, or a file of this program cannot be read.
+    #[error(transparent)]
+    File(#[from] nuwa_files::Error),
+    /// A path that was asked for is not there.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The system, or a decompressor, stopped in the middle of a file.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What was answered.
+        source: io::Error,
+    },
+    /// A folder holds nothing that can be read as text.
+    #[error("{} holds no text that can be read{}", path.display(), counts(skipped))]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// How many files were skipped, by reason.
+        skipped: BTreeMap<String, u64>,
+    },
+    /// A file of zero characters, or of nothing but blanks.
+    #[error("{} is empty", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is not text.
+    #[error("{} is not text but {kind}", path.display())]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like ("a zip archive").
+        kind: &'static str,
+    },
+    /// A file too large for a format that must be read in one piece.
+    #[error("{} is a page of more than {limit} bytes", path.display())]
+    LargePage {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
+    /// A line that is not a JSON object.
+    #[error("{}, line {line}: invalid JSON: {problem}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What the parser answered, with the column.
+        problem: String,
+    },
+    /// A JSON object without the field that holds the text.
+    #[error("{}, line {line}: no field `{field}`", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The field that was looked for.
+        field: String,
+        /// The fields that hold strings instead.
+        others: Vec<String>,
+    },
+    /// The field that should hold the text holds something else.
+    #[error("{}, line {line}: `{field}` is {found}, expected a string", path.display())]
+    TextNotString {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The field.
+        field: String,
+        /// What it holds ("a number").
+        found: &'static str,
+    },
+    /// A line longer than any document may be.
+    #[error("{}, line {line}: longer than {limit} bytes", path.display())]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
+    /// A path that should hold documents holds something else, or nothing.
+    #[error("{} holds no documents: expected {expected}", path.display())]
+    NoDocuments {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for.
+        expected: &'static str,
+    },
+    /// No document survived cleaning.
+    #[error("cleaning step `{step}` rejected the last of {documents} documents{}", counts(reasons))]
+    EverythingRejected {
+        /// The step after which nothing was left.
+        step: String,
+        /// How many documents cleaning began with.
+        documents: u64,
+        /// That step's rejections, by reason.
+        reasons: BTreeMap<String, u64>,
+    },
+    /// A setting outside its range.
+    #[error("{name} = {value}: expected {expected}")]
+    Setting {
+        /// The setting's name, as in a recipe.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The corpus is too small to give up a part for validation.
+    #[error("{} is too small to hold back a validation part", path.display())]
+    NoValidation {
+        /// The documents.
+        path: PathBuf,
+    },
+    /// A shard or index that is damaged or of another kind.
+    #[error("{}: {problem}", path.display())]
+    Shard {
+        /// The `.bin` or `.idx` file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// Tokens were asked for that the shards do not have.
+    #[error("tokens {start}..{end} asked for, but there are {tokens}")]
+    OutOfRange {
+        /// The first token.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// How many there are.
+        tokens: u64,
+    },
+    /// The tokenizer has no token that ends a document.
+    #[error("the tokenizer has no end-of-text token")]
+    NoEndOfText,
+    /// The tokenizer failed on a document.
+    #[error("cannot tokenize document {id}: {problem}")]
+    Tokenize {
+        /// The document's id.
+        id: String,
+        /// What the tokenizer answered.
+        problem: String,
+    },
+}
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Read`] (or [`Error::Missing`]) about `path`, for `map_err`.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Read { path, source },
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Missing { .. } => "check the spelling; a relative path starts at the current folder".into(),
+            Self::Read { source, .. } => return read_hint(source),
+            Self::EmptyFolder { .. } => "it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name \
+                other endings of plain text in collect.extra_text_extensions"
+                .into(),
+            Self::EmptyFile { .. } => "give a file with some text in it".into(),
+            Self::Binary { kind, .. } if kind.contains("archive") => "unpack it and give the folder".into(),
+            Self::Binary { .. } => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
+            Self::LargePage { .. } => "split the page, or save it as plain text".into(),
+            Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => "correct the line (JSON lines \
+                hold one object each), or set collect.bad_lines = \"skip\" to leave such lines out and count them"
+                .into(),
+            Self::NoText { others, .. } => other_fields_hint(others),
+            Self::NoDocuments { .. } => "turn raw files into documents first: nuwa collect PATH --out DIR".into(),
+            Self::EverythingRejected { step, .. } => format!(
+                "look at rejected.jsonl.zst, then relax that step (clean.{step}) or leave it out of clean.steps"
+            ),
+            Self::Setting { .. } => "correct the value in the recipe or in --set".into(),
+            Self::NoValidation { .. } => "give more text, or set tokenize.split.validation_share = 0".into(),
+            Self::Shard { .. } => "the file may have been cut short; write the shards again: nuwa tokenize".into(),
+            Self::OutOfRange { .. } => return None,
+            Self::NoEndOfText => "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with \
+                nuwa tokenizer train"
+                .into(),
+            Self::Tokenize { .. } => "train the tokenizer on this corpus, or use one that covers all bytes".into(),
+        };
+        Some(hint)
+    }
+
+    /// Why a file in a folder is passed over, where this error is no reason to stop.
+    pub(crate) fn skip_reason(&self) -> Option<String> {
+        match self {
+            Self::EmptyFile { .. } => Some("empty".into()),
+            Self::Binary { kind, .. } => Some((*kind).into()),
+            Self::LargePage { .. } => Some("page too large".into()),
+            _ => None,
+        }
+    }
+}
+
+fn read_hint(source: &io::Error) -> Option<String> {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => Some("allow reading it, or leave it out".into()),
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::Other => Some("the compressed file is damaged or cut short; fetch it again".into()),
+        _ => None,
+    }
+}
+
+fn other_fields_hint(others: &[String]) -> String {
+    match others {
+        [] => "name the field that holds the text in collect.text_field".into(),
+        names => {
+            format!("set collect.text_field to the field that holds the text; here: {}", names.join(", "))
+        }
+    }
+}
+
+/// " (2 empty, 1 a PNG image)", or nothing.
+fn counts(reasons: &BTreeMap<String, u64>) -> String {
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!(" ({})", list.join(", "))
+}

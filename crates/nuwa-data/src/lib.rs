@@ -1,0 +1,21 @@
+//! Text into shards: documents, sources, cleaning, deduplication, the split, token shards.
+//!
+//! The way: [`collect::collect`] makes documents of files, [`clean::clean`] cleans them, [`split`] says what is held
+//! back, [`tokenize::tokenize`] writes shards, [`shards::Shards`] reads them. What is absent here: tensors, the
+//! network, and anything that grows with the corpus (but for the few bytes a document that the duplicate steps
+//! state).
+#![forbid(unsafe_code)]
+
+pub mod clean;
+pub mod collect;
+mod compressed;
+pub mod documents;
+mod error;
+pub mod html;
+pub mod shards;
+pub mod split;
+mod text;
+pub mod tokenize;
+
+pub use documents::Document;
+pub use error::{Error, Result};

@@ -1,0 +1,208 @@
+//! Which text is held back for validation: the same answer for tokenizer training and for the shards.
+//!
+//! With many documents, whole documents are held back, chosen by a hash of their ids: adding documents leaves the
+//! others where they were. Where that cannot come near the share that was asked for (few documents, or one that
+//! outweighs the rest), the end of each document is held back instead, cut at a paragraph end. Nothing is ever in
+//! both parts, and nothing is lost: the two parts of a document, put together, are the document.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::documents::{self, Document, Documents};
+use crate::{Error, Result, text};
+
+/// How much text is held back for validation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitSettings {
+    /// The share of the text that is held back to measure the model on, 0 to 0.5; 0 holds back nothing.
+    pub validation_share: f64,
+    /// The most text that is held back, in bytes.
+    pub max_validation_bytes: u64,
+    /// With fewer documents than this, the end of each document is held back rather than whole documents.
+    pub whole_documents_from: u64,
+    /// Another number holds back other documents.
+    pub seed: u64,
+}
+
+impl Default for SplitSettings {
+    fn default() -> Self {
+        Self { validation_share: 0.1, max_validation_bytes: 10_000_000, whole_documents_from: 20, seed: 0 }
+    }
+}
+
+/// A planned split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    rule: Rule,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Rule {
+    /// All text is training text.
+    Nothing,
+    /// Documents whose bucket is below this.
+    Whole { below: usize },
+    /// The last part of each document, as a share of its bytes.
+    Tails { share: f64 },
+}
+
+/// The two parts of a document; either may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// To learn from.
+    pub train: &'a str,
+    /// Held back.
+    pub validation: &'a str,
+}
+
+/// Fine enough to meet the share, small enough to hold: 512 KiB.
+const BUCKETS: usize = 1 << 16;
+
+impl Split {
+    /// Reads the documents once and decides.
+    pub fn plan(path: &Path, settings: &SplitSettings) -> Result<Self> {
+        if !(0.0..=0.5).contains(&settings.validation_share) {
+            let value = settings.validation_share.to_string();
+            let name = "tokenize.split.validation_share";
+            return Err(Error::Setting { name, value, expected: "0 to 0.5" });
+        }
+        let mut plan = Plan { documents: 0, bytes: 0, longest: 0, buckets: vec![0; BUCKETS] };
+        for document in documents::read(path)? {
+            plan.add(&document?, settings.seed);
+        }
+        let rule = plan.rule(settings);
+        match rule {
+            Rule::Tails { .. } if plan.longest < SHORTEST_CUT => {
+                Err(Error::NoValidation { path: path.to_path_buf() })
+            }
+            rule => Ok(Self { rule, seed: settings.seed }),
+        }
+    }
+
+    /// Whether a part of the text is held back at all.
+    pub fn has_validation(&self) -> bool {
+        self.rule != Rule::Nothing
+    }
+
+    /// The parts of one document.
+    pub fn divide<'a>(&self, document: &'a Document) -> Parts<'a> {
+        let text = &document.text;
+        let at = match self.rule {
+            Rule::Nothing => text.len(),
+            Rule::Whole { below } if bucket(&document.id, self.seed) < below => 0,
+            Rule::Whole { .. } => text.len(),
+            Rule::Tails { share } => cut(text, share),
+        };
+        let (train, validation) = text.split_at(at);
+        Parts { train, validation }
+    }
+}
+
+/// Text shorter than this is not cut in two.
+const SHORTEST_CUT: usize = 20;
+
+fn bucket(id: &str, seed: u64) -> usize {
+    (xxh3_64_with_seed(id.as_bytes(), seed) >> 48) as usize
+}
+
+fn cut(text: &str, share: f64) -> usize {
+    if text.len() < SHORTEST_CUT {
+        return text.len();
+    }
+    let held_back = (text.len() as f64 * share).round() as usize;
+    text::cut_near(text, text.len() - held_back, held_back / 2)
+}
+
+struct Plan {
+    documents: u64,
+    bytes: u64,
+    longest: usize,
+    buckets: Vec<u64>,
+}
+
+impl Plan {
+    fn add(&mut self, document: &Document, seed: u64) {
+        self.documents += 1;
+        self.bytes += document.text.len() as u64;
+        self.longest = self.longest.max(document.text.len());
+        self.buckets[bucket(&document.id, seed)] += document.text.len() as u64;
+    }
+
+    fn rule(&self, settings: &SplitSettings) -> Rule {
+        let wanted =
+            (self.bytes as f64 * settings.validation_share).min(settings.max_validation_bytes as f64);
+        if wanted < 1.0 {
+            return Rule::Nothing;
+        }
+        let tails = Rule::Tails { share: wanted / self.bytes as f64 };
+        if self.documents < settings.whole_documents_from {
+            return tails;
+        }
+        let (below, held_back) = self.nearest(wanted);
+        match held_back / wanted {
+            0.5..=2.0 => Rule::Whole { below },
+            _ => tails,
+        }
+    }
+
+    /// How many buckets hold about the wanted bytes, and how many bytes they hold.
+    fn nearest(&self, wanted: f64) -> (usize, f64) {
+        let mut held_back = 0.0;
+        for (at, &bytes) in self.buckets.iter().enumerate() {
+            let with = held_back + bytes as f64;
+            if with >= wanted {
+                let closer_without = held_back > 0.0 && wanted - held_back < with - wanted;
+                return if closer_without { (at, held_back) } else { (at + 1, with) };
+            }
+            held_back = with;
+        }
+        (self.buckets.len(), held_back)
+    }
+}
+
+/// The training texts, in the documents' order, for a tokenizer to learn from.
+///
+/// An iterator cannot fail, so a read error ends it; ask [`TrainingTexts::finish`] afterwards.
+pub fn training_texts(path: &Path, settings: &SplitSettings) -> Result<TrainingTexts> {
+    let split = Split::plan(path, settings)?;
+    Ok(TrainingTexts { documents: documents::read(path)?, split, error: None })
+}
+
+/// See [`training_texts`].
+pub struct TrainingTexts {
+    documents: Documents,
+    split: Split,
+    error: Option<Error>,
+}
+
+impl TrainingTexts {
+    /// The error that ended the iteration early, if any.
+    pub fn finish(self) -> Result<()> {
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+impl Iterator for TrainingTexts {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        while self.error.is_none() {
+            match self.documents.next()? {
+                Ok(mut document) => {
+                    let end = self.split.divide(&document).train.len();
+                    document.text.truncate(end);
+                    if end > 0 {
+                        return Some(document.text);
+                    }
+                }
+                Err(error) => self.error = Some(error),
+            }
+        }
+        None
+    }
+}

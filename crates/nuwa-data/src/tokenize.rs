@@ -1,0 +1,164 @@
+//! Documents into shards of token ids.
+//!
+//! The split is planned first, then documents are read in batches, encoded side by side and written in their
+//! order (shuffling is the loader's work). Each document's tokens end with the end-of-text token.
+
+use std::path::Path;
+use std::time::Instant;
+
+use nuwa_files::Progress;
+use nuwa_tokenizer::Tokenizer;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::documents::{self, Document, next_batch};
+use crate::shards::{IdWidth, Part, ShardWriter, Written};
+use crate::split::{Split, SplitSettings};
+use crate::{Error, Result};
+
+/// How documents become shards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizeSettings {
+    /// What is held back for validation.
+    pub split: SplitSettings,
+    /// Tokens after which the next shard file begins (at the end of a document), 1 to 2,147,483,647. A shard is
+    /// held in memory while it is written: 2 or 4 bytes a token.
+    pub shard_tokens: u64,
+}
+
+impl Default for TokenizeSettings {
+    fn default() -> Self {
+        Self { split: SplitSettings::default(), shard_tokens: 20_000_000 }
+    }
+}
+
+/// What was written; the content of `tokenize.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenizeSummary {
+    /// The part to learn from.
+    pub train: PartSummary,
+    /// The part held back.
+    pub val: PartSummary,
+    /// The tokenizer's ids.
+    pub vocab_size: u64,
+    /// Bytes of text for each token, over both parts, end-of-text tokens not counted.
+    pub bytes_per_token: f64,
+    /// The id that ends each document.
+    pub end_of_text: u32,
+    /// The time it took.
+    pub seconds: f64,
+}
+
+/// Counts of one part.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartSummary {
+    /// Documents, or ends of documents.
+    pub documents: u64,
+    /// Tokens, end-of-text tokens with them.
+    pub tokens: u64,
+    /// Bytes of text.
+    pub bytes: u64,
+    /// Characters of text.
+    pub characters: u64,
+}
+
+impl From<Written> for PartSummary {
+    fn from(written: Written) -> Self {
+        let Written { documents, tokens, bytes, characters, .. } = written;
+        Self { documents, tokens, bytes, characters }
+    }
+}
+
+/// Encodes `documents` (a file or folder) into `out/train-*`, `out/val-*` and `out/tokenize.json`.
+pub fn tokenize(
+    documents: &Path,
+    tokenizer: &Tokenizer,
+    out: &Path,
+    settings: &TokenizeSettings,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TokenizeSummary> {
+    let started = Instant::now();
+    if settings.shard_tokens == 0 || settings.shard_tokens > i32::MAX as u64 {
+        let value = settings.shard_tokens.to_string();
+        return Err(Error::Setting { name: "tokenize.shard_tokens", value, expected: "1 to 2147483647" });
+    }
+    let end_of_text = tokenizer.end_of_text().ok_or(Error::NoEndOfText)?;
+    let split = Split::plan(documents, &settings.split)?;
+    let width = IdWidth::for_vocabulary(tokenizer.vocab_size().max(end_of_text as usize + 1));
+    let writer = |part| ShardWriter::create(out, part, width, settings.shard_tokens);
+    let mut train = writer(Part::Train);
+    let mut validation = writer(Part::Validation);
+    let mut reader = documents::read(documents)?;
+    let mut done = 0;
+    loop {
+        let batch = next_batch(&mut reader, |document| document.text.len())?;
+        if batch.is_empty() {
+            break;
+        }
+        for encoded in encode(&batch, tokenizer, end_of_text, &split)? {
+            push(&mut train, &encoded.train)?;
+            push(&mut validation, &encoded.validation)?;
+        }
+        done += batch.iter().map(|document| document.text.len() as u64).sum::<u64>();
+        progress(Progress { task: "tokenizing", done, total: None, unit: "bytes" });
+    }
+    let train: PartSummary = train.finish()?.into();
+    let val: PartSummary = validation.finish()?.into();
+    if train.documents == 0 || (val.documents == 0 && split.has_validation()) {
+        return Err(Error::NoValidation { path: documents.to_path_buf() });
+    }
+    let (bytes, ids) = (train.bytes + val.bytes, train.tokens + val.tokens - train.documents - val.documents);
+    let summary = TokenizeSummary {
+        train,
+        val,
+        vocab_size: tokenizer.vocab_size() as u64,
+        bytes_per_token: bytes as f64 / ids.max(1) as f64,
+        end_of_text,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    nuwa_files::write_json(&out.join("tokenize.json"), &summary)?;
+    Ok(summary)
+}
+
+/// A part of a document: its ids and its text; nothing where the part is empty.
+type Encoded<'a> = Option<(Vec<u32>, &'a str)>;
+
+struct EncodedParts<'a> {
+    train: Encoded<'a>,
+    validation: Encoded<'a>,
+}
+
+fn encode<'a>(
+    batch: &'a [Document],
+    tokenizer: &Tokenizer,
+    end_of_text: u32,
+    split: &Split,
+) -> Result<Vec<EncodedParts<'a>>> {
+    let encode_part = |document: &Document, text: &'a str| -> Result<Encoded<'a>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let failed = |problem: nuwa_tokenizer::Error| Error::Tokenize {
+            id: document.id.clone(),
+            problem: problem.to_string(),
+        };
+        let mut ids = tokenizer.encode(text).map_err(failed)?;
+        ids.push(end_of_text);
+        Ok(Some((ids, text)))
+    };
+    let encode = |document: &'a Document| {
+        let parts = split.divide(document);
+        let train = encode_part(document, parts.train)?;
+        Ok(EncodedParts { train, validation: encode_part(document, parts.validation)? })
+    };
+    batch.par_iter().with_max_len(4).map(encode).collect()
+}
+
+fn push(writer: &mut ShardWriter, encoded: &Encoded) -> Result<()> {
+    match encoded {
+        Some((ids, text)) => writer.push(ids, text),
+        None => Ok(()),
+    }
+}
