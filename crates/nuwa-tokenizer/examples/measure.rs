@@ -1,4 +1,6 @@
-//! How fast texts are encoded and vocabularies are learnt: `cargo run --release -p nuwa-tokenizer --example measure -- TOKENIZER FILE...`
+//! How fast texts are encoded and vocabularies are learnt:
+//! `cargo run --release -p nuwa-tokenizer --example measure -- TOKENIZER FILE...`, where TOKENIZER is a path or, to
+//! learn one from the files, `train:RULE:SIZE`.
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,10 +14,9 @@ fn main() -> nuwa_tokenizer::Result<()> {
         .map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned())
         .collect();
     let bytes = texts.iter().map(String::len).sum::<usize>() as f64;
-    let tokenizer = if name.starts_with("train:") {
-        learn(&name[6..], &texts)?
-    } else {
-        Tokenizer::load(Path::new(&name))?
+    let tokenizer = match name.strip_prefix("train:") {
+        Some(wanted) => learn(wanted, &texts)?,
+        None => Tokenizer::load(Path::new(&name))?,
     };
     let speed = |what: &str, start: Instant, tokens: usize| {
         let seconds = start.elapsed().as_secs_f64();

@@ -38,7 +38,7 @@ pub struct TrainSettings {
     /// How text is cut into words; tokens never cross the border of a word.
     pub split: SplitRule,
     /// How many different words are counted at once; at least 1000. When there are more, the rarest are forgotten,
-    /// so that memory does not grow with the text (about 500 bytes a word).
+    /// so that memory does not grow with the text (up to 2 kB a word, in Chinese).
     pub max_words: usize,
     /// Special tokens beside `<|endoftext|>`, `<|im_start|>` and `<|im_end|>`.
     pub extra_special_tokens: Vec<String>,
@@ -51,7 +51,7 @@ impl Default for TrainSettings {
             min_frequency: 2,
             max_token_bytes: 48,
             split: SplitRule::default(),
-            max_words: 2_000_000,
+            max_words: 500_000,
             extra_special_tokens: Vec::new(),
         }
     }
