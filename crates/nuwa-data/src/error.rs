@@ -180,29 +180,41 @@ impl Error {
             Self::File(error) => return error.hint(),
             Self::Missing { .. } => "check the spelling; a relative path starts at the current folder".into(),
             Self::Read { source, .. } => return read_hint(source),
-            Self::EmptyFolder { .. } => "it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name \
+            Self::EmptyFolder { .. } => {
+                "it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name \
                 other endings of plain text in collect.extra_text_extensions"
-                .into(),
+                    .into()
+            }
             Self::EmptyFile { .. } => "give a file with some text in it".into(),
             Self::Binary { kind, .. } if kind.contains("archive") => "unpack it and give the folder".into(),
             Self::Binary { .. } => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
             Self::LargePage { .. } => "split the page, or save it as plain text".into(),
-            Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => "correct the line (JSON lines \
-                hold one object each), or set collect.bad_lines = \"skip\" to leave such lines out and count them"
-                .into(),
+            Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => {
+                "correct the line (JSON lines hold one object each); when \
+                collecting, collect.bad_lines = \"skip\" leaves such lines out and counts them"
+                    .into()
+            }
             Self::NoText { others, .. } => other_fields_hint(others),
-            Self::NoDocuments { .. } => "turn raw files into documents first: nuwa collect PATH --out DIR".into(),
+            Self::NoDocuments { .. } => {
+                "turn raw files into documents first: nuwa collect PATH --out DIR".into()
+            }
             Self::EverythingRejected { step, .. } => format!(
                 "look at rejected.jsonl.zst, then relax that step (clean.{step}) or leave it out of clean.steps"
             ),
             Self::Setting { .. } => "correct the value in the recipe or in --set".into(),
             Self::NoValidation { .. } => "give more text, or set tokenize.split.validation_share = 0".into(),
-            Self::Shard { .. } => "the file may have been cut short; write the shards again: nuwa tokenize".into(),
+            Self::Shard { .. } => {
+                "the file may have been cut short; write the shards again: nuwa tokenize".into()
+            }
             Self::OutOfRange { .. } => return None,
-            Self::NoEndOfText => "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with \
+            Self::NoEndOfText => {
+                "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with \
                 nuwa tokenizer train"
-                .into(),
-            Self::Tokenize { .. } => "train the tokenizer on this corpus, or use one that covers all bytes".into(),
+                    .into()
+            }
+            Self::Tokenize { .. } => {
+                "train the tokenizer on this corpus, or use one that covers all bytes".into()
+            }
         };
         Some(hint)
     }

@@ -136,7 +136,7 @@ impl Plan {
     fn rule(&self, settings: &SplitSettings) -> Rule {
         let wanted =
             (self.bytes as f64 * settings.validation_share).min(settings.max_validation_bytes as f64);
-        if wanted < 1.0 {
+        if wanted <= 0.0 {
             return Rule::Nothing;
         }
         let tails = Rule::Tails { share: wanted / self.bytes as f64 };

@@ -41,16 +41,18 @@ pub(super) fn run(
     let mut source = files;
     let mut spill: Option<TemporaryFolder> = None;
     let mut first = 0;
+    let mut passes = 0;
     while let Some(mut stretch) = stretches.next() {
         let next = stretches.peek_mut().and_then(|after| after.first_mut());
         let (target, stem) = match &next {
-            Some(_) => (out.join(format!(".pass-{first}")), "spill"),
+            Some(_) => (out.join(format!(".pass-{passes}")), "spill"),
             None => (out.to_path_buf(), "documents"),
         };
         let new_spill = next.is_some().then(|| TemporaryFolder(target.clone()));
         source = cleaning.pass(source, LinesWriter::parts(&target, stem), &mut stretch, first, next)?;
         spill = new_spill;
         first += stretch.len();
+        passes += 1;
     }
     drop(spill);
     cleaning.finish(started)

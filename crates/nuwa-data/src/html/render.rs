@@ -70,7 +70,8 @@ impl Writer {
         if self.in_row() {
             self.blank = true;
         } else {
-            self.breaks = self.breaks.max(breaks);
+            // Lists are written close together.
+            self.breaks = self.breaks.max(if self.lists.is_empty() { breaks } else { breaks.min(1) });
         }
     }
 

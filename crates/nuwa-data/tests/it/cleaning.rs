@@ -35,8 +35,19 @@ fn a_chain_keeps_its_books() {
     let cleaned = cleaned(folder.path(), &CleanSettings::default()).unwrap();
     check_counts(&cleaned);
     assert_eq!(cleaned.kept, ["It’s a fine day, my friend.\n\n\nYes.", one.trim_end(), two.trim_end()]);
-    let why: Vec<String> = cleaned.rejected.iter().map(|line| format!("{} {} {}", line["id"], line["step"], line["reason"])).collect();
-    insta::assert_debug_snapshot!(why, @"");
+    let why: Vec<String> = cleaned
+        .rejected
+        .iter()
+        .map(|line| format!("{} {} {}", line["id"], line["step"], line["reason"]))
+        .collect();
+    insta::assert_debug_snapshot!(why, @r#"
+    [
+        "\"documents-00000.jsonl#2\" \"length\" \"too short\"",
+        "\"documents-00000.jsonl#7\" \"repetition\" \"top 2-gram\"",
+        "\"documents-00000.jsonl#5\" \"exact-duplicates\" \"same text as an earlier document\"",
+        "\"documents-00000.jsonl#6\" \"near-duplicates\" \"nearly the same as an earlier document\"",
+    ]
+    "#);
     assert_eq!(cleaned.rejected.last().unwrap()["detail"], "documents-00000.jsonl#3");
     assert!(cleaned.summary.samples.iter().any(|sample| sample.outcome == "rejected"));
 }
@@ -59,7 +70,11 @@ fn whole_corpus_steps_can_stand_anywhere_and_twice() {
     let text = passage(5, 50);
     let folder = documents_of(&[&text, &text, "short", "a longer text of its own"]);
     use StepName::{ExactDuplicates, Length, NearDuplicates};
-    for steps in [&[NearDuplicates, Length][..], &[NearDuplicates, ExactDuplicates, NearDuplicates, Length], &[Length, NearDuplicates]] {
+    for steps in [
+        &[NearDuplicates, Length][..],
+        &[NearDuplicates, ExactDuplicates, NearDuplicates, Length],
+        &[Length, NearDuplicates],
+    ] {
         let cleaned = cleaned(folder.path(), &with(steps)).unwrap();
         check_counts(&cleaned);
         assert_eq!(cleaned.kept.len(), 2);
@@ -85,7 +100,10 @@ fn an_article_loses_its_page() {
 fn short_verse_stays() {
     let poem = "静夜思\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。";
     let folder = documents_of(&[poem, "Less is more.", "知足常乐"]);
-    assert_eq!(cleaned(folder.path(), &CleanSettings::default()).unwrap().kept, [poem, "Less is more.", "知足常乐"]);
+    assert_eq!(
+        cleaned(folder.path(), &CleanSettings::default()).unwrap().kept,
+        [poem, "Less is more.", "知足常乐"]
+    );
 }
 
 #[test]
@@ -95,14 +113,21 @@ fn nothing_left_is_an_error_that_names_the_step() {
     let mut settings = CleanSettings::default();
     settings.length.min_letters = 1000;
     let error = clean(&[input.path().into()], out.path(), &settings, &mut |_| {}).unwrap_err();
-    insta::assert_snapshot!(shown(&error, out.path()), @"");
+    insta::assert_snapshot!(shown(&error, out.path()), @r#"
+    cleaning step `length` rejected the last of 3 documents (3 too short)
+    hint: look at rejected.jsonl.zst, then relax that step (clean.length) or leave it out of clean.steps
+    "#);
     assert_eq!(rejected_in(out.path()).len(), 3);
     assert!(out.path().join("clean.json").exists());
 }
 
 #[test]
 fn wrong_inputs_and_settings_are_named() {
-    let folder = folder(&[("raw.txt", b"x"), ("bad.jsonl", b"{\"text\": 3}\n"), ("cut.jsonl", b"{\"text\": \"a\"}\n{")]);
+    let folder = folder(&[
+        ("raw.txt", b"x"),
+        ("bad.jsonl", b"{\"text\": 3}\n"),
+        ("cut.jsonl", b"{\"text\": \"a\"}\n{"),
+    ]);
     let failure = |name: &str| {
         let out = tempfile::tempdir().unwrap();
         let settings = CleanSettings::default();
@@ -113,5 +138,16 @@ fn wrong_inputs_and_settings_are_named() {
     settings.near_duplicates.bands = 0;
     let setting = shown(&settings.chain().err().unwrap(), folder.path());
     let all = [failure("raw.txt"), failure("bad.jsonl"), failure("cut.jsonl"), failure("none"), setting];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    DIR/raw.txt holds no documents: expected a file ending in .jsonl, .jsonl.gz or .jsonl.zst
+    hint: turn raw files into documents first: nuwa collect PATH --out DIR
+    DIR/bad.jsonl, line 1: invalid JSON: invalid type: integer `3`, expected a string at column 10
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    DIR/cut.jsonl, line 2: invalid JSON: EOF while parsing an object at column 1
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    DIR/none does not exist
+    hint: check the spelling; a relative path starts at the current folder
+    clean.near_duplicates.bands = 0: expected 1 to 256
+    hint: correct the value in the recipe or in --set
+    "#);
 }

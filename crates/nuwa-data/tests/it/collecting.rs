@@ -58,7 +58,8 @@ fn every_format_is_read_in_the_order_of_names() {
 
 #[test]
 fn other_encodings_are_decoded_and_noted() {
-    let chinese = encoding_rs::GBK.encode("静以修身，俭以养德。非淡泊无以明志，非宁静无以致远。").0.into_owned();
+    let chinese =
+        encoding_rs::GBK.encode("静以修身，俭以养德。非淡泊无以明志，非宁静无以致远。").0.into_owned();
     let mut utf16 = vec![0xff, 0xfe];
     utf16.extend("naïve".encode_utf16().flat_map(u16::to_le_bytes));
     let folder = folder(&[
@@ -133,5 +134,26 @@ fn errors_say_what_where_and_what_next() {
         failure(&[("a.jsonl", b"[1]")], ""),
         failure(&[("a.txt.gz", &cut[..cut.len() / 2])], "a.txt.gz"),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    DIR/nothing-here does not exist
+    hint: check the spelling; a relative path starts at the current folder
+    DIR holds no text that can be read (1 .png is not a known ending)
+    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    DIR/a.txt is empty
+    hint: give a file with some text in it
+    DIR/a.txt is not text but binary data (it has NUL bytes)
+    hint: convert it to plain text, Markdown, HTML or JSON lines first
+    DIR/a.txt is not text but a zip archive
+    hint: unpack it and give the folder
+    DIR/a.jsonl, line 17: invalid JSON: expected value at column 10
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    DIR/a.jsonl, line 1: `text` is a number, expected a string
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    DIR/a.jsonl, line 1: no field `text`
+    hint: set collect.text_field to the field that holds the text; here: body
+    DIR/a.jsonl, line 1: invalid JSON: an array, expected an object
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    cannot read DIR/a.txt.gz: incomplete deflate stream
+    hint: the compressed file is damaged or cut short; fetch it again
+    "#);
 }

@@ -30,7 +30,10 @@ fn shakespeare_stays_whole() {
 
 #[test]
 fn books_stay_whole() {
-    let Some(path) = shared("corpus/en/standard_ebooks/mark-twain_the-adventures-of-huckleberry-finn.txt") else { return };
+    let Some(path) = shared("corpus/en/standard_ebooks/mark-twain_the-adventures-of-huckleberry-finn.txt")
+    else {
+        return;
+    };
     let cleaned = whole_way(&path);
     assert!(cleaned.summary.bytes_out as f64 > 0.999 * cleaned.summary.bytes_in as f64);
 }
@@ -40,20 +43,34 @@ fn fortunes_are_items_without_escapes() {
     let Some(path) = shared("corpus/zh/fortunes.txt") else { return };
     let cleaned = whole_way(&path);
     assert!(cleaned.summary.documents_in > 5000);
-    assert!(cleaned.summary.documents_out as f64 > 0.9 * cleaned.summary.documents_in as f64, "{:#?}", cleaned.summary.steps);
+    assert!(
+        cleaned.summary.documents_out as f64 > 0.9 * cleaned.summary.documents_in as f64,
+        "{:#?}",
+        cleaned.summary.steps
+    );
     assert!(cleaned.kept.iter().all(|text| !text.contains('\u{1b}') && !text.contains("[33m")));
 }
 
 #[test]
 fn the_rust_book_loses_its_boilerplate() {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let book = sysroot.ok().map(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()).join("share/doc/rust/html/book"));
+    let book = sysroot.ok().map(|out| {
+        PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()).join("share/doc/rust/html/book")
+    });
     let Some(book) = book.filter(|book| book.exists()) else {
         println!("skipped: the_rust_book_loses_its_boilerplate: the Rust book is absent");
         return;
     };
     let chapter = whole_way(&book.join("ch04-01-what-is-ownership.html")).kept.remove(0);
-    for gone in ["Keyboard shortcuts", "Press ← or →", "Light", "Coal", "Ayu", "Common Collections", "Print this book"] {
+    for gone in [
+        "Keyboard shortcuts",
+        "Press ← or →",
+        "Light",
+        "Coal",
+        "Ayu",
+        "Common Collections",
+        "Print this book",
+    ] {
         assert!(!chapter.contains(gone), "{gone} is still there");
     }
     for there in ["## What Is Ownership?", "```\n", "- Each value in Rust has an", "### Variable Scope"] {
@@ -107,7 +124,8 @@ fn articles_are_found() {
 }
 
 fn shingles(text: &str) -> HashSet<Vec<&str>> {
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     match words.len() {
         0..4 => HashSet::from_iter((!words.is_empty()).then_some(words)),
         _ => words.windows(4).map(<[&str]>::to_vec).collect(),

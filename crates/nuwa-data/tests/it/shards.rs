@@ -117,7 +117,30 @@ fn damage_is_named() {
         damaged("train-00000.idx", &|bytes| bytes[24] = 9),
         damaged("train-00000.idx", &|bytes| bytes[48] = 4),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    DIR/train-00000.bin: 100 bytes, too short for a header of 1024
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.bin: 1027 bytes, expected 1030 for 3 tokens
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.bin: magic 20240385, expected 20240520 or 20240801
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.bin: version 9, expected 1
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.bin: a token count of -2147483645
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: not an index of documents (no NUWAIDX at its start)
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: version 2, expected 1
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: 72 bytes do not fit its 3 documents
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: 72 bytes do not fit its 18374686479671623682 documents
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: document 1 ends before the one before it
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    DIR/train-00000.idx: documents end at token 4, but the shard has 3
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    "#);
     let empty = tempfile::tempdir().unwrap();
     let error = Shards::open(empty.path(), Part::Validation).unwrap_err();
     assert_eq!(shown(&error, empty.path()).lines().next(), Some("DIR/val-00000.bin: there is no such shard"));

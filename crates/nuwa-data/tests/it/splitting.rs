@@ -36,7 +36,8 @@ proptest! {
 fn the_share_is_met() {
     let many: Vec<String> = (0..500).map(|at| format!("document {at} {}", "x ".repeat(at % 50))).collect();
     let book = vec!["One sentence follows the other.\n\n".repeat(1000)];
-    let giant: Vec<String> = (0..30).map(|at| format!("{at} {}", "word ".repeat(if at == 3 { 90_000 } else { 9 }))).collect();
+    let giant: Vec<String> =
+        (0..30).map(|at| format!("{at} {}", "word ".repeat(if at == 3 { 90_000 } else { 9 }))).collect();
     for texts in [many, book, giant] {
         let (train, validation) = check(&texts, 0.1);
         let share = validation as f64 / (train + validation) as f64;

@@ -8,7 +8,8 @@ use crate::documents_of;
 
 #[test]
 fn documents_become_shards_and_come_back_as_text() {
-    let texts: Vec<String> = (0..60).map(|at| format!("Document {at} says: 你好, hello number {}.\n", at * at)).collect();
+    let texts: Vec<String> =
+        (0..60).map(|at| format!("Document {at} says: 你好, hello number {}.\n", at * at)).collect();
     let references: Vec<&str> = texts.iter().map(String::as_str).collect();
     let input = documents_of(&references);
     let learnt = training_texts(input.path(), &SplitSettings::default()).unwrap();
@@ -54,5 +55,8 @@ fn documents_become_shards_and_come_back_as_text() {
 fn a_corpus_without_a_validation_part_is_an_error() {
     let input = documents_of(&["tiny"]);
     let error = Split::plan(input.path(), &SplitSettings::default()).unwrap_err();
-    insta::assert_snapshot!(crate::shown(&error, input.path()), @"");
+    insta::assert_snapshot!(crate::shown(&error, input.path()), @r#"
+    DIR is too small to hold back a validation part
+    hint: give more text, or set tokenize.split.validation_share = 0
+    "#);
 }

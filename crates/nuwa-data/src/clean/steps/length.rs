@@ -25,7 +25,7 @@ pub struct LengthSettings {
 
 impl Default for LengthSettings {
     fn default() -> Self {
-        Self { min_letters: 12, max_letters: 0 }
+        Self { min_letters: 8, max_letters: 0 }
     }
 }
 

@@ -147,7 +147,7 @@ fn candidates(text: &str) -> impl Iterator<Item = usize> {
 fn repair_mojibake(text: &str) -> Option<String> {
     let sequence = |at: usize| sequence_at(&text[at..], text[..at].chars().next_back());
     let found: Vec<(usize, Found)> = candidates(text).filter_map(|at| Some((at, sequence(at)?))).collect();
-    if !found.iter().any(|(_, found)| found.proof) {
+    if !found.iter().any(|(_, found)| found.proof) && !has_run(&found) {
         return None;
     }
     let mut out = String::with_capacity(text.len());
@@ -161,6 +161,12 @@ fn repair_mojibake(text: &str) -> Option<String> {
     }
     out.push_str(&text[done..]);
     Some(out)
+}
+
+/// Three sequences on end spell a word of another alphabet ("Ð¿Ñ€Ð¸"), which is proof as well.
+fn has_run(found: &[(usize, Found)]) -> bool {
+    let touch = |one: &(usize, Found), other: &(usize, Found)| one.0 + one.1.length == other.0;
+    found.windows(3).any(|three| touch(&three[0], &three[1]) && touch(&three[1], &three[2]))
 }
 
 /// Bytes with which something invisible can begin; most text has few of them, so most text is never looked at
