@@ -16,8 +16,11 @@ pub(crate) struct Word {
     /// Equal for words that differ only in case.
     pub hash: u64,
     pub characters: u32,
+    /// A character of a script without blanks.
+    pub unspaced: bool,
 }
 
+const NOTHING: Word = Word { hash: 0, characters: 0, unspaced: false };
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes `value` into `hash`; the order matters.
@@ -28,10 +31,10 @@ pub(crate) fn mix(hash: u64, value: u64) -> u64 {
 
 /// Calls `word` for each word of `text`, in order.
 pub(crate) fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
-    let mut current = Word { hash: 0, characters: 0 };
+    let mut current = NOTHING;
     let mut flush = |current: &mut Word| {
         if current.characters > 0 {
-            word(std::mem::replace(current, Word { hash: 0, characters: 0 }));
+            word(std::mem::replace(current, NOTHING));
         }
     };
     for character in text.chars() {
@@ -44,7 +47,7 @@ pub(crate) fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
             }
         } else if is_unspaced(character) {
             flush(&mut current);
-            current = Word { hash: mix(0, character as u64), characters: 1 };
+            current = Word { hash: mix(0, character as u64), characters: 1, unspaced: true };
             flush(&mut current);
         } else if character.is_alphanumeric() {
             for lower in character.to_lowercase() {

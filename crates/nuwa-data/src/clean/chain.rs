@@ -87,10 +87,12 @@ pub(super) fn pass(
 
 /// The per-document steps at the beginning of `steps`: a document goes through all of them in one go.
 fn document_steps(steps: &[Step]) -> Vec<&dyn DocumentStep> {
-    let document = |step| match step {
-        &Step::Document(ref step) => Some(&**step),
-        Step::Corpus(_) => None,
-    };
+    fn document(step: &Step) -> Option<&dyn DocumentStep> {
+        match step {
+            Step::Document(step) => Some(step.as_ref()),
+            Step::Corpus(_) => None,
+        }
+    }
     steps.iter().map_while(document).collect()
 }
 

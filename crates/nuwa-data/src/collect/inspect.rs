@@ -1,9 +1,12 @@
 //! What a file is, from its bytes: text or not, in which encoding, with or without fortune separators.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
+use std::path::Path;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+use crate::{Error, Result};
 
 /// What one pass over a file's bytes has shown.
 #[derive(Debug)]
@@ -40,26 +43,41 @@ const SIGNATURES: [(&[u8], &str); 18] = [
     (b"wOF2", "a font"),
 ];
 
-/// Reads to the end.
-pub(super) fn inspect(reader: &mut dyn BufRead) -> io::Result<Inspection> {
+/// Bytes from which an encoding is guessed.
+const GUESSED_FROM: u64 = 1 << 22;
+
+/// Reads to the end, and once more from the start where the encoding must be guessed, which is slow.
+pub(super) fn inspect(open: impl Fn() -> Result<Box<dyn BufRead + Send>>, path: &Path) -> Result<Inspection> {
     let mut inspector = Inspector::new();
+    let mut reader = open()?;
     loop {
-        let block = reader.fill_buf()?;
-        if block.is_empty() {
-            return Ok(inspector.finish());
+        let block = reader.fill_buf().map_err(Error::read(path))?;
+        if block.is_empty() || inspector.signature.is_some() {
+            break;
         }
         let count = block.len();
         inspector.feed(block);
         reader.consume(count);
-        if inspector.signature.is_some() {
-            return Ok(inspector.finish());
+    }
+    let guess = || guess_encoding(open()?.take(GUESSED_FROM)).map_err(Error::read(path));
+    inspector.finish(guess)
+}
+
+fn guess_encoding(mut reader: impl BufRead) -> io::Result<&'static Encoding> {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+    loop {
+        let block = reader.fill_buf()?;
+        let count = block.len();
+        detector.feed(block, count == 0);
+        if count == 0 {
+            return Ok(detector.guess(None, Utf8Detection::Allow));
         }
+        reader.consume(count);
     }
 }
 
 struct Inspector {
     head: Vec<u8>,
-    detector: EncodingDetector,
     signature: Option<&'static str>,
     /// The start of a character at the end of the last block.
     partial: Vec<u8>,
@@ -78,7 +96,6 @@ impl Inspector {
     fn new() -> Self {
         Self {
             head: Vec::new(),
-            detector: EncodingDetector::new(Iso2022JpDetection::Allow),
             signature: None,
             partial: Vec::new(),
             bytes: 0,
@@ -104,7 +121,6 @@ impl Inspector {
         self.fortune.feed(block);
         let ascii = block.is_ascii() && self.partial.is_empty();
         if !ascii {
-            self.detector.feed(block, false);
             self.check_utf8(block);
         }
     }
@@ -131,10 +147,13 @@ impl Inspector {
         }
     }
 
-    fn finish(mut self) -> Inspection {
+    fn finish(mut self, guess: impl FnOnce() -> Result<&'static Encoding>) -> Result<Inspection> {
         self.invalid += u64::from(!self.partial.is_empty());
         let is_html = looks_like_html(&self.head);
-        let encoding = self.encoding(is_html);
+        let encoding = match self.certain_encoding(is_html) {
+            Some(encoding) => encoding,
+            None => guess()?,
+        };
         let utf16 = encoding == UTF_16LE || encoding == UTF_16BE;
         let binary = self.signature.or(match () {
             () if self.nul_bytes > 0 && !utf16 => Some("binary data (it has NUL bytes)"),
@@ -143,29 +162,26 @@ impl Inspector {
             }
             () => None,
         });
-        Inspection {
+        Ok(Inspection {
             binary,
             encoding,
             decoding_errors: if encoding == UTF_8 { self.invalid } else { 0 },
             blank: self.only_blanks,
             is_fortune: !utf16 && self.fortune.is_fortune(),
             is_html,
-        }
+        })
     }
 
-    /// A byte order mark; else UTF-8, also with a few damaged places; else what a page says of itself; else a guess.
-    fn encoding(&mut self, is_html: bool) -> &'static Encoding {
+    /// A byte order mark; else UTF-8, also with a few damaged places; else what a page says of itself. Binary data
+    /// has none, but needs none to be guessed.
+    fn certain_encoding(&self, is_html: bool) -> Option<&'static Encoding> {
         if let Some((encoding, _)) = Encoding::for_bom(&self.head) {
-            return encoding;
+            return Some(encoding);
         }
-        if self.invalid * 20 <= self.multibyte {
-            return UTF_8;
+        if self.invalid * 20 <= self.multibyte || self.signature.is_some() || self.nul_bytes > 0 {
+            return Some(UTF_8);
         }
-        if is_html && let Some(encoding) = declared_encoding(&self.head) {
-            return encoding;
-        }
-        self.detector.feed(&[], true);
-        self.detector.guess(None, Utf8Detection::Allow)
+        if is_html { declared_encoding(&self.head) } else { None }
     }
 }
 

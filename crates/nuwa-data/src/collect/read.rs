@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -33,7 +34,8 @@ pub(super) fn in_memory(input: &Input, settings: &CollectSettings) -> ReadResult
     if bytes.len() as u64 > IN_MEMORY {
         return Ok(None);
     }
-    let inspection = inspect(&mut &bytes[..]).map_err(Error::read(&input.path))?;
+    let bytes: Arc<[u8]> = bytes.into();
+    let inspection = inspect(|| Ok(Box::new(Cursor::new(bytes.clone()))), &input.path)?;
     let mut documents = Vec::new();
     let outcome =
         documents_of(input, settings, &inspection, Box::new(Cursor::new(bytes)), &mut |document| {
@@ -45,7 +47,7 @@ pub(super) fn in_memory(input: &Input, settings: &CollectSettings) -> ReadResult
 
 /// The documents of a file of any size.
 pub(super) fn streamed(input: &Input, settings: &CollectSettings, sink: Sink) -> Result<Outcome> {
-    let inspection = inspect(&mut *compressed::open(&input.path)?).map_err(Error::read(&input.path))?;
+    let inspection = inspect(|| compressed::open(&input.path), &input.path)?;
     documents_of(input, settings, &inspection, compressed::open(&input.path)?, sink)
 }
 

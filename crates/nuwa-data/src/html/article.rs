@@ -279,10 +279,8 @@ impl<'t> Page<'t> {
                 scores[holder] += points / divider;
             }
         }
-        for at in scope..self.tree.nodes[scope].end {
-            if scores[at] > 0.0 {
-                scores[at] = (scores[at] + self.name_points(at)) * (1.0 - self.link_density(at));
-            }
+        for (at, score) in scores.iter_mut().enumerate().filter(|(_, score)| **score > 0.0) {
+            *score = (*score + self.name_points(at)) * (1.0 - self.link_density(at));
         }
         scores
     }

@@ -322,7 +322,10 @@ impl<'a> Parser<'a> {
         let node = self.push(Kind::Element(element));
         if is_raw(tag) {
             self.raw_content(node, name);
-        } else if !is_void(tag) && !(self_closing && tag == "other") && self.open.len() < DEEPEST {
+            return;
+        }
+        let has_content = !is_void(tag) && (tag != "other" || !self_closing);
+        if has_content && self.open.len() < DEEPEST {
             self.open.push(node);
         }
     }

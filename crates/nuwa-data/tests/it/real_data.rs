@@ -48,6 +48,11 @@ fn fortunes_are_items_without_escapes() {
         "{:#?}",
         cleaned.summary.steps
     );
+    assert!(
+        cleaned.summary.bytes_out as f64 > 0.75 * cleaned.summary.bytes_in as f64,
+        "{:#?}",
+        cleaned.summary.steps
+    );
     assert!(cleaned.kept.iter().all(|text| !text.contains('\u{1b}') && !text.contains("[33m")));
 }
 
@@ -61,6 +66,9 @@ fn the_rust_book_loses_its_boilerplate() {
         println!("skipped: the_rust_book_loses_its_boilerplate: the Rust book is absent");
         return;
     };
+    let whole = whole_way(&book);
+    assert!((100..200).contains(&whole.kept.len()), "{} chapters", whole.kept.len());
+    assert!(whole.summary.bytes_out > 1_000_000, "{} bytes", whole.summary.bytes_out);
     let chapter = whole_way(&book.join("ch04-01-what-is-ownership.html")).kept.remove(0);
     for gone in [
         "Keyboard shortcuts",

@@ -3,9 +3,10 @@
 //! Why: menus, logs and generated pages repeat lines and phrases far more than people do (Rae et al. 2021,
 //! "Scaling Language Models", <https://arxiv.org/abs/2112.11446>, table A1, from which the names and default
 //! numbers come).
-//! What is counted: lines and paragraphs; and n-grams of words (a character of a script without blanks is a word
-//! of its own), as a share of the characters in all words. Repeated n-grams do not overlap: after one the search
-//! goes on behind it. Documents shorter than `min_words` are not judged: a refrain is no spam.
+//! What is counted: lines and paragraphs with a letter or digit in them, fenced code left out (a brace or a table's
+//! border repeats in the best of texts); and n-grams of words, as a share of the characters in all words. In a text
+//! mostly of a script without blanks two characters stand for a word. Repeated n-grams do not overlap: after one the
+//! search goes on behind it. Documents shorter than `min_words` are not judged: a refrain is no spam.
 
 use std::collections::HashMap;
 
@@ -85,14 +86,20 @@ impl Repetition {
     }
 
     fn lines(&self, text: &str) -> Option<Broken> {
-        let (count, bytes) = copies(text.lines().map(str::trim).filter(|line| !line.is_empty()));
+        let mut fenced = false;
+        let counts = |line: &&str| {
+            let fence = line.starts_with("```");
+            fenced ^= fence;
+            !fence && !fenced && says_something(line)
+        };
+        let (count, bytes) = copies(text.lines().map(str::trim).filter(counts));
         above("duplicate lines", count, self.settings.duplicate_line_fraction).or_else(|| {
             above("duplicate line characters", bytes, self.settings.duplicate_line_character_fraction)
         })
     }
 
     fn paragraphs(&self, text: &str) -> Option<Broken> {
-        let (count, bytes) = copies(text.split("\n\n").map(str::trim).filter(|part| !part.is_empty()));
+        let (count, bytes) = copies(text.split("\n\n").map(str::trim).filter(|part| says_something(part)));
         let limit = self.settings.duplicate_paragraph_character_fraction;
         above("duplicate paragraphs", count, self.settings.duplicate_paragraph_fraction)
             .or_else(|| above("duplicate paragraph characters", bytes, limit))
@@ -101,12 +108,14 @@ impl Repetition {
     fn ngrams(&self, words: &[Word]) -> Option<Broken> {
         let total: u64 = words.iter().map(|word| u64::from(word.characters)).sum();
         let share = |characters: u64| characters as f64 / total as f64;
+        let unspaced = words.iter().filter(|word| word.unspaced).count();
+        let scale = if unspaced * 2 > words.len() { 2 } else { 1 };
         let tops = self.settings.top_ngram_character_fraction;
         let word_share = share(top_ngram_characters(words, 1));
         for (at, n) in (2..=4).enumerate() {
             // An n-gram is no more frequent than its words, so its share is at most n times a word's.
-            if n as f64 * word_share > tops[at] {
-                let found = above(TOP_NAMES[at], share(top_ngram_characters(words, n)), tops[at]);
+            if (n * scale) as f64 * word_share > tops[at] {
+                let found = above(TOP_NAMES[at], share(top_ngram_characters(words, n * scale)), tops[at]);
                 if found.is_some() {
                     return found;
                 }
@@ -114,7 +123,7 @@ impl Repetition {
         }
         let mut repeated = Repeated::new(words);
         for (at, n) in (5..=10).enumerate() {
-            let share = share(repeated.characters(n));
+            let share = share(repeated.characters(n * scale));
             let found =
                 above(DUPLICATE_NAMES[at], share, self.settings.duplicate_ngram_character_fraction[at]);
             if found.is_some() {
@@ -157,24 +166,58 @@ fn copies<'a>(parts: impl Iterator<Item = &'a str>) -> (f64, f64) {
     (copied as f64 / all.max(1) as f64, copied_bytes as f64 / bytes.max(1) as f64)
 }
 
+fn says_something(part: &str) -> bool {
+    part.chars().any(char::is_alphanumeric)
+}
+
+fn gram_hash(gram: &[Word]) -> u64 {
+    gram.iter().fold(0, |hash, word| mix(hash, word.hash))
+}
+
+fn gram_characters(gram: &[Word]) -> u64 {
+    gram.iter().map(|word| u64::from(word.characters)).sum()
+}
+
 /// The characters in all occurrences of the most frequent n-gram (0 where none occurs twice).
 fn top_ngram_characters(words: &[Word], n: usize) -> u64 {
-    let mut counts = Counts::with_capacity(words.len().min(1 << 16));
+    let hashes: Vec<u64> = words.windows(n).map(gram_hash).collect();
+    let again = perhaps_again(&hashes);
+    let mut counts = Counts::with_capacity(1024);
     let mut best = 0;
-    for gram in words.windows(n) {
-        let count = u64::from(counts.add(gram.iter().fold(0, |hash, word| mix(hash, word.hash))));
+    for (gram, hash) in words.windows(n).zip(hashes).filter(|(_, hash)| again(*hash)) {
+        let count = u64::from(counts.add(hash));
         if count > 1 {
-            best = best.max(count * gram.iter().map(|word| u64::from(word.characters)).sum::<u64>());
+            best = best.max(count * gram_characters(gram));
         }
     }
     best
 }
 
-/// Which n-grams come back. An n-gram can only come back where its first n-1 words do, so each length looks only
-/// at the places that the length before has left.
+/// True for every hash that occurs twice, and for few others: two bitmaps that fit into the cache spare the
+/// table most of its entries.
+fn perhaps_again(hashes: &[u64]) -> impl Fn(u64) -> bool + use<> {
+    let bits = (hashes.len() * 8).next_power_of_two().max(64);
+    let place = move |hash: u64| {
+        let bit = hash as usize & (bits - 1);
+        (bit / 64, 1_u64 << (bit % 64))
+    };
+    let (mut once, mut again) = (vec![0_u64; bits / 64], vec![0_u64; bits / 64]);
+    for &hash in hashes {
+        let (word, bit) = place(hash);
+        again[word] |= once[word] & bit;
+        once[word] |= bit;
+    }
+    move |hash| {
+        let (word, bit) = place(hash);
+        again[word] & bit != 0
+    }
+}
+
+/// Which n-grams come back. An n-gram can only come back where its first words do, so each length looks only at
+/// the places that the length before has left.
 struct Repeated<'a> {
     words: &'a [Word],
-    /// Places whose (n-1)-gram occurs elsewhere too, in order; `None` before the first look.
+    /// Places whose shorter n-gram occurs elsewhere too, in order; `None` before the first look.
     places: Option<Vec<u32>>,
 }
 
@@ -185,28 +228,33 @@ impl<'a> Repeated<'a> {
 
     /// The characters in n-grams that occurred before, without overlaps. To be asked with growing `n`.
     fn characters(&mut self, n: usize) -> u64 {
-        let ends = self.words.len().saturating_sub(n - 1) as u32;
-        let candidates: Vec<u32> = match self.places.take() {
-            Some(places) => places.into_iter().filter(|&place| place < ends).collect(),
-            None => (0..ends).collect(),
-        };
-        let gram = |place: u32| &self.words[place as usize..][..n];
-        let hash = |place: u32| gram(place).iter().fold(0, |hash, word| mix(hash, word.hash));
+        let mut candidates = self.candidates(n);
         let mut counts = Counts::with_capacity(candidates.len());
-        let hashes: Vec<u64> = candidates.iter().map(|&place| hash(place)).collect();
         let mut characters = 0;
         let mut free_from = 0;
-        for (&place, &hash) in candidates.iter().zip(&hashes) {
-            if place >= free_from && counts.add(hash) > 1 {
-                characters += gram(place).iter().map(|word| u64::from(word.characters)).sum::<u64>();
+        for &(place, hash) in &candidates {
+            if counts.add(hash) > 1 && place >= free_from {
+                characters += gram_characters(&self.words[place as usize..][..n]);
                 free_from = place + n as u32;
-            } else if place < free_from {
-                counts.add(hash);
             }
         }
-        let again = candidates.into_iter().zip(hashes).filter(|(_, hash)| counts.get(*hash) > 1);
-        self.places = Some(again.map(|(place, _)| place).collect());
+        candidates.retain(|(_, hash)| counts.get(*hash) > 1);
+        self.places = Some(candidates.into_iter().map(|(place, _)| place).collect());
         characters
+    }
+
+    /// Places where an n-gram begins that may occur twice, with its hash.
+    fn candidates(&mut self, n: usize) -> Vec<(u32, u64)> {
+        let ends = (self.words.len() + 1).saturating_sub(n) as u32;
+        let with_hash = |place: u32| (place, gram_hash(&self.words[place as usize..][..n]));
+        match self.places.take() {
+            Some(places) => places.into_iter().filter(|&place| place < ends).map(with_hash).collect(),
+            None => {
+                let hashes: Vec<u64> = self.words.windows(n).map(gram_hash).collect();
+                let again = perhaps_again(&hashes);
+                (0..ends).zip(hashes).filter(|(_, hash)| again(*hash)).collect()
+            }
+        }
     }
 }
 
@@ -272,6 +320,8 @@ mod tests {
     #[test]
     fn each_rule_finds_its_kind_of_repetition() {
         let lines: String = (0..200).map(|at| format!("line {} here\n", at % 100)).collect();
+        let code = format!("```\n{lines}```\n{}", "├────┤\n".repeat(200));
+        assert_ne!(rule(&code), Some("duplicate lines"));
         assert_eq!(rule(&lines), Some("duplicate lines"));
         let (one, other) = (varied(0, 60), varied(100, 60));
         let paragraphs = format!("{one}\n\n{other}\n\n{one}\n");
