@@ -1,0 +1,206 @@
+//! The few figures that the report and the model card share.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::numbers;
+use super::run::{Run, number, text};
+use crate::numbers::{bytes, grouped, seconds};
+
+/// A name with its value, both ready to read.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fact {
+    /// What it is.
+    pub name: String,
+    /// How much.
+    pub value: String,
+}
+
+impl Fact {
+    /// A fact of its parts.
+    pub fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_string(), value: value.into() }
+    }
+}
+
+/// A figure of the evaluation.
+#[derive(Debug, Clone, Serialize)]
+pub struct Score {
+    /// The task.
+    pub task: String,
+    /// The task's version.
+    pub version: String,
+    /// How many items it was measured on.
+    pub count: String,
+    /// The name of the figure.
+    pub metric: String,
+    /// Its value.
+    pub value: String,
+    /// Its standard error, or nothing.
+    pub error: String,
+}
+
+/// Bits per byte with their standard error: of the evaluation, else of the last validation.
+pub fn bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
+    let tasks = run.eval["tasks"].as_object();
+    let measured = tasks.into_iter().flatten().find_map(|(_, task)| {
+        let value = number(task, &["/metrics/bits_per_byte/value"])?;
+        Some((value, number(task, &["/metrics/bits_per_byte/stderr"])))
+    });
+    measured.or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
+}
+
+/// The number of weights.
+pub fn parameters(run: &Run) -> Option<f64> {
+    number(&run.pretrain, &["/parameters"])
+        .or_else(|| number(&run.tune, &["/parameters", "/model/parameters"]))
+}
+
+/// The tokens that training saw.
+pub fn tokens(run: &Run) -> Option<f64> {
+    let seen = run.metrics.steps.values().next_back().map(|step| step.tokens);
+    number(&run.pretrain, &["/tokens"]).or(seen).or_else(|| number(&run.tune, &["/tokens"]))
+}
+
+/// The time that training took.
+pub fn training_seconds(run: &Run) -> Option<f64> {
+    number(&run.pretrain, &["/seconds"]).or_else(|| number(run.manifest("pretrain"), &["/seconds"]))
+}
+
+/// The most memory that training held.
+pub fn training_memory(run: &Run) -> Option<f64> {
+    let keys = ["/peak_memory_bytes", "/memory_bytes"];
+    number(&run.pretrain, &keys).or_else(|| number(run.manifest("pretrain"), &keys))
+}
+
+/// "llama", "gpt2", as the model's configuration calls it.
+pub fn family(run: &Run) -> Option<&str> {
+    text(&run.config, &["/model_type"]).or_else(|| text(&run.tune, &["/model/family", "/model/model_type"]))
+}
+
+/// All figures of `eval/eval.json`.
+pub fn scores(run: &Run) -> Vec<Score> {
+    let tasks = run.eval["tasks"].as_object().into_iter().flatten();
+    tasks.flat_map(|(name, task)| task_scores(name, task)).collect()
+}
+
+fn task_scores(name: &str, task: &Value) -> Vec<Score> {
+    let metrics = task["metrics"].as_object().into_iter().flatten();
+    let score = |(metric, figure): (&String, &Value)| {
+        let error = number(figure, &["/stderr"]).unwrap_or(0.0);
+        let (value, error) = numbers::with_error(number(figure, &["/value"])?, error);
+        Some(Score {
+            task: spaced(name),
+            version: scalar(&task["version"]).unwrap_or_default(),
+            count: number(task, &["/n"]).map(|count| grouped(count as u64)).unwrap_or_default(),
+            metric: spaced(metric),
+            value,
+            error,
+        })
+    };
+    metrics.filter_map(score).collect()
+}
+
+/// The model's shape, from its configuration.
+pub fn shape(run: &Run) -> Vec<Fact> {
+    let rows: [(&str, &[&str]); 8] = [
+        ("Layers", &["/num_hidden_layers", "/n_layer"]),
+        ("Width", &["/hidden_size", "/n_embd"]),
+        ("Attention heads", &["/num_attention_heads", "/n_head"]),
+        ("Key and value heads", &["/num_key_value_heads"]),
+        ("Head width", &["/head_dim"]),
+        ("MLP width", &["/intermediate_size", "/n_inner"]),
+        ("Context, in tokens", &["/max_position_embeddings", "/n_positions", "/n_ctx"]),
+        ("Vocabulary", &["/vocab_size"]),
+    ];
+    let family = family(run).map(|family| Fact::new("Family", family));
+    let parameters = parameters(run).map(|count| Fact::new("Parameters", grouped(count as u64)));
+    let sizes = rows
+        .into_iter()
+        .filter_map(|(name, pointers)| Some(Fact::new(name, grouped(number(&run.config, pointers)? as u64))));
+    let tied = run.config["tie_word_embeddings"].as_bool();
+    let tied = tied.map(|tied| {
+        Fact::new("Output head", if tied { "shares the embedding's weights" } else { "its own weights" })
+    });
+    family.into_iter().chain(parameters).chain(sizes).chain(tied).collect()
+}
+
+/// How the model was trained, as planned.
+pub fn training(run: &Run) -> Vec<Fact> {
+    let whole = |value: f64| grouped(value as u64);
+    let planned = |pointers: &[&str]| number(&run.tune, pointers);
+    let steps =
+        run.metrics.steps.keys().next_back().map(|step| *step as f64).or_else(|| planned(&["/steps"]));
+    let speed = run.metrics.median_speed();
+    let rows = [
+        ("Tokens", tokens(run).map(whole)),
+        ("Steps", steps.map(whole)),
+        ("Tokens a step", planned(&["/batch_tokens"]).map(whole)),
+        ("Highest learning rate", planned(&["/learning_rate"]).map(numbers::value)),
+        ("Time", training_seconds(run).map(seconds)),
+        ("Speed, in tokens a second", speed.map(numbers::value)),
+        ("Memory", training_memory(run).map(|size| bytes(size as u64))),
+        ("Seed", scalar(run.from_manifests("seed"))),
+    ];
+    rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
+}
+
+/// The text it was trained on, in numbers.
+pub fn data(run: &Run) -> Vec<Fact> {
+    let count = |value: f64| grouped(value as u64);
+    let (collect, tokenize) = (&run.collect, &run.tokenize);
+    let part = |part: &str| {
+        let figure = |key: &str| number(tokenize, &[&format!("/{part}/{key}")]);
+        Some(format!("{} tokens of {} of text", count(figure("tokens")?), bytes(figure("bytes")? as u64)))
+    };
+    let characters_per_token = number(tokenize, &["/train/characters"])
+        .zip(number(tokenize, &["/train/tokens"]))
+        .map(|(characters, tokens)| numbers::digits(characters / tokens.max(1.0), 3));
+    let rows = [
+        ("Files read", number(collect, &["/files"]).map(count)),
+        ("Documents collected", number(collect, &["/documents"]).map(count)),
+        ("Text collected", number(collect, &["/bytes"]).map(|size| bytes(size as u64))),
+        ("Training part", part("train")),
+        ("Validation part, never trained on", part("val")),
+        ("Vocabulary", number(tokenize, &["/vocab_size"]).map(count)),
+        ("Bytes per token", number(tokenize, &["/bytes_per_token"]).map(|count| numbers::digits(count, 3))),
+        ("Characters per token", characters_per_token),
+    ];
+    rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
+}
+
+/// The machine and the program.
+pub fn machine(run: &Run) -> Vec<Fact> {
+    let machine = &run.machine;
+    let gpus = machine["gpus"].as_array().filter(|names| !names.is_empty());
+    let gpus = gpus.map(|names| names.iter().filter_map(scalar).collect::<Vec<_>>().join(", "));
+    let measured = |key: &str, unit: &str| Some(format!("{:.0} {unit}", machine[key].as_f64()?));
+    let rows = [
+        ("Processor", scalar(&machine["processor"])),
+        ("Cores", scalar(&machine["cores"])),
+        ("Threads in use", scalar(&machine["threads"])),
+        ("Vector instructions", scalar(&machine["simd"])),
+        ("Matrix products, f32", measured("product_gflops_f32", "GFLOP/s")),
+        ("Memory bandwidth", measured("memory_bandwidth_gb_per_second", "GB/s")),
+        ("Memory", number(machine, &["/memory_total_bytes"]).map(|size| bytes(size as u64))),
+        ("GPU", gpus),
+        ("System", scalar(&machine["system"])),
+        ("Program", scalar(run.from_manifests("version")).map(|version| format!("nuwa {version}"))),
+    ];
+    rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
+}
+
+/// A number, a text, a yes or no as it is written; nothing for other values.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(String::from(if *yes { "yes" } else { "no" })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A key as words: "bits per byte" of "bits_per_byte".
+pub fn spaced(key: &str) -> String {
+    key.replace(['_', '-'], " ")
+}

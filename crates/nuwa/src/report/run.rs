@@ -1,0 +1,182 @@
+//! What a run folder holds, read leniently: a part that is absent or broken becomes a note, never a failure.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::metrics::Metrics;
+use crate::failure::Problem;
+
+/// The stages in their order.
+const STAGES: [&str; 9] =
+    ["collect", "clean", "tokenizer", "tokenize", "tune", "pretrain", "eval", "export", "report"];
+
+/// The artifacts of a run; what is absent is `Value::Null`, `None` or empty.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// The folder's name.
+    pub name: String,
+    /// The folder, as it was named.
+    pub folder: PathBuf,
+    /// The resolved recipe.
+    pub recipe: Option<String>,
+    /// `collect/collect.json`.
+    pub collect: Value,
+    /// `clean/clean.json`.
+    pub clean: Value,
+    /// `tokenize/tokenize.json`.
+    pub tokenize: Value,
+    /// `tune/tune.json`: the plan.
+    pub tune: Value,
+    /// `pretrain/pretrain.json`: the outcome of training.
+    pub pretrain: Value,
+    /// `pretrain/metrics.jsonl`.
+    pub metrics: Metrics,
+    /// `eval/eval.json`.
+    pub eval: Value,
+    /// `model/config.json`.
+    pub config: Value,
+    /// `machine.json`, or what the plan or a manifest says about the machine.
+    pub machine: Value,
+    /// `command.json`, or what a manifest says about the command line.
+    pub command: Value,
+    /// The manifests of the stages that ran, in order.
+    pub stages: Vec<Stage>,
+    /// What could not be read.
+    pub notes: Vec<String>,
+}
+
+/// A stage that ran.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name.
+    pub name: &'static str,
+    /// Its `manifest.json`.
+    pub manifest: Value,
+}
+
+impl Run {
+    /// Reads the run in `folder`.
+    pub fn read(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            let problem = format!("{} is not a folder; expected the folder of a run", folder.display());
+            return Err(Problem::new(problem)
+                .hint("name the folder that `nuwa build` wrote, such as runs/NAME")
+                .into());
+        }
+        let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), ..Self::default() };
+        for name in STAGES {
+            let manifest = run.json(&format!("{name}/manifest.json"), None);
+            if !manifest.is_null() {
+                run.stages.push(Stage { name, manifest });
+            }
+        }
+        run.recipe = run.text("recipe.toml", Some("the settings"));
+        run.collect = run.json_or_summary("collect", Some("what was collected"));
+        run.clean = run.json_or_summary("clean", Some("what cleaning did"));
+        run.tokenize = run.json_or_summary("tokenize", Some("the figures of the tokenizer"));
+        run.tune = run.json("tune/tune.json", Some("the plan and its prediction"));
+        run.pretrain = run.json_or_summary("pretrain", None);
+        run.eval = run.json("eval/eval.json", Some("the evaluation"));
+        run.config = run.json("model/config.json", Some("the final model"));
+        run.machine = run.json_or_else("machine.json", |run| match &run.tune["machine"] {
+            Value::Null => run.from_manifests("machine"),
+            machine => machine,
+        });
+        run.command = run.json_or_else("command.json", |run| run.from_manifests("command"));
+        let metrics = run.text("pretrain/metrics.jsonl", Some("the course of training"));
+        run.metrics = metrics.map(|text| Metrics::parse(&text)).unwrap_or_default();
+        if run.metrics.unreadable > 0 {
+            run.notes
+                .push(format!("{} lines of pretrain/metrics.jsonl are not JSON.", run.metrics.unreadable));
+        }
+        if run.is_empty() {
+            let problem = format!(
+                "{} holds nothing that a run writes; expected recipe.toml, STAGE/manifest.json or pretrain/metrics.jsonl",
+                folder.display()
+            );
+            return Err(Problem::new(problem)
+                .hint("name the folder that `nuwa build` wrote, such as runs/NAME")
+                .into());
+        }
+        Ok(run)
+    }
+
+    fn is_empty(&self) -> bool {
+        let parts = [&self.collect, &self.clean, &self.tokenize, &self.tune, &self.eval, &self.config];
+        self.recipe.is_none()
+            && self.stages.is_empty()
+            && self.metrics.steps.is_empty()
+            && parts.iter().all(|part| part.is_null())
+    }
+
+    /// The manifest of `stage`, or null.
+    pub fn manifest(&self, stage: &str) -> &Value {
+        self.stages.iter().find(|record| record.name == stage).map_or(&Value::Null, |record| &record.manifest)
+    }
+
+    /// `key` of the first manifest that has it.
+    pub fn from_manifests(&self, key: &str) -> &Value {
+        let values = self.stages.iter().map(|stage| &stage.manifest[key]);
+        values.into_iter().find(|value| !value.is_null()).unwrap_or(&Value::Null)
+    }
+
+    /// `STAGE/STAGE.json`, or the summary inside the stage's manifest.
+    fn json_or_summary(&mut self, stage: &str, holds: Option<&str>) -> Value {
+        let summary = self.manifest(stage)["summary"].clone();
+        let holds = holds.filter(|_| summary.is_null());
+        match self.json(&format!("{stage}/{stage}.json"), holds) {
+            Value::Null => summary,
+            value => value,
+        }
+    }
+
+    fn json_or_else(&mut self, path: &str, other: fn(&Self) -> &Value) -> Value {
+        match self.json(path, None) {
+            Value::Null => other(self).clone(),
+            value => value,
+        }
+    }
+
+    fn json(&mut self, path: &str, holds: Option<&str>) -> Value {
+        let Some(text) = self.text(path, holds) else { return Value::Null };
+        serde_json::from_str(&text).unwrap_or_else(|problem| {
+            self.notes.push(format!("{path} is not valid JSON ({problem})."));
+            Value::Null
+        })
+    }
+
+    /// The file's text; where it is absent, a note says what is missing for it (if that is worth a note).
+    fn text(&mut self, path: &str, holds: Option<&str>) -> Option<String> {
+        match std::fs::read(self.folder.join(path)) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+                self.notes.extend(
+                    holds.map(|holds| format!("{path} is absent: without it, {holds} cannot be shown.")),
+                );
+                None
+            }
+            Err(problem) => {
+                self.notes.push(format!("{path} cannot be read: {problem}."));
+                None
+            }
+        }
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    absolute.file_name().map_or_else(|| String::from("run"), |name| name.to_string_lossy().into_owned())
+}
+
+/// The first of `pointers` (such as `/predicted/seconds`) that leads to a finite number.
+pub fn number(value: &Value, pointers: &[&str]) -> Option<f64> {
+    let found = pointers.iter().filter_map(|pointer| value.pointer(pointer)?.as_f64());
+    found.into_iter().find(|number| number.is_finite())
+}
+
+/// The first of `pointers` that leads to text.
+pub fn text<'a>(value: &'a Value, pointers: &[&str]) -> Option<&'a str> {
+    pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_str())
+}

@@ -1,0 +1,189 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+
+fn put(run: &Path, path: &str, content: impl AsRef<[u8]>) {
+    let path = run.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// A run with every artifact, small.
+fn whole_run() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path();
+    put(run, "recipe.toml", "seed = 7\n[collect]\nfrom = [\"a<b>.txt\"]\n");
+    let machine =
+        json!({"processor": "Some CPU", "cores": 2, "simd": "AVX2", "memory_total_bytes": 25769803776u64});
+    let manifest = json!({"seconds": 2.5, "version": "0.1.0", "seed": 7, "machine": machine, "command": ["nuwa", "build", "--from", "my text"]});
+    for stage in ["collect", "clean", "tokenize", "pretrain"] {
+        put(run, &format!("{stage}/manifest.json"), manifest.to_string());
+    }
+    put(
+        run,
+        "collect/collect.json",
+        json!({"files": 3, "documents": 4, "bytes": 4000, "skipped_reasons": {"binary": 2}}).to_string(),
+    );
+    let step = json!({"name": "length", "documents_in": 4, "documents_out": 3, "changed": 0, "rejected": 1,
+        "bytes_in": 4000, "bytes_out": 3000, "reasons": {"too short": 1}});
+    let sample = json!({"id": "a:1", "outcome": "rejected", "step": "length", "reason": "too short", "text": "<script>alert(1)</script>"});
+    put(
+        run,
+        "clean/clean.json",
+        json!({"documents_in": 4, "documents_out": 3, "bytes_in": 4000, "bytes_out": 3000,
+        "steps": [step], "samples": [sample]})
+        .to_string(),
+    );
+    put(run, "tokenize/tokenize.json", json!({"train": {"documents": 2, "tokens": 900, "bytes": 2700, "characters": 2700},
+        "val": {"documents": 1, "tokens": 100, "bytes": 300, "characters": 300}, "vocab_size": 300, "bytes_per_token": 3.0}).to_string());
+    put(
+        run,
+        "tune/tune.json",
+        json!({"parameters": 12345, "tokens": 2000, "steps": 3, "batch_tokens": 512, "learning_rate": 3e-4,
+        "predicted": {"seconds": 2.0, "memory_bytes": 1e8, "bits_per_byte": 2.3, "bits_per_byte_error": 0.1}})
+        .to_string(),
+    );
+    put(
+        run,
+        "pretrain/metrics.jsonl",
+        concat!(
+            "{\"step\":1,\"loss\":5.7,\"learning_rate\":1e-4,\"gradient_norm\":2.0,\"tokens\":512,\"tokens_per_second\":900}\n",
+            "{\"step\":1,\"sample\":{\"prompt\":\"女娲\",\"text\":\"女娲``` |补天 & <b>\"}}\n",
+            "{\"step\":2,\"loss\":5.0,\"learning_rate\":3e-4,\"gradient_norm\":1.0,\"tokens\":1024,\"tokens_per_second\":950}\n",
+            "{\"step\":2,\"tokens\":1024,\"validation_loss\":5.1,\"bits_per_byte\":2.45}\n",
+        ),
+    );
+    put(
+        run,
+        "eval/eval.json",
+        json!({"model": "model", "tasks": {"language_modelling": {"version": 1, "n": 1,
+        "metrics": {"bits_per_byte": {"value": 2.41, "stderr": 0.02}}}}})
+        .to_string(),
+    );
+    put(
+        run,
+        "model/config.json",
+        json!({"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 32,
+        "max_position_embeddings": 128, "vocab_size": 300})
+        .to_string(),
+    );
+    folder
+}
+
+fn report(run: &Path) -> String {
+    fs::read_to_string(write(run).unwrap()).unwrap()
+}
+
+#[test]
+fn a_whole_run_is_on_the_page() {
+    let folder = whole_run();
+    let html = report(folder.path());
+    for expected in [
+        "2.41",
+        "predicted 2.30 ± 0.10",
+        "0.01 worse than the error bar allows",
+        "12,345",
+        "1 rejected",
+        "too short",
+        "nuwa build --from &#x27;my text&#x27;",
+        "25.8 GB",
+        "AVX2",
+        "+25.0 %",
+        "<svg",
+    ] {
+        assert!(html.contains(expected), "{expected} is not in\n{html}");
+    }
+    assert!(!html.contains("Left out of this page"), "{html}");
+}
+
+#[test]
+fn the_page_asks_for_nothing_from_elsewhere() {
+    let folder = whole_run();
+    let html = report(folder.path());
+    for forbidden in ["http:", "https:", "//cdn", "<script", "@import", "url("] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn text_of_documents_and_models_is_escaped() {
+    let folder = whole_run();
+    let html = report(folder.path());
+    assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
+    assert!(html.contains("补天 &amp; &lt;b&gt;"), "{html}");
+    assert!(html.contains("a&lt;b&gt;.txt"), "{html}");
+}
+
+#[test]
+fn without_any_one_artifact_there_is_still_a_page_that_names_it() {
+    let files = [
+        "recipe.toml",
+        "collect/collect.json",
+        "clean/clean.json",
+        "tokenize/tokenize.json",
+        "tune/tune.json",
+        "pretrain/metrics.jsonl",
+        "eval/eval.json",
+        "model/config.json",
+    ];
+    for file in files {
+        let folder = whole_run();
+        fs::remove_file(folder.path().join(file)).unwrap();
+        assert!(
+            report(folder.path()).contains(&format!("{file} is absent").replace('/', "&#x2f;")),
+            "{file}"
+        );
+        model_card(folder.path()).unwrap();
+    }
+}
+
+#[test]
+fn broken_artifacts_are_notes() {
+    let folder = whole_run();
+    for file in [
+        "collect/collect.json",
+        "clean/clean.json",
+        "tune/tune.json",
+        "eval/eval.json",
+        "clean/manifest.json",
+    ] {
+        for content in ["", "{\"tasks\":", "[1,2]", "null", "\"text\"", "\u{0}\u{ff}"] {
+            put(folder.path(), file, content);
+            report(folder.path());
+            model_card(folder.path()).unwrap();
+        }
+    }
+    put(folder.path(), "pretrain/metrics.jsonl", [0xFF, 0xFE, b'\n', b'{']);
+    assert!(report(folder.path()).contains("2 lines of pretrain"));
+}
+
+#[test]
+fn only_a_recipe_is_enough_and_nothing_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let problem = write(folder.path()).unwrap_err().to_string();
+    assert!(problem.contains("holds nothing that a run writes"), "{problem}");
+    let problem = write(&folder.path().join("absent")).unwrap_err().to_string();
+    assert!(problem.contains("absent is not a folder"), "{problem}");
+    put(folder.path(), "recipe.toml", "seed = 1");
+    assert!(report(folder.path()).contains("seed = 1"));
+}
+
+#[test]
+fn the_model_card_has_front_matter_figures_and_whole_fences() {
+    let folder = whole_run();
+    model_card(folder.path()).unwrap();
+    let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
+    assert!(card.starts_with("---\nlibrary_name: transformers\npipeline_tag: text-generation\n"), "{card}");
+    for expected in [
+        "| bits per byte | 2.410 | 0.020 |",
+        "````text\n女娲``` |补天 & <b>\n````",
+        "| Layers | 2 |",
+        "at most 128",
+    ] {
+        assert!(card.contains(expected), "{expected} is not in\n{card}");
+    }
+    assert!(!card.contains("\n\n\n"), "{card}");
+}

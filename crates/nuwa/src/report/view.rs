@@ -1,0 +1,537 @@
+//! A run as the page shows it: everything is counted, rounded and worded here; the template only places it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::chart::{Band, Chart, Curve, Horizontal, smoothed};
+use super::facts::{self, Fact, Score, scalar, spaced};
+use super::metrics::Step;
+use super::numbers;
+use super::run::{Run, number, text};
+use crate::numbers::{bytes, grouped, rounded, seconds};
+
+/// What `templates/report.html` is given.
+#[derive(Debug, Serialize)]
+pub struct Page {
+    name: String,
+    subtitle: String,
+    tiles: Vec<Tile>,
+    verdict: Option<String>,
+    predictions: Vec<Prediction>,
+    curves: Vec<CurvePair>,
+    small_curves: Vec<Chart>,
+    validations: Vec<ValidationRow>,
+    samples: Vec<Samples>,
+    cleaning: Option<Cleaning>,
+    skipped: Vec<Fact>,
+    data: Vec<Fact>,
+    shape: Vec<Fact>,
+    training: Vec<Fact>,
+    scores: Vec<Score>,
+    stages: Vec<StageRow>,
+    total_time: Option<String>,
+    recipe: Option<String>,
+    machine: Vec<Fact>,
+    commands: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// A headline figure.
+#[derive(Debug, Serialize)]
+struct Tile {
+    label: &'static str,
+    value: String,
+    error: String,
+    note: String,
+}
+
+/// A figure before and after.
+#[derive(Debug, Serialize)]
+struct Prediction {
+    what: &'static str,
+    predicted: String,
+    measured: String,
+    difference: String,
+}
+
+/// One picture with both divisions of its horizontal axis.
+#[derive(Debug, Serialize)]
+struct CurvePair {
+    linear: Chart,
+    logarithmic: Option<Chart>,
+}
+
+#[derive(Debug, Serialize)]
+struct ValidationRow {
+    step: String,
+    tokens: String,
+    loss: String,
+    bits_per_byte: String,
+}
+
+/// What the model wrote after one prompt as training went on.
+#[derive(Debug, Serialize)]
+struct Samples {
+    prompt: String,
+    last: Sample,
+    earlier: Vec<Sample>,
+    left_out: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Sample {
+    when: String,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Cleaning {
+    sentence: String,
+    steps: Vec<CleaningStep>,
+    rejected: Vec<Example>,
+    others: Vec<Example>,
+}
+
+#[derive(Debug, Serialize)]
+struct CleaningStep {
+    name: String,
+    kept: String,
+    kept_share: f64,
+    rejected: u64,
+    rejected_text: String,
+    rejected_share: f64,
+    changed: String,
+    bytes: String,
+    reasons: Vec<Fact>,
+}
+
+/// A document as an example.
+#[derive(Debug, Serialize)]
+struct Example {
+    outcome: String,
+    why: String,
+    id: String,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StageRow {
+    name: &'static str,
+    time: String,
+    share: f64,
+}
+
+impl Page {
+    /// Words and rounds the figures of `run`.
+    pub fn of(run: &Run) -> Self {
+        let (stages, total_time) = stages(run);
+        Self {
+            name: run.name.clone(),
+            subtitle: subtitle(run),
+            tiles: tiles(run),
+            verdict: verdict(run),
+            predictions: predictions(run),
+            curves: curves(run),
+            small_curves: small_curves(run),
+            validations: validations(run),
+            samples: samples(run),
+            cleaning: cleaning(&run.clean),
+            skipped: counts(&run.collect["skipped_reasons"]),
+            data: facts::data(run),
+            shape: facts::shape(run),
+            training: facts::training(run),
+            scores: facts::scores(run),
+            stages,
+            total_time,
+            recipe: run.recipe.clone(),
+            machine: facts::machine(run),
+            commands: commands(run),
+            notes: run.notes.clone(),
+        }
+    }
+}
+
+fn subtitle(run: &Run) -> String {
+    let size = facts::parameters(run).map(|count| format!("{} parameters", rounded(count)));
+    let family = facts::family(run).map(|family| format!("{family} family"));
+    let text = number(&run.collect, &["/bytes"]).or_else(|| number(&run.clean, &["/bytes_in"]));
+    let text = text.map(|size| format!("from {} of text", bytes(size as u64)));
+    let time = facts::training_seconds(run).map(|time| format!("trained in {}", seconds(time)));
+    let parts: Vec<String> = [size, family, text, time].into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+fn tiles(run: &Run) -> Vec<Tile> {
+    let tile = |label, value: Option<String>, note: Option<String>| {
+        Some(Tile { label, value: value?, error: String::new(), note: note.unwrap_or_default() })
+    };
+    let planned = |pointer: &str| number(&run.tune, &[pointer]);
+    let of_text = number(&run.tokenize, &["/train/tokens"]).zip(facts::tokens(run)).map(|(there, seen)| {
+        format!("{} times through the training text", numbers::digits(seen / there.max(1.0), 2))
+    });
+    let tiles = [
+        bits_per_byte_tile(run),
+        tile("Parameters", facts::parameters(run).map(rounded), shape_note(run)),
+        tile("Tokens seen", facts::tokens(run).map(rounded), of_text),
+        tile(
+            "Training time",
+            facts::training_seconds(run).map(seconds),
+            planned("/predicted/seconds").map(|time| format!("predicted {}", seconds(time))),
+        ),
+    ];
+    tiles.into_iter().flatten().collect()
+}
+
+fn bits_per_byte_tile(run: &Run) -> Option<Tile> {
+    let (value, error) = facts::bits_per_byte(run)?;
+    let (value, error) = numbers::with_error(value, error.unwrap_or(0.0));
+    let note = predicted_bits(run).map(|(predicted, error)| {
+        let (predicted, error) = numbers::with_error(predicted, error);
+        format!("predicted {}", plus_minus(predicted, error))
+    });
+    Some(Tile { label: "Bits per byte", value, error, note: note.unwrap_or_default() })
+}
+
+fn shape_note(run: &Run) -> Option<String> {
+    let layers = number(&run.config, &["/num_hidden_layers", "/n_layer"])?;
+    let width = number(&run.config, &["/hidden_size", "/n_embd"])?;
+    Some(format!("{layers} layers, {width} wide"))
+}
+
+fn predicted_bits(run: &Run) -> Option<(f64, f64)> {
+    let error = number(&run.tune, &["/predicted/bits_per_byte_error"]).unwrap_or(0.0);
+    Some((number(&run.tune, &["/predicted/bits_per_byte"])?, error))
+}
+
+/// Whether the prediction of the loss held.
+fn verdict(run: &Run) -> Option<String> {
+    let (predicted, error) = predicted_bits(run)?;
+    let (measured, _) = facts::bits_per_byte(run)?;
+    let outcome = match measured - predicted {
+        difference if difference.abs() <= error => String::from("inside the error bar"),
+        difference if difference > 0.0 => {
+            format!("{} worse than the error bar allows", numbers::digits(difference - error, 2))
+        }
+        difference => format!("{} better than the error bar allows", numbers::digits(-difference - error, 2)),
+    };
+    let (predicted, error) = numbers::with_error(predicted, error);
+    Some(format!(
+        "Before the start, {} bits per byte were predicted; {} were measured, {outcome}.",
+        plus_minus(predicted, error),
+        numbers::digits(measured, 4)
+    ))
+}
+
+fn plus_minus(value: String, error: String) -> String {
+    if error.is_empty() { value } else { format!("{value} ± {error}") }
+}
+
+fn predictions(run: &Run) -> Vec<Prediction> {
+    let predicted = |pointer: &str| number(&run.tune, &[pointer]);
+    let row = |what, predicted: Option<f64>, measured: Option<f64>, worded: fn(f64) -> String| {
+        let predicted = predicted?;
+        Some(Prediction {
+            what,
+            predicted: worded(predicted),
+            measured: measured.map(worded).unwrap_or_else(|| String::from("not measured")),
+            difference: measured.map(|measured| difference(measured, predicted)).unwrap_or_default(),
+        })
+    };
+    let mut rows = vec![
+        row("Time to train", predicted("/predicted/seconds"), facts::training_seconds(run), seconds),
+        row("Memory", predicted("/predicted/memory_bytes"), facts::training_memory(run), |size| {
+            bytes(size as u64)
+        }),
+    ];
+    rows.push(predicted_bits(run).map(|(predicted, error)| {
+        let measured = facts::bits_per_byte(run);
+        let (text, error) = numbers::with_error(predicted, error);
+        let worded = |(value, error): (f64, Option<f64>)| {
+            let (value, error) = numbers::with_error(value, error.unwrap_or(0.0));
+            plus_minus(value, error)
+        };
+        Prediction {
+            what: "Bits per byte",
+            predicted: plus_minus(text, error),
+            measured: measured.map(worded).unwrap_or_else(|| String::from("not measured")),
+            difference: measured.map(|(measured, _)| difference(measured, predicted)).unwrap_or_default(),
+        }
+    }));
+    rows.into_iter().flatten().collect()
+}
+
+fn difference(measured: f64, predicted: f64) -> String {
+    if predicted == 0.0 {
+        return String::new();
+    }
+    format!("{:+.1} %", 100.0 * (measured - predicted) / predicted)
+}
+
+fn curves(run: &Run) -> Vec<CurvePair> {
+    let pair = |draw: &dyn Fn(Horizontal) -> Option<Chart>| {
+        Some(CurvePair { linear: draw(Horizontal::Linear)?, logarithmic: draw(Horizontal::Logarithmic) })
+    };
+    [pair(&|division| loss_chart(run, division)), pair(&|division| bits_chart(run, division))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn loss_chart(run: &Run, division: Horizontal) -> Option<Chart> {
+    let train = step_points(run, |step| step.loss);
+    let validation: Vec<(f64, f64)> =
+        run.metrics.validations.values().filter_map(|v| Some((v.tokens, v.loss?))).collect();
+    let description = match (train.first(), train.last(), validation.last()) {
+        (Some(first), Some(last), end) => {
+            let end = end.map(|(_, loss)| format!("; validation ended at {loss:.3}")).unwrap_or_default();
+            format!("Training loss fell from {:.3} to {:.3}{end}.", first.1, last.1)
+        }
+        _ => String::from("Validation loss over tokens."),
+    };
+    let window = (train.len() as f64 / 40.0).max(1.0);
+    let mut curves = Vec::new();
+    if train.len() > 60 {
+        let mean = smoothed(&train, window);
+        curves.push(Curve { name: "", class: "faint", points: train, marked: false });
+        curves.push(Curve { name: "training, smoothed", class: "train", points: mean, marked: false });
+    } else {
+        curves.push(Curve { name: "training", class: "train", points: train, marked: false });
+    }
+    curves.push(Curve { name: "validation", class: "validation", points: validation, marked: true });
+    Chart::draw("Loss, in nats per token", description, curves, None, division)
+}
+
+fn bits_chart(run: &Run, division: Horizontal) -> Option<Chart> {
+    let points: Vec<(f64, f64)> =
+        run.metrics.validations.values().filter_map(|v| Some((v.tokens, v.bits_per_byte?))).collect();
+    let last = points.last()?.1;
+    let description = format!("Bits per byte of the validation text; the last is {last:.3}.");
+    let band = predicted_bits(run).map(|(middle, error)| {
+        let (value, written) = numbers::with_error(middle, error);
+        Band { name: format!("predicted {}", plus_minus(value, written)), middle, error }
+    });
+    let curve = Curve { name: "validation", class: "validation", points, marked: true };
+    Chart::draw("Bits per byte of text it never trained on", description, vec![curve], band, division)
+}
+
+fn small_curves(run: &Run) -> Vec<Chart> {
+    let small = |title: &str, figure: fn(&Step) -> Option<f64>| {
+        let points = step_points(run, figure);
+        let class = "train";
+        let curves = vec![Curve { name: "", class, points, marked: false }];
+        Chart::draw(title, format!("{title} over tokens."), curves, None, Horizontal::Linear)
+    };
+    let charts = [
+        small("Learning rate", |step| step.learning_rate),
+        small("Gradient norm", |step| step.gradient_norm),
+        small("Tokens a second", |step| step.tokens_per_second),
+    ];
+    charts.into_iter().flatten().collect()
+}
+
+fn step_points(run: &Run, figure: fn(&Step) -> Option<f64>) -> Vec<(f64, f64)> {
+    run.metrics.steps.values().filter_map(|step| Some((step.tokens, figure(step)?))).collect()
+}
+
+fn validations(run: &Run) -> Vec<ValidationRow> {
+    let figure = |value: Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
+    let rows = run.metrics.validations.iter().map(|(step, validation)| ValidationRow {
+        step: grouped(*step),
+        tokens: grouped(validation.tokens as u64),
+        loss: figure(validation.loss),
+        bits_per_byte: figure(validation.bits_per_byte),
+    });
+    rows.collect()
+}
+
+/// The most earlier samples that are shown for a prompt.
+const EARLIER_SAMPLES: usize = 5;
+/// The most characters of a text that are shown.
+const LONGEST_TEXT: usize = 1200;
+
+fn samples(run: &Run) -> Vec<Samples> {
+    let mut by_prompt: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+    for ((step, prompt), text) in &run.metrics.samples {
+        by_prompt.entry(prompt).or_default().push((*step, text));
+    }
+    let worded = |prompt: &str, (step, text): (u64, &str)| Sample {
+        when: when(run, step),
+        text: clipped(text.strip_prefix(prompt).unwrap_or(text), LONGEST_TEXT),
+    };
+    let group = |(prompt, mut texts): (&str, Vec<(u64, &str)>)| {
+        let last = texts.pop()?;
+        let chosen = spread(texts.len(), EARLIER_SAMPLES);
+        Some(Samples {
+            prompt: printable(prompt),
+            last: worded(prompt, last),
+            left_out: texts.len() - chosen.len(),
+            earlier: chosen.into_iter().map(|index| worded(prompt, texts[index])).collect(),
+        })
+    };
+    by_prompt.into_iter().filter_map(group).collect()
+}
+
+/// `wanted` of `count` indices, closer together at the start, where most happens.
+fn spread(count: usize, wanted: usize) -> Vec<usize> {
+    if count <= wanted {
+        return (0..count).collect();
+    }
+    let ratio = |position: usize| (position as f64 / (wanted - 1) as f64).powf(1.6);
+    let mut chosen: Vec<usize> =
+        (0..wanted).map(|position| (ratio(position) * (count - 1) as f64).round() as usize).collect();
+    chosen.dedup();
+    chosen
+}
+
+fn when(run: &Run, step: u64) -> String {
+    let tokens = run.metrics.steps.range(..=step).next_back().map(|(_, step)| step.tokens);
+    let tokens = tokens.map(|tokens| format!("{} tokens", rounded(tokens)));
+    let bits = run.metrics.validation_at(step).and_then(|validation| validation.bits_per_byte);
+    let bits = bits.map(|bits| format!("{bits:.2} bits per byte"));
+    let parts = [Some(format!("step {}", grouped(step))), tokens, bits];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn cleaning(clean: &Value) -> Option<Cleaning> {
+    let all = number(clean, &["/documents_in"])?;
+    let figure = |key: &str| number(clean, &[key]).unwrap_or(0.0);
+    let kept = figure("/documents_out");
+    let sentence = format!(
+        "{} of {} documents were kept ({}), and {} of {} of text.",
+        grouped(kept as u64),
+        grouped(all as u64),
+        numbers::percent(kept, all),
+        bytes(figure("/bytes_out") as u64),
+        bytes(figure("/bytes_in") as u64),
+    );
+    let steps =
+        clean["steps"].as_array().into_iter().flatten().map(|step| cleaning_step(step, all)).collect();
+    let samples = clean["samples"].as_array().into_iter().flatten().map(example);
+    let (rejected, others) = samples.partition(|example| example.outcome == "rejected");
+    Some(Cleaning { sentence, steps, rejected, others })
+}
+
+fn cleaning_step(step: &Value, all: f64) -> CleaningStep {
+    let figure = |key: &str| number(step, &[key]).unwrap_or(0.0);
+    let (kept, rejected) = (figure("/documents_out"), figure("/rejected"));
+    let share = |part: f64| 100.0 * part / all.max(1.0);
+    CleaningStep {
+        name: spaced(text(step, &["/name"]).unwrap_or("a step")),
+        kept: grouped(kept as u64),
+        kept_share: share(kept),
+        rejected: rejected as u64,
+        rejected_text: grouped(rejected as u64),
+        rejected_share: share(rejected),
+        changed: grouped(figure("/changed") as u64),
+        bytes: bytes(figure("/bytes_out") as u64),
+        reasons: counts(&step["reasons"]),
+    }
+}
+
+/// An object of counts, the largest first.
+fn counts(object: &Value) -> Vec<Fact> {
+    let pairs = object.as_object().into_iter().flatten();
+    let mut pairs: Vec<(&String, u64)> =
+        pairs.filter_map(|(name, count)| Some((name, count.as_u64()?))).collect();
+    pairs.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    pairs.into_iter().map(|(name, count)| Fact::new(&spaced(name), grouped(count))).collect()
+}
+
+fn example(sample: &Value) -> Example {
+    let field = |key: &str| scalar(&sample[key]).unwrap_or_default();
+    let why: Vec<String> = ["step", "reason"]
+        .into_iter()
+        .map(|key| spaced(&field(key)))
+        .filter(|word| !word.is_empty())
+        .collect();
+    Example {
+        outcome: field("outcome"),
+        why: why.join(": "),
+        id: printable(&field("id")),
+        text: clipped(&field("text"), LONGEST_TEXT / 2),
+    }
+}
+
+fn stages(run: &Run) -> (Vec<StageRow>, Option<String>) {
+    let time_of = |stage: &Value| number(stage, &["/seconds"]);
+    let total: f64 = run.stages.iter().filter_map(|stage| time_of(&stage.manifest)).sum();
+    let rows = run.stages.iter().map(|stage| {
+        let time = time_of(&stage.manifest);
+        StageRow {
+            name: stage.name,
+            time: time.map(seconds).unwrap_or_default(),
+            share: time.map_or(0.0, |time| 100.0 * time / total.max(1e-9)),
+        }
+    });
+    (rows.collect(), (total > 0.0).then(|| seconds(total)))
+}
+
+/// The command that was given, and the one that does the same from the resolved recipe.
+fn commands(run: &Run) -> Vec<String> {
+    let given = match &run.command {
+        Value::String(line) => Some(line.clone()),
+        Value::Array(words) => {
+            Some(words.iter().filter_map(scalar).map(|word| quoted(&word)).collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    };
+    let folder = run.folder.display().to_string();
+    let folder = folder.trim_end_matches('/');
+    let again = run.recipe.as_ref().map(|_| {
+        format!(
+            "nuwa build {} --out {}",
+            quoted(&format!("{folder}/recipe.toml")),
+            quoted(&format!("{folder}-again"))
+        )
+    });
+    given.into_iter().chain(again).collect()
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// At most `longest` characters of `text`, with an ellipsis where some are missing.
+fn clipped(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => printable(&text[..end]) + "…",
+        None => printable(text),
+    }
+}
+
+/// `text` with a visible sign for each control character but line ends and tabs.
+fn printable(text: &str) -> String {
+    let visible = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c };
+    text.chars().map(visible).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn early_samples_lie_closer() {
+        assert_eq!(spread(3, 5), [0, 1, 2]);
+        assert_eq!(spread(20, 5), [0, 2, 6, 12, 19]);
+    }
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(quoted("runs/a-b"), "runs/a-b");
+        assert_eq!(quoted("my text.txt"), "'my text.txt'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn control_characters_become_visible_and_long_text_is_cut_between_characters() {
+        assert_eq!(printable("a\0b\n\tc\u{1b}"), "a\u{FFFD}b\n\tc\u{FFFD}");
+        assert_eq!(clipped("女娲补天", 2), "女娲…");
+    }
+}
