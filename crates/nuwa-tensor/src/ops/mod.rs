@@ -14,3 +14,4 @@ pub(crate) mod parallel;
 pub(crate) mod product;
 pub mod rms_norm;
 pub mod rotary;
+pub mod weighted_sum;

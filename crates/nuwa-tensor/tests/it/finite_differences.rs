@@ -136,6 +136,31 @@ fn scale_and_multiply() {
 }
 
 #[test]
+fn weighted_sum_of_a_product() {
+    // Not the loss of the other cases: here the operation itself is the scalar root.
+    let mut builder = ParametersBuilder::new(4);
+    let table = builder.add("x".into(), [2, 3], true, |v, r| r.fill_normal(v, 1.0));
+    let _all = builder.finish();
+    let weights = [0.5, -1.0, 2.0, 0.0, 0.25, 3.0];
+    let tape = Tape::training();
+    let x = tape.embedding(&[0, 1], &table).unwrap();
+    let sum = tape.weighted_sum(&tape.scale(&tape.add(&x, &x).unwrap(), 1.5).unwrap(), &weights).unwrap();
+    let expected: f32 = table.values().iter().zip(weights).map(|(x, w)| 3.0 * x * w).sum();
+    assert!((sum.scalar().unwrap() - expected).abs() < 1e-5);
+    tape.backward(&sum).unwrap();
+    assert_eq!(table.gradient(), weights.map(|w| 3.0 * w));
+
+    // The sum of x twice: the second gradient is added to the first, and the sum scaled is not the root.
+    let all = tape.embedding(&[0, 1], &table).unwrap();
+    let sum = |factor| tape.scale(&tape.weighted_sum(&all, &weights).unwrap(), factor).unwrap();
+    tape.backward(&tape.add(&sum(2.0), &sum(-0.5)).unwrap()).unwrap();
+    assert_eq!(table.gradient(), weights.map(|w| 4.5 * w));
+    let short = tape.constant([1, 2], &[0.0, 1.0]).unwrap();
+    let message = tape.weighted_sum(&short, &weights).unwrap_err().to_string();
+    assert_eq!(message, "weighted_sum: x has shape [1, 2], but there are 6 weights");
+}
+
+#[test]
 fn dropout_with_a_fixed_mask() {
     // The inference tape has no dropout, so the same mask is applied by hand through a training tape.
     let mut builder = ParametersBuilder::new(1);

@@ -1,1 +1,264 @@
-//! Golden numbers from PyTorch.
+//! Each operation, forward and backward, against numbers that PyTorch computed in float64 (`fixtures/ops`).
+//!
+//! Inputs become parameters (rows through an embedding of 0, 1, 2, ...), the upstream gradient `dy` the weights of a
+//! weighted sum, so that what lands in the parameters is what PyTorch stored.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{
+    AdamWSettings, AdamWState, HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder, Result,
+    RotaryTable, Tape, Tensor, Visibility,
+};
+use safetensors::{Dtype, SafeTensors};
+
+/// The largest difference allowed, relative to the largest number of the same tensor. f32 has 6e-8 of rounding in each
+/// number; scores of some hundreds (`sharp`) magnify it to 5e-6.
+const TOLERANCE: f32 = 1e-5;
+
+/// One file: tensors by name.
+struct Golden {
+    name: String,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Golden {
+    fn load(path: &Path) -> Self {
+        let bytes = fs::read(path).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = tensors.tensors().into_iter().map(|(name, view)| {
+            let number = |word: [u8; 4]| match view.dtype() {
+                Dtype::F32 => f32::from_le_bytes(word),
+                Dtype::I32 => i32::from_le_bytes(word) as f32,
+                other => panic!("{name} is {other:?}"),
+            };
+            let (words, rest) = view.data().as_chunks::<4>();
+            assert!(rest.is_empty());
+            let values = words.iter().copied().map(number).collect();
+            (name.clone(), (view.shape().to_vec(), values))
+        });
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        Self { name, tensors: tensors.collect() }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    fn floats(&self, name: &str) -> &[f32] {
+        let tensor = self.tensors.get(name);
+        &tensor.unwrap_or_else(|| panic!("{}: no tensor {name}", self.name)).1
+    }
+
+    fn whole(&self, name: &str) -> Vec<u32> {
+        self.floats(name).iter().map(|&x| x as u32).collect()
+    }
+
+    fn number(&self, name: &str) -> f32 {
+        self.floats(name)[0]
+    }
+
+    fn size(&self, name: &str) -> usize {
+        self.number(name) as usize
+    }
+
+    fn heads(&self) -> HeadLayout {
+        HeadLayout {
+            heads: self.size("heads"),
+            kv_heads: self.size("kv_heads"),
+            head_dim: self.size("head_dim"),
+        }
+    }
+
+    /// The named tensors as parameters.
+    fn parameters(&self, names: &[&str]) -> (Parameters, Vec<Parameter>) {
+        let mut builder = ParametersBuilder::new(0);
+        let mut add = |name: &str| {
+            let (axes, values) = &self.tensors[name];
+            builder.add(name.into(), axes.as_slice(), true, |fill, _| fill.copy_from_slice(values))
+        };
+        let own = names.iter().map(|name| add(name)).collect();
+        (builder.finish(), own)
+    }
+
+    fn expect(&self, name: &str, found: &[f32]) {
+        let expected = self.floats(name);
+        assert_eq!(found.len(), expected.len(), "{}: {name}", self.name);
+        let largest = expected.iter().fold(0.0_f32, |a, x| a.max(x.abs()));
+        let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let all_numbers = found.iter().all(|x| x.is_finite());
+        println!("{:36} {name:22} differs by {worst:.1e}, numbers up to {largest:.1e}", self.name);
+        assert!(
+            all_numbers && worst <= TOLERANCE * largest,
+            "{}: {name} differs by {worst}, numbers up to {largest}",
+            self.name
+        );
+    }
+
+    /// Runs `operation` on the named inputs and holds its output `y` and the gradient of each input against the file.
+    fn check(&self, inputs: &[&str], operation: impl Fn(&Tape, &[Parameter]) -> Result<Tensor>) {
+        let (_all, parameters) = self.parameters(inputs);
+        let tape = Tape::training();
+        let y = operation(&tape, &parameters).unwrap();
+        self.expect("y", y.data());
+        tape.backward(&tape.weighted_sum(&y, self.floats("dy")).unwrap()).unwrap();
+        for (name, parameter) in inputs.iter().zip(&parameters) {
+            self.expect(&format!("d{name}"), &parameter.gradient());
+        }
+    }
+}
+
+/// All rows of a parameter, as a tensor whose gradient lands there.
+fn rows(tape: &Tape, parameter: &Parameter) -> Result<Tensor> {
+    tape.embedding(&(0..parameter.rows() as u32).collect::<Vec<_>>(), parameter)
+}
+
+/// One test for each file, found by its name.
+fn check(golden: &Golden) {
+    let family = |prefix: &str| golden.name.starts_with(prefix);
+    match golden.name.as_str() {
+        "linear_no_bias" => golden.check(&["x", "weight"], |t, p| t.linear(&rows(t, &p[0])?, &p[1], None)),
+        _ if family("linear") => {
+            golden.check(&["x", "weight", "bias"], |t, p| t.linear(&rows(t, &p[0])?, &p[1], Some(&p[2])));
+        }
+        "embedding" => golden.check(&["table"], |t, p| t.embedding(&golden.whole("ids"), &p[0])),
+        _ if family("layer_norm") => golden.check(&["x", "weight", "bias"], |t, p| {
+            t.layer_norm(&rows(t, &p[0])?, &p[1], &p[2], golden.number("eps"))
+        }),
+        _ if family("rms_norm") => {
+            golden.check(&["x", "weight"], |t, p| t.rms_norm(&rows(t, &p[0])?, &p[1], golden.number("eps")))
+        }
+        _ if family("rotary") => rotary(golden),
+        _ if family("attention") => attention(golden),
+        "gelu_tanh" => activation(golden, Activation::GeluTanh),
+        "gelu_exact" => activation(golden, Activation::Gelu),
+        "silu" => activation(golden, Activation::Silu),
+        "swiglu" => {
+            golden.check(&["gate_up"], |t, p| t.gated_activation(&rows(t, &p[0])?, Activation::Silu));
+        }
+        "add" => golden.check(&["a", "b"], |t, p| t.add(&rows(t, &p[0])?, &rows(t, &p[1])?)),
+        "mul" => golden.check(&["a", "b"], |t, p| t.multiply(&rows(t, &p[0])?, &rows(t, &p[1])?)),
+        "scale" => golden.check(&["x"], |t, p| t.scale(&rows(t, &p[0])?, golden.number("factor"))),
+        _ if family("cross_entropy") => cross_entropy(golden),
+        "adamw" => adamw(golden),
+        other => panic!("fixtures/ops/{other}.safetensors is held against nothing"),
+    }
+}
+
+fn activation(golden: &Golden, activation: Activation) {
+    golden.check(&["x"], |tape, p| tape.activation(&rows(tape, &p[0])?, activation));
+}
+
+fn rotary(golden: &Golden) {
+    let (heads, positions) = (golden.heads(), golden.whole("positions"));
+    let frequencies = RotaryTable::frequencies(f64::from(golden.number("theta")), heads.head_dim);
+    let table = RotaryTable::new(&frequencies, *positions.iter().max().unwrap() as usize + 1);
+    golden.check(&["qkv"], |tape, p| tape.rotary(&rows(tape, &p[0])?, heads, &positions, &table));
+}
+
+fn attention(golden: &Golden) {
+    let (heads, visibility) = (golden.heads(), visibility(golden));
+    golden.check(&["qkv"], |tape, p| tape.attention(&rows(tape, &p[0])?, heads, &visibility));
+}
+
+/// The visibility from its own constructors, after making sure that they give the ranges of the file.
+fn visibility(golden: &Golden) -> Visibility {
+    let (batch, time) = (golden.size("batch"), golden.size("time"));
+    let (lo, hi) = (golden.whole("lo"), golden.whole("hi"));
+    let ranges: Vec<[u32; 2]> = lo.iter().zip(&hi).map(|(&lo, &hi)| [lo, hi]).collect();
+    let exact = Visibility::new(batch, time, ranges).unwrap();
+    if golden.name.contains("bidirectional") {
+        return exact;
+    }
+    let mut built = Visibility::causal(batch, time);
+    if golden.has("window") {
+        built = built.within_window(golden.size("window"));
+    }
+    if golden.has("documents") {
+        built = built.within_documents(&document_starts(&golden.whole("documents"), time));
+    }
+    assert_eq!(format!("{built:?}"), format!("{exact:?}"), "{}: ranges", golden.name);
+    built
+}
+
+/// Where in its sequence the document of each position begins.
+fn document_starts(documents: &[u32], time: usize) -> Vec<u32> {
+    let start = |row: usize| {
+        let sequence = &documents[row / time * time..][..time];
+        sequence.iter().position(|&document| document == documents[row]).unwrap() as u32
+    };
+    (0..documents.len()).map(start).collect()
+}
+
+/// The loss is a root here, with gradient 1; the upstream gradient of the file goes into the row weights.
+fn cross_entropy(golden: &Golden) {
+    let (_all, parameters) = golden.parameters(&["hidden", "weight"]);
+    let upstream = golden.number("dloss");
+    let weights: Vec<f32> = golden.floats("row_weights").iter().map(|w| w * upstream).collect();
+    let targets = golden.whole("targets");
+    let tape = Tape::training();
+    let hidden = rows(&tape, &parameters[0]).unwrap();
+    let rows = LossRows { targets: &targets, weights: &weights };
+    let loss = tape.cross_entropy(&hidden, &parameters[1], rows).unwrap();
+    golden.expect("nll", &loss.rows);
+    golden.expect("loss", &[loss.total.scalar().unwrap() / upstream]);
+    tape.backward(&loss.total).unwrap();
+    golden.expect("dhidden", &parameters[0].gradient());
+    golden.expect("dweight", &parameters[1].gradient());
+}
+
+fn adamw(golden: &Golden) {
+    let mut builder = ParametersBuilder::new(0);
+    let mut add = |name: &str, axes: &[usize], decays: bool| {
+        let start = golden.floats(&format!("{name}.start"));
+        builder.add(name.into(), axes, decays, |values, _| values.copy_from_slice(start))
+    };
+    let parameters = [add("matrix", &[7, 5], true), add("bias", &[5], false)];
+    let all = builder.finish();
+    let settings = AdamWSettings {
+        betas: [golden.number("beta1"), golden.number("beta2")],
+        epsilon: golden.number("eps"),
+        weight_decay: golden.number("matrix.weight_decay"),
+        clip: golden.number("max_norm"),
+    };
+    assert_eq!(golden.number("bias.weight_decay"), 0.0);
+    let mut state = AdamWState::new(&all);
+    let mut histories: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+    for (step, &rate) in golden.floats("lr").iter().enumerate() {
+        for parameter in &parameters {
+            let range = parameter.entry().range();
+            let gradients = golden.floats(&format!("{}.gradients", parameter.entry().path()));
+            let one = &gradients[step * range.len()..][..range.len()];
+            all.gradients_mut()[range].copy_from_slice(one);
+        }
+        let norm = state.step(&all, &settings, rate);
+        histories.entry("norms".into()).or_default().push(norm);
+        for parameter in &parameters {
+            let (name, range) = (parameter.entry().path(), parameter.entry().range());
+            let mut keep = |kind: &str, values: &[f32]| {
+                histories.entry(format!("{name}.{kind}")).or_default().extend(values)
+            };
+            keep("values", &parameter.values());
+            keep("first_moments", &state.first[range.clone()]);
+            keep("second_moments", &state.second[range]);
+        }
+    }
+    assert_eq!(histories.len(), 7);
+    for (name, values) in histories {
+        golden.expect(&name, &values);
+    }
+}
+
+#[test]
+fn every_file_of_fixtures_ops() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/ops");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    paths.sort();
+    assert_eq!(paths.len(), 36, "files in fixtures/ops");
+    for path in paths {
+        check(&Golden::load(&path));
+    }
+}

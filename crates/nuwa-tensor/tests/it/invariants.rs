@@ -17,6 +17,7 @@ fn one_parameter(axes: &[usize]) -> (Parameters, Parameter) {
 
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
+    let _held = crate::levels::hold();
     let run = |threads: usize| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
             let mut builder = ParametersBuilder::new(3);

@@ -10,6 +10,7 @@ mod cpu;
 
 use std::sync::Arc;
 
+use crate::ops::weighted_sum::weighted_sum;
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
 /// Rows whose logits exist at one time.
@@ -98,11 +99,6 @@ impl Tape {
             Ok(())
         })
     }
-}
-
-/// In f64 and in order, so that the loss does not depend on threads.
-fn weighted_sum(losses: &[f32], weights: &[f32]) -> f32 {
-    losses.iter().zip(weights).map(|(&loss, &weight)| f64::from(loss) * f64::from(weight)).sum::<f64>() as f32
 }
 
 fn check(hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<()> {
