@@ -12,13 +12,16 @@ use nuwa_tensor::{
 const STEP: f32 = 1e-2;
 const TOLERANCE: f32 = 4e-3;
 
-/// An operation under test: builds a tensor of `width` from the input rows and the parameters.
+/// Builds a tensor from the input rows and the parameters.
+type Operation<'a> = &'a dyn Fn(&Tape, &Tensor, &[Parameter]) -> Result<Tensor>;
+
+/// An operation under test.
 struct Case<'a> {
     rows: usize,
     input_width: usize,
     output_width: usize,
     parameters: &'a [(&'static str, &'static [usize])],
-    operation: &'a dyn Fn(&Tape, &Tensor, &[Parameter]) -> Result<Tensor>,
+    operation: Operation<'a>,
 }
 
 struct Setup {
