@@ -1,0 +1,23 @@
+//! Text out of a model, and the likelihood of given text.
+//!
+//! - [`Engine`]: a model with its tokenizer; a prompt in, its continuation out, streamed in whole characters.
+//! - [`Sequence`]: a growing row of ids with its cache of keys and values.
+//! - [`Sampler`]: scores to the next id, with seeded randomness.
+//! - [`score`]: the negative log-likelihood of ids that are given.
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+mod sampler;
+mod score;
+mod sequence;
+mod settings;
+mod stop;
+mod writer;
+
+pub use engine::{Engine, Finish, Generation};
+pub use error::{Error, Result};
+pub use sampler::{Candidate, Sampler};
+pub use score::{Window, score};
+pub use sequence::Sequence;
+pub use settings::{GenerateSettings, SamplingSettings};

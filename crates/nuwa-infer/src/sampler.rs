@@ -1,0 +1,246 @@
+use std::cmp::Ordering;
+
+use nuwa_tensor::Random;
+
+use crate::{Error, Result, SamplingSettings};
+
+/// A token that may come next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Its id.
+    pub id: u32,
+    /// How likely it is in proportion to the others; weights need not add up to 1.
+    pub weight: f32,
+}
+
+/// Chooses the next id from a model's scores.
+///
+/// Choice number `n` under a seed always uses the same random number, so a text does not depend on when its tokens
+/// were asked for.
+#[derive(Debug)]
+pub struct Sampler {
+    settings: SamplingSettings,
+    random: Random,
+    choices: u64,
+    /// The ids that occur already, each once.
+    occurring: Vec<u32>,
+    occurs: Vec<bool>,
+    forbidden: Vec<u32>,
+    scores: Vec<f32>,
+    candidates: Vec<Candidate>,
+}
+
+impl Sampler {
+    /// A sampler over `vocabulary` ids.
+    ///
+    /// # Errors
+    /// When a setting makes no sense.
+    pub fn new(settings: &SamplingSettings, vocabulary: usize, seed: u64) -> Result<Self> {
+        settings.check()?;
+        Ok(Self {
+            settings: settings.clone(),
+            random: Random::new(seed).named("sampling"),
+            choices: 0,
+            occurring: Vec::new(),
+            occurs: vec![false; vocabulary],
+            forbidden: Vec::new(),
+            scores: Vec::with_capacity(vocabulary),
+            candidates: Vec::with_capacity(vocabulary),
+        })
+    }
+
+    /// Never chooses one of `ids`.
+    #[must_use]
+    pub fn without(mut self, ids: &[u32]) -> Self {
+        self.forbidden = ids.to_vec();
+        self
+    }
+
+    /// Takes note of ids in the text, for the repetition penalty.
+    pub fn observe(&mut self, ids: &[u32]) {
+        for &id in ids {
+            if let Some(occurs @ false) = self.occurs.get_mut(id as usize) {
+                *occurs = true;
+                self.occurring.push(id);
+            }
+        }
+    }
+
+    /// The next id, given the scores of all. It is not observed by itself.
+    ///
+    /// # Errors
+    /// When a score is no finite number.
+    pub fn choose(&mut self, scores: &[f32]) -> Result<u32> {
+        let draw = self.random.uniform(self.choices);
+        let candidates = self.candidates(scores)?;
+        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+        let mut left = draw * total;
+        let chosen = candidates.iter().find(|candidate| {
+            left -= f64::from(candidate.weight);
+            left < 0.0
+        });
+        // Rounding may leave a crumb after the last one.
+        let id = chosen.or(candidates.last()).map_or(0, |candidate| candidate.id);
+        self.choices += 1;
+        Ok(id)
+    }
+
+    /// The ids that may come next with their weights; none of the weights is 0.
+    ///
+    /// # Errors
+    /// When a score is no finite number.
+    pub fn candidates(&mut self, scores: &[f32]) -> Result<&[Candidate]> {
+        self.take_scores(scores)?;
+        self.candidates.clear();
+        let best = best(&self.scores);
+        if self.settings.temperature == 0.0 {
+            self.candidates.push(Candidate { id: best as u32, weight: 1.0 });
+            return Ok(&self.candidates);
+        }
+        let (largest, factor) = (self.scores[best], (1.0 / self.settings.temperature) as f32);
+        // Not 0 times infinity: the best has weight 1 at any temperature.
+        let weight = |score: f32| if score == largest { 1.0 } else { ((score - largest) * factor).exp() };
+        // What is not above 0 goes, NaN with it: a forbidden token at infinite temperature.
+        let all = self.scores.iter().enumerate();
+        let all = all.map(|(id, &score)| Candidate { id: id as u32, weight: weight(score) });
+        self.candidates.extend(all.filter(|candidate| candidate.weight > 0.0));
+        keep_top_k(&mut self.candidates, self.settings.top_k);
+        keep_top_p(&mut self.candidates, self.settings.top_p);
+        let least = self.settings.min_p as f32;
+        self.candidates.retain(|candidate| candidate.weight >= least);
+        Ok(&self.candidates)
+    }
+
+    fn take_scores(&mut self, scores: &[f32]) -> Result<()> {
+        if let Some(id) = scores.iter().position(|score| !score.is_finite()) {
+            return Err(Error::NotFinite { value: scores[id], id });
+        }
+        self.scores.clear();
+        self.scores.extend_from_slice(scores);
+        let penalty = self.settings.repetition_penalty as f32;
+        for &id in &self.occurring {
+            if let Some(score) = self.scores.get_mut(id as usize) {
+                *score *= if *score < 0.0 { penalty } else { 1.0 / penalty };
+            }
+        }
+        for &id in &self.forbidden {
+            if let Some(score) = self.scores.get_mut(id as usize) {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The index of the largest score, the first of equal ones.
+fn best(scores: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, &score) in scores.iter().enumerate() {
+        if score > scores[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// From likely to unlikely; equal ones by id, so that the order is always the same.
+fn by_weight(a: &Candidate, b: &Candidate) -> Ordering {
+    b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id))
+}
+
+fn keep_top_k(candidates: &mut Vec<Candidate>, k: usize) {
+    if k == 0 || k >= candidates.len() {
+        return;
+    }
+    candidates.select_nth_unstable_by(k - 1, by_weight);
+    candidates.truncate(k);
+    candidates.sort_unstable_by(by_weight);
+}
+
+/// Keeps a token while those before it, from likely to unlikely, have not reached `p` together.
+fn keep_top_p(candidates: &mut Vec<Candidate>, p: f64) {
+    if p >= 1.0 {
+        return;
+    }
+    let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+    // Tokens below this cannot make up `1 - p` even together, so they go without being sorted. (A little less, for
+    // the rounding of the sum.)
+    let negligible = (total * (1.0 - p) / candidates.len() as f64) as f32 * 0.999;
+    candidates.retain(|candidate| candidate.weight > negligible);
+    candidates.sort_unstable_by(by_weight);
+    let mut before = 0.0;
+    let kept = candidates.iter().take_while(|candidate| {
+        let keeps = before < p * total;
+        before += f64::from(candidate.weight);
+        keeps
+    });
+    let kept = kept.count().max(1);
+    candidates.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler(settings: SamplingSettings, seed: u64) -> Sampler {
+        Sampler::new(&settings, 4, seed).unwrap()
+    }
+
+    fn plain() -> SamplingSettings {
+        SamplingSettings { temperature: 1.0, top_p: 1.0, ..SamplingSettings::default() }
+    }
+
+    #[test]
+    fn the_likeliest_is_taken_at_temperature_zero_and_the_first_of_equals() {
+        let mut greedy = sampler(SamplingSettings::greedy(), 0);
+        assert_eq!(greedy.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 1);
+        let mut without = sampler(SamplingSettings::greedy(), 0).without(&[1]);
+        assert_eq!(without.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 2);
+    }
+
+    #[test]
+    fn choices_follow_the_probabilities() {
+        let scores = [0.1_f32, 0.2, 0.3, 0.4].map(f32::ln);
+        let mut sampler = sampler(plain(), 5);
+        let mut counts = [0; 4];
+        for _ in 0..20_000 {
+            counts[sampler.choose(&scores).unwrap() as usize] += 1;
+        }
+        for (count, expected) in counts.into_iter().zip([2000, 4000, 6000, 8000]) {
+            assert!(i32::abs(count - expected) < 300, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_and_another_differs() {
+        let draw = |seed| {
+            let mut sampler = sampler(plain(), seed);
+            (0..40).map(|_| sampler.choose(&[0.0; 4]).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn extreme_temperatures_stay_numbers() {
+        for temperature in [1e-300, 1e-30, 1e30, 1e300] {
+            let mut sampler = sampler(SamplingSettings { temperature, ..plain() }, 0);
+            let weights: Vec<f32> =
+                sampler.candidates(&[3.0, 1e30, -1e30, 0.0]).unwrap().iter().map(|c| c.weight).collect();
+            assert!(weights.iter().all(|weight| weight.is_finite()), "{temperature}: {weights:?}");
+        }
+    }
+
+    #[test]
+    fn equal_scores_are_cut_to_exactly_k() {
+        let mut sampler = sampler(SamplingSettings { top_k: 2, ..plain() }, 0);
+        let ids: Vec<u32> = sampler.candidates(&[1.0; 4]).unwrap().iter().map(|c| c.id).collect();
+        assert_eq!(ids, [0, 1]);
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_an_error() {
+        let error = sampler(plain(), 0).choose(&[0.0, f32::NAN, 0.0, 0.0]).unwrap_err();
+        assert!(error.to_string().contains("NaN for token 1"), "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+use std::ops::Range;
+
+use nuwa_models::{Input, LanguageModel, Sequences};
+use nuwa_tensor::{LossRows, Tape, Tensor};
+
+use crate::{Error, Result};
+
+/// Positions that go through the model at one time: windows are packed up to here, however long each is.
+const BATCH_POSITIONS: usize = 4096;
+
+/// Ids in a row, of which the later ones are scored given all that stand before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window<'a> {
+    /// At most one more than the model's context.
+    pub ids: &'a [u32],
+    /// The first id to score; at least 1, for the very first id stands after nothing.
+    pub scored_from: usize,
+}
+
+impl Window<'_> {
+    /// The model's input: all ids but the last.
+    fn inputs(&self) -> &[u32] {
+        &self.ids[..self.ids.len() - 1]
+    }
+
+    fn scored(&self) -> &[u32] {
+        &self.ids[self.scored_from..]
+    }
+
+    fn check(&self, context: usize) -> Result<()> {
+        let (ids, scored_from) = (self.ids.len(), self.scored_from);
+        if scored_from >= 1 && scored_from < ids && ids <= context + 1 {
+            return Ok(());
+        }
+        Err(Error::Window { ids, scored_from, context })
+    }
+}
+
+/// The negative log-likelihood, in nats, of each scored id of each window.
+///
+/// Windows are packed one after the other, none seeing another, so short ones cost no padding.
+///
+/// # Errors
+/// When a window is longer than the context or holds nothing to score, or an id is outside the model's vocabulary.
+pub fn score(model: &dyn LanguageModel, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
+    let context = model.context();
+    windows.iter().try_for_each(|window| window.check(context))?;
+    let tape = Tape::inference();
+    let mut losses = Vec::with_capacity(windows.len());
+    for batch in batches(windows) {
+        losses.extend(score_batch(model, &tape, &windows[batch])?);
+    }
+    Ok(losses)
+}
+
+/// Cuts windows into runs of at most [`BATCH_POSITIONS`] inputs, or a single one that is longer.
+fn batches(windows: &[Window<'_>]) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut first, mut positions) = (0, 0);
+    for (index, window) in windows.iter().enumerate() {
+        let length = window.inputs().len();
+        if index > first && positions + length > BATCH_POSITIONS {
+            batches.push(first..index);
+            (first, positions) = (index, 0);
+        }
+        positions += length;
+    }
+    if first < windows.len() {
+        batches.push(first..windows.len());
+    }
+    batches
+}
+
+fn score_batch(model: &dyn LanguageModel, tape: &Tape, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
+    let mut ids = Vec::new();
+    let mut starts = Vec::new();
+    for window in windows {
+        starts.resize(starts.len() + window.inputs().len(), ids.len() as u32);
+        ids.extend_from_slice(window.inputs());
+    }
+    let sequences = Sequences::causal(1, ids.len()).within_documents(&starts);
+    let hidden = model.hidden(tape, &ids, Input::Sequences(&sequences))?;
+    let targets: Vec<u32> = windows.iter().flat_map(Window::scored).copied().collect();
+    let weights = vec![1.0; targets.len()];
+    let rows = LossRows { targets: &targets, weights: &weights };
+    let losses = tape.cross_entropy(&scored_rows(tape, &hidden, windows)?, model.head(), rows)?.rows;
+    let mut rest = losses.as_slice();
+    let of_window = |window: &Window<'_>| {
+        let (own, others) = rest.split_at(window.scored().len());
+        rest = others;
+        own.to_vec()
+    };
+    Ok(windows.iter().map(of_window).collect())
+}
+
+/// The hidden states before the scored ids; the head is the dearest layer of a small model, so it runs on no others.
+fn scored_rows(tape: &Tape, hidden: &Tensor, windows: &[Window<'_>]) -> Result<Tensor> {
+    let width = hidden.width();
+    let mut values = Vec::new();
+    let mut first = 0;
+    for window in windows {
+        let end = first + window.inputs().len();
+        values.extend_from_slice(&hidden.data()[(first + window.scored_from - 1) * width..end * width]);
+        first = end;
+    }
+    Ok(tape.constant([values.len() / width, width], &values)?)
+}

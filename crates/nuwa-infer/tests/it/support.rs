@@ -1,0 +1,37 @@
+//! A tokenizer and models small enough for a test, with random weights.
+
+use nuwa_infer::{Engine, GenerateSettings, SamplingSettings};
+use nuwa_models::{LanguageModel, ModelConfig, build};
+use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
+
+pub const VOCABULARY: usize = 320;
+pub const CONTEXT: usize = 24;
+
+/// A model that knows some more ids than [`tokenizer`] has. Its weights are large, so that its scores differ.
+pub fn model(seed: u64) -> Box<dyn LanguageModel> {
+    let config = format!(
+        r#"{{"model_type": "llama", "vocab_size": {VOCABULARY}, "hidden_size": 24, "intermediate_size": 40,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.3,
+            "max_position_embeddings": {CONTEXT}}}"#
+    );
+    build(&serde_json::from_str::<ModelConfig>(&config).unwrap(), seed).unwrap()
+}
+
+pub fn tokenizer() -> Tokenizer {
+    let texts =
+        ["Nuwa shaped people out of clay, and mended the sky. 女娲抟黄土作人，炼石补天。".to_string()];
+    let settings = TrainSettings { vocab_size: 300, min_frequency: 1, ..TrainSettings::default() };
+    train(texts.into_iter(), &settings, &mut |_| ()).unwrap()
+}
+
+pub fn engine(seed: u64) -> Engine {
+    Engine::new(model(seed), tokenizer()).unwrap()
+}
+
+pub fn greedy(max_tokens: usize) -> GenerateSettings {
+    GenerateSettings { max_tokens, sampling: SamplingSettings::greedy(), ..GenerateSettings::default() }
+}
+
+pub fn sampled(max_tokens: usize, seed: u64) -> GenerateSettings {
+    GenerateSettings { max_tokens, seed, ..GenerateSettings::default() }
+}
