@@ -91,8 +91,13 @@ impl Chart {
         curves.retain(|curve| !curve.points.is_empty());
         let points = || curves.iter().flat_map(|curve| curve.points.iter());
         let band_edges = band.iter().flat_map(|band| [band.middle - band.error, band.middle + band.error]);
-        let x = Scale::around(points().map(|point| point.0), 0.0, horizontal)?;
-        let y = Scale::around(points().map(|point| point.1).chain(band_edges), 0.05, Horizontal::Linear)?;
+        let origin = (horizontal == Horizontal::Linear).then_some(0.0);
+        let x = Scale::around(points().map(|point| point.0).chain(origin), 0.0, horizontal)?;
+        // Beside a band, the first tenth of a curve would press all that matters into a line.
+        let start =
+            points().map(|point| point.0).fold(0.0, f64::max) * if band.is_some() { 0.1 } else { 0.0 };
+        let heights = points().filter(|point| point.0 >= start).map(|point| point.1);
+        let y = Scale::around(heights.chain(band_edges), 0.05, Horizontal::Linear)?;
         Some(Self {
             title: title.to_string(),
             description,
@@ -156,16 +161,19 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The exponential mean of `points` over about `window` of them, without the pull towards zero at the start.
-pub fn smoothed(points: &[(f64, f64)], window: f64) -> Vec<(f64, f64)> {
-    let keep = 1.0 - 1.0 / window.max(1.0);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    let mean = |&(x, y): &(f64, f64)| {
-        sum = keep * sum + y;
-        weight = keep * weight + 1.0;
-        (x, sum / weight)
+/// The mean of each point with its neighbours, about a fortieth of all; of fewer at the start, where a curve falls
+/// fast, and at the end, so that it does not lag.
+pub fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut sums = vec![0.0];
+    for (_, y) in points {
+        sums.push(sums[sums.len() - 1] + y);
+    }
+    let mean = |(index, (x, _)): (usize, &(f64, f64))| {
+        let reach = (points.len() / 80).min(index / 4).min(points.len() - 1 - index);
+        let (first, end) = (index - reach, index + reach + 1);
+        (*x, (sums[end] - sums[first]) / (end - first) as f64)
     };
-    points.iter().map(mean).collect()
+    points.iter().enumerate().map(mean).collect()
 }
 
 /// From values to per cent of an axis.
@@ -242,7 +250,7 @@ fn label(value: f64) -> String {
                 .unwrap_or((1.0, ""));
             format!("{}{name}", super::numbers::digits(value / unit, 4))
         }
-        size if size > 0.0 && size < 0.001 => {
+        size if size > 0.0 && size < 0.01 => {
             // 3e-4, as one writes a learning rate.
             let exponent = size.log10().floor();
             format!("{}e{exponent}", super::numbers::digits(value / 10f64.powf(exponent), 2))
@@ -308,6 +316,6 @@ mod tests {
     #[test]
     fn smoothing_keeps_a_constant() {
         let flat = [(0.0, 2.0), (1.0, 2.0), (2.0, 2.0)];
-        assert!(smoothed(&flat, 10.0).iter().all(|(_, y)| (y - 2.0).abs() < 1e-12));
+        assert!(smoothed(&flat).iter().all(|(_, y)| (y - 2.0).abs() < 1e-12));
     }
 }

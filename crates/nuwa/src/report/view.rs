@@ -168,13 +168,16 @@ fn tiles(run: &Run) -> Vec<Tile> {
         Some(Tile { label, value: value?, error: String::new(), note: note.unwrap_or_default() })
     };
     let planned = |pointer: &str| number(&run.tune, &[pointer]);
-    let of_text = number(&run.tokenize, &["/train/tokens"]).zip(facts::tokens(run)).map(|(there, seen)| {
-        format!("{} times through the training text", numbers::digits(seen / there.max(1.0), 2))
+    let rounds =
+        number(&run.tokenize, &["/train/tokens"]).zip(facts::tokens(run)).map(|(there, seen)| seen / there);
+    let rounds = rounds.filter(|rounds| rounds.is_finite()).map(|rounds| match rounds {
+        few if few < 0.95 => format!("{} of the training text", numbers::percent(few, 1.0)),
+        many => format!("{} times through the text", numbers::digits(many, 2)),
     });
     let tiles = [
         bits_per_byte_tile(run),
         tile("Parameters", facts::parameters(run).map(rounded), shape_note(run)),
-        tile("Tokens seen", facts::tokens(run).map(rounded), of_text),
+        tile("Tokens seen", facts::tokens(run).map(rounded), rounds),
         tile(
             "Training time",
             facts::training_seconds(run).map(seconds),
@@ -290,15 +293,7 @@ fn loss_chart(run: &Run, division: Horizontal) -> Option<Chart> {
         }
         _ => String::from("Validation loss over tokens."),
     };
-    let window = (train.len() as f64 / 40.0).max(1.0);
-    let mut curves = Vec::new();
-    if train.len() > 60 {
-        let mean = smoothed(&train, window);
-        curves.push(Curve { name: "", class: "faint", points: train, marked: false });
-        curves.push(Curve { name: "training, smoothed", class: "train", points: mean, marked: false });
-    } else {
-        curves.push(Curve { name: "training", class: "train", points: train, marked: false });
-    }
+    let mut curves = drawn_steps(train, "training");
     curves.push(Curve { name: "validation", class: "validation", points: validation, marked: true });
     Chart::draw("Loss, in nats per token", description, curves, None, division)
 }
@@ -316,15 +311,27 @@ fn bits_chart(run: &Run, division: Horizontal) -> Option<Chart> {
     Chart::draw("Bits per byte of text it never trained on", description, vec![curve], band, division)
 }
 
+/// The curve of a figure of the steps; of many steps, their mean with the steps themselves faintly behind it.
+fn drawn_steps(points: Vec<(f64, f64)>, name: &'static str) -> Vec<Curve> {
+    if points.len() <= 60 {
+        return vec![Curve { name, class: "train", points, marked: false }];
+    }
+    let mean = smoothed(&points);
+    let faint = Curve { name: "", class: "faint", points, marked: false };
+    vec![faint, Curve { name, class: "train", points: mean, marked: false }]
+}
+
 fn small_curves(run: &Run) -> Vec<Chart> {
     let small = |title: &str, figure: fn(&Step) -> Option<f64>| {
-        let points = step_points(run, figure);
-        let class = "train";
-        let curves = vec![Curve { name: "", class, points, marked: false }];
+        let curves = drawn_steps(step_points(run, figure), "");
         Chart::draw(title, format!("{title} over tokens."), curves, None, Horizontal::Linear)
     };
+    let points = step_points(run, |step| step.learning_rate);
+    let curves = vec![Curve { name: "", class: "train", points, marked: false }];
+    let description = String::from("Learning rate over tokens.");
+    let learning_rate = Chart::draw("Learning rate", description, curves, None, Horizontal::Linear);
     let charts = [
-        small("Learning rate", |step| step.learning_rate),
+        learning_rate,
         small("Gradient norm", |step| step.gradient_norm),
         small("Tokens a second", |step| step.tokens_per_second),
     ];
