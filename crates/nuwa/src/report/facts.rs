@@ -140,7 +140,7 @@ pub fn training(run: &Run) -> Vec<Fact> {
         ("Time", training_seconds(run).map(seconds)),
         ("Speed, in tokens a second", speed.map(numbers::value)),
         ("Memory", training_memory(run).map(|size| bytes(size as u64))),
-        ("Seed", scalar(run.from_manifests("seed"))),
+        ("Seed", scalar(run.first_in_manifests("seed"))),
     ];
     rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
 }
@@ -185,7 +185,7 @@ pub fn machine(run: &Run) -> Vec<Fact> {
         ("Memory", number(machine, &["/memory_total_bytes"]).map(|size| bytes(size as u64))),
         ("GPU", gpus),
         ("System", scalar(&machine["system"])),
-        ("Program", scalar(run.from_manifests("version")).map(|version| format!("nuwa {version}"))),
+        ("Program", scalar(run.first_in_manifests("version")).map(|version| format!("nuwa {version}"))),
     ];
     rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
 }

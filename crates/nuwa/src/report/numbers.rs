@@ -18,7 +18,7 @@ pub fn value(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if size == 0.0 => String::from("0"),
-        _ if size >= 1000.0 && size < 1e15 => {
+        _ if (1000.0..1e15).contains(&size) => {
             let sign = if value < 0.0 { "-" } else { "" };
             format!("{sign}{}", grouped(size.round() as u64))
         }

@@ -81,10 +81,10 @@ impl Run {
         run.eval = run.json("eval/eval.json", Some("the evaluation"));
         run.config = run.json("model/config.json", Some("the final model"));
         run.machine = run.json_or_else("machine.json", |run| match &run.tune["machine"] {
-            Value::Null => run.from_manifests("machine"),
+            Value::Null => run.first_in_manifests("machine"),
             machine => machine,
         });
-        run.command = run.json_or_else("command.json", |run| run.from_manifests("command"));
+        run.command = run.json_or_else("command.json", |run| run.first_in_manifests("command"));
         let metrics = run.text("pretrain/metrics.jsonl", Some("the course of training"));
         run.metrics = metrics.map(|text| Metrics::parse(&text)).unwrap_or_default();
         if run.metrics.unreadable > 0 {
@@ -117,7 +117,7 @@ impl Run {
     }
 
     /// `key` of the first manifest that has it.
-    pub fn from_manifests(&self, key: &str) -> &Value {
+    pub fn first_in_manifests(&self, key: &str) -> &Value {
         let values = self.stages.iter().map(|stage| &stage.manifest[key]);
         values.into_iter().find(|value| !value.is_null()).unwrap_or(&Value::Null)
     }
