@@ -1,0 +1,114 @@
+//! How a failure is told: `error:` with what happened, `cause:` lines, then `hint:` with what to do next.
+
+use std::error::Error as StandardError;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// A failure of the program itself, with its next step.
+#[derive(Debug)]
+pub struct Problem {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    /// What happened: names the file, the key or the value, and what was expected.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl StandardError for Problem {}
+
+/// Prints the failure on standard error; the exit code that goes with it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if reader_is_gone(error) {
+        return ExitCode::SUCCESS;
+    }
+    eprint!("{}", text(error));
+    ExitCode::FAILURE
+}
+
+/// `nuwa ... | head` closes the pipe when it has enough: no failure of ours.
+fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let broken = |cause: &&(dyn StandardError + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(|cause| broken(&cause))
+}
+
+fn text(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    let mut text = format!("error: {said}\n");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many messages already end in their cause.
+        if !said.contains(&cause) {
+            text += &format!("cause: {cause}\n");
+            said = cause;
+        }
+    }
+    if let Some(hint) = error.chain().find_map(hint) {
+        text += &format!("hint: {hint}\n");
+    }
+    text
+}
+
+macro_rules! hint_of {
+    ($cause:expr, $($kind:ty),+ $(,)?) => {
+        $(if let Some(error) = $cause.downcast_ref::<$kind>() { return error.hint(); })+
+    };
+}
+
+fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
+    hint_of!(cause, nuwa_files::Error, nuwa_data::Error, nuwa_tokenizer::Error);
+    if let Some(problem) = cause.downcast_ref::<Problem>() {
+        return problem.hint.clone();
+    }
+    io_hint(cause.downcast_ref::<io::Error>()?)
+}
+
+fn io_hint(error: &io::Error) -> Option<String> {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Some("check the spelling; a relative path starts at the current folder".into())
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("choose a place you may write to, or change its permissions".into())
+        }
+        io::ErrorKind::StorageFull => {
+            Some("free some space, then run the same command again: it goes on".into())
+        }
+        io::ErrorKind::InvalidData => Some("convert the input to UTF-8 first".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_failure_names_its_cause_once_and_the_next_step() {
+        let inner: anyhow::Result<()> = Err(Problem::new("the key is unknown").hint("spell it").into());
+        let error = inner.context("cannot read recipe.toml").unwrap_err();
+        assert_eq!(
+            text(&error),
+            "error: cannot read recipe.toml\ncause: the key is unknown\nhint: spell it\n"
+        );
+        let repeated = anyhow::Error::new(Problem::new("no space")).context("cannot write a: no space");
+        assert_eq!(text(&repeated), "error: cannot write a: no space\n");
+    }
+}

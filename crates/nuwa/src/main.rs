@@ -1,0 +1,22 @@
+//! Nuwa: from raw text to your own language model, one verb at a time.
+#![forbid(unsafe_code)]
+
+mod console;
+mod failure;
+mod machine;
+mod numbers;
+mod recipe;
+mod road;
+mod run;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match verbs::Program::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

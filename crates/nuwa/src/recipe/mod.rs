@@ -1,0 +1,58 @@
+//! Recipes: every setting of a build in one TOML file.
+//!
+//! Each room defines its own settings; [`Recipe`] puts them together, and the JSON schema made of them is where
+//! key names, types, defaults and documentation come from, for checking as well as for `nuwa init`.
+
+mod check;
+mod draft;
+mod keys;
+mod pages;
+
+use std::path::PathBuf;
+
+use nuwa_data::clean::CleanSettings;
+use nuwa_data::collect::CollectSettings;
+use nuwa_data::tokenize::TokenizeSettings;
+use nuwa_tokenizer::TrainSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::numbers::{Count, Span};
+
+pub use draft::Draft;
+pub use pages::documented;
+
+/// All settings of a build.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// The text to learn from: files and folders of txt, md, html and jsonl (also .gz, .zst). A relative path starts
+    /// at the current folder.
+    pub from: Vec<PathBuf>,
+    /// The run folder; left out: runs/NAME with the name of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<PathBuf>,
+    /// How long pretraining may take on this machine, such as "10m" or "1h30m"; size, tokens, batch and learning rate
+    /// follow from it. Left out, and without params and tokens: 10m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Span>,
+    /// Instead of a budget: how many parameters the model has, such as "1M"; goes with tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<Count>,
+    /// Instead of a budget: how many tokens are trained on, such as "2M"; goes with params.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Count>,
+    /// Everything random follows from this number: the same seed and plan give the same weights.
+    pub seed: u64,
+    /// Which files are read, and how.
+    pub collect: CollectSettings,
+    /// The cleaning steps.
+    pub clean: CleanSettings,
+    /// How the vocabulary is learnt.
+    pub tokenizer: TrainSettings,
+    /// What is held back for validation, and how tokens are stored.
+    pub tokenize: TokenizeSettings,
+}
+
+/// Keys that the plan fills in when a recipe leaves them out; shown commented out by `nuwa init`.
+const PLANNED: &[&str] = &["tokenizer.vocab_size"];

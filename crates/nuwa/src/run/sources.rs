@@ -1,0 +1,112 @@
+//! Whether a user's source has changed.
+//!
+//! A file that is named, and in a folder each file that looks like text, is known by the hash of its content. The
+//! rest of a folder (pictures, films: perhaps far more than the text) is not read: name, size and time of change
+//! must do. Hidden files are left out, as collecting leaves them out, and a folder is gone into once, so that
+//! links do not lead round in circles.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// Endings whose files are hashed, before a possible .gz or .zst.
+const TEXT: &[&str] = &["txt", "text", "md", "markdown", "html", "htm", "xhtml", "jsonl", "ndjson"];
+
+/// The hash of a file's content, or of all that is below a folder.
+pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<String> {
+    let metadata =
+        fs::metadata(source).map_err(|_| nuwa_data::Error::Missing { path: source.to_path_buf() })?;
+    if !metadata.is_dir() {
+        return Ok(nuwa_files::hash_file(source)?);
+    }
+    let mut walk = Walk { root: source, extra_endings, seen: HashSet::new(), lines: Vec::new() };
+    walk.folder(source)?;
+    Ok(nuwa_files::hash_bytes(walk.lines.concat().as_bytes()))
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    extra_endings: &'a [String],
+    seen: HashSet<PathBuf>,
+    lines: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let read = || nuwa_files::Error::read(folder);
+        if !self.seen.insert(folder.canonicalize().map_err(read())?) {
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).map_err(read())? {
+            paths.push(entry.map_err(read())?.path());
+        }
+        paths.sort();
+        paths.iter().try_for_each(|path| self.entry(path))
+    }
+
+    fn entry(&mut self, path: &Path) -> anyhow::Result<()> {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        match fs::metadata(path) {
+            Ok(metadata) if !hidden && metadata.is_dir() => return self.folder(path),
+            Ok(metadata) if !hidden && metadata.is_file() => self.lines.push(self.file(path, &metadata)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &Path, metadata: &Metadata) -> String {
+        let name = path.strip_prefix(self.root).unwrap_or(path).display();
+        // What cannot be read is collecting's to report.
+        let content = if self.looks_like_text(path) {
+            nuwa_files::hash_file(path).unwrap_or_default()
+        } else {
+            stamp(metadata)
+        };
+        format!("{name}\0{content}\n")
+    }
+
+    fn looks_like_text(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+        let Some((_, ending)) = plain.rsplit_once('.') else { return false };
+        let extra = |known: &String| known.trim_start_matches('.').eq_ignore_ascii_case(ending);
+        TEXT.contains(&ending) || self.extra_endings.iter().any(extra)
+    }
+}
+
+fn stamp(metadata: &Metadata) -> String {
+    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{} {}", metadata.len(), changed.unwrap_or_default().as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_as_changed_as_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = || source_hash(folder.path(), &[]).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.txt", "one");
+        let first = hash();
+        write(".hidden", "x");
+        assert_eq!(hash(), first);
+        write("a.txt", "two");
+        assert_ne!(hash(), first);
+        write("a.txt", "one");
+        assert_eq!(hash(), first, "content, not time");
+        write("picture.png", "x");
+        assert_ne!(hash(), first);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_do_not_lead_round_in_circles() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
+        source_hash(folder.path(), &[]).unwrap();
+    }
+}

@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use toml::Value;
+
+use crate::numbers::{Count, Span};
+use crate::recipe::Draft;
+use crate::road::Road;
+
+/// Go the whole way: from raw text to a trained, measured model with a report
+///
+/// Stages: collect, clean, tokenizer, tokenize, tune, pretrain, eval, export, report. Each keeps its results and a
+/// manifest in its own folder below the run folder; a stage whose inputs and settings are unchanged is skipped, and a
+/// build that was interrupted goes on where it stopped when the same command is given again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa build --from ~/documents                   about ten minutes, into runs/documents
+  nuwa build --from book.txt --budget 1h30m       more time, a better model
+  nuwa build --from book.txt --params 1M --tokens 2M
+  nuwa build my.toml --set pretrain.seed=7 --out runs/second")]
+pub struct Build {
+    /// A recipe; `nuwa init` writes one with every setting
+    #[arg(value_name = "RECIPE.toml")]
+    recipe: Option<PathBuf>,
+    /// Files and folders of text: txt, md, html, jsonl, also .gz and .zst
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// How long pretraining may take on this machine [default: 10m]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["params", "tokens"])]
+    budget: Option<Span>,
+    /// The size of the model instead of a budget, for example 1M
+    #[arg(long, value_name = "COUNT", requires = "tokens")]
+    params: Option<Count>,
+    /// How many tokens to train on, for example 2M
+    #[arg(long, value_name = "COUNT", requires = "params")]
+    tokens: Option<Count>,
+    /// The run folder [default: runs/NAME with the name of the source]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The same seed and plan give the same weights
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Override one setting, for example clean.samples=10; may come several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Build {
+    pub fn run(self) -> anyhow::Result<()> {
+        Road::new(self.draft()?)?.go(self.json)
+    }
+
+    /// The recipe, then `--set`, then the flags.
+    fn draft(&self) -> anyhow::Result<Draft> {
+        let mut draft = self.recipe.as_deref().map_or(Ok(Draft::default()), Draft::read)?;
+        self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
+        let text = |path: &PathBuf| Value::String(path.display().to_string());
+        if !self.from.is_empty() {
+            draft.put("from", Value::Array(self.from.iter().map(text).collect()))?;
+        }
+        if let Some(out) = &self.out {
+            draft.put("out", text(out))?;
+        }
+        if let Some(budget) = self.budget {
+            draft.forget(&["params", "tokens"]);
+            draft.put("budget", Value::String(budget.to_string()))?;
+        }
+        if let (Some(params), Some(tokens)) = (self.params, self.tokens) {
+            draft.forget(&["budget"]);
+            draft.put("params", Value::String(params.to_string()))?;
+            draft.put("tokens", Value::String(tokens.to_string()))?;
+        }
+        if let Some(seed) = self.seed {
+            let seed = i64::try_from(seed).map(Value::Integer);
+            draft.put("seed", seed.unwrap_or_else(|_| Value::String("too large".into())))?;
+        }
+        Ok(draft)
+    }
+}

@@ -1,0 +1,58 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_data::clean::{CleanSummary, StepSummary, clean};
+
+use super::settings::Settings;
+use crate::console::{Display, print_figures};
+use crate::numbers::{bytes, grouped};
+
+/// Repair, filter and deduplicate documents
+///
+/// Kept documents go to documents-*.jsonl.zst, each rejected one with the step and the reason to rejected.jsonl.zst,
+/// and the counts of every step to clean.json.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa clean documents --out cleaned
+  nuwa clean documents --set 'clean.steps=[\"unicode\", \"exact-duplicates\"]' --out cleaned")]
+pub struct Clean {
+    /// Documents: .jsonl files (also .gz, .zst) or folders of them, as `nuwa collect` writes them
+    #[arg(required = true, value_name = "FILE_OR_FOLDER")]
+    documents: Vec<PathBuf>,
+    /// The folder for what is kept, what is rejected, and the counts
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Clean {
+    pub fn run(self) -> anyhow::Result<()> {
+        let recipe = self.settings.recipe()?;
+        let mut display = Display::new();
+        let summary =
+            clean(&self.documents, &self.out, &recipe.clean, &mut |progress| display.show(progress))?;
+        drop(display);
+        print_figures(self.json, &summary, || text(&summary))
+    }
+}
+
+/// The figures: a line in all, and a line for each step that did something.
+pub fn text(summary: &CleanSummary) -> String {
+    let (kept, all) = (grouped(summary.documents_out), grouped(summary.documents_in));
+    let size = format!("{} of {}", bytes(summary.bytes_out), bytes(summary.bytes_in));
+    let steps = summary.steps.iter().filter(|step| step.changed + step.rejected > 0).map(step_text);
+    format!("kept {kept} of {all} documents, {size}{}", steps.collect::<String>())
+}
+
+fn step_text(step: &StepSummary) -> String {
+    let reasons: Vec<String> =
+        step.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
+    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}")
+}

@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_data::collect::{CollectSummary, collect};
+
+use super::settings::Settings;
+use crate::console::{Display, print_figures};
+use crate::numbers::{bytes, grouped};
+
+/// Read files and folders of text into documents
+///
+/// Reads txt, md, html and jsonl, also as .gz and .zst; folders with all that is below them. What a folder holds
+/// besides is passed over and counted; a file that is named must be readable.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa collect ~/documents book.txt.gz --out documents
+  nuwa collect posts.jsonl --set collect.text_field=body --out documents")]
+pub struct Collect {
+    /// Files and folders
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The folder for documents-*.jsonl.zst and collect.json
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Collect {
+    pub fn run(self) -> anyhow::Result<()> {
+        let recipe = self.settings.recipe()?;
+        let mut display = Display::new();
+        let summary =
+            collect(&self.paths, &self.out, &recipe.collect, &mut |progress| display.show(progress))?;
+        drop(display);
+        print_figures(self.json, &summary, || text(&summary))
+    }
+}
+
+/// The figures in a sentence or two.
+pub fn text(summary: &CollectSummary) -> String {
+    let CollectSummary { documents, files, skipped_files, skipped_lines, .. } = summary;
+    let of =
+        format!("{} documents of {} files, {}", grouped(*documents), grouped(*files), bytes(summary.bytes));
+    let reasons: Vec<String> =
+        summary.skipped_reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let files = match skipped_files {
+        0 => String::new(),
+        count => format!("; passed over {} files ({})", grouped(*count), reasons.join(", ")),
+    };
+    let lines = match skipped_lines {
+        0 => String::new(),
+        count => format!("; left out {} lines", grouped(*count)),
+    };
+    of + &files + &lines
+}

@@ -1,0 +1,26 @@
+use clap::Args;
+
+use crate::console::print_figures;
+use crate::machine::Machine;
+
+/// Show what this machine has and how fast it is
+///
+/// Cores, instruction set, measured speed of matrix products and memory, free memory and disk, GPU if any. Takes
+/// about two seconds.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa doctor
+  nuwa doctor --json | jq .product_gflops_f32")]
+pub struct Doctor {
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    pub fn run(self) -> anyhow::Result<()> {
+        let machine = Machine::measure();
+        print_figures(self.json, &machine, || machine.to_string())
+    }
+}

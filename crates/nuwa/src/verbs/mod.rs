@@ -1,0 +1,76 @@
+//! The verbs, a file each: the arguments with their help, and what is done.
+
+mod build;
+pub mod clean;
+pub mod collect;
+mod doctor;
+mod init;
+mod settings;
+pub mod tokenize;
+pub mod tokenizer;
+
+use clap::{Parser, Subcommand};
+
+/// Build your own large language model: from raw text to a model you can measure, share and trust.
+///
+/// `nuwa build --from PATH` goes the whole way. Every stage is a verb of its own too, reads files and writes files.
+#[derive(Debug, Parser)]
+#[command(name = "nuwa", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Program {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nuwa build --from ~/documents                  a model of your own text, in about ten minutes
+  nuwa generate runs/documents/model --prompt \"Once upon a time\"
+  nuwa build --from book.txt --budget 1h         the same with more time
+  nuwa init my.toml && nuwa build my.toml        everything under control
+
+`nuwa VERB --help` says more about a verb.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Build(build::Build),
+    Init(init::Init),
+    Collect(collect::Collect),
+    Clean(clean::Clean),
+    Tokenizer(tokenizer::Tokenizer),
+    Tokenize(tokenize::Tokenize),
+    Doctor(doctor::Doctor),
+}
+
+impl Program {
+    /// Does what the command line asks for.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.verb {
+            Verb::Build(verb) => verb.run(),
+            Verb::Init(verb) => verb.run(),
+            Verb::Collect(verb) => verb.run(),
+            Verb::Clean(verb) => verb.run(),
+            Verb::Tokenizer(verb) => verb.run(),
+            Verb::Tokenize(verb) => verb.run(),
+            Verb::Doctor(verb) => verb.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_an_example() {
+        for verb in Program::command().get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("nuwa {}", verb.get_name())), "{}: {help}", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_tokenizer::Tokenizer;
+
+use super::settings::Settings;
+use crate::console::{Display, print_figures};
+use crate::numbers::grouped;
+
+/// Turn documents into shards of token ids
+///
+/// Writes train-*.bin and val-*.bin in llm.c's layout, with the ends of documents in .idx files beside them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa tokenize cleaned --tokenizer tokenizer --out shards
+  nuwa tokenize cleaned --tokenizer gpt2/ --set tokenize.split.validation_share=0.05 --out shards")]
+pub struct Tokenize {
+    /// Documents: a .jsonl file (also .gz, .zst) or a folder of them
+    #[arg(value_name = "DOCS")]
+    documents: PathBuf,
+    /// The tokenizer: a folder or file
+    #[arg(long)]
+    tokenizer: PathBuf,
+    /// The folder for the shards
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Tokenize {
+    pub fn run(self) -> anyhow::Result<()> {
+        let recipe = self.settings.recipe()?;
+        let tokenizer = Tokenizer::load(&self.tokenizer)?;
+        let mut display = Display::new();
+        let mut observer = |progress| display.show(progress);
+        let summary = tokenize(&self.documents, &tokenizer, &self.out, &recipe.tokenize, &mut observer)?;
+        drop(display);
+        print_figures(self.json, &summary, || text(&summary))
+    }
+}
+
+/// The figures in a sentence.
+pub fn text(summary: &TokenizeSummary) -> String {
+    let TokenizeSummary { train, val, bytes_per_token, .. } = summary;
+    let part = |tokens, documents| format!("{} tokens in {} documents", grouped(tokens), grouped(documents));
+    format!(
+        "{} to learn from, {} held back, {bytes_per_token:.2} bytes a token",
+        part(train.tokens, train.documents),
+        part(val.tokens, val.documents)
+    )
+}

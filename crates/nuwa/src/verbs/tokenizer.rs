@@ -1,0 +1,169 @@
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use nuwa_data::collect::collect;
+use nuwa_data::split::{SplitSettings, training_texts};
+use nuwa_tokenizer::{Tokenizer as Vocabulary, train};
+use serde::Serialize;
+
+use super::settings::Settings;
+use crate::console::{Display, print, print_figures, print_line};
+use crate::failure::Problem;
+use crate::numbers::grouped;
+
+/// Train a tokenizer, or use one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa tokenizer train books/ --vocab-size 8192 --out tokenizer
+  echo -n \"Good morning\" | nuwa tokenizer encode tokenizer
+  echo \"432 17 9\" | nuwa tokenizer decode tokenizer")]
+pub struct Tokenizer {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Train(Train),
+    Encode(Encode),
+    Decode(Decode),
+}
+
+/// Learn a byte-level BPE vocabulary from text
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  nuwa tokenizer train books/ notes.md --vocab-size 8k --out tokenizer")]
+struct Train {
+    /// Files and folders, read as `nuwa collect` reads them
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Tokens in the vocabulary, special tokens included
+    #[arg(long, value_name = "N")]
+    vocab_size: Option<crate::numbers::Count>,
+    /// The folder for tokenizer.json and tokenizer_config.json
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Turn text on standard input into token ids, separated by blanks
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  nuwa tokenizer encode runs/book/model < chapter.txt")]
+struct Encode {
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...)
+    tokenizer: PathBuf,
+    /// Turn the names of special tokens, such as <|endoftext|>, into those tokens
+    #[arg(long)]
+    special: bool,
+}
+
+/// Turn token ids on standard input, separated by blanks, into text
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  echo \"432 17 9\" | nuwa tokenizer decode runs/book/model")]
+struct Decode {
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...)
+    tokenizer: PathBuf,
+}
+
+/// What training a tokenizer gave.
+#[derive(Debug, Serialize)]
+struct Trained {
+    vocab_size: usize,
+    out: PathBuf,
+}
+
+impl Tokenizer {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.action {
+            Action::Train(action) => action.run(),
+            Action::Encode(action) => action.run(),
+            Action::Decode(action) => action.run(),
+        }
+    }
+}
+
+impl Train {
+    fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        if let Some(size) = self.vocab_size {
+            draft.put("tokenizer.vocab_size", toml::Value::Integer(size.0.try_into().unwrap_or(i64::MAX)))?;
+        }
+        let recipe = draft.recipe()?;
+        let mut display = Display::new();
+        let mut observer = |progress| display.show(progress);
+        let documents = tempfile::tempdir()?;
+        collect(&self.files, documents.path(), &recipe.collect, &mut observer)?;
+        let everything = SplitSettings { validation_share: 0.0, ..recipe.tokenize.split };
+        let tokenizer = learn(documents.path(), &everything, &recipe.tokenizer, &mut observer)?;
+        drop(display);
+        tokenizer.save(&self.out)?;
+        let trained = Trained { vocab_size: tokenizer.vocab_size(), out: self.out };
+        print_figures(self.json, &trained, || {
+            format!(
+                "a vocabulary of {} tokens in {}",
+                grouped(trained.vocab_size as u64),
+                trained.out.display()
+            )
+        })
+    }
+}
+
+/// Learns a vocabulary from the training part of documents.
+pub fn learn(
+    documents: &Path,
+    split: &SplitSettings,
+    settings: &nuwa_tokenizer::TrainSettings,
+    observer: &mut dyn FnMut(nuwa_files::Progress),
+) -> anyhow::Result<Vocabulary> {
+    let mut texts = training_texts(documents, split)?;
+    let trained = train(texts.by_ref(), settings, observer);
+    // Reading that failed half-way explains whatever training said.
+    texts.finish()?;
+    Ok(trained?)
+}
+
+impl Encode {
+    fn run(self) -> anyhow::Result<()> {
+        let tokenizer = Vocabulary::load(&self.tokenizer)?;
+        let text = standard_input()?;
+        let ids = match self.special {
+            true => tokenizer.encode_with_special_tokens(&text)?,
+            false => tokenizer.encode(&text)?,
+        };
+        print_line(&ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Decode {
+    fn run(self) -> anyhow::Result<()> {
+        let tokenizer = Vocabulary::load(&self.tokenizer)?;
+        print(&tokenizer.decode(&ids_of(&standard_input()?)?)?)
+    }
+}
+
+fn standard_input() -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::new(format!("standard input is not UTF-8: byte {at} begins no character"))
+            .hint("convert it first, for example with iconv -f GB18030 -t UTF-8")
+            .into()
+    })
+}
+
+fn ids_of(text: &str) -> anyhow::Result<Vec<u32>> {
+    let id = |(at, word): (usize, &str)| {
+        word.parse().map_err(|_| {
+            Problem::new(format!("standard input, id {}: `{word}` is not a token id", at + 1))
+                .hint("give whole numbers separated by blanks, as `nuwa tokenizer encode` prints them")
+                .into()
+        })
+    };
+    text.split_whitespace().enumerate().map(id).collect()
+}

@@ -1,0 +1,114 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A folder to run the program in.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What the program said and did.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nuwa"));
+        command.current_dir(self.folder.path()).args(arguments.split_whitespace()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program with arguments separated by blanks.
+    pub fn nuwa(&self, arguments: &str) -> Answer {
+        Answer::of(self.command(arguments).output().unwrap())
+    }
+
+    pub fn nuwa_with_input(&self, arguments: &str, input: &[u8]) -> Answer {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Answer::of(child.wait_with_output().unwrap())
+    }
+
+    /// Runs the program, which must fail with exit code 1 and print no result; the message.
+    pub fn failure(&self, arguments: &str) -> String {
+        self.nuwa(arguments).failure()
+    }
+
+    pub fn succeed(&self, arguments: &str) -> Answer {
+        let answer = self.nuwa(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments}: {answer:?}");
+        answer
+    }
+}
+
+impl Answer {
+    fn of(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    pub fn failure(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.err);
+        let message = self.err.find("error: ").unwrap_or_else(|| panic!("no error in {}", self.err));
+        self.err[message..].to_string()
+    }
+}
+
+/// A text that looks like language to the cleaning steps: sentences of a small grammar, none like another.
+pub fn story(sentences: usize) -> String {
+    let people = ["Mira", "Old Tam", "The miller", "Her brother", "A stranger", "The captain", "Yun", "The queen"];
+    let acts = ["carried", "found", "painted", "sold", "forgot", "hid", "mended", "counted", "borrowed"];
+    let things = ["a blue lantern", "the last boat", "seven apples", "a torn map", "the silver bell", "an old song"];
+    let places = ["by the river", "under the bridge", "in the market", "near the mill", "behind the hill"];
+    let times = ["at dawn", "before the rain", "in winter", "after supper", "when nobody looked", "once more", "at noon"];
+    let mut text = String::new();
+    for at in 0..sentences {
+        let pick = |list: &[&'static str], stride: usize| list[(at * stride + at / list.len()) % list.len()];
+        let (who, act, what) = (pick(&people, 3), pick(&acts, 5), pick(&things, 7));
+        let (place, time) = (pick(&places, 2), pick(&times, 11));
+        text += &format!("{who} {act} {what} {place} {time}, and counted {at} steps home.");
+        text += if at % 5 == 4 { "\n\n" } else { " " };
+    }
+    text
+}
+
+/// Every file below a folder, with its content.
+#[allow(dead_code)]
+pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.push((path.clone(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
