@@ -3,11 +3,13 @@
 //! Why: menus, logs and generated pages repeat lines and phrases far more than people do (Rae et al. 2021,
 //! "Scaling Language Models", <https://arxiv.org/abs/2112.11446>, table A1, from which the names and default
 //! numbers come).
-//! What is counted: lines and paragraphs with a letter or digit in them, fenced code left out (a brace or a table's
-//! border repeats in the best of texts); and n-grams of words, as a share of the characters in all words. In a text
-//! mostly of a script without blanks two characters stand for a word. Repeated n-grams do not overlap: after one the
-//! search goes on behind it. Documents shorter than `min_words` are not judged: a refrain is no spam.
+//! What is counted, in the text without its fenced code: lines and paragraphs of some length (who speaks in a play,
+//! a brace, a table's border repeat in the best of texts); and n-grams of words, as a share of the characters in all
+//! words. In a text mostly of a script without blanks two characters stand for a word. Repeated n-grams do not
+//! overlap: after one the search goes on behind it. Documents shorter than `min_words` are not judged: a refrain is
+//! no spam.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use schemars::JsonSchema;
@@ -16,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
-use crate::text::{Word, mix, words};
+use crate::text::{Word, is_unspaced, mix, words};
 
 /// Shares from which a document is rejected, 0 to 1; 1 switches a rule off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +26,9 @@ use crate::text::{Word, mix, words};
 pub struct RepetitionSettings {
     /// Documents with fewer words (or characters of scripts without blanks) are not judged.
     pub min_words: usize,
+    /// Lines and paragraphs with fewer letters and digits are not counted (a Chinese, Japanese or Thai character
+    /// counts as three); Gopher's own rule counts all, which is 1.
+    pub min_line_letters: usize,
     /// The share of lines that are copies of an earlier line.
     pub duplicate_line_fraction: f64,
     /// The share of paragraphs that are copies of an earlier one.
@@ -42,6 +47,7 @@ impl Default for RepetitionSettings {
     fn default() -> Self {
         Self {
             min_words: 100,
+            min_line_letters: 20,
             duplicate_line_fraction: 0.30,
             duplicate_paragraph_fraction: 0.30,
             duplicate_line_character_fraction: 0.20,
@@ -78,6 +84,7 @@ impl Repetition {
     }
 
     fn broken_rule(&self, text: &str) -> Option<Broken> {
+        let text = &without_code(text);
         let words = words(text);
         if words.len() < self.settings.min_words.max(1) {
             return None;
@@ -86,20 +93,23 @@ impl Repetition {
     }
 
     fn lines(&self, text: &str) -> Option<Broken> {
-        let mut fenced = false;
-        let counts = |line: &&str| {
-            let fence = line.starts_with("```");
-            fenced ^= fence;
-            !fence && !fenced && says_something(line)
-        };
-        let (count, bytes) = copies(text.lines().map(str::trim).filter(counts));
+        let (count, bytes) = copies(text.lines().map(str::trim).filter(|line| self.is_counted(line)));
         above("duplicate lines", count, self.settings.duplicate_line_fraction).or_else(|| {
             above("duplicate line characters", bytes, self.settings.duplicate_line_character_fraction)
         })
     }
 
+    fn is_counted(&self, part: &str) -> bool {
+        let letters = |c: char| if is_unspaced(c) { 3 } else { usize::from(c.is_alphanumeric()) };
+        let mut found = 0;
+        part.chars().any(|character| {
+            found += letters(character);
+            found >= self.settings.min_line_letters.max(1)
+        })
+    }
+
     fn paragraphs(&self, text: &str) -> Option<Broken> {
-        let (count, bytes) = copies(text.split("\n\n").map(str::trim).filter(|part| says_something(part)));
+        let (count, bytes) = copies(text.split("\n\n").map(str::trim).filter(|part| self.is_counted(part)));
         let limit = self.settings.duplicate_paragraph_character_fraction;
         above("duplicate paragraphs", count, self.settings.duplicate_paragraph_fraction)
             .or_else(|| above("duplicate paragraph characters", bytes, limit))
@@ -166,8 +176,18 @@ fn copies<'a>(parts: impl Iterator<Item = &'a str>) -> (f64, f64) {
     (copied as f64 / all.max(1) as f64, copied_bytes as f64 / bytes.max(1) as f64)
 }
 
-fn says_something(part: &str) -> bool {
-    part.chars().any(char::is_alphanumeric)
+/// The text without what stands between lines that begin with three backticks.
+fn without_code(text: &str) -> Cow<'_, str> {
+    if !text.contains("```") {
+        return Cow::Borrowed(text);
+    }
+    let mut fenced = false;
+    let is_prose = |line: &&str| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fence && !fenced
+    };
+    Cow::Owned(text.split_inclusive('\n').filter(is_prose).collect())
 }
 
 fn gram_hash(gram: &[Word]) -> u64 {
@@ -319,7 +339,8 @@ mod tests {
 
     #[test]
     fn each_rule_finds_its_kind_of_repetition() {
-        let lines: String = (0..200).map(|at| format!("line {} here\n", at % 100)).collect();
+        let lines: String =
+            (0..200).map(|at| format!("a line with the number {} in it\n", at % 100)).collect();
         let code = format!("```\n{lines}```\n{}", "├────┤\n".repeat(200));
         assert_ne!(rule(&code), Some("duplicate lines"));
         assert_eq!(rule(&lines), Some("duplicate lines"));
