@@ -1,0 +1,23 @@
+//! The rules of the house, each a function from the workspace to complaints.
+
+mod pages;
+mod rooms;
+mod sources;
+
+use crate::workspace::Workspace;
+
+/// What is out of order, in words that say what to do.
+pub fn check(workspace: &Workspace) -> Vec<String> {
+    [rooms::check(workspace), sources::check(workspace), pages::check(workspace)].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_tidy() {
+        let complaints = check(&Workspace::read().unwrap());
+        assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    }
+}
