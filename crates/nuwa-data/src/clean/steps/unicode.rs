@@ -228,7 +228,7 @@ fn after_escape(after: &str) -> &str {
     if let Some(parameters) = after.strip_prefix('[') {
         let end = parameters.bytes().position(|byte| !(0x20..=0x3f).contains(&byte));
         return match end {
-            Some(end) if parameters.as_bytes()[end].is_ascii() => &parameters[end + 1..],
+            Some(end) if (0x40..=0x7e).contains(&parameters.as_bytes()[end]) => &parameters[end + 1..],
             Some(end) => &parameters[end..],
             None => "",
         };
@@ -289,6 +289,7 @@ mod tests {
     fn the_invisible_goes_and_joiners_stay() {
         check("\u{feff}a\u{200b}b\u{ad}c\u{0}d\r\ne\rf\u{2028}g", "abcd\ne\nf\ng");
         check("\u{1b}[33m    -- Debian\u{1b}[m", "    -- Debian");
+        check("a\u{1b}[;\u{1b}[34;1mb\u{1b}[", "ab");
         check("می\u{200c}خواهم 👩\u{200d}💻 a\u{200d}b", "می\u{200c}خواهم 👩\u{200d}💻 ab");
     }
 
