@@ -23,9 +23,7 @@ pub fn hash_path(path: &Path) -> Result<String> {
     if !path.is_dir() {
         return hash_file(path);
     }
-    let mut files = Vec::new();
-    list(path, &mut files)?;
-    files.sort();
+    let files = files_in(path)?;
     let mut hasher = Xxh3::new();
     for file in files {
         let name = file.strip_prefix(path).unwrap_or(&file);
@@ -34,6 +32,14 @@ pub fn hash_path(path: &Path) -> Result<String> {
         feed(&file, &mut hasher)?;
     }
     Ok(format!("{:032x}", hasher.digest128()))
+}
+
+/// All files below a folder, sorted by path.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    list(folder, &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 fn feed(path: &Path, hasher: &mut Xxh3) -> Result<()> {

@@ -11,5 +11,5 @@ mod progress;
 
 pub use atomic::{AtomicFile, open_for_append, write_atomically, write_json};
 pub use error::{Error, Result, read, read_json, read_to_string};
-pub use hash::{hash_bytes, hash_file, hash_path};
+pub use hash::{files_in, hash_bytes, hash_file, hash_path};
 pub use progress::Progress;

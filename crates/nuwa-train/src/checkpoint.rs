@@ -1,0 +1,115 @@
+//! Checkpoints: all that a killed run needs to go on as if it had never stopped.
+//!
+//! Layout, little-endian: magic `NUWACKPT`, version `u32`, header length `u32`, header (JSON), then three blocks of
+//! `elements` `f32`: the flat parameters, and AdamW's two running means. Everything else (data order, dropout, learning
+//! rate) is a function of the seed and the step.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use nuwa_files::{AtomicFile, Error as FileError};
+use nuwa_models::LanguageModel;
+use nuwa_nn::AdamW;
+use nuwa_tensor::AdamWState;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"NUWACKPT";
+const VERSION: u32 = 1;
+
+/// What a checkpoint says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// A hash of the plan and the data: a checkpoint of another run is not resumed.
+    pub fingerprint: String,
+    /// Numbers in each block.
+    pub elements: usize,
+    /// Steps the optimizer did.
+    pub optimizer_steps: u64,
+}
+
+/// Writes a checkpoint, whole or not at all.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn save(path: &Path, header: &Header, model: &dyn LanguageModel, optimizer: &AdamW) -> Result<()> {
+    let json = serde_json::to_vec(header).expect("a header of numbers and a string is JSON");
+    let mut file = AtomicFile::create(path)?;
+    let failed = || FileError::write(path);
+    file.write_all(MAGIC).map_err(failed())?;
+    file.write_all(&VERSION.to_le_bytes()).map_err(failed())?;
+    file.write_all(&(json.len() as u32).to_le_bytes()).map_err(failed())?;
+    file.write_all(&json).map_err(failed())?;
+    let values = model.parameters().values();
+    for block in [&values[..], &optimizer.state().first, &optimizer.state().second] {
+        write_block(&mut file, block).map_err(failed())?;
+    }
+    file.commit()?;
+    Ok(())
+}
+
+fn write_block(file: &mut AtomicFile, block: &[f32]) -> std::io::Result<()> {
+    #[cfg(target_endian = "little")]
+    return file.write_all(bytemuck::cast_slice(block));
+    #[cfg(target_endian = "big")]
+    block.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
+}
+
+/// Reads a checkpoint into `model` and gives its header and the optimizer's state; none where there is no file, or it
+/// belongs to another run.
+///
+/// # Errors
+/// When the file is there but is not a whole checkpoint for this model.
+pub fn load(path: &Path, fingerprint: &str, model: &dyn LanguageModel) -> Result<Option<(Header, AdamWState)>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut file = BufReader::new(File::open(path).map_err(FileError::read(path))?);
+    let header = read_header(path, &mut file)?;
+    if header.fingerprint != fingerprint {
+        return Ok(None);
+    }
+    let wrong = |problem: String| Error::Checkpoint { path: path.to_path_buf(), problem };
+    let elements = model.parameters().values().len();
+    if header.elements != elements {
+        return Err(wrong(format!("it holds {} weights, the model has {elements}", header.elements)));
+    }
+    let mut block = || -> Result<Vec<f32>> {
+        let mut values = vec![0.0_f32; elements];
+        let short = |_| wrong(format!("it ends before its three blocks of {elements} numbers do"));
+        file.read_exact(bytemuck::cast_slice_mut(&mut values)).map_err(short)?;
+        #[cfg(target_endian = "big")]
+        values.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits().swap_bytes()));
+        Ok(values)
+    };
+    let (values, first, second) = (block()?, block()?, block()?);
+    if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
+        return Err(wrong("it goes on after its last block".into()));
+    }
+    model.parameters().values_mut().copy_from_slice(&values);
+    let state = AdamWState { steps: header.optimizer_steps, first, second };
+    Ok(Some((header, state)))
+}
+
+fn read_header(path: &Path, file: &mut impl Read) -> Result<Header> {
+    let wrong = |problem: &str| Error::Checkpoint { path: path.to_path_buf(), problem: problem.into() };
+    let mut start = [0; 16];
+    file.read_exact(&mut start).map_err(|_| wrong("it is shorter than its header"))?;
+    let word = |at: usize| u32::from_le_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]);
+    if &start[..8] != MAGIC {
+        return Err(wrong("it does not begin with NUWACKPT"));
+    }
+    if word(8) != VERSION {
+        return Err(wrong(&format!("its version is {}, this program reads {VERSION}", word(8))));
+    }
+    let mut json = Vec::new();
+    let length = u64::from(word(12));
+    file.take(length).read_to_end(&mut json).map_err(FileError::read(path))?;
+    serde_json::from_slice(&json).map_err(|error| wrong(&format!("its header is not valid: {error}")))
+}

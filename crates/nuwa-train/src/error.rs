@@ -1,0 +1,108 @@
+use std::path::PathBuf;
+
+/// What can go wrong while training.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Files(#[from] nuwa_files::Error),
+    /// The shards could not be read.
+    #[error(transparent)]
+    Data(#[from] nuwa_data::Error),
+    /// The engine refused.
+    #[error(transparent)]
+    Tensor(#[from] nuwa_tensor::Error),
+    /// No model can be built from the settings.
+    #[error("the model settings make no model: {0}")]
+    Model(#[from] nuwa_models::Error),
+    /// A setting is out of its range.
+    #[error("{name} = {value}: expected {expected}")]
+    Setting {
+        /// The key in the recipe.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it would have to be.
+        expected: String,
+    },
+    /// The corpus does not fill one sequence.
+    #[error("the {part} text holds {tokens} tokens, one sequence needs {needed}")]
+    TooShort {
+        /// "training" or "validation".
+        part: &'static str,
+        /// Tokens there are.
+        tokens: u64,
+        /// Tokens one sequence takes, its last target included.
+        needed: u64,
+    },
+    /// A token id that the model does not know.
+    #[error("the shards hold token id {id}, but the model's vocabulary ends at {vocabulary}")]
+    Vocabulary {
+        /// The offending id.
+        id: u32,
+        /// The size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// The loss or the gradient stopped being a number.
+    #[error("training diverged at step {step}: the {what} is {value}")]
+    Diverged {
+        /// The step whose update was refused.
+        step: u64,
+        /// "loss" or "gradient norm".
+        what: &'static str,
+        /// The value found.
+        value: f32,
+    },
+    /// A checkpoint cannot be used.
+    #[error("{} is not a usable checkpoint: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The budget is too small for any training.
+    #[error("the budget leaves {left:.0} s for training, too little for a useful run")]
+    Budget {
+        /// Seconds that were left.
+        left: f64,
+    },
+    /// The model would not fit the memory.
+    #[error("training needs about {needed:.1} GB of memory, {available:.1} GB are free")]
+    Memory {
+        /// Predicted need.
+        needed: f64,
+        /// What the system says is free.
+        available: f64,
+    },
+    /// The model folder could not be written by the program's hook.
+    #[error("{0}")]
+    Hook(String),
+}
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Files(error) => return error.hint(),
+            Self::Data(error) => return error.hint(),
+            Self::Tensor(_) | Self::Hook(_) => return None,
+            Self::Model(error) => format!("set model.{} in the recipe to a value that fits", error.field),
+            Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
+            Self::TooShort { .. } => {
+                "give more text, or a shorter context with --set model.context=64 (any even number from 8 on)".into()
+            }
+            Self::Vocabulary { .. } => "tokenize again with the tokenizer that the model was made for".into(),
+            Self::Diverged { .. } => {
+                "the last good state is kept in the checkpoint; delete it and lower the peak: --set pretrain.learning_rate=3e-4"
+                    .into()
+            }
+            Self::Checkpoint { .. } => "delete the file to start this stage anew".into(),
+            Self::Budget { .. } => "give more time, such as --budget 5m".into(),
+            Self::Memory { .. } => "choose fewer --params, or a smaller pretrain.micro_batch_tokens".into(),
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! Pretraining.
+//!
+//! [`plan::Plan`] says what to train, [`pretrain`] trains it: [`Loader`] gives windows of tokens in an order that
+//! depends on nothing but the seed and the sample's number, [`Trainer`] does one step, [`checkpoint`] keeps what a
+//! killed run needs to go on as if it had never stopped.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+mod error;
+mod loader;
+mod metrics;
+pub mod plan;
+mod pretrain;
+mod settings;
+mod trainer;
+mod validation;
+
+pub use error::{Error, Result};
+pub use loader::Loader;
+pub use metrics::{Sample, StepLine, TrainEvent, ValidationLine};
+pub use pretrain::{Hooks, Job, Summary, pretrain};
+pub use settings::{Family, ModelSettings, PretrainSettings};
+pub use trainer::{StepOutcome, Trainer};
+pub use validation::{Validation, validate};

@@ -1,0 +1,94 @@
+use nuwa_data::shards::Shards;
+use nuwa_tensor::Random;
+
+use crate::{Error, Result};
+
+/// Windows of consecutive tokens, in an order that depends on the seed and the sample's number alone.
+///
+/// An epoch cuts the tokens into windows of `context` (plus one token, the last target), starting at an offset of its
+/// own so that windows differ from epoch to epoch, and visits them in an order of its own. Nothing is stored, so the
+/// memory is flat and a resumed run reads what an uninterrupted one would have read.
+#[derive(Debug)]
+pub struct Loader {
+    shards: Shards,
+    context: usize,
+    windows: u64,
+    offsets: u64,
+    random: Random,
+}
+
+impl Loader {
+    /// Over all tokens of `shards`.
+    ///
+    /// # Errors
+    /// When they do not fill one window.
+    pub fn new(shards: Shards, context: usize, seed: u64) -> Result<Self> {
+        let (tokens, length) = (shards.tokens(), context as u64);
+        if tokens < length + 1 {
+            return Err(Error::TooShort { part: "training", tokens, needed: length + 1 });
+        }
+        let windows = ((tokens - 1) / length).saturating_sub(1).max(1);
+        let offsets = (tokens - 1 - windows * length + 1).min(length);
+        Ok(Self { shards, context, windows, offsets, random: Random::new(seed).named("order") })
+    }
+
+    /// Windows an epoch.
+    pub fn windows(&self) -> u64 {
+        self.windows
+    }
+
+    /// Inputs and targets of one window.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// Reads sample number `sample`, counted over all epochs: `context + 1` ids.
+    ///
+    /// # Errors
+    /// When the shards cannot be read.
+    pub fn read(&self, sample: u64, ids: &mut [u32]) -> Result<()> {
+        let (epoch, index) = (sample / self.windows, sample % self.windows);
+        let random = self.random.stream(epoch);
+        let window = permuted(&random, self.windows, index);
+        let start = random.below(0, self.offsets) + window * self.context as u64;
+        Ok(self.shards.read(start, ids)?)
+    }
+}
+
+/// Where `index` goes in a pseudo-random permutation of `0..length`, in constant memory: a four-round Feistel network
+/// over the next even number of bits, walked until it lands inside (Black and Rogaway, "Ciphers with Arbitrary Finite
+/// Domains", 2002).
+fn permuted(random: &Random, length: u64, index: u64) -> u64 {
+    let half = (64 - length.max(2).next_power_of_two().leading_zeros() as u64).div_ceil(2);
+    let mask = (1_u64 << half) - 1;
+    let mut value = index;
+    loop {
+        let (mut left, mut right) = (value >> half, value & mask);
+        for round in 1..=4 {
+            let mixed = u64::from(random.words(round << 48 | right)[0]) & mask;
+            (left, right) = (right, left ^ mixed);
+        }
+        value = left << half | right;
+        if value < length {
+            return value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_permutation_visits_each_window_once() {
+        for length in [1, 2, 3, 7, 64, 1000] {
+            let random = Random::new(length);
+            let mut seen: Vec<u64> = (0..length).map(|index| permuted(&random, length, index)).collect();
+            seen.sort_unstable();
+            assert!(seen.iter().copied().eq(0..length), "length {length}");
+        }
+        let random = Random::new(1);
+        let in_place = (0..1000).filter(|&index| permuted(&random, 1000, index) == index).count();
+        assert!(in_place < 20, "{in_place} of 1000 stay where they are");
+    }
+}

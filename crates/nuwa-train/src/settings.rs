@@ -1,0 +1,116 @@
+use nuwa_nn::{OptimizerSettings, ScheduleKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Which family a new model belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// RMS norm, rotary positions, SwiGLU, grouped heads.
+    #[default]
+    Llama,
+    /// Layer norm, learned positions, GELU, biases.
+    Gpt2,
+}
+
+/// The shape of a new model. What is not given is chosen from the budget.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The family: llama or gpt2.
+    pub family: Family,
+    /// Model width; a multiple of 32 is fast. Chosen from the budget when absent.
+    pub width: Option<usize>,
+    /// Number of blocks. Chosen from the width when absent.
+    pub layers: Option<usize>,
+    /// Attention heads; must divide the width. Heads of 32 to 64 features when absent.
+    pub heads: Option<usize>,
+    /// Key-value heads of a llama model; must divide the heads. As many as heads when absent.
+    pub kv_heads: Option<usize>,
+    /// Longest text the model can see, in tokens. Chosen from the size of the model when absent.
+    pub context: Option<usize>,
+    /// Whether the output head is a matrix of its own rather than the embedding.
+    pub untied_head: bool,
+}
+
+/// How a model is pretrained. What is not given is chosen from the budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainSettings {
+    /// Highest learning rate. Chosen from the model size when absent.
+    pub learning_rate: Option<f32>,
+    /// Tokens a step. Chosen from the number of tokens when absent.
+    pub batch_tokens: Option<u64>,
+    /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
+    pub micro_batch_tokens: u64,
+    /// Share of activations dropped, 0 to 0.9. Chosen from how often the text is repeated when absent.
+    pub dropout: Option<f32>,
+    /// Shape of the learning rate: cosine or warmup-stable-decay.
+    pub schedule: ScheduleKind,
+    /// Share of the steps over which the learning rate rises, 0 to 1.
+    pub warmup: f64,
+    /// Share of the steps over which warmup-stable-decay falls, 0 to 1.
+    pub decay: f64,
+    /// Learning rate at the end, as a share of the highest.
+    pub floor: f32,
+    /// Whether attention stops at the start of each document.
+    pub document_boundaries: bool,
+    /// Validations during the run, evenly spread; one more is done at the end.
+    pub validations: u64,
+    /// Most tokens that a validation during the run looks at; the last one looks at all.
+    pub validation_tokens: u64,
+    /// Times during the run at which a sample is written, evenly spread; one more at the end.
+    pub samples: u64,
+    /// Beginning of the samples. A piece of the validation text when empty.
+    pub sample_prompt: String,
+    /// Seconds between two checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Optimizer.
+    pub optimizer: OptimizerSettings,
+}
+
+impl Default for PretrainSettings {
+    fn default() -> Self {
+        Self {
+            learning_rate: None,
+            batch_tokens: None,
+            micro_batch_tokens: 4096,
+            dropout: None,
+            schedule: ScheduleKind::Cosine,
+            warmup: 0.05,
+            decay: 0.3,
+            floor: 0.02,
+            document_boundaries: true,
+            validations: 10,
+            validation_tokens: 16_384,
+            samples: 4,
+            sample_prompt: String::new(),
+            checkpoint_seconds: 30,
+            optimizer: OptimizerSettings::default(),
+        }
+    }
+}
+
+impl PretrainSettings {
+    /// Whether each value lies in its range.
+    pub(crate) fn check(&self) -> Result<()> {
+        let share = |name, value: f64| ensure((0.0..=1.0).contains(&value), name, value, "a share from 0 to 1");
+        share("pretrain.warmup", self.warmup)?;
+        share("pretrain.decay", self.decay)?;
+        share("pretrain.floor", f64::from(self.floor))?;
+        let dropout = f64::from(self.dropout.unwrap_or(0.0));
+        ensure((0.0..=0.9).contains(&dropout), "pretrain.dropout", dropout, "a share from 0 to 0.9")?;
+        let rate = f64::from(self.learning_rate.unwrap_or(1e-3));
+        ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
+        let batch = self.batch_tokens.unwrap_or(1);
+        ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
+        ensure(self.micro_batch_tokens > 0, "pretrain.micro_batch_tokens", self.micro_batch_tokens, "at least 1")
+    }
+}
+
+/// An error about `name` unless `holds`.
+pub(crate) fn ensure(holds: bool, name: &'static str, value: impl ToString, expected: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Setting { name, value: value.to_string(), expected: expected.into() }) }
+}
