@@ -1,0 +1,57 @@
+use crate::TASKS;
+
+/// Why a text could not be read, from whoever reads them.
+pub type TextError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong in an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The model or its tokenizer failed.
+    #[error(transparent)]
+    Infer(#[from] nuwa_infer::Error),
+    /// A text could not be read.
+    #[error("reading the texts failed: {0}")]
+    Reading(#[source] TextError),
+    /// A task that there is none of.
+    #[error("there is no task {name:?}; the tasks are: {}", TASKS.join(", "))]
+    UnknownTask {
+        /// The name asked for.
+        name: String,
+    },
+    /// Nothing to score.
+    #[error("nothing to evaluate on: the {texts} texts that were read hold no token")]
+    NoText {
+        /// How many texts came.
+        texts: u64,
+    },
+    /// The tokenizer has no token that a text could stand after, so its first token has no likelihood.
+    #[error(
+        "the tokenizer names no token that begins or ends a text, so the first token of a text cannot be scored"
+    )]
+    NoStart,
+    /// A setting that nothing can be evaluated with.
+    #[error("{name} = {value}: {expected}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// What it may be.
+        expected: String,
+    },
+}
+
+/// Results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Infer(error) => error.hint(),
+            Self::Reading(_) | Self::UnknownTask { .. } | Self::Setting { .. } => None,
+            Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
+            Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How good a model is: tasks, their metrics, and how sure each figure is.
+//!
+//! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
+//! - [`evaluate`]: runs a task by name. [`language_modelling`]: the tasks, a module each.
+//! - [`TaskResult`]: the entry of `eval.json`.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod language_modelling;
+mod ratio;
+mod result;
+mod scorer;
+
+pub use error::{Error, Result, TextError};
+pub use ratio::Ratio;
+pub use result::{Metric, TaskResult};
+pub use scorer::Scorer;
+
+use nuwa_files::Progress;
+
+/// The names of all tasks.
+pub const TASKS: [&str; 1] = [language_modelling::NAME];
+
+/// Texts to evaluate on, one document each, as they are read.
+pub type Texts<'a> = dyn Iterator<Item = std::result::Result<String, TextError>> + 'a;
+
+/// Runs the task called `task` on the first `limit` texts, or on all of them, with its usual settings.
+///
+/// # Errors
+/// When there is no such task, the texts cannot be read or hold nothing to score, or the model fails.
+pub fn evaluate(
+    scorer: &dyn Scorer,
+    task: &str,
+    texts: &mut Texts<'_>,
+    limit: Option<usize>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TaskResult> {
+    let texts = &mut texts.take(limit.unwrap_or(usize::MAX));
+    match task {
+        language_modelling::NAME => {
+            language_modelling::evaluate(scorer, texts, &language_modelling::Settings::default(), progress)
+        }
+        _ => Err(Error::UnknownTask { name: task.to_string() }),
+    }
+}

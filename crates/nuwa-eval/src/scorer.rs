@@ -1,0 +1,40 @@
+use nuwa_infer::{Engine, Window};
+use nuwa_tokenizer::Tokenizer;
+
+use crate::Result;
+
+/// What a task needs of a model: how likely it finds given ids.
+pub trait Scorer {
+    /// The tokenizer that the ids belong to.
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// The id that a text stands after, if there is one.
+    fn start_of_text(&self) -> Option<u32>;
+
+    /// The largest number of ids that the model sees at one time.
+    fn context(&self) -> usize;
+
+    /// The negative log-likelihood, in nats, of each scored id of each window.
+    ///
+    /// # Errors
+    /// When a window is longer than the context, or an id is unknown.
+    fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>>;
+}
+
+impl Scorer for Engine {
+    fn tokenizer(&self) -> &Tokenizer {
+        Engine::tokenizer(self)
+    }
+
+    fn start_of_text(&self) -> Option<u32> {
+        Engine::start_of_text(self)
+    }
+
+    fn context(&self) -> usize {
+        self.model().context()
+    }
+
+    fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
+        Ok(Engine::score(self, windows)?)
+    }
+}

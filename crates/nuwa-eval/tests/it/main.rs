@@ -1,0 +1,4 @@
+//! Integration tests of the evaluation tasks.
+
+mod language_modelling;
+mod support;
