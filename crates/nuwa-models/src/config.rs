@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::gpt2::Gpt2Config;
-use crate::llama::LlamaConfig;
+use crate::TensorName;
+use crate::gpt2::{self, Gpt2Config};
+use crate::llama::{self, LlamaConfig};
 
 /// The configuration of any family: Hugging Face's `config.json`, told apart by `model_type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,22 @@ impl ModelConfig {
         }
     }
 
+    /// The number of blocks.
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Gpt2(config) => config.n_layer,
+            Self::Llama(config) => config.num_hidden_layers,
+        }
+    }
+
+    /// Which tensors at Hugging Face make up each parameter of such a model.
+    pub fn names(&self) -> Vec<TensorName> {
+        match self {
+            Self::Gpt2(config) => gpt2::names::names(config),
+            Self::Llama(config) => llama::names::names(config),
+        }
+    }
+
     /// The class transformers loads it with.
     pub fn architecture(&self) -> &'static str {
         match self {
@@ -68,6 +85,11 @@ impl ModelConfig {
 /// An error unless `value` is at least 1 and small enough to multiply without overflow.
 pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
     ensure((1..1 << 30).contains(&value), field, value, "expected a whole number of at least 1")
+}
+
+/// An error unless `value` is above 0; NaN is not.
+pub(crate) fn above_zero(field: &'static str, value: f64) -> Result<()> {
+    ensure(value > 0.0, field, value, "expected a number above 0")
 }
 
 /// An error about `field` unless `holds`.

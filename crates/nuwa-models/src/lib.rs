@@ -25,7 +25,9 @@ pub trait LanguageModel: Send {
     fn parameters(&self) -> &Parameters;
 
     /// Which tensors at Hugging Face make up each parameter.
-    fn names(&self) -> Vec<TensorName>;
+    fn names(&self) -> Vec<TensorName> {
+        self.config().names()
+    }
 
     /// The last hidden states, normalised: `[n, d]` for `n` ids.
     ///

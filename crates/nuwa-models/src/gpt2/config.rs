@@ -2,7 +2,7 @@ use nuwa_tensor::HeadLayout;
 use nuwa_tensor::ops::activation::Activation;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Result, ensure, positive};
+use crate::config::{Result, above_zero, ensure, positive};
 
 /// The fields of GPT-2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,7 @@ impl Gpt2Config {
         positive("n_layer", self.n_layer)?;
         positive("n_head", self.n_head)?;
         positive("n_inner", self.inner())?;
+        above_zero("layer_norm_epsilon", f64::from(self.layer_norm_epsilon))?;
         let expected = format!("expected a divisor of n_embd = {}", self.n_embd);
         ensure(self.n_embd.is_multiple_of(self.n_head), "n_head", self.n_head, expected)
     }

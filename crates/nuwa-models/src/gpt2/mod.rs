@@ -5,13 +5,13 @@
 //! stream with `0.02 / sqrt(2 layers)`.
 
 mod config;
-mod names;
+pub(crate) mod names;
 
 pub use config::{Gelu, Gpt2Config};
 use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope};
 use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
 
-use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig, TensorName};
+use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
 /// The model.
 #[derive(Debug)]
@@ -93,10 +93,6 @@ impl LanguageModel for Gpt2 {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
-    }
-
-    fn names(&self) -> Vec<TensorName> {
-        names::names(&self.config)
     }
 
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {

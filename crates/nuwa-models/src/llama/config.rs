@@ -3,7 +3,7 @@ use std::f64::consts::TAU;
 use nuwa_tensor::{HeadLayout, RotaryTable};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Result, ensure, positive};
+use crate::config::{Result, above_zero, ensure, positive};
 
 /// The fields of LLaMA's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,9 @@ impl LlamaConfig {
         positive("head_dim", self.head_dim)?;
         let expected = "expected an even number: rotary positions turn pairs";
         ensure(self.head_dim.is_multiple_of(2), "head_dim", self.head_dim, expected)?;
-        ensure(self.rope_theta > 0.0, "rope_theta", self.rope_theta, "expected a number above 0")?;
+        above_zero("rope_theta", self.rope_theta)?;
+        above_zero("rms_norm_eps", f64::from(self.rms_norm_eps))?;
+        self.rope_scaling.as_ref().map_or(Ok(()), RopeScaling::validate)?;
         let expected = format!("expected a divisor of num_attention_heads = {}", self.num_attention_heads);
         let divides = self.num_attention_heads.is_multiple_of(self.num_key_value_heads);
         ensure(divides, "num_key_value_heads", self.num_key_value_heads, expected)
@@ -96,6 +98,15 @@ impl LlamaConfig {
 }
 
 impl RopeScaling {
+    fn validate(&self) -> Result<()> {
+        above_zero("factor", self.factor)?;
+        above_zero("low_freq_factor", self.low_freq_factor)?;
+        let expected = format!("expected a number above low_freq_factor = {}", self.low_freq_factor);
+        let ordered = self.high_freq_factor > self.low_freq_factor;
+        ensure(ordered, "high_freq_factor", self.high_freq_factor, expected)?;
+        positive("original_max_position_embeddings", self.original_max_position_embeddings)
+    }
+
     /// Llama 3.1's rule: short wavelengths stay, long ones are stretched by `factor`, those between are blended.
     fn stretch(&self, frequency: f64) -> f64 {
         let turns = self.original_max_position_embeddings as f64 * frequency / TAU;

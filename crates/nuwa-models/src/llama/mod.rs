@@ -6,14 +6,14 @@
 //! `0.02 / sqrt(2 layers)`.
 
 mod config;
-mod names;
+pub(crate) mod names;
 
 pub use config::{LlamaConfig, RopeScaling};
 use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope};
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
 
-use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig, TensorName};
+use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
 /// The model.
 #[derive(Debug)]
@@ -113,10 +113,6 @@ impl LanguageModel for Llama {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
-    }
-
-    fn names(&self) -> Vec<TensorName> {
-        names::names(&self.config)
     }
 
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {

@@ -1,0 +1,142 @@
+//! Whole model folders, tokenizer included, out of what other programs wrote.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nuwa_models::LanguageModel;
+use nuwa_tokenizer::Tokenizer;
+use serde_json::Value;
+
+use crate::config::{CONFIG, GENERATION_CONFIG};
+use crate::llama2c::Llama2c;
+use crate::{Error, Result, load_model, save_model};
+
+const MODEL_CARD: &str = "README.md";
+
+/// What an import or export wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The number of weights.
+    pub parameters: usize,
+    /// The ids of the tokenizer; none where there was no tokenizer beside the model.
+    pub tokenizer: Option<usize>,
+}
+
+/// Turns the model at `path` into a model folder `out`: a Hugging Face folder, or a llama2.c `.bin` with its `tok*.bin`
+/// beside it (the file or its folder). Weights become f32.
+///
+/// # Errors
+/// When nothing importable is there, or it is damaged.
+pub fn import(path: &Path, out: &Path) -> Result<Imported> {
+    let file = fs::metadata(path).map_err(nuwa_files::Error::read(path))?.is_file();
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if file && name.ends_with(".bin") {
+        return import_llama2c(path, out);
+    }
+    if file {
+        let reason = "it is a file that does not end in .bin; give the folder that it lies in".into();
+        return Err(Error::UnknownForm { path: path.to_path_buf(), reason });
+    }
+    match llama2c_in(path)? {
+        Some(file) if !path.join(CONFIG).exists() => import_llama2c(&file, out),
+        _ => copy(path, out),
+    }
+}
+
+/// Writes the model folder `folder` to `out` in Hugging Face's layout: safetensors of f32, configuration, tokenizer,
+/// model card.
+///
+/// # Errors
+/// When `folder` is no model folder or is damaged, or `out` cannot be written.
+pub fn export(folder: &Path, out: &Path) -> Result<Imported> {
+    let exported = copy(folder, out)?;
+    let card = folder.join(MODEL_CARD);
+    if card.exists() {
+        nuwa_files::write_atomically(&out.join(MODEL_CARD), &nuwa_files::read(&card)?)?;
+    }
+    Ok(exported)
+}
+
+fn copy(folder: &Path, out: &Path) -> Result<Imported> {
+    let model = load_model(folder)?;
+    let tokenizer = match Tokenizer::load(folder) {
+        Err(nuwa_tokenizer::Error::NoTokenizer { .. }) => None,
+        loaded => Some(loaded?),
+    };
+    let generation = folder.join(GENERATION_CONFIG);
+    let generation: Option<Value> =
+        if generation.exists() { Some(nuwa_files::read_json(&generation)?) } else { None };
+    let written = write(model.as_ref(), tokenizer.as_ref(), folder, out)?;
+    if let Some(generation) = generation {
+        nuwa_files::write_json(&out.join(GENERATION_CONFIG), &generation)?;
+    }
+    Ok(written)
+}
+
+fn import_llama2c(path: &Path, out: &Path) -> Result<Imported> {
+    let opened = Llama2c::open(path)?;
+    let vocabulary = vocabulary_beside(path, opened.vocabulary())?;
+    let tokenizer = Tokenizer::load(&vocabulary)?;
+    write(opened.model()?.as_ref(), Some(&tokenizer), &vocabulary, out)
+}
+
+/// Writes model and tokenizer, which was read from `source`.
+fn write(
+    model: &dyn LanguageModel,
+    tokenizer: Option<&Tokenizer>,
+    source: &Path,
+    out: &Path,
+) -> Result<Imported> {
+    if let Some(ids) = tokenizer.map(Tokenizer::vocab_size).filter(|&ids| ids > model.vocabulary()) {
+        return Err(Error::Vocabulary {
+            path: source.to_path_buf(),
+            tokenizer: ids,
+            model: model.vocabulary(),
+        });
+    }
+    if let Some(tokenizer) = tokenizer {
+        tokenizer.save(out)?;
+    }
+    save_model(model, out)?;
+    Ok(Imported { parameters: model.parameters().count(), tokenizer: tokenizer.map(Tokenizer::vocab_size) })
+}
+
+fn is_vocabulary(name: &str) -> bool {
+    name.starts_with("tok") && name.ends_with(".bin")
+}
+
+/// The names of the `.bin` files in `folder`, sorted.
+fn bin_files(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))? {
+        let entry = entry.map_err(nuwa_files::Error::read(folder))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| name.ends_with(".bin"));
+    names.sort();
+    Ok(names)
+}
+
+/// The one llama2.c model in `folder`, where there is exactly one with a vocabulary beside it.
+fn llama2c_in(folder: &Path) -> Result<Option<PathBuf>> {
+    let (vocabularies, models): (Vec<_>, Vec<_>) =
+        bin_files(folder)?.into_iter().partition(|name| is_vocabulary(name));
+    Ok(match &models[..] {
+        [model] if !vocabularies.is_empty() => Some(folder.join(model)),
+        _ => None,
+    })
+}
+
+/// The vocabulary of `ids` pieces beside a llama2.c model: named after its size, or the only one.
+fn vocabulary_beside(path: &Path, ids: usize) -> Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found = bin_files(folder)?;
+    found.retain(|name| is_vocabulary(name));
+    let named = [format!("tok{ids}.bin"), "tokenizer.bin".to_string()];
+    let chosen = match &found[..] {
+        [only] => Some(only),
+        several => named.iter().find(|name| several.contains(name)),
+    };
+    let missing = || Error::NoVocabulary { path: path.to_path_buf(), expected: named.join(" or ") };
+    chosen.map(|name| folder.join(name)).ok_or_else(missing)
+}

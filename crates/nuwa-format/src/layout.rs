@@ -1,0 +1,63 @@
+//! How one parameter here is spread over tensors at Hugging Face: cut by rows, and transposed where GPT-2 wants it.
+
+use std::ops::Range;
+
+use nuwa_models::TensorName;
+use nuwa_tensor::Shape;
+
+/// A tensor at Hugging Face and the part of a parameter that it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name there.
+    pub name: String,
+    /// Its shape there.
+    pub shape: Vec<usize>,
+    /// The elements of the parameter that it holds.
+    pub range: Range<usize>,
+    transposed: bool,
+}
+
+/// The tensors that the parameter `name` of `shape` is made of, in order.
+pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
+    let inner: Vec<usize> = shape.axes()[1..].to_vec();
+    let row_length: usize = inner.iter().product();
+    let mut start = 0;
+    let part = |(tensor, rows): &(String, usize)| {
+        let range = start..start + rows * row_length;
+        start = range.end;
+        let mut shape: Vec<usize> = std::iter::once(*rows).chain(inner.iter().copied()).collect();
+        if name.transposed {
+            shape.reverse();
+        }
+        Part { name: tensor.clone(), shape, range, transposed: name.transposed }
+    };
+    name.parts.iter().map(part).collect()
+}
+
+impl Part {
+    /// Its elements as they are stored there, out of all `values` of the parameter (or their gradient).
+    pub fn stored(&self, values: &[f32]) -> Vec<f32> {
+        let own = &values[self.range.clone()];
+        match self.shape[..] {
+            [columns, rows] if self.transposed => transpose(own, rows, columns),
+            _ => own.to_vec(),
+        }
+    }
+
+    /// Puts the elements `stored` there into all `values` of the parameter.
+    ///
+    /// # Panics
+    /// When `stored` does not have the elements of its shape.
+    pub fn load(&self, stored: &[f32], values: &mut [f32]) {
+        let own = &mut values[self.range.clone()];
+        match self.shape[..] {
+            [rows, columns] if self.transposed => own.copy_from_slice(&transpose(stored, rows, columns)),
+            _ => own.copy_from_slice(stored),
+        }
+    }
+}
+
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let column = |c: usize| (0..rows).map(move |r| values[r * columns + c]);
+    (0..columns).flat_map(column).collect()
+}

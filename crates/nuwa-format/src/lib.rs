@@ -1,0 +1,19 @@
+//! Model folders in Hugging Face's layout, and models of other programs turned into them.
+//!
+//! [`load_model`] and [`save_model`] read and write the weights and the configuration; [`import`] and [`export`] make a
+//! whole folder with its tokenizer. How one parameter here is spread over the tensors there is [`parts`].
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod folder;
+mod import;
+mod layout;
+mod llama2c;
+mod weights;
+
+pub use config::load_config;
+pub use error::{Error, Result};
+pub use folder::{load_model, save_model};
+pub use import::{Imported, export, import};
+pub use layout::{Part, parts};

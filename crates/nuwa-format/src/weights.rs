@@ -1,0 +1,223 @@
+//! safetensors files: an 8-byte length, a JSON header with the kind, shape and place of each tensor, then the numbers.
+//!
+//! Read one tensor at a time, so that memory holds the model and one tensor; written in the order of names.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use nuwa_files::{AtomicFile, Error as FileError};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+pub const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// Longer headers than any model has: the limit of the safetensors library.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The tensors of a model folder, in one file or in several.
+#[derive(Debug)]
+pub struct Weights {
+    path: PathBuf,
+    files: Vec<(PathBuf, File)>,
+    tensors: BTreeMap<String, Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: usize,
+    start: u64,
+    length: usize,
+    kind: Dtype,
+    shape: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Reads the headers of the weights in `folder`, and makes sure that the files are as long as they say.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let (single, index) = (folder.join(WEIGHTS), folder.join(INDEX));
+        if single.exists() {
+            let mut weights = Self { path: single.clone(), files: Vec::new(), tensors: BTreeMap::new() };
+            weights.add_file(single)?;
+            return Ok(weights);
+        }
+        if index.exists() {
+            return Self::open_shards(index);
+        }
+        let pickled = PICKLED.iter().any(|name| folder.join(name).exists());
+        Err(Error::NotAModel { folder: folder.to_path_buf(), missing: WEIGHTS, pickled })
+    }
+
+    fn open_shards(path: PathBuf) -> Result<Self> {
+        let Index { weight_map } = nuwa_files::read_json(&path)?;
+        let mut weights = Self { path: path.clone(), files: Vec::new(), tensors: BTreeMap::new() };
+        for name in weight_map.values().collect::<BTreeSet<_>>() {
+            // A shard lies beside its index; anything else would let a model read other files.
+            if Path::new(name).file_name().is_none_or(|own| own != name.as_str()) {
+                return Err(Error::invalid(
+                    &path,
+                    format!("shard {name:?} is not the name of a file beside it"),
+                ));
+            }
+            weights.add_file(path.with_file_name(name))?;
+        }
+        match weight_map.keys().find(|tensor| !weights.tensors.contains_key(*tensor)) {
+            Some(tensor) => Err(Error::MissingTensor { path, tensor: tensor.clone() }),
+            None => Ok(weights),
+        }
+    }
+
+    fn add_file(&mut self, path: PathBuf) -> Result<()> {
+        let mut file = File::open(&path).map_err(FileError::read(&path))?;
+        let found = file.metadata().map_err(FileError::read(&path))?.len();
+        let (start, metadata) = read_header(&path, &mut file, found)?;
+        let expected = u128::from(start) + metadata.data_len() as u128;
+        if expected != u128::from(found) {
+            return Err(Error::Length { path, expected, found });
+        }
+        for (name, info) in metadata.tensors() {
+            let (first, end) = info.data_offsets;
+            let place = Place {
+                file: self.files.len(),
+                start: start + first as u64,
+                length: end - first,
+                kind: info.dtype,
+                shape: info.shape.clone(),
+            };
+            if self.tensors.insert(name.clone(), place).is_some() {
+                return Err(Error::invalid(&path, format!("tensor {name} is in another shard already")));
+            }
+        }
+        self.files.push((path, file));
+        Ok(())
+    }
+
+    /// The file that messages name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of all tensors.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor, where there is one of that name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|place| &place.shape[..])
+    }
+
+    /// The numbers of a tensor, all of them finite.
+    pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        let missing = || Error::MissingTensor { path: self.path.clone(), tensor: name.to_string() };
+        let place = self.tensors.get(name).ok_or_else(missing)?;
+        let (path, file) = &mut self.files[place.file];
+        let mut bytes = vec![0; place.length];
+        file.seek(SeekFrom::Start(place.start)).map_err(FileError::read(path))?;
+        file.read_exact(&mut bytes).map_err(FileError::read(path))?;
+        let Some(numbers) = numbers(place.kind, &bytes) else {
+            let found = format!("{:?}", place.kind);
+            return Err(Error::Kind { path: path.clone(), tensor: name.to_string(), found });
+        };
+        check_finite(path, name, &numbers)?;
+        Ok(numbers)
+    }
+}
+
+/// Where the numbers begin, and what the header says of them.
+fn read_header(path: &Path, file: &mut File, found: u64) -> Result<(u64, Metadata)> {
+    let mut length = [0; 8];
+    if found < length.len() as u64 {
+        let reason = format!("it has {found} bytes, a safetensors file has at least 8");
+        return Err(Error::invalid(path, reason));
+    }
+    file.read_exact(&mut length).map_err(FileError::read(path))?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER {
+        let reason = format!("its first 8 bytes say that its header has {length} bytes: no safetensors file");
+        return Err(Error::invalid(path, reason));
+    }
+    if 8 + length > found {
+        return Err(Error::Length { path: path.to_path_buf(), expected: u128::from(8 + length), found });
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(FileError::read(path))?;
+    let metadata = serde_json::from_slice(&header)
+        .map_err(|error| Error::invalid(path, format!("its header of {length} bytes: {error}")))?;
+    Ok((8 + length, metadata))
+}
+
+fn numbers(kind: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let words = || bytes.as_chunks::<2>().0.iter().copied();
+    match kind {
+        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()),
+        Dtype::F16 => Some(words().map(|word| f16::from_le_bytes(word).to_f32()).collect()),
+        Dtype::BF16 => Some(words().map(|word| bf16::from_le_bytes(word).to_f32()).collect()),
+        _ => None,
+    }
+}
+
+/// An error naming the first number that is NaN or infinite.
+pub fn check_finite(path: &Path, tensor: &str, numbers: &[f32]) -> Result<()> {
+    match numbers.iter().position(|number| !number.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::NotFinite {
+            path: path.to_path_buf(),
+            tensor: tensor.to_string(),
+            index,
+            value: numbers[index],
+        }),
+    }
+}
+
+/// Writes tensors of f32, given as name and shape, whose numbers `values` tells by their index in `tensors`.
+pub fn write(
+    path: &Path,
+    tensors: &[(&str, &[usize])],
+    mut values: impl FnMut(usize) -> Vec<f32>,
+) -> Result<()> {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|&index| tensors[index].0);
+    let header = header(path, order.iter().map(|&index| tensors[index]))?;
+    let mut file = AtomicFile::create(path)?;
+    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(FileError::write(path));
+    put(&(header.len() as u64).to_le_bytes())?;
+    put(&header)?;
+    for index in order {
+        let bytes: Vec<u8> = values(index).into_iter().flat_map(f32::to_le_bytes).collect();
+        put(&bytes)?;
+    }
+    Ok(file.commit()?)
+}
+
+fn header<'a>(path: &Path, tensors: impl Iterator<Item = (&'a str, &'a [usize])>) -> Result<Vec<u8>> {
+    let mut start = 0;
+    let info = |(name, shape): (&str, &[usize])| {
+        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
+        let info = TensorInfo { dtype: Dtype::F32, shape: shape.to_vec(), data_offsets: (start, end) };
+        start = end;
+        (name.to_string(), info)
+    };
+    let tensors = tensors.map(info).collect();
+    // transformers refuses files that do not name their origin.
+    let origin = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let metadata =
+        Metadata::new(Some(origin), tensors).map_err(|error| Error::invalid(path, error.to_string()))?;
+    let mut header = serde_json::to_vec(&metadata)
+        .map_err(|source| FileError::Json { path: path.to_path_buf(), source })?;
+    // The numbers begin at a multiple of 8 bytes.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    Ok(header)
+}
