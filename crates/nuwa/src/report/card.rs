@@ -22,6 +22,7 @@ pub struct Card {
     training: Vec<Fact>,
     machine: Vec<Fact>,
     scores: Vec<Score>,
+    remarks: Vec<String>,
     context_length: Option<String>,
 }
 
@@ -41,6 +42,7 @@ impl Card {
             training: cells(facts::training(run)),
             machine: cells(facts::machine(run)),
             scores: facts::scores(run),
+            remarks: facts::remarks(run),
             context_length: number(&run.config, &["/max_position_embeddings", "/n_positions"])
                 .map(|length| grouped(length as u64)),
         })

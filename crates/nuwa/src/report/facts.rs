@@ -50,16 +50,32 @@ pub fn bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
     measured.or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
 }
 
-/// The number of weights.
+/// The number of weights: as the final model holds them, else as planned.
 pub fn parameters(run: &Run) -> Option<f64> {
-    number(&run.pretrain, &["/parameters"])
-        .or_else(|| number(&run.tune, &["/parameters", "/model/parameters"]))
+    run.weights.or_else(|| number(&run.pretrain, &["/parameters"])).or_else(|| planned(run, "parameters"))
+}
+
+/// A figure of the plan, whether `tune.json` is the plan or holds it.
+pub fn planned(run: &Run, key: &str) -> Option<f64> {
+    let places = [format!("/{key}"), format!("/plan/{key}")];
+    places.iter().find_map(|place| number(&run.tune, &[place]))
+}
+
+/// A figure of the plan's prediction.
+pub fn predicted(run: &Run, key: &str) -> Option<f64> {
+    planned(run, &format!("predicted/{key}"))
+}
+
+/// Tokens in a step.
+fn batch_tokens(run: &Run) -> Option<f64> {
+    let part = |key: &str| planned(run, key);
+    part("batch_tokens").or_else(|| Some(part("context")? * part("sequences")? * part("accumulation")?))
 }
 
 /// The tokens that training saw.
 pub fn tokens(run: &Run) -> Option<f64> {
     let seen = run.metrics.steps.values().next_back().map(|step| step.tokens);
-    number(&run.pretrain, &["/tokens"]).or(seen).or_else(|| number(&run.tune, &["/tokens"]))
+    number(&run.pretrain, &["/tokens"]).or(seen).or_else(|| planned(run, "tokens"))
 }
 
 /// The time that training took.
@@ -69,13 +85,14 @@ pub fn training_seconds(run: &Run) -> Option<f64> {
 
 /// The most memory that training held.
 pub fn training_memory(run: &Run) -> Option<f64> {
-    let keys = ["/peak_memory_bytes", "/memory_bytes"];
+    let keys = ["/peak_memory_bytes", "/peak_tensor_bytes"];
     number(&run.pretrain, &keys).or_else(|| number(run.manifest("pretrain"), &keys))
 }
 
 /// "llama", "gpt2", as the model's configuration calls it.
 pub fn family(run: &Run) -> Option<&str> {
-    text(&run.config, &["/model_type"]).or_else(|| text(&run.tune, &["/model/family", "/model/model_type"]))
+    text(&run.config, &["/model_type"])
+        .or_else(|| text(&run.tune, &["/model/model_type", "/plan/model/model_type"]))
 }
 
 /// All figures of `eval/eval.json`.
@@ -99,6 +116,18 @@ fn task_scores(name: &str, task: &Value) -> Vec<Score> {
         })
     };
     metrics.filter_map(score).collect()
+}
+
+/// What a reader of the figures has to know: how the standard errors were taken, and warnings.
+pub fn remarks(run: &Run) -> Vec<String> {
+    let tasks = run.eval["tasks"].as_object().into_iter().flatten();
+    let of_task = |(name, task): (&String, &Value)| {
+        let errors =
+            text(task, &["/standard_errors"]).map(|how| format!("{}: standard errors {how}.", spaced(name)));
+        let warnings = task["warnings"].as_array().into_iter().flatten().filter_map(scalar);
+        errors.into_iter().chain(warnings).collect::<Vec<_>>()
+    };
+    tasks.flat_map(of_task).collect()
 }
 
 /// The model's shape, from its configuration.
@@ -128,15 +157,14 @@ pub fn shape(run: &Run) -> Vec<Fact> {
 /// How the model was trained, as planned.
 pub fn training(run: &Run) -> Vec<Fact> {
     let whole = |value: f64| grouped(value as u64);
-    let planned = |pointers: &[&str]| number(&run.tune, pointers);
     let steps =
-        run.metrics.steps.keys().next_back().map(|step| *step as f64).or_else(|| planned(&["/steps"]));
+        run.metrics.steps.keys().next_back().map(|step| *step as f64).or_else(|| planned(run, "steps"));
     let speed = run.metrics.median_speed();
     let rows = [
         ("Tokens", tokens(run).map(whole)),
         ("Steps", steps.map(whole)),
-        ("Tokens a step", planned(&["/batch_tokens"]).map(whole)),
-        ("Highest learning rate", planned(&["/learning_rate"]).map(numbers::value)),
+        ("Tokens a step", batch_tokens(run).map(whole)),
+        ("Highest learning rate", planned(run, "learning_rate").map(numbers::value)),
         ("Time", training_seconds(run).map(seconds)),
         ("Speed, in tokens a second", speed.map(numbers::value)),
         ("Memory", training_memory(run).map(|size| bytes(size as u64))),

@@ -1,5 +1,7 @@
 //! What a run folder holds, read leniently: a part that is absent or broken becomes a note, never a failure.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -37,6 +39,8 @@ pub struct Run {
     pub eval: Value,
     /// `model/config.json`.
     pub config: Value,
+    /// How many weights `model/model.safetensors` holds.
+    pub weights: Option<f64>,
     /// `machine.json`, or what the plan or a manifest says about the machine.
     pub machine: Value,
     /// `command.json`, or what a manifest says about the command line.
@@ -80,6 +84,7 @@ impl Run {
         run.pretrain = run.json_or_summary("pretrain", None);
         run.eval = run.json("eval/eval.json", Some("the evaluation"));
         run.config = run.json("model/config.json", Some("the final model"));
+        run.weights = count_weights(&folder.join("model/model.safetensors"));
         run.machine = run.json_or_else("machine.json", |run| match &run.tune["machine"] {
             Value::Null => run.first_in_manifests("machine"),
             machine => machine,
@@ -163,6 +168,18 @@ impl Run {
             }
         }
     }
+}
+
+/// The weights in a safetensors file, from its header alone: a length, then JSON with the shape of each tensor.
+fn count_weights(path: &Path) -> Option<f64> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let mut header = Vec::new();
+    file.take(u64::from_le_bytes(length)).read_to_end(&mut header).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    let shapes = header.as_object()?.values().filter_map(|tensor| tensor["shape"].as_array());
+    Some(shapes.map(|shape| shape.iter().filter_map(Value::as_f64).product::<f64>()).sum())
 }
 
 fn name_of(folder: &Path) -> String {

@@ -42,7 +42,7 @@ fn whole_run() -> tempfile::TempDir {
     put(
         run,
         "tune/tune.json",
-        json!({"parameters": 12345, "tokens": 2000, "steps": 3, "batch_tokens": 512, "learning_rate": 3e-4,
+        json!({"tokens": 2000, "steps": 3, "context": 128, "sequences": 2, "accumulation": 2, "learning_rate": 3e-4,
         "predicted": {"seconds": 2.0, "memory_bytes": 1e8, "bits_per_byte": 2.3, "bits_per_byte_error": 0.1}})
         .to_string(),
     );
@@ -63,6 +63,10 @@ fn whole_run() -> tempfile::TempDir {
         "metrics": {"bits_per_byte": {"value": 2.41, "stderr": 0.02}}}}})
         .to_string(),
     );
+    let header = json!({"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [100, 123], "data_offsets": [0, 49200]},
+        "b": {"dtype": "F32", "shape": [45], "data_offsets": [49200, 49380]}})
+    .to_string();
+    put(run, "model/model.safetensors", [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
     put(
         run,
         "model/config.json",
@@ -86,6 +90,7 @@ fn a_whole_run_is_on_the_page() {
         "predicted 2.30 ± 0.10",
         "0.01 worse than the error bar allows",
         "12,345",
+        "512",
         "1 rejected",
         "too short",
         "nuwa build --from &#x27;my text&#x27;",

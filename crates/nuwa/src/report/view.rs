@@ -30,6 +30,7 @@ pub struct Page {
     shape: Vec<Fact>,
     training: Vec<Fact>,
     scores: Vec<Score>,
+    remarks: Vec<String>,
     stages: Vec<StageRow>,
     total_time: Option<String>,
     recipe: Option<String>,
@@ -143,6 +144,7 @@ impl Page {
             shape: facts::shape(run),
             training: facts::training(run),
             scores: facts::scores(run),
+            remarks: facts::remarks(run),
             stages,
             total_time,
             recipe: run.recipe.clone(),
@@ -167,7 +169,6 @@ fn tiles(run: &Run) -> Vec<Tile> {
     let tile = |label, value: Option<String>, note: Option<String>| {
         Some(Tile { label, value: value?, error: String::new(), note: note.unwrap_or_default() })
     };
-    let planned = |pointer: &str| number(&run.tune, &[pointer]);
     let rounds =
         number(&run.tokenize, &["/train/tokens"]).zip(facts::tokens(run)).map(|(there, seen)| seen / there);
     let rounds = rounds.filter(|rounds| rounds.is_finite()).map(|rounds| match rounds {
@@ -181,7 +182,7 @@ fn tiles(run: &Run) -> Vec<Tile> {
         tile(
             "Training time",
             facts::training_seconds(run).map(seconds),
-            planned("/predicted/seconds").map(|time| format!("predicted {}", seconds(time))),
+            facts::predicted(run, "seconds").map(|time| format!("predicted {}", seconds(time))),
         ),
     ];
     tiles.into_iter().flatten().collect()
@@ -204,8 +205,8 @@ fn shape_note(run: &Run) -> Option<String> {
 }
 
 fn predicted_bits(run: &Run) -> Option<(f64, f64)> {
-    let error = number(&run.tune, &["/predicted/bits_per_byte_error"]).unwrap_or(0.0);
-    Some((number(&run.tune, &["/predicted/bits_per_byte"])?, error))
+    let error = facts::predicted(run, "bits_per_byte_error").unwrap_or(0.0);
+    Some((facts::predicted(run, "bits_per_byte")?, error))
 }
 
 /// Whether the prediction of the loss held.
@@ -232,7 +233,7 @@ fn plus_minus(value: String, error: String) -> String {
 }
 
 fn predictions(run: &Run) -> Vec<Prediction> {
-    let predicted = |pointer: &str| number(&run.tune, &[pointer]);
+    let predicted = |key: &str| facts::predicted(run, key);
     let row = |what, predicted: Option<f64>, measured: Option<f64>, worded: fn(f64) -> String| {
         let predicted = predicted?;
         Some(Prediction {
@@ -243,10 +244,8 @@ fn predictions(run: &Run) -> Vec<Prediction> {
         })
     };
     let mut rows = vec![
-        row("Time to train", predicted("/predicted/seconds"), facts::training_seconds(run), seconds),
-        row("Memory", predicted("/predicted/memory_bytes"), facts::training_memory(run), |size| {
-            bytes(size as u64)
-        }),
+        row("Time to train", predicted("seconds"), facts::training_seconds(run), seconds),
+        row("Memory", predicted("memory_bytes"), facts::training_memory(run), |size| bytes(size as u64)),
     ];
     rows.push(predicted_bits(run).map(|(predicted, error)| {
         let measured = facts::bits_per_byte(run);
