@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
 
@@ -36,6 +38,15 @@ pub enum Finish {
 }
 
 impl Engine {
+    /// Reads the model folder `folder`: configuration, weights and tokenizer.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the files do not belong together.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let model = nuwa_format::load_model(folder)?;
+        Self::new(model, Tokenizer::load(folder)?)
+    }
+
     /// Puts a model and its tokenizer together.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 /// What can go wrong when a model writes or scores text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The model's folder is none, or is damaged.
+    #[error(transparent)]
+    Format(#[from] nuwa_format::Error),
     /// The model refused its input.
     #[error("the model failed: {0}")]
     Model(#[from] nuwa_tensor::Error),
@@ -66,6 +69,7 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Format(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
             Self::Model(_) | Self::Setting { .. } | Self::Window { .. } => return None,
             Self::PromptTooLong { tokens, context } => {

@@ -2,5 +2,6 @@
 
 mod generate;
 mod likelihood;
+mod loaded;
 mod sampling;
 mod support;
