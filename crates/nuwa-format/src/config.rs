@@ -75,8 +75,22 @@ fn typed<T: DeserializeOwned>(path: &Path, value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let field = error.path().to_string();
         let place = if field == "." { String::new() } else { format!("{field}: ") };
-        Error::config(path, format!("{place}{}", error.inner()))
+        Error::config(path, format!("{place}{}", in_words(&error.inner().to_string())))
     })
+}
+
+/// serde's message without the names of Rust's number types.
+fn in_words(message: &str) -> String {
+    let mut message = message.to_string();
+    for (kind, words) in [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+    ] {
+        message = message.replace(kind, words);
+    }
+    message
 }
 
 /// Writes `config.json` and `generation_config.json`.
