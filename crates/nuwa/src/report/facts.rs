@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::numbers;
 use super::run::{Run, number, text};
-use crate::numbers::{bytes, grouped, seconds};
+use crate::numbers::{bytes, grouped, rounded, seconds};
 
 /// A name with its value, both ready to read.
 #[derive(Debug, Clone, Serialize)]
@@ -161,16 +161,37 @@ pub fn training(run: &Run) -> Vec<Fact> {
         run.metrics.steps.keys().next_back().map(|step| *step as f64).or_else(|| planned(run, "steps"));
     let speed = run.metrics.median_speed();
     let rows = [
+        ("Asked for", goal(run)),
+        ("Pilot run", pilot(run)),
         ("Tokens", tokens(run).map(whole)),
         ("Steps", steps.map(whole)),
         ("Tokens a step", batch_tokens(run).map(whole)),
+        ("Tokens a sequence", planned(run, "context").map(whole)),
         ("Highest learning rate", planned(run, "learning_rate").map(numbers::value)),
+        ("Dropout", planned(run, "dropout").map(numbers::value)),
         ("Time", training_seconds(run).map(seconds)),
         ("Speed, in tokens a second", speed.map(numbers::value)),
         ("Memory", training_memory(run).map(|size| bytes(size as u64))),
         ("Seed", scalar(run.first_in_manifests("seed"))),
     ];
     rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
+}
+
+/// What the user asked the plan for.
+fn goal(run: &Run) -> Option<String> {
+    if let Some(time) = planned(run, "goal/seconds") {
+        return Some(format!("{} of training", seconds(time)));
+    }
+    let (parameters, tokens) = (planned(run, "goal/sizes/parameters")?, planned(run, "goal/sizes/tokens")?);
+    Some(format!("{} parameters, {} tokens", rounded(parameters), rounded(tokens)))
+}
+
+/// What was tried on this machine before the plan was made.
+fn pilot(run: &Run) -> Option<String> {
+    let figure = |key: &str| planned(run, &format!("pilot/{key}"));
+    let steps = format!("{} steps in {}", figure("steps")?, seconds(figure("seconds")?));
+    let reached = figure("bits_per_byte").map(|bits| format!(", down to {bits:.2} bits per byte"));
+    Some(steps + &reached.unwrap_or_default())
 }
 
 /// The text it was trained on, in numbers.

@@ -43,7 +43,8 @@ fn whole_run() -> tempfile::TempDir {
         run,
         "tune/tune.json",
         json!({"tokens": 2000, "steps": 3, "context": 128, "sequences": 2, "accumulation": 2, "learning_rate": 3e-4,
-        "predicted": {"seconds": 2.0, "memory_bytes": 1e8, "bits_per_byte": 2.3, "bits_per_byte_error": 0.1}})
+        "goal": {"seconds": 60.0}, "pilot": {"steps": 30, "seconds": 4.0, "bits_per_byte": 3.5},
+            "predicted": {"seconds": 2.0, "memory_bytes": 1e8, "bits_per_byte": 2.3, "bits_per_byte_error": 0.1}})
         .to_string(),
     );
     put(
@@ -90,6 +91,8 @@ fn a_whole_run_is_on_the_page() {
         "predicted 2.30 ± 0.10",
         "0.01 worse than the error bar allows",
         "12,345",
+        "1m of training",
+        "30 steps in 4.0s, down to 3.50 bits per byte",
         "512",
         "1 rejected",
         "too short",
