@@ -66,7 +66,11 @@ fn write_block(file: &mut AtomicFile, block: &[f32]) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When the file is there but is not a whole checkpoint for this model.
-pub fn load(path: &Path, fingerprint: &str, model: &dyn LanguageModel) -> Result<Option<(Header, AdamWState)>> {
+pub fn load(
+    path: &Path,
+    fingerprint: &str,
+    model: &dyn LanguageModel,
+) -> Result<Option<(Header, AdamWState)>> {
     if !path.exists() {
         return Ok(None);
     }

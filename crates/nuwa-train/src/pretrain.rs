@@ -11,7 +11,8 @@ use crate::checkpoint::{self, Header};
 use crate::metrics::MetricsFile;
 use crate::plan::Plan;
 use crate::{
-    Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer, ValidationLine, validate,
+    Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer, ValidationLine,
+    validate,
 };
 
 /// One pretraining run.
@@ -113,7 +114,8 @@ impl<'a> Run<'a> {
         let metrics = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
         let end_of_text = job.end_of_text.filter(|_| job.settings.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
-        let trainer = Trainer::new(model, optimizer, schedule(plan, job.settings), sizes, end_of_text, job.seed);
+        let trainer =
+            Trainer::new(model, optimizer, schedule(plan, job.settings), sizes, end_of_text, job.seed);
         Ok(Self {
             job,
             trainer,
@@ -201,7 +203,12 @@ impl<'a> Run<'a> {
             elements: self.trainer.model.parameters().values().len(),
             optimizer_steps: self.trainer.optimizer.state().steps,
         };
-        checkpoint::save(&checkpoint_path(self.job.out), &header, &*self.trainer.model, &self.trainer.optimizer)?;
+        checkpoint::save(
+            &checkpoint_path(self.job.out),
+            &header,
+            &*self.trainer.model,
+            &self.trainer.optimizer,
+        )?;
         self.saved = Instant::now();
         self.report(hooks, TrainEvent::Saved { step: self.step })
     }
@@ -262,4 +269,3 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
     }
     Ok(nuwa_files::hash_bytes(serde_json::Value::from(parts).to_string().as_bytes()))
 }
-

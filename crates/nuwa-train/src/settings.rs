@@ -96,7 +96,8 @@ impl Default for PretrainSettings {
 impl PretrainSettings {
     /// Whether each value lies in its range.
     pub(crate) fn check(&self) -> Result<()> {
-        let share = |name, value: f64| ensure((0.0..=1.0).contains(&value), name, value, "a share from 0 to 1");
+        let share =
+            |name, value: f64| ensure((0.0..=1.0).contains(&value), name, value, "a share from 0 to 1");
         share("pretrain.warmup", self.warmup)?;
         share("pretrain.decay", self.decay)?;
         share("pretrain.floor", f64::from(self.floor))?;
@@ -106,11 +107,20 @@ impl PretrainSettings {
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
-        ensure(self.micro_batch_tokens > 0, "pretrain.micro_batch_tokens", self.micro_batch_tokens, "at least 1")
+        ensure(
+            self.micro_batch_tokens > 0,
+            "pretrain.micro_batch_tokens",
+            self.micro_batch_tokens,
+            "at least 1",
+        )
     }
 }
 
 /// An error about `name` unless `holds`.
 pub(crate) fn ensure(holds: bool, name: &'static str, value: impl ToString, expected: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::Setting { name, value: value.to_string(), expected: expected.into() }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Setting { name, value: value.to_string(), expected: expected.into() })
+    }
 }

@@ -45,7 +45,16 @@ impl Trainer {
         seed: u64,
     ) -> Self {
         let random = Random::new(seed).named("dropout");
-        Self { model, optimizer, schedule, sequences, accumulation, end_of_text, random, tape: Tape::training() }
+        Self {
+            model,
+            optimizer,
+            schedule,
+            sequences,
+            accumulation,
+            end_of_text,
+            random,
+            tape: Tape::training(),
+        }
     }
 
     /// Does step `step` (counted from 0) with the samples that belong to it. Accumulated passes weigh each token alike,

@@ -1,0 +1,280 @@
+//! From a budget to what is trained: size, tokens, batch, learning rate, and what is to be expected of them.
+//!
+//! A budget in time becomes a budget in floating-point operations through the measured speed of this machine. How it is
+//! split between size and tokens depends on how much text there is ([`sizes::split`]). A pilot run of the chosen model on
+//! the real text then gives its real speed and its real loss curve, from which the number of steps and the expected loss
+//! follow ([`law`]).
+
+pub mod law;
+mod pilot;
+pub mod shape;
+pub mod sizes;
+
+use std::path::Path;
+
+use nuwa_data::shards::{Part, Shards};
+use nuwa_models::ModelConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ModelSettings, PretrainSettings, Result};
+use pilot::Pilot;
+
+/// What the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// As good as it gets in this many seconds of training on this machine.
+    Seconds(f64),
+    /// About this many weights and tokens, the same on every machine.
+    Sizes {
+        /// Weights, the embedding included.
+        parameters: u64,
+        /// Tokens to train on, repetitions included.
+        tokens: u64,
+    },
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The folder of the shards.
+    pub shards: &'a Path,
+    /// The size of the tokenizer's vocabulary.
+    pub vocabulary: usize,
+    /// The token that ends documents.
+    pub end_of_text: Option<u32>,
+    /// What is asked for.
+    pub goal: Goal,
+    /// Choices of the user on the model.
+    pub model: &'a ModelSettings,
+    /// Choices of the user on the training.
+    pub pretrain: &'a PretrainSettings,
+    /// Bytes of memory that may be used, where that is known.
+    pub memory: Option<u64>,
+    /// Decides the pilot's weights and data.
+    pub seed: u64,
+}
+
+/// What is trained, and what is expected of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The model.
+    pub model: ModelConfig,
+    /// Its weights.
+    pub parameters: u64,
+    /// Tokens to train on, repetitions included.
+    pub tokens: u64,
+    /// How often the text is repeated.
+    pub epochs: f64,
+    /// Tokens a sequence.
+    pub context: usize,
+    /// Sequences that go through the model at one time.
+    pub sequences: usize,
+    /// Such passes a step.
+    pub accumulation: usize,
+    /// All steps.
+    pub steps: u64,
+    /// Highest learning rate.
+    pub learning_rate: f32,
+    /// Share of activations dropped.
+    pub dropout: f32,
+    /// What the user asked for.
+    pub goal: Goal,
+    /// What is expected.
+    pub predicted: Prediction,
+    /// What was tried to know it.
+    pub pilot: Option<PilotResult>,
+}
+
+/// What a plan expects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Bytes of memory at the peak.
+    pub memory_bytes: u64,
+    /// Bits a byte on held-back text.
+    pub bits_per_byte: Option<f64>,
+    /// Half the width of the range that should hold it in two cases of three.
+    pub bits_per_byte_error: Option<f64>,
+}
+
+/// What the pilot run found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PilotResult {
+    /// Steps it did.
+    pub steps: u64,
+    /// Tokens it saw.
+    pub tokens: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Its speed after warm-up.
+    pub tokens_per_second: f64,
+    /// Its loss at the end, smoothed, in nats a token.
+    pub loss: f64,
+    /// The same in bits a byte.
+    pub bits_per_byte: f64,
+}
+
+impl Plan {
+    /// Tokens a step.
+    pub fn batch_tokens(&self) -> u64 {
+        (self.context * self.sequences * self.accumulation) as u64
+    }
+
+    /// The part of the plan that decides the weights.
+    pub(crate) fn what_is_trained(&self) -> serde_json::Value {
+        serde_json::json!([
+            self.model,
+            self.context,
+            self.sequences,
+            self.accumulation,
+            self.steps,
+            self.learning_rate,
+            self.dropout
+        ])
+    }
+}
+
+/// Share of the time that the pilot may take, and its bounds in seconds.
+const PILOT_SHARE: f64 = 0.04;
+const PILOT_SECONDS: [f64; 2] = [1.0, 120.0];
+
+/// Share of the time for validations, samples and checkpoints during training.
+const ASIDE_SHARE: f64 = 0.03;
+
+/// The least training worth doing, in seconds.
+const SHORTEST: f64 = 5.0;
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the text is too short, the budget too small, a setting out of range, or the memory too small.
+pub fn make(request: &Request<'_>) -> Result<Plan> {
+    request.pretrain.check()?;
+    let shards = Shards::open(request.shards, Part::Train)?;
+    let text = Text { tokens: shards.tokens(), bytes: shards.bytes() };
+    let plan = match request.goal {
+        Goal::Sizes { parameters, tokens } => for_sizes(request, text, parameters, tokens)?,
+        Goal::Seconds(seconds) => for_seconds(request, text, seconds)?,
+    };
+    check_memory(&plan, request.memory)?;
+    Ok(plan)
+}
+
+/// How much text there is to train on.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    tokens: u64,
+    bytes: u64,
+}
+
+impl Text {
+    fn bits_per_byte(&self, loss: f64) -> f64 {
+        loss / std::f64::consts::LN_2 * self.tokens as f64 / self.bytes.max(1) as f64
+    }
+}
+
+/// The plan does not depend on the machine; the few steps that are tried only say how long it will take.
+fn for_sizes(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
+    let mut plan = draft(request, text, parameters, tokens)?;
+    let mut pilot = Pilot::start(request, &plan)?;
+    pilot.run_steps(3)?;
+    expect(&mut plan, &pilot, text);
+    Ok(plan)
+}
+
+fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> {
+    if seconds < SHORTEST {
+        return Err(Error::Budget { left: seconds });
+    }
+    let pilot_seconds = (seconds * PILOT_SHARE).clamp(PILOT_SECONDS[0], PILOT_SECONDS[1]);
+    let training_seconds = (seconds - 1.5 * pilot_seconds) * (1.0 - ASIDE_SHARE);
+
+    // The speed of some model of about the right size, then of the right one: speed grows with size.
+    let mut operations = 5e10 * seconds;
+    let mut rate = 0.0;
+    for _ in 0..2 {
+        let [parameters, tokens] = sizes::split(operations, text.tokens);
+        let guess = draft(request, text, parameters, tokens)?;
+        let mut pilot = Pilot::start(request, &guess)?;
+        pilot.run_steps(3)?;
+        rate = pilot.tokens_per_second() * shape::operations_per_token(&guess.model);
+        operations = rate * training_seconds;
+    }
+    debug_assert!(rate > 0.0);
+
+    let [parameters, tokens] = sizes::split(operations, text.tokens);
+    let mut plan = draft(request, text, parameters, tokens)?;
+    let mut pilot = Pilot::start(request, &plan)?;
+    pilot.run_seconds(pilot_seconds)?;
+    set_tokens(&mut plan, request, text, (pilot.tokens_per_second() * training_seconds) as u64);
+    expect(&mut plan, &pilot, text);
+    Ok(plan)
+}
+
+/// A plan for these sizes, without expectations.
+fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
+    let model =
+        shape::model(request.model, parameters, request.vocabulary, request.end_of_text, text.tokens)?;
+    let parameters = shape::parameters(&model);
+    let mut plan = Plan {
+        context: model.context(),
+        parameters,
+        learning_rate: request.pretrain.learning_rate.unwrap_or_else(|| sizes::learning_rate(parameters)),
+        model,
+        tokens: 0,
+        epochs: 0.0,
+        sequences: 1,
+        accumulation: 1,
+        steps: 0,
+        dropout: 0.0,
+        goal: request.goal,
+        predicted: Prediction {
+            seconds: 0.0,
+            memory_bytes: 0,
+            bits_per_byte: None,
+            bits_per_byte_error: None,
+        },
+        pilot: None,
+    };
+    set_tokens(&mut plan, request, text, tokens);
+    Ok(plan)
+}
+
+/// Fits batch, steps and dropout to a number of tokens.
+fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
+    let wanted = request.pretrain.batch_tokens.unwrap_or_else(|| sizes::batch_tokens(tokens));
+    let sequences = (wanted / plan.context as u64).max(1) as usize;
+    let at_once = (request.pretrain.micro_batch_tokens as usize / plan.context).clamp(1, sequences);
+    plan.accumulation = sequences.div_ceil(at_once);
+    plan.sequences = sequences.div_ceil(plan.accumulation);
+    plan.steps = (tokens / plan.batch_tokens()).max(1);
+    plan.tokens = plan.steps * plan.batch_tokens();
+    plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
+    plan.dropout = request.pretrain.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
+}
+
+fn expect(plan: &mut Plan, pilot: &Pilot, text: Text) {
+    let result = pilot.result(text);
+    let seconds = plan.tokens as f64 / result.tokens_per_second / (1.0 - ASIDE_SHARE);
+    let expected = law::extrapolate(&result, plan.tokens, text.tokens);
+    plan.predicted = Prediction {
+        seconds,
+        memory_bytes: pilot.peak_bytes() + shape::state_bytes(plan.parameters),
+        bits_per_byte: expected.map(|value| value.bits_per_byte),
+        bits_per_byte_error: expected.map(|value| value.error),
+    };
+    plan.pilot = Some(result);
+}
+
+fn check_memory(plan: &Plan, memory: Option<u64>) -> Result<()> {
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    match memory {
+        Some(available) if plan.predicted.memory_bytes > available => Err(Error::Memory {
+            needed: gigabytes(plan.predicted.memory_bytes),
+            available: gigabytes(available),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,90 @@
+use std::time::Instant;
+
+use nuwa_data::shards::{Part, Shards};
+use nuwa_nn::{AdamW, Schedule, ScheduleKind};
+
+use super::{PilotResult, Plan, Request, Text};
+use crate::{Loader, Result, Trainer};
+
+/// Steps that fill caches and buffers and are not counted.
+const WARM_UP: usize = 1;
+
+/// Steps over which the learning rate of a pilot rises.
+const RISE: u64 = 10;
+
+/// A short training run of a planned model on the real text.
+pub(super) struct Pilot {
+    trainer: Trainer,
+    loader: Loader,
+    batch_tokens: u64,
+    /// Loss and seconds of each step.
+    steps: Vec<(f32, f64)>,
+}
+
+impl Pilot {
+    pub fn start(request: &Request<'_>, plan: &Plan) -> Result<Self> {
+        let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
+        let mut model = nuwa_models::build(&plan.model, request.seed)?;
+        model.set_dropout(plan.dropout);
+        let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
+        let peak = plan.learning_rate;
+        // Far more steps than it will do: the rate rises and stays.
+        let schedule = Schedule {
+            kind: ScheduleKind::WarmupStableDecay,
+            peak,
+            floor: 1.0,
+            warmup: RISE,
+            decay: 0,
+            steps: u64::MAX,
+        };
+        let end_of_text = request.end_of_text.filter(|_| request.pretrain.document_boundaries);
+        let sizes = [plan.sequences, plan.accumulation];
+        let trainer = Trainer::new(model, optimizer, schedule, sizes, end_of_text, request.seed);
+        Ok(Self { trainer, loader, batch_tokens: plan.batch_tokens(), steps: Vec::new() })
+    }
+
+    pub fn run_steps(&mut self, count: usize) -> Result<()> {
+        (0..count).try_for_each(|_| self.step())
+    }
+
+    pub fn run_seconds(&mut self, seconds: f64) -> Result<()> {
+        let began = Instant::now();
+        self.run_steps(WARM_UP + 2)?;
+        while began.elapsed().as_secs_f64() < seconds {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let outcome = self.trainer.step(&self.loader, self.steps.len() as u64)?;
+        self.steps.push((outcome.loss, began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// From the median step, so that a hiccup of the machine does not count.
+    pub fn tokens_per_second(&self) -> f64 {
+        let mut seconds: Vec<f64> = self.steps.iter().skip(WARM_UP).map(|step| step.1).collect();
+        seconds.sort_by(f64::total_cmp);
+        self.batch_tokens as f64 / seconds[seconds.len() / 2]
+    }
+
+    pub fn peak_bytes(&self) -> u64 {
+        self.trainer.peak_bytes() as u64
+    }
+
+    pub fn result(&self, text: Text) -> PilotResult {
+        let count = self.steps.len();
+        let last = &self.steps[count - (count / 4).max(1)..];
+        let loss = last.iter().map(|step| f64::from(step.0)).sum::<f64>() / last.len() as f64;
+        PilotResult {
+            steps: count as u64,
+            tokens: count as u64 * self.batch_tokens,
+            seconds: self.steps.iter().map(|step| step.1).sum(),
+            tokens_per_second: self.tokens_per_second(),
+            loss,
+            bits_per_byte: text.bits_per_byte(loss),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! From a number of weights to width, depth and heads.
+
+use nuwa_models::ModelConfig;
+use nuwa_models::gpt2::{Gelu, Gpt2Config};
+use nuwa_models::llama::LlamaConfig;
+
+use crate::settings::ensure;
+use crate::{Family, ModelSettings, Result};
+
+/// Width a block: deeper and narrower is slower, shallower and wider learns less.
+const WIDTH_PER_LAYER: usize = 56;
+
+/// Widths are multiples of this, which fills vectors and tiles.
+const WIDTH_STEP: usize = 32;
+
+/// The model of the settings; what they leave open is chosen so that it has about `parameters` weights.
+///
+/// # Errors
+/// When the settings make no model.
+pub fn model(
+    settings: &ModelSettings,
+    parameters: u64,
+    vocabulary: usize,
+    end_of_text: Option<u32>,
+    text_tokens: u64,
+) -> Result<ModelConfig> {
+    let widths = match settings.width {
+        Some(width) => vec![width],
+        None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
+    };
+    let mut best: Option<(u64, ModelConfig)> = None;
+    for width in widths {
+        let config = of_width(settings, width, parameters, vocabulary, end_of_text, text_tokens)?;
+        let distance = self::parameters(&config).abs_diff(parameters);
+        if best.as_ref().is_none_or(|(least, _)| distance < *least) {
+            best = Some((distance, config));
+        }
+    }
+    let (_, config) = best.expect("there is at least one width");
+    config.validate()?;
+    Ok(config)
+}
+
+fn of_width(
+    settings: &ModelSettings,
+    width: usize,
+    parameters: u64,
+    vocabulary: usize,
+    end_of_text: Option<u32>,
+    text_tokens: u64,
+) -> Result<ModelConfig> {
+    ensure(width > 0, "model.width", width, "at least 1")?;
+    let layers = settings.layers.unwrap_or_else(|| ((width + WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
+    let heads = settings.heads.unwrap_or_else(|| heads(width));
+    ensure(heads > 0 && width.is_multiple_of(heads), "model.heads", heads, "a divisor of the width")?;
+    let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
+    ensure(context >= 8, "model.context", context, "at least 8")?;
+    Ok(match settings.family {
+        Family::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
+            vocab_size: vocabulary,
+            n_positions: context,
+            n_embd: width,
+            n_layer: layers,
+            n_head: heads,
+            n_inner: None,
+            activation_function: Gelu::Tanh,
+            layer_norm_epsilon: 1e-5,
+            initializer_range: 0.02,
+            tie_word_embeddings: !settings.untied_head,
+            bos_token_id: end_of_text,
+            eos_token_id: end_of_text,
+        }),
+        Family::Llama => ModelConfig::Llama(LlamaConfig {
+            vocab_size: vocabulary,
+            hidden_size: width,
+            // Two thirds of four times the width, so that three matrices weigh what two did (Shazeer 2020).
+            intermediate_size: (8 * width / 3).next_multiple_of(WIDTH_STEP),
+            num_hidden_layers: layers,
+            num_attention_heads: heads,
+            num_key_value_heads: settings.kv_heads.unwrap_or(heads),
+            head_dim: width / heads,
+            max_position_embeddings: context,
+            rms_norm_eps: 1e-5,
+            rope_theta: 10_000.0,
+            rope_scaling: None,
+            attention_bias: false,
+            mlp_bias: false,
+            tie_word_embeddings: !settings.untied_head,
+            initializer_range: 0.02,
+            bos_token_id: end_of_text,
+            eos_token_id: end_of_text,
+        }),
+    })
+}
+
+/// Heads of 32 features in narrow models, 64 in wide ones.
+fn heads(width: usize) -> usize {
+    let head_dim = if width < 512 { 32 } else { 64 };
+    (width / head_dim).max(1)
+}
+
+/// Longer texts for larger models, but never longer than an eighth of the corpus.
+fn context(parameters: u64, text_tokens: u64) -> usize {
+    let wanted = match parameters {
+        0..300_000 => 128,
+        300_000..20_000_000 => 256,
+        20_000_000..100_000_000 => 512,
+        _ => 1024,
+    };
+    let most = (text_tokens / 8).max(8) as usize;
+    wanted.min(if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 })
+}
+
+/// The number of weights of a model.
+pub fn parameters(config: &ModelConfig) -> u64 {
+    let count = match config {
+        ModelConfig::Gpt2(c) => {
+            let head = if c.tie_word_embeddings { 0 } else { c.vocab_size * c.n_embd };
+            let block = 4 * c.n_embd * c.n_embd + 2 * c.n_embd * c.inner() + 9 * c.n_embd + c.inner();
+            (c.vocab_size + c.n_positions + 2) * c.n_embd + head + c.n_layer * block
+        }
+        ModelConfig::Llama(c) => {
+            let (width, heads) = (c.hidden_size, c.heads());
+            let head = if c.tie_word_embeddings { 0 } else { c.vocab_size * width };
+            let attention = width * heads.width() + heads.query_width() * width;
+            let block = attention + 3 * width * c.intermediate_size + 2 * width;
+            (c.vocab_size + 1) * width + head + c.num_hidden_layers * block
+        }
+    };
+    count as u64
+}
+
+/// Floating-point operations of one training step for each token: 6 a weight, and causal attention's
+/// `6 layers width context`.
+pub fn operations_per_token(config: &ModelConfig) -> f64 {
+    let (layers, width) = match config {
+        ModelConfig::Gpt2(c) => (c.n_layer, c.n_embd),
+        ModelConfig::Llama(c) => (c.num_hidden_layers, c.heads().query_width()),
+    };
+    6.0 * (parameters(config) as f64 + (layers * width * config.context()) as f64)
+}
+
+/// Bytes of weights, gradients and the two means of AdamW, and of the program itself.
+pub fn state_bytes(parameters: u64) -> u64 {
+    16 * parameters + 40_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_equal_those_of_the_built_models() {
+        for family in [Family::Llama, Family::Gpt2] {
+            for untied_head in [false, true] {
+                let settings = ModelSettings { family, untied_head, ..ModelSettings::default() };
+                let config = model(&settings, 400_000, 500, Some(0), 1_000_000).unwrap();
+                let built = nuwa_models::build(&config, 1).unwrap();
+                assert_eq!(parameters(&config), built.parameters().count() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_size_is_met_within_a_fifth() {
+        for wanted in [300_000, 1_000_000, 3_000_000, 30_000_000, 124_000_000] {
+            let config = model(&ModelSettings::default(), wanted, 2048, None, 100_000_000).unwrap();
+            let ratio = parameters(&config) as f64 / wanted as f64;
+            assert!((0.8..1.25).contains(&ratio), "{wanted}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn a_setting_out_of_range_is_named() {
+        let settings = ModelSettings { width: Some(100), heads: Some(3), ..ModelSettings::default() };
+        let error = model(&settings, 1_000_000, 500, None, 1000).unwrap_err();
+        assert_eq!(error.to_string(), "model.heads = 3: expected a divisor of the width");
+    }
+}

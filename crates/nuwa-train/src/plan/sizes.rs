@@ -1,0 +1,95 @@
+//! Rules of thumb that turn a budget and a corpus into sizes, each with where it comes from.
+
+/// Tokens a weight when text is plentiful: Hoffmann et al., "Training Compute-Optimal Large Language Models" (2022).
+const TOKENS_PER_PARAMETER: f64 = 20.0;
+
+/// Repetitions that are as good as new text: Muennighoff et al., "Scaling Data-Constrained Language Models" (2023).
+const FREE_EPOCHS: f64 = 4.0;
+
+/// Where scarce text is used up: repetitions, and weights a token of text. Found by trial on a corpus of 1 MB.
+const SCARCE_EPOCHS: f64 = 10.0;
+const SCARCE_PARAMETERS: f64 = 8.0;
+
+/// Weights and tokens for so many floating-point operations, when there are `text` tokens of text.
+///
+/// Training costs about 6 operations a weight and token. With plenty of text, 20 tokens a weight. Once that would repeat
+/// the text more than 4 times, further operations go into size rather than repetition, up to 10 repetitions with 8
+/// weights for each token of text; from there on into both alike.
+pub fn split(operations: f64, text: u64) -> [u64; 2] {
+    let (work, text) = (operations / 6.0, text.max(1) as f64);
+    let plenty = [(work / TOKENS_PER_PARAMETER).sqrt(), (work * TOKENS_PER_PARAMETER).sqrt()];
+    let free = [FREE_EPOCHS * text / TOKENS_PER_PARAMETER, FREE_EPOCHS * text];
+    let scarce = [SCARCE_PARAMETERS * text, SCARCE_EPOCHS * text];
+    let [free_work, scarce_work] = [free[0] * free[1], scarce[0] * scarce[1]];
+    let [parameters, tokens] = if work <= free_work {
+        plenty
+    } else if work <= scarce_work {
+        let way = (work / free_work).ln() / (scarce_work / free_work).ln();
+        let tokens = free[1] * (scarce[1] / free[1]).powf(way);
+        [work / tokens, tokens]
+    } else {
+        let more = (work / scarce_work).sqrt();
+        [scarce[0] * more, scarce[1] * more]
+    };
+    [parameters as u64, tokens as u64]
+}
+
+/// The size of the vocabulary for so many bytes of text: 2,048 for 1 MB, 8,192 for 20 MB, 32,768 from 1 GB on.
+pub fn vocabulary(bytes: u64) -> usize {
+    let wanted = 4.0 * (bytes.max(1) as f64).powf(0.45);
+    let power = 2_f64.powf(wanted.log2().round());
+    (power as usize).clamp(320, 32_768)
+}
+
+/// Tokens a step: grows with the root of the number of tokens, as the useful batch grows while the loss falls (McCandlish
+/// et al., "An Empirical Model of Large-Batch Training", 2018).
+pub fn batch_tokens(tokens: u64) -> u64 {
+    let wanted = 0.3 * (tokens as f64).sqrt();
+    (2_f64.powf(wanted.log2().round()) as u64).clamp(256, 1 << 19)
+}
+
+/// The highest learning rate: 2e-3 for 2 million weights, falling with the fourth root of the size.
+pub fn learning_rate(parameters: u64) -> f32 {
+    let rate = 2e-3 * (2e6 / parameters.max(1) as f64).powf(0.25);
+    rate.clamp(1e-4, 6e-3) as f32
+}
+
+/// The share of activations dropped: none up to two repetitions of the text, 0.05 more for each doubling.
+pub fn dropout(epochs: f64) -> f32 {
+    (0.05 * (epochs / 2.0).log2()).clamp(0.0, 0.3) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plenty_of_text_gives_twenty_tokens_a_weight() {
+        let [parameters, tokens] = split(6e15, 10_000_000_000);
+        assert!((tokens as f64 / parameters as f64 - 20.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn sizes_grow_without_jumps_and_use_the_whole_budget() {
+        let mut last = [0, 0];
+        for step in 0..400 {
+            let operations = 1e9 * 1.1_f64.powi(step);
+            let now = split(operations, 300_000);
+            assert!(now[0] >= last[0] && now[1] >= last[1], "{operations:e}: {last:?} then {now:?}");
+            let used = 6.0 * now[0] as f64 * now[1] as f64;
+            assert!(now[0] < 100 || (used / operations - 1.0).abs() < 0.05, "{operations:e}: {used:e}");
+            last = now;
+        }
+    }
+
+    #[test]
+    fn rules_give_the_values_their_docs_name() {
+        assert_eq!(vocabulary(1_000_000), 2048);
+        assert_eq!(vocabulary(20_000_000), 8192);
+        assert_eq!(vocabulary(1_500_000_000), 32_768);
+        assert_eq!(batch_tokens(3_000_000), 512);
+        assert!((learning_rate(2_000_000) - 2e-3).abs() < 1e-6);
+        assert_eq!(dropout(1.0), 0.0);
+        assert!((dropout(8.0) - 0.1).abs() < 1e-6);
+    }
+}
