@@ -3,8 +3,8 @@ use crate::Metric;
 /// The ratio of two sums over units (documents, blocks), with its standard error, in constant memory.
 ///
 /// For units with `y` and `x`, `R = sum y / sum x`, and by the delta method
-/// `stderr(R) = sqrt(n / (n - 1) sum (y - R x)^2) / sum x` (Cochran, "Sampling Techniques", 1977, chapter 6): units that
-/// hold more weigh more, and what varies is how far each is from the common ratio.
+/// `stderr(R) = sqrt(n / (n - 1) sum (y - R x)^2) / sum x` (Cochran, "Sampling Techniques", 1977, chapter 6): units
+/// that hold more weigh more, and what varies is how far each is from the common ratio.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Ratio {
     units: u64,

@@ -3,38 +3,13 @@ use std::path::Path;
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
 
-use crate::writer::Writer;
-use crate::{Error, GenerateSettings, Result, Sampler, Sequence, Window, score};
+use crate::{Error, GenerateSettings, Generation, Result, Window, continue_ids, score};
 
 /// A model with its tokenizer.
 pub struct Engine {
     model: Box<dyn LanguageModel>,
     tokenizer: Tokenizer,
     adds_beginning: bool,
-    /// Ids of the model that the tokenizer has no token for.
-    unwritable: Vec<u32>,
-}
-
-/// A text that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
-    /// The continuation, without the prompt and without a stop string.
-    pub text: String,
-    /// The ids that were chosen, those of a stop string among them, without the end of the text.
-    pub tokens: Vec<u32>,
-    /// Why it ended.
-    pub finish: Finish,
-}
-
-/// Why a text ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// The model ended it.
-    EndOfText,
-    /// It has as many tokens as were asked for.
-    Length,
-    /// A stop string came.
-    Stop,
 }
 
 impl Engine {
@@ -56,9 +31,8 @@ impl Engine {
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
-        let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
         let adds_beginning = tokenizer.adds_beginning_of_text();
-        Ok(Self { model, tokenizer, adds_beginning, unwritable })
+        Ok(Self { model, tokenizer, adds_beginning })
     }
 
     /// The model.
@@ -71,8 +45,8 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// The id that a text stands after: the tokenizer's beginning of a text where the model expects one, else the end of
-    /// the text before.
+    /// The id that a text stands after: the tokenizer's beginning of a text where the model expects one, else the end
+    /// of the text before.
     pub fn start_of_text(&self) -> Option<u32> {
         let (begin, end) = (self.tokenizer.beginning_of_text(), self.tokenizer.end_of_text());
         if self.adds_beginning { begin.or(end) } else { end.or(begin) }
@@ -113,38 +87,7 @@ impl Engine {
         settings: &GenerateSettings,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Generation> {
-        settings.check()?;
-        let mut sequence = Sequence::new(self.model(), prompt, settings.max_tokens)?;
-        let mut sampler = Sampler::new(&settings.sampling, self.model.vocabulary(), settings.seed)?;
-        sampler = sampler.without(&self.unwritable);
-        sampler.observe(prompt);
-        let mut writer = Writer::new(&self.tokenizer, prompt, &settings.stop, on_text)?;
-        let ended = self.write(&mut sequence, &mut sampler, &mut writer, settings.max_tokens)?;
-        let (text, stopped) = writer.finish();
-        let finish = if stopped { Finish::Stop } else { ended };
-        Ok(Generation { text, tokens: sequence.ids()[prompt.len()..].to_vec(), finish })
-    }
-
-    /// Writes up to `count` ids; why there are no more of them.
-    fn write(
-        &self,
-        sequence: &mut Sequence<'_>,
-        sampler: &mut Sampler,
-        writer: &mut Writer<'_>,
-        count: usize,
-    ) -> Result<Finish> {
-        for _ in 0..count {
-            let id = sampler.choose(sequence.next_scores()?.data())?;
-            if Some(id) == self.tokenizer.end_of_text() {
-                return Ok(Finish::EndOfText);
-            }
-            sequence.push(id);
-            sampler.observe(&[id]);
-            if writer.push(id)? {
-                return Ok(Finish::Stop);
-            }
-        }
-        Ok(Finish::Length)
+        continue_ids(self.model(), &self.tokenizer, prompt, settings, on_text)
     }
 
     /// The negative log-likelihood of given ids; see [`score`].

@@ -8,6 +8,7 @@
 
 mod engine;
 mod error;
+mod generate;
 mod sampler;
 mod score;
 mod sequence;
@@ -15,8 +16,9 @@ mod settings;
 mod stop;
 mod writer;
 
-pub use engine::{Engine, Finish, Generation};
+pub use engine::Engine;
 pub use error::{Error, Result};
+pub use generate::{Finish, Generation, continue_ids};
 pub use sampler::{Candidate, Sampler};
 pub use score::{Window, score};
 pub use sequence::Sequence;

@@ -1,8 +1,8 @@
 //! How well a model predicts text: bits per byte and per character, perplexity per token and per word.
 //!
 //! Each text stands after the tokenizer's end-of-text (or beginning-of-text) token, and each of its tokens is scored
-//! exactly once, given at most the model's context before it. The token that ends a text is not scored: it is no part of
-//! the text. With `L` the sum of `-ln p` over the tokens of all texts:
+//! exactly once, given at most the model's context before it. The token that ends a text is not scored: it is no part
+//! of the text. With `L` the sum of `-ln p` over the tokens of all texts:
 //!
 //! - `bits_per_byte` = `L / ln 2 / bytes of UTF-8`, `bits_per_character` = `L / ln 2 / Unicode characters`: the same
 //!   text has the same bytes whatever the tokenizer, so these compare models of different tokenizers.
@@ -11,9 +11,9 @@
 //!
 //! Texts longer than the context are scored in windows that overlap: see [`Settings::stride`].
 //!
-//! Standard errors are those of a ratio of sums over units ([`Ratio`](crate::Ratio)): over texts where there are at least
-//! [`LEAST_TEXTS`], else over blocks, the runs of tokens that one window scores. Blocks of one text are not independent, so
-//! theirs is a lower bound. For perplexities it is carried over by the slope of the exponential.
+//! Standard errors are those of a ratio of sums over units ([`Ratio`](crate::Ratio)): over texts where there are at
+//! least [`LEAST_TEXTS`], else over blocks, the runs of tokens that one window scores. Blocks of one text are not
+//! independent, so theirs is a lower bound. For perplexities it is carried over by the slope of the exponential.
 
 mod document;
 mod tally;

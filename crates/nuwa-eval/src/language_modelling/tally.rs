@@ -125,8 +125,8 @@ impl Tally {
             return format!("of a ratio of sums over {} texts", self.by_text.tokens.units());
         }
         format!(
-            "of a ratio of sums over {} blocks, as there are fewer than {LEAST_TEXTS} texts; a lower bound, for blocks of \
-             one text are not independent",
+            "of a ratio of sums over {} blocks, as there are fewer than {LEAST_TEXTS} texts; a lower bound, for \
+             blocks of one text are not independent",
             self.by_block.tokens.units()
         )
     }

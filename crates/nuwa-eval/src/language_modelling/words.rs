@@ -1,5 +1,5 @@
-/// The number of words in `text`: runs of characters between blanks, as perplexity per word is usually counted; but each
-/// Chinese character or Japanese syllable is a word by itself, and punctuation between them is none.
+/// The number of words in `text`: runs of characters between blanks, as perplexity per word is usually counted; but
+/// each Chinese character or Japanese syllable is a word by itself, and punctuation between them is none.
 ///
 /// # Examples
 ///

@@ -84,7 +84,7 @@ fn an_empty_prompt_begins_after_the_end_of_a_text() {
 fn the_end_of_text_ends_the_text() {
     let engine = engine(5);
     let end = engine.tokenizer().end_of_text().unwrap();
-    // Where the best id is the end of text, the state before it ends the text at once.
+    // Hot enough that every id comes up within some thousand choices.
     let settings = GenerateSettings {
         sampling: SamplingSettings { temperature: 3.0, ..Default::default() },
         ..sampled(4000, 0)

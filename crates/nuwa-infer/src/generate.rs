@@ -1,0 +1,70 @@
+use nuwa_models::LanguageModel;
+use nuwa_tokenizer::Tokenizer;
+
+use crate::writer::Writer;
+use crate::{GenerateSettings, Result, Sampler, Sequence};
+
+/// A text that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// The continuation, without the prompt and without a stop string.
+    pub text: String,
+    /// The ids that were chosen, those of a stop string among them, without the end of the text.
+    pub tokens: Vec<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Why a text ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model ended it.
+    EndOfText,
+    /// It has as many tokens as were asked for.
+    Length,
+    /// A stop string came.
+    Stop,
+}
+
+/// Continues `prompt`, which nothing is added to; `on_text` is given the text as it comes, in whole characters.
+///
+/// [`Engine`](crate::Engine) is the usual way here; this one is for a model that belongs to somebody else, such as a
+/// training loop.
+///
+/// # Errors
+/// When a setting makes no sense, the prompt is empty or longer than the model's context, or an id is unknown.
+pub fn continue_ids(
+    model: &dyn LanguageModel,
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    settings: &GenerateSettings,
+    on_text: &mut dyn FnMut(&str),
+) -> Result<Generation> {
+    settings.check()?;
+    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
+    let vocabulary = model.vocabulary();
+    // A model may know more ids than its tokenizer has tokens.
+    let unwritable: Vec<u32> =
+        (0..vocabulary as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
+    let mut sampler = Sampler::new(&settings.sampling, vocabulary, settings.seed)?.without(&unwritable);
+    sampler.observe(prompt);
+    let mut writer = Writer::new(tokenizer, prompt, &settings.stop, on_text)?;
+    let mut finish = Finish::Length;
+    for _ in 0..settings.max_tokens {
+        let id = sampler.choose(sequence.next_scores()?.data())?;
+        if Some(id) == tokenizer.end_of_text() {
+            finish = Finish::EndOfText;
+            break;
+        }
+        sequence.push(id);
+        sampler.observe(&[id]);
+        if writer.push(id)? {
+            break;
+        }
+    }
+    let (text, stopped) = writer.finish();
+    if stopped {
+        finish = Finish::Stop;
+    }
+    Ok(Generation { text, tokens: sequence.ids()[prompt.len()..].to_vec(), finish })
+}
