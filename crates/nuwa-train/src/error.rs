@@ -62,7 +62,7 @@ pub enum Error {
         problem: String,
     },
     /// The budget is too small for any training.
-    #[error("the budget leaves {left:.0} s for training, too little for a useful run")]
+    #[error("the budget leaves {left:.1} s for training, too little for a useful run")]
     Budget {
         /// Seconds that were left.
         left: f64,

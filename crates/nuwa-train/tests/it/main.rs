@@ -1,0 +1,267 @@
+//! Training as a whole: accumulation, resuming, refusal of NaN, the plan, and the checkpoint's format.
+
+use std::path::Path;
+
+use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
+use nuwa_models::LanguageModel;
+use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_tensor::Random;
+use nuwa_train::plan::{Goal, Plan, Request, make};
+use nuwa_train::{
+    Error, Hooks, Job, Loader, ModelSettings, PretrainSettings, TrainEvent, Trainer, checkpoint, pretrain,
+};
+
+const VOCABULARY: usize = 24;
+
+/// Documents of a language that can be learnt: each id follows from the one before it, nine times in ten.
+fn write_shards(folder: &Path, part: Part, documents: u64) {
+    let random = Random::new(9).named(part.stem());
+    let mut writer = ShardWriter::create(folder, part, IdWidth::for_vocabulary(VOCABULARY), 100_000);
+    for document in 0..documents {
+        let random = random.stream(document);
+        let mut ids = vec![1 + random.below(0, 23) as u32];
+        for index in 1..60 {
+            let last = ids[ids.len() - 1];
+            let surprise = random.below(index, 10) == 0;
+            ids.push(1 + (5 * last + if surprise { 7 } else { 0 }) % (VOCABULARY as u32 - 1));
+        }
+        ids.push(0);
+        writer.push(&ids, &"x".repeat(120)).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_shards(&folder.path().join("shards"), Part::Train, 40);
+        write_shards(&folder.path().join("shards"), Part::Validation, 5);
+        Self { folder }
+    }
+
+    fn shards(&self) -> std::path::PathBuf {
+        self.folder.path().join("shards")
+    }
+
+    fn plan(&self, settings: &PretrainSettings, tokens: u64) -> Plan {
+        let model =
+            ModelSettings { width: Some(32), layers: Some(1), context: Some(16), ..ModelSettings::default() };
+        let request = Request {
+            shards: &self.shards(),
+            vocabulary: VOCABULARY,
+            end_of_text: Some(0),
+            goal: Goal::Sizes { parameters: 10_000, tokens },
+            model: &model,
+            pretrain: settings,
+            memory: None,
+            seed: 3,
+        };
+        make(&request).unwrap()
+    }
+
+    /// Trains, stopping by a panic in the observer after `kill_at` steps.
+    fn train(&self, out: &str, settings: &PretrainSettings, kill_at: Option<u64>) -> Option<Vec<f32>> {
+        let plan = self.plan(settings, 16_000);
+        let out = self.folder.path().join(out);
+        let job =
+            Job { shards: &self.shards(), out: &out, plan: &plan, settings, end_of_text: Some(0), seed: 3 };
+        let mut observe = |event: &TrainEvent| {
+            if let (TrainEvent::Step(line), Some(kill_at)) = (event, kill_at) {
+                assert!(line.step != kill_at, "killed");
+            }
+        };
+        let run = std::panic::AssertUnwindSafe(|| {
+            let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None };
+            pretrain(&job, &mut hooks).unwrap().0.parameters().values().clone()
+        });
+        std::panic::catch_unwind(run).ok()
+    }
+}
+
+fn settings() -> PretrainSettings {
+    PretrainSettings {
+        batch_tokens: Some(64),
+        dropout: Some(0.1),
+        checkpoint_seconds: 0,
+        ..PretrainSettings::default()
+    }
+}
+
+#[test]
+fn a_killed_run_ends_with_the_same_bits() {
+    let world = World::new();
+    let whole = world.train("whole", &settings(), None).unwrap();
+    assert!(world.train("killed", &settings(), Some(40)).is_none());
+    assert!(world.train("killed", &settings(), Some(133)).is_none());
+    let resumed = world.train("killed", &settings(), None).unwrap();
+    assert!(whole == resumed, "weights differ after resuming");
+    let lines = |out: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(world.folder.path().join(out).join("metrics.jsonl")).unwrap();
+        let without_times = |line: &str| {
+            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+            for name in ["seconds", "tokens_per_second"] {
+                value.as_object_mut().unwrap().remove(name);
+            }
+            value
+        };
+        text.lines().map(without_times).collect()
+    };
+    assert_eq!(lines("whole"), lines("killed"));
+}
+
+#[test]
+fn the_loss_falls_and_metrics_say_so() {
+    let world = World::new();
+    world.train("run", &settings(), None).unwrap();
+    let text = std::fs::read_to_string(world.folder.path().join("run/metrics.jsonl")).unwrap();
+    let values: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let validations: Vec<f64> = values.iter().filter_map(|v| v["validation_loss"].as_f64()).collect();
+    assert_eq!(validations.len(), 11);
+    assert!(validations[10] < 0.8 * validations[0], "{validations:?}");
+    assert_eq!(values.iter().filter(|v| v["loss"].is_f64()).count(), 250);
+}
+
+fn trainer(world: &World, [sequences, accumulation]: [usize; 2]) -> (Trainer, Loader) {
+    let plan = world.plan(&settings(), 1000);
+    let model = nuwa_models::build(&plan.model, 5).unwrap();
+    let optimizer = AdamW::new(model.parameters(), &OptimizerSettings::default());
+    let kind = ScheduleKind::Cosine;
+    let schedule = Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 };
+    let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), 16, 3).unwrap();
+    (Trainer::new(model, optimizer, schedule, [sequences, accumulation], Some(0), 3), loader)
+}
+
+#[test]
+fn accumulation_gives_the_step_of_the_whole_batch() {
+    let world = World::new();
+    let (mut whole, loader) = trainer(&world, [6, 1]);
+    let (mut parts, _) = trainer(&world, [2, 3]);
+    for step in 0..5 {
+        let (a, b) = (whole.step(&loader, step).unwrap(), parts.step(&loader, step).unwrap());
+        assert!((a.loss - b.loss).abs() < 1e-5, "step {step}: {a:?} {b:?}");
+        assert!((a.gradient_norm / b.gradient_norm - 1.0).abs() < 1e-4, "step {step}: {a:?} {b:?}");
+    }
+    let (a, b) = (whole.model.parameters().values().clone(), parts.model.parameters().values().clone());
+    let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "weights differ by {largest}");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_refused_and_the_last_good_state_kept() {
+    let world = World::new();
+    let (mut trainer, loader) = trainer(&world, [2, 1]);
+    trainer.step(&loader, 0).unwrap();
+    let good = trainer.model.parameters().values().clone();
+    trainer.model.head().set(|values| values[0] = f32::NAN);
+    let error = trainer.step(&loader, 1).unwrap_err();
+    assert!(matches!(error, Error::Diverged { step: 1, .. }), "{error}");
+    let after = trainer.model.parameters().values().clone();
+    assert!(after.iter().zip(&good).skip(1).all(|(a, b)| a == b), "a refused step changed weights");
+}
+
+#[test]
+fn checkpoints_are_checked() {
+    let world = World::new();
+    let (trainer, _) = trainer(&world, [2, 1]);
+    let path = world.folder.path().join("checkpoint.bin");
+    let header = checkpoint::Header {
+        step: 7,
+        seconds: 1.5,
+        fingerprint: "abc".into(),
+        elements: trainer.model.parameters().values().len(),
+        optimizer_steps: 7,
+    };
+    checkpoint::save(&path, &header, &*trainer.model, &trainer.optimizer).unwrap();
+    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, &*trainer.model);
+    assert_eq!(load("abc").unwrap().unwrap().0, header);
+    assert!(load("another run").unwrap().is_none());
+
+    let bytes = std::fs::read(&path).unwrap();
+    let message = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        load("abc").unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
+    };
+    insta::assert_snapshot!(message(&bytes[..100]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
+    insta::assert_snapshot!(message(&bytes[..bytes.len() - 1]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
+    insta::assert_snapshot!(message(&[&bytes[..], &[0]].concat()), @"FILE is not a usable checkpoint: it goes on after its last block");
+    insta::assert_snapshot!(message(b"PK\x03\x04 something else"), @"FILE is not a usable checkpoint: it does not begin with NUWACKPT");
+    let mut newer = bytes.clone();
+    newer[8] = 9;
+    insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 1");
+}
+
+/// The frozen sample of version 1: a checkpoint of a model of 8 numbers, written by hand to the format's description.
+#[test]
+fn version_1_of_the_checkpoint_stays_readable() {
+    let json = r#"{"step":3,"seconds":0.5,"fingerprint":"f","elements":8,"optimizer_steps":3}"#;
+    let config = r#"{"model_type":"gpt2","vocab_size":1,"n_positions":1,"n_embd":1,"n_layer":1,"n_head":1}"#;
+    let model: Box<dyn LanguageModel> =
+        nuwa_models::build(&serde_json::from_str(config).unwrap(), 1).unwrap();
+    let elements = model.parameters().values().len();
+    let json = json.replace("\"elements\":8", &format!("\"elements\":{elements}"));
+    let mut bytes = b"NUWACKPT\x01\x00\x00\x00".to_vec();
+    bytes.extend((json.len() as u32).to_le_bytes());
+    bytes.extend(json.as_bytes());
+    for value in 0..3 * elements {
+        bytes.extend((value as f32).to_le_bytes());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.bin");
+    std::fs::write(&path, bytes).unwrap();
+    let (header, state) = checkpoint::load(&path, "f", &*model).unwrap().unwrap();
+    assert_eq!((header.step, state.steps), (3, 3));
+    assert_eq!(model.parameters().values()[5], 5.0);
+    assert_eq!((state.first[0], state.second[1]), (elements as f32, (2 * elements + 1) as f32));
+}
+
+#[test]
+fn sizes_give_the_same_plan_every_time() {
+    let world = World::new();
+    let without_times = |mut plan: Plan| {
+        plan.pilot = None;
+        plan.predicted.seconds = 0.0;
+        plan
+    };
+    let plan = || without_times(world.plan(&PretrainSettings::default(), 20_000));
+    assert_eq!(plan(), plan());
+}
+
+#[test]
+fn a_budget_is_turned_into_a_plan_that_fits_it() {
+    let world = World::new();
+    let (model, pretrain) = (ModelSettings::default(), PretrainSettings::default());
+    let shards = world.shards();
+    let request = |seconds: f64, memory: Option<u64>| Request {
+        shards: &shards,
+        vocabulary: VOCABULARY,
+        end_of_text: Some(0),
+        goal: Goal::Seconds(seconds),
+        model: &model,
+        pretrain: &pretrain,
+        memory,
+        seed: 1,
+    };
+    let plan = make(&request(6.0, None)).unwrap();
+    assert!(plan.predicted.seconds < 6.0, "{plan:?}");
+    assert!(plan.predicted.bits_per_byte.is_some() && plan.steps > 10, "{plan:?}");
+    insta::assert_snapshot!(make(&request(0.5, None)).unwrap_err(), @"the budget leaves 0.5 s for training, too little for a useful run");
+    let short = make(&request(6.0, Some(1_000))).unwrap_err();
+    assert!(matches!(short, Error::Memory { .. }), "{short}");
+}
+
+#[test]
+fn a_corpus_shorter_than_one_sequence_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer =
+        ShardWriter::create(folder.path(), Part::Train, IdWidth::for_vocabulary(VOCABULARY), 1000);
+    writer.push(&[1, 2, 3, 0], "abc").unwrap();
+    writer.finish().unwrap();
+    let error = Loader::new(Shards::open(folder.path(), Part::Train).unwrap(), 16, 1).unwrap_err();
+    insta::assert_snapshot!(error, @"the training text holds 4 tokens, one sequence needs 17");
+    insta::assert_snapshot!(error.hint().unwrap(), @"give more text, or a shorter context with --set model.context=64 (any even number from 8 on)");
+}
