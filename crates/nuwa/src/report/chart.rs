@@ -162,15 +162,15 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// The mean of each point with its neighbours, about a fortieth of all; of fewer at the start, where a curve falls
-/// fast, and at the end, so that it does not lag.
+/// fast.
 pub fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sums = vec![0.0];
     for (_, y) in points {
         sums.push(sums[sums.len() - 1] + y);
     }
     let mean = |(index, (x, _)): (usize, &(f64, f64))| {
-        let reach = (points.len() / 80).min(index / 4).min(points.len() - 1 - index);
-        let (first, end) = (index - reach, index + reach + 1);
+        let reach = (points.len() / 80).min(index / 4);
+        let (first, end) = (index - reach, (index + reach + 1).min(points.len()));
         (*x, (sums[end] - sums[first]) / (end - first) as f64)
     };
     points.iter().enumerate().map(mean).collect()

@@ -108,6 +108,23 @@ fn a_whole_run_is_on_the_page() {
 }
 
 #[test]
+fn a_last_validation_on_more_text_is_not_joined_to_the_curve() {
+    let folder = whole_run();
+    let lines = |range: std::ops::Range<u64>| -> String {
+        let line = |step| {
+            json!({"step": step, "tokens": step, "validation_loss": 3.0, "bits_per_byte": 2.0}).to_string()
+                + "\n"
+        };
+        range.map(line).collect()
+    };
+    put(folder.path(), "pretrain/metrics.jsonl", lines(1..4) + "{\"step\":3,\"loss\":3.0,\"tokens\":3}\n");
+    assert!(!report(folder.path()).contains("all held-back text"));
+    let manifest = json!({"settings": {"validation_tokens": 50}});
+    put(folder.path(), "pretrain/manifest.json", manifest.to_string());
+    assert!(report(folder.path()).contains("all held-back text"));
+}
+
+#[test]
 fn the_page_asks_for_nothing_from_elsewhere() {
     let folder = whole_run();
     let html = report(folder.path());

@@ -1,13 +1,13 @@
 //! A run as the page shows it: everything is counted, rounded and worded here; the template only places it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::chart::{Band, Chart, Curve, Horizontal, smoothed};
 use super::facts::{self, Fact, Score, scalar, spaced};
-use super::metrics::Step;
+use super::metrics::{Step, Validation};
 use super::numbers;
 use super::run::{Run, number, text};
 use crate::numbers::{bytes, grouped, rounded, seconds};
@@ -91,7 +91,9 @@ struct Sample {
 struct Cleaning {
     sentence: String,
     steps: Vec<CleaningStep>,
+    /// One for each reason, the first few of them, and all others.
     rejected: Vec<Example>,
+    more_rejected: Vec<Example>,
     others: Vec<Example>,
 }
 
@@ -268,7 +270,10 @@ fn difference(measured: f64, predicted: f64) -> String {
     if predicted == 0.0 {
         return String::new();
     }
-    format!("{:+.1} %", 100.0 * (measured - predicted) / predicted)
+    match measured / predicted {
+        ratio if ratio >= 2.0 => format!("{} times", numbers::digits(ratio, 2)),
+        ratio => format!("{:+.1} %", 100.0 * (ratio - 1.0)),
+    }
 }
 
 fn curves(run: &Run) -> Vec<CurvePair> {
@@ -283,31 +288,42 @@ fn curves(run: &Run) -> Vec<CurvePair> {
 
 fn loss_chart(run: &Run, division: Horizontal) -> Option<Chart> {
     let train = step_points(run, |step| step.loss);
-    let validation: Vec<(f64, f64)> =
-        run.metrics.validations.values().filter_map(|v| Some((v.tokens, v.loss?))).collect();
-    let description = match (train.first(), train.last(), validation.last()) {
-        (Some(first), Some(last), end) => {
-            let end = end.map(|(_, loss)| format!("; validation ended at {loss:.3}")).unwrap_or_default();
-            format!("Training loss fell from {:.3} to {:.3}{end}.", first.1, last.1)
-        }
+    let validation = validation_curves(run, |validation| validation.loss);
+    let description = match (train.first(), train.last()) {
+        (Some(first), Some(last)) => format!("Training loss went from {:.3} to {:.3}.", first.1, last.1),
         _ => String::from("Validation loss over tokens."),
     };
-    let mut curves = drawn_steps(train, "training");
-    curves.push(Curve { name: "validation", class: "validation", points: validation, marked: true });
+    let curves = drawn_steps(train, "training").into_iter().chain(validation).collect();
     Chart::draw("Loss, in nats per token", description, curves, None, division)
 }
 
 fn bits_chart(run: &Run, division: Horizontal) -> Option<Chart> {
-    let points: Vec<(f64, f64)> =
-        run.metrics.validations.values().filter_map(|v| Some((v.tokens, v.bits_per_byte?))).collect();
-    let last = points.last()?.1;
-    let description = format!("Bits per byte of the validation text; the last is {last:.3}.");
+    let curves = validation_curves(run, |validation| validation.bits_per_byte);
+    let description = format!(
+        "Bits per byte of the validation text; the last is {:.3}.",
+        run.metrics.last_bits_per_byte()?
+    );
     let band = predicted_bits(run).map(|(middle, error)| {
         let (value, written) = numbers::with_error(middle, error);
         Band { name: format!("predicted {}", plus_minus(value, written)), middle, error }
     });
-    let curve = Curve { name: "validation", class: "validation", points, marked: true };
-    Chart::draw("Bits per byte of text it never trained on", description, vec![curve], band, division)
+    Chart::draw("Bits per byte of text it never trained on", description, curves, band, division)
+}
+
+/// The validations as a curve. Where the last one looked at more text than those before, it is a dot of its own: a
+/// line to it would show a change that is none of the model's.
+fn validation_curves(run: &Run, figure: fn(&Validation) -> Option<f64>) -> Vec<Curve> {
+    let validations = run.metrics.validations.values();
+    let mut points: Vec<(f64, f64)> = validations.filter_map(|v| Some((v.tokens, figure(v)?))).collect();
+    let looked_at = number(run.manifest("pretrain"), &["/settings/validation_tokens"]);
+    let held_back = number(&run.tokenize, &["/val/tokens"]);
+    let finished = run.metrics.validations.keys().next_back() == run.metrics.steps.keys().next_back();
+    let last_is_whole = finished && looked_at.zip(held_back).is_some_and(|(part, whole)| part < whole);
+    let whole = if last_is_whole && points.len() > 1 { points.split_off(points.len() - 1) } else { vec![] };
+    vec![
+        Curve { name: "validation", class: "validation", points, marked: true },
+        Curve { name: "all held-back text, at the end", class: "whole", points: whole, marked: true },
+    ]
 }
 
 /// The curve of a figure of the steps; of many steps, their mean with the steps themselves faintly behind it.
@@ -354,6 +370,8 @@ fn validations(run: &Run) -> Vec<ValidationRow> {
 
 /// The most earlier samples that are shown for a prompt.
 const EARLIER_SAMPLES: usize = 5;
+/// The most rejected documents that are shown at once.
+const EXAMPLES: usize = 5;
 /// The most characters of a text that are shown.
 const LONGEST_TEXT: usize = 1200;
 
@@ -415,8 +433,15 @@ fn cleaning(clean: &Value) -> Option<Cleaning> {
     let steps =
         clean["steps"].as_array().into_iter().flatten().map(|step| cleaning_step(step, all)).collect();
     let samples = clean["samples"].as_array().into_iter().flatten().map(example);
-    let (rejected, others) = samples.partition(|example| example.outcome == "rejected");
-    Some(Cleaning { sentence, steps, rejected, others })
+    let (rejected, others): (Vec<Example>, _) = samples.partition(|example| example.outcome == "rejected");
+    let (rejected, more_rejected) = one_for_each_reason(rejected);
+    Some(Cleaning { sentence, steps, rejected, more_rejected, others })
+}
+
+/// The first example of each reason, at most [`EXAMPLES`]; and the rest.
+fn one_for_each_reason(examples: Vec<Example>) -> (Vec<Example>, Vec<Example>) {
+    let mut seen = BTreeSet::new();
+    examples.into_iter().partition(|example| seen.len() < EXAMPLES && seen.insert(example.why.clone()))
 }
 
 fn cleaning_step(step: &Value, all: f64) -> CleaningStep {
@@ -442,16 +467,13 @@ fn counts(object: &Value) -> Vec<Fact> {
     let mut pairs: Vec<(&String, u64)> =
         pairs.filter_map(|(name, count)| Some((name, count.as_u64()?))).collect();
     pairs.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    pairs.into_iter().map(|(name, count)| Fact::new(&spaced(name), grouped(count))).collect()
+    pairs.into_iter().map(|(name, count)| Fact::new(&name.replace('_', " "), grouped(count))).collect()
 }
 
 fn example(sample: &Value) -> Example {
     let field = |key: &str| scalar(&sample[key]).unwrap_or_default();
-    let why: Vec<String> = ["step", "reason"]
-        .into_iter()
-        .map(|key| spaced(&field(key)))
-        .filter(|word| !word.is_empty())
-        .collect();
+    let why: Vec<String> =
+        [spaced(&field("step")), field("reason")].into_iter().filter(|word| !word.is_empty()).collect();
     Example {
         outcome: field("outcome"),
         why: why.join(": "),
