@@ -50,7 +50,7 @@ impl Machine {
             native_bf16: has_native_bf16(),
             memory_bandwidth_gb_per_second: measure::memory_bandwidth() / 1e9,
             memory_total_bytes: memory("MemTotal:"),
-            memory_free_bytes: memory("MemAvailable:"),
+            memory_free_bytes: free_memory(),
             disk_free_bytes: disk_free(Path::new(".")),
             gpus: gpus(),
             gpus_used: false,
@@ -94,6 +94,16 @@ impl fmt::Display for Machine {
 /// The most memory this process has held so far, in bytes.
 pub fn peak_memory() -> Option<u64> {
     field("/proc/self/status", "VmHWM:")
+}
+
+/// The memory this process holds now, in bytes.
+pub fn resident_memory() -> Option<u64> {
+    field("/proc/self/status", "VmRSS:")
+}
+
+/// The memory that a new process may take, in bytes.
+pub fn free_memory() -> Option<u64> {
+    memory("MemAvailable:")
 }
 
 fn memory(name: &str) -> Option<u64> {

@@ -4,10 +4,14 @@
 mod console;
 mod failure;
 mod machine;
+mod model;
 mod numbers;
 mod recipe;
+mod report;
 mod road;
 mod run;
+mod training;
+mod tune;
 mod verbs;
 
 use std::process::ExitCode;

@@ -164,6 +164,11 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 document`, `3,000 documents`.
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// `3.2M`, `950k`, `812`.
 pub fn rounded(number: f64) -> String {
     match number {

@@ -5,14 +5,22 @@ use std::path::{Path, PathBuf};
 use nuwa_data::clean::{CleanSummary, clean};
 use nuwa_data::collect::{CollectSummary, collect};
 use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
+use nuwa_train::plan::sizes;
+use serde::Serialize;
 
-use crate::console::{Display, message};
+use crate::console::{Display, message, print_figures};
 use crate::failure::Problem;
+use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::recipe::{Draft, Recipe};
+use crate::report;
 use crate::run::{Lock, Outcome, Stage, run_stage};
+use crate::training::{Outcome as Trained, Training};
+use crate::tune::{self, Tuned};
 use crate::verbs;
+use crate::verbs::eval::Evaluation;
 
 /// A build about to go.
 pub struct Road {
@@ -25,20 +33,26 @@ impl Road {
     /// Checks what can be checked before anything is read.
     pub fn new(draft: Draft) -> anyhow::Result<Self> {
         let recipe = draft.recipe()?;
+        tune::goal(&recipe)?;
         let folder = folder(&recipe)?;
         Ok(Self { draft, recipe, folder })
     }
 
     /// Goes the whole way.
-    pub fn go(mut self, _json: bool) -> anyhow::Result<()> {
+    pub fn go(mut self, json: bool) -> anyhow::Result<()> {
         let _lock = Lock::take(&self.folder)?;
         self.keep_recipe()?;
         let collected = self.collect()?;
         let cleaned = self.clean(&collected)?;
         let tokenizer = self.tokenizer(&cleaned)?;
         self.keep_recipe()?;
-        self.tokenize(&cleaned, &tokenizer)?;
-        Ok(())
+        let tokens = self.tokenize(&cleaned, &tokenizer)?;
+        let tuned = self.tune(&tokens)?;
+        let trained = self.pretrain(&tokens, &tokenizer, &tuned)?;
+        let measured = self.eval(&cleaned, &trained)?;
+        let exported = self.export(&trained)?;
+        self.report(&[collected, cleaned, tokenizer, tokens, tuned, trained, measured, exported])?;
+        self.tell(json)
     }
 
     fn place(&self, stage: &str) -> PathBuf {
@@ -102,7 +116,7 @@ impl Road {
         let planned = !self.draft.says("tokenizer.vocab_size");
         if planned {
             let cleaning: CleanSummary = nuwa_files::read_json(&self.place("clean").join("clean.json"))?;
-            self.recipe.tokenizer.vocab_size = vocabulary_size(cleaning.bytes_out);
+            self.recipe.tokenizer.vocab_size = sizes::vocabulary(cleaning.bytes_out);
         }
         let (split, mut settings) = (&self.recipe.tokenize.split, self.recipe.tokenizer.clone());
         let stage = Stage::new("tokenizer").settings(&(split, &settings, planned))?.after(cleaned);
@@ -134,6 +148,143 @@ impl Road {
             Ok(verbs::tokenize::text(&summary))
         })
     }
+
+    /// Plans once; the plan stays as long as what it was made from.
+    fn tune(&self, tokens: &Outcome) -> anyhow::Result<Outcome> {
+        let Recipe { budget, params, tokens: count, model, pretrain, .. } = &self.recipe;
+        let stage = Stage::new("tune").settings(&(budget, params, count, model, pretrain))?.after(tokens);
+        let outcome = self.stage(stage, |out, _| {
+            nuwa_files::write_json(&self.place("machine.json"), &Machine::measure())?;
+            let tokenizer = Tokenizer::load(&self.place("tokenizer"))?;
+            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer)?;
+            nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
+            Ok(tune::text(&tuned))
+        })?;
+        Ok(outcome)
+    }
+
+    fn pretrain(&self, tokens: &Outcome, tokenizer: &Outcome, tuned: &Outcome) -> anyhow::Result<Outcome> {
+        let settings = &self.recipe.pretrain;
+        let stage = Stage::new("pretrain").settings(settings)?.seed(self.recipe.seed);
+        self.stage(stage.after(tokens).after(tokenizer).after(tuned), |out, display| {
+            let training = Training {
+                shards: &self.place("tokenize"),
+                tokenizer: &Tokenizer::load(&self.place("tokenizer"))?,
+                out,
+                plan: &self.tuned()?.plan,
+                settings,
+                seed: self.recipe.seed,
+            };
+            Ok(verbs::pretrain::text(&training.run(display)?))
+        })
+    }
+
+    fn tuned(&self) -> anyhow::Result<Tuned> {
+        Ok(nuwa_files::read_json(&self.place("tune").join("tune.json"))?)
+    }
+
+    fn eval(&self, cleaned: &Outcome, trained: &Outcome) -> anyhow::Result<Outcome> {
+        let settings = &self.recipe.eval;
+        let split = &self.recipe.tokenize.split;
+        let stage = Stage::new("eval").settings(&(settings, split))?.after(cleaned).after(trained);
+        self.stage(stage, |out, display| {
+            let folder = self.place("pretrain").join("model");
+            let engine = Engine::load(&folder)?;
+            let source = verbs::eval::Source::held_back(self.place("clean"), split.clone());
+            let tasks = verbs::eval::measure(&engine, &settings.tasks, &source, settings.limit, display)?;
+            let evaluation = Evaluation { model: self.place("model"), tasks };
+            nuwa_files::write_json(&out.join("eval.json"), &evaluation)?;
+            Ok(verbs::eval::headline(&evaluation.tasks))
+        })
+    }
+
+    /// The final model folder, `RUN/model`.
+    fn export(&self, trained: &Outcome) -> anyhow::Result<Outcome> {
+        let stage = Stage::new("export").after(trained).writes("model");
+        self.stage(stage, |_, _| {
+            let model = self.place("model");
+            // The card of an older model is not this one's; the report writes it anew.
+            let _ = std::fs::remove_file(model.join("README.md"));
+            nuwa_format::export(&self.place("pretrain").join("model"), &model)?;
+            Ok(format!("{}", model.display()))
+        })
+    }
+
+    fn report(&self, earlier: &[Outcome]) -> anyhow::Result<Outcome> {
+        let stage = Stage::new("report").writes("report.html").writes("model/README.md");
+        let stage = earlier.iter().fold(stage, Stage::after);
+        self.stage(stage, |_, _| {
+            let command: Vec<String> = std::env::args().collect();
+            nuwa_files::write_json(&self.place("command.json"), &command)?;
+            let page = report::write(&self.folder)?;
+            report::model_card(&self.folder)?;
+            Ok(format!("{}", page.display()))
+        })
+    }
+
+    /// How it went, and how to go on.
+    fn tell(&self, json: bool) -> anyhow::Result<()> {
+        let trained: Trained = nuwa_files::read_json(&self.place("pretrain").join("pretrain.json"))?;
+        let evaluation: Evaluation = nuwa_files::read_json(&self.place("eval").join("eval.json"))?;
+        let end = End {
+            run: &self.folder,
+            model: self.place("model"),
+            report: self.place("report.html"),
+            plan: self.tuned()?,
+            pretrain: trained,
+            eval: evaluation,
+        };
+        print_figures(json, &end, || end.text())
+    }
+}
+
+/// What a build came to.
+#[derive(Serialize)]
+struct End<'a> {
+    run: &'a Path,
+    model: PathBuf,
+    report: PathBuf,
+    plan: Tuned,
+    pretrain: Trained,
+    eval: Evaluation,
+}
+
+impl End<'_> {
+    fn text(&self) -> String {
+        let (predicted, measured) = (&self.plan.plan.predicted, &self.pretrain);
+        let time = [predicted.seconds, measured.summary.seconds].map(numbers::seconds);
+        let memory = [Some(predicted.memory_bytes), measured.peak_memory_bytes];
+        let memory = memory.map(|bytes| bytes.map_or("?".into(), numbers::bytes));
+        let bits = [self.predicted_bits(), self.measured_bits()];
+        let header = ["predicted", "measured"].map(String::from);
+        let rows = [("", header), ("time", time), ("memory", memory), ("bits per byte", bits)];
+        let table: String = rows
+            .iter()
+            .map(|(name, [before, after])| format!("{name:<14} {before:>13} {after:>17}\n"))
+            .collect();
+        let (model, report) = (self.model.display(), self.report.display());
+        format!(
+            "\n{table}\nmodel    {model}\nreport   {report}\ntry      nuwa generate {model} --prompt \"Once upon a time\""
+        )
+    }
+
+    fn predicted_bits(&self) -> String {
+        let predicted = &self.plan.plan.predicted;
+        match (predicted.bits_per_byte, predicted.bits_per_byte_error) {
+            (Some(value), Some(error)) => format!("{value:.2} ± {error:.2}"),
+            _ => "?".into(),
+        }
+    }
+
+    /// Of the evaluation, which reads the held-back text as text; else of the last validation.
+    fn measured_bits(&self) -> String {
+        let figure = self.eval.tasks.values().find_map(|task| task.metrics.get("bits_per_byte"));
+        match figure.map(|figure| (figure.value, figure.stderr)) {
+            Some((value, Some(error))) => format!("{value:.3} ± {error:.3}"),
+            Some((value, None)) => format!("{value:.3}"),
+            None => self.pretrain.summary.bits_per_byte.map_or("?".into(), |value| format!("{value:.3}")),
+        }
+    }
 }
 
 /// The run folder: as said, or named after the first source.
@@ -160,13 +311,6 @@ fn name_of(source: &Path) -> String {
     if stem.is_empty() { "run".into() } else { stem.into() }
 }
 
-/// About twice the square root of the text's bytes: merges that are seen often enough to be learnt.
-fn vocabulary_size(bytes: u64) -> usize {
-    let wanted = 2.0 * (bytes as f64).sqrt();
-    let power = wanted.log2().round().clamp(9.0, 15.0);
-    1 << power as u32
-}
-
 /// The largest vocabulary that the text allows, where that was what failed.
 fn largest_vocabulary(error: anyhow::Error) -> anyhow::Result<usize> {
     match error.downcast_ref() {
@@ -184,12 +328,5 @@ mod tests {
         assert_eq!(name_of(Path::new("texts/book.txt.gz")), "book");
         assert_eq!(name_of(Path::new("texts/.hidden.txt")), "hidden");
         assert_eq!(name_of(Path::new("/")), "run");
-    }
-
-    #[test]
-    fn vocabularies_grow_with_the_text() {
-        assert_eq!(vocabulary_size(1_000), 512);
-        assert_eq!(vocabulary_size(1_000_000), 2048);
-        assert_eq!(vocabulary_size(10_000_000_000), 32768);
     }
 }

@@ -95,6 +95,16 @@ pub fn find(path: &str) -> Option<&'static Key> {
     all().iter().find(|key| key.path == path)
 }
 
+/// A default as people write it: an `f32` of 0.02 is not 0.019999999552965164.
+fn shortest(value: &toml::Value, schema: &Value) -> toml::Value {
+    match value {
+        toml::Value::Float(number) if schema["format"] == "float" => {
+            toml::Value::Float((*number as f32).to_string().parse().unwrap_or(*number))
+        }
+        other => other.clone(),
+    }
+}
+
 struct Walk<'a> {
     root: &'a Value,
     keys: &'a mut Vec<Key>,
@@ -119,7 +129,7 @@ impl Walk<'_> {
         let description = schema["description"].as_str().or(self.resolved(schema)["description"].as_str());
         let description = description.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         let is_table = kind == Kind::Table;
-        let shown = default.filter(|_| !is_table).cloned();
+        let shown = default.filter(|_| !is_table).map(|value| shortest(value, schema));
         self.keys.push(Key { path: path.into(), description, kind, default: shown });
         if is_table {
             let empty = Table::new();

@@ -14,6 +14,7 @@ use nuwa_data::clean::CleanSettings;
 use nuwa_data::collect::CollectSettings;
 use nuwa_data::tokenize::TokenizeSettings;
 use nuwa_tokenizer::TrainSettings;
+use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,29 @@ pub struct Recipe {
     pub tokenizer: TrainSettings,
     /// What is held back for validation, and how tokens are stored.
     pub tokenize: TokenizeSettings,
+    /// The shape of the model; what is left out follows from the budget.
+    pub model: ModelSettings,
+    /// How the model is trained; what is left out follows from the budget.
+    pub pretrain: PretrainSettings,
+    /// What is measured at the end.
+    pub eval: EvalSettings,
+}
+
+/// How the final model is measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalSettings {
+    /// The tasks; there is "language_modelling": bits per byte, bits per character and perplexity on held-back text.
+    pub tasks: Vec<String>,
+    /// Measure on so many documents only; left out: on all that is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Default for EvalSettings {
+    fn default() -> Self {
+        Self { tasks: nuwa_eval::TASKS.map(String::from).to_vec(), limit: None }
+    }
 }
 
 /// Keys that the plan fills in when a recipe leaves them out; shown commented out by `nuwa init`.

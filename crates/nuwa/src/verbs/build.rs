@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 use toml::Value;
 
-use crate::numbers::{Count, Span};
 use crate::recipe::Draft;
 use crate::road::Road;
+use crate::tune::DialArguments;
 
 /// Go the whole way: from raw text to a trained, measured model with a report
 ///
@@ -18,7 +18,7 @@ Examples:
   nuwa build --from ~/documents                   about ten minutes, into runs/documents
   nuwa build --from book.txt --budget 1h30m       more time, a better model
   nuwa build --from book.txt --params 1M --tokens 2M
-  nuwa build my.toml --set pretrain.seed=7 --out runs/second")]
+  nuwa build my.toml --seed 7 --out runs/second")]
 pub struct Build {
     /// A recipe; `nuwa init` writes one with every setting
     #[arg(value_name = "RECIPE.toml")]
@@ -26,15 +26,8 @@ pub struct Build {
     /// Files and folders of text: txt, md, html, jsonl, also .gz and .zst
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
-    /// How long pretraining may take on this machine [default: 10m]
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["params", "tokens"])]
-    budget: Option<Span>,
-    /// The size of the model instead of a budget, for example 1M
-    #[arg(long, value_name = "COUNT", requires = "tokens")]
-    params: Option<Count>,
-    /// How many tokens to train on, for example 2M
-    #[arg(long, value_name = "COUNT", requires = "params")]
-    tokens: Option<Count>,
+    #[command(flatten)]
+    dial: DialArguments,
     /// The run folder [default: runs/NAME with the name of the source]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -65,15 +58,7 @@ impl Build {
         if let Some(out) = &self.out {
             draft.put("out", text(out))?;
         }
-        if let Some(budget) = self.budget {
-            draft.forget(&["params", "tokens"]);
-            draft.put("budget", Value::String(budget.to_string()))?;
-        }
-        if let (Some(params), Some(tokens)) = (self.params, self.tokens) {
-            draft.forget(&["budget"]);
-            draft.put("params", Value::String(params.to_string()))?;
-            draft.put("tokens", Value::String(tokens.to_string()))?;
-        }
+        self.dial.put_into(&mut draft)?;
         if let Some(seed) = self.seed {
             let seed = i64::try_from(seed).map(Value::Integer);
             draft.put("seed", seed.unwrap_or_else(|_| Value::String("too large".into())))?;

@@ -5,7 +5,7 @@ use nuwa_data::collect::{CollectSummary, collect};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
-use crate::numbers::{bytes, grouped};
+use crate::numbers::{bytes, counted};
 
 /// Read files and folders of text into documents
 ///
@@ -44,17 +44,17 @@ impl Collect {
 /// The figures in a sentence or two.
 pub fn text(summary: &CollectSummary) -> String {
     let CollectSummary { documents, files, skipped_files, skipped_lines, .. } = summary;
-    let of =
-        format!("{} documents of {} files, {}", grouped(*documents), grouped(*files), bytes(summary.bytes));
+    let (documents, files) = (counted(*documents, "document"), counted(*files, "file"));
+    let of = format!("{documents} of {files}, {}", bytes(summary.bytes));
     let reasons: Vec<String> =
         summary.skipped_reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let files = match skipped_files {
         0 => String::new(),
-        count => format!("; passed over {} files ({})", grouped(*count), reasons.join(", ")),
+        count => format!("; passed over {} ({})", counted(*count, "file"), reasons.join(", ")),
     };
     let lines = match skipped_lines {
         0 => String::new(),
-        count => format!("; left out {} lines", grouped(*count)),
+        count => format!("; left out {}", counted(*count, "line")),
     };
     of + &files + &lines
 }

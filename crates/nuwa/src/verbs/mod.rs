@@ -4,7 +4,13 @@ mod build;
 pub mod clean;
 pub mod collect;
 mod doctor;
+pub mod eval;
+mod export;
+mod generate;
+mod import;
 mod init;
+pub mod pretrain;
+mod report;
 mod settings;
 pub mod tokenize;
 pub mod tokenizer;
@@ -38,6 +44,12 @@ enum Verb {
     Clean(clean::Clean),
     Tokenizer(tokenizer::Tokenizer),
     Tokenize(tokenize::Tokenize),
+    Pretrain(pretrain::Pretrain),
+    Generate(generate::Generate),
+    Eval(eval::Eval),
+    Import(import::Import),
+    Export(export::Export),
+    Report(report::Report),
     Doctor(doctor::Doctor),
 }
 
@@ -51,6 +63,12 @@ impl Program {
             Verb::Clean(verb) => verb.run(),
             Verb::Tokenizer(verb) => verb.run(),
             Verb::Tokenize(verb) => verb.run(),
+            Verb::Pretrain(verb) => verb.run(),
+            Verb::Generate(verb) => verb.run(),
+            Verb::Eval(verb) => verb.run(),
+            Verb::Import(verb) => verb.run(),
+            Verb::Export(verb) => verb.run(),
+            Verb::Report(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),
         }
     }

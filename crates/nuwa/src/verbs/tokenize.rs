@@ -6,7 +6,7 @@ use nuwa_tokenizer::Tokenizer;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
-use crate::numbers::grouped;
+use crate::numbers::counted;
 
 /// Turn documents into shards of token ids
 ///
@@ -41,6 +41,8 @@ impl Tokenize {
         let mut observer = |progress| display.show(progress);
         let summary = tokenize(&self.documents, &tokenizer, &self.out, &recipe.tokenize, &mut observer)?;
         drop(display);
+        // The shards are then all that training needs.
+        tokenizer.save(&self.out)?;
         print_figures(self.json, &summary, || text(&summary))
     }
 }
@@ -48,7 +50,8 @@ impl Tokenize {
 /// The figures in a sentence.
 pub fn text(summary: &TokenizeSummary) -> String {
     let TokenizeSummary { train, val, bytes_per_token, .. } = summary;
-    let part = |tokens, documents| format!("{} tokens in {} documents", grouped(tokens), grouped(documents));
+    let part =
+        |tokens, documents| format!("{} in {}", counted(tokens, "token"), counted(documents, "document"));
     format!(
         "{} to learn from, {} held back, {bytes_per_token:.2} bytes a token",
         part(train.tokens, train.documents),

@@ -1,7 +1,158 @@
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
 use crate::support::{Place, story};
 
-fn lines<'a>(err: &'a str, word: &str) -> Vec<&'a str> {
-    err.lines().filter(|line| line.contains(word)).filter_map(|line| line.split_whitespace().next()).collect()
+const TINY: &str = "--params 20k --tokens 30k --set tokenizer.vocab_size=320 --set model.context=32";
+const STAGES: [&str; 9] =
+    ["collect", "clean", "tokenizer", "tokenize", "tune", "pretrain", "eval", "export", "report"];
+
+/// The stages that were skipped, and those that ran.
+fn stages(err: &str) -> (Vec<&str>, Vec<&str>) {
+    let lines = || {
+        STAGES.into_iter().filter_map(|stage| {
+            Some((stage, err.lines().find(|line| line.split(' ').next() == Some(stage))?))
+        })
+    };
+    let (skipped, ran): (Vec<_>, Vec<_>) =
+        lines().partition(|(_, line)| line.ends_with("skipped: unchanged"));
+    let names = |found: Vec<(&'static str, &str)>| found.into_iter().map(|(stage, _)| stage).collect();
+    (names(skipped), names(ran))
+}
+
+fn weights(place: &Place, run: &str) -> Vec<u8> {
+    std::fs::read(place.path(run).join("model/model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    let first = place.succeed(&format!("build --from story.txt {TINY}"));
+    assert_eq!(stages(&first.err), (vec![], STAGES.to_vec()), "{}", first.err);
+    assert!(first.out.contains("nuwa generate runs/story/model --prompt"), "{}", first.out);
+    for file in ["report.html", "recipe.toml", "eval/eval.json", "model/config.json", "model/README.md"] {
+        assert!(place.path("runs/story").join(file).exists(), "{file}");
+    }
+    for stage in STAGES {
+        assert!(place.path("runs/story").join(stage).join("manifest.json").exists(), "{stage}");
+    }
+    let trained = weights(&place, "runs/story");
+
+    let again = place.succeed(&format!("build --from story.txt {TINY}"));
+    assert_eq!(stages(&again.err), (STAGES.to_vec(), vec![]), "{}", again.err);
+
+    let other = place.succeed(&format!("build --from story.txt {TINY} --set pretrain.warmup=0.2"));
+    assert_eq!(stages(&other.err).0, STAGES[..4], "{}", other.err);
+    assert_ne!(weights(&place, "runs/story"), trained);
+
+    let resolved = place.succeed("build runs/story/recipe.toml --out runs/story");
+    assert_eq!(stages(&resolved.err).1, [""; 0], "the resolved recipe builds the same: {}", resolved.err);
+
+    let more = place.write("story.txt", story(1600)).succeed(&format!("build --from story.txt {TINY}"));
+    assert_eq!(stages(&more.err).1, STAGES, "{}", more.err);
+    uses_of_a_model(&place);
+}
+
+/// What can be done with the model of the run, without building it again.
+fn uses_of_a_model(place: &Place) {
+    let model = "runs/story/model";
+    let text = place.succeed(&format!("generate {model} --prompt mira --max-tokens 20 --seed 3"));
+    assert_eq!(text.err, "");
+    assert!(!text.out.is_empty());
+    let same = place.succeed(&format!("generate {model} --prompt mira --max-tokens 20 --seed 3"));
+    assert_eq!(same.out, text.out);
+
+    let figures = place.succeed(&format!("eval {model} --task language_modelling --json"));
+    let figures: serde_json::Value = serde_json::from_str(&figures.out).unwrap();
+    let built: serde_json::Value = serde_json::from_str(&place.read("runs/story/eval/eval.json")).unwrap();
+    assert_eq!(figures, built, "eval of the run's model measures on what the run held back");
+    assert!(
+        figures["tasks"]["language_modelling"]["metrics"]["bits_per_byte"]["value"].as_f64().unwrap() < 8.0
+    );
+
+    place.write("other.txt", story(40));
+    place.succeed(&format!("eval {model} --task language_modelling --data other.txt --out e.json"));
+    assert!(place.read("e.json").contains("bits_per_byte"));
+
+    place.succeed(&format!("export {model} --format safetensors --out exported"));
+    place.succeed("import exported --out imported");
+    let imported = std::fs::read(place.path("imported/model.safetensors")).unwrap();
+    assert_eq!(imported, weights(place, "runs/story"));
+    assert_eq!(place.succeed("report runs/story").out, "runs/story/report.html\n");
+    failures_of_a_model(place, model);
+}
+
+fn failures_of_a_model(place: &Place, model: &str) {
+    let long = "mira".repeat(200);
+    let message = place.failure(&format!("generate {model} --prompt {long}"));
+    assert!(
+        message.starts_with("error: the prompt has ") && message.contains("\nhint: shorten"),
+        "{message}"
+    );
+    assert_snapshot!(place.failure(&format!("generate {model} --prompt a --temperature -1")), @"");
+    assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @"");
+    assert_snapshot!(place.failure("eval exported --task language_modelling"), @"");
+    let path = place.path("exported/model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let message = place.failure("generate exported --prompt a");
+    assert!(message.contains("exported/model.safetensors") && message.contains("\nhint: "), "{message}");
+    assert_snapshot!(place.failure("generate nowhere --prompt a"), @"");
+}
+
+#[test]
+fn the_stages_one_by_one() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    place.succeed("collect story.txt --out documents");
+    place.succeed("clean documents --out cleaned");
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
+    place.succeed("tokenize cleaned --tokenizer tokenizer --out shards");
+    let pretrain =
+        "pretrain --data shards --out trained --params 20k --tokens 4k --set model.context=32 --json";
+    let figures: serde_json::Value = serde_json::from_str(&place.succeed(pretrain).out).unwrap();
+    assert!(figures["bits_per_byte"].as_f64().unwrap() > 0.0, "{figures}");
+    place.succeed("generate trained/model --prompt mira --max-tokens 5");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_build_ends_with_the_same_weights() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    let build =
+        |out: &str| format!("build --from story.txt {TINY} --set pretrain.checkpoint_seconds=0 --out {out}");
+    place.succeed(&build("whole"));
+    let moments: [(&str, usize); 5] = [
+        ("collect/unfinished.json", 1),
+        ("tokenizer/unfinished.json", 1),
+        ("tune/unfinished.json", 1),
+        ("pretrain/metrics.jsonl", 15),
+        ("pretrain/metrics.jsonl", 60),
+    ];
+    for (file, lines) in moments {
+        let mut child = place.command(&build("killed")).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&place.path("killed").join(file), lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let last = place.succeed(&build("killed"));
+    assert!(last.err.contains("goes on after step"), "{}", last.err);
+    assert_eq!(weights(&place, "killed"), weights(&place, "whole"));
+}
+
+/// Until the file has so many lines.
+fn wait_for(path: &Path, lines: usize) {
+    let began = Instant::now();
+    while std::fs::read_to_string(path).map_or(0, |text| text.lines().count()) < lines {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", path.display());
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -10,15 +161,26 @@ fn two_builds_do_not_share_a_folder() {
     place.write("story.txt", story(400)).write("out/.lock", "");
     let lock = std::fs::File::open(place.path("out/.lock")).unwrap();
     lock.lock().unwrap();
-    let message = place.failure("build --from story.txt --out out");
-    insta::assert_snapshot!(message, @"");
+    assert_snapshot!(place.failure("build --from story.txt --out out"), @r#"
+    error: another build is working in out
+    hint: wait until it ends, or choose another folder with --out
+    "#);
 }
 
 #[test]
 fn a_folder_of_ones_own_is_not_overwritten() {
     let place = Place::new();
     place.write("story.txt", story(400)).write("mine/collect/thesis.txt", "years of work");
-    insta::assert_snapshot!(place.failure("build --from story.txt --out mine"), @"");
+    assert_snapshot!(place.failure("build --from story.txt --out mine"), @r#"
+    error: mine/collect holds files that no build wrote; they would be lost
+    hint: choose another folder with --out
+    "#);
     assert_eq!(place.read("mine/collect/thesis.txt"), "years of work");
-    let _ = lines;
+}
+
+#[test]
+fn a_text_too_short_to_train_on() {
+    let place = Place::new();
+    place.write("short.txt", story(3));
+    assert_snapshot!(place.failure("build --from short.txt --params 20k --tokens 4k --set model.context=128"), @"");
 }

@@ -6,62 +6,98 @@ use crate::support::{Place, story};
 
 #[test]
 fn a_missing_path() {
-    assert_snapshot!(Place::new().failure("build --from nowhere.txt"), @"");
-    assert_snapshot!(Place::new().failure("collect nowhere.txt --out out"), @"");
+    assert_snapshot!(Place::new().failure("build --from nowhere.txt"), @r#"
+    error: nowhere.txt does not exist
+    hint: check the spelling; a relative path starts at the current folder
+    "#);
+    assert_snapshot!(Place::new().failure("collect nowhere.txt --out out"), @r#"
+    error: nowhere.txt does not exist
+    hint: check the spelling; a relative path starts at the current folder
+    "#);
 }
 
 #[test]
 fn nothing_to_learn_from() {
-    assert_snapshot!(Place::new().failure("build"), @"");
+    assert_snapshot!(Place::new().failure("build"), @r#"
+    error: no text to learn from was given
+    hint: name files or folders: nuwa build --from PATH
+    "#);
 }
 
 #[test]
 fn an_empty_folder() {
     let place = Place::new();
     std::fs::create_dir(place.path("empty")).unwrap();
-    assert_snapshot!(place.failure("build --from empty"), @"");
+    assert_snapshot!(place.failure("build --from empty"), @r#"
+    error: empty holds no text that can be read
+    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    "#);
     place.write("pictures/a.png", "x").write("pictures/b.png", "y");
-    assert_snapshot!(place.failure("build --from pictures"), @"");
+    assert_snapshot!(place.failure("build --from pictures"), @r#"
+    error: pictures holds no text that can be read (2 .png is not a known ending)
+    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    "#);
 }
 
 #[test]
 fn an_empty_file() {
     let place = Place::new();
     place.write("empty.txt", "");
-    assert_snapshot!(place.failure("build --from empty.txt"), @"");
+    assert_snapshot!(place.failure("build --from empty.txt"), @r#"
+    error: empty.txt is empty
+    hint: give a file with some text in it
+    "#);
 }
 
 #[test]
 fn a_binary_file_with_the_name_of_a_text() {
     let place = Place::new();
     place.write("picture.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01");
-    assert_snapshot!(place.failure("build --from picture.txt"), @"");
+    assert_snapshot!(place.failure("build --from picture.txt"), @r#"
+    error: picture.txt is not text but a PNG image
+    hint: convert it to plain text, Markdown, HTML or JSON lines first
+    "#);
 }
 
 #[test]
 fn invalid_json_in_line_17() {
     let mut lines = String::new();
     for line in 1..=20 {
-        let text = if line == 17 { "{\"text\": \"half".to_string() } else { format!("{{\"text\": \"line {line}\"}}") };
+        let text = if line == 17 {
+            "{\"text\": \"half".to_string()
+        } else {
+            format!("{{\"text\": \"line {line}\"}}")
+        };
         writeln!(lines, "{text}").unwrap();
     }
     let place = Place::new();
     place.write("data.jsonl", lines);
-    assert_snapshot!(place.failure("build --from data.jsonl"), @"");
+    assert_snapshot!(place.failure("build --from data.jsonl"), @r#"
+    error: data.jsonl, line 17: invalid JSON: control character (\u0000-\u001F) found while parsing a string at line 2 column 0
+    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    "#);
 }
 
 #[test]
 fn json_lines_without_text() {
     let place = Place::new();
     place.write("data.jsonl", "{\"body\": \"a\", \"title\": \"b\"}\n");
-    assert_snapshot!(place.failure("collect data.jsonl --out out"), @"");
+    assert_snapshot!(place.failure("collect data.jsonl --out out"), @r#"
+    error: data.jsonl, line 1: no field `text`
+    hint: set collect.text_field to the field that holds the text; here: body, title
+    "#);
 }
 
 #[test]
 fn text_in_another_encoding_is_decoded() {
     let place = Place::new();
-    place.write("latin1.txt", b"Caf\xe9 cr\xe8me, d\xe9j\xe0 vu, na\xefve fa\xe7ade, \xe9t\xe9 apr\xe8s la pluie.");
-    assert_snapshot!(place.succeed("collect latin1.txt --out out").out, @"");
+    place.write(
+        "latin1.txt",
+        b"Caf\xe9 cr\xe8me, d\xe9j\xe0 vu, na\xefve fa\xe7ade, \xe9t\xe9 apr\xe8s la pluie.",
+    );
+    assert_snapshot!(place.succeed("collect latin1.txt --out out").out, @r#"
+    1 document of 1 file, 63 bytes
+    "#);
 }
 
 #[test]
@@ -70,7 +106,10 @@ fn standard_input_that_is_not_utf8() {
     place.write("story.txt", story(300));
     place.succeed("tokenizer train story.txt --vocab-size 300 --out tokenizer");
     let answer = place.nuwa_with_input("tokenizer encode tokenizer", b"caf\xe9");
-    assert_snapshot!(answer.failure(), @"");
+    assert_snapshot!(answer.failure(), @r#"
+    error: standard input is not UTF-8: byte 3 begins no character
+    hint: convert it first, for example with iconv -f GB18030 -t UTF-8
+    "#);
 }
 
 #[test]
@@ -78,8 +117,14 @@ fn ids_that_are_none() {
     let place = Place::new();
     place.write("story.txt", story(300));
     place.succeed("tokenizer train story.txt --vocab-size 300 --out tokenizer");
-    assert_snapshot!(place.nuwa_with_input("tokenizer decode tokenizer", b"5 x").failure(), @"");
-    assert_snapshot!(place.nuwa_with_input("tokenizer decode tokenizer", b"5 70000").failure(), @"");
+    assert_snapshot!(place.nuwa_with_input("tokenizer decode tokenizer", b"5 x").failure(), @r#"
+    error: standard input, id 2: `x` is not a token id
+    hint: give whole numbers separated by blanks, as `nuwa tokenizer encode` prints them
+    "#);
+    assert_snapshot!(place.nuwa_with_input("tokenizer decode tokenizer", b"5 70000").failure(), @r#"
+    error: token id 70000 is not in the vocabulary, whose ids go from 0 to 299
+    hint: the ids come from another tokenizer; use the one that the model or the shards were made with
+    "#);
 }
 
 #[test]
@@ -96,57 +141,142 @@ fn text_survives_encoding_and_decoding() {
 fn an_unknown_key_of_a_recipe() {
     let place = Place::new();
     place.write("recipe.toml", "seed = 1\n\n[clean.length]\nmin_leters = 5\n");
-    assert_snapshot!(place.failure("build recipe.toml"), @"");
+    assert_snapshot!(place.failure("build recipe.toml"), @r#"
+    error: recipe.toml, line 4: unknown key `clean.length.min_leters`
+    hint: did you mean `clean.length.min_letters`?
+    "#);
 }
 
 #[test]
 fn a_recipe_that_is_not_toml() {
     let place = Place::new();
     place.write("recipe.toml", "seed = 1\nfrom = [\"a\"\n[clean]\n");
-    assert_snapshot!(place.failure("build recipe.toml"), @"");
+    assert_snapshot!(place.failure("build recipe.toml"), @r#"
+    error: recipe.toml, line 3: not valid TOML: missing comma between array elements, expected `,`
+    hint: a key stands as `name = value`, text in double quotes, a table as [name]
+    "#);
 }
 
 #[test]
 fn a_wrong_set() {
     let place = Place::new();
     place.write("story.txt", story(300));
-    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size"), @"");
-    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size=big"), @"");
-    assert_snapshot!(place.failure("build --from story.txt --set vocab_sise=5"), @"");
-    assert_snapshot!(place.failure("build --from story.txt --set collect.bad_lines=skpi"), @"");
+    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size"), @r#"
+    error: --set tokenizer.vocab_size: expected key=value
+    hint: for example --set tokenizer.vocab_size=4096
+    "#);
+    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size=big"), @r#"
+    error: --set tokenizer.vocab_size=big cannot be used
+    cause: `tokenizer.vocab_size` = "big": expected a whole number of at least 0
+    hint: its default is 8192
+    "#);
+    assert_snapshot!(place.failure("build --from story.txt --set vocab_sise=5"), @r#"
+    error: --set vocab_sise=5 cannot be used
+    cause: unknown key `vocab_sise`
+    hint: did you mean `tokenizer.vocab_size`?
+    "#);
+    assert_snapshot!(place.failure("build --from story.txt --set collect.bad_lines=skpi"), @r#"
+    error: --set collect.bad_lines=skpi cannot be used
+    cause: `collect.bad_lines` = "skpi": expected one of "error", "skip"
+    hint: did you mean "skip"?
+    "#);
 }
 
 #[test]
 fn a_vocabulary_larger_than_the_text_allows() {
     let place = Place::new();
     place.write("story.txt", story(300));
-    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size=50000"), @"");
-    assert_snapshot!(place.failure("tokenizer train story.txt --vocab-size 50000 --out t"), @"");
+    assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size=50000"), @r#"
+    error: a vocabulary of 50000 is larger than this text allows: the largest possible is 486
+    hint: ask for at most 486, give more text, or lower min_frequency
+    "#);
+    assert_snapshot!(place.failure("tokenizer train story.txt --vocab-size 50000 --out t"), @r#"
+    error: a vocabulary of 50000 is larger than this text allows: the largest possible is 496
+    hint: ask for at most 496, give more text, or lower min_frequency
+    "#);
 }
 
 #[test]
 fn a_recipe_is_not_replaced_unasked() {
     let place = Place::new();
     place.succeed("init recipe.toml");
-    assert_snapshot!(place.failure("init recipe.toml"), @"");
+    assert_snapshot!(place.failure("init recipe.toml"), @r#"
+    error: recipe.toml exists already
+    hint: choose another name, or add --force to replace it
+    "#);
     place.succeed("init recipe.toml --force");
 }
 
 #[test]
 fn wrong_usage_has_exit_code_2() {
     let place = Place::new();
-    for wrong in ["", "bulid", "build --budget", "build --budget 10 --from x", "tokenizer train x", "build --params 1M"] {
+    for wrong in [
+        "",
+        "bulid",
+        "build --budget",
+        "build --budget 10 --from x",
+        "tokenizer train x",
+        "build --params 1M",
+    ] {
         let answer = place.nuwa(wrong);
         assert_eq!((answer.code, answer.out.as_str()), (Some(2), ""), "{wrong}: {}", answer.err);
     }
-    assert_snapshot!(place.nuwa("build --from x --budget ten").err, @"");
-    assert_snapshot!(place.nuwa("build --from x --budget 5m --params 1M").err, @"");
+    assert_snapshot!(place.nuwa("build --from x --budget ten").err, @r#"
+    error: invalid value 'ten' for '--budget <TIME>': `ten` is not a time: expected a number with a unit such as 90s, 10m, 1h30m or 2d
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(place.nuwa("build --from x --budget 5m --params 1M").err, @r#"
+    error: the argument '--budget <TIME>' cannot be used with '--params <COUNT>'
+
+    Usage: nuwa build --from <PATH>... --budget <TIME> [RECIPE.toml]
+
+    For more information, try '--help'.
+    "#);
 }
 
 #[test]
 fn help_goes_to_standard_output() {
     let answer = Place::new().succeed("--help");
-    assert_snapshot!(answer.out, @"");
+    assert_snapshot!(answer.out, @r#"
+    Build your own large language model: from raw text to a model you can measure, share and trust.
+
+    `nuwa build --from PATH` goes the whole way. Every stage is a verb of its own too, reads files and
+    writes files.
+
+    Usage: nuwa <COMMAND>
+
+    Commands:
+      build      Go the whole way: from raw text to a trained, measured model with a report
+      init       Write a recipe with every setting, its default and what it means
+      collect    Read files and folders of text into documents
+      clean      Repair, filter and deduplicate documents
+      tokenizer  Train a tokenizer, or use one
+      tokenize   Turn documents into shards of token ids
+      pretrain   Train a new model on shards
+      generate   Let a model continue a text
+      eval       Measure a model
+      import     Turn another program's model into a model folder
+      export     Write a model for other programs
+      report     Write a run's report again: RUN/report.html and, where there is a model, its card
+      doctor     Show what this machine has and how fast it is
+      help       Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Examples:
+      nuwa build --from ~/documents                  a model of your own text, in about ten minutes
+      nuwa generate runs/documents/model --prompt "Once upon a time"
+      nuwa build --from book.txt --budget 1h         the same with more time
+      nuwa init my.toml && nuwa build my.toml        everything under control
+
+    `nuwa VERB --help` says more about a verb.
+    "#);
 }
 
 #[test]

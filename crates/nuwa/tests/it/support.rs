@@ -79,20 +79,25 @@ impl Answer {
     }
 }
 
-/// A text that looks like language to the cleaning steps: sentences of a small grammar, none like another.
+/// A text that looks enough like language to learn a little from, and repeats itself little enough to be kept: words
+/// of made-up syllables, common ones more often than rare ones.
 pub fn story(sentences: usize) -> String {
-    let people = ["Mira", "Old Tam", "The miller", "Her brother", "A stranger", "The captain", "Yun", "The queen"];
-    let acts = ["carried", "found", "painted", "sold", "forgot", "hid", "mended", "counted", "borrowed"];
-    let things = ["a blue lantern", "the last boat", "seven apples", "a torn map", "the silver bell", "an old song"];
-    let places = ["by the river", "under the bridge", "in the market", "near the mill", "behind the hill"];
-    let times = ["at dawn", "before the rain", "in winter", "after supper", "when nobody looked", "once more", "at noon"];
+    let syllables = ["mi", "ra", "ton", "el", "sha", "bo", "ken", "lu", "dri", "va", "os", "pe"];
+    let mut state: u64 = 7;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
     let mut text = String::new();
-    for at in 0..sentences {
-        let pick = |list: &[&'static str], stride: usize| list[(at * stride + at / list.len()) % list.len()];
-        let (who, act, what) = (pick(&people, 3), pick(&acts, 5), pick(&things, 7));
-        let (place, time) = (pick(&places, 2), pick(&times, 11));
-        text += &format!("{who} {act} {what} {place} {time}, and counted {at} steps home.");
-        text += if at % 5 == 4 { "\n\n" } else { " " };
+    for sentence in 0..sentences {
+        for word in 0..6 + draw(8) {
+            let common = 1 + draw(140);
+            let rank = draw(common);
+            let spelt = [rank % 12, rank / 12, (rank * 7) % 12].map(|at| syllables[at]);
+            text += if word == 0 { "" } else { " " };
+            text += &spelt[..2 + rank % 2].concat();
+        }
+        text += if sentence % 5 == 4 { ".\n\n" } else { ". " };
     }
     text
 }

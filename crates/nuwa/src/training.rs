@@ -1,0 +1,156 @@
+//! A training run as the program does it: the display, the samples, the model folder at the end.
+
+use std::path::Path;
+use std::time::Instant;
+
+use nuwa_data::shards::{Part, Shards};
+use nuwa_infer::{GenerateSettings, SamplingSettings};
+use nuwa_models::LanguageModel;
+use nuwa_tokenizer::Tokenizer;
+use nuwa_train::plan::Plan;
+use nuwa_train::{
+    Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::console::Display;
+use crate::{machine, model, numbers};
+
+/// What to train, on what, and where to.
+pub struct Training<'a> {
+    /// The folder of the shards.
+    pub shards: &'a Path,
+    /// The tokenizer that made them.
+    pub tokenizer: &'a Tokenizer,
+    /// The folder for the model, the metrics and the checkpoint.
+    pub out: &'a Path,
+    /// What to train.
+    pub plan: &'a Plan,
+    /// How.
+    pub settings: &'a PretrainSettings,
+    /// Decides initial weights, data order and dropout.
+    pub seed: u64,
+}
+
+/// The content of `pretrain.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Weights in the model.
+    pub parameters: usize,
+    /// The most memory the process held, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// How training ended.
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+impl Training<'_> {
+    /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
+    pub fn run(&self, display: &mut Display) -> anyhow::Result<Outcome> {
+        let job = Job {
+            shards: self.shards,
+            out: self.out,
+            plan: self.plan,
+            settings: self.settings,
+            end_of_text: self.tokenizer.end_of_text(),
+            seed: self.seed,
+        };
+        let prompt = self.prompt()?;
+        let mut watch = Watch::new(display);
+        let mut sample = |model: &dyn LanguageModel| self.sample(model, &prompt);
+        let mut observe = |event: &TrainEvent| watch.show(event);
+        let (model, summary) = pretrain(&job, &mut Hooks { observe: &mut observe, sample: &mut sample })?;
+        let folder = self.out.join("model");
+        nuwa_format::save_model(model.as_ref(), &folder)?;
+        self.tokenizer.save(&folder)?;
+        let parameters = model.parameters().count();
+        let outcome = Outcome { parameters, peak_memory_bytes: machine::peak_memory(), summary };
+        nuwa_files::write_json(&self.out.join("pretrain.json"), &outcome)?;
+        Ok(outcome)
+    }
+
+    /// What samples begin with: as the settings say, else the beginning of the held-back text.
+    fn prompt(&self) -> anyhow::Result<Vec<u32>> {
+        const WORDS: usize = 12;
+        if !self.settings.sample_prompt.is_empty() {
+            return Ok(self.tokenizer.encode(&self.settings.sample_prompt)?);
+        }
+        let held_back = Shards::open(self.shards, Part::Validation).ok().filter(|shards| shards.tokens() > 0);
+        let Some(shards) = held_back else { return Ok(self.tokenizer.end_of_text().into_iter().collect()) };
+        let mut ids = vec![0; WORDS.min(self.plan.context / 2).min(shards.tokens() as usize).max(1)];
+        shards.read(0, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// A sample is for looking at: where none can be written, training goes on without.
+    fn sample(&self, model: &dyn LanguageModel, prompt: &[u32]) -> Option<Sample> {
+        let sampling = SamplingSettings { temperature: 0.8, ..SamplingSettings::default() };
+        let settings =
+            GenerateSettings { max_tokens: 100, seed: self.seed, sampling, ..GenerateSettings::default() };
+        let text = model::continue_text(model, self.tokenizer, prompt, &settings).ok()?;
+        Some(Sample { prompt: self.tokenizer.decode(prompt).ok()?, text })
+    }
+}
+
+/// Draws a run: the step line, and what stays to be read.
+struct Watch<'a> {
+    display: &'a mut Display,
+    steps: u64,
+    /// When the loop began, and at which step.
+    begun: (Instant, u64),
+}
+
+impl<'a> Watch<'a> {
+    fn new(display: &'a mut Display) -> Self {
+        Self { display, steps: 0, begun: (Instant::now(), 0) }
+    }
+
+    fn show(&mut self, event: &TrainEvent) {
+        match event {
+            TrainEvent::Started { steps, done } => {
+                self.steps = *steps;
+                self.begun = (Instant::now(), *done);
+                if *done > 0 {
+                    self.display.note(&format!("pretrain   goes on after step {done} of {steps}"));
+                }
+            }
+            TrainEvent::Step(line) => self.display.show_step(line.step, self.steps, &self.step_line(line)),
+            TrainEvent::Validated(line) => self.display.note(&self.validation_line(line)),
+            TrainEvent::Sampled { step, sample } => self.display.note(&self.sample_line(*step, sample)),
+            TrainEvent::Saved { .. } => {}
+        }
+    }
+
+    fn step_line(&self, line: &StepLine) -> String {
+        let (began, before) = self.begun;
+        let each = began.elapsed().as_secs_f64() / line.step.saturating_sub(before).max(1) as f64;
+        let left = numbers::seconds(each * (self.steps - line.step) as f64);
+        let memory = machine::resident_memory().map_or("?".into(), numbers::bytes);
+        format!(
+            "step {}/{}  loss {:.3}  gradient {:.2}  rate {:.2e}  {:.0} ms  {} tokens/s  {memory}  {left} left",
+            line.step,
+            self.steps,
+            line.loss,
+            line.gradient_norm,
+            line.learning_rate,
+            each * 1e3,
+            numbers::rounded(line.tokens_per_second),
+        )
+    }
+
+    fn validation_line(&self, line: &ValidationLine) -> String {
+        let ValidationLine { step, validation_loss, bits_per_byte, .. } = line;
+        format!(
+            "step {step}/{}  validation loss {validation_loss:.3}, {bits_per_byte:.3} bits per byte",
+            self.steps
+        )
+    }
+
+    /// The beginning of a sample, on one line.
+    fn sample_line(&self, step: u64, sample: &Sample) -> String {
+        const SHOWN: usize = 100;
+        let text = sample.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let start: String = text.chars().take(SHOWN).collect();
+        format!("step {step}/{}  writes \u{201c}{start}\u{201d}", self.steps)
+    }
+}

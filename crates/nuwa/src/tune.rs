@@ -1,0 +1,117 @@
+//! The dial: how much to train, as the user says it, and the plan that follows.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use nuwa_tokenizer::Tokenizer;
+use nuwa_train::plan::{self, Goal, Plan, Request};
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use crate::failure::Problem;
+use crate::machine;
+use crate::numbers::{self, Count, Span};
+use crate::recipe::{Draft, Recipe};
+
+/// `--budget`, or `--params` with `--tokens`.
+#[derive(Debug, Args)]
+pub struct DialArguments {
+    /// How long training may take on this machine [default: 10m]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["params", "tokens"])]
+    budget: Option<Span>,
+    /// The size of the model instead of a budget, for example 1M
+    #[arg(long, value_name = "COUNT", requires = "tokens")]
+    params: Option<Count>,
+    /// How many tokens to train on, for example 2M
+    #[arg(long, value_name = "COUNT", requires = "params")]
+    tokens: Option<Count>,
+}
+
+impl DialArguments {
+    /// Says in `draft` what was said here; budget and size put each other aside.
+    pub fn put_into(&self, draft: &mut Draft) -> anyhow::Result<()> {
+        if let Some(budget) = self.budget {
+            draft.forget(&["params", "tokens"]);
+            draft.put("budget", Value::String(budget.to_string()))?;
+        }
+        if let (Some(params), Some(tokens)) = (self.params, self.tokens) {
+            draft.forget(&["budget"]);
+            draft.put("params", Value::String(params.to_string()))?;
+            draft.put("tokens", Value::String(tokens.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The content of `tune.json`: the plan, and what follows from it for readers of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// What is trained and what is expected of it.
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// Tokens a step.
+    pub batch_tokens: u64,
+}
+
+/// Time to train when neither a budget nor a size was said.
+const USUAL: Duration = Duration::from_secs(600);
+
+/// The memory that may be used, as a share of what is free.
+const MEMORY_SHARE: f64 = 0.9;
+
+/// The plan kept in `path`; made and kept there the first time.
+pub fn kept(path: &Path, recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Result<Tuned> {
+    if path.exists() {
+        return Ok(nuwa_files::read_json(path)?);
+    }
+    let tuned = make(recipe, shards, tokenizer)?;
+    nuwa_files::write_json(path, &tuned)?;
+    Ok(tuned)
+}
+
+/// Plans: from the size and tokens that were said, or from the time and the measured speed.
+pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Result<Tuned> {
+    let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
+    let plan = plan::make(&Request {
+        shards,
+        vocabulary: tokenizer.vocab_size(),
+        end_of_text: tokenizer.end_of_text(),
+        goal: goal(recipe)?,
+        model: &recipe.model,
+        pretrain: &recipe.pretrain,
+        memory,
+        seed: recipe.seed,
+    })?;
+    Ok(Tuned { batch_tokens: plan.batch_tokens(), plan })
+}
+
+/// What a recipe asks for.
+pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
+    match (recipe.budget, recipe.params, recipe.tokens) {
+        (None, Some(parameters), Some(tokens)) => {
+            Ok(Goal::Sizes { parameters: parameters.0, tokens: tokens.0 })
+        }
+        (budget, None, None) => Ok(Goal::Seconds(budget.map_or(USUAL, |span| span.0).as_secs_f64())),
+        _ => {
+            let problem = Problem::new("a recipe has either `budget`, or `params` together with `tokens`");
+            Err(problem.hint("leave the others out, for example only budget = \"10m\"").into())
+        }
+    }
+}
+
+/// The plan and its prediction, for people.
+pub fn text(tuned: &Tuned) -> String {
+    let Plan { parameters, tokens, epochs, steps, predicted, .. } = &tuned.plan;
+    let (parameters, tokens) = (numbers::rounded(*parameters as f64), numbers::rounded(*tokens as f64));
+    let loss = match (predicted.bits_per_byte, predicted.bits_per_byte_error) {
+        (Some(value), Some(error)) => format!(", {value:.2} ± {error:.2} bits per byte"),
+        _ => String::new(),
+    };
+    let (time, memory) = (numbers::seconds(predicted.seconds), numbers::bytes(predicted.memory_bytes));
+    format!(
+        "{parameters} parameters, {tokens} tokens (the text {epochs:.1} times), {}; expected: {time}, {memory} of \
+         memory{loss}",
+        numbers::counted(*steps, "step")
+    )
+}

@@ -1,0 +1,44 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::console::print_figures;
+use crate::numbers::grouped;
+
+/// Write a model for other programs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  nuwa export runs/book/model --format safetensors --out book-hf")]
+pub struct Export {
+    /// A model folder
+    model: PathBuf,
+    /// The form to write
+    #[arg(long, value_enum, default_value_t = Format::Safetensors)]
+    format: Format,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Hugging Face's folder, which transformers, vLLM and llama.cpp's converter read
+    Safetensors,
+}
+
+impl Export {
+    pub fn run(self) -> anyhow::Result<()> {
+        let Format::Safetensors = self.format;
+        let exported = nuwa_format::export(&self.model, &self.out)?;
+        let figures = serde_json::json!({
+            "out": self.out, "parameters": exported.parameters, "vocab_size": exported.tokenizer,
+        });
+        print_figures(self.json, &figures, || {
+            format!("{} parameters in {}", grouped(exported.parameters as u64), self.out.display())
+        })
+    }
+}

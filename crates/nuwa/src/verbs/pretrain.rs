@@ -1,0 +1,89 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nuwa_tokenizer::Tokenizer;
+
+use super::settings::Settings;
+use crate::console::{Display, message, print_figures};
+use crate::failure::Problem;
+use crate::numbers;
+use crate::run::Lock;
+use crate::training::{Outcome, Training};
+use crate::tune::{self, DialArguments};
+
+/// Train a new model on shards
+///
+/// Writes DIR/model, DIR/metrics.jsonl and a checkpoint; the same command goes on where a killed one stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa pretrain --data shards --out trained --budget 10m
+  nuwa pretrain --data shards --out trained --params 1M --tokens 2M --set pretrain.learning_rate=1e-3")]
+pub struct Pretrain {
+    /// The folder of the shards, as `nuwa tokenize` writes it
+    #[arg(long, value_name = "SHARDS")]
+    data: PathBuf,
+    /// The tokenizer that made the shards [default: the one in their folder]
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
+    /// The folder for model, metrics and checkpoint
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    dial: DialArguments,
+    /// The same seed and plan give the same weights
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Pretrain {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        self.dial.put_into(&mut draft)?;
+        let recipe = draft.recipe()?;
+        let tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
+        let _lock = Lock::take(&self.out)?;
+        let plan = tune::kept(&self.out.join("tune.json"), &recipe, &self.data, &tokenizer)?;
+        message(&tune::text(&plan));
+        let training = Training {
+            shards: &self.data,
+            tokenizer: &tokenizer,
+            out: &self.out,
+            plan: &plan.plan,
+            settings: &recipe.pretrain,
+            seed: self.seed.unwrap_or(recipe.seed),
+        };
+        let mut display = Display::new();
+        let outcome = training.run(&mut display)?;
+        drop(display);
+        print_figures(self.json, &outcome, || text(&outcome))
+    }
+}
+
+fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {
+    match (named, Tokenizer::load(named.unwrap_or(shards))) {
+        (None, Err(nuwa_tokenizer::Error::NoTokenizer { .. })) => {
+            let problem = format!("{} holds no tokenizer beside its shards", shards.display());
+            Err(Problem::new(problem).hint("name the one that made the shards with --tokenizer").into())
+        }
+        (_, loaded) => Ok(loaded?),
+    }
+}
+
+/// The figures in a sentence.
+pub fn text(outcome: &Outcome) -> String {
+    let Outcome { parameters, summary, .. } = outcome;
+    let measured =
+        summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
+    let (parameters, tokens) =
+        (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
+    format!(
+        "{parameters} parameters, {tokens} tokens in {}{measured}",
+        numbers::counted(summary.steps, "step")
+    )
+}

@@ -1,0 +1,29 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::console::print_figures;
+use crate::report;
+
+/// Write a run's report again: RUN/report.html and, where there is a model, its card
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  nuwa report runs/book")]
+pub struct Report {
+    /// The run folder
+    run: PathBuf,
+    /// Print the paths as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Report {
+    pub fn run(self) -> anyhow::Result<()> {
+        let page = report::write(&self.run)?;
+        if self.run.join("model").is_dir() {
+            report::model_card(&self.run)?;
+        }
+        print_figures(self.json, &serde_json::json!({ "report": page }), || page.display().to_string())
+    }
+}
