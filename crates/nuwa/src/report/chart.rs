@@ -94,8 +94,8 @@ impl Chart {
         let origin = (horizontal == Horizontal::Linear).then_some(0.0);
         let x = Scale::around(points().map(|point| point.0).chain(origin), 0.0, horizontal)?;
         // Beside a band, the first tenth of a curve would press all that matters into a line.
-        let start =
-            points().map(|point| point.0).fold(0.0, f64::max) * if band.is_some() { 0.1 } else { 0.0 };
+        let pressed = band.is_some() && horizontal == Horizontal::Linear;
+        let start = if pressed { 0.1 * points().map(|point| point.0).fold(0.0, f64::max) } else { 0.0 };
         let heights = points().filter(|point| point.0 >= start).map(|point| point.1);
         let y = Scale::around(heights.chain(band_edges), 0.05, Horizontal::Linear)?;
         Some(Self {

@@ -91,7 +91,7 @@ struct Sample {
 struct Cleaning {
     sentence: String,
     steps: Vec<CleaningStep>,
-    /// One for each reason, the first few of them, and all others.
+    /// One for each step that rejected any, and all others.
     rejected: Vec<Example>,
     more_rejected: Vec<Example>,
     others: Vec<Example>,
@@ -370,8 +370,6 @@ fn validations(run: &Run) -> Vec<ValidationRow> {
 
 /// The most earlier samples that are shown for a prompt.
 const EARLIER_SAMPLES: usize = 5;
-/// The most rejected documents that are shown at once.
-const EXAMPLES: usize = 5;
 /// The most characters of a text that are shown.
 const LONGEST_TEXT: usize = 1200;
 
@@ -434,14 +432,14 @@ fn cleaning(clean: &Value) -> Option<Cleaning> {
         clean["steps"].as_array().into_iter().flatten().map(|step| cleaning_step(step, all)).collect();
     let samples = clean["samples"].as_array().into_iter().flatten().map(example);
     let (rejected, others): (Vec<Example>, _) = samples.partition(|example| example.outcome == "rejected");
-    let (rejected, more_rejected) = one_for_each_reason(rejected);
+    let (rejected, more_rejected) = one_for_each_step(rejected);
     Some(Cleaning { sentence, steps, rejected, more_rejected, others })
 }
 
-/// The first example of each reason, at most [`EXAMPLES`]; and the rest.
-fn one_for_each_reason(examples: Vec<Example>) -> (Vec<Example>, Vec<Example>) {
+/// The first example of each step, and the rest.
+fn one_for_each_step(examples: Vec<Example>) -> (Vec<Example>, Vec<Example>) {
     let mut seen = BTreeSet::new();
-    examples.into_iter().partition(|example| seen.len() < EXAMPLES && seen.insert(example.why.clone()))
+    examples.into_iter().partition(|example| seen.insert(example.why.split(':').next().map(str::to_string)))
 }
 
 fn cleaning_step(step: &Value, all: f64) -> CleaningStep {
