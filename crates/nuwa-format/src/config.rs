@@ -96,8 +96,10 @@ fn in_words(message: &str) -> String {
 /// Writes `config.json` and `generation_config.json`.
 pub fn write(config: &ModelConfig, folder: &Path) -> Result<()> {
     let path = folder.join(CONFIG);
-    let as_json = |source| nuwa_files::Error::Json { path: path.clone(), source };
-    let mut value = serde_json::to_value(config).map_err(as_json)?;
+    let as_json = |source: serde_json::Error| nuwa_files::Error::Json { path: path.clone(), source };
+    // Through text, which writes an f32 of 0.02 as 0.02.
+    let text = serde_json::to_string(config).map_err(as_json)?;
+    let mut value: Value = serde_json::from_str(&text).map_err(as_json)?;
     value["architectures"] = json!([config.architecture()]);
     // transformers 5 reads the first, transformers 4 the second.
     value["dtype"] = json!("float32");

@@ -42,7 +42,7 @@ pub fn build(
     path: &Path,
     mut read: impl FnMut(&Part) -> Result<Vec<f32>>,
 ) -> Result<Box<dyn LanguageModel>> {
-    let model = nuwa_models::build(config, 0).map_err(|error| Error::config(path, error.to_string()))?;
+    let model = nuwa_models::build_zeros(config).map_err(|error| Error::config(path, error.to_string()))?;
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
         for part in parts(&name, parameter.shape()) {

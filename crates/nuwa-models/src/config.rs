@@ -82,9 +82,13 @@ impl ModelConfig {
     }
 }
 
-/// An error unless `value` is at least 1 and small enough to multiply without overflow.
+/// Sizes are below this, so that a product of two does not overflow.
+const TOO_LARGE: usize = 1 << 30;
+
+/// An error unless `value` is at least 1 and no absurd size.
 pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
-    ensure((1..1 << 30).contains(&value), field, value, "expected a whole number of at least 1")
+    ensure(value >= 1, field, value, "expected a whole number of at least 1")?;
+    ensure(value < TOO_LARGE, field, value, format!("expected a number below {TOO_LARGE}"))
 }
 
 /// An error unless `value` is above 0; NaN is not.

@@ -14,7 +14,7 @@ pub use config::{Error, ModelConfig, Result};
 pub use input::{Cache, Input, LayerInput, Sequences};
 pub use names::{TensorName, tensor_name};
 
-use nuwa_tensor::{Parameter, Parameters, Tape, Tensor};
+use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Tape, Tensor};
 
 /// A model that gives a distribution over the next token at each position.
 pub trait LanguageModel: Send {
@@ -60,9 +60,21 @@ pub trait LanguageModel: Send {
 /// # Errors
 /// When the configuration makes no sense (zero heads, a width that heads do not divide, ...).
 pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn LanguageModel>> {
+    build_with(config, ParametersBuilder::new(seed))
+}
+
+/// Builds a model whose weights are all 0, to be overwritten.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn LanguageModel>> {
+    build_with(config, ParametersBuilder::zeros())
+}
+
+fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn LanguageModel>> {
     config.validate()?;
     Ok(match config {
-        ModelConfig::Gpt2(config) => Box::new(gpt2::Gpt2::new(config.clone(), seed)),
-        ModelConfig::Llama(config) => Box::new(llama::Llama::new(config.clone(), seed)),
+        ModelConfig::Gpt2(config) => Box::new(gpt2::Gpt2::new(config.clone(), builder)),
+        ModelConfig::Llama(config) => Box::new(llama::Llama::new(config.clone(), builder)),
     })
 }

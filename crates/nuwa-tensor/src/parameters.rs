@@ -133,7 +133,8 @@ impl Deref for ParameterValues<'_> {
 /// Declares the parameters of a model, one after the other.
 #[derive(Debug)]
 pub struct ParametersBuilder {
-    random: Random,
+    /// None where all values stay 0, to be overwritten.
+    random: Option<Random>,
     flat: Arc<Flat>,
     entries: Vec<Parameter>,
 }
@@ -141,7 +142,13 @@ pub struct ParametersBuilder {
 impl ParametersBuilder {
     /// Starts an empty set whose initial values are drawn under `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed).named("initialisation"), flat: Arc::default(), entries: Vec::new() }
+        Self { random: Some(Random::new(seed).named("initialisation")), ..Self::zeros() }
+    }
+
+    /// Starts an empty set whose values are all 0: for weights that are read from a file, where drawing them first
+    /// would take longer than reading.
+    pub fn zeros() -> Self {
+        Self { random: None, flat: Arc::default(), entries: Vec::new() }
     }
 
     /// Adds a parameter; `fill` writes its first values with a generator that depends on the seed and the path
@@ -162,7 +169,9 @@ impl ParametersBuilder {
         let offset = values.len();
         let elements = shape.elements();
         values.resize(offset + elements.next_multiple_of(ALIGNMENT), 0.0);
-        fill(&mut values[offset..offset + elements], self.random.named(&path));
+        if let Some(random) = self.random {
+            fill(&mut values[offset..offset + elements], random.named(&path));
+        }
         drop(values);
         let entry = ParameterEntry { path, shape, offset, decays, trainable: AtomicBool::new(true) };
         let parameter = Parameter { flat: Arc::clone(&self.flat), entry: Arc::new(entry) };

@@ -102,6 +102,8 @@ fn saved_and_loaded_again_nothing_changes() {
         let out = out.path().join("a/new/folder");
         save_model(model.as_ref(), &out).unwrap();
         assert_eq!(outline(&out), outline(&folder));
+        let text = fs::read_to_string(out.join("config.json")).unwrap();
+        assert!(text.contains("\"initializer_range\": 0.02,"), "{text}");
 
         let again = load_model(&out).unwrap();
         assert_eq!(again.config(), model.config());

@@ -37,9 +37,8 @@ struct Block {
 }
 
 impl Gpt2 {
-    /// A model with fresh weights. The configuration has been validated.
-    pub(crate) fn new(config: Gpt2Config, seed: u64) -> Self {
-        let mut builder = ParametersBuilder::new(seed);
+    /// A model with the builder's weights. The configuration has been validated.
+    pub(crate) fn new(config: Gpt2Config, mut builder: ParametersBuilder) -> Self {
         let mut root = Scope::root(&mut builder);
         let weights = Initialisation::Normal(config.initializer_range);
         let (width, vocabulary) = (config.n_embd, config.vocab_size);

@@ -39,9 +39,8 @@ struct Block {
 }
 
 impl Llama {
-    /// A model with fresh weights. The configuration has been validated.
-    pub(crate) fn new(config: LlamaConfig, seed: u64) -> Self {
-        let mut builder = ParametersBuilder::new(seed);
+    /// A model with the builder's weights. The configuration has been validated.
+    pub(crate) fn new(config: LlamaConfig, mut builder: ParametersBuilder) -> Self {
         let mut root = Scope::root(&mut builder);
         let weights = Initialisation::Normal(config.initializer_range);
         let (width, vocabulary) = (config.hidden_size, config.vocab_size);
