@@ -14,6 +14,7 @@
 
 mod error;
 mod gradients;
+pub mod measure;
 pub mod ops;
 mod parameters;
 mod pool;
