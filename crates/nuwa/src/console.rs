@@ -56,6 +56,7 @@ impl Display {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::no_length();
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+            bar.set_style(style("{msg}"));
             bar
         });
         let now = Instant::now();
@@ -108,7 +109,7 @@ impl Display {
         self.last_line = self.started;
         let Some(bar) = &self.bar else { return };
         bar.reset();
-        bar.set_message(format!("{}", progress.task));
+        bar.set_message(progress.task);
         match progress.total {
             Some(total) => {
                 bar.set_length(total);
@@ -159,7 +160,7 @@ fn counted(progress: Progress, of_total: bool) -> String {
         ("bytes", true) => "{decimal_bytes}/{decimal_total_bytes}".into(),
         ("bytes", false) => "{decimal_bytes}, {decimal_bytes_per_sec}".into(),
         (unit, true) => format!("{{human_pos}}/{{human_len}} {unit}"),
-        (unit, false) => format!("{{human_pos}} {unit}, {{per_sec}}"),
+        (unit, false) => format!("{{human_pos}} {unit}"),
     }
 }
 

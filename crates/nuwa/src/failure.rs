@@ -59,10 +59,15 @@ fn text(error: &anyhow::Error) -> String {
             said = cause;
         }
     }
-    if let Some(hint) = error.chain().find_map(hint) {
-        text += &format!("hint: {hint}\n");
-    }
-    text
+    let hint = error.chain().find_map(hint).unwrap_or_else(usual_hint);
+    text + &format!("hint: {hint}\n")
+}
+
+/// Where nothing better is known: what the verb expects.
+fn usual_hint() -> String {
+    let verb =
+        std::env::args().nth(1).filter(|verb| verb.chars().all(|character| character.is_ascii_lowercase()));
+    format!("`nuwa {} says what is expected", verb.map_or("--help`".into(), |verb| format!("{verb} --help`")))
 }
 
 macro_rules! hint_of {
@@ -110,6 +115,9 @@ mod tests {
             "error: cannot read recipe.toml\ncause: the key is unknown\nhint: spell it\n"
         );
         let repeated = anyhow::Error::new(Problem::new("no space")).context("cannot write a: no space");
-        assert_eq!(text(&repeated), "error: cannot write a: no space\n");
+        assert_eq!(
+            text(&repeated),
+            "error: cannot write a: no space\nhint: `nuwa --help` says what is expected\n"
+        );
     }
 }

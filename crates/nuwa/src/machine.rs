@@ -91,11 +91,6 @@ impl fmt::Display for Machine {
     }
 }
 
-/// The most memory this process has held so far, in bytes.
-pub fn peak_memory() -> Option<u64> {
-    field("/proc/self/status", "VmHWM:")
-}
-
 /// The memory this process holds now, in bytes.
 pub fn resident_memory() -> Option<u64> {
     field("/proc/self/status", "VmRSS:")

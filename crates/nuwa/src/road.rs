@@ -81,7 +81,8 @@ impl Road {
         match &outcome {
             Outcome::Skipped(_) => message(&format!("{name:<10} skipped: unchanged")),
             Outcome::Done(manifest) => {
-                message(&format!("{name:<10} {told} ({})", numbers::seconds(manifest.seconds)));
+                let (first, rest) = told.split_at(told.find('\n').unwrap_or(told.len()));
+                message(&format!("{name:<10} {first} ({}){rest}", numbers::seconds(manifest.seconds)));
             }
         }
         Ok(outcome)
@@ -264,8 +265,18 @@ impl End<'_> {
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
         format!(
-            "\n{table}\nmodel    {model}\nreport   {report}\ntry      nuwa generate {model} --prompt \"Once upon a time\""
+            "\n{table}\nmodel    {model}\nreport   {report}\ntry      nuwa generate {model} --prompt \"{}\"",
+            self.prompt()
         )
+    }
+
+    /// Something to continue that is in the text's own language, and safe between quotes.
+    fn prompt(&self) -> String {
+        let line =
+            self.pretrain.prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let plain = |character: &char| character.is_alphanumeric() || " ,.:;?-，。".contains(*character);
+        let start: String = line.chars().take_while(plain).take(30).collect();
+        if start.trim().is_empty() { "Once upon a time".into() } else { start.trim().into() }
     }
 
     fn predicted_bits(&self) -> String {

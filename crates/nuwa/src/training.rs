@@ -37,8 +37,10 @@ pub struct Training<'a> {
 pub struct Outcome {
     /// Weights in the model.
     pub parameters: usize,
-    /// The most memory the process held, in bytes.
+    /// The most memory the process held at the end of a step, in bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// What samples began with.
+    pub prompt: String,
     /// How training ended.
     #[serde(flatten)]
     pub summary: Summary,
@@ -61,10 +63,12 @@ impl Training<'_> {
         let mut observe = |event: &TrainEvent| watch.show(event);
         let (model, summary) = pretrain(&job, &mut Hooks { observe: &mut observe, sample: &mut sample })?;
         let folder = self.out.join("model");
+        let peak_memory_bytes = watch.peak_memory;
         nuwa_format::save_model(model.as_ref(), &folder)?;
         self.tokenizer.save(&folder)?;
         let parameters = model.parameters().count();
-        let outcome = Outcome { parameters, peak_memory_bytes: machine::peak_memory(), summary };
+        let outcome =
+            Outcome { parameters, peak_memory_bytes, prompt: self.tokenizer.decode(&prompt)?, summary };
         nuwa_files::write_json(&self.out.join("pretrain.json"), &outcome)?;
         Ok(outcome)
     }
@@ -96,13 +100,15 @@ impl Training<'_> {
 struct Watch<'a> {
     display: &'a mut Display,
     steps: u64,
+    /// The most memory seen at the end of a step.
+    peak_memory: Option<u64>,
     /// When the loop began, and at which step.
     begun: (Instant, u64),
 }
 
 impl<'a> Watch<'a> {
     fn new(display: &'a mut Display) -> Self {
-        Self { display, steps: 0, begun: (Instant::now(), 0) }
+        Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0) }
     }
 
     fn show(&mut self, event: &TrainEvent) {
@@ -114,18 +120,22 @@ impl<'a> Watch<'a> {
                     self.display.note(&format!("pretrain   goes on after step {done} of {steps}"));
                 }
             }
-            TrainEvent::Step(line) => self.display.show_step(line.step, self.steps, &self.step_line(line)),
+            TrainEvent::Step(line) => {
+                let memory = machine::resident_memory();
+                self.peak_memory = self.peak_memory.max(memory);
+                self.display.show_step(line.step, self.steps, &self.step_line(line, memory));
+            }
             TrainEvent::Validated(line) => self.display.note(&self.validation_line(line)),
             TrainEvent::Sampled { step, sample } => self.display.note(&self.sample_line(*step, sample)),
             TrainEvent::Saved { .. } => {}
         }
     }
 
-    fn step_line(&self, line: &StepLine) -> String {
+    fn step_line(&self, line: &StepLine, memory: Option<u64>) -> String {
         let (began, before) = self.begun;
         let each = began.elapsed().as_secs_f64() / line.step.saturating_sub(before).max(1) as f64;
         let left = numbers::seconds(each * (self.steps - line.step) as f64);
-        let memory = machine::resident_memory().map_or("?".into(), numbers::bytes);
+        let memory = memory.map_or("?".into(), numbers::bytes);
         format!(
             "step {}/{}  loss {:.3}  gradient {:.2}  rate {:.2e}  {:.0} ms  {} tokens/s  {memory}  {left} left",
             line.step,

@@ -52,6 +52,8 @@ pub struct Tuned {
     pub plan: Plan,
     /// Tokens a step.
     pub batch_tokens: u64,
+    /// What was asked for: another wish is another run.
+    pub asked: serde_json::Value,
 }
 
 /// Time to train when neither a budget nor a size was said.
@@ -63,11 +65,24 @@ const MEMORY_SHARE: f64 = 0.9;
 /// The plan kept in `path`; made and kept there the first time.
 pub fn kept(path: &Path, recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Result<Tuned> {
     if path.exists() {
-        return Ok(nuwa_files::read_json(path)?);
+        let tuned: Tuned = nuwa_files::read_json(path)?;
+        return if tuned.asked == asked(recipe)? { Ok(tuned) } else { Err(another(path).into()) };
     }
     let tuned = make(recipe, shards, tokenizer)?;
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
+}
+
+fn asked(recipe: &Recipe) -> anyhow::Result<serde_json::Value> {
+    Ok(serde_json::to_value((goal(recipe)?, &recipe.model, &recipe.pretrain, recipe.seed))?)
+}
+
+fn another(path: &Path) -> Problem {
+    let folder = path.parent().unwrap_or(path).display();
+    Problem::new(format!(
+        "{folder} holds a run that was begun with another budget, size, seed or other settings"
+    ))
+    .hint("give the same ones to go on with it, or another --out to begin a new one")
 }
 
 /// Plans: from the size and tokens that were said, or from the time and the measured speed.
@@ -83,7 +98,7 @@ pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Re
         memory,
         seed: recipe.seed,
     })?;
-    Ok(Tuned { batch_tokens: plan.batch_tokens(), plan })
+    Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
 }
 
 /// What a recipe asks for.

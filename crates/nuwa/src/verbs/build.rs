@@ -32,8 +32,8 @@ pub struct Build {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The same seed and plan give the same weights
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    seed: Option<i64>,
     /// Override one setting, for example clean.samples=10; may come several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -60,8 +60,7 @@ impl Build {
         }
         self.dial.put_into(&mut draft)?;
         if let Some(seed) = self.seed {
-            let seed = i64::try_from(seed).map(Value::Integer);
-            draft.put("seed", seed.unwrap_or_else(|_| Value::String("too large".into())))?;
+            draft.put("seed", Value::Integer(seed))?;
         }
         Ok(draft)
     }

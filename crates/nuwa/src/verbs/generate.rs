@@ -19,7 +19,7 @@ pub struct Generate {
     /// A model folder
     model: PathBuf,
     /// The text to continue; empty: the model begins a text of its own
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: String,
     /// The most tokens to write [default: 200]
     #[arg(long, value_name = "N")]
@@ -40,7 +40,7 @@ pub struct Generate {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
     /// End before this text; may come several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
     /// The same seed gives the same text
     #[arg(long, value_name = "N", default_value_t = 0)]

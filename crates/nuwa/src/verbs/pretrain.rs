@@ -32,8 +32,8 @@ pub struct Pretrain {
     #[command(flatten)]
     dial: DialArguments,
     /// The same seed and plan give the same weights
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    seed: Option<i64>,
     #[command(flatten)]
     settings: Settings,
     /// Print the figures as JSON
@@ -45,6 +45,9 @@ impl Pretrain {
     pub fn run(self) -> anyhow::Result<()> {
         let mut draft = self.settings.draft()?;
         self.dial.put_into(&mut draft)?;
+        if let Some(seed) = self.seed {
+            draft.put("seed", toml::Value::Integer(seed))?;
+        }
         let recipe = draft.recipe()?;
         let tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
         let _lock = Lock::take(&self.out)?;
@@ -56,7 +59,7 @@ impl Pretrain {
             out: &self.out,
             plan: &plan.plan,
             settings: &recipe.pretrain,
-            seed: self.seed.unwrap_or(recipe.seed),
+            seed: recipe.seed,
         };
         let mut display = Display::new();
         let outcome = training.run(&mut display)?;

@@ -94,15 +94,27 @@ fn failures_of_a_model(place: &Place, model: &str) {
         message.starts_with("error: the prompt has ") && message.contains("\nhint: shorten"),
         "{message}"
     );
-    assert_snapshot!(place.failure(&format!("generate {model} --prompt a --temperature -1")), @"");
-    assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @"");
-    assert_snapshot!(place.failure("eval exported --task language_modelling"), @"");
+    assert_snapshot!(place.failure(&format!("generate {model} --prompt a --temperature -1")), @r#"
+    error: temperature = -1: expected 0 or more
+    hint: `nuwa generate --help` says what is expected
+    "#);
+    assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @r#"
+    error: there is no task "spelling"
+    hint: the tasks are: language_modelling
+    "#);
+    assert_snapshot!(place.failure("eval exported --task language_modelling"), @r#"
+    error: exported is not the model of a run, so there is no held-back text
+    hint: name the text to measure on with --data FILE
+    "#);
     let path = place.path("exported/model.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let message = place.failure("generate exported --prompt a");
     assert!(message.contains("exported/model.safetensors") && message.contains("\nhint: "), "{message}");
-    assert_snapshot!(place.failure("generate nowhere --prompt a"), @"");
+    assert_snapshot!(place.failure("generate nowhere --prompt a"), @r#"
+    error: cannot read nowhere: No such file or directory (os error 2)
+    hint: check the spelling of the path; it is relative to the current folder
+    "#);
 }
 
 #[test]
@@ -118,6 +130,10 @@ fn the_stages_one_by_one() {
     let figures: serde_json::Value = serde_json::from_str(&place.succeed(pretrain).out).unwrap();
     assert!(figures["bits_per_byte"].as_f64().unwrap() > 0.0, "{figures}");
     place.succeed("generate trained/model --prompt mira --max-tokens 5");
+    assert_snapshot!(place.failure(&pretrain.replace("4k", "5k")), @r#"
+    error: trained holds a run that was begun with another budget, size, seed or other settings
+    hint: give the same ones to go on with it, or another --out to begin a new one
+    "#);
 }
 
 #[cfg(unix)]
@@ -182,5 +198,8 @@ fn a_folder_of_ones_own_is_not_overwritten() {
 fn a_text_too_short_to_train_on() {
     let place = Place::new();
     place.write("short.txt", story(3));
-    assert_snapshot!(place.failure("build --from short.txt --params 20k --tokens 4k --set model.context=128"), @"");
+    assert_snapshot!(place.failure("build --from short.txt --params 20k --tokens 4k --set model.context=128"), @r#"
+    error: the training text holds 71 tokens, one sequence needs 129
+    hint: give more text, or a shorter context with --set model.context=64 (any even number from 8 on)
+    "#);
 }
