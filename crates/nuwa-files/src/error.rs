@@ -54,11 +54,13 @@ impl Error {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("check the spelling of the path; it is relative to the current folder".into())
             }
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space or choose another place with --out, then run the same command again".into())
-            }
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "free some space or choose another place with --out, then run the same command again".into(),
+            ),
             Self::Read { .. } | Self::Write { .. } => None,
-            Self::Json { .. } => Some("the file may have been cut short or edited; write it again with its stage".into()),
+            Self::Json { .. } => {
+                Some("the file may have been cut short or edited; write it again with its stage".into())
+            }
         }
     }
 }

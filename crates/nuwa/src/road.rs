@@ -120,8 +120,8 @@ impl Road {
             self.recipe.tokenizer.vocab_size = sizes::vocabulary(cleaning.bytes_out);
         }
         let (split, mut settings) = (&self.recipe.tokenize.split, self.recipe.tokenizer.clone());
-        let stage = Stage::new("tokenizer").settings(&(split, &settings, planned))?.after(cleaned);
-        self.stage(stage, |out, display| {
+        let stage = Stage::new("tokenizer").settings(&(split, &settings))?.after(cleaned);
+        let outcome = self.stage(stage, |out, display| {
             let documents = self.place("clean");
             let mut learn = |settings: &_| {
                 verbs::tokenizer::learn(&documents, split, settings, &mut |progress| display.show(progress))
@@ -135,7 +135,10 @@ impl Road {
             };
             tokenizer.save(out)?;
             Ok(format!("a vocabulary of {} tokens", grouped(tokenizer.vocab_size() as u64)))
-        })
+        })?;
+        // The resolved recipe says what came of it, so that it can be built again.
+        self.recipe.tokenizer.vocab_size = Tokenizer::load(&self.place("tokenizer"))?.vocab_size();
+        Ok(outcome)
     }
 
     fn tokenize(&self, cleaned: &Outcome, tokenizer: &Outcome) -> anyhow::Result<Outcome> {

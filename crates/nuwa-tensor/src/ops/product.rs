@@ -49,7 +49,14 @@ pub fn product(factor: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], accum
 }
 
 /// As [`product`] on the calling thread alone, for use inside parallel work; rows of `out` are `stride` apart.
-pub fn product_serial(factor: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], stride: usize, accumulate: bool) {
+pub fn product_serial(
+    factor: f32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    stride: usize,
+    accumulate: bool,
+) {
     multiply(factor, a, b, out, stride, accumulate, Parallelism::None);
 }
 
@@ -65,7 +72,10 @@ fn multiply(
 ) {
     let (rows, inner, columns) = (a.rows, a.columns, b.columns);
     assert_eq!(inner, b.rows, "inner dimensions of a product");
-    assert!(a.extent() <= a.data.len() && b.extent() <= b.data.len(), "operands of a product lie in their slices");
+    assert!(
+        a.extent() <= a.data.len() && b.extent() <= b.data.len(),
+        "operands of a product lie in their slices"
+    );
     assert!(columns <= stride || rows <= 1, "rows of a product do not overlap");
     if rows == 0 || columns == 0 {
         return;

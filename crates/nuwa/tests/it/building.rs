@@ -118,6 +118,19 @@ fn failures_of_a_model(place: &Place, model: &str) {
 }
 
 #[test]
+fn a_planned_vocabulary_fits_the_text_and_stays_in_the_recipe() {
+    let place = Place::new();
+    place.write("story.txt", story(100));
+    let small = "--params 20k --tokens 4k --set model.context=32";
+    let first = place.succeed(&format!("build --from story.txt {small} --json"));
+    let end: serde_json::Value = serde_json::from_str(&first.out).unwrap();
+    let size = end["plan"]["model"]["vocab_size"].as_u64().unwrap();
+    assert!(place.read("runs/story/recipe.toml").contains(&format!("vocab_size = {size}\n")));
+    let again = place.succeed("build runs/story/recipe.toml");
+    assert!(!stages(&again.err).1.contains(&"pretrain"), "{}", again.err);
+}
+
+#[test]
 fn the_stages_one_by_one() {
     let place = Place::new();
     place.write("story.txt", story(1500));
