@@ -117,12 +117,13 @@ impl Line {
     }
 }
 
-/// The parser's words without "at line 1", which counts lines within the line.
+/// The parser's words without its line, which counts within the line; behind the end of the line there is no column.
 pub(crate) fn json_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line 1 column") {
-        Some(at) => format!("{} at column {}", &text[..at], error.column()),
-        None => text,
+    let words = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
+    match error.line() {
+        1 => format!("{words} at column {}", error.column()),
+        _ => format!("{words} at its end"),
     }
 }
 

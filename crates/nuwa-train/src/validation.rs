@@ -5,8 +5,8 @@ use nuwa_tensor::{LossRows, Tape};
 use crate::trainer::sequences;
 use crate::{Error, Result};
 
-/// Tokens that go through the model at one time.
-const BATCH_TOKENS: usize = 4096;
+/// Tokens that go through the model at one time: few, so that a validation needs less memory than a training step.
+const BATCH_TOKENS: usize = 1024;
 
 /// How well a model predicts held-back text.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,8 @@ pub struct Validation {
     pub tokens: u64,
 }
 
-/// Scores windows of `context` tokens one after the other, from the start, up to about `max_tokens`.
+/// Scores windows of `context` tokens: all of them one after the other where they hold at most `max_tokens`, else so many
+/// of them spread evenly over the text.
 ///
 /// The bytes of the tokens looked at are taken in proportion to the whole. Each window starts without a past, which
 /// makes this a little stricter than the evaluation of the finished model.
@@ -38,36 +39,73 @@ pub fn validate(
     if available == 0 {
         return Err(Error::TooShort { part: "validation", tokens: shards.tokens(), needed: 2 });
     }
-    let wanted = available.min(max_tokens.max(context as u64));
+    let windows = windows(available, context as u64, max_tokens);
     let (mut done, mut total) = (0, 0.0);
-    while done < wanted {
-        let left = (wanted - done) as usize;
-        let length = context.min(left);
-        let count = (left / length).min((BATCH_TOKENS / length).max(1));
-        total += score(model, tape, shards, done, count, length, end_of_text)?;
-        done += (count * length) as u64;
+    for alike in windows.chunk_by(|a, b| a.length == b.length) {
+        let at_once = (BATCH_TOKENS / alike[0].length).max(1);
+        for batch in alike.chunks(at_once) {
+            total += score(model, tape, shards, batch, end_of_text)?;
+            done += (batch.len() * batch[0].length) as u64;
+        }
     }
     let bytes = shards.bytes() as f64 * done as f64 / available as f64;
     let bits_per_byte = total / std::f64::consts::LN_2 / bytes.max(1.0);
     Ok(Validation { loss: total / done as f64, bits_per_byte, tokens: done })
 }
 
-/// The sum of the losses of `count` windows of `length` from token `start` on.
+/// A piece of the text whose every token is predicted from those before it in the piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    start: u64,
+    length: usize,
+}
+
+fn windows(available: u64, context: u64, max_tokens: u64) -> Vec<Window> {
+    if available <= max_tokens.max(context) {
+        let of = |start| Window { start, length: context.min(available - start) as usize };
+        return (0..available).step_by(context as usize).map(of).collect();
+    }
+    let count = (max_tokens / context).max(1);
+    let last = available - context;
+    let of = |index| Window { start: last * index / (count - 1).max(1), length: context as usize };
+    (0..count).map(of).collect()
+}
+
+/// The sum of the losses of windows of equal length.
 fn score(
     model: &dyn LanguageModel,
     tape: &Tape,
     shards: &Shards,
-    start: u64,
-    count: usize,
-    length: usize,
+    windows: &[Window],
     end_of_text: Option<u32>,
 ) -> Result<f64> {
-    let mut ids = vec![0; count * length + 1];
-    shards.read(start, &mut ids)?;
-    let (inputs, targets) = (&ids[..count * length], &ids[1..]);
-    let sequences = sequences(inputs, count, length, end_of_text);
-    let hidden = model.hidden(tape, inputs, Input::Sequences(&sequences))?;
+    let length = windows[0].length;
+    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    let mut ids = vec![0; length + 1];
+    for window in windows {
+        shards.read(window.start, &mut ids)?;
+        inputs.extend_from_slice(&ids[..length]);
+        targets.extend_from_slice(&ids[1..]);
+    }
+    let sequences = sequences(&inputs, windows.len(), length, end_of_text);
+    let hidden = model.hidden(tape, &inputs, Input::Sequences(&sequences))?;
     let weights = vec![1.0; targets.len()];
-    let loss = tape.cross_entropy(&hidden, model.head(), LossRows { targets, weights: &weights })?;
+    let loss =
+        tape.cross_entropy(&hidden, model.head(), LossRows { targets: &targets, weights: &weights })?;
     Ok(loss.rows.iter().map(|&row| f64::from(row)).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_all_or_spread_evenly() {
+        let all = windows(25, 10, 100);
+        let ends: Vec<u64> = all.iter().map(|window| window.start + window.length as u64).collect();
+        assert_eq!(ends, [10, 20, 25]);
+        let some = windows(1000, 10, 35);
+        assert_eq!(some.iter().map(|window| window.start).collect::<Vec<_>>(), [0, 495, 990]);
+        assert_eq!(windows(5, 10, 1), [Window { start: 0, length: 5 }]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The main road: the stages of a build in their order, each skipped when nothing it depends on has changed.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nuwa_data::clean::{CleanSummary, clean};
 use nuwa_data::collect::{CollectSummary, collect};
@@ -27,6 +28,7 @@ pub struct Road {
     draft: Draft,
     recipe: Recipe,
     folder: PathBuf,
+    begun: Instant,
 }
 
 impl Road {
@@ -35,7 +37,7 @@ impl Road {
         let recipe = draft.recipe()?;
         tune::goal(&recipe)?;
         let folder = folder(&recipe)?;
-        Ok(Self { draft, recipe, folder })
+        Ok(Self { draft, recipe, folder, begun: Instant::now() })
     }
 
     /// Goes the whole way.
@@ -160,7 +162,7 @@ impl Road {
         let outcome = self.stage(stage, |out, _| {
             nuwa_files::write_json(&self.place("machine.json"), &Machine::measure())?;
             let tokenizer = Tokenizer::load(&self.place("tokenizer"))?;
-            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer)?;
+            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, self.begun.elapsed())?;
             nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
             Ok(tune::text(&tuned))
         })?;

@@ -17,7 +17,7 @@ use crate::recipe::{Draft, Recipe};
 /// `--budget`, or `--params` with `--tokens`.
 #[derive(Debug, Args)]
 pub struct DialArguments {
-    /// How long training may take on this machine [default: 10m]
+    /// How long all of it may take on this machine [default: 10m]
     #[arg(long, value_name = "TIME", conflicts_with_all = ["params", "tokens"])]
     budget: Option<Span>,
     /// The size of the model instead of a budget, for example 1M
@@ -68,7 +68,7 @@ pub fn kept(path: &Path, recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) 
         let tuned: Tuned = nuwa_files::read_json(path)?;
         return if tuned.asked == asked(recipe)? { Ok(tuned) } else { Err(another(path).into()) };
     }
-    let tuned = make(recipe, shards, tokenizer)?;
+    let tuned = make(recipe, shards, tokenizer, Duration::ZERO)?;
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
 }
@@ -85,20 +85,33 @@ fn another(path: &Path) -> Problem {
     .hint("give the same ones to go on with it, or another --out to begin a new one")
 }
 
-/// Plans: from the size and tokens that were said, or from the time and the measured speed.
-pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Result<Tuned> {
+/// Share of a budget that is left to what follows the training.
+const AFTERWARDS: f64 = 0.02;
+
+/// Plans: from the size and tokens that were said, or from the time that is left of the budget and the measured speed.
+pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer, spent: Duration) -> anyhow::Result<Tuned> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
     let plan = plan::make(&Request {
         shards,
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
-        goal: goal(recipe)?,
+        goal: what_is_left(goal(recipe)?, spent),
         model: &recipe.model,
         pretrain: &recipe.pretrain,
         memory,
         seed: recipe.seed,
     })?;
     Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
+}
+
+/// A budget without what the stages before took, and those after will take.
+fn what_is_left(goal: Goal, spent: Duration) -> Goal {
+    match goal {
+        Goal::Seconds(seconds) => {
+            Goal::Seconds((seconds * (1.0 - AFTERWARDS) - spent.as_secs_f64()).max(0.0))
+        }
+        sizes @ Goal::Sizes { .. } => sizes,
+    }
 }
 
 /// What a recipe asks for.

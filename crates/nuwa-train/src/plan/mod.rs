@@ -140,6 +140,9 @@ impl Plan {
 const PILOT_SHARE: f64 = 0.04;
 const PILOT_SECONDS: [f64; 2] = [1.0, 120.0];
 
+/// Bounds of its steps where the plan is given in sizes.
+const PILOT_STEPS: [usize; 2] = [3, 200];
+
 /// Share of the time for validations, samples and checkpoints during training.
 const ASIDE_SHARE: f64 = 0.03;
 
@@ -175,11 +178,13 @@ impl Text {
     }
 }
 
-/// The plan does not depend on the machine; the few steps that are tried only say how long it will take.
+/// The plan does not depend on the machine; the steps that are tried only say how long it will take and how good it will
+/// be.
 fn for_sizes(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
     let mut plan = draft(request, text, parameters, tokens)?;
     let mut pilot = Pilot::start(request, &plan)?;
-    pilot.run_steps(3)?;
+    let share = (plan.steps as f64 * PILOT_SHARE) as usize;
+    pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]))?;
     expect(&mut plan, &pilot, text);
     Ok(plan)
 }

@@ -33,7 +33,7 @@ pub struct Recipe {
     /// The run folder; left out: runs/NAME with the name of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
-    /// How long pretraining may take on this machine, such as "10m" or "1h30m"; size, tokens, batch and learning rate
+    /// How long the whole build may take on this machine, such as "10m" or "1h30m"; size, tokens, batch and learning rate
     /// follow from it. Left out, and without params and tokens: 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Span>,
