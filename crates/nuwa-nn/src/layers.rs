@@ -1,3 +1,4 @@
+use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{Parameter, Result, Tape, Tensor};
 
 use crate::{Initialisation, Scope};
@@ -30,6 +31,22 @@ impl Linear {
     /// When the width of `x` is not `input`.
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         tape.linear(x, &self.weight, self.bias.as_ref())
+    }
+
+    /// `residual + x W^T + b`.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`], and when `residual` has another shape than the result.
+    pub fn forward_add(&self, tape: &Tape, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+        tape.linear_add(residual, x, &self.weight, self.bias.as_ref())
+    }
+
+    /// `f(x W^T + b)`.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`].
+    pub fn forward_activation(&self, tape: &Tape, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        tape.linear_activation(x, &self.weight, self.bias.as_ref(), activation)
     }
 
     /// The matrix `[output, input]`.
@@ -111,4 +128,15 @@ impl RmsNorm {
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         tape.rms_norm(x, &self.weight, self.epsilon)
     }
+}
+
+/// A layer on a residual branch: `residual + dropout(layer(x))`.
+///
+/// # Errors
+/// When shapes differ.
+pub fn residual(tape: &Tape, residual: &Tensor, x: &Tensor, layer: &Linear, dropout: f32) -> Result<Tensor> {
+    if dropout == 0.0 || !tape.is_recording() {
+        return layer.forward_add(tape, residual, x);
+    }
+    tape.add(residual, &tape.dropout(&layer.forward(tape, x)?, dropout)?)
 }

@@ -9,7 +9,7 @@ mod optimizer;
 mod schedule;
 mod scope;
 
-pub use layers::{Embedding, LayerNorm, Linear, RmsNorm};
+pub use layers::{Embedding, LayerNorm, Linear, RmsNorm, residual};
 pub use optimizer::{AdamW, OptimizerSettings};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

@@ -12,28 +12,34 @@
 //! ([`simd`]); the level is chosen at run time. Sums over rows run in fixed chunks whose partial results are
 //! added in order, so results do not depend on the number of threads.
 
+mod element;
 mod error;
 mod gradients;
 pub mod measure;
 pub mod ops;
 mod parameters;
 mod pool;
+mod precision;
 mod random;
 mod shape;
 pub mod simd;
 mod tape;
 mod tensor;
+mod timing;
 
+pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
 pub use ops::attention::{HeadLayout, KeyValueCache, Visibility};
 pub use ops::cross_entropy::LossRows;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;
 pub use parameters::{Parameter, ParameterEntry, ParameterValues, Parameters, ParametersBuilder};
+pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;
 pub use tape::Tape;
 pub use tensor::Tensor;
+pub use timing::OpTime;
 
 /// Where tensors live and operations run.
 ///

@@ -1,10 +1,14 @@
 //! How fast this machine is at what training spends its time on.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::ops::product::{Matrix, product};
+use crate::Precision;
+use crate::element::{Bf16, Element};
+use crate::ops::product::{Matrix, Store, product};
+use crate::pool::Pool;
 
 /// Long enough to leave the processor's start-up behind, short enough to wait for.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
@@ -15,13 +19,22 @@ const SIDE: usize = 1024;
 /// Elements of each measured array: far more than any cache holds.
 const ELEMENTS: usize = 1 << 24;
 
-/// The speed of `f32` matrix products with all threads, in floating-point operations a second: the best of several.
-pub fn product_speed() -> f64 {
-    let a = vec![0.5_f32; SIDE * SIDE];
-    let b = vec![0.25_f32; SIDE * SIDE];
+/// The speed of matrix products with all threads, in floating-point operations a second: the best of several.
+pub fn product_speed(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => speed_of::<f32>(precision),
+        Precision::Bf16 => speed_of::<Bf16>(precision),
+    }
+}
+
+fn speed_of<T: Element>(precision: Precision) -> f64 {
+    let a = vec![T::narrow(0.5); SIDE * SIDE];
+    let b = vec![T::narrow(0.25); SIDE * SIDE];
     let mut out = vec![0.0_f32; SIDE * SIDE];
+    let pool = Arc::new(Pool::default());
     let seconds = best(|| {
-        product(1.0, Matrix::new(&a, SIDE, SIDE), Matrix::new(&b, SIDE, SIDE), &mut out, false);
+        let (a, b) = (Matrix::new(&a, SIDE, SIDE), Matrix::new(&b, SIDE, SIDE));
+        product(&pool, precision, a, b, &Store::plain(&mut out, SIDE));
     });
     2.0 * (SIDE as f64).powi(3) / seconds
 }
@@ -62,7 +75,8 @@ mod tests {
 
     #[test]
     fn any_machine_manages_a_little() {
-        assert!(product_speed() > 1e7);
+        assert!(product_speed(Precision::F32) > 1e7);
+        assert!(product_speed(Precision::Bf16) > 1e7);
         assert!(memory_bandwidth() > 1e7);
     }
 }

@@ -2,9 +2,49 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::element::{Bf16, Element};
+
+/// One cache line: what buffers are counted in, and what they are aligned to.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Line([u8; Line::BYTES]);
+
+impl Line {
+    const BYTES: usize = 64;
+    pub const ZERO: Self = Self([0; Self::BYTES]);
+
+    /// The lines that hold `length` numbers.
+    pub fn count<T: Plain>(length: usize) -> usize {
+        (length * size_of::<T>()).div_ceil(Self::BYTES)
+    }
+
+    /// The numbers that lines hold.
+    pub fn view<T: Plain>(lines: &[Self]) -> &[T] {
+        let length = size_of_val(lines) / size_of::<T>();
+        // SAFETY: lines are initialised and aligned for every `Plain` kind, of which every pattern of bits is a value;
+        // the length is what they hold.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), length) }
+    }
+
+    /// As [`Line::view`], to write.
+    pub fn view_mut<T: Plain>(lines: &mut [Self]) -> &mut [T] {
+        let length = size_of_val(lines) / size_of::<T>();
+        // SAFETY: as in `view`; the lines are borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), length) }
+    }
+}
+
+/// Kinds of number that may be read from and written to plain memory: every pattern of bits is a value, and a cache line
+/// holds a whole number of them.
+pub(crate) trait Plain: Copy + Send + Sync + 'static {}
+impl Plain for f32 {}
+impl Plain for u32 {}
+impl Plain for Bf16 {}
 
 /// Idle buffers by length, and the counts that bound them.
 #[derive(Default)]
@@ -14,29 +54,30 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    idle: HashMap<usize, Vec<Vec<f32>>>,
-    idle_elements: usize,
-    live_elements: usize,
-    peak_elements: usize,
+    idle: HashMap<usize, Vec<Vec<Line>>>,
+    idle_lines: usize,
+    live_lines: usize,
+    peak_lines: usize,
 }
 
 impl Pool {
     /// A buffer whose content is left over from earlier use: the caller writes every element.
-    pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
-        let data = self.state().take(length).unwrap_or_else(|| vec![0.0; length]);
-        Buffer { data, pool: Arc::clone(self) }
+    pub fn take<T: Plain>(self: &Arc<Self>, length: usize) -> Buffer<T> {
+        let lines = Line::count::<T>(length);
+        let lines = self.state().take(lines).unwrap_or_else(|| vec![Line::ZERO; lines]);
+        Buffer { lines, length, pool: Arc::clone(self), kind: PhantomData }
     }
 
     /// A buffer of zeros.
-    pub fn take_zeroed(self: &Arc<Self>, length: usize) -> Buffer {
+    pub fn take_zeroed<T: Plain + Element>(self: &Arc<Self>, length: usize) -> Buffer<T> {
         let mut buffer = self.take(length);
-        buffer.fill(0.0);
+        buffer.fill(T::default());
         buffer
     }
 
-    /// The largest number of elements that were in use at one time.
-    pub fn peak_elements(&self) -> usize {
-        self.state().peak_elements
+    /// The largest number of bytes that were in use at one time.
+    pub fn peak_bytes(&self) -> usize {
+        self.state().peak_lines * Line::BYTES
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -45,53 +86,62 @@ impl Pool {
 }
 
 impl State {
-    fn take(&mut self, length: usize) -> Option<Vec<f32>> {
-        self.live_elements += length;
-        self.peak_elements = self.peak_elements.max(self.live_elements);
-        let found = self.idle.get_mut(&length)?.pop()?;
-        self.idle_elements -= length;
+    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
+        self.live_lines += lines;
+        self.peak_lines = self.peak_lines.max(self.live_lines);
+        let found = self.idle.get_mut(&lines)?.pop()?;
+        self.idle_lines -= lines;
         Some(found)
     }
 
     /// Keeps a returned buffer, unless the idle ones would then outweigh the largest use so far: lengths that
     /// change from call to call (a growing prompt) must not pile up.
-    fn give(&mut self, data: Vec<f32>) {
-        self.live_elements -= data.len();
-        if self.idle_elements + data.len() <= self.peak_elements {
-            self.idle_elements += data.len();
-            self.idle.entry(data.len()).or_default().push(data);
+    fn give(&mut self, lines: Vec<Line>) {
+        self.live_lines -= lines.len();
+        if self.idle_lines + lines.len() <= self.peak_lines {
+            self.idle_lines += lines.len();
+            self.idle.entry(lines.len()).or_default().push(lines);
         }
     }
 }
 
-/// A block of `f32` that returns to its pool when dropped.
-pub(crate) struct Buffer {
-    data: Vec<f32>,
+/// A block of numbers that returns to its pool when dropped.
+pub(crate) struct Buffer<T: Plain> {
+    lines: Vec<Line>,
+    length: usize,
     pool: Arc<Pool>,
+    kind: PhantomData<T>,
 }
 
-impl Drop for Buffer {
+impl<T: Plain> Buffer<T> {
+    /// The whole memory, to the end of its last line, as another kind of number.
+    pub fn view<S: Plain>(&self) -> &[S] {
+        Line::view(&self.lines)
+    }
+}
+
+impl<T: Plain> Drop for Buffer<T> {
     fn drop(&mut self) {
-        self.pool.state().give(mem::take(&mut self.data));
+        self.pool.state().give(mem::take(&mut self.lines));
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
-        &self.data
+impl<T: Plain> Deref for Buffer<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &Line::view(&self.lines)[..self.length]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+impl<T: Plain> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut Line::view_mut(&mut self.lines)[..self.length]
     }
 }
 
-impl fmt::Debug for Buffer {
+impl<T: Plain> fmt::Debug for Buffer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({})", self.data.len())
+        write!(f, "Buffer({})", self.length)
     }
 }
 
@@ -102,19 +152,19 @@ mod tests {
     #[test]
     fn a_returned_buffer_is_used_again() {
         let pool = Arc::new(Pool::default());
-        let first = pool.take(64);
+        let first = pool.take::<f32>(64);
         let place = first.as_ptr();
         drop(first);
-        assert_eq!(pool.take(64).as_ptr(), place);
+        assert_eq!(pool.take::<Bf16>(128).as_ptr().cast(), place);
     }
 
     #[test]
     fn idle_buffers_never_outweigh_the_peak() {
         let pool = Arc::new(Pool::default());
-        for length in 1..200 {
-            drop(pool.take(length));
+        for length in 1..2000 {
+            drop(pool.take::<f32>(length));
         }
-        let peak = pool.peak_elements();
-        assert!(pool.state().idle_elements <= peak);
+        let peak = pool.state().peak_lines;
+        assert!(pool.state().idle_lines <= peak);
     }
 }

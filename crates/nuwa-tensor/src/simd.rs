@@ -18,6 +18,8 @@ pub enum Level {
     Avx2 = 2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512 = 3,
+    /// AVX-512 with products of bf16.
+    Avx512Bf16 = 4,
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -28,6 +30,7 @@ pub fn level() -> Level {
         1 => Level::Baseline,
         2 => Level::Avx2,
         3 => Level::Avx512,
+        4 => Level::Avx512Bf16,
         _ => {
             let best = detect();
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -49,9 +52,10 @@ pub fn detect() -> Level {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
-    match (avx512 && avx2, avx2) {
-        (true, _) => Level::Avx512,
-        (_, true) => Level::Avx2,
+    match (avx2, avx2 && avx512) {
+        (_, true) if is_x86_feature_detected!("avx512bf16") => Level::Avx512Bf16,
+        (_, true) => Level::Avx512,
+        (true, _) => Level::Avx2,
         _ => Level::Baseline,
     }
 }
@@ -64,29 +68,32 @@ pub fn detect() -> Level {
 
 /// Compiles a function once per [`Level`] and calls the copy for the level in use.
 macro_rules! vectorised {
-    ($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident $([$($generics:tt)*])? ($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        $visibility fn $name($($argument: $type),*) $(-> $output)? {
+        $visibility fn $name $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
             #[inline(always)]
-            fn portable($($argument: $type),*) $(-> $output)? $body
+            #[allow(clippy::too_many_arguments)]
+            fn portable $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? $body
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($argument: $type),*) $(-> $output)? {
+            #[allow(clippy::too_many_arguments)]
+            fn avx2 $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
                 portable($($argument),*)
             }
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-            fn avx512($($argument: $type),*) $(-> $output)? {
+            #[allow(clippy::too_many_arguments)]
+            fn avx512 $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
                 portable($($argument),*)
             }
 
             #[cfg(target_arch = "x86_64")]
             match $crate::simd::level() {
                 // SAFETY: `level` only names instruction sets that this processor was found to have.
-                $crate::simd::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                $crate::simd::Level::Avx512 | $crate::simd::Level::Avx512Bf16 => return unsafe { avx512($($argument),*) },
                 // SAFETY: as above.
                 $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
                 $crate::simd::Level::Baseline => {}
@@ -173,6 +180,23 @@ pub(crate) fn maximum(values: &[f32]) -> f32 {
         *lane = if value > *lane { value } else { *lane };
     }
     lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Holds the level at `wanted`, or the best the processor has where that is lower, until the guard is dropped.
+#[cfg(test)]
+pub(crate) fn force_in_tests(wanted: Level) -> impl Drop {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    static HELD: Mutex<()> = Mutex::new(());
+    struct Held(#[allow(dead_code)] MutexGuard<'static, ()>);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            force(detect());
+        }
+    }
+    let held = Held(HELD.lock().unwrap_or_else(PoisonError::into_inner));
+    force(wanted);
+    held
 }
 
 #[cfg(test)]

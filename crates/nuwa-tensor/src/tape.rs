@@ -2,9 +2,11 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::gradients::Gradients;
-use crate::pool::{Buffer, Pool};
-use crate::{Error, Parameter, Random, Result, Shape, Tensor};
+use crate::gradients::{Gradients, Slot};
+use crate::pool::Pool;
+use crate::tensor::Values;
+use crate::timing::{Clock, OpTime};
+use crate::{Error, Parameter, Precision, Random, Result, Shape, Tensor};
 
 /// A place on the tape: which record, of which pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,12 @@ impl Node {
     }
 }
 
-type Backward = Box<dyn FnOnce(&Arc<Buffer>, &mut Gradients) -> Result<()>>;
+type Backward = Box<dyn FnOnce(&Values, &mut Gradients) -> Result<()>>;
+
+struct Record {
+    operation: &'static str,
+    backward: Backward,
+}
 
 /// Runs operations and, while recording, remembers how to compute their gradients.
 ///
@@ -28,8 +35,10 @@ type Backward = Box<dyn FnOnce(&Arc<Buffer>, &mut Gradients) -> Result<()>>;
 pub struct Tape {
     pool: Arc<Pool>,
     recording: bool,
+    precision: Precision,
+    clock: Option<RefCell<Clock>>,
     pass: Cell<u32>,
-    records: RefCell<Vec<Backward>>,
+    records: RefCell<Vec<Record>>,
     random: Cell<Random>,
     draws: Cell<u64>,
 }
@@ -49,10 +58,46 @@ impl Tape {
         Self {
             pool: Arc::default(),
             recording,
+            precision: Precision::F32,
+            clock: None,
             pass: Cell::new(0),
             records: RefCell::default(),
             random: Cell::new(Random::new(0)),
             draws: Cell::new(0),
+        }
+    }
+
+    /// The same tape with activations and operands of products in `precision`.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What activations and operands of products are kept in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Starts to measure how long each kind of operation takes.
+    pub fn enable_timing(&mut self) {
+        self.clock = Some(RefCell::default());
+    }
+
+    /// The time that each kind of operation took since [`Tape::enable_timing`], the longest first.
+    pub fn timings(&self) -> Vec<OpTime> {
+        self.clock.as_ref().map(|clock| clock.borrow().table()).unwrap_or_default()
+    }
+
+    /// Ends the time of what came before, so that work outside of the tape counts for no operation.
+    pub fn skip_time(&self) {
+        self.measure(|clock| {
+            clock.skip();
+        });
+    }
+
+    fn measure(&self, note: impl FnOnce(&mut Clock)) {
+        if let Some(clock) = &self.clock {
+            note(&mut clock.borrow_mut());
         }
     }
 
@@ -75,9 +120,9 @@ impl Tape {
         self.random.get().stream(draw)
     }
 
-    /// The largest number of `f32` elements that tensors of this tape used at one time.
-    pub fn peak_elements(&self) -> usize {
-        self.pool.peak_elements()
+    /// The largest number of bytes that tensors of this tape used at one time.
+    pub fn peak_bytes(&self) -> usize {
+        self.pool.peak_bytes()
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
@@ -95,7 +140,7 @@ impl Tape {
         }
         let mut buffer = self.pool.take(values.len());
         buffer.copy_from_slice(values);
-        Ok(Tensor::new(shape, Arc::new(buffer), None))
+        Ok(Tensor::new(shape, buffer.into(), None))
     }
 
     /// Whether the result of an operation on these inputs needs a gradient.
@@ -108,17 +153,21 @@ impl Tape {
     /// Wraps the result of an operation whose gradient is `backward`, recording it where one of the inputs needs one.
     pub(crate) fn record(
         &self,
+        operation: &'static str,
         tensors: &[&Tensor],
         parameters: &[&Parameter],
         shape: Shape,
-        data: Arc<Buffer>,
-        backward: impl FnOnce(&Arc<Buffer>, &mut Gradients) -> Result<()> + 'static,
+        values: impl Into<Values>,
+        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + 'static,
     ) -> Result<Tensor> {
         for tensor in tensors {
             self.check_pass(tensor)?;
         }
-        let node = self.tracks(tensors, parameters).then(|| self.push(Box::new(backward)));
-        Ok(Tensor::new(shape, data, node))
+        let node = self
+            .tracks(tensors, parameters)
+            .then(|| self.push(Record { operation, backward: Box::new(backward) }));
+        self.measure(|clock| clock.forward(operation));
+        Ok(Tensor::new(shape, values.into(), node))
     }
 
     /// Wraps the result of an operation that has no gradient; an error where one would be needed.
@@ -127,17 +176,18 @@ impl Tape {
         operation: &'static str,
         inputs: &[&Tensor],
         shape: Shape,
-        data: Buffer,
+        values: impl Into<Values>,
     ) -> Result<Tensor> {
         if self.tracks(inputs, &[]) {
             return Err(Error::NoBackward { operation });
         }
-        Ok(Tensor::new(shape, Arc::new(data), None))
+        self.measure(|clock| clock.forward(operation));
+        Ok(Tensor::new(shape, values.into(), None))
     }
 
-    fn push(&self, backward: Backward) -> Node {
+    fn push(&self, record: Record) -> Node {
         let mut records = self.records.borrow_mut();
-        records.push(backward);
+        records.push(record);
         Node { pass: self.pass.get(), index: records.len() as u32 - 1 }
     }
 
@@ -158,16 +208,19 @@ impl Tape {
                 "the loss does not depend on any trainable parameter of this tape".into(),
             ));
         }
-        if loss.data().len() != 1 {
+        if loss.shape().elements() != 1 {
             return Err(Error::Backward(format!("the loss has shape {}, expected one number", loss.shape())));
         }
         let mut records = self.records.take();
         self.pass.set(self.pass.get() + 1);
         let mut gradients = Gradients::new(records.len(), Arc::clone(&self.pool));
-        gradients.add(loss, |slot, _| slot[0] = 1.0);
-        while let Some(backward) = records.pop() {
+        if let Some(Slot::F32(slot, _)) = gradients.slot(loss) {
+            slot[0] = 1.0;
+        }
+        while let Some(Record { operation, backward }) = records.pop() {
             if let Some(gradient) = gradients.take(records.len()) {
                 backward(&gradient, &mut gradients)?;
+                self.measure(|clock| clock.backward(operation));
             }
         }
         Ok(())

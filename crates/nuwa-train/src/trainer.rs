@@ -122,7 +122,7 @@ impl Trainer {
 
     /// The most memory that tensors used at one time, in bytes.
     pub fn peak_bytes(&self) -> usize {
-        self.tape.peak_elements() * size_of::<f32>()
+        self.tape.peak_bytes()
     }
 }
 

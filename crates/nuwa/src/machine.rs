@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nuwa_tensor::{measure, simd};
+use nuwa_tensor::{Precision, measure, simd};
 use serde::Serialize;
 
 use crate::numbers::bytes;
@@ -45,8 +45,8 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             threads: rayon::current_num_threads(),
             simd: simd_name().into(),
-            product_gflops_f32: measure::product_speed() / 1e9,
-            product_gflops_bf16: None,
+            product_gflops_f32: measure::product_speed(Precision::F32) / 1e9,
+            product_gflops_bf16: has_native_bf16().then(|| measure::product_speed(Precision::Bf16) / 1e9),
             native_bf16: has_native_bf16(),
             memory_bandwidth_gb_per_second: measure::memory_bandwidth() / 1e9,
             memory_total_bytes: memory("MemTotal:"),
@@ -57,10 +57,10 @@ impl Machine {
         }
     }
 
-    fn bf16(&self) -> &'static str {
-        match self.native_bf16 {
-            true => "the processor has bf16; this version computes in f32 all the same",
-            false => "no native bf16; f32 is used",
+    fn bf16(&self) -> String {
+        match self.product_gflops_bf16 {
+            Some(speed) => format!("{speed:.0} GFLOP/s"),
+            None => "no native bf16; f32 is used".into(),
         }
     }
 
@@ -120,6 +120,7 @@ fn processor() -> Option<String> {
 
 fn simd_name() -> &'static str {
     match simd::level() {
+        simd::Level::Avx512Bf16 => "AVX-512 with bf16",
         simd::Level::Avx512 => "AVX-512",
         simd::Level::Avx2 => "AVX2 with fused multiply-add",
         simd::Level::Baseline if cfg!(target_arch = "aarch64") => "NEON",

@@ -8,8 +8,8 @@ mod config;
 pub(crate) mod names;
 
 pub use config::{Gelu, Gpt2Config};
-use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope};
-use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
+use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope, residual};
+use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
 
 use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
@@ -74,14 +74,19 @@ impl Block {
         }
     }
 
-    fn attention(&self, tape: &Tape, x: &Tensor, heads: HeadLayout, input: LayerInput<'_>) -> Result<Tensor> {
+    /// `x + attention(norm(x))`.
+    fn attention(&self, tape: &Tape, x: &Tensor, model: &Gpt2, input: LayerInput<'_>) -> Result<Tensor> {
         let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
-        self.output.forward(tape, &input.attention(tape, &qkv, heads)?)
+        let attention = input.attention(tape, &qkv, model.config.heads())?;
+        residual(tape, x, &attention, &self.output, model.dropout)
     }
 
-    fn feed_forward(&self, tape: &Tape, x: &Tensor, config: &Gpt2Config) -> Result<Tensor> {
-        let up = self.up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
-        self.down.forward(tape, &tape.activation(&up, config.activation_function.into())?)
+    /// `x + feed_forward(norm(x))`.
+    fn feed_forward(&self, tape: &Tape, x: &Tensor, model: &Gpt2) -> Result<Tensor> {
+        let normalised = self.feed_forward_norm.forward(tape, x)?;
+        let activation = model.config.activation_function.into();
+        let up = self.up.forward_activation(tape, &normalised, activation)?;
+        residual(tape, x, &up, &self.down, model.dropout)
     }
 }
 
@@ -99,10 +104,8 @@ impl LanguageModel for Gpt2 {
         let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
         let mut x = tape.dropout(&x, self.dropout)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let attention = block.attention(tape, &x, self.config.heads(), input.layer(layer))?;
-            x = tape.add(&x, &tape.dropout(&attention, self.dropout)?)?;
-            let feed_forward = block.feed_forward(tape, &x, &self.config)?;
-            x = tape.add(&x, &tape.dropout(&feed_forward, self.dropout)?)?;
+            x = block.attention(tape, &x, self, input.layer(layer))?;
+            x = block.feed_forward(tape, &x, self)?;
         }
         self.norm.forward(tape, &x)
     }

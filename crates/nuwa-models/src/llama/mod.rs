@@ -9,7 +9,7 @@ mod config;
 pub(crate) mod names;
 
 pub use config::{LlamaConfig, RopeScaling};
-use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope};
+use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
 
@@ -85,6 +85,7 @@ impl Block {
         }
     }
 
+    /// `x + attention(norm(x))`.
     fn attention(
         &self,
         tape: &Tape,
@@ -96,12 +97,15 @@ impl Block {
         let heads = model.config.heads();
         let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
         let qkv = tape.rotary(&qkv, heads, positions, &model.rotary)?;
-        self.output.forward(tape, &input.attention(tape, &qkv, heads)?)
+        let attention = input.attention(tape, &qkv, heads)?;
+        residual(tape, x, &attention, &self.output, model.dropout)
     }
 
-    fn feed_forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    /// `x + feed_forward(norm(x))`.
+    fn feed_forward(&self, tape: &Tape, x: &Tensor, model: &Llama) -> Result<Tensor> {
         let gate_up = self.gate_up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
-        self.down.forward(tape, &tape.gated_activation(&gate_up, Activation::Silu)?)
+        let inner = tape.gated_activation(&gate_up, Activation::Silu)?;
+        residual(tape, x, &inner, &self.down, model.dropout)
     }
 }
 
@@ -118,10 +122,8 @@ impl LanguageModel for Llama {
         let positions = input.positions(ids.len());
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let attention = block.attention(tape, &x, self, &positions, input.layer(layer))?;
-            x = tape.add(&x, &tape.dropout(&attention, self.dropout)?)?;
-            let feed_forward = block.feed_forward(tape, &x)?;
-            x = tape.add(&x, &tape.dropout(&feed_forward, self.dropout)?)?;
+            x = block.attention(tape, &x, self, &positions, input.layer(layer))?;
+            x = block.feed_forward(tape, &x, self)?;
         }
         self.norm.forward(tape, &x)
     }

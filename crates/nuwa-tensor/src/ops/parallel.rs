@@ -13,17 +13,17 @@ const CHUNK_ELEMENTS: usize = 1 << 15;
 const PARTIALS: usize = 16;
 
 /// Calls `f(first row, rows of the chunk)` for chunks of `out`, in parallel where there is enough to do.
-pub fn rows_mut(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+pub fn rows_mut<T: Send>(out: &mut [T], width: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let rows_per_chunk = (CHUNK_ELEMENTS / width.max(1)).max(1);
     chunks_mut(out, width, rows_per_chunk, f);
 }
 
 /// As [`rows_mut`] with a given number of rows a chunk.
-pub fn chunks_mut(
-    out: &mut [f32],
+pub fn chunks_mut<T: Send>(
+    out: &mut [T],
     width: usize,
     rows_per_chunk: usize,
-    f: impl Fn(usize, &mut [f32]) + Sync,
+    f: impl Fn(usize, &mut [T]) + Sync,
 ) {
     if out.is_empty() {
         return;

@@ -15,8 +15,8 @@ use nuwa_tensor::{
 use safetensors::{Dtype, SafeTensors};
 
 /// The largest difference allowed, relative to the largest number of the same tensor. f32 has 6e-8 of rounding in each
-/// number; scores of some hundreds (`sharp`) magnify it to 5e-6.
-const TOLERANCE: f32 = 1e-5;
+/// number; scores of some hundreds (`sharp`) magnify it to 1.1e-5.
+const TOLERANCE: f32 = 2e-5;
 
 /// One file: tensors by name.
 struct Golden {

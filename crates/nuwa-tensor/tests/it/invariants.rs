@@ -161,8 +161,8 @@ fn a_second_pass_uses_the_same_buffers() {
         tape.backward(&loss.total).unwrap();
     };
     step();
-    let peak = tape.peak_elements();
+    let peak = tape.peak_bytes();
     step();
     step();
-    assert_eq!(tape.peak_elements(), peak);
+    assert_eq!(tape.peak_bytes(), peak);
 }

@@ -1,4 +1,4 @@
-use super::Activation;
+use crate::element::Element;
 use crate::ops::parallel::rows_mut;
 use crate::simd::{erf, exp, sigmoid, tanh, vectorised};
 
@@ -6,135 +6,130 @@ use crate::simd::{erf, exp, sigmoid, tanh, vectorised};
 const GELU_SLOPE: f32 = 0.797_884_6;
 const GELU_CUBE: f32 = 0.044_715;
 
-/// `f(x)` and `f'(x)`.
-#[inline(always)]
-fn gelu_tanh(x: f32) -> (f32, f32) {
-    let t = tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x));
-    let inner = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
-    (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
+/// A function of one number.
+pub(crate) trait Curve: Copy + Send + Sync {
+    /// `f(x)` and `f'(x)`.
+    fn at(self, x: f32) -> (f32, f32);
 }
 
-/// `f(x)` and `f'(x)`.
-#[inline(always)]
-fn gelu(x: f32) -> (f32, f32) {
-    let share = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-    let density = exp(-0.5 * x * x) * 0.398_942_3;
-    (x * share, share + x * density)
-}
+/// GELU by the tanh formula.
+#[derive(Clone, Copy)]
+pub(crate) struct GeluTanh;
 
-/// `f(x)` and `f'(x)`.
-#[inline(always)]
-fn silu(x: f32) -> (f32, f32) {
-    let s = sigmoid(x);
-    (x * s, s * (1.0 + x * (1.0 - s)))
-}
+/// GELU by the error function.
+#[derive(Clone, Copy)]
+pub(crate) struct Gelu;
 
-/// The kernels of one activation, generated from its value and derivative.
-macro_rules! kernels {
-    ($module:ident, $function:ident) => {
-        mod $module {
-            use super::{$function, vectorised};
+/// SiLU.
+#[derive(Clone, Copy)]
+pub(crate) struct Silu;
 
-            vectorised! {
-                pub fn forward(x: &[f32], y: &mut [f32]) {
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = $function(x).0;
-                    }
-                }
+/// Runs `$body` with `$curve` bound to the function of an activation.
+macro_rules! with_curve {
+    ($activation:expr, $curve:ident => $body:expr) => {
+        match $activation {
+            $crate::ops::activation::Activation::GeluTanh => {
+                let $curve = $crate::ops::activation::GeluTanh;
+                $body
             }
-            vectorised! {
-                pub fn backward(x: &[f32], dy: &[f32], dx: &mut [f32], accumulate: bool) {
-                    if !accumulate {
-                        dx.fill(0.0);
-                    }
-                    for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                        *dx += dy * $function(x).1;
-                    }
-                }
+            $crate::ops::activation::Activation::Gelu => {
+                let $curve = $crate::ops::activation::Gelu;
+                $body
             }
-            vectorised! {
-                pub fn gated_forward(x: &[f32], y: &mut [f32], half: usize) {
-                    for (y, x) in y.chunks_exact_mut(half).zip(x.chunks_exact(2 * half)) {
-                        let (gate, value) = x.split_at(half);
-                        for ((y, &gate), value) in y.iter_mut().zip(gate).zip(value) {
-                            *y = $function(gate).0 * value;
-                        }
-                    }
-                }
-            }
-            vectorised! {
-                pub fn gated_backward(x: &[f32], dy: &[f32], dx: &mut [f32], half: usize, accumulate: bool) {
-                    if !accumulate {
-                        dx.fill(0.0);
-                    }
-                    let rows = dx.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)).zip(dy.chunks_exact(half));
-                    for ((dx, x), dy) in rows {
-                        let (gate, value) = x.split_at(half);
-                        let (dgate, dvalue) = dx.split_at_mut(half);
-                        for i in 0..half {
-                            let (f, slope) = $function(gate[i]);
-                            dgate[i] += dy[i] * value[i] * slope;
-                            dvalue[i] += dy[i] * f;
-                        }
-                    }
-                }
+            $crate::ops::activation::Activation::Silu => {
+                let $curve = $crate::ops::activation::Silu;
+                $body
             }
         }
     };
 }
+pub(crate) use with_curve;
 
-kernels!(gelu_tanh_kernels, gelu_tanh);
-kernels!(gelu_kernels, gelu);
-kernels!(silu_kernels, silu);
-
-pub fn forward(activation: Activation, x: &[f32], y: &mut [f32], width: usize) {
-    let kernel = match activation {
-        Activation::GeluTanh => gelu_tanh_kernels::forward,
-        Activation::Gelu => gelu_kernels::forward,
-        Activation::Silu => silu_kernels::forward,
-    };
-    rows_mut(y, width, |first, rows| kernel(&x[first * width..][..rows.len()], rows));
+impl Curve for GeluTanh {
+    #[inline(always)]
+    fn at(self, x: f32) -> (f32, f32) {
+    let t = tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x));
+    let inner = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
+    (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
+}
 }
 
-pub fn backward(
-    activation: Activation,
-    x: &[f32],
-    dy: &[f32],
-    dx: &mut [f32],
-    width: usize,
-    accumulate: bool,
-) {
-    let kernel = match activation {
-        Activation::GeluTanh => gelu_tanh_kernels::backward,
-        Activation::Gelu => gelu_kernels::backward,
-        Activation::Silu => silu_kernels::backward,
-    };
-    rows_mut(dx, width, |first, rows| kernel(&x[first * width..], &dy[first * width..], rows, accumulate));
+impl Curve for Gelu {
+    #[inline(always)]
+    fn at(self, x: f32) -> (f32, f32) {
+    let share = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+    let density = exp(-0.5 * x * x) * 0.398_942_3;
+    (x * share, share + x * density)
+}
 }
 
-pub fn gated_forward(activation: Activation, x: &[f32], y: &mut [f32], half: usize) {
-    let kernel = match activation {
-        Activation::GeluTanh => gelu_tanh_kernels::gated_forward,
-        Activation::Gelu => gelu_kernels::gated_forward,
-        Activation::Silu => silu_kernels::gated_forward,
-    };
-    rows_mut(y, half, |first, rows| kernel(&x[first * 2 * half..], rows, half));
+impl Curve for Silu {
+    #[inline(always)]
+    fn at(self, x: f32) -> (f32, f32) {
+    let s = sigmoid(x);
+    (x * s, s * (1.0 + x * (1.0 - s)))
+}
 }
 
-pub fn gated_backward(
-    activation: Activation,
-    x: &[f32],
-    dy: &[f32],
-    dx: &mut [f32],
-    half: usize,
-    accumulate: bool,
-) {
-    let kernel = match activation {
-        Activation::GeluTanh => gelu_tanh_kernels::gated_backward,
-        Activation::Gelu => gelu_kernels::gated_backward,
-        Activation::Silu => silu_kernels::gated_backward,
-    };
-    rows_mut(dx, 2 * half, |first, rows| {
-        kernel(&x[first * 2 * half..], &dy[first * half..], rows, half, accumulate)
+pub fn forward<C: Curve, T: Element>(curve: C, x: &[T], y: &mut [T]) {
+    rows_mut(y, 1, |first, y| forward_part(curve, &x[first..], y));
+}
+
+vectorised! {
+    fn forward_part[C: Curve, T: Element](curve: C, x: &[T], y: &mut [T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = T::narrow(curve.at(x.widen()).0);
+        }
+    }
+}
+
+pub fn backward<C: Curve, T: Element>(curve: C, x: &[T], dy: &[T], dx: &mut [T], accumulate: bool) {
+    rows_mut(dx, 1, |first, dx| backward_part(curve, &x[first..], &dy[first..], dx, accumulate));
+}
+
+vectorised! {
+    fn backward_part[C: Curve, T: Element](curve: C, x: &[T], dy: &[T], dx: &mut [T], accumulate: bool) {
+        for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            let before = if accumulate { dx.widen() } else { 0.0 };
+            *dx = T::narrow(before + dy.widen() * curve.at(x.widen()).1);
+        }
+    }
+}
+
+pub fn gated_forward<C: Curve, T: Element>(curve: C, x: &[T], y: &mut [T], half: usize) {
+    rows_mut(y, half, |first, y| gated_forward_rows(curve, &x[first * 2 * half..], y, half));
+}
+
+vectorised! {
+    fn gated_forward_rows[C: Curve, T: Element](curve: C, x: &[T], y: &mut [T], half: usize) {
+        for (y, x) in y.chunks_exact_mut(half).zip(x.chunks_exact(2 * half)) {
+            let (gate, value) = x.split_at(half);
+            for ((y, gate), value) in y.iter_mut().zip(gate).zip(value) {
+                *y = T::narrow(curve.at(gate.widen()).0 * value.widen());
+            }
+        }
+    }
+}
+
+pub fn gated_backward<C: Curve, T: Element>(curve: C, x: &[T], dy: &[T], dx: &mut [T], half: usize, accumulate: bool) {
+    rows_mut(dx, 2 * half, |first, dx| {
+        gated_backward_rows(curve, &x[first * 2 * half..], &dy[first * half..], dx, half, accumulate);
     });
+}
+
+vectorised! {
+    fn gated_backward_rows[C: Curve, T: Element](curve: C, x: &[T], dy: &[T], dx: &mut [T], half: usize, accumulate: bool) {
+        let rows = dx.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)).zip(dy.chunks_exact(half));
+        for ((dx, x), dy) in rows {
+            let (gate, value) = x.split_at(half);
+            let (d_gate, d_value) = dx.split_at_mut(half);
+            let inputs = gate.iter().zip(value).zip(dy);
+            for ((d_gate, d_value), ((gate, value), dy)) in d_gate.iter_mut().zip(d_value).zip(inputs) {
+                let (f, slope) = curve.at(gate.widen());
+                let before = if accumulate { [d_gate.widen(), d_value.widen()] } else { [0.0; 2] };
+                *d_gate = T::narrow(before[0] + dy.widen() * value.widen() * slope);
+                *d_value = T::narrow(before[1] + dy.widen() * f);
+            }
+        }
+    }
 }

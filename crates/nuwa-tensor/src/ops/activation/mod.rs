@@ -11,9 +11,11 @@
 
 mod cpu;
 
-use std::sync::Arc;
+pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, with_curve};
 
+use crate::gradients::with_slot;
 use crate::ops::linear::with_width;
+use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Result, Tape, Tensor};
 
 /// Which non-linear map.
@@ -33,14 +35,16 @@ impl Tape {
     /// # Errors
     /// When `x` belongs to an earlier pass.
     pub fn activation(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        let mut y = self.pool().take(x.data().len());
-        cpu::forward(activation, x.data(), &mut y, x.width());
+        let y: Values = with_kind!(x.kind(), T => {
+            let mut y = self.pool().take::<T>(x.shape().elements());
+            with_curve!(activation, curve => cpu::forward(curve, T::of(x.values()), &mut y));
+            y.into()
+        });
         let x_saved = x.clone();
-        self.record(&[x], &[], x.shape().clone(), Arc::new(y), move |dy, gradients| {
-            let width = x_saved.width();
-            gradients.add(&x_saved, |dx, accumulate| {
-                cpu::backward(activation, x_saved.data(), dy, dx, width, accumulate);
-            });
+        self.record("activation", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
+            with_slot!(gradients, &x_saved, |dx, accumulate| with_curve!(activation, curve => {
+                cpu::backward(curve, Stored::of(x_saved.values()), Stored::of(dy), dx, accumulate);
+            }));
             Ok(())
         })
     }
@@ -58,13 +62,16 @@ impl Tape {
         }
         let half = x.width() / 2;
         let shape = with_width(x.shape(), half);
-        let mut y = self.pool().take(shape.elements());
-        cpu::gated_forward(activation, x.data(), &mut y, half);
+        let y: Values = with_kind!(x.kind(), T => {
+            let mut y = self.pool().take::<T>(shape.elements());
+            with_curve!(activation, curve => cpu::gated_forward(curve, T::of(x.values()), &mut y, half));
+            y.into()
+        });
         let x_saved = x.clone();
-        self.record(&[x], &[], shape, Arc::new(y), move |dy, gradients| {
-            gradients.add(&x_saved, |dx, accumulate| {
-                cpu::gated_backward(activation, x_saved.data(), dy, dx, half, accumulate);
-            });
+        self.record("gated_activation", &[x], &[], shape, y, move |dy, gradients| {
+            with_slot!(gradients, &x_saved, |dx, accumulate| with_curve!(activation, curve => {
+                cpu::gated_backward(curve, Stored::of(x_saved.values()), Stored::of(dy), dx, half, accumulate);
+            }));
             Ok(())
         })
     }

@@ -1,204 +1,293 @@
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::HeadLayout;
-use crate::ops::parallel::{chunks_mut, rows_mut};
-use crate::ops::product::{Matrix, product_serial};
+use crate::Precision;
+use crate::element::{Element, convert};
+use crate::ops::parallel::chunks_mut;
+use crate::ops::product::{Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial};
 use crate::simd::{exp, maximum, sum, vectorised};
 
-/// Queries whose scores exist at one time.
-const QUERY_BLOCK: usize = 64;
+/// Queries whose scores exist at one time: a panel of the kernel.
+const QUERY_BLOCK: usize = PANEL;
 
 /// Keys whose scores exist at one time: with [`QUERY_BLOCK`] a block of 64 KiB, half a level-2 cache with its gradient.
 const KEY_BLOCK: usize = 256;
 
-thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Lends `f` a block of this thread that is at least `length` long.
-fn with_scratch<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < length {
-            scratch.resize(length, 0.0);
-        }
-        f(&mut scratch[..length])
-    })
-}
+/// Up to this many queries at a time are taken one by one, without packing.
+const FEW_QUERIES: usize = 4;
 
 /// Where the keys and values of one sequence lie.
 #[derive(Clone, Copy)]
-struct Memory<'a> {
-    keys: &'a [f32],
-    values: &'a [f32],
+struct Memory<'a, T> {
+    keys: &'a [T],
+    values: &'a [T],
     stride: usize,
 }
 
-impl<'a> Memory<'a> {
-    fn of_packed(sequence: &'a [f32], heads: HeadLayout) -> Self {
+impl<'a, T: Element> Memory<'a, T> {
+    fn of_packed(sequence: &'a [T], heads: HeadLayout) -> Self {
         let keys = &sequence[heads.query_width()..];
         Self { keys, values: &keys[heads.key_width()..], stride: heads.width() }
     }
 
-    fn key_block(&self, head: usize, dim: usize, first: usize, count: usize) -> Matrix<'a> {
-        Matrix::strided(&self.keys[first * self.stride + head * dim..], count, dim, self.stride)
+    fn key_rows(&self, head: usize, dim: usize, rows: Range<usize>) -> Matrix<'a, T> {
+        Matrix::strided(&self.keys[rows.start * self.stride + head * dim..], rows.len(), dim, self.stride)
     }
 
-    fn value_block(&self, head: usize, dim: usize, first: usize, count: usize) -> Matrix<'a> {
-        Matrix::strided(&self.values[first * self.stride + head * dim..], count, dim, self.stride)
+    fn value_rows(&self, head: usize, dim: usize, rows: Range<usize>) -> Matrix<'a, T> {
+        Matrix::strided(&self.values[rows.start * self.stride + head * dim..], rows.len(), dim, self.stride)
     }
 }
 
-/// The blocks of keys that any of these queries sees.
-fn key_blocks(ranges: &[[u32; 2]]) -> impl Iterator<Item = (usize, usize)> + use<> {
+/// The keys that any of these queries sees.
+fn union(ranges: &[[u32; 2]]) -> Range<usize> {
     let first = ranges.iter().map(|range| range[0]).min().unwrap_or(0) as usize;
     let end = ranges.iter().map(|range| range[1]).max().unwrap_or(0) as usize;
-    (first..end).step_by(KEY_BLOCK).map(move |start| (start, KEY_BLOCK.min(end - start)))
+    first..end.max(first)
+}
+
+/// Those keys, and before them what makes them begin where a panel does.
+fn packed_rows(ranges: &[[u32; 2]]) -> Range<usize> {
+    let seen = union(ranges);
+    seen.start / PANEL * PANEL..seen.end
+}
+
+/// The same in blocks.
+fn key_blocks(ranges: &[[u32; 2]]) -> impl Iterator<Item = Range<usize>> + use<> {
+    let all = packed_rows(ranges);
+    all.clone().step_by(KEY_BLOCK).map(move |start| start..(start + KEY_BLOCK).min(all.end))
 }
 
 /// The part of a block of keys that one query sees, as indices into the block.
 #[inline(always)]
-fn seen(range: [u32; 2], first: usize, count: usize) -> (usize, usize) {
-    let start = (range[0] as usize).saturating_sub(first).min(count);
-    let end = (range[1] as usize).saturating_sub(first).min(count);
+fn seen(range: [u32; 2], block: &Range<usize>) -> (usize, usize) {
+    let start = (range[0] as usize).clamp(block.start, block.end) - block.start;
+    let end = (range[1] as usize).clamp(block.start, block.end) - block.start;
     (start, end.max(start))
 }
 
-pub fn forward(
-    qkv: &[f32],
-    heads: HeadLayout,
-    length: usize,
-    ranges: &[[u32; 2]],
-    y: &mut [f32],
-    log_sums: &mut [f32],
-) {
-    let (width, out) = (heads.width(), heads.query_width());
-    if length == 0 {
+/// The packed operands of one thread, used again from task to task.
+#[derive(Default)]
+struct Packed {
+    keys: PackedRight,
+    values: PackedRight,
+    queries: PackedRight,
+    query_rows: PackedRight,
+    outputs: PackedRight,
+    output_rows: PackedRight,
+    left: PackedLeft,
+    floats: Vec<f32>,
+}
+
+thread_local! {
+    static PACKED: RefCell<Packed> = RefCell::default();
+}
+
+/// How the rows of a layer are laid out, and what its products are made in.
+#[derive(Clone, Copy)]
+pub struct Layout<'a> {
+    pub precision: Precision,
+    pub heads: HeadLayout,
+    /// Rows of one sequence.
+    pub length: usize,
+    /// The keys that each row sees.
+    pub ranges: &'a [[u32; 2]],
+}
+
+pub fn forward<T: Element>(layout: Layout<'_>, qkv: &[T], y: &mut [T], log_sums: &mut [f32]) {
+    let Layout { heads, length, ranges, .. } = layout;
+    if length == 0 || ranges.is_empty() {
         return;
     }
-    let blocks: Vec<(usize, usize)> = (0..ranges.len() / length)
-        .flat_map(|sequence| {
-            (0..length)
-                .step_by(QUERY_BLOCK)
-                .map(move |start| (sequence * length + start, QUERY_BLOCK.min(length - start)))
-        })
-        .collect();
-    let outputs = split_rows(y, blocks.iter().map(|block| block.1 * out));
-    let sums = split_rows(log_sums, blocks.iter().map(|block| block.1 * heads.heads));
-    blocks.par_iter().zip(outputs).zip(sums).for_each(|((&(row, count), y), log_sums)| {
-        let sequence = row / length * length;
-        let memory = Memory::of_packed(&qkv[sequence * width..(sequence + length) * width], heads);
-        let queries = &qkv[row * width..(row + count) * width];
-        attend(queries, width, memory, heads, &ranges[row..row + count], y, log_sums);
+    let (width, out) = (heads.width(), heads.query_width());
+    let pairs = ranges.len() / length * heads.kv_heads;
+    // Few sequences on many threads: each then packs the keys of its queries for itself.
+    let chunks = (2 * rayon::current_num_threads()).div_ceil(pairs).min(length.div_ceil(QUERY_BLOCK));
+    let chunk = length.div_ceil(chunks).next_multiple_of(QUERY_BLOCK);
+    let chunks = length.div_ceil(chunk);
+    let (y, log_sums) = (Output::new(y, out), Output::new(log_sums, heads.heads));
+    (0..pairs * chunks).into_par_iter().with_max_len(1).for_each(|task| {
+        let (pair, first) = (task / chunks, task % chunks * chunk);
+        let (sequence, shared) = (pair / heads.kv_heads * length, pair % heads.kv_heads);
+        let rows = sequence + first..sequence + (first + chunk).min(length);
+        let forward = Forward {
+            layout,
+            memory: Memory::of_packed(&qkv[sequence * width..(sequence + length) * width], heads),
+            queries: &qkv[rows.start * width..rows.end * width],
+            ranges: &ranges[rows.clone()],
+            first_row: rows.start,
+        };
+        forward.run(shared, &y, Some(&log_sums));
     });
 }
 
-/// Cuts a slice into pieces of the given lengths.
-fn split_rows(mut rest: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
-    lengths
-        .map(|length| {
-            let (piece, tail) = std::mem::take(&mut rest).split_at_mut(length);
-            rest = tail;
-            piece
-        })
-        .collect()
-}
-
-pub fn forward_cached(
-    qkv: &[f32],
-    keys: &[f32],
-    values: &[f32],
-    heads: HeadLayout,
-    ranges: &[[u32; 2]],
-    y: &mut [f32],
-) {
+pub fn forward_cached<T: Element>(layout: Layout<'_>, qkv: &[T], keys: &[T], values: &[T], y: &mut [T]) {
+    let Layout { heads, ranges, .. } = layout;
     let memory = Memory { keys, values, stride: heads.key_width() };
-    let width = heads.width();
-    chunks_mut(y, heads.query_width(), QUERY_BLOCK, |first, y| {
-        let count = y.len() / heads.query_width();
-        let mut log_sums = vec![0.0; count * heads.heads];
-        let queries = &qkv[first * width..(first + count) * width];
-        attend(queries, width, memory, heads, &ranges[first..first + count], y, &mut log_sums);
-    });
-}
-
-/// All heads of one block of queries.
-fn attend(
-    queries: &[f32],
-    stride: usize,
-    memory: Memory<'_>,
-    heads: HeadLayout,
-    ranges: &[[u32; 2]],
-    y: &mut [f32],
-    log_sums: &mut [f32],
-) {
-    let dim = heads.head_dim;
-    let count = ranges.len();
-    let scale = 1.0 / (dim as f32).sqrt();
-    y.fill(0.0);
-    with_scratch(QUERY_BLOCK * KEY_BLOCK, |scores| {
-        for head in 0..heads.heads {
-            let shared = head / heads.group();
-            let queries = Matrix::strided(&queries[head * dim..], count, dim, stride);
-            let mut running = [[f32::NEG_INFINITY, 0.0]; QUERY_BLOCK];
-            for (first, keys) in key_blocks(ranges) {
-                let scores = &mut scores[..count * keys];
-                product_serial(
-                    scale,
-                    queries,
-                    memory.key_block(shared, dim, first, keys).transposed(),
-                    scores,
-                    keys,
-                    false,
-                );
-                let y = &mut y[head * dim..];
-                softmax_block(scores, keys, first, ranges, &mut running, y, dim, heads.query_width());
-                let values = memory.value_block(shared, dim, first, keys);
-                product_serial(1.0, Matrix::new(scores, count, keys), values, y, heads.query_width(), true);
-            }
-            for (row, [largest, total]) in running[..count].iter().enumerate() {
-                let inverse = if *total > 0.0 { 1.0 / total } else { 0.0 };
-                y[row * heads.query_width() + head * dim..][..dim]
-                    .iter_mut()
-                    .for_each(|value| *value *= inverse);
-                // A query that sees nothing gives 0, and weights of e^(score - infinity) = 0 on the way back.
-                log_sums[row * heads.heads + head] =
-                    if *total > 0.0 { largest + total.ln() } else { f32::INFINITY };
-            }
-        }
+    let (width, out) = (heads.width(), heads.query_width());
+    if ranges.len() <= FEW_QUERIES {
+        return chunks_mut(y, heads.head_dim, 1, |slot, y| {
+            let (row, head) = (slot / heads.heads, slot % heads.heads);
+            let query = &qkv[row * width + head * heads.head_dim..][..heads.head_dim];
+            PACKED.with_borrow_mut(|packed| {
+                one_query(query, memory, head / heads.group(), ranges[row], y, &mut packed.floats);
+            });
+        });
+    }
+    let y = Output::new(y, out);
+    (0..heads.kv_heads).into_par_iter().with_max_len(1).for_each(|shared| {
+        Forward { layout, memory, queries: qkv, ranges, first_row: 0 }.run(shared, &y, None);
     });
 }
 
 vectorised! {
+    /// The definition for one query of one head.
+    fn one_query[T: Element](
+        query: &[T],
+        memory: Memory<'_, T>,
+        head: usize,
+        range: [u32; 2],
+        y: &mut [T],
+        scratch: &mut Vec<f32>,
+    ) {
+        let dim = query.len();
+        let scale = 1.0 / (dim as f32).sqrt();
+        scratch.clear();
+        for row in range[0] as usize..range[1] as usize {
+            let key = &memory.keys[row * memory.stride + head * dim..][..dim];
+            scratch.push(scale * sum(dim, |i| query[i].widen() * key[i].widen()));
+        }
+        let largest = maximum(scratch);
+        for score in scratch.iter_mut() {
+            *score = exp(*score - largest);
+        }
+        let total = sum(scratch.len(), |i| scratch[i]);
+        let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
+        let weights = scratch.len();
+        scratch.resize(weights + dim, 0.0);
+        let (weights, out) = scratch.split_at_mut(weights);
+        for (row, weight) in weights.iter().enumerate() {
+            let value = &memory.values[(range[0] as usize + row) * memory.stride + head * dim..][..dim];
+            for (out, value) in out.iter_mut().zip(value) {
+                *out += weight * inverse * value.widen();
+            }
+        }
+        for (y, out) in y.iter_mut().zip(out) {
+            *y = T::narrow(*out);
+        }
+    }
+}
+
+/// The forward pass of some queries of one sequence.
+struct Forward<'a, T> {
+    layout: Layout<'a>,
+    memory: Memory<'a, T>,
+    queries: &'a [T],
+    ranges: &'a [[u32; 2]],
+    first_row: usize,
+}
+
+impl<T: Element> Forward<'_, T> {
+    /// All query heads that share one key-value head.
+    fn run(&self, shared: usize, y: &Output<'_, T>, log_sums: Option<&Output<'_, f32>>) {
+        let Layout { precision, heads, .. } = self.layout;
+        let dim = heads.head_dim;
+        let rows = packed_rows(self.ranges);
+        PACKED.with_borrow_mut(|packed| {
+            packed.keys.pack(self.memory.key_rows(shared, dim, rows.clone()).transposed(), precision);
+            packed.values.pack(self.memory.value_rows(shared, dim, rows), precision);
+            for member in 0..heads.group() {
+                let head = shared * heads.group() + member;
+                for start in (0..self.ranges.len()).step_by(QUERY_BLOCK) {
+                    let rows = start..(start + QUERY_BLOCK).min(self.ranges.len());
+                    self.query_block(packed, head, rows, y, log_sums);
+                }
+            }
+        });
+    }
+
+    fn query_block(
+        &self,
+        packed: &mut Packed,
+        head: usize,
+        rows: Range<usize>,
+        y: &Output<'_, T>,
+        log_sums: Option<&Output<'_, f32>>,
+    ) {
+        let Layout { precision, heads, .. } = self.layout;
+        let (dim, width, count) = (heads.head_dim, heads.width(), rows.len());
+        let ranges = &self.ranges[rows.clone()];
+        let first = packed_rows(self.ranges).start;
+        let scale = 1.0 / (dim as f32).sqrt();
+        let queries = Matrix::strided(&self.queries[rows.start * width + head * dim..], count, dim, width);
+        let mut running = [[f32::NEG_INFINITY, 0.0]; QUERY_BLOCK];
+        let mut scores = [0.0; QUERY_BLOCK * KEY_BLOCK];
+        let mut weights = [T::default(); QUERY_BLOCK * KEY_BLOCK];
+        packed.floats.clear();
+        packed.floats.resize(count * dim, 0.0);
+        for block in key_blocks(ranges) {
+            let store = Store { out: Output::new(&mut scores, KEY_BLOCK), factor: scale, bias: None };
+            let place = block.start - first..block.end - first;
+            let keys = packed.keys.part(0..dim, place.clone(), precision);
+            multiply_serial(precision, packed.left.rows(queries, precision), &keys, &store);
+            softmax_block(&mut scores, &mut weights, &block, ranges, &mut running, &mut packed.floats, dim);
+            let weights = Matrix::strided(&weights, count, block.len(), KEY_BLOCK);
+            let values = packed.values.part(place, 0..dim, precision);
+            let add = Accumulate::new(&mut packed.floats, dim);
+            multiply_serial(precision, packed.left.rows(weights, precision), &values, &add);
+        }
+        for (offset, (&[largest, total], sums)) in running.iter().zip(packed.floats.chunks_exact(dim)).enumerate() {
+            let row = self.first_row + rows.start + offset;
+            let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
+            // SAFETY: this task alone has these rows of this head.
+            let y = unsafe { y.part(row, head * dim, dim) };
+            for (y, sum) in y.iter_mut().zip(sums) {
+                *y = T::narrow(sum * inverse);
+            }
+            if let Some(log_sums) = log_sums {
+                // A query that sees nothing gives 0, and weights of e^(score - infinity) = 0 on the way back.
+                let log_sum = if total > 0.0 { largest + total.ln() } else { f32::INFINITY };
+                // SAFETY: as above.
+                let place = unsafe { log_sums.part(row, head, 1) };
+                place[0] = log_sum;
+            }
+        }
+    }
+}
+
+vectorised! {
     /// Turns scores into weights relative to the running maximum, and rescales what was summed before.
-    fn softmax_block(
-        scores: &mut [f32],
-        keys: usize,
-        first: usize,
+    fn softmax_block[T: Element](
+        scores: &mut [f32; QUERY_BLOCK * KEY_BLOCK],
+        weights: &mut [T; QUERY_BLOCK * KEY_BLOCK],
+        block: &Range<usize>,
         ranges: &[[u32; 2]],
         running: &mut [[f32; 2]; QUERY_BLOCK],
-        y: &mut [f32],
+        sums: &mut [f32],
         dim: usize,
-        stride: usize,
     ) {
-        for (row, (scores, &range)) in scores.chunks_exact_mut(keys).zip(ranges).enumerate() {
-            let (start, end) = seen(range, first, keys);
-            scores[..start].fill(0.0);
-            scores[end..].fill(0.0);
-            let scores = &mut scores[start..end];
-            if scores.is_empty() {
+        let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(weights.chunks_exact_mut(KEY_BLOCK)).zip(ranges);
+        for ((((scores, weights), &range), running), sums) in rows.zip(running).zip(sums.chunks_exact_mut(dim)) {
+            let (start, end) = seen(range, block);
+            weights[..start].fill(T::default());
+            weights[end..block.len()].fill(T::default());
+            if start == end {
                 continue;
             }
-            let [old, total] = running[row];
+            let (scores, weights) = (&mut scores[start..end], &mut weights[start..end]);
+            let [old, total] = *running;
             let largest = maximum(scores).max(old);
-            for score in scores.iter_mut() {
+            for (score, weight) in scores.iter_mut().zip(weights) {
                 *score = exp(*score - largest);
+                *weight = T::narrow(*score);
             }
             let correction = exp(old - largest);
-            running[row] = [largest, total * correction + sum(scores.len(), |i| scores[i])];
+            *running = [largest, total * correction + sum(scores.len(), |i| scores[i])];
             if total > 0.0 && correction != 1.0 {
-                y[row * stride..][..dim].iter_mut().for_each(|value| *value *= correction);
+                sums.iter_mut().for_each(|value| *value *= correction);
             }
         }
     }
@@ -206,166 +295,196 @@ vectorised! {
 
 /// What forward left for backward.
 #[derive(Clone, Copy)]
-pub struct Saved<'a> {
-    pub qkv: &'a [f32],
-    pub output: &'a [f32],
+pub struct Saved<'a, T> {
+    pub qkv: &'a [T],
+    pub output: &'a [T],
     pub log_sums: &'a [f32],
 }
 
-/// The gradient of packed rows, in blocks by (sequence, key-value head): `[queries of the group | keys | values]`, each
-/// `[length, head_dim]`, so that each block is written by one thread. [`rows_from_heads`] puts them in place.
-pub fn backward(
-    saved: &Saved<'_>,
-    dy: &[f32],
-    heads: HeadLayout,
-    length: usize,
-    ranges: &[[u32; 2]],
-    by_head: &mut [f32],
-) {
-    let block = length * (heads.group() + 2) * heads.head_dim;
-    if block == 0 {
+/// The gradient of packed rows; every element of `dx` is written, or added to where `accumulate`.
+pub fn backward<T: Element>(layout: Layout<'_>, saved: &Saved<'_, T>, dy: &[T], dx: &mut [T], accumulate: bool) {
+    let Layout { heads, length, ranges, .. } = layout;
+    if length == 0 || ranges.is_empty() {
         return;
     }
-    by_head.par_chunks_mut(block).enumerate().for_each(|(index, block)| {
-        let (sequence, shared) = (index / heads.kv_heads, index % heads.kv_heads);
-        let (d_queries, rest) = block.split_at_mut(length * heads.group() * heads.head_dim);
-        let (d_keys, d_values) = rest.split_at_mut(length * heads.head_dim);
-        for member in 0..heads.group() {
-            let d_queries = &mut d_queries[member * length * heads.head_dim..][..length * heads.head_dim];
-            let head = shared * heads.group() + member;
-            let task =
-                HeadTask { saved, dy, heads, ranges, first_row: sequence * length, length, head, shared };
-            task.run(d_queries, d_keys, d_values);
-        }
+    let dx = Output::new(dx, heads.width());
+    let pairs = ranges.len() / length * heads.kv_heads;
+    (0..pairs).into_par_iter().with_max_len(1).for_each(|pair| {
+        let (first_row, shared) = (pair / heads.kv_heads * length, pair % heads.kv_heads);
+        let task = Backward { layout, saved, dy, first_row, shared, dx: &dx, accumulate };
+        PACKED.with_borrow_mut(|packed| task.run(packed));
     });
 }
 
-/// The backward pass of one query head of one sequence.
-struct HeadTask<'a> {
-    saved: &'a Saved<'a>,
-    dy: &'a [f32],
-    heads: HeadLayout,
-    ranges: &'a [[u32; 2]],
+/// The backward pass of the query heads of one sequence that share one key-value head.
+struct Backward<'a, T> {
+    layout: Layout<'a>,
+    saved: &'a Saved<'a, T>,
+    dy: &'a [T],
     first_row: usize,
-    length: usize,
-    head: usize,
     shared: usize,
+    dx: &'a Output<'a, T>,
+    accumulate: bool,
 }
 
-impl HeadTask<'_> {
-    fn run(&self, d_queries: &mut [f32], d_keys: &mut [f32], d_values: &mut [f32]) {
-        with_scratch(2 * QUERY_BLOCK * KEY_BLOCK, |scratch| {
-            let (weights, d_scores) = scratch.split_at_mut(QUERY_BLOCK * KEY_BLOCK);
-            for start in (0..self.length).step_by(QUERY_BLOCK) {
-                let count = QUERY_BLOCK.min(self.length - start);
-                self.query_block(start, count, weights, d_scores, d_queries, d_keys, d_values);
+impl<T: Element> Backward<'_, T> {
+    fn run(&self, packed: &mut Packed) {
+        let Layout { precision, heads, length, .. } = self.layout;
+        let (dim, width) = (heads.head_dim, heads.width());
+        let memory = self.memory();
+        packed.keys.pack(memory.key_rows(self.shared, dim, 0..length), precision);
+        let mut floats = std::mem::take(&mut packed.floats);
+        floats.clear();
+        floats.resize((2 * length + QUERY_BLOCK) * dim, 0.0);
+        let (d_keys, rest) = floats.split_at_mut(length * dim);
+        let (d_values, d_queries) = rest.split_at_mut(length * dim);
+        for head in self.shared * heads.group()..(self.shared + 1) * heads.group() {
+            for start in (0..length).step_by(QUERY_BLOCK) {
+                let rows = start..(start + QUERY_BLOCK).min(length);
+                d_queries.fill(0.0);
+                self.query_block(packed, head, rows.clone(), d_queries, d_keys, d_values);
+                self.write(rows, head * dim, d_queries);
             }
-        });
+        }
+        let key_column = heads.query_width() + self.shared * dim;
+        self.write(0..length, key_column, d_keys);
+        self.write(0..length, key_column + heads.key_width(), d_values);
+        debug_assert!(key_column + heads.key_width() + dim <= width);
+        packed.floats = floats;
     }
 
-    #[allow(clippy::too_many_arguments)]
+    fn memory(&self) -> Memory<'_, T> {
+        let Layout { heads, length, .. } = self.layout;
+        let width = heads.width();
+        Memory::of_packed(&self.saved.qkv[self.first_row * width..(self.first_row + length) * width], heads)
+    }
+
+    /// Puts the gradient of one head's part of some rows in its place.
+    fn write(&self, rows: Range<usize>, column: usize, values: &[f32]) {
+        let dim = self.layout.heads.head_dim;
+        for (row, values) in rows.zip(values.chunks_exact(dim)) {
+            // SAFETY: this task alone has these columns of this sequence.
+            let out = unsafe { self.dx.part(self.first_row + row, column, dim) };
+            if self.accumulate {
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = T::narrow(out.widen() + value);
+                }
+            } else {
+                convert(values, out);
+            }
+        }
+    }
+
+    /// Scores stand transposed, `[keys][queries]`: so their gradients are left operands as they lie for the gradients of
+    /// keys and values, and what belongs to a query lies along the vectors.
     fn query_block(
         &self,
-        start: usize,
-        count: usize,
-        weights: &mut [f32],
-        d_scores: &mut [f32],
+        packed: &mut Packed,
+        head: usize,
+        rows: Range<usize>,
         d_queries: &mut [f32],
         d_keys: &mut [f32],
         d_values: &mut [f32],
     ) {
-        let HeadLayout { head_dim: dim, heads, .. } = self.heads;
-        let (width, out) = (self.heads.width(), self.heads.query_width());
-        let row = self.first_row + start;
-        let ranges = &self.ranges[row..row + count];
-        let queries = Matrix::strided(&self.saved.qkv[row * width + self.head * dim..], count, dim, width);
-        let dy = Matrix::strided(&self.dy[row * out + self.head * dim..], count, dim, out);
-        let sequence = &self.saved.qkv[self.first_row * width..(self.first_row + self.length) * width];
-        let memory = Memory::of_packed(sequence, self.heads);
-        let scale = 1.0 / (dim as f32).sqrt();
+        let Layout { precision, heads, ranges, .. } = self.layout;
+        let (dim, width, out, count) = (heads.head_dim, heads.width(), heads.query_width(), rows.len());
+        let row = self.first_row + rows.start;
+        let ranges = &ranges[row..row + count];
+        let queries = Matrix::strided(&self.saved.qkv[row * width + head * dim..], count, dim, width);
+        let dy = Matrix::strided(&self.dy[row * out + head * dim..], count, dim, out);
+        packed.queries.pack(queries.transposed(), precision);
+        packed.query_rows.pack(queries, precision);
+        packed.outputs.pack(dy.transposed(), precision);
+        packed.output_rows.pack(dy, precision);
+        let terms = self.terms(head, row, count, ranges);
+        let memory = self.memory();
+        let mut scores = [0.0; KEY_BLOCK * QUERY_BLOCK];
+        let mut d_scores = [0.0; KEY_BLOCK * QUERY_BLOCK];
+        let mut weights = [T::default(); KEY_BLOCK * QUERY_BLOCK];
+        let mut gradients = [T::default(); KEY_BLOCK * QUERY_BLOCK];
+        for block in key_blocks(ranges) {
+            let left = memory.key_rows(self.shared, dim, block.clone());
+            let right = packed.queries.whole(precision);
+            let store = Store::plain(&mut scores, QUERY_BLOCK);
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
+            let left = memory.value_rows(self.shared, dim, block.clone());
+            let right = packed.outputs.whole(precision);
+            let store = Store::plain(&mut d_scores, QUERY_BLOCK);
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
+            score_gradients(&scores, &d_scores, &mut weights, &mut gradients, &block, &terms);
 
-        let mut row_terms = [[0.0; 2]; QUERY_BLOCK];
-        for (offset, terms) in row_terms[..count].iter_mut().enumerate() {
-            let place = (row + offset) * out + self.head * dim;
-            let dot = sum(dim, |i| self.dy[place + i] * self.saved.output[place + i]);
-            *terms = [self.saved.log_sums[(row + offset) * heads + self.head], dot];
+            let span = block.start * dim..block.end * dim;
+            let left = Matrix::strided(&weights, block.len(), count, QUERY_BLOCK);
+            let add = Accumulate::new(&mut d_values[span.clone()], dim);
+            let right = packed.output_rows.whole(precision);
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
+            let left = Matrix::strided(&gradients, block.len(), count, QUERY_BLOCK);
+            let add = Accumulate::new(&mut d_keys[span], dim);
+            let right = packed.query_rows.whole(precision);
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
+            let add = Accumulate::new(d_queries, dim);
+            let right = packed.keys.part(block, 0..dim, precision);
+            multiply_serial(precision, packed.left.pack(left.transposed(), precision), &right, &add);
         }
-        for (first, keys) in key_blocks(ranges) {
-            let (weights, d_scores) = (&mut weights[..count * keys], &mut d_scores[..count * keys]);
-            let key_block = memory.key_block(self.shared, dim, first, keys);
-            product_serial(scale, queries, key_block.transposed(), weights, keys, false);
-            let value_block = memory.value_block(self.shared, dim, first, keys);
-            product_serial(1.0, dy, value_block.transposed(), d_scores, keys, false);
-            score_gradients(weights, d_scores, keys, first, ranges, &row_terms, scale);
+    }
 
-            let (weights, d_scores) = (Matrix::new(weights, count, keys), Matrix::new(d_scores, count, keys));
-            let span = first * dim..(first + keys) * dim;
-            product_serial(1.0, weights.transposed(), dy, &mut d_values[span.clone()], dim, true);
-            product_serial(1.0, d_scores.transposed(), queries, &mut d_keys[span], dim, true);
-            product_serial(
-                1.0,
-                d_scores,
-                key_block,
-                &mut d_queries[start * dim..(start + count) * dim],
-                dim,
-                true,
-            );
+    fn terms(&self, head: usize, row: usize, count: usize, ranges: &[[u32; 2]]) -> Terms {
+        let HeadLayout { heads, head_dim: dim, .. } = self.layout.heads;
+        let out = heads * dim;
+        let mut terms = Terms {
+            log_sums: [f32::INFINITY; QUERY_BLOCK],
+            dots: [0.0; QUERY_BLOCK],
+            starts: [0; QUERY_BLOCK],
+            ends: [0; QUERY_BLOCK],
+            scale: 1.0 / (dim as f32).sqrt(),
+        };
+        for offset in 0..count {
+            let place = (row + offset) * out + head * dim;
+            terms.log_sums[offset] = self.saved.log_sums[(row + offset) * heads + head];
+            terms.dots[offset] = dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
+            [terms.starts[offset], terms.ends[offset]] = ranges[offset];
         }
+        terms
+    }
+}
+
+/// What the gradient of scores needs of each query.
+struct Terms {
+    log_sums: [f32; QUERY_BLOCK],
+    dots: [f32; QUERY_BLOCK],
+    starts: [u32; QUERY_BLOCK],
+    ends: [u32; QUERY_BLOCK],
+    scale: f32,
+}
+
+vectorised! {
+    fn dot[T: Element](a: &[T], b: &[T]) -> f32 {
+        sum(a.len(), |i| a[i].widen() * b[i].widen())
     }
 }
 
 vectorised! {
-    /// `weights` holds scores and becomes `P`; `d_scores` holds `dP` and becomes `dS * scale`.
-    fn score_gradients(
-        weights: &mut [f32],
-        d_scores: &mut [f32],
-        keys: usize,
-        first: usize,
-        ranges: &[[u32; 2]],
-        row_terms: &[[f32; 2]; QUERY_BLOCK],
-        scale: f32,
+    /// `P` and `dS * scale` from scores and `dP`, both `[keys][queries]`.
+    fn score_gradients[T: Element](
+        scores: &[f32; KEY_BLOCK * QUERY_BLOCK],
+        d_scores: &[f32; KEY_BLOCK * QUERY_BLOCK],
+        weights: &mut [T; KEY_BLOCK * QUERY_BLOCK],
+        gradients: &mut [T; KEY_BLOCK * QUERY_BLOCK],
+        block: &Range<usize>,
+        terms: &Terms,
     ) {
-        let rows = weights.chunks_exact_mut(keys).zip(d_scores.chunks_exact_mut(keys)).zip(ranges).zip(row_terms);
-        for (((weights, d_scores), &range), &[log_sum, dot]) in rows {
-            let (start, end) = seen(range, first, keys);
-            for outside in [0..start, end..keys] {
-                weights[outside.clone()].fill(0.0);
-                d_scores[outside].fill(0.0);
-            }
-            for (weight, d_score) in weights[start..end].iter_mut().zip(&mut d_scores[start..end]) {
-                *weight = exp(*weight - log_sum);
-                *d_score = *weight * (*d_score - dot) * scale;
-            }
-        }
-    }
-}
-
-/// Puts the blocks that [`backward`] made into packed rows.
-pub fn rows_from_heads(by_head: &[f32], heads: HeadLayout, length: usize, dx: &mut [f32], accumulate: bool) {
-    let HeadLayout { kv_heads, head_dim: dim, .. } = heads;
-    let (width, group) = (heads.width(), heads.group());
-    let block = length * (group + 2) * dim;
-    rows_mut(dx, width, |first, rows| {
-        for (offset, row) in rows.chunks_exact_mut(width).enumerate() {
-            let (sequence, position) = ((first + offset) / length, (first + offset) % length);
-            for (slot, target) in row.chunks_exact_mut(dim).enumerate() {
-                // Which key-value head, and which of its parts: the group's queries, then keys, then values.
-                let (shared, part) = match slot.checked_sub(heads.heads) {
-                    None => (slot / group, slot % group),
-                    Some(key) => (key % kv_heads, group + key / kv_heads),
-                };
-                let start = (sequence * kv_heads + shared) * block + (part * length + position) * dim;
-                copy_or_add(&by_head[start..start + dim], target, accumulate);
+        let scores = scores.as_chunks::<QUERY_BLOCK>().0.iter().zip(d_scores.as_chunks::<QUERY_BLOCK>().0);
+        let out = weights.as_chunks_mut::<QUERY_BLOCK>().0.iter_mut();
+        let out = out.zip(gradients.as_chunks_mut::<QUERY_BLOCK>().0);
+        for ((key, (score, d_score)), (weight, gradient)) in block.clone().zip(scores).zip(out) {
+            let key = key as u32;
+            for i in 0..QUERY_BLOCK {
+                let visible = (terms.starts[i] <= key) & (key < terms.ends[i]);
+                let p = exp(score[i] * terms.scale - terms.log_sums[i]);
+                let p = if visible { p } else { 0.0 };
+                weight[i] = T::narrow(p);
+                gradient[i] = T::narrow(p * (d_score[i] - terms.dots[i]) * terms.scale);
             }
         }
-    });
-}
-
-fn copy_or_add(source: &[f32], target: &mut [f32], accumulate: bool) {
-    if !accumulate {
-        return target.copy_from_slice(source);
-    }
-    for (total, value) in target.iter_mut().zip(source) {
-        *total += value;
     }
 }

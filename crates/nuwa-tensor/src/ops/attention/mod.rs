@@ -16,8 +16,10 @@ mod cpu;
 
 use std::sync::Arc;
 
+use crate::gradients::with_slot;
 use crate::ops::linear::with_width;
-use crate::{Error, Result, Tape, Tensor};
+use crate::tensor::{Stored, Values, with_kind};
+use crate::{Error, Precision, Result, Tape, Tensor};
 
 /// How a packed row is cut into heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +126,10 @@ impl Visibility {
         Self { ranges: ranges.collect(), ..*self }
     }
 
+    fn layout(&self, precision: Precision, heads: HeadLayout) -> cpu::Layout<'_> {
+        cpu::Layout { precision, heads, length: self.length, ranges: &self.ranges }
+    }
+
     /// How many sequences.
     pub fn sequences(&self) -> usize {
         self.sequences
@@ -207,18 +213,24 @@ impl Tape {
             return Err(Error::shape("attention", reason));
         }
         let shape = with_width(qkv.shape(), heads.query_width());
-        let mut y = self.pool().take(shape.elements());
-        let mut log_sums = self.pool().take(qkv.rows() * heads.heads);
-        cpu::forward(qkv.data(), heads, visibility.length, &visibility.ranges, &mut y, &mut log_sums);
-
-        let y = Arc::new(y);
-        let (saved, output, visibility) = (qkv.clone(), Arc::clone(&y), visibility.clone());
-        self.record(&[qkv], &[], shape, y, move |dy, gradients| {
-            let mut by_head = gradients.pool().take_zeroed(saved.data().len());
-            let saved_forward = cpu::Saved { qkv: saved.data(), output: &output, log_sums: &log_sums };
-            cpu::backward(&saved_forward, dy, heads, visibility.length, &visibility.ranges, &mut by_head);
-            gradients.add(&saved, |dx, accumulate| {
-                cpu::rows_from_heads(&by_head, heads, visibility.length, dx, accumulate);
+        let mut log_sums = self.pool().take::<f32>(qkv.rows() * heads.heads);
+        let precision = self.precision();
+        let y: Values = with_kind!(qkv.kind(), T => {
+            let mut y = self.pool().take::<T>(shape.elements());
+            let layout = visibility.layout(precision, heads);
+            cpu::forward(layout, T::of(qkv.values()), &mut y, &mut log_sums);
+            y.into()
+        });
+        let (saved, output, visibility) = (qkv.clone(), y.clone(), visibility.clone());
+        self.record("attention", &[qkv], &[], shape, y, move |dy, gradients| {
+            with_slot!(gradients, &saved, |dx, accumulate| {
+                let forward = cpu::Saved {
+                    qkv: Stored::of(saved.values()),
+                    output: Stored::of(&output),
+                    log_sums: &log_sums,
+                };
+                let layout = visibility.layout(precision, heads);
+                cpu::backward(layout, &forward, Stored::of(dy), dx, accumulate);
             });
             Ok(())
         })
@@ -243,8 +255,9 @@ impl Tape {
         let ranges: Vec<[u32; 2]> =
             (past..cache.length).map(|position| [first(position), position as u32 + 1]).collect();
         let shape = with_width(qkv.shape(), heads.query_width());
-        let mut y = self.pool().take(shape.elements());
-        cpu::forward_cached(qkv.data(), &cache.keys, &cache.values, heads, &ranges, &mut y);
+        let mut y = self.pool().take::<f32>(shape.elements());
+        let layout = cpu::Layout { precision: Precision::F32, heads, length: ranges.len(), ranges: &ranges };
+        cpu::forward_cached(layout, qkv.data(), &cache.keys, &cache.values, &mut y);
         self.untracked("cached_attention", &[qkv], shape, y)
     }
 }

@@ -1,41 +1,98 @@
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use crate::ops::product::{Matrix, product};
-use crate::simd::{exp, maximum, sum, vectorised};
+use crate::Precision;
+use crate::element::{Bf16, Element};
+use crate::ops::linear::Context;
+use crate::ops::product::{Accumulate, Matrix, Store, product, product_over_rows};
+use crate::pool::{Buffer, Pool};
+use crate::simd::{LANES, exp, maximum, sum, vectorised};
 
-pub fn logits(hidden: &[f32], head: &[f32], logits: &mut [f32], width: usize) {
-    let (rows, vocabulary) = (hidden.len() / width, head.len() / width);
-    product(
-        1.0,
-        Matrix::new(hidden, rows, width),
-        Matrix::new(head, vocabulary, width).transposed(),
-        logits,
-        false,
-    );
+/// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
+pub struct Scores {
+    values: Buffer<f32>,
+    vocabulary: usize,
+    stride: usize,
+    precision: Precision,
 }
 
-/// The loss of each row; with `gradients`, each row of logits becomes `weight * (softmax - onehot)`.
-pub fn losses(logits: &mut [f32], targets: &[u32], weights: &[f32], losses: &mut [f32], gradients: bool) {
-    let vocabulary = logits.len() / targets.len();
-    let rows =
-        logits.par_chunks_mut(vocabulary).zip(losses.par_iter_mut()).zip(targets.par_iter().zip(weights));
-    rows.with_min_len(8).for_each(|((row, loss), (&target, &weight))| {
-        *loss = loss_of_row(row, target as usize, weight, gradients);
-    });
+impl Scores {
+    pub fn new(pool: &Arc<Pool>, rows: usize, vocabulary: usize, precision: Precision) -> Self {
+        // Whole vectors, so that rows of bf16 have an even number of elements and no two rows share a cache line.
+        let stride = vocabulary.next_multiple_of(LANES);
+        Self { values: pool.take(rows * stride), vocabulary, stride, precision }
+    }
+
+    /// `hidden head^T`.
+    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: &[f32], width: usize) {
+        let hidden = Matrix::new(hidden, hidden.len() / width, width);
+        let head = Matrix::new(head, self.vocabulary, width).transposed();
+        product(context.pool, context.precision, hidden, head, &Store::plain(&mut self.values, self.stride));
+    }
+
+    /// The loss of each row; with `gradients`, each row of logits becomes `weight * (softmax - onehot)`.
+    pub fn losses(&mut self, targets: &[u32], weights: &[f32], losses: &mut [f32], gradients: bool) {
+        let (vocabulary, narrow) = (self.vocabulary, self.precision == Precision::Bf16);
+        let rows = self.values.par_chunks_mut(self.stride).zip(losses.par_iter_mut());
+        rows.zip(targets.par_iter().zip(weights)).with_min_len(8).for_each(|((row, loss), (&target, &weight))| {
+            *loss = if !gradients {
+                loss_of_row(&row[..vocabulary], target as usize)
+            } else if narrow {
+                narrow_gradient_of_row(row, vocabulary, target as usize, weight)
+            } else {
+                gradient_of_row(&mut row[..vocabulary], target as usize, weight)
+            };
+        });
+    }
+
+    /// `d_hidden = g head`.
+    pub fn hidden_gradient<H: Element>(&self, context: Context<'_>, head: &[f32], d_hidden: &mut [H], width: usize) {
+        let (rows, store) = (d_hidden.len() / width, Store::plain(d_hidden, width));
+        let head = Matrix::new(head, self.vocabulary, width);
+        match self.precision {
+            Precision::F32 => product(context.pool, context.precision, self.wide(rows), head, &store),
+            Precision::Bf16 => {
+                let columns = self.vocabulary.next_multiple_of(2);
+                let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, columns, 2 * self.stride);
+                product(context.pool, context.precision, gradients, head, &store);
+            }
+        }
+    }
+
+    /// `dw += g^T hidden`.
+    pub fn head_gradient<H: Element>(&self, context: Context<'_>, hidden: &[H], dw: &mut [f32], width: usize) {
+        let rows = hidden.len() / width;
+        let (hidden, add) = (Matrix::new(hidden, rows, width), Accumulate::new(dw, width));
+        match self.precision {
+            Precision::F32 => {
+                product_over_rows(context.pool, context.precision, self.wide(rows).transposed(), hidden, &add);
+            }
+            Precision::Bf16 => {
+                let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, self.vocabulary, 2 * self.stride);
+                product_over_rows(context.pool, context.precision, gradients.transposed(), hidden, &add);
+            }
+        }
+    }
+
+    fn wide(&self, rows: usize) -> Matrix<'_, f32> {
+        Matrix::strided(&self.values, rows, self.vocabulary, self.stride)
+    }
 }
 
 vectorised! {
-    fn loss_of_row(row: &mut [f32], target: usize, weight: f32, gradients: bool) -> f32 {
+    fn loss_of_row(row: &[f32], target: usize) -> f32 {
+        let largest = maximum(row);
+        let total = sum(row.len(), |i| exp(row[i] - largest));
+        largest + total.ln() - row[target]
+    }
+}
+
+vectorised! {
+    fn gradient_of_row(row: &mut [f32], target: usize, weight: f32) -> f32 {
         let largest = maximum(row);
         let right = row[target];
-        if !gradients {
-            let total = sum(row.len(), |i| exp(row[i] - largest));
-            return largest + total.ln() - right;
-        }
-        for value in row.iter_mut() {
-            *value = exp(*value - largest);
-        }
-        let total = sum(row.len(), |i| row[i]);
+        let total = exponentials(row, largest);
         let scale = weight / total;
         for value in row.iter_mut() {
             *value *= scale;
@@ -45,24 +102,44 @@ vectorised! {
     }
 }
 
-pub fn hidden_gradient(gradients: &[f32], head: &[f32], d_hidden: &mut [f32], width: usize) {
-    let (rows, vocabulary) = (d_hidden.len() / width, head.len() / width);
-    product(
-        1.0,
-        Matrix::new(gradients, rows, vocabulary),
-        Matrix::new(head, vocabulary, width),
-        d_hidden,
-        false,
-    );
+/// Replaces each value by `e^(value - largest)` and gives their sum.
+#[inline(always)]
+fn exponentials(row: &mut [f32], largest: f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let (blocks, rest) = row.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for (lane, value) in lanes.iter_mut().zip(block) {
+            *value = exp(*value - largest);
+            *lane += *value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *value = exp(*value - largest);
+        *lane += *value;
+    }
+    lanes.iter().sum()
 }
 
-pub fn head_gradient(gradients: &[f32], hidden: &[f32], dw: &mut [f32], width: usize) {
-    let (rows, vocabulary) = (hidden.len() / width, dw.len() / width);
-    product(
-        1.0,
-        Matrix::new(gradients, rows, vocabulary).transposed(),
-        Matrix::new(hidden, rows, width),
-        dw,
-        true,
-    );
+vectorised! {
+    /// As [`gradient_of_row`], with the gradient as bf16 in the first half of the row. What follows it up to a whole
+    /// vector becomes 0.
+    fn narrow_gradient_of_row(row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> f32 {
+        let largest = maximum(&row[..vocabulary]);
+        let right = row[target];
+        let total = exponentials(&mut row[..vocabulary], largest);
+        let scale = weight / total;
+        row[vocabulary..].fill(0.0);
+        row[target] -= total;
+        let (blocks, _) = row.as_chunks_mut::<LANES>();
+        for index in 0..blocks.len() {
+            // Two words of bf16 go where one of f32 was, so that writing never overtakes reading.
+            let block = blocks[index];
+            let half = &mut blocks[index / 2][index % 2 * (LANES / 2)..][..LANES / 2];
+            for (word, pair) in half.iter_mut().zip(block.as_chunks::<2>().0) {
+                let [low, high] = pair.map(|value| crate::element::rounded(value * scale));
+                *word = f32::from_bits(low | high << 16);
+            }
+        }
+        largest + total.ln() - right
+    }
 }

@@ -8,13 +8,15 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
+use crate::ops::product::{Matrix, Store, product};
 use crate::ops::weighted_sum::weighted_sum;
+use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
-/// Rows whose logits exist at one time.
-const CHUNK_ROWS: usize = 512;
+/// Logits that exist at one time, and bounds of the rows that they belong to: few enough to fit the memory, and enough to
+/// make packing the head worth while.
+const CHUNK_LOGITS: usize = 1 << 25;
+const CHUNK_ROWS: [usize; 2] = [256, 512];
 
 /// What each row is asked to predict and how much it counts.
 #[derive(Debug, Clone, Copy)]
@@ -41,30 +43,40 @@ impl Tape {
     /// When the lengths or widths do not fit, a target is not a row of `head`, or all weights are 0.
     pub fn cross_entropy(&self, hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<Loss> {
         check(hidden, head, rows)?;
-        let tracked = self.tracks(&[hidden], &[head]);
         let mut losses = vec![0.0; hidden.rows()];
-        let mut d_hidden = tracked.then(|| self.pool().take(hidden.data().len()));
-        let mut logits = self.pool().take(CHUNK_ROWS.min(hidden.rows()) * head.rows());
-        let width = hidden.width();
-        for first in (0..hidden.rows()).step_by(CHUNK_ROWS) {
-            let span = first..(first + CHUNK_ROWS).min(hidden.rows());
-            let h = &hidden.data()[span.start * width..span.end * width];
-            let logits = &mut logits[..span.len() * head.rows()];
-            cpu::logits(h, &head.values(), logits, width);
-            let (targets, weights) = (&rows.targets[span.clone()], &rows.weights[span.clone()]);
-            cpu::losses(logits, targets, weights, &mut losses[span.clone()], tracked);
-            if let Some(d_hidden) = &mut d_hidden {
-                cpu::hidden_gradient(
-                    logits,
-                    &head.values(),
-                    &mut d_hidden[span.start * width..span.end * width],
-                    width,
-                );
-                head.accumulate(|dw| cpu::head_gradient(logits, h, dw, width));
-            }
-        }
+        let d_hidden = with_kind!(hidden.kind(), H => {
+            self.chunks(<H as Stored>::of(hidden.values()), head, rows, &mut losses, self.tracks(&[hidden], &[head]))
+        });
         let total = self.loss_node(hidden, head, weighted_sum(&losses, rows.weights), d_hidden)?;
         Ok(Loss { total, rows: losses })
+    }
+
+    /// Losses and, where `tracked`, gradients, chunk by chunk; gives the gradient of the hidden rows.
+    fn chunks<H: Stored>(
+        &self,
+        hidden: &[H],
+        head: &Parameter,
+        rows: LossRows<'_>,
+        losses: &mut [f32],
+        tracked: bool,
+    ) -> Option<Values> {
+        let (width, vocabulary, context) = (head.width(), head.rows(), self.context());
+        let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
+        let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
+        let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
+        for first in (0..losses.len()).step_by(step) {
+            let span = first..(first + step).min(losses.len());
+            let elements = span.start * width..span.end * width;
+            let h = &hidden[elements.clone()];
+            scores.fill(context, h, &head.values(), width);
+            let (targets, weights) = (&rows.targets[span.clone()], &rows.weights[span.clone()]);
+            scores.losses(targets, weights, &mut losses[span], tracked);
+            if let Some(d_hidden) = &mut d_hidden {
+                scores.hidden_gradient(context, &head.values(), &mut d_hidden[elements], width);
+                head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
+            }
+        }
+        d_hidden.map(Values::from)
     }
 
     /// The scores `hidden head^T` of every vocabulary entry; for sampling, without a gradient.
@@ -73,9 +85,16 @@ impl Tape {
     /// When the widths differ, or `hidden` needs a gradient.
     pub fn logits(&self, hidden: &Tensor, head: &Parameter) -> Result<Tensor> {
         check_width(hidden, head)?;
-        let mut logits = self.pool().take(hidden.rows() * head.rows());
-        cpu::logits(hidden.data(), &head.values(), &mut logits, hidden.width());
-        self.untracked("logits", &[hidden], [hidden.rows(), head.rows()].into(), logits)
+        let (rows, vocabulary) = (hidden.rows(), head.rows());
+        let mut logits = self.pool().take::<f32>(rows * vocabulary);
+        let store = Store::plain(&mut logits, vocabulary);
+        let values = head.values();
+        let weights = Matrix::new(&values, vocabulary, hidden.width()).transposed();
+        with_values!(hidden.values(), hidden_values => {
+            let hidden = Matrix::new(hidden_values, rows, hidden.width());
+            product(self.pool(), self.precision(), hidden, weights, &store);
+        });
+        self.untracked("logits", &[hidden], [rows, vocabulary].into(), logits)
     }
 
     fn loss_node(
@@ -83,18 +102,18 @@ impl Tape {
         hidden: &Tensor,
         head: &Parameter,
         total: f32,
-        d_hidden: Option<crate::pool::Buffer>,
+        d_hidden: Option<Values>,
     ) -> Result<Tensor> {
-        let mut data = self.pool().take(1);
-        data[0] = total;
+        let mut values = self.pool().take::<f32>(1);
+        values[0] = total;
         let saved = hidden.clone();
-        self.record(&[hidden], &[head], [1].into(), Arc::new(data), move |upstream, gradients| {
-            if upstream[0] != 1.0 {
+        self.record("cross_entropy", &[hidden], &[head], [1].into(), values, move |upstream, gradients| {
+            if <f32 as Stored>::of(upstream)[0] != 1.0 {
                 let reason = "cross_entropy has to be the root of the pass; put factors into the row weights";
                 return Err(Error::Backward(reason.into()));
             }
             if let Some(d_hidden) = d_hidden {
-                gradients.share(&saved, &Arc::new(d_hidden));
+                gradients.share(&saved, &d_hidden);
             }
             Ok(())
         })

@@ -5,8 +5,8 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
+use crate::gradients::with_slot;
+use crate::tensor::{Stored, Values, with_kind};
 use crate::{Result, Tape, Tensor};
 
 impl Tape {
@@ -23,11 +23,16 @@ impl Tape {
             return Ok(x.clone());
         }
         let random = self.next_random();
-        let mut y = self.pool().take(x.data().len());
-        cpu::apply(random, p, x.data(), &mut y, false);
+        let y: Values = with_kind!(x.kind(), T => {
+            let mut y = self.pool().take::<T>(x.shape().elements());
+            cpu::apply(random, p, T::of(x.values()), &mut y, false);
+            y.into()
+        });
         let x_saved = x.clone();
-        self.record(&[x], &[], x.shape().clone(), Arc::new(y), move |dy, gradients| {
-            gradients.add(&x_saved, |dx, accumulate| cpu::apply(random, p, dy, dx, accumulate));
+        self.record("dropout", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
+            with_slot!(gradients, &x_saved, |dx, accumulate| {
+                cpu::apply(random, p, Stored::of(dy), dx, accumulate);
+            });
             Ok(())
         })
     }

@@ -1,25 +1,41 @@
+use crate::element::Element;
 use crate::ops::parallel::rows_mut;
+use crate::simd::vectorised;
 
-pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
-    rows_mut(y, 1, |first, rows| {
-        for ((y, a), b) in rows.iter_mut().zip(&a[first..]).zip(&b[first..]) {
-            *y = a + b;
-        }
-    });
+pub fn add<A: Element, B: Element, Y: Element>(a: &[A], b: &[B], y: &mut [Y]) {
+    rows_mut(y, 1, |first, y| add_part(&a[first..], &b[first..], y));
 }
 
-pub fn scale(factor: f32, x: &[f32], y: &mut [f32], accumulate: bool) {
-    rows_mut(y, 1, |first, rows| {
-        for (y, x) in rows.iter_mut().zip(&x[first..]) {
-            *y = if accumulate { *y + factor * x } else { factor * x };
+vectorised! {
+    fn add_part[A: Element, B: Element, Y: Element](a: &[A], b: &[B], y: &mut [Y]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = Y::narrow(a.widen() + b.widen());
         }
-    });
+    }
 }
 
-pub fn multiply(a: &[f32], b: &[f32], y: &mut [f32], accumulate: bool) {
-    rows_mut(y, 1, |first, rows| {
-        for ((y, a), b) in rows.iter_mut().zip(&a[first..]).zip(&b[first..]) {
-            *y = if accumulate { *y + a * b } else { a * b };
+pub fn scale<X: Element>(factor: f32, x: &[X], y: &mut [X], accumulate: bool) {
+    rows_mut(y, 1, |first, y| scale_part(factor, &x[first..], y, accumulate));
+}
+
+vectorised! {
+    fn scale_part[X: Element](factor: f32, x: &[X], y: &mut [X], accumulate: bool) {
+        for (y, x) in y.iter_mut().zip(x) {
+            let before = if accumulate { y.widen() } else { 0.0 };
+            *y = X::narrow(before + factor * x.widen());
         }
-    });
+    }
+}
+
+pub fn multiply<A: Element, B: Element, Y: Element>(a: &[A], b: &[B], y: &mut [Y], accumulate: bool) {
+    rows_mut(y, 1, |first, y| multiply_part(&a[first..], &b[first..], y, accumulate));
+}
+
+vectorised! {
+    fn multiply_part[A: Element, B: Element, Y: Element](a: &[A], b: &[B], y: &mut [Y], accumulate: bool) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            let before = if accumulate { y.widen() } else { 0.0 };
+            *y = Y::narrow(before + a.widen() * b.widen());
+        }
+    }
 }

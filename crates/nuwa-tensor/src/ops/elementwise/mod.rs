@@ -2,21 +2,24 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
+use crate::gradients::with_slot;
+use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Result, Tape, Tensor};
 
 impl Tape {
-    /// `a + b` of equal shapes; the residual connection.
+    /// `a + b` of equal shapes, as numbers of the kind of `a`; the residual connection.
     ///
     /// # Errors
     /// When the shapes differ.
     pub fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         check_equal("add", a, b)?;
-        let mut y = self.pool().take(a.data().len());
-        cpu::add(a.data(), b.data(), &mut y);
+        let y: Values = with_kind!(a.kind(), T => {
+            let mut y = self.pool().take::<T>(a.shape().elements());
+            with_values!(b.values(), b => cpu::add(T::of(a.values()), b, &mut y));
+            y.into()
+        });
         let (a_saved, b_saved) = (a.clone(), b.clone());
-        self.record(&[a, b], &[], a.shape().clone(), Arc::new(y), move |dy, gradients| {
+        self.record("add", &[a, b], &[], a.shape().clone(), y, move |dy, gradients| {
             gradients.share(&a_saved, dy);
             gradients.share(&b_saved, dy);
             Ok(())
@@ -28,27 +31,41 @@ impl Tape {
     /// # Errors
     /// When `x` belongs to an earlier pass.
     pub fn scale(&self, x: &Tensor, factor: f32) -> Result<Tensor> {
-        let mut y = self.pool().take(x.data().len());
-        cpu::scale(factor, x.data(), &mut y, false);
+        let y: Values = with_kind!(x.kind(), T => {
+            let mut y = self.pool().take::<T>(x.shape().elements());
+            cpu::scale(factor, T::of(x.values()), &mut y, false);
+            y.into()
+        });
         let x_saved = x.clone();
-        self.record(&[x], &[], x.shape().clone(), Arc::new(y), move |dy, gradients| {
-            gradients.add(&x_saved, |dx, accumulate| cpu::scale(factor, dy, dx, accumulate));
+        self.record("scale", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
+            with_slot!(gradients, &x_saved, |dx, accumulate| {
+                cpu::scale(factor, Stored::of(dy), dx, accumulate);
+            });
             Ok(())
         })
     }
 
-    /// `a * b`, elementwise, of equal shapes.
+    /// `a * b`, elementwise, of equal shapes, as numbers of the kind of `a`.
     ///
     /// # Errors
     /// When the shapes differ.
     pub fn multiply(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         check_equal("multiply", a, b)?;
-        let mut y = self.pool().take(a.data().len());
-        cpu::multiply(a.data(), b.data(), &mut y, false);
+        let y: Values = with_kind!(a.kind(), T => {
+            let mut y = self.pool().take::<T>(a.shape().elements());
+            with_values!(b.values(), b => cpu::multiply(T::of(a.values()), b, &mut y, false));
+            y.into()
+        });
         let (a_saved, b_saved) = (a.clone(), b.clone());
-        self.record(&[a, b], &[], a.shape().clone(), Arc::new(y), move |dy, gradients| {
-            gradients.add(&a_saved, |da, accumulate| cpu::multiply(dy, b_saved.data(), da, accumulate));
-            gradients.add(&b_saved, |db, accumulate| cpu::multiply(dy, a_saved.data(), db, accumulate));
+        self.record("multiply", &[a, b], &[], a.shape().clone(), y, move |dy, gradients| {
+            with_values!(dy, dy => {
+                with_slot!(gradients, &a_saved, |da, accumulate| {
+                    with_values!(b_saved.values(), b => cpu::multiply(dy, b, da, accumulate));
+                });
+                with_slot!(gradients, &b_saved, |db, accumulate| {
+                    with_values!(a_saved.values(), a => cpu::multiply(dy, a, db, accumulate));
+                });
+            });
             Ok(())
         })
     }

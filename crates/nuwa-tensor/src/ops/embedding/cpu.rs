@@ -1,3 +1,4 @@
+use crate::element::Element;
 use crate::ops::parallel::rows_mut;
 
 pub fn forward(ids: &[u32], table: &[f32], y: &mut [f32], width: usize) {
@@ -9,10 +10,10 @@ pub fn forward(ids: &[u32], table: &[f32], y: &mut [f32], width: usize) {
 }
 
 /// In order of position: two threads must not add to the same row, and the order of sums stays fixed.
-pub fn backward(ids: &[u32], dy: &[f32], table: &mut [f32], width: usize) {
+pub fn backward<D: Element>(ids: &[u32], dy: &[D], table: &mut [f32], width: usize) {
     for (row, &id) in dy.chunks_exact(width).zip(ids) {
         for (sum, value) in table[id as usize * width..][..width].iter_mut().zip(row) {
-            *sum += value;
+            *sum += value.widen();
         }
     }
 }

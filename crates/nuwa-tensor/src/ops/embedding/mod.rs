@@ -4,8 +4,7 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
+use crate::tensor::with_values;
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
 impl Tape {
@@ -16,12 +15,12 @@ impl Tape {
     pub fn embedding(&self, ids: &[u32], table: &Parameter) -> Result<Tensor> {
         check_ids("embedding", ids, table.rows())?;
         let width = table.width();
-        let mut y = self.pool().take(ids.len() * width);
+        let mut y = self.pool().take::<f32>(ids.len() * width);
         cpu::forward(ids, &table.values(), &mut y, width);
 
         let (ids_saved, table_saved) = (ids.to_vec(), table.clone());
-        self.record(&[], &[table], [ids.len(), width].into(), Arc::new(y), move |dy, _| {
-            table_saved.accumulate(|table| cpu::backward(&ids_saved, dy, table, width));
+        self.record("embedding", &[], &[table], [ids.len(), width].into(), y, move |dy, _| {
+            with_values!(dy, dy => table_saved.accumulate(|table| cpu::backward(&ids_saved, dy, table, width)));
             Ok(())
         })
     }

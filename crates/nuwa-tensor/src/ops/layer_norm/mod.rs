@@ -6,10 +6,9 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
-use crate::ops::linear::backward_bias;
+use crate::gradients::with_slot;
 use crate::ops::rms_norm::check_width;
+use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Parameter, Result, Tape, Tensor};
 
 impl Tape {
@@ -26,18 +25,31 @@ impl Tape {
     ) -> Result<Tensor> {
         check_width("layer_norm", x, weight)?;
         check_width("layer_norm", x, bias)?;
-        let mut y = self.pool().take(x.data().len());
-        cpu::forward(x.data(), &weight.values(), &bias.values(), &mut y, epsilon);
-
+        let y: Values = with_kind!(self.precision(), T => {
+            let mut y = self.pool().take::<T>(x.shape().elements());
+            with_values!(x.values(), x => cpu::forward(x, &weight.values(), &bias.values(), &mut y, epsilon));
+            y.into()
+        });
         let (x_saved, weight_saved, bias_saved) = (x.clone(), weight.clone(), bias.clone());
-        self.record(&[x], &[weight, bias], x.shape().clone(), Arc::new(y), move |dy, gradients| {
-            let x = x_saved.data();
-            weight_saved.accumulate(|dw| cpu::backward_weight(gradients.pool(), x, dy, dw, epsilon));
-            bias_saved.accumulate(|db| backward_bias(gradients.pool(), dy, db));
-            gradients.add(&x_saved, |dx, accumulate| {
-                cpu::backward_input(x, &weight_saved.values(), dy, dx, epsilon, accumulate);
+        self.record("layer_norm", &[x], &[weight, bias], x.shape().clone(), y, move |dy, gradients| {
+            let width = weight_saved.width();
+            with_values!(dy, dy => {
+                let mut sums = gradients.pool().take_zeroed::<f32>(2 * width);
+                with_values!(x_saved.values(), x => {
+                    cpu::backward_weights(gradients.pool(), x, dy, &mut sums, epsilon);
+                });
+                weight_saved.accumulate(|dw| add(dw, &sums[..width]));
+                bias_saved.accumulate(|db| add(db, &sums[width..]));
+                with_slot!(gradients, &x_saved, |dx, accumulate| {
+                    let x = Stored::of(x_saved.values());
+                    cpu::backward_input(x, &weight_saved.values(), dy, dx, epsilon, accumulate);
+                });
             });
             Ok(())
         })
     }
+}
+
+fn add(total: &mut [f32], values: &[f32]) {
+    total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
 }

@@ -1,40 +1,157 @@
 use std::sync::Arc;
 
-use crate::ops::parallel::{rows_mut, sum_rows};
-use crate::ops::product::{Matrix, product};
+use crate::Precision;
+use crate::element::Element;
+use crate::ops::activation::{Activation, Curve, with_curve};
+use crate::ops::parallel::sum_rows;
+use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, Store, product, product_over_rows};
 use crate::pool::Pool;
+use crate::simd::vectorised;
 
-pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32], width: usize) {
+/// Where products run: the pool for their scratch space, and what their operands are kept in.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub pool: &'a Arc<Pool>,
+    pub precision: Precision,
+}
+
+pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: &[f32], width: usize, epilogue: &E) {
     let (rows, out) = (x.len() / width, weight.len() / width);
-    if let Some(bias) = bias {
-        rows_mut(y, out, |_, rows| rows.chunks_exact_mut(out).for_each(|row| row.copy_from_slice(bias)));
-    }
-    product(
-        1.0,
-        Matrix::new(x, rows, width),
-        Matrix::new(weight, out, width).transposed(),
-        y,
-        bias.is_some(),
-    );
+    let weight = Matrix::new(weight, out, width).transposed();
+    product(context.pool, context.precision, Matrix::new(x, rows, width), weight, epilogue);
 }
 
-pub fn backward_input(dy: &[f32], weight: &[f32], dx: &mut [f32], width: usize, accumulate: bool) {
-    let out = weight.len() / width;
-    product(1.0, Matrix::new(dy, dy.len() / out, out), Matrix::new(weight, out, width), dx, accumulate);
+/// `y = sums + bias`.
+pub fn store<'a, T: Element>(y: &'a mut [T], bias: Option<&'a [f32]>, width: usize) -> Store<'a, T> {
+    Store { out: Output::new(y, width), factor: 1.0, bias }
 }
 
-pub fn backward_weight(dy: &[f32], x: &[f32], dw: &mut [f32], width: usize) {
-    let (rows, out) = (x.len() / width, dw.len() / width);
-    product(1.0, Matrix::new(dy, rows, out).transposed(), Matrix::new(x, rows, width), dw, true);
+/// `y = residual + sums + bias`.
+pub struct AddTo<'a> {
+    pub y: Output<'a, f32>,
+    pub residual: &'a [f32],
+    pub bias: Option<&'a [f32]>,
+    pub width: usize,
 }
 
-pub fn backward_bias(pool: &Arc<Pool>, dy: &[f32], db: &mut [f32]) {
-    let width = db.len();
-    sum_rows(pool, db, dy.len() / width, |range, partial| {
-        for row in dy[range.start * width..range.end * width].chunks_exact(width) {
-            for (sum, value) in partial.iter_mut().zip(row) {
-                *sum += value;
+impl Epilogue for AddTo<'_> {
+    #[inline(always)]
+    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+        // SAFETY: the part that this call is for.
+        let out = unsafe { self.y.part(row, column, values.len()) };
+        let residual = &self.residual[row * self.width + column..][..values.len()];
+        for ((out, value), residual) in out.iter_mut().zip(&*values).zip(residual) {
+            *out = residual + value;
+        }
+        if let Some(bias) = self.bias {
+            for (out, bias) in out.iter_mut().zip(&bias[column..]) {
+                *out += bias;
             }
         }
+    }
+}
+
+/// `y = f(sums + bias)` and, where the way back will need it, `slope = f'(sums + bias)`.
+struct Activated<'a, C, T> {
+    curve: C,
+    y: Output<'a, T>,
+    slope: Option<Output<'a, T>>,
+    bias: Option<&'a [f32]>,
+}
+
+impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
+    #[inline(always)]
+    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+        // SAFETY: the part that this call is for.
+        let out = unsafe { self.y.part(row, column, values.len()) };
+        if let Some(bias) = self.bias {
+            for (value, bias) in values.iter_mut().zip(&bias[column..]) {
+                *value += bias;
+            }
+        }
+        let Some(slope) = &self.slope else {
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = T::narrow(self.curve.at(*value).0);
+            }
+            return;
+        };
+        // SAFETY: as above.
+        let slope = unsafe { slope.part(row, column, values.len()) };
+        for ((out, slope), value) in out.iter_mut().zip(slope).zip(values) {
+            let (height, steepness) = self.curve.at(*value);
+            (*out, *slope) = (T::narrow(height), T::narrow(steepness));
+        }
+    }
+}
+
+/// `y = f(x W^T + b)`.
+#[allow(clippy::too_many_arguments)]
+pub fn forward_activated<A: Element, T: Element>(
+    context: Context<'_>,
+    x: &[A],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+    y: &mut [T],
+    slope: Option<&mut [T]>,
+    width: usize,
+) {
+    let out = weight.len() / width;
+    let (y, slope) = (Output::new(y, out), slope.map(|slope| Output::new(slope, out)));
+    with_curve!(activation, curve => {
+        forward(context, x, weight, width, &Activated { curve, y, slope, bias });
     });
+}
+
+pub fn backward_input<D: Element, T: Element>(
+    context: Context<'_>,
+    dy: &[D],
+    weight: &[f32],
+    dx: &mut [T],
+    width: usize,
+    accumulate: bool,
+) {
+    let out = weight.len() / width;
+    let (dy, weight) = (Matrix::new(dy, dy.len() / out, out), Matrix::new(weight, out, width));
+    if accumulate {
+        product(context.pool, context.precision, dy, weight, &Accumulate::new(dx, width));
+    } else {
+        product(context.pool, context.precision, dy, weight, &Store::plain(dx, width));
+    }
+}
+
+pub fn backward_weight<D: Element, A: Element>(context: Context<'_>, dy: &[D], x: &[A], dw: &mut [f32], width: usize) {
+    let (rows, out) = (x.len() / width, dw.len() / width);
+    let (dy, x) = (Matrix::new(dy, rows, out).transposed(), Matrix::new(x, rows, width));
+    product_over_rows(context.pool, context.precision, dy, x, &Accumulate::new(dw, width));
+}
+
+pub fn backward_bias<D: Element>(pool: &Arc<Pool>, dy: &[D], db: &mut [f32]) {
+    let width = db.len();
+    sum_rows(pool, db, dy.len() / width, |range, partial| {
+        add_rows(&dy[range.start * width..range.end * width], partial);
+    });
+}
+
+vectorised! {
+    fn add_rows[D: Element](rows: &[D], total: &mut [f32]) {
+        for row in rows.chunks_exact(total.len()) {
+            for (sum, value) in total.iter_mut().zip(row) {
+                *sum += value.widen();
+            }
+        }
+    }
+}
+
+/// `dz = dy * slope`, in place of the slope.
+pub fn times_slope<T: Element>(dy: &[T], slope: &mut [T]) {
+    crate::ops::parallel::rows_mut(slope, 1, |first, slope| multiply(&dy[first..], slope));
+}
+
+vectorised! {
+    fn multiply[T: Element](dy: &[T], slope: &mut [T]) {
+        for (slope, dy) in slope.iter_mut().zip(dy) {
+            *slope = T::narrow(slope.widen() * dy.widen());
+        }
+    }
 }

@@ -1,41 +1,166 @@
-//! `y = x W^T + b`: the affine map of every projection.
+//! `y = x W^T + b`: the affine map of every projection; also added to a residual stream, or through an activation.
 //!
 //! `x` is `[.., in]`, `W` is `[out, in]` (rows are output features, as PyTorch stores them), `b` is `[out]`, `y` is
-//! `[.., out]`. Backward: `dx = dy W`, `dW = dy^T x`, `db = sum over rows of dy`.
+//! `[.., out]`. Backward: `dx = dy W`, `dW = dy^T x`, `db = sum over rows of dy`. What follows the product happens to its
+//! sums while they are in the cache: [`Tape::linear_add`], [`Tape::linear_activation`].
 
 mod cpu;
 
-pub(crate) use cpu::backward_bias;
+pub(crate) use cpu::{Context, backward_bias};
 
 use std::sync::Arc;
 
-use crate::{Error, Parameter, Result, Shape, Tape, Tensor};
+use crate::gradients::{Gradients, with_slot};
+use crate::ops::activation::Activation;
+use crate::ops::product::Output;
+use crate::tensor::{Stored, Values, with_kind, with_values};
+use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
 
 impl Tape {
-    /// `x W^T + b`; see [the module](self).
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { pool: self.pool(), precision: self.precision() }
+    }
+
+    /// `x W^T + b`, of the tape's precision; see [the module](self).
     ///
     /// # Errors
     /// When the width of `x` is not that of `weight`, or the length of `bias` is not its number of rows.
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<Tensor> {
         check(x, weight, bias)?;
         let shape = with_width(x.shape(), weight.rows());
-        let mut y = self.pool().take(shape.elements());
-        cpu::forward(x.data(), &weight.values(), bias.map(Parameter::values).as_deref(), &mut y, x.width());
+        let y = with_kind!(self.precision(), T => self.affine::<T>(x, weight, bias));
+        let layer = Layer::new(self.precision(), x, weight, bias);
+        self.record("linear", &[x], &parameters(weight, bias), shape, y, move |dy, gradients| {
+            layer.backward(dy, gradients);
+            Ok(())
+        })
+    }
 
-        let parameters: Vec<&Parameter> = std::iter::once(weight).chain(bias).collect();
-        let (x_saved, weight_saved, bias_saved) = (x.clone(), weight.clone(), bias.cloned());
-        self.record(&[x], &parameters, shape, Arc::new(y), move |dy, gradients| {
-            let width = x_saved.width();
-            gradients.add(&x_saved, |dx, accumulate| {
-                cpu::backward_input(dy, &weight_saved.values(), dx, width, accumulate);
-            });
-            weight_saved.accumulate(|dw| cpu::backward_weight(dy, x_saved.data(), dw, width));
-            if let Some(bias) = bias_saved {
-                bias.accumulate(|db| backward_bias(gradients.pool(), dy, db));
+    fn affine<T: Stored>(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Values {
+        let mut y = self.pool().take::<T>(x.rows() * weight.rows());
+        let bias = bias.map(Parameter::values);
+        let epilogue = cpu::store(&mut y, bias.as_deref(), weight.rows());
+        with_values!(x.values(), x_values => {
+            cpu::forward(self.context(), x_values, &weight.values(), x.width(), &epilogue);
+        });
+        y.into()
+    }
+
+    /// `residual + x W^T + b` in `f32`.
+    ///
+    /// # Errors
+    /// As [`Tape::linear`], and when `residual` does not have the shape of the result.
+    pub fn linear_add(
+        &self,
+        residual: &Tensor,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+    ) -> Result<Tensor> {
+        check(x, weight, bias)?;
+        let shape = with_width(x.shape(), weight.rows());
+        if residual.shape() != &shape {
+            let reason = format!("residual has shape {}, the product has shape {shape}", residual.shape());
+            return Err(Error::shape("linear_add", reason));
+        }
+        let mut y = self.pool().take::<f32>(shape.elements());
+        let bias_values = bias.map(Parameter::values);
+        let epilogue = cpu::AddTo {
+            y: Output::new(&mut y, weight.rows()),
+            residual: residual.data(),
+            bias: bias_values.as_deref(),
+            width: weight.rows(),
+        };
+        with_values!(x.values(), x_values => {
+            cpu::forward(self.context(), x_values, &weight.values(), x.width(), &epilogue);
+        });
+        drop(bias_values);
+        let layer = Layer::new(self.precision(), x, weight, bias);
+        let residual_saved = residual.clone();
+        self.record("linear_add", &[residual, x], &parameters(weight, bias), shape, y, move |dy, gradients| {
+            layer.backward(dy, gradients);
+            gradients.share(&residual_saved, dy);
+            Ok(())
+        })
+    }
+
+    /// `f(x W^T + b)`, of the tape's precision. While recording, `f'` is kept in place of its argument.
+    ///
+    /// # Errors
+    /// As [`Tape::linear`].
+    pub fn linear_activation(
+        &self,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+        activation: Activation,
+    ) -> Result<Tensor> {
+        check(x, weight, bias)?;
+        with_kind!(self.precision(), T => self.activated::<T>(x, weight, bias, activation))
+    }
+
+    fn activated<T: Stored>(
+        &self,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+        activation: Activation,
+    ) -> Result<Tensor> {
+        let shape = with_width(x.shape(), weight.rows());
+        let parameters = parameters(weight, bias);
+        let mut y = self.pool().take::<T>(shape.elements());
+        let mut slope = self.tracks(&[x], &parameters).then(|| self.pool().take::<T>(shape.elements()));
+        let bias_values = bias.map(Parameter::values);
+        with_values!(x.values(), x_values => {
+            let (context, bias) = (self.context(), bias_values.as_deref());
+            let slope = slope.as_deref_mut();
+            cpu::forward_activated(context, x_values, &weight.values(), bias, activation, &mut y, slope, x.width());
+        });
+        drop(bias_values);
+        let layer = Layer::new(self.precision(), x, weight, bias);
+        self.record("linear_activation", &[x], &parameters, shape, y, move |dy, gradients| {
+            if let Some(mut slope) = slope {
+                cpu::times_slope(T::of(dy), &mut slope);
+                layer.backward(&slope.into(), gradients);
             }
             Ok(())
         })
     }
+}
+
+/// What the way back needs of one product.
+struct Layer {
+    precision: Precision,
+    x: Tensor,
+    weight: Parameter,
+    bias: Option<Parameter>,
+}
+
+impl Layer {
+    fn new(precision: Precision, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Self {
+        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned() }
+    }
+
+    fn backward(&self, dy: &Values, gradients: &mut Gradients) {
+        let pool = Arc::clone(gradients.pool());
+        let context = Context { pool: &pool, precision: self.precision };
+        let width = self.x.width();
+        with_values!(dy, dy => {
+            with_slot!(gradients, &self.x, |dx, accumulate| {
+                cpu::backward_input(context, dy, &self.weight.values(), dx, width, accumulate);
+            });
+            with_values!(self.x.values(), x => {
+                self.weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width));
+            });
+            if let Some(bias) = &self.bias {
+                bias.accumulate(|db| backward_bias(&pool, dy, db));
+            }
+        });
+    }
+}
+
+fn parameters<'a>(weight: &'a Parameter, bias: Option<&'a Parameter>) -> Vec<&'a Parameter> {
+    std::iter::once(weight).chain(bias).collect()
 }
 
 fn check(x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<()> {

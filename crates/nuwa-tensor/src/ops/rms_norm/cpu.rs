@@ -1,32 +1,40 @@
 use std::sync::Arc;
 
+use crate::element::Element;
 use crate::ops::parallel::{rows_mut, sum_rows};
 use crate::pool::Pool;
 use crate::simd::{sum, vectorised};
 
-pub fn forward(x: &[f32], weight: &[f32], y: &mut [f32], epsilon: f32) {
+pub fn forward<X: Element, Y: Element>(x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
     let width = weight.len();
     rows_mut(y, width, |first, rows| forward_rows(&x[first * width..], weight, rows, epsilon));
 }
 
 vectorised! {
-    fn forward_rows(x: &[f32], weight: &[f32], y: &mut [f32], epsilon: f32) {
+    fn forward_rows[X: Element, Y: Element](x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
         let width = weight.len();
         for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             let scale = scale(x, epsilon);
             for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
-                *y = x * scale * w;
+                *y = Y::narrow(x.widen() * scale * w);
             }
         }
     }
 }
 
 #[inline(always)]
-fn scale(x: &[f32], epsilon: f32) -> f32 {
-    1.0 / (sum(x.len(), |i| x[i] * x[i]) / x.len() as f32 + epsilon).sqrt()
+fn scale<X: Element>(x: &[X], epsilon: f32) -> f32 {
+    1.0 / (sum(x.len(), |i| x[i].widen() * x[i].widen()) / x.len() as f32 + epsilon).sqrt()
 }
 
-pub fn backward_input(x: &[f32], weight: &[f32], dy: &[f32], dx: &mut [f32], epsilon: f32, accumulate: bool) {
+pub fn backward_input<X: Element, D: Element>(
+    x: &[X],
+    weight: &[f32],
+    dy: &[D],
+    dx: &mut [X],
+    epsilon: f32,
+    accumulate: bool,
+) {
     let width = weight.len();
     rows_mut(dx, width, |first, rows| {
         let start = first * width;
@@ -35,23 +43,28 @@ pub fn backward_input(x: &[f32], weight: &[f32], dy: &[f32], dx: &mut [f32], eps
 }
 
 vectorised! {
-    fn backward_rows(x: &[f32], weight: &[f32], dy: &[f32], dx: &mut [f32], epsilon: f32, accumulate: bool) {
+    fn backward_rows[X: Element, D: Element](
+        x: &[X],
+        weight: &[f32],
+        dy: &[D],
+        dx: &mut [X],
+        epsilon: f32,
+        accumulate: bool,
+    ) {
         let width = weight.len();
-        if !accumulate {
-            dx.fill(0.0);
-        }
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let scale = scale(x, epsilon);
-            let dot = sum(width, |i| dy[i] * weight[i] * x[i]);
+            let dot = sum(width, |i| dy[i].widen() * weight[i] * x[i].widen());
             let pull = scale * scale * dot / width as f32;
             for (((dx, x), dy), w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
-                *dx += scale * (dy * w - x * pull);
+                let before = if accumulate { dx.widen() } else { 0.0 };
+                *dx = X::narrow(before + scale * (dy.widen() * w - x.widen() * pull));
             }
         }
     }
 }
 
-pub fn backward_weight(pool: &Arc<Pool>, x: &[f32], dy: &[f32], dw: &mut [f32], epsilon: f32) {
+pub fn backward_weight<X: Element, D: Element>(pool: &Arc<Pool>, x: &[X], dy: &[D], dw: &mut [f32], epsilon: f32) {
     let width = dw.len();
     sum_rows(pool, dw, x.len() / width, |range, partial| {
         let span = range.start * width..range.end * width;
@@ -60,12 +73,12 @@ pub fn backward_weight(pool: &Arc<Pool>, x: &[f32], dy: &[f32], dw: &mut [f32], 
 }
 
 vectorised! {
-    fn weight_rows(x: &[f32], dy: &[f32], dw: &mut [f32], epsilon: f32) {
+    fn weight_rows[X: Element, D: Element](x: &[X], dy: &[D], dw: &mut [f32], epsilon: f32) {
         let width = dw.len();
         for (x, dy) in x.chunks_exact(width).zip(dy.chunks_exact(width)) {
             let scale = scale(x, epsilon);
             for ((dw, x), dy) in dw.iter_mut().zip(x).zip(dy) {
-                *dw += dy * x * scale;
+                *dw += dy.widen() * x.widen() * scale;
             }
         }
     }

@@ -5,8 +5,8 @@
 
 mod cpu;
 
-use std::sync::Arc;
-
+use crate::gradients::with_slot;
+use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
 impl Tape {
@@ -16,15 +16,21 @@ impl Tape {
     /// When `weight` does not have one element a column of `x`.
     pub fn rms_norm(&self, x: &Tensor, weight: &Parameter, epsilon: f32) -> Result<Tensor> {
         check_width("rms_norm", x, weight)?;
-        let mut y = self.pool().take(x.data().len());
-        cpu::forward(x.data(), &weight.values(), &mut y, epsilon);
-
+        let y: Values = with_kind!(self.precision(), T => {
+            let mut y = self.pool().take::<T>(x.shape().elements());
+            with_values!(x.values(), x => cpu::forward(x, &weight.values(), &mut y, epsilon));
+            y.into()
+        });
         let (x_saved, weight_saved) = (x.clone(), weight.clone());
-        self.record(&[x], &[weight], x.shape().clone(), Arc::new(y), move |dy, gradients| {
-            let x = x_saved.data();
-            weight_saved.accumulate(|dw| cpu::backward_weight(gradients.pool(), x, dy, dw, epsilon));
-            gradients.add(&x_saved, |dx, accumulate| {
-                cpu::backward_input(x, &weight_saved.values(), dy, dx, epsilon, accumulate);
+        self.record("rms_norm", &[x], &[weight], x.shape().clone(), y, move |dy, gradients| {
+            with_values!(dy, dy => {
+                with_values!(x_saved.values(), x => {
+                    weight_saved.accumulate(|dw| cpu::backward_weight(gradients.pool(), x, dy, dw, epsilon));
+                });
+                with_slot!(gradients, &x_saved, |dx, accumulate| {
+                    let x = Stored::of(x_saved.values());
+                    cpu::backward_input(x, &weight_saved.values(), dy, dx, epsilon, accumulate);
+                });
             });
             Ok(())
         })

@@ -1,11 +1,12 @@
 use super::RotaryTable;
+use crate::element::Element;
 use crate::ops::attention::HeadLayout;
 use crate::ops::parallel::rows_mut;
 use crate::simd::vectorised;
 
-pub fn turn(
-    x: &[f32],
-    y: &mut [f32],
+pub fn turn<T: Element>(
+    x: &[T],
+    y: &mut [T],
     heads: HeadLayout,
     positions: &[u32],
     table: &RotaryTable,
@@ -20,9 +21,9 @@ pub fn turn(
 }
 
 vectorised! {
-    fn turn_rows(
-        x: &[f32],
-        y: &mut [f32],
+    fn turn_rows[T: Element](
+        x: &[T],
+        y: &mut [T],
         heads: HeadLayout,
         positions: &[u32],
         table: &RotaryTable,
@@ -31,9 +32,6 @@ vectorised! {
     ) {
         let (half, width) = (table.half, heads.width());
         let turned = (heads.heads + heads.kv_heads) * heads.head_dim;
-        if !accumulate {
-            y.fill(0.0);
-        }
         for ((y, x), &position) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(positions) {
             let cosines = &table.cosines[position as usize * half..][..half];
             let sines = &table.sines[position as usize * half..][..half];
@@ -42,13 +40,15 @@ vectorised! {
                 let (y_first, y_second) = y.split_at_mut(half);
                 let (x_first, x_second) = x.split_at(half);
                 for i in 0..half {
-                    let sine = direction * sines[i];
-                    y_first[i] += x_first[i] * cosines[i] - x_second[i] * sine;
-                    y_second[i] += x_second[i] * cosines[i] + x_first[i] * sine;
+                    let (sine, cosine) = (direction * sines[i], cosines[i]);
+                    let (first, second) = (x_first[i].widen(), x_second[i].widen());
+                    let before = if accumulate { [y_first[i].widen(), y_second[i].widen()] } else { [0.0; 2] };
+                    y_first[i] = T::narrow(before[0] + first * cosine - second * sine);
+                    y_second[i] = T::narrow(before[1] + second * cosine + first * sine);
                 }
             }
             for (y, x) in y[turned..].iter_mut().zip(&x[turned..]) {
-                *y += x;
+                *y = if accumulate { T::narrow(y.widen() + x.widen()) } else { *x };
             }
         }
     }

@@ -9,7 +9,9 @@ mod cpu;
 
 use std::sync::Arc;
 
+use crate::gradients::with_slot;
 use crate::ops::attention::HeadLayout;
+use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Result, Tape, Tensor};
 
 /// Cosines and sines for each position and frequency.
@@ -67,13 +69,16 @@ impl Tape {
             return Err(Error::shape("rotary", reason));
         }
         super::embedding::check_ids("rotary", positions, table.positions())?;
-        let mut y = self.pool().take(qkv.data().len());
-        cpu::turn(qkv.data(), &mut y, heads, positions, table, 1.0, false);
-
+        let y: Values = with_kind!(qkv.kind(), T => {
+            let mut y = self.pool().take::<T>(qkv.shape().elements());
+            cpu::turn(T::of(qkv.values()), &mut y, heads, positions, table, 1.0, false);
+            y.into()
+        });
         let (saved, positions, table) = (qkv.clone(), positions.to_vec(), table.clone());
-        self.record(&[qkv], &[], qkv.shape().clone(), Arc::new(y), move |dy, gradients| {
-            gradients
-                .add(&saved, |dx, accumulate| cpu::turn(dy, dx, heads, &positions, &table, -1.0, accumulate));
+        self.record("rotary", &[qkv], &[], qkv.shape().clone(), y, move |dy, gradients| {
+            with_slot!(gradients, &saved, |dx, accumulate| {
+                cpu::turn(Stored::of(dy), dx, heads, &positions, &table, -1.0, accumulate);
+            });
             Ok(())
         })
     }

@@ -7,8 +7,8 @@ mod cpu;
 
 pub(crate) use cpu::forward as weighted_sum;
 
-use std::sync::Arc;
-
+use crate::gradients::with_slot;
+use crate::tensor::{Stored, with_values};
 use crate::{Error, Result, Tape, Tensor};
 
 impl Tape {
@@ -17,15 +17,16 @@ impl Tape {
     /// # Errors
     /// When there is not one weight an element.
     pub fn weighted_sum(&self, x: &Tensor, weights: &[f32]) -> Result<Tensor> {
-        if x.data().len() != weights.len() {
+        if x.shape().elements() != weights.len() {
             let reason = format!("x has shape {}, but there are {} weights", x.shape(), weights.len());
             return Err(Error::shape("weighted_sum", reason));
         }
-        let mut y = self.pool().take(1);
-        y[0] = cpu::forward(x.data(), weights);
+        let mut y = self.pool().take::<f32>(1);
+        y[0] = with_values!(x.values(), x => cpu::forward(x, weights));
         let (x_saved, weights) = (x.clone(), weights.to_vec());
-        self.record(&[x], &[], [1].into(), Arc::new(y), move |dy, gradients| {
-            gradients.add(&x_saved, |dx, accumulate| cpu::backward(dy[0], &weights, dx, accumulate));
+        self.record("weighted_sum", &[x], &[], [1].into(), y, move |dy, gradients| {
+            let dy = <f32 as Stored>::of(dy)[0];
+            with_slot!(gradients, &x_saved, |dx, accumulate| cpu::backward(dy, &weights, dx, accumulate));
             Ok(())
         })
     }

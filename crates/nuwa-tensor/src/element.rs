@@ -1,0 +1,114 @@
+//! The kinds of number that tensors hold.
+
+use crate::simd::vectorised;
+
+/// A number of a tensor: kept as it is, computed with as `f32`.
+pub trait Element: Copy + Send + Sync + Default + 'static {
+    /// Which kind this is.
+    const KIND: Kind;
+
+    /// The value.
+    fn widen(self) -> f32;
+
+    /// The nearest value of this kind, ties to even.
+    fn narrow(value: f32) -> Self;
+}
+
+/// Names the kind of number of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// 32 bits: 1 of sign, 8 of exponent, 23 of fraction.
+    F32,
+    /// 16 bits: the upper half of an `f32`.
+    Bf16,
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind::F32;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        value
+    }
+}
+
+/// The upper half of an `f32`: its range with 8 bits of precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Bf16(pub(crate) u16);
+
+impl Bf16 {
+    /// From the 16 bits.
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+}
+
+impl Element for Bf16 {
+    const KIND: Kind = Kind::Bf16;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        Self(rounded(value) as u16)
+    }
+}
+
+/// The bits of the nearest bf16 in the lower half of a word: without branches, so that loops become vector code.
+#[inline(always)]
+pub(crate) fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    // Rounding could turn the fraction of a NaN into zero, which would be infinity.
+    if value.is_nan() { (bits >> 16) | 0x40 } else { nearest }
+}
+
+vectorised! {
+    /// Each value in another kind, or the same.
+    pub(crate) fn convert[S: Element, T: Element](values: &[S], out: &mut [T]) {
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = T::narrow(value.widen());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_goes_to_the_nearest_and_ties_to_even() {
+        for (value, bits) in [
+            (1.0_f32, 0x3f80),
+            (1.0 + 2.0_f32.powi(-8), 0x3f80),
+            (1.0 + 3.0 * 2.0_f32.powi(-8), 0x3f82),
+            (1.0 + 2.0_f32.powi(-8) + 2.0_f32.powi(-20), 0x3f81),
+            (-0.0, 0x8000),
+            (f32::INFINITY, 0x7f80),
+            (f32::MAX, 0x7f80),
+            (f32::NEG_INFINITY, 0xff80),
+        ] {
+            assert_eq!(Bf16::narrow(value).0, bits, "{value}");
+        }
+        assert!(Bf16::narrow(f32::NAN).widen().is_nan());
+        assert!(Bf16::narrow(f32::from_bits(0x7f80_0001)).widen().is_nan());
+    }
+
+    #[test]
+    fn every_bf16_survives_the_way_through_f32() {
+        for bits in 0..=u16::MAX {
+            let value = Bf16(bits);
+            let back = Bf16::narrow(value.widen());
+            assert!(back == value || value.widen().is_nan() && back.widen().is_nan(), "{bits:#x}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! The inner loops: a tile of sums in registers.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::{Epilogue, Matrix};
+use crate::element::Element;
+use crate::simd::{Level, level};
+use crate::Precision;
+
+/// Columns of a panel: four vectors of AVX-512.
+pub const PANEL: usize = 64;
+
+/// Rows of a tile: with four vectors of columns 24 of 32 registers hold sums.
+pub const TILE_ROWS: usize = 6;
+
+/// The sums of one tile.
+type Tile = [[f32; PANEL]; TILE_ROWS];
+
+/// The left operand as the kernel reads it: the word `unit` of row `r` of tile `t` lies at
+/// `t * tile_step + r * row_step + unit * unit_step` bytes.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    data: *const u8,
+    row_step: usize,
+    unit_step: usize,
+    tile_step: usize,
+    /// The row that `data` begins with.
+    first_row: usize,
+    lifetime: PhantomData<&'a [u32]>,
+}
+
+// SAFETY: it is a shared view of a slice.
+unsafe impl Send for Left<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Left<'_> {}
+
+impl<'a> Left<'a> {
+    /// A matrix as it lies, where that is possible. [`Matrix::strided`] has checked that it lies in its slice.
+    pub fn direct<T: Element>(a: Matrix<'a, T>, precision: Precision) -> Option<Self> {
+        a.is_direct(precision).then(|| {
+            let row_step = a.row_stride * size_of::<T>();
+            Self {
+                data: a.data.as_ptr().cast(),
+                row_step,
+                unit_step: size_of::<u32>(),
+                tile_step: TILE_ROWS * row_step,
+                first_row: 0,
+                lifetime: PhantomData,
+            }
+        })
+    }
+
+    /// Packed tiles, `[tile][unit][row]`.
+    pub fn tiles(words: &'a [u32], units: usize) -> Self {
+        let word = size_of::<u32>();
+        Self {
+            data: words.as_ptr().cast(),
+            row_step: word,
+            unit_step: TILE_ROWS * word,
+            tile_step: TILE_ROWS * word * units,
+            first_row: 0,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The same data, which begins with row `first_row`.
+    pub fn shifted(self, first_row: usize) -> Self {
+        Self { first_row, ..self }
+    }
+
+    /// The same rows from `unit` on.
+    pub fn from_unit(self, unit: usize) -> Self {
+        Self { data: self.data.wrapping_add(unit * self.unit_step), ..self }
+    }
+}
+
+/// A packed part of the right operand.
+pub struct Panel<'a> {
+    /// `[block of columns][unit][column]`, where a block has the width that [`block`] names.
+    pub words: &'a [u32],
+    /// The units that `words` holds, and those of them to sum over; the left operand begins with the first of these.
+    pub all_units: usize,
+    pub units: Range<usize>,
+    pub columns: Range<usize>,
+    /// Whether sums begin at 0 with it, and whether they are complete after it.
+    pub is_first: bool,
+    pub is_last: bool,
+}
+
+/// The columns that a kernel takes at one time.
+pub fn block() -> usize {
+    if level() >= Level::Avx512 { PANEL } else { 16 }
+}
+
+/// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
+pub fn run<E: Epilogue>(
+    precision: Precision,
+    left: Left<'_>,
+    rows: Range<usize>,
+    panel: &Panel<'_>,
+    sums: &mut [f32],
+    epilogue: &E,
+) {
+    assert!(panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units, "a panel holds all units");
+    match (precision, level()) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `level` only names instruction sets that this processor was found to have.
+        (Precision::Bf16, Level::Avx512Bf16) => unsafe { x86::bf16_avx512(left, rows, panel, sums, epilogue) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Precision::F32, Level::Avx512 | Level::Avx512Bf16) => unsafe {
+            x86::f32_avx512(left, rows, panel, sums, epilogue);
+        },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Precision::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Precision::Bf16, Level::Avx512) => unsafe { x86::bf16_portable_avx512(left, rows, panel, sums, epilogue) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Precision::Bf16, Level::Avx2) => unsafe { x86::bf16_portable_avx2(left, rows, panel, sums, epilogue) },
+        // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
+        (Precision::F32, _) => unsafe { tiles::<PortableF32, E>(left, rows, panel, sums, epilogue) },
+        // SAFETY: as above.
+        (Precision::Bf16, _) => unsafe { tiles::<PortableBf16<16>, E>(left, rows, panel, sums, epilogue) },
+    }
+}
+
+/// One tile of sums.
+trait Kernel {
+    /// Columns of a block.
+    const COLUMNS: usize;
+
+    /// Writes `R` rows of sums over `units` to `out` from `column` on, of at least `QUARTERS` quarters of the columns.
+    ///
+    /// # Safety
+    /// `R` rows of `units` words are readable at `a` with the steps of `left`, and `units * COLUMNS` words at `b`; the
+    /// processor has the kernel's instruction set.
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize);
+}
+
+/// All tiles of a panel.
+///
+/// # Safety
+/// `left` covers `rows` and the units of the panel, and the processor has the kernel's instruction set. The first is so
+/// because every `Left` is made by a product that knows the extents of its operands.
+#[inline(always)]
+unsafe fn tiles<K: Kernel, E: Epilogue>(
+    left: Left<'_>,
+    rows: Range<usize>,
+    panel: &Panel<'_>,
+    sums: &mut [f32],
+    epilogue: &E,
+) {
+    let mut tile: Tile = [[0.0; PANEL]; TILE_ROWS];
+    let count = panel.columns.len();
+    let mut row = rows.start;
+    while row < rows.end {
+        let height = TILE_ROWS.min(rows.end - row);
+        let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
+        let mut column = 0;
+        while column < count {
+            let b = panel.words[column * panel.all_units + panel.units.start * K::COLUMNS..].as_ptr();
+            // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from `b` on.
+            unsafe { tile_of::<K>([height, count - column], a, &left, b, panel.units.len(), &mut tile, column) };
+            column += K::COLUMNS;
+        }
+        for (offset, values) in tile[..height].iter_mut().enumerate() {
+            let values = &mut values[..count];
+            if !panel.is_first || !panel.is_last {
+                let kept = &mut sums[(row - rows.start + offset) * PANEL..][..count];
+                if !panel.is_first {
+                    values.iter_mut().zip(&*kept).for_each(|(value, kept)| *value += kept);
+                }
+                if !panel.is_last {
+                    kept.copy_from_slice(values);
+                    continue;
+                }
+            }
+            epilogue.apply(row + offset, panel.columns.start, values);
+        }
+        row += height;
+    }
+}
+
+/// # Safety
+/// As for [`Kernel::tile`] with `height` rows.
+#[inline(always)]
+unsafe fn tile_of<K: Kernel>(
+    [height, columns]: [usize; 2],
+    a: *const u8,
+    left: &Left<'_>,
+    b: *const u32,
+    units: usize,
+    tile: &mut Tile,
+    column: usize,
+) {
+    // SAFETY: the caller's promise for `height` rows.
+    unsafe {
+        match height {
+            1 => K::tile::<1, 4>(a, left, b, units, tile, column),
+            2 => K::tile::<2, 4>(a, left, b, units, tile, column),
+            3 => K::tile::<3, 4>(a, left, b, units, tile, column),
+            4 => K::tile::<4, 4>(a, left, b, units, tile, column),
+            5 => K::tile::<5, 4>(a, left, b, units, tile, column),
+            // Half a panel: the heads of small models.
+            _ if columns <= PANEL / 2 => K::tile::<6, 2>(a, left, b, units, tile, column),
+            _ => K::tile::<6, 4>(a, left, b, units, tile, column),
+        }
+    }
+}
+
+/// The reference: plain loops, one product and one sum at a time.
+struct PortableF32;
+
+impl Kernel for PortableF32 {
+    const COLUMNS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+        let mut sums = [[0.0_f32; 16]; R];
+        for unit in 0..units {
+            // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
+            let b = unsafe { &*b.add(unit * 16).cast::<[f32; 16]>() };
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller promises the word; it need not be aligned.
+                let a = unsafe { a.add(row * left.row_step + unit * left.unit_step).cast::<f32>().read_unaligned() };
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum = multiply_add(a, *b, *sum);
+                }
+            }
+        }
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            out[column..column + 16].copy_from_slice(sums);
+        }
+    }
+}
+
+/// `a b + c`, rounded once where the target always has such an instruction.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The reference for pairs: both products of a pair are added to the sum, the second element first, as `vdpbf16ps` does.
+struct PortableBf16<const COLUMNS: usize>;
+
+impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
+    const COLUMNS: usize = COLUMNS;
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+        let low = |word: u32| f32::from_bits(word << 16);
+        let high = |word: u32| f32::from_bits(word & 0xffff_0000);
+        let mut sums = [[0.0_f32; COLUMNS]; R];
+        for unit in 0..units {
+            // SAFETY: the caller promises `units * COLUMNS` readable words.
+            let b = unsafe { &*b.add(unit * COLUMNS).cast::<[u32; COLUMNS]>() };
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller promises the word; it need not be aligned.
+                let a = unsafe { a.add(row * left.row_step + unit * left.unit_step).cast::<u32>().read_unaligned() };
+                let a = u32::from_le(a);
+                for (sum, &b) in sums.iter_mut().zip(b) {
+                    *sum += high(a) * high(b);
+                    *sum += low(a) * low(b);
+                }
+            }
+        }
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            out[column..column + COLUMNS].copy_from_slice(sums);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m256, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+        _mm256_storeu_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+    use std::mem::transmute;
+    use std::ops::Range;
+
+    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, Tile, tiles};
+
+    /// A copy of `tiles` for one kernel, compiled for its instruction set.
+    macro_rules! compiled {
+        ($name:ident, $kernel:ty, $features:literal) => {
+            /// # Safety
+            /// As for [`tiles`].
+            #[target_feature(enable = $features)]
+            pub unsafe fn $name<E: Epilogue>(
+                left: Left<'_>,
+                rows: Range<usize>,
+                panel: &Panel<'_>,
+                sums: &mut [f32],
+                epilogue: &E,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { tiles::<$kernel, E>(left, rows, panel, sums, epilogue) }
+            }
+        };
+    }
+
+    compiled!(bf16_avx512, Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+    compiled!(f32_avx512, F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    compiled!(f32_avx2, F32Avx2, "avx2,fma");
+    compiled!(bf16_portable_avx512, PortableBf16<PANEL>, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    compiled!(bf16_portable_avx2, PortableBf16<16>, "avx2,fma");
+
+    struct Bf16Avx512;
+
+    impl Kernel for Bf16Avx512 {
+        const COLUMNS: usize = PANEL;
+
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, _: usize) {
+            // SAFETY: the caller promises the instruction set and that all words read here are readable; `__m512i` and
+            // `__m512bh` have one layout.
+            unsafe {
+                let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
+                let (mut a, mut b) = (a, b);
+                for _ in 0..units {
+                    let mut panel: [__m512bh; QUARTERS] = [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); QUARTERS];
+                    for (vector, panel) in panel.iter_mut().enumerate() {
+                        *panel = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(16 * vector).cast()));
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let word = a.add(row * left.row_step).cast::<i32>().read_unaligned();
+                        let word = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word));
+                        for (sum, panel) in sums.iter_mut().zip(panel) {
+                            *sum = _mm512_dpbf16_ps(*sum, word, panel);
+                        }
+                    }
+                    a = a.add(left.unit_step);
+                    b = b.add(PANEL);
+                }
+                for (out, sums) in out.iter_mut().zip(sums) {
+                    for (vector, sum) in sums.into_iter().enumerate() {
+                        _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
+                    }
+                }
+            }
+        }
+    }
+
+    struct F32Avx512;
+
+    impl Kernel for F32Avx512 {
+        const COLUMNS: usize = PANEL;
+
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, _: usize) {
+            // SAFETY: the caller promises the instruction set and that all words read here are readable.
+            unsafe {
+                let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
+                let (mut a, mut b) = (a, b.cast::<f32>());
+                for _ in 0..units {
+                    let mut panel = [_mm512_setzero_ps(); QUARTERS];
+                    for (vector, panel) in panel.iter_mut().enumerate() {
+                        *panel = _mm512_loadu_ps(b.add(16 * vector));
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let word = _mm512_set1_ps(a.add(row * left.row_step).cast::<f32>().read_unaligned());
+                        for (sum, panel) in sums.iter_mut().zip(panel) {
+                            *sum = _mm512_fmadd_ps(word, panel, *sum);
+                        }
+                    }
+                    a = a.add(left.unit_step);
+                    b = b.add(PANEL);
+                }
+                for (out, sums) in out.iter_mut().zip(sums) {
+                    for (vector, sum) in sums.into_iter().enumerate() {
+                        _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
+                    }
+                }
+            }
+        }
+    }
+
+    struct F32Avx2;
+
+    impl Kernel for F32Avx2 {
+        const COLUMNS: usize = 16;
+
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
+            // the 16 after it lie in a row of the tile.
+            unsafe {
+                let mut sums: [[__m256; 2]; R] = [[_mm256_setzero_ps(); 2]; R];
+                let (mut a, mut b) = (a, b.cast::<f32>());
+                for _ in 0..units {
+                    let panel = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let word = _mm256_broadcast_ss(&a.add(row * left.row_step).cast::<f32>().read_unaligned());
+                        for (sum, panel) in sums.iter_mut().zip(panel) {
+                            *sum = _mm256_fmadd_ps(word, panel, *sum);
+                        }
+                    }
+                    a = a.add(left.unit_step);
+                    b = b.add(Self::COLUMNS);
+                }
+                for (out, sums) in out.iter_mut().zip(sums) {
+                    for (vector, sum) in sums.into_iter().enumerate() {
+                        _mm256_storeu_ps(out.as_mut_ptr().add(column + 8 * vector), sum);
+                    }
+                }
+            }
+        }
+    }
+}

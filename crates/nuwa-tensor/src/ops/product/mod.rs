@@ -1,0 +1,283 @@
+//! Matrix products `C = A B` with an epilogue that decides what becomes of each row of `C`.
+//!
+//! The unit of work is a word of 32 bits: one `f32`, or a pair of bf16 that lie next to each other along the inner axis.
+//! The right operand is packed into panels of [`PANEL`] columns, `[units][columns]`; the left one is read as it lies where
+//! pairs lie together, and packed into tiles of [`TILE_ROWS`] rows otherwise. A kernel ([`kernel`]) keeps a tile of sums in
+//! registers over the whole inner axis (or [`INNER`] of it), and the epilogue gets the sums while they are in the
+//! first-level cache. Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), says why
+//! panels; that the left operand needs no packing is because a word is broadcast wherever it lies.
+//!
+//! Each sum is made by one thread in one order, so results do not depend on the number of threads.
+
+mod epilogue;
+mod few_rows;
+mod kernel;
+mod pack;
+mod serial;
+
+pub use epilogue::{Accumulate, Epilogue, Output, Store};
+pub use kernel::{Left, PANEL, TILE_ROWS};
+pub use serial::{PackedLeft, PackedRight, multiply_serial};
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::element::{Bf16, Element, Kind};
+use crate::ops::parallel::rows_mut;
+use crate::pool::Pool;
+use crate::{Precision, element};
+use kernel::Panel;
+use serial::with_workspace;
+
+/// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
+const INNER: usize = 2048;
+
+/// Rows of the left operand that one task packs when both operands have to be packed: eight tiles.
+const TASK_ROWS: usize = 8 * TILE_ROWS;
+
+/// Fewer rows than this on the left are not worth packing the right operand for.
+const FEW_ROWS: usize = 4;
+
+/// A matrix within a slice, read as it lies or transposed.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a, T: Element> Matrix<'a, T> {
+    /// `rows` x `columns`, contiguous.
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// `rows` x `columns` with rows `stride` apart.
+    ///
+    /// # Panics
+    /// When the slice is too short.
+    pub fn strided(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Self {
+        let extent = if rows == 0 || columns == 0 { 0 } else { (rows - 1) * stride + columns };
+        assert!(extent <= data.len() && columns <= stride.max(columns), "an operand of a product lies in its slice");
+        Self { data, rows, columns, row_stride: stride, column_stride: 1 }
+    }
+
+    /// The same elements with rows and columns swapped.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Whether the elements of a row lie next to each other.
+    fn is_row_major(&self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// Whether a kernel can broadcast words of it without packing.
+    fn is_direct(&self, precision: Precision) -> bool {
+        match precision {
+            Precision::F32 => T::KIND == Kind::F32 && self.is_row_major(),
+            Precision::Bf16 => {
+                T::KIND == Kind::Bf16 && self.is_row_major() && self.columns.is_multiple_of(2)
+            }
+        }
+    }
+
+    fn at(&self, row: usize, column: usize) -> T {
+        self.data[row * self.row_stride + column * self.column_stride]
+    }
+}
+
+/// The number of 32-bit units of an inner axis.
+fn units(inner: usize, precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => inner,
+        Precision::Bf16 => inner.div_ceil(2),
+    }
+}
+
+/// The elements of the inner axis that a range of units holds.
+fn inner_of(units: &Range<usize>, inner: usize, precision: Precision) -> Range<usize> {
+    match precision {
+        Precision::F32 => units.clone(),
+        Precision::Bf16 => 2 * units.start..(2 * units.end).min(inner),
+    }
+}
+
+/// `A B` for a left operand of many rows whose rows lie as the kernel reads them: activations times weights. Each thread
+/// packs a panel of `B` for itself and keeps it in its cache while the rows of `A` pass by. Rows of bf16 may end with one
+/// element more than `B` has rows, to make their number even.
+pub fn product<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    a: Matrix<'_, A>,
+    b: Matrix<'_, B>,
+    epilogue: &E,
+) {
+    assert!(
+        a.columns == b.rows || a.columns == b.rows.next_multiple_of(2) && a.is_direct(precision),
+        "inner dimensions of a product"
+    );
+    if a.rows == 0 || b.columns == 0 {
+        return;
+    }
+    if a.rows <= FEW_ROWS && b.row_stride == 1 && a.is_row_major() && a.columns == b.rows {
+        return few_rows::product(a, b, epilogue);
+    }
+    match Left::direct(a, precision) {
+        Some(left) => by_panels(precision, left, a.rows, b, epilogue),
+        None => with_packed_rows(pool, precision, a, |left| by_panels(precision, left, a.rows, b, epilogue)),
+    }
+}
+
+/// Copies a left operand to where the kernel can read it.
+fn with_packed_rows<A: Element>(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    a: Matrix<'_, A>,
+    then: impl FnOnce(Left<'_>),
+) {
+    if a.is_row_major() && precision == Precision::Bf16 {
+        let width = a.columns.next_multiple_of(2);
+        let mut rows = pool.take::<Bf16>(a.rows * width);
+        rows_mut(&mut rows, width, |first, rows| {
+            for (offset, row) in rows.chunks_exact_mut(width).enumerate() {
+                let source = &a.data[(first + offset) * a.row_stride..][..a.columns];
+                element::convert(source, &mut row[..a.columns]);
+                row[a.columns..].fill(Bf16::default());
+            }
+        });
+        let rows = Matrix::new(&rows, a.rows, width);
+        return then(Left::direct(rows, precision).expect("rows of pairs are what the kernel reads"));
+    }
+    let units = units(a.columns, precision);
+    let tile = units * TILE_ROWS;
+    let mut tiles = pool.take::<u32>(a.rows.div_ceil(TILE_ROWS) * tile);
+    tiles.par_chunks_mut(tile).enumerate().for_each(|(index, out)| {
+        let first = index * TILE_ROWS;
+        pack::left(out, a, first..(first + TILE_ROWS).min(a.rows), 0..units, precision);
+    });
+    then(Left::tiles(&tiles, units));
+}
+
+fn by_panels<B: Element, E: Epilogue>(
+    precision: Precision,
+    left: Left<'_>,
+    rows: usize,
+    b: Matrix<'_, B>,
+    epilogue: &E,
+) {
+    let panels = b.columns.div_ceil(PANEL);
+    let chunks = rayon::current_num_threads().div_ceil(panels).min(rows.div_ceil(4 * TILE_ROWS)).max(1);
+    let chunk = rows.div_ceil(chunks).next_multiple_of(TILE_ROWS);
+    let work = |task: usize| {
+        let (panel, first) = (task % panels, task / panels * chunk);
+        let columns = panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+        one_panel(precision, left, first..(first + chunk).min(rows), b, columns, epilogue);
+    };
+    let tasks = panels * rows.div_ceil(chunk);
+    (0..tasks).into_par_iter().with_max_len(1).for_each(work);
+}
+
+/// All given rows against the columns of one panel.
+fn one_panel<B: Element, E: Epilogue>(
+    precision: Precision,
+    left: Left<'_>,
+    rows: Range<usize>,
+    b: Matrix<'_, B>,
+    columns: Range<usize>,
+    epilogue: &E,
+) {
+    let all = units(b.rows, precision);
+    let sums = if all > INNER { rows.len() * PANEL } else { 0 };
+    with_workspace(|workspace| {
+        let (packed, sums) = workspace.blocks(INNER.min(all) * PANEL, sums);
+        for first in (0..all.max(1)).step_by(INNER) {
+            let span = first..(first + INNER).min(all);
+            pack::right(packed, b, &inner_of(&span, b.rows, precision), &columns, precision);
+            let panel = Panel {
+                words: &packed[..span.len() * PANEL],
+                all_units: span.len(),
+                units: 0..span.len(),
+                columns: columns.clone(),
+                is_first: first == 0,
+                is_last: span.end == all,
+            };
+            kernel::run(precision, left.from_unit(first), rows.clone(), &panel, sums, epilogue);
+        }
+    });
+}
+
+/// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. `B` is packed once for
+/// all, and each thread packs the rows of `A` that it works on.
+pub fn product_over_rows<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    a: Matrix<'_, A>,
+    b: Matrix<'_, B>,
+    epilogue: &E,
+) {
+    assert_eq!(a.columns, b.rows, "inner dimensions of a product");
+    if a.rows == 0 || b.columns == 0 || a.columns == 0 {
+        return;
+    }
+    let all = units(a.columns, precision);
+    let panels = b.columns.div_ceil(PANEL);
+    let mut packed = pool.take::<u32>(panels * PANEL * INNER.min(all));
+    for first in (0..all).step_by(INNER) {
+        let span = first..(first + INNER).min(all);
+        let length = span.len() * PANEL;
+        let packed = &mut packed[..panels * length];
+        packed.par_chunks_mut(length).enumerate().for_each(|(panel, words)| {
+            let columns = panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+            pack::right(words, b, &inner_of(&span, a.columns, precision), &columns, precision);
+        });
+        rows_of_panels(precision, a, b.columns, packed, span, epilogue);
+    }
+}
+
+fn rows_of_panels<A: Element, E: Epilogue>(
+    precision: Precision,
+    a: Matrix<'_, A>,
+    columns: usize,
+    packed: &[u32],
+    span: Range<usize>,
+    epilogue: &E,
+) {
+    let threads = rayon::current_num_threads();
+    let tasks = a.rows.div_ceil(TASK_ROWS).next_multiple_of(threads);
+    let step = a.rows.div_ceil(tasks).next_multiple_of(TILE_ROWS);
+    let length = span.len() * PANEL;
+    (0..a.rows.div_ceil(step)).into_par_iter().with_max_len(1).for_each(|task| {
+        let rows = task * step..((task + 1) * step).min(a.rows);
+        with_workspace(|workspace| {
+            let (tiles, _) = workspace.blocks(step * span.len(), 0);
+            pack::left(tiles, a, rows.clone(), span.clone(), precision);
+            let left = Left::tiles(tiles, span.len()).shifted(rows.start);
+            for (index, words) in packed.chunks_exact(length).enumerate() {
+                let panel = Panel {
+                    words,
+                    all_units: span.len(),
+                    units: 0..span.len(),
+                    columns: index * PANEL..((index + 1) * PANEL).min(columns),
+                    is_first: true,
+                    is_last: true,
+                };
+                kernel::run(precision, left, rows.clone(), &panel, &mut [], epilogue);
+            }
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::Random;
+use crate::simd::{Level, force_in_tests};
+
+/// Numbers that bf16 holds exactly, so that only the order of sums differs.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Random::new(seed).fill_normal(&mut values, 1.0);
+    values.iter().map(|&value| Bf16::narrow(value).widen()).collect()
+}
+
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows * columns).map(|i| values[i % rows * columns + i / rows]).collect()
+}
+
+fn narrowed(values: &[f32]) -> Vec<Bf16> {
+    values.iter().map(|&value| Bf16::narrow(value)).collect()
+}
+
+/// The definition, in f64.
+fn expected(a: &[f32], b: &[f32], [rows, inner, columns]: [usize; 3]) -> Vec<f32> {
+    let dot = |row: usize, column: usize| -> f64 {
+        (0..inner).map(|k| f64::from(a[row * inner + k]) * f64::from(b[k * columns + column])).sum()
+    };
+    (0..rows * columns).map(|i| dot(i / columns, i % columns) as f32).collect()
+}
+
+fn close(found: &[f32], expected: &[f32], inner: usize) {
+    let tolerance = 1e-6 * (inner as f32).sqrt() * 4.0;
+    for (index, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "element {index}: {a}, expected {b}");
+    }
+}
+
+/// Every form of operands, on every level.
+fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
+    let pool = Arc::new(Pool::default());
+    let (a, b) = (numbers(rows * inner, seed), numbers(inner * columns, seed + 1));
+    let (a_turned, b_turned) = (transposed(&a, rows, inner), transposed(&b, inner, columns));
+    let wanted = expected(&a, &b, sizes);
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+        let _held = force_in_tests(level);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let mut out = vec![0.0; rows * columns];
+            let lying = Matrix::new(&b, inner, columns);
+            let standing = Matrix::new(&b_turned, columns, inner).transposed();
+            for right in [lying, standing] {
+                product(&pool, precision, Matrix::new(&a, rows, inner), right, &Store::plain(&mut out, columns));
+                close(&out, &wanted, inner);
+                let half = narrowed(&a);
+                product(&pool, precision, Matrix::new(&half, rows, inner), right, &Store::plain(&mut out, columns));
+                close(&out, &wanted, inner);
+                let turned = Matrix::new(&a_turned, inner, rows).transposed();
+                product(&pool, precision, turned, right, &Store::plain(&mut out, columns));
+                close(&out, &wanted, inner);
+                out.fill(0.0);
+                product_over_rows(&pool, precision, turned, right, &Accumulate::new(&mut out, columns));
+                close(&out, &wanted, inner);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn every_form_gives_the_product(rows in 1_usize..40, inner in 1_usize..70, columns in 1_usize..140, seed in 0_u64..1000) {
+        check([rows, inner, columns], seed);
+    }
+}
+
+#[test]
+fn an_inner_axis_of_several_passes() {
+    check([7, 2 * INNER + 33, 5], 3);
+}
+
+#[test]
+fn infinity_and_nan_stay_in_their_row() {
+    let pool = Arc::new(Pool::default());
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+        let _held = force_in_tests(level);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let mut a = vec![1.0; 9 * 5];
+            (a[2 * 5 + 4], a[6 * 5]) = (f32::NAN, f32::INFINITY);
+            let mut out = vec![0.0; 9 * 3];
+            let b = vec![1.0; 5 * 3];
+            product(&pool, precision, Matrix::new(&a, 9, 5), Matrix::new(&b, 5, 3), &Store::plain(&mut out, 3));
+            for (row, values) in out.chunks_exact(3).enumerate() {
+                match row {
+                    2 => assert!(values.iter().all(|value| value.is_nan())),
+                    6 => assert!(values.iter().all(|value| *value == f32::INFINITY)),
+                    _ => assert_eq!(values, [5.0; 3]),
+                }
+            }
+        }
+    }
+}
