@@ -12,6 +12,14 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
 
     /// The nearest value of this kind, ties to even.
     fn narrow(value: f32) -> Self;
+
+    /// [`Element::narrow`] of each value; numbers too small to be normal may become 0.
+    #[inline(always)]
+    fn narrow_row(values: &[f32], out: &mut [Self]) {
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = Self::narrow(*value);
+        }
+    }
 }
 
 /// Names the kind of number of a tensor.
@@ -61,6 +69,38 @@ impl Element for Bf16 {
     fn narrow(value: f32) -> Self {
         Self(rounded(value) as u16)
     }
+
+    #[inline(always)]
+    fn narrow_row(values: &[f32], out: &mut [Self]) {
+        #[cfg(target_arch = "x86_64")]
+        if crate::simd::level() == crate::simd::Level::Avx512Bf16 {
+            // SAFETY: `level` only names instruction sets that this processor was found to have.
+            return unsafe { narrow_avx512(values, out) };
+        }
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = Self::narrow(*value);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+#[inline]
+fn narrow_avx512(values: &[f32], out: &mut [Bf16]) {
+    use std::arch::x86_64::{__m256bh, __m256i, _mm256_storeu_si256, _mm512_cvtneps_pbh, _mm512_loadu_ps};
+
+    let (blocks, rest) = values.as_chunks::<16>();
+    let (out_blocks, out_rest) = out.as_chunks_mut::<16>();
+    for (block, out) in blocks.iter().zip(out_blocks) {
+        // SAFETY: both blocks hold 16 numbers; the two vector types have one layout.
+        unsafe {
+            let narrow = _mm512_cvtneps_pbh(_mm512_loadu_ps(block.as_ptr()));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), std::mem::transmute::<__m256bh, __m256i>(narrow));
+        }
+    }
+    for (out, value) in out_rest.iter_mut().zip(rest) {
+        *out = Bf16::narrow(*value);
+    }
 }
 
 /// The bits of the nearest bf16 in the lower half of a word: without branches, so that loops become vector code.
@@ -101,6 +141,19 @@ mod tests {
         }
         assert!(Bf16::narrow(f32::NAN).widen().is_nan());
         assert!(Bf16::narrow(f32::from_bits(0x7f80_0001)).widen().is_nan());
+    }
+
+    #[test]
+    fn rows_are_rounded_like_single_numbers() {
+        let mut values: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.0) * 1.001e-2).collect();
+        (values[3], values[4], values[999]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+        for length in [0, 1, 15, 16, 17, 1000] {
+            let mut out = vec![Bf16(0); length];
+            Bf16::narrow_row(&values[..length], &mut out);
+            for (out, value) in out.iter().zip(&values) {
+                assert!(*out == Bf16::narrow(*value) || out.widen().is_nan() && value.is_nan(), "{value}");
+            }
+        }
     }
 
     #[test]

@@ -95,7 +95,9 @@ fn arguments() -> Result<Run, Box<dyn Error>> {
     while let Some(argument) = rest.next() {
         match argument.strip_prefix("--") {
             Some("json") => json = true,
-            Some(name) => drop(named.insert(name.to_string(), rest.next().ok_or("an option without a value")?)),
+            Some(name) => {
+                drop(named.insert(name.to_string(), rest.next().ok_or("an option without a value")?))
+            }
             None => plain.push(argument),
         }
     }
@@ -132,12 +134,16 @@ fn arguments() -> Result<Run, Box<dyn Error>> {
 fn config(run: &Run) -> Result<ModelConfig, Box<dyn Error>> {
     let Sizes { vocabulary, context, width, layers, heads, .. } = run.sizes;
     let value = match run.family.as_str() {
-        "gpt" => json!({"model_type": "gpt2", "vocab_size": vocabulary, "n_positions": context, "n_embd": width,
-            "n_layer": layers, "n_head": heads}),
-        "llama" => json!({"model_type": "llama", "vocab_size": vocabulary, "max_position_embeddings": context,
+        "gpt" => {
+            json!({"model_type": "gpt2", "vocab_size": vocabulary, "n_positions": context, "n_embd": width,
+            "n_layer": layers, "n_head": heads})
+        }
+        "llama" => {
+            json!({"model_type": "llama", "vocab_size": vocabulary, "max_position_embeddings": context,
             "hidden_size": width, "intermediate_size": (8 * width / 3).next_multiple_of(64),
             "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads / 2,
-            "rms_norm_eps": 1e-5, "tie_word_embeddings": true}),
+            "rms_norm_eps": 1e-5, "tie_word_embeddings": true})
+        }
         other => return Err(format!("unknown family {other}").into()),
     };
     Ok(serde_json::from_value(value)?)

@@ -4,7 +4,7 @@ use std::time::Instant;
 use nuwa_data::shards::{Part, Shards};
 use nuwa_models::LanguageModel;
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::Tape;
+use nuwa_tensor::{Precision, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Header};
@@ -114,15 +114,23 @@ impl<'a> Run<'a> {
         let metrics = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
         let end_of_text = job.end_of_text.filter(|_| job.settings.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
-        let trainer =
-            Trainer::new(model, optimizer, schedule(plan, job.settings), sizes, end_of_text, job.seed);
+        let precision = Precision::from(job.settings.precision);
+        let trainer = Trainer::new(
+            model,
+            optimizer,
+            schedule(plan, job.settings),
+            sizes,
+            end_of_text,
+            job.seed,
+            precision,
+        );
         Ok(Self {
             job,
             trainer,
             loader,
             validation,
             metrics,
-            silent: Tape::inference(),
+            silent: Tape::inference().with_precision(precision),
             fingerprint,
             step,
             seconds,
@@ -261,6 +269,7 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
             job.settings.floor,
             job.settings.document_boundaries
         ]),
+        serde_json::json!(Precision::from(job.settings.precision) == Precision::Bf16),
     ];
     for path in nuwa_files::files_in(job.shards)? {
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("train-")) {

@@ -1,4 +1,5 @@
 use nuwa_nn::{OptimizerSettings, ScheduleKind};
+use nuwa_tensor::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,29 @@ pub struct ModelSettings {
     pub untied_head: bool,
 }
 
+/// What activations and the operands of matrix products are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrecisionChoice {
+    /// The faster one on this machine.
+    #[default]
+    Auto,
+    /// Everything in 32 bits.
+    F32,
+    /// Half the bits of activations; weights, sums and the optimizer keep 32.
+    Bf16,
+}
+
+impl From<PrecisionChoice> for Precision {
+    fn from(choice: PrecisionChoice) -> Self {
+        match choice {
+            PrecisionChoice::Auto => Self::fastest(),
+            PrecisionChoice::F32 => Self::F32,
+            PrecisionChoice::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 /// How a model is pretrained. What is not given is chosen from the budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -67,6 +91,9 @@ pub struct PretrainSettings {
     pub sample_prompt: String,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: u64,
+    /// Numbers to compute in: auto, f32 or bf16. Auto takes bf16 where the processor multiplies it; weights always have
+    /// 32 bits.
+    pub precision: PrecisionChoice,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -88,6 +115,7 @@ impl Default for PretrainSettings {
             samples: 4,
             sample_prompt: String::new(),
             checkpoint_seconds: 30,
+            precision: PrecisionChoice::Auto,
             optimizer: OptimizerSettings::default(),
         }
     }

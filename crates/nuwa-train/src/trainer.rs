@@ -1,6 +1,6 @@
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{LossRows, Random, Tape};
+use nuwa_tensor::{LossRows, Precision, Random, Tape};
 
 use crate::{Error, Loader, Result};
 
@@ -43,6 +43,7 @@ impl Trainer {
         [sequences, accumulation]: [usize; 2],
         end_of_text: Option<u32>,
         seed: u64,
+        precision: Precision,
     ) -> Self {
         let random = Random::new(seed).named("dropout");
         Self {
@@ -53,7 +54,7 @@ impl Trainer {
             accumulation,
             end_of_text,
             random,
-            tape: Tape::training(),
+            tape: Tape::training().with_precision(precision),
         }
     }
 

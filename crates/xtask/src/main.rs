@@ -1,6 +1,7 @@
-//! Chores of the workspace: `cargo xtask tidy`.
+//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod tidy;
 mod workspace;
 
@@ -8,11 +9,17 @@ use std::process::ExitCode;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask tidy    hold the sources against the rules of ARCHITECTURE.md";
+const USAGE: &str = "\
+usage: cargo xtask tidy            hold the sources against the rules of ARCHITECTURE.md
+       cargo xtask bench train     training steps in turn with PyTorch
+       cargo xtask bench growth    speed and memory over context and width
+       cargo xtask bench help      the options of both";
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
         Some("tidy") => tidy(),
+        Some("bench") => bench(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -33,4 +40,14 @@ fn tidy() -> ExitCode {
         eprintln!("error: {complaint}");
     }
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(arguments: &[String]) -> ExitCode {
+    match bench::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

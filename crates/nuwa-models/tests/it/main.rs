@@ -1,7 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
 use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
-use nuwa_tensor::{LossRows, Tape};
+use nuwa_tensor::{LossRows, Precision, Tape};
 
 fn families() -> Vec<Box<dyn LanguageModel>> {
     [
@@ -37,6 +37,54 @@ fn every_parameter_gets_a_gradient() {
             assert!(gradient.iter().any(|&g| g != 0.0), "{path} got no gradient");
             assert!(gradient.iter().all(|g| g.is_finite()), "{path} got a gradient that is not finite");
         }
+    }
+}
+
+/// Wide enough that rounding averages out as it does in a real model.
+fn wider_families() -> Vec<Box<dyn LanguageModel>> {
+    [
+        r#"{"model_type": "gpt2", "vocab_size": 301, "n_positions": 80, "n_embd": 96, "n_layer": 2, "n_head": 3}"#,
+        r#"{"model_type": "llama", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80}"#,
+    ]
+    .iter()
+    .map(|json| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap())
+    .collect()
+}
+
+/// The loss and every gradient of one pass.
+fn pass(model: &dyn LanguageModel, precision: Precision) -> (f32, Vec<Vec<f32>>) {
+    let tape = Tape::training().with_precision(precision);
+    let (ids, sequences) = (ids(160), Sequences::causal(2, 80));
+    let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
+    let targets: Vec<u32> = ids.iter().map(|id| (id * 11 + 5) % 301).collect();
+    let rows = LossRows { targets: &targets, weights: &[1.0 / 160.0; 160] };
+    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
+    tape.backward(&loss.total).unwrap();
+    let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
+    model.parameters().clear_gradients();
+    (loss.total.scalar().unwrap(), gradients)
+}
+
+/// f32 itself is held against PyTorch elsewhere.
+#[test]
+fn bf16_points_where_f32_points() {
+    for model in wider_families() {
+        let (loss, exact) = pass(&*model, Precision::F32);
+        let (narrow_loss, narrow) = pass(&*model, Precision::Bf16);
+        assert!((loss - narrow_loss).abs() < 5e-3, "{loss} against {narrow_loss}");
+        for ((a, b), parameter) in exact.iter().zip(&narrow).zip(model.parameters().iter()) {
+            let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
+            let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            assert!(cosine > 0.9999, "{}: cosine {cosine}", parameter.entry().path());
+        }
+    }
+}
+
+#[test]
+fn bf16_gives_the_same_bits_again() {
+    for model in wider_families() {
+        assert_eq!(pass(&*model, Precision::Bf16), pass(&*model, Precision::Bf16));
     }
 }
 

@@ -39,7 +39,15 @@ impl Pilot {
         };
         let end_of_text = request.end_of_text.filter(|_| request.pretrain.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
-        let trainer = Trainer::new(model, optimizer, schedule, sizes, end_of_text, request.seed);
+        let trainer = Trainer::new(
+            model,
+            optimizer,
+            schedule,
+            sizes,
+            end_of_text,
+            request.seed,
+            request.pretrain.precision.into(),
+        );
         Ok(Self { trainer, loader, batch_tokens: plan.batch_tokens(), steps: Vec::new() })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_models::LanguageModel;
 use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
-use nuwa_tensor::Random;
+use nuwa_tensor::{Precision, Random};
 use nuwa_train::plan::{Goal, Plan, Request, make};
 use nuwa_train::{
     Error, Hooks, Job, Loader, ModelSettings, PretrainSettings, TrainEvent, Trainer, checkpoint, pretrain,
@@ -133,7 +133,7 @@ fn trainer(world: &World, [sequences, accumulation]: [usize; 2]) -> (Trainer, Lo
     let kind = ScheduleKind::Cosine;
     let schedule = Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 };
     let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), 16, 3).unwrap();
-    (Trainer::new(model, optimizer, schedule, [sequences, accumulation], Some(0), 3), loader)
+    (Trainer::new(model, optimizer, schedule, [sequences, accumulation], Some(0), 3, Precision::F32), loader)
 }
 
 #[test]

@@ -48,27 +48,27 @@ pub(crate) use with_curve;
 impl Curve for GeluTanh {
     #[inline(always)]
     fn at(self, x: f32) -> (f32, f32) {
-    let t = tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x));
-    let inner = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
-    (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
-}
+        let t = tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x));
+        let inner = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
+        (0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner)
+    }
 }
 
 impl Curve for Gelu {
     #[inline(always)]
     fn at(self, x: f32) -> (f32, f32) {
-    let share = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-    let density = exp(-0.5 * x * x) * 0.398_942_3;
-    (x * share, share + x * density)
-}
+        let share = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+        let density = exp(-0.5 * x * x) * 0.398_942_3;
+        (x * share, share + x * density)
+    }
 }
 
 impl Curve for Silu {
     #[inline(always)]
     fn at(self, x: f32) -> (f32, f32) {
-    let s = sigmoid(x);
-    (x * s, s * (1.0 + x * (1.0 - s)))
-}
+        let s = sigmoid(x);
+        (x * s, s * (1.0 + x * (1.0 - s)))
+    }
 }
 
 pub fn forward<C: Curve, T: Element>(curve: C, x: &[T], y: &mut [T]) {
@@ -111,7 +111,14 @@ vectorised! {
     }
 }
 
-pub fn gated_backward<C: Curve, T: Element>(curve: C, x: &[T], dy: &[T], dx: &mut [T], half: usize, accumulate: bool) {
+pub fn gated_backward<C: Curve, T: Element>(
+    curve: C,
+    x: &[T],
+    dy: &[T],
+    dx: &mut [T],
+    half: usize,
+    accumulate: bool,
+) {
     rows_mut(dx, 2 * half, |first, dx| {
         gated_backward_rows(curve, &x[first * 2 * half..], &dy[first * half..], dx, half, accumulate);
     });

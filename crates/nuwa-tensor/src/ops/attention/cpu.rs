@@ -7,7 +7,9 @@ use super::HeadLayout;
 use crate::Precision;
 use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
-use crate::ops::product::{Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial};
+use crate::ops::product::{
+    Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
+};
 use crate::simd::{exp, maximum, sum, vectorised};
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -239,7 +241,9 @@ impl<T: Element> Forward<'_, T> {
             let add = Accumulate::new(&mut packed.floats, dim);
             multiply_serial(precision, packed.left.rows(weights, precision), &values, &add);
         }
-        for (offset, (&[largest, total], sums)) in running.iter().zip(packed.floats.chunks_exact(dim)).enumerate() {
+        for (offset, (&[largest, total], sums)) in
+            running.iter().zip(packed.floats.chunks_exact(dim)).enumerate()
+        {
             let row = self.first_row + rows.start + offset;
             let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
             // SAFETY: this task alone has these rows of this head.
@@ -302,7 +306,13 @@ pub struct Saved<'a, T> {
 }
 
 /// The gradient of packed rows; every element of `dx` is written, or added to where `accumulate`.
-pub fn backward<T: Element>(layout: Layout<'_>, saved: &Saved<'_, T>, dy: &[T], dx: &mut [T], accumulate: bool) {
+pub fn backward<T: Element>(
+    layout: Layout<'_>,
+    saved: &Saved<'_, T>,
+    dy: &[T],
+    dx: &mut [T],
+    accumulate: bool,
+) {
     let Layout { heads, length, ranges, .. } = layout;
     if length == 0 || ranges.is_empty() {
         return;

@@ -35,19 +35,27 @@ impl Scores {
     pub fn losses(&mut self, targets: &[u32], weights: &[f32], losses: &mut [f32], gradients: bool) {
         let (vocabulary, narrow) = (self.vocabulary, self.precision == Precision::Bf16);
         let rows = self.values.par_chunks_mut(self.stride).zip(losses.par_iter_mut());
-        rows.zip(targets.par_iter().zip(weights)).with_min_len(8).for_each(|((row, loss), (&target, &weight))| {
-            *loss = if !gradients {
-                loss_of_row(&row[..vocabulary], target as usize)
-            } else if narrow {
-                narrow_gradient_of_row(row, vocabulary, target as usize, weight)
-            } else {
-                gradient_of_row(&mut row[..vocabulary], target as usize, weight)
-            };
-        });
+        rows.zip(targets.par_iter().zip(weights)).with_min_len(8).for_each(
+            |((row, loss), (&target, &weight))| {
+                *loss = if !gradients {
+                    loss_of_row(&row[..vocabulary], target as usize)
+                } else if narrow {
+                    narrow_gradient_of_row(row, vocabulary, target as usize, weight)
+                } else {
+                    gradient_of_row(&mut row[..vocabulary], target as usize, weight)
+                };
+            },
+        );
     }
 
     /// `d_hidden = g head`.
-    pub fn hidden_gradient<H: Element>(&self, context: Context<'_>, head: &[f32], d_hidden: &mut [H], width: usize) {
+    pub fn hidden_gradient<H: Element>(
+        &self,
+        context: Context<'_>,
+        head: &[f32],
+        d_hidden: &mut [H],
+        width: usize,
+    ) {
         let (rows, store) = (d_hidden.len() / width, Store::plain(d_hidden, width));
         let head = Matrix::new(head, self.vocabulary, width);
         match self.precision {
@@ -61,15 +69,28 @@ impl Scores {
     }
 
     /// `dw += g^T hidden`.
-    pub fn head_gradient<H: Element>(&self, context: Context<'_>, hidden: &[H], dw: &mut [f32], width: usize) {
+    pub fn head_gradient<H: Element>(
+        &self,
+        context: Context<'_>,
+        hidden: &[H],
+        dw: &mut [f32],
+        width: usize,
+    ) {
         let rows = hidden.len() / width;
         let (hidden, add) = (Matrix::new(hidden, rows, width), Accumulate::new(dw, width));
         match self.precision {
             Precision::F32 => {
-                product_over_rows(context.pool, context.precision, self.wide(rows).transposed(), hidden, &add);
+                product_over_rows(
+                    context.pool,
+                    context.precision,
+                    self.wide(rows).transposed(),
+                    hidden,
+                    &add,
+                );
             }
             Precision::Bf16 => {
-                let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, self.vocabulary, 2 * self.stride);
+                let gradients =
+                    Matrix::strided(self.values.view::<Bf16>(), rows, self.vocabulary, 2 * self.stride);
                 product_over_rows(context.pool, context.precision, gradients.transposed(), hidden, &add);
             }
         }

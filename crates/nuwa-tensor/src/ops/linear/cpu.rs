@@ -4,7 +4,7 @@ use crate::Precision;
 use crate::element::Element;
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::sum_rows;
-use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, Store, product, product_over_rows};
+use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, PANEL, Store, product, product_over_rows};
 use crate::pool::Pool;
 use crate::simd::vectorised;
 
@@ -15,7 +15,13 @@ pub struct Context<'a> {
     pub precision: Precision,
 }
 
-pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: &[f32], width: usize, epilogue: &E) {
+pub fn forward<A: Element, E: Epilogue>(
+    context: Context<'_>,
+    x: &[A],
+    weight: &[f32],
+    width: usize,
+    epilogue: &E,
+) {
     let (rows, out) = (x.len() / width, weight.len() / width);
     let weight = Matrix::new(weight, out, width).transposed();
     product(context.pool, context.precision, Matrix::new(x, rows, width), weight, epilogue);
@@ -70,17 +76,17 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
             }
         }
         let Some(slope) = &self.slope else {
-            for (out, value) in out.iter_mut().zip(values) {
-                *out = T::narrow(self.curve.at(*value).0);
-            }
-            return;
+            values.iter_mut().for_each(|value| *value = self.curve.at(*value).0);
+            return T::narrow_row(values, out);
         };
-        // SAFETY: as above.
-        let slope = unsafe { slope.part(row, column, values.len()) };
-        for ((out, slope), value) in out.iter_mut().zip(slope).zip(values) {
-            let (height, steepness) = self.curve.at(*value);
-            (*out, *slope) = (T::narrow(height), T::narrow(steepness));
+        let mut steepness = [0.0; PANEL];
+        let steepness = &mut steepness[..values.len()];
+        for (value, steepness) in values.iter_mut().zip(&mut *steepness) {
+            (*value, *steepness) = self.curve.at(*value);
         }
+        T::narrow_row(values, out);
+        // SAFETY: as above.
+        T::narrow_row(steepness, unsafe { slope.part(row, column, values.len()) });
     }
 }
 
@@ -120,7 +126,13 @@ pub fn backward_input<D: Element, T: Element>(
     }
 }
 
-pub fn backward_weight<D: Element, A: Element>(context: Context<'_>, dy: &[D], x: &[A], dw: &mut [f32], width: usize) {
+pub fn backward_weight<D: Element, A: Element>(
+    context: Context<'_>,
+    dy: &[D],
+    x: &[A],
+    dw: &mut [f32],
+    width: usize,
+) {
     let (rows, out) = (x.len() / width, dw.len() / width);
     let (dy, x) = (Matrix::new(dy, rows, out).transposed(), Matrix::new(x, rows, width));
     product_over_rows(context.pool, context.precision, dy, x, &Accumulate::new(dw, width));

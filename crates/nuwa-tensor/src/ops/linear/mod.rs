@@ -77,11 +77,18 @@ impl Tape {
         drop(bias_values);
         let layer = Layer::new(self.precision(), x, weight, bias);
         let residual_saved = residual.clone();
-        self.record("linear_add", &[residual, x], &parameters(weight, bias), shape, y, move |dy, gradients| {
-            layer.backward(dy, gradients);
-            gradients.share(&residual_saved, dy);
-            Ok(())
-        })
+        self.record(
+            "linear_add",
+            &[residual, x],
+            &parameters(weight, bias),
+            shape,
+            y,
+            move |dy, gradients| {
+                layer.backward(dy, gradients);
+                gradients.share(&residual_saved, dy);
+                Ok(())
+            },
+        )
     }
 
     /// `f(x W^T + b)`, of the tape's precision. While recording, `f'` is kept in place of its argument.

@@ -34,7 +34,10 @@ impl<'a, T: Element> Output<'a, T> {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn part(&self, row: usize, column: usize, count: usize) -> &mut [T] {
         let start = row * self.stride + column;
-        assert!(column + count <= self.stride && start + count <= self.length, "the result of a product lies in its slice");
+        assert!(
+            column + count <= self.stride && start + count <= self.length,
+            "the result of a product lies in its slice"
+        );
         // SAFETY: the range was just checked against the slice that `new` borrowed; the caller promises the rest.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), count) }
     }
@@ -59,19 +62,13 @@ impl<T: Element> Epilogue for Store<'_, T> {
     fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.out.part(row, column, values.len()) };
-        match self.bias {
-            Some(bias) => {
-                let bias = &bias[column..column + values.len()];
-                for ((out, value), bias) in out.iter_mut().zip(values).zip(bias) {
-                    *out = T::narrow(self.factor * *value + bias);
-                }
-            }
-            None => {
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = T::narrow(self.factor * *value);
-                }
-            }
+        if self.factor != 1.0 {
+            values.iter_mut().for_each(|value| *value *= self.factor);
         }
+        if let Some(bias) = self.bias {
+            values.iter_mut().zip(&bias[column..]).for_each(|(value, bias)| *value += bias);
+        }
+        T::narrow_row(values, out);
     }
 }
 

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::{Epilogue, Matrix};
+use crate::Precision;
 use crate::element::Element;
 use crate::simd::{Level, level};
-use crate::Precision;
 
 /// Columns of a panel: four vectors of AVX-512.
 pub const PANEL: usize = 64;
@@ -102,11 +102,16 @@ pub fn run<E: Epilogue>(
     sums: &mut [f32],
     epilogue: &E,
 ) {
-    assert!(panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units, "a panel holds all units");
+    assert!(
+        panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units,
+        "a panel holds all units"
+    );
     match (precision, level()) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (Precision::Bf16, Level::Avx512Bf16) => unsafe { x86::bf16_avx512(left, rows, panel, sums, epilogue) },
+        (Precision::Bf16, Level::Avx512Bf16) => unsafe {
+            x86::bf16_avx512(left, rows, panel, sums, epilogue)
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Precision::F32, Level::Avx512 | Level::Avx512Bf16) => unsafe {
@@ -117,10 +122,14 @@ pub fn run<E: Epilogue>(
         (Precision::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::Bf16, Level::Avx512) => unsafe { x86::bf16_portable_avx512(left, rows, panel, sums, epilogue) },
+        (Precision::Bf16, Level::Avx512) => unsafe {
+            x86::bf16_portable_avx512(left, rows, panel, sums, epilogue)
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::Bf16, Level::Avx2) => unsafe { x86::bf16_portable_avx2(left, rows, panel, sums, epilogue) },
+        (Precision::Bf16, Level::Avx2) => unsafe {
+            x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
+        },
         // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
         (Precision::F32, _) => unsafe { tiles::<PortableF32, E>(left, rows, panel, sums, epilogue) },
         // SAFETY: as above.
@@ -138,7 +147,14 @@ trait Kernel {
     /// # Safety
     /// `R` rows of `units` words are readable at `a` with the steps of `left`, and `units * COLUMNS` words at `b`; the
     /// processor has the kernel's instruction set.
-    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize);
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(
+        a: *const u8,
+        left: &Left<'_>,
+        b: *const u32,
+        units: usize,
+        out: &mut Tile,
+        column: usize,
+    );
 }
 
 /// All tiles of a panel.
@@ -164,7 +180,9 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
         while column < count {
             let b = panel.words[column * panel.all_units + panel.units.start * K::COLUMNS..].as_ptr();
             // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from `b` on.
-            unsafe { tile_of::<K>([height, count - column], a, &left, b, panel.units.len(), &mut tile, column) };
+            unsafe {
+                tile_of::<K>([height, count - column], a, &left, b, panel.units.len(), &mut tile, column)
+            };
             column += K::COLUMNS;
         }
         for (offset, values) in tile[..height].iter_mut().enumerate() {
@@ -218,15 +236,25 @@ struct PortableF32;
 impl Kernel for PortableF32 {
     const COLUMNS: usize = 16;
 
+    // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
-    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(
+        a: *const u8,
+        left: &Left<'_>,
+        b: *const u32,
+        units: usize,
+        out: &mut Tile,
+        column: usize,
+    ) {
         let mut sums = [[0.0_f32; 16]; R];
         for unit in 0..units {
             // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
             let b = unsafe { &*b.add(unit * 16).cast::<[f32; 16]>() };
             for (row, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: the caller promises the word; it need not be aligned.
-                let a = unsafe { a.add(row * left.row_step + unit * left.unit_step).cast::<f32>().read_unaligned() };
+                let a = unsafe {
+                    a.add(row * left.row_step + unit * left.unit_step).cast::<f32>().read_unaligned()
+                };
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum = multiply_add(a, *b, *sum);
                 }
@@ -250,8 +278,16 @@ struct PortableBf16<const COLUMNS: usize>;
 impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
     const COLUMNS: usize = COLUMNS;
 
+    // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
-    unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(
+        a: *const u8,
+        left: &Left<'_>,
+        b: *const u32,
+        units: usize,
+        out: &mut Tile,
+        column: usize,
+    ) {
         let low = |word: u32| f32::from_bits(word << 16);
         let high = |word: u32| f32::from_bits(word & 0xffff_0000);
         let mut sums = [[0.0_f32; COLUMNS]; R];
@@ -260,7 +296,9 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
             let b = unsafe { &*b.add(unit * COLUMNS).cast::<[u32; COLUMNS]>() };
             for (row, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: the caller promises the word; it need not be aligned.
-                let a = unsafe { a.add(row * left.row_step + unit * left.unit_step).cast::<u32>().read_unaligned() };
+                let a = unsafe {
+                    a.add(row * left.row_step + unit * left.unit_step).cast::<u32>().read_unaligned()
+                };
                 let a = u32::from_le(a);
                 for (sum, &b) in sums.iter_mut().zip(b) {
                     *sum += high(a) * high(b);
@@ -277,9 +315,9 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m256, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
     use std::mem::transmute;
     use std::ops::Range;
@@ -316,17 +354,27 @@ mod x86 {
     impl Kernel for Bf16Avx512 {
         const COLUMNS: usize = PANEL;
 
+        // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
-        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, _: usize) {
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(
+            a: *const u8,
+            left: &Left<'_>,
+            b: *const u32,
+            units: usize,
+            out: &mut Tile,
+            _: usize,
+        ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `__m512i` and
             // `__m512bh` have one layout.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b);
                 for _ in 0..units {
-                    let mut panel: [__m512bh; QUARTERS] = [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); QUARTERS];
+                    let mut panel: [__m512bh; QUARTERS] =
+                        [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); QUARTERS];
                     for (vector, panel) in panel.iter_mut().enumerate() {
-                        *panel = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(16 * vector).cast()));
+                        *panel =
+                            transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(16 * vector).cast()));
                     }
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let word = a.add(row * left.row_step).cast::<i32>().read_unaligned();
@@ -352,8 +400,16 @@ mod x86 {
     impl Kernel for F32Avx512 {
         const COLUMNS: usize = PANEL;
 
+        // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
-        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, _: usize) {
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(
+            a: *const u8,
+            left: &Left<'_>,
+            b: *const u32,
+            units: usize,
+            out: &mut Tile,
+            _: usize,
+        ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
@@ -386,8 +442,16 @@ mod x86 {
     impl Kernel for F32Avx2 {
         const COLUMNS: usize = 16;
 
+        // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
-        unsafe fn tile<const R: usize, const QUARTERS: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: &mut Tile, column: usize) {
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(
+            a: *const u8,
+            left: &Left<'_>,
+            b: *const u32,
+            units: usize,
+            out: &mut Tile,
+            column: usize,
+        ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
             // the 16 after it lie in a row of the tile.
             unsafe {
@@ -396,7 +460,8 @@ mod x86 {
                 for _ in 0..units {
                     let panel = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
                     for (row, sums) in sums.iter_mut().enumerate() {
-                        let word = _mm256_broadcast_ss(&a.add(row * left.row_step).cast::<f32>().read_unaligned());
+                        let word =
+                            _mm256_broadcast_ss(&a.add(row * left.row_step).cast::<f32>().read_unaligned());
                         for (sum, panel) in sums.iter_mut().zip(panel) {
                             *sum = _mm256_fmadd_ps(word, panel, *sum);
                         }

@@ -62,7 +62,10 @@ impl<'a, T: Element> Matrix<'a, T> {
     /// When the slice is too short.
     pub fn strided(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Self {
         let extent = if rows == 0 || columns == 0 { 0 } else { (rows - 1) * stride + columns };
-        assert!(extent <= data.len() && columns <= stride.max(columns), "an operand of a product lies in its slice");
+        assert!(
+            extent <= data.len() && columns <= stride.max(columns),
+            "an operand of a product lies in its slice"
+        );
         Self { data, rows, columns, row_stride: stride, column_stride: 1 }
     }
 
@@ -87,9 +90,7 @@ impl<'a, T: Element> Matrix<'a, T> {
     fn is_direct(&self, precision: Precision) -> bool {
         match precision {
             Precision::F32 => T::KIND == Kind::F32 && self.is_row_major(),
-            Precision::Bf16 => {
-                T::KIND == Kind::Bf16 && self.is_row_major() && self.columns.is_multiple_of(2)
-            }
+            Precision::Bf16 => T::KIND == Kind::Bf16 && self.is_row_major() && self.columns.is_multiple_of(2),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::kernel::{PANEL, TILE_ROWS, block};
 use super::Matrix;
+use super::kernel::{PANEL, TILE_ROWS, block};
 use crate::Precision;
 use crate::element::{Element, rounded};
 use crate::simd::vectorised;
@@ -30,7 +30,11 @@ pub fn right<T: Element>(
         let count = width.min(columns.end - first);
         if b.is_row_major() {
             for (unit, words) in out.chunks_exact_mut(width).enumerate() {
-                interleave(&mut words[..count], rows_of_unit(&b, inner, unit, first, count, precision), precision);
+                interleave(
+                    &mut words[..count],
+                    rows_of_unit(&b, inner, unit, first, count, precision),
+                    precision,
+                );
                 words[count..].fill(0);
             }
         } else {
@@ -107,13 +111,46 @@ vectorised! {
         width: usize,
         precision: Precision,
     ) {
-        for (place, column) in columns.enumerate() {
-            let source = &b.data[column * b.column_stride + inner.start..][..inner.len()];
-            let words = words_of(source, precision);
-            for (out, word) in out[place..].iter_mut().step_by(width).zip(words) {
-                *out = word;
+        for first in columns.clone().step_by(GATHER) {
+            let count = GATHER.min(columns.end - first);
+            let mut square = [[0; GATHER]; GATHER];
+            for (row, column) in square.iter_mut().zip(first..first + count) {
+                let source = &b.data[column * b.column_stride + inner.start..][..inner.len()];
+                *row = words_of(source, precision);
+            }
+            turn(&mut square);
+            let place = first - columns.start;
+            for (out, row) in out.chunks_exact_mut(width).zip(&square) {
+                out[place..place + count].copy_from_slice(&row[..count]);
             }
         }
+    }
+}
+
+/// Transposes a square by exchanging halves, quarters, ...: each exchange is whole vectors or a fixed shuffle of two.
+#[inline(always)]
+fn turn(square: &mut [[u32; GATHER]; GATHER]) {
+    exchange::<8>(square);
+    exchange::<4>(square);
+    exchange::<2>(square);
+    exchange::<1>(square);
+}
+
+/// In each pair of rows `STEP` apart, exchanges the upper half of every `2 STEP` columns of the first with the lower half
+/// of the second.
+#[inline(always)]
+fn exchange<const STEP: usize>(square: &mut [[u32; GATHER]; GATHER]) {
+    for index in 0..GATHER {
+        if index & STEP != 0 {
+            continue;
+        }
+        let (first, second) = (square[index], square[index + STEP]);
+        let (mut upper, mut lower) = ([0; GATHER], [0; GATHER]);
+        for column in 0..GATHER {
+            upper[column] = if column & STEP == 0 { first[column] } else { second[column ^ STEP] };
+            lower[column] = if column & STEP == 0 { first[column ^ STEP] } else { second[column] };
+        }
+        (square[index], square[index + STEP]) = (upper, lower);
     }
 }
 
@@ -165,7 +202,13 @@ vectorised! {
 
 /// A tile whose rows lie side by side: the usual case of weight gradients.
 #[inline(always)]
-fn whole_tile<T: Element>(out: &mut [u32], a: &Matrix<'_, T>, first: usize, inner: &Range<usize>, precision: Precision) {
+fn whole_tile<T: Element>(
+    out: &mut [u32],
+    a: &Matrix<'_, T>,
+    first: usize,
+    inner: &Range<usize>,
+    precision: Precision,
+) {
     let at = |k: usize| &a.data[k * a.column_stride + first..][..TILE_ROWS];
     for (unit, words) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
         if precision == Precision::F32 {

@@ -61,15 +61,22 @@ impl PackedRight {
         }
     }
 
-
     /// Some of its columns and some of its inner axis; both begin at whole panels or units.
     pub fn part(&self, inner: Range<usize>, columns: Range<usize>, precision: Precision) -> RightPart<'_> {
-        assert!(columns.start.is_multiple_of(PANEL) && columns.end <= self.columns && inner.end <= self.inner);
+        assert!(
+            columns.start.is_multiple_of(PANEL) && columns.end <= self.columns && inner.end <= self.inner
+        );
         let span = match precision {
             Precision::F32 => inner.clone(),
             Precision::Bf16 => inner.start / 2..inner.end.div_ceil(2),
         };
-        RightPart { packed: self, inner: inner.len(), units: span, columns, all: units(self.inner, precision) }
+        RightPart {
+            packed: self,
+            inner: inner.len(),
+            units: span,
+            columns,
+            all: units(self.inner, precision),
+        }
     }
 
     /// All of it.
@@ -123,7 +130,12 @@ pub struct Rows<'a> {
 }
 
 /// `left` times a packed operand; the columns that the epilogue sees begin at 0.
-pub fn multiply_serial<E: Epilogue>(precision: Precision, left: Rows<'_>, right: &RightPart<'_>, epilogue: &E) {
+pub fn multiply_serial<E: Epilogue>(
+    precision: Precision,
+    left: Rows<'_>,
+    right: &RightPart<'_>,
+    epilogue: &E,
+) {
     assert_eq!(left.inner, right.inner, "inner dimensions of a product");
     let words: &[u32] = Line::view(&right.packed.words);
     for first in right.columns.clone().step_by(PANEL) {

@@ -47,10 +47,22 @@ fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
             let lying = Matrix::new(&b, inner, columns);
             let standing = Matrix::new(&b_turned, columns, inner).transposed();
             for right in [lying, standing] {
-                product(&pool, precision, Matrix::new(&a, rows, inner), right, &Store::plain(&mut out, columns));
+                product(
+                    &pool,
+                    precision,
+                    Matrix::new(&a, rows, inner),
+                    right,
+                    &Store::plain(&mut out, columns),
+                );
                 close(&out, &wanted, inner);
                 let half = narrowed(&a);
-                product(&pool, precision, Matrix::new(&half, rows, inner), right, &Store::plain(&mut out, columns));
+                product(
+                    &pool,
+                    precision,
+                    Matrix::new(&half, rows, inner),
+                    right,
+                    &Store::plain(&mut out, columns),
+                );
                 close(&out, &wanted, inner);
                 let turned = Matrix::new(&a_turned, inner, rows).transposed();
                 product(&pool, precision, turned, right, &Store::plain(&mut out, columns));
@@ -86,7 +98,13 @@ fn infinity_and_nan_stay_in_their_row() {
             (a[2 * 5 + 4], a[6 * 5]) = (f32::NAN, f32::INFINITY);
             let mut out = vec![0.0; 9 * 3];
             let b = vec![1.0; 5 * 3];
-            product(&pool, precision, Matrix::new(&a, 9, 5), Matrix::new(&b, 5, 3), &Store::plain(&mut out, 3));
+            product(
+                &pool,
+                precision,
+                Matrix::new(&a, 9, 5),
+                Matrix::new(&b, 5, 3),
+                &Store::plain(&mut out, 3),
+            );
             for (row, values) in out.chunks_exact(3).enumerate() {
                 match row {
                     2 => assert!(values.iter().all(|value| value.is_nan())),

@@ -64,7 +64,13 @@ vectorised! {
     }
 }
 
-pub fn backward_weight<X: Element, D: Element>(pool: &Arc<Pool>, x: &[X], dy: &[D], dw: &mut [f32], epsilon: f32) {
+pub fn backward_weight<X: Element, D: Element>(
+    pool: &Arc<Pool>,
+    x: &[X],
+    dy: &[D],
+    dw: &mut [f32],
+    epsilon: f32,
+) {
     let width = dw.len();
     sum_rows(pool, dw, x.len() / width, |range, partial| {
         let span = range.start * width..range.end * width;

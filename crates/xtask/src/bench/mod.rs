@@ -1,0 +1,80 @@
+//! Measurements of training steps: in turn with PyTorch (`train`), and over context and width (`growth`).
+
+mod growth;
+mod options;
+mod ours;
+mod plot;
+mod rival;
+mod train;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask bench train --against SCRIPT    rival, ours, rival, ours ...: each run in a process of its own
+    --sizes tiny,mid,small    which sizes
+    --families gpt,llama      which families
+    --precision bf16|f32      of activations and products (bf16); the rival: autocast or not, always compiled
+    --pairs N                 how many pairs (5)
+    --steps N                 steps of each run, the first three unmeasured (20; small: 8)
+    --python PATH             the Python that has torch (python3)
+    --isa avx2                hold both to AVX2
+    --json FILE               also write every figure of every pair
+
+cargo xtask bench growth                    contexts of 256 to 8192, then widths; a Markdown table
+    --precision, --isa        as above
+    --family gpt|llama        (gpt)
+    --steps N                 steps of each run (8)
+    --svg FILE                where the plot goes (docs/growth.svg)";
+
+/// Does what the words after `cargo xtask bench` say.
+pub fn run(arguments: &[String]) -> Result<()> {
+    match arguments.first().map(String::as_str) {
+        Some("train") => train::run(&arguments[1..]),
+        Some("growth") => growth::run(&arguments[1..]),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("expected train or growth, got {}\n\n{USAGE}", other.unwrap_or("nothing")),
+    }
+}
+
+/// The middle value; the mean of the two middle ones where their number is even. NaN for none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => sorted[half],
+        _ => sorted[half - 1].midpoint(sorted[half]),
+    }
+}
+
+/// The processor's name and the threads it offers.
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}, {threads} threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(&[7.0]), 7.0);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn an_unknown_measurement_shows_the_usage() {
+        let message = run(&["speed".into()]).unwrap_err().to_string();
+        assert!(message.contains("got speed") && message.contains("--against SCRIPT"), "{message}");
+    }
+}
