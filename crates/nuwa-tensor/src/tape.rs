@@ -54,6 +54,11 @@ impl Tape {
         Self::new(false)
     }
 
+    /// A tape for inference that uses the idle buffers of this one, and its precision: for validation during training.
+    pub fn for_inference(&self) -> Self {
+        Self { pool: Arc::clone(&self.pool), precision: self.precision, ..Self::inference() }
+    }
+
     fn new(recording: bool) -> Self {
         Self {
             pool: Arc::default(),

@@ -124,13 +124,14 @@ impl<'a> Run<'a> {
             job.seed,
             precision,
         );
+        let silent = trainer.silent_tape();
         Ok(Self {
             job,
             trainer,
             loader,
             validation,
             metrics,
-            silent: Tape::inference().with_precision(precision),
+            silent,
             fingerprint,
             step,
             seconds,
@@ -190,7 +191,14 @@ impl<'a> Run<'a> {
         let Some(shards) = &self.validation else { return Ok(None) };
         let end_of_text = self.trainer.end_of_text;
         let model = &*self.trainer.model;
-        let result = validate(model, &self.silent, shards, self.job.plan.context, end_of_text, max_tokens)?;
+        let result = validate(
+            model,
+            &self.silent,
+            shards,
+            [self.trainer.sequences, self.job.plan.context],
+            end_of_text,
+            max_tokens,
+        )?;
         let line = ValidationLine::new(self.step, self.tokens(), &result);
         self.report(hooks, TrainEvent::Validated(line.clone()))?;
         Ok(Some(line))

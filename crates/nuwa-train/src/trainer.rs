@@ -121,6 +121,11 @@ impl Trainer {
         }
     }
 
+    /// A tape for validation and samples that shares the memory of training.
+    pub fn silent_tape(&self) -> Tape {
+        self.tape.for_inference()
+    }
+
     /// The most memory that tensors used at one time, in bytes.
     pub fn peak_bytes(&self) -> usize {
         self.tape.peak_bytes()

@@ -5,9 +5,6 @@ use nuwa_tensor::{LossRows, Tape};
 use crate::trainer::sequences;
 use crate::{Error, Result};
 
-/// Tokens that go through the model at one time: few, so that a validation needs less memory than a training step.
-const BATCH_TOKENS: usize = 1024;
-
 /// How well a model predicts held-back text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validation {
@@ -19,7 +16,7 @@ pub struct Validation {
     pub tokens: u64,
 }
 
-/// Scores windows of `context` tokens: all of them one after the other where they hold at most `max_tokens`, else so many
+/// Scores windows of `context` tokens, `sequences` at a time (as in training, whose buffers then fit): all of them one after the other where they hold at most `max_tokens`, else so many
 /// of them spread evenly over the text.
 ///
 /// The bytes of the tokens looked at are taken in proportion to the whole. Each window starts without a past, which
@@ -31,7 +28,7 @@ pub fn validate(
     model: &dyn LanguageModel,
     tape: &Tape,
     shards: &Shards,
-    context: usize,
+    [sequences, context]: [usize; 2],
     end_of_text: Option<u32>,
     max_tokens: u64,
 ) -> Result<Validation> {
@@ -42,8 +39,7 @@ pub fn validate(
     let windows = windows(available, context as u64, max_tokens);
     let (mut done, mut total) = (0, 0.0);
     for alike in windows.chunk_by(|a, b| a.length == b.length) {
-        let at_once = (BATCH_TOKENS / alike[0].length).max(1);
-        for batch in alike.chunks(at_once) {
+        for batch in alike.chunks(sequences.max(1)) {
             total += score(model, tape, shards, batch, end_of_text)?;
             done += (batch.len() * batch[0].length) as u64;
         }

@@ -448,11 +448,11 @@ impl<T: Element> Backward<'_, T> {
             ends: [0; QUERY_BLOCK],
             scale: 1.0 / (dim as f32).sqrt(),
         };
-        for offset in 0..count {
+        for (offset, &range) in ranges[..count].iter().enumerate() {
             let place = (row + offset) * out + head * dim;
             terms.log_sums[offset] = self.saved.log_sums[(row + offset) * heads + head];
             terms.dots[offset] = dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
-            [terms.starts[offset], terms.ends[offset]] = ranges[offset];
+            [terms.starts[offset], terms.ends[offset]] = range;
         }
         terms
     }

@@ -70,7 +70,7 @@ impl<'a> Left<'a> {
     }
 
     /// The same rows from `unit` on.
-    pub fn from_unit(self, unit: usize) -> Self {
+    pub fn beginning_with(self, unit: usize) -> Self {
         Self { data: self.data.wrapping_add(unit * self.unit_step), ..self }
     }
 }

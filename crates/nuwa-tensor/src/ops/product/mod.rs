@@ -214,7 +214,7 @@ fn one_panel<B: Element, E: Epilogue>(
                 is_first: first == 0,
                 is_last: span.end == all,
             };
-            kernel::run(precision, left.from_unit(first), rows.clone(), &panel, sums, epilogue);
+            kernel::run(precision, left.beginning_with(first), rows.clone(), &panel, sums, epilogue);
         }
     });
 }
