@@ -39,7 +39,8 @@ pub fn level() -> Level {
     }
 }
 
-/// Uses `wanted` from now on, or the best the processor has where that is lower. For tests and measurements.
+/// Uses `wanted` from now on, or the best the processor has where that is lower. For tests and measurements: while an
+/// operation runs it must not change, for operands are packed for one level.
 pub fn force(wanted: Level) {
     CHOSEN.store(wanted.min(detect()) as u8, Ordering::Relaxed);
 }

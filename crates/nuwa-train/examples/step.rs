@@ -15,6 +15,11 @@ use nuwa_nn::{AdamW, OptimizerSettings};
 use nuwa_tensor::{LossRows, Precision, Random, Tape, measure, simd};
 use serde_json::json;
 
+/// Steps that are not measured: the first ones touch their memory for the first time.
+const WARM_UP: usize = 3;
+
+const OPTIONS: [&str; 7] = ["isa", "context", "batch", "width", "layers", "heads", "vocabulary"];
+
 /// The model and its batch.
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -40,26 +45,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = arguments()?;
     let model = nuwa_models::build(&config(&run)?, 0)?;
     let mut tape = Tape::training().with_precision(run.precision);
-    if run.json {
-        tape.enable_timing();
-    }
     let settings = OptimizerSettings { beta2: 0.999, weight_decay: 0.01, ..OptimizerSettings::default() };
     let mut optimizer = AdamW::new(model.parameters(), &settings);
     let batch = Batch::draw(run.sizes);
     let (mut times, mut loss, mut first, mut optimizing) = (Vec::new(), 0.0, Duration::ZERO, Duration::ZERO);
+    let warm_up = WARM_UP.min(run.steps - 1);
     for step in 0..run.steps {
+        if step == warm_up && run.json {
+            tape.enable_timing();
+        }
         let clock = Instant::now();
         loss = batch.pass(model.as_ref(), &tape)?;
         let update = Instant::now();
         optimizer.step(model.parameters(), 3e-4);
-        optimizing += update.elapsed();
+        if step >= warm_up {
+            optimizing += update.elapsed();
+        }
         tape.skip_time();
         times.push(clock.elapsed().as_secs_f64());
         if step == 0 {
             first = start.elapsed();
         }
     }
-    let mut times = times.split_off(3.min(times.len() - 1));
+    let mut times = times.split_off(warm_up);
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let speed = (run.sizes.batch * run.sizes.context) as f64 / median;
@@ -72,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
         return Ok(());
     }
-    let steps = run.steps as f64;
+    let steps = times.len() as f64;
     let operations = tape.timings().into_iter().map(|row| {
         json!({"name": row.name, "calls": row.calls as f64 / steps, "forward_ms": row.forward.as_secs_f64() * 1e3 / steps,
             "backward_ms": row.backward.as_secs_f64() * 1e3 / steps})
@@ -95,14 +103,17 @@ fn arguments() -> Result<Run, Box<dyn Error>> {
     while let Some(argument) = rest.next() {
         match argument.strip_prefix("--") {
             Some("json") => json = true,
+            Some(name) if !OPTIONS.contains(&name) => return Err(format!("unknown option --{name}").into()),
             Some(name) => {
                 drop(named.insert(name.to_string(), rest.next().ok_or("an option without a value")?))
             }
             None => plain.push(argument),
         }
     }
-    if named.get("isa").is_some_and(|isa| isa == "avx2") {
-        simd::force(simd::Level::Avx2);
+    match named.get("isa").map(String::as_str) {
+        None => {}
+        Some("avx2") => simd::force(simd::Level::Avx2),
+        Some(other) => return Err(format!("--isa {other}: expected avx2").into()),
     }
     let name = plain.first().ok_or("expected a size: tiny, mid or small")?.clone();
     let [vocabulary, context, width, layers, heads, batch] = match name.as_str() {
@@ -125,7 +136,10 @@ fn arguments() -> Result<Run, Box<dyn Error>> {
         Some("bf16") => Precision::Bf16,
         other => return Err(format!("expected a precision, f32 or bf16, got {other:?}").into()),
     };
-    let steps = plain.get(2).map_or(Ok(if name == "small" { 8 } else { 20 }), |text| text.parse())?;
+    let steps: usize = plain.get(2).map_or(Ok(if name == "small" { 8 } else { 20 }), |text| text.parse())?;
+    if steps == 0 {
+        return Err("expected at least one step".into());
+    }
     let family = plain.get(3).cloned().unwrap_or_else(|| "gpt".into());
     Ok(Run { name, family, precision, steps, sizes, json })
 }

@@ -58,3 +58,29 @@ pub fn sum_rows(
         }
     }
 }
+
+/// Calls `f(rows, those rows of out, partial)` for ranges of the rows of `out`, in parallel; what it adds to `partial` is
+/// added to `total` in order.
+pub fn rows_and_sums<T: Send>(
+    pool: &Arc<Pool>,
+    out: &mut [T],
+    width: usize,
+    total: &mut [f32],
+    f: impl Fn(std::ops::Range<usize>, &mut [T], &mut [f32]) + Sync,
+) {
+    let rows = out.len() / width;
+    if rows * width <= CHUNK_ELEMENTS {
+        return f(0..rows, out, total);
+    }
+    let step = rows.div_ceil(PARTIALS);
+    let mut partials = pool.take_zeroed(rows.div_ceil(step) * total.len());
+    let pieces = out.par_chunks_mut(step * width).zip(partials.par_chunks_mut(total.len()));
+    pieces.enumerate().for_each(|(index, (out, partial))| {
+        f(index * step..index * step + out.len() / width, out, partial);
+    });
+    for partial in partials.chunks_exact(total.len()) {
+        for (sum, value) in total.iter_mut().zip(partial) {
+            *sum += value;
+        }
+    }
+}

@@ -86,6 +86,7 @@ fn check(name: &str, case: &Case<'_>) {
 
 #[test]
 fn linear() {
+    let _held = crate::levels::hold();
     let parameters: &[(&str, &[usize])] = &[("weight", &[4, 3]), ("bias", &[4])];
     let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.linear(x, &p[0], Some(&p[1]));
     check("linear", &Case { rows: 5, input_width: 3, output_width: 4, parameters, operation: &operation });
@@ -93,6 +94,7 @@ fn linear() {
 
 #[test]
 fn embedding_of_repeated_ids_and_residual_add() {
+    let _held = crate::levels::hold();
     let parameters: &[(&str, &[usize])] = &[("table", &[3, 4])];
     let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
         let y = tape.embedding(&[2, 0, 2, 1, 2], &p[0])?;
@@ -103,6 +105,7 @@ fn embedding_of_repeated_ids_and_residual_add() {
 
 #[test]
 fn norms() {
+    let _held = crate::levels::hold();
     let parameters: &[(&str, &[usize])] = &[("weight", &[7]), ("bias", &[7])];
     let layer = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.layer_norm(x, &p[0], &p[1], 1e-5);
     check("layer_norm", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &layer });
@@ -114,6 +117,7 @@ fn norms() {
 
 #[test]
 fn activations() {
+    let _held = crate::levels::hold();
     for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu] {
         let plain = |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.activation(x, activation);
         check(
@@ -130,6 +134,7 @@ fn activations() {
 
 #[test]
 fn scale_and_multiply() {
+    let _held = crate::levels::hold();
     let parameters: &[(&str, &[usize])] = &[("other", &[4, 3])];
     let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
         let other = tape.embedding(&[0, 1, 2, 3], &p[0])?;
@@ -140,6 +145,7 @@ fn scale_and_multiply() {
 
 #[test]
 fn weighted_sum_of_a_product() {
+    let _held = crate::levels::hold();
     // Not the loss of the other cases: here the operation itself is the scalar root.
     let mut builder = ParametersBuilder::new(4);
     let table = builder.add("x".into(), [2, 3], true, |v, r| r.fill_normal(v, 1.0));
@@ -165,6 +171,7 @@ fn weighted_sum_of_a_product() {
 
 #[test]
 fn dropout_with_a_fixed_mask() {
+    let _held = crate::levels::hold();
     // The inference tape has no dropout, so the same mask is applied by hand through a training tape.
     let mut builder = ParametersBuilder::new(1);
     let table = builder.add("x".into(), [6, 5], true, |v, r| r.fill_normal(v, 1.0));
@@ -226,6 +233,7 @@ fn attention_case(
 
 #[test]
 fn attention() {
+    let _held = crate::levels::hold();
     let equal = HeadLayout { heads: 2, kv_heads: 2, head_dim: 4 };
     let grouped = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
     attention_case("causal", equal, 5, Clone::clone);

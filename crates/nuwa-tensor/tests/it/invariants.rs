@@ -46,6 +46,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
 
 #[test]
 fn cached_attention_equals_attention() {
+    let _held = crate::levels::hold();
     let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 8 };
     let length = 23;
     let tape = Tape::inference();
@@ -79,6 +80,7 @@ fn cached_attention_equals_attention() {
 
 #[test]
 fn long_sequences_cross_key_blocks() {
+    let _held = crate::levels::hold();
     // 600 positions are three blocks of keys: the running softmax must agree with a direct one.
     let heads = HeadLayout { heads: 1, kv_heads: 1, head_dim: 8 };
     let length = 600;
@@ -106,6 +108,7 @@ fn long_sequences_cross_key_blocks() {
 
 #[test]
 fn misfits_are_errors_that_name_the_shapes() {
+    let _held = crate::levels::hold();
     let (_all, weight) = one_parameter(&[4, 3]);
     let tape = Tape::training();
     let x = tape.constant([2, 5], &[0.0; 10]).unwrap();
@@ -122,6 +125,7 @@ fn misfits_are_errors_that_name_the_shapes() {
 
 #[test]
 fn an_operation_without_a_backward_refuses_to_be_tracked() {
+    let _held = crate::levels::hold();
     let (_all, weight) = one_parameter(&[4, 3]);
     let tape = Tape::training();
     let x = tape.embedding(&[0, 1], &weight).unwrap();
@@ -130,6 +134,7 @@ fn an_operation_without_a_backward_refuses_to_be_tracked() {
 
 #[test]
 fn a_tensor_of_an_earlier_pass_is_refused() {
+    let _held = crate::levels::hold();
     let (_all, weight) = one_parameter(&[4, 3]);
     let tape = Tape::training();
     let x = tape.embedding(&[0, 1], &weight).unwrap();
@@ -139,6 +144,7 @@ fn a_tensor_of_an_earlier_pass_is_refused() {
 
 #[test]
 fn a_frozen_parameter_gets_no_gradient_and_does_not_change() {
+    let _held = crate::levels::hold();
     let (all, weight) = one_parameter(&[4, 3]);
     weight.entry().set_trainable(false);
     let tape = Tape::training();
@@ -151,6 +157,7 @@ fn a_frozen_parameter_gets_no_gradient_and_does_not_change() {
 
 #[test]
 fn a_second_pass_uses_the_same_buffers() {
+    let _held = crate::levels::hold();
     let (_all, weight) = one_parameter(&[64, 64]);
     let tape = Tape::training();
     let step = || {

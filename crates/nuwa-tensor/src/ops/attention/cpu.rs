@@ -10,7 +10,9 @@ use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
     Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
 };
+use crate::pool::{Line, Plain};
 use crate::simd::{exp, maximum, sum, vectorised};
+use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
 const QUERY_BLOCK: usize = PANEL;
@@ -82,6 +84,33 @@ struct Packed {
     output_rows: PackedRight,
     left: PackedLeft,
     floats: Vec<f32>,
+    blocks: Blocks,
+}
+
+/// Blocks of scores and of what follows from them; what they hold is left over from earlier use.
+#[derive(Default)]
+struct Blocks {
+    scores: Vec<f32>,
+    d_scores: Vec<f32>,
+    weights: Vec<Line>,
+    gradients: Vec<Line>,
+}
+
+impl Blocks {
+    const LENGTH: usize = QUERY_BLOCK * KEY_BLOCK;
+
+    /// Scores and weights, then their gradients.
+    fn lend<T: Plain>(&mut self) -> [(&mut [f32], &mut [T]); 2] {
+        for floats in [&mut self.scores, &mut self.d_scores] {
+            floats.resize(Self::LENGTH, 0.0);
+        }
+        for lines in [&mut self.weights, &mut self.gradients] {
+            lines.resize(Line::count::<T>(Self::LENGTH).max(lines.len()), Line::ZERO);
+        }
+        let weights = &mut Line::view_mut(&mut self.weights)[..Self::LENGTH];
+        let gradients = &mut Line::view_mut(&mut self.gradients)[..Self::LENGTH];
+        [(&mut self.scores, weights), (&mut self.d_scores, gradients)]
+    }
 }
 
 thread_local! {
@@ -99,7 +128,7 @@ pub struct Layout<'a> {
     pub ranges: &'a [[u32; 2]],
 }
 
-pub fn forward<T: Element>(layout: Layout<'_>, qkv: &[T], y: &mut [T], log_sums: &mut [f32]) {
+pub fn forward<T: Stored>(layout: Layout<'_>, qkv: &[T], y: &mut [T], log_sums: &mut [f32]) {
     let Layout { heads, length, ranges, .. } = layout;
     if length == 0 || ranges.is_empty() {
         return;
@@ -126,7 +155,7 @@ pub fn forward<T: Element>(layout: Layout<'_>, qkv: &[T], y: &mut [T], log_sums:
     });
 }
 
-pub fn forward_cached<T: Element>(layout: Layout<'_>, qkv: &[T], keys: &[T], values: &[T], y: &mut [T]) {
+pub fn forward_cached<T: Stored>(layout: Layout<'_>, qkv: &[T], keys: &[T], values: &[T], y: &mut [T]) {
     let Layout { heads, ranges, .. } = layout;
     let memory = Memory { keys, values, stride: heads.key_width() };
     let (width, out) = (heads.width(), heads.query_width());
@@ -192,7 +221,7 @@ struct Forward<'a, T> {
     first_row: usize,
 }
 
-impl<T: Element> Forward<'_, T> {
+impl<T: Stored> Forward<'_, T> {
     /// All query heads that share one key-value head.
     fn run(&self, shared: usize, y: &Output<'_, T>, log_sums: Option<&Output<'_, f32>>) {
         let Layout { precision, heads, .. } = self.layout;
@@ -226,17 +255,16 @@ impl<T: Element> Forward<'_, T> {
         let scale = 1.0 / (dim as f32).sqrt();
         let queries = Matrix::strided(&self.queries[rows.start * width + head * dim..], count, dim, width);
         let mut running = [[f32::NEG_INFINITY, 0.0]; QUERY_BLOCK];
-        let mut scores = [0.0; QUERY_BLOCK * KEY_BLOCK];
-        let mut weights = [T::default(); QUERY_BLOCK * KEY_BLOCK];
+        let [(scores, weights), _] = packed.blocks.lend::<T>();
         packed.floats.clear();
         packed.floats.resize(count * dim, 0.0);
         for block in key_blocks(ranges) {
-            let store = Store { out: Output::new(&mut scores, KEY_BLOCK), factor: scale, bias: None };
+            let store = Store { out: Output::new(scores, KEY_BLOCK), factor: scale, bias: None };
             let place = block.start - first..block.end - first;
             let keys = packed.keys.part(0..dim, place.clone(), precision);
             multiply_serial(precision, packed.left.rows(queries, precision), &keys, &store);
-            softmax_block(&mut scores, &mut weights, &block, ranges, &mut running, &mut packed.floats, dim);
-            let weights = Matrix::strided(&weights, count, block.len(), KEY_BLOCK);
+            softmax_block(scores, weights, &block, ranges, &mut running, &mut packed.floats, dim);
+            let weights = Matrix::strided(&*weights, count, block.len(), KEY_BLOCK);
             let values = packed.values.part(place, 0..dim, precision);
             let add = Accumulate::new(&mut packed.floats, dim);
             multiply_serial(precision, packed.left.rows(weights, precision), &values, &add);
@@ -265,8 +293,8 @@ impl<T: Element> Forward<'_, T> {
 vectorised! {
     /// Turns scores into weights relative to the running maximum, and rescales what was summed before.
     fn softmax_block[T: Element](
-        scores: &mut [f32; QUERY_BLOCK * KEY_BLOCK],
-        weights: &mut [T; QUERY_BLOCK * KEY_BLOCK],
+        scores: &mut [f32],
+        weights: &mut [T],
         block: &Range<usize>,
         ranges: &[[u32; 2]],
         running: &mut [[f32; 2]; QUERY_BLOCK],
@@ -306,7 +334,7 @@ pub struct Saved<'a, T> {
 }
 
 /// The gradient of packed rows; every element of `dx` is written, or added to where `accumulate`.
-pub fn backward<T: Element>(
+pub fn backward<T: Stored>(
     layout: Layout<'_>,
     saved: &Saved<'_, T>,
     dy: &[T],
@@ -337,7 +365,7 @@ struct Backward<'a, T> {
     accumulate: bool,
 }
 
-impl<T: Element> Backward<'_, T> {
+impl<T: Stored> Backward<'_, T> {
     fn run(&self, packed: &mut Packed) {
         let Layout { precision, heads, length, .. } = self.layout;
         let (dim, width) = (heads.head_dim, heads.width());
@@ -408,27 +436,24 @@ impl<T: Element> Backward<'_, T> {
         packed.output_rows.pack(dy, precision);
         let terms = self.terms(head, row, count, ranges);
         let memory = self.memory();
-        let mut scores = [0.0; KEY_BLOCK * QUERY_BLOCK];
-        let mut d_scores = [0.0; KEY_BLOCK * QUERY_BLOCK];
-        let mut weights = [T::default(); KEY_BLOCK * QUERY_BLOCK];
-        let mut gradients = [T::default(); KEY_BLOCK * QUERY_BLOCK];
+        let [(scores, weights), (d_scores, gradients)] = packed.blocks.lend::<T>();
         for block in key_blocks(ranges) {
             let left = memory.key_rows(self.shared, dim, block.clone());
             let right = packed.queries.whole(precision);
-            let store = Store::plain(&mut scores, QUERY_BLOCK);
+            let store = Store::plain(scores, QUERY_BLOCK);
             multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
             let left = memory.value_rows(self.shared, dim, block.clone());
             let right = packed.outputs.whole(precision);
-            let store = Store::plain(&mut d_scores, QUERY_BLOCK);
+            let store = Store::plain(d_scores, QUERY_BLOCK);
             multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
-            score_gradients(&scores, &d_scores, &mut weights, &mut gradients, &block, &terms);
+            score_gradients(scores, d_scores, weights, gradients, &block, &terms);
 
             let span = block.start * dim..block.end * dim;
-            let left = Matrix::strided(&weights, block.len(), count, QUERY_BLOCK);
+            let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_values[span.clone()], dim);
             let right = packed.output_rows.whole(precision);
             multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
-            let left = Matrix::strided(&gradients, block.len(), count, QUERY_BLOCK);
+            let left = Matrix::strided(&*gradients, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_keys[span], dim);
             let right = packed.query_rows.whole(precision);
             multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
@@ -476,10 +501,10 @@ vectorised! {
 vectorised! {
     /// `P` and `dS * scale` from scores and `dP`, both `[keys][queries]`.
     fn score_gradients[T: Element](
-        scores: &[f32; KEY_BLOCK * QUERY_BLOCK],
-        d_scores: &[f32; KEY_BLOCK * QUERY_BLOCK],
-        weights: &mut [T; KEY_BLOCK * QUERY_BLOCK],
-        gradients: &mut [T; KEY_BLOCK * QUERY_BLOCK],
+        scores: &[f32],
+        d_scores: &[f32],
+        weights: &mut [T],
+        gradients: &mut [T],
         block: &Range<usize>,
         terms: &Terms,
     ) {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::element::Element;
-use crate::ops::parallel::{rows_mut, sum_rows};
+use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::pool::Pool;
 use crate::simd::{sum, vectorised};
 
@@ -30,18 +30,22 @@ fn moments<X: Element>(x: &[X], epsilon: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
-pub fn backward_input<X: Element, D: Element>(
+/// The gradient of `x`, and those of weight and bias side by side in `total`, in one pass over the rows.
+#[allow(clippy::too_many_arguments)]
+pub fn backward<X: Element, D: Element>(
+    pool: &Arc<Pool>,
     x: &[X],
     weight: &[f32],
     dy: &[D],
     dx: &mut [X],
+    total: &mut [f32],
     epsilon: f32,
     accumulate: bool,
 ) {
     let width = weight.len();
-    rows_mut(dx, width, |first, rows| {
-        let start = first * width;
-        backward_rows(&x[start..], weight, &dy[start..], rows, epsilon, accumulate);
+    rows_and_sums(pool, dx, width, total, |range, rows, partial| {
+        let span = range.start * width..range.end * width;
+        backward_rows(&x[span.clone()], weight, &dy[span], rows, partial, epsilon, accumulate);
     });
 }
 
@@ -51,25 +55,30 @@ vectorised! {
         weight: &[f32],
         dy: &[D],
         dx: &mut [X],
+        total: &mut [f32],
         epsilon: f32,
         accumulate: bool,
     ) {
         let width = weight.len();
+        let (dw, db) = total.split_at_mut(width);
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let (mean, scale) = moments(x, epsilon);
             let mean_g = sum(width, |i| dy[i].widen() * weight[i]) / width as f32;
             let dot = sum(width, |i| dy[i].widen() * weight[i] * (x[i].widen() - mean));
             let mean_gn = dot * scale / width as f32;
-            for (((dx, x), dy), w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
-                let normalised = (x.widen() - mean) * scale;
+            let sums = dw.iter_mut().zip(&mut *db);
+            for ((((dx, x), dy), w), (dw, db)) in dx.iter_mut().zip(x).zip(dy).zip(weight).zip(sums) {
+                let (g, normalised) = (dy.widen(), (x.widen() - mean) * scale);
                 let before = if accumulate { dx.widen() } else { 0.0 };
-                *dx = X::narrow(before + scale * (dy.widen() * w - mean_g - normalised * mean_gn));
+                *dx = X::narrow(before + scale * (g * w - mean_g - normalised * mean_gn));
+                *dw += g * normalised;
+                *db += g;
             }
         }
     }
 }
 
-/// The gradients of weight and bias, side by side in `total`.
+/// The gradients of weight and bias alone, for an input that needs none.
 pub fn backward_weights<X: Element, D: Element>(
     pool: &Arc<Pool>,
     x: &[X],

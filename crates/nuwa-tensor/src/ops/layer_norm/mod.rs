@@ -6,6 +6,8 @@
 
 mod cpu;
 
+use std::sync::Arc;
+
 use crate::gradients::with_slot;
 use crate::ops::rms_norm::check_width;
 use crate::tensor::{Stored, Values, with_kind, with_values};
@@ -33,18 +35,20 @@ impl Tape {
         let (x_saved, weight_saved, bias_saved) = (x.clone(), weight.clone(), bias.clone());
         self.record("layer_norm", &[x], &[weight, bias], x.shape().clone(), y, move |dy, gradients| {
             let width = weight_saved.width();
+            let pool = Arc::clone(gradients.pool());
+            let mut sums = pool.take_zeroed::<f32>(2 * width);
             with_values!(dy, dy => {
-                let mut sums = gradients.pool().take_zeroed::<f32>(2 * width);
-                with_values!(x_saved.values(), x => {
-                    cpu::backward_weights(gradients.pool(), x, dy, &mut sums, epsilon);
-                });
-                weight_saved.accumulate(|dw| add(dw, &sums[..width]));
-                bias_saved.accumulate(|db| add(db, &sums[width..]));
-                with_slot!(gradients, &x_saved, |dx, accumulate| {
-                    let x = Stored::of(x_saved.values());
-                    cpu::backward_input(x, &weight_saved.values(), dy, dx, epsilon, accumulate);
-                });
+                if x_saved.is_tracked() {
+                    with_slot!(gradients, &x_saved, |dx, accumulate| {
+                        let (x, weight) = (Stored::of(x_saved.values()), &weight_saved.values());
+                        cpu::backward(&pool, x, weight, dy, dx, &mut sums, epsilon, accumulate);
+                    });
+                } else {
+                    with_values!(x_saved.values(), x => cpu::backward_weights(&pool, x, dy, &mut sums, epsilon));
+                }
             });
+            weight_saved.accumulate(|dw| add(dw, &sums[..width]));
+            bias_saved.accumulate(|db| add(db, &sums[width..]));
             Ok(())
         })
     }

@@ -54,25 +54,61 @@ impl Update {
     }
 }
 
-pub fn update(update: &Update, values: &mut [f32], gradients: &[f32], first: &mut [f32], second: &mut [f32]) {
-    values
-        .par_chunks_mut(CHUNK)
-        .zip(gradients.par_chunks(CHUNK))
-        .zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK)))
-        .for_each(|((values, gradients), (first, second))| {
-            update_chunk(update, values, gradients, first, second)
-        });
+/// A stretch of one parameter in the flat blocks.
+pub struct Stretch<'a> {
+    /// None for a parameter that is frozen: its gradient is cleared, nothing else.
+    pub update: Option<Update>,
+    pub values: &'a mut [f32],
+    pub gradients: &'a mut [f32],
+    pub first: &'a mut [f32],
+    pub second: &'a mut [f32],
+}
+
+impl<'a> Stretch<'a> {
+    /// Takes `length` elements off the front, and leaves the rest.
+    pub fn take(&mut self, length: usize, update: Option<Update>) -> Stretch<'a> {
+        let front = |block: &mut &'a mut [f32]| {
+            let (front, rest) = std::mem::take(block).split_at_mut(length);
+            *block = rest;
+            front
+        };
+        Stretch {
+            update,
+            values: front(&mut self.values),
+            gradients: front(&mut self.gradients),
+            first: front(&mut self.first),
+            second: front(&mut self.second),
+        }
+    }
+
+    /// Cuts it into pieces that a thread takes at a time.
+    pub fn pieces(mut self) -> impl Iterator<Item = Stretch<'a>> {
+        let update = self.update;
+        std::iter::from_fn(move || {
+            let length = CHUNK.min(self.values.len());
+            (length > 0).then(|| self.take(length, update))
+        })
+    }
+}
+
+/// Changes all weights by their gradients and clears these, in one pass.
+pub fn update(mut pieces: Vec<Stretch<'_>>) {
+    pieces.par_iter_mut().for_each(|piece| match &piece.update {
+        Some(update) => update_piece(update, piece.values, piece.gradients, piece.first, piece.second),
+        None => piece.gradients.fill(0.0),
+    });
 }
 
 vectorised! {
-    fn update_chunk(update: &Update, values: &mut [f32], gradients: &[f32], first: &mut [f32], second: &mut [f32]) {
+    fn update_piece(update: &Update, values: &mut [f32], gradients: &mut [f32], first: &mut [f32], second: &mut [f32]) {
         let Update { betas: [b1, b2], epsilon, keep, rate, root_scale, clip } = *update;
         let means = first.iter_mut().zip(second.iter_mut());
         for ((value, gradient), (m, v)) in values.iter_mut().zip(gradients).zip(means) {
-            let g = gradient * clip;
+            let g = *gradient * clip;
             *m = b1 * *m + (1.0 - b1) * g;
             *v = b2 * *v + (1.0 - b2) * g * g;
             *value = *value * keep - rate * *m / (v.sqrt() * root_scale + epsilon);
+            *gradient = 0.0;
         }
     }
 }

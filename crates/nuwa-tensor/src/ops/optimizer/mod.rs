@@ -57,22 +57,25 @@ impl AdamWState {
         let clipped =
             if settings.clip > 0.0 && norm > settings.clip { settings.clip / (norm + 1e-6) } else { 1.0 };
         let mut values = parameters.values_mut();
+        let mut rest = cpu::Stretch {
+            update: None,
+            values: &mut values,
+            gradients: &mut gradients,
+            first: &mut self.first,
+            second: &mut self.second,
+        };
+        let (mut pieces, mut done) = (Vec::new(), 0);
         for parameter in parameters.iter() {
             let entry = parameter.entry();
             let range = entry.range();
-            if entry.is_trainable() {
-                let decay = if entry.decays() { settings.weight_decay } else { 0.0 };
-                let update = cpu::Update::new(settings, self.steps, learning_rate, decay, clipped);
-                cpu::update(
-                    &update,
-                    &mut values[range.clone()],
-                    &gradients[range.clone()],
-                    &mut self.first[range.clone()],
-                    &mut self.second[range.clone()],
-                );
-            }
-            gradients[range].fill(0.0);
+            let decay = if entry.decays() { settings.weight_decay } else { 0.0 };
+            let update = cpu::Update::new(settings, self.steps, learning_rate, decay, clipped);
+            // What lies between two parameters is padding, and always 0.
+            rest.take(range.start - done, None);
+            pieces.extend(rest.take(range.len(), entry.is_trainable().then_some(update)).pieces());
+            done = range.end;
         }
+        cpu::update(pieces);
         norm
     }
 }
