@@ -1,6 +1,7 @@
 //! Measurements of training steps: in turn with PyTorch (`train`), and over context and width (`growth`).
 
 mod growth;
+mod load;
 mod options;
 mod ours;
 mod plot;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::load::{DISTURBED, Meter};
 use super::options::Options;
 use super::ours::{Ours, Report};
 use super::rival::{Line, Rival};
@@ -38,6 +39,8 @@ struct Pair {
     rival: Line,
     ours: Report,
     ratio: f64,
+    /// The share of the processors that other programs took meanwhile, where it can be known.
+    others: Option<f64>,
 }
 
 /// `cargo xtask bench train`.
@@ -51,7 +54,6 @@ pub fn run(arguments: &[String]) -> Result<()> {
         isa: isa.clone(),
     };
     let torch = rival.version()?;
-    warn_of_load();
     let ours = Ours::build(isa.clone())?;
     let machine = machine();
     let held = isa.as_ref().map_or(String::new(), |isa| format!(", both held to {isa}"));
@@ -92,13 +94,15 @@ impl Case<'_> {
     }
 
     fn pair(&self, rival: &Rival, ours: &Ours) -> Result<Pair> {
+        let meter = Meter::start();
         let rival = rival.run(self.size, self.precision, self.steps, self.family)?;
         let ours = ours.run(&self.arguments())?;
+        let others = meter.and_then(Meter::others);
         let millions = ours.number("parameters")? / 1e6;
         let same = (millions - rival.millions).abs() < 0.06;
         ensure!(same, "not the same model: {:.1}M parameters there, {millions:.1}M here", rival.millions);
         let ratio = ours.number("tokens_per_second")? / rival.tokens_per_second;
-        Ok(Pair { rival, ours, ratio })
+        Ok(Pair { rival, ours, ratio, others })
     }
 }
 
@@ -108,24 +112,43 @@ fn compare(rival: &Rival, ours: &Ours, plan: &Plan, case: &Case<'_>) -> Result<V
     let mut pairs = Vec::new();
     for number in 1..=plan.pairs {
         let pair = case.pair(rival, ours)?;
-        let speed = pair.ours.number("tokens_per_second")?;
-        println!("  {number:<8} {:>12.0} {speed:>12.0} {:>7.2}", pair.rival.tokens_per_second, pair.ratio);
+        pair.print(number)?;
         pairs.push(pair);
     }
     let medians = Medians::of(&pairs)?;
     medians.print();
+    let disturbed = pairs.iter().filter(|pair| pair.is_disturbed()).count();
+    if disturbed > 0 {
+        println!(
+            "  DISTURBED: other programs ran beside {disturbed} of {} pairs; measure again",
+            pairs.len()
+        );
+    }
     print_operations(middle(&pairs))?;
     Ok(json!({
         "family": case.family, "size": case.size, "precision": case.precision, "steps": case.steps,
-        "median_ratio": medians.ratio, "memory_ratio": medians.memory[1] / medians.memory[0],
+        "median_ratio": medians.ratio, "disturbed_pairs": disturbed, "memory_ratio": medians.memory[1] / medians.memory[0],
         "share_of_product_limit": medians.products / medians.limit,
         "pairs": pairs.iter().map(Pair::json).collect::<Vec<_>>(),
     }))
 }
 
 impl Pair {
+    fn is_disturbed(&self) -> bool {
+        self.others.is_some_and(|share| share > DISTURBED)
+    }
+
+    fn print(&self, number: usize) -> Result<()> {
+        let (rival, ours) = (self.rival.tokens_per_second, self.ours.number("tokens_per_second")?);
+        let share = 100.0 * self.others.unwrap_or(0.0);
+        let note =
+            self.is_disturbed().then(|| format!("   other programs took {share:.0} % of the processors"));
+        println!("  {number:<8} {rival:>12.0} {ours:>12.0} {:>7.2}{}", self.ratio, note.unwrap_or_default());
+        Ok(())
+    }
+
     fn json(&self) -> Value {
-        json!({"ratio": self.ratio, "rival": self.rival.json(), "ours": self.ours.0})
+        json!({"ratio": self.ratio, "others_share": self.others, "rival": self.rival.json(), "ours": self.ours.0})
     }
 }
 
@@ -192,15 +215,6 @@ fn print_operations(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Other work on the machine spoils a measurement.
-fn warn_of_load() {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Option<f64> = load.split(' ').next().and_then(|word| word.parse().ok());
-    if let Some(load) = load.filter(|&load| load > 0.5) {
-        eprintln!("note: load average {load}: something else ran in the last minute, figures may suffer");
-    }
-}
-
 fn write(file: &Path, value: &Value) -> Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
@@ -220,7 +234,7 @@ mod tests {
         };
         let ours = json!({"tokens_per_second": 5000.0 * ratio, "peak_memory_gb": 0.2, "product_gflops": 380.0,
             "product_limit_gflops": 440.0, "first_step_seconds": 0.5, "optimizer_ms": 5.0, "operations": []});
-        Pair { rival, ours: Report(ours), ratio }
+        Pair { rival, ours: Report(ours), ratio, others: None }
     }
 
     #[test]
