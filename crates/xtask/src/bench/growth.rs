@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+use super::load::{DISTURBED, Meter};
 use super::machine;
 use super::options::Options;
 use super::ours::{Ours, root};
@@ -86,10 +87,15 @@ impl Runner {
         for (name, value) in [("batch", 1), ("context", context)].iter().chain(shape) {
             arguments.extend([format!("--{name}"), value.to_string()]);
         }
+        let meter = Meter::start();
         let report = self.ours.run(&arguments)?;
+        let others = meter.and_then(Meter::others).filter(|&share| share > DISTURBED);
         let tokens_per_second = report.number("tokens_per_second")?;
         let peak_memory_gb = report.number("peak_memory_gb")?;
         println!("| {model} | {width} | {context} | {tokens_per_second:.0} | {peak_memory_gb:.2} |");
+        if let Some(share) = others {
+            eprintln!("note: other programs took {:.0} % of the processors in the row above", 100.0 * share);
+        }
         Ok(Row { model, context, width, tokens_per_second, peak_memory_gb })
     }
 }

@@ -18,7 +18,7 @@ cargo xtask bench train --against SCRIPT    rival, ours, rival, ours ...: each r
     --pairs N                 how many pairs (5)
     --steps N                 steps of each run, the first three unmeasured (20; small: 8)
     --python PATH             the Python that has torch (python3)
-    --isa avx2                hold both to AVX2
+    --isa avx2                hold ours to AVX2; the rival gets ATEN_CPU_CAPABILITY=avx2
     --json FILE               also write every figure of every pair
 
 cargo xtask bench growth                    contexts of 256 to 8192, then widths; a Markdown table

@@ -56,7 +56,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let torch = rival.version()?;
     let ours = Ours::build(isa.clone())?;
     let machine = machine();
-    let held = isa.as_ref().map_or(String::new(), |isa| format!(", both held to {isa}"));
+    let held =
+        isa.as_ref().map_or(String::new(), |isa| format!(", ATEN_CPU_CAPABILITY={isa}; ours held to {isa}"));
     println!("{machine}; rival: torch {torch}, compiled{held}");
     let mut results = Vec::new();
     for family in &plan.families {
