@@ -20,6 +20,9 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
             *out = Self::narrow(*value);
         }
     }
+
+    /// [`Bf16::narrow_row`] of the values.
+    fn round_row(values: &[Self], out: &mut [Bf16]);
 }
 
 /// Names the kind of number of a tensor.
@@ -43,6 +46,11 @@ impl Element for f32 {
     fn narrow(value: f32) -> Self {
         value
     }
+
+    #[inline(always)]
+    fn round_row(values: &[Self], out: &mut [Bf16]) {
+        Bf16::narrow_row(values, out);
+    }
 }
 
 /// The upper half of an `f32`: its range with 8 bits of precision.
@@ -51,6 +59,12 @@ impl Element for f32 {
 pub struct Bf16(pub(crate) u16);
 
 impl Bf16 {
+    /// The 16 bits in the lower half of a word.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u32 {
+        u32::from(self.0)
+    }
+
     /// From the 16 bits.
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -80,6 +94,11 @@ impl Element for Bf16 {
         for (out, value) in out.iter_mut().zip(values) {
             *out = Self::narrow(*value);
         }
+    }
+
+    #[inline(always)]
+    fn round_row(values: &[Self], out: &mut [Bf16]) {
+        out[..values.len()].copy_from_slice(values);
     }
 }
 
@@ -115,8 +134,13 @@ pub(crate) fn rounded(value: f32) -> u32 {
 vectorised! {
     /// Each value in another kind, or the same.
     pub(crate) fn convert[S: Element, T: Element](values: &[S], out: &mut [T]) {
-        for (out, value) in out.iter_mut().zip(values) {
-            *out = T::narrow(value.widen());
+        const BLOCK: usize = 64;
+        for (out, values) in out.chunks_mut(BLOCK).zip(values.chunks(BLOCK)) {
+            let mut wide = [0.0; BLOCK];
+            for (wide, value) in wide.iter_mut().zip(values) {
+                *wide = value.widen();
+            }
+            T::narrow_row(&wide[..values.len()], out);
         }
     }
 }

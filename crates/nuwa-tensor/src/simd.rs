@@ -67,28 +67,98 @@ pub fn detect() -> Level {
     Level::Baseline
 }
 
-/// Compiles a function once per [`Level`] and calls the copy for the level in use.
+/// Asks for the cache lines of `values`, to be read soon.
+#[inline(always)]
+pub(crate) fn prefetch_read<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of_val(values)).step_by(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().wrapping_add(line)) };
+    }
+}
+
+/// Asks for the cache lines of `count` elements, to be written soon.
+#[inline(always)]
+pub(crate) fn prefetch_write<T>(values: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..count * size_of::<T>()).step_by(LINE) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: a prefetch touches no memory as the program sees it, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(values.cast::<i8>().wrapping_add(line)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, count);
+}
+
+/// Bytes of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 64;
+
+/// `a b + c` as a level has it.
+pub(crate) trait MultiplyAdd: Copy + Send + Sync {
+    fn multiply_add(self, a: f32, b: f32, c: f32) -> f32;
+}
+
+/// One instruction, rounded once.
+#[derive(Clone, Copy)]
+pub(crate) struct Fused;
+
+impl MultiplyAdd for Fused {
+    #[inline(always)]
+    fn multiply_add(self, a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+}
+
+/// A product and a sum, for targets where the fused one would be a function call.
+#[cfg(not(target_arch = "aarch64"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Separate;
+
+#[cfg(not(target_arch = "aarch64"))]
+impl MultiplyAdd for Separate {
+    #[inline(always)]
+    fn multiply_add(self, a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
+    }
+}
+
+/// What the target guarantees.
+#[cfg(target_arch = "aarch64")]
+pub(crate) const BASELINE: Fused = Fused;
+/// What the target guarantees.
+#[cfg(not(target_arch = "aarch64"))]
+pub(crate) const BASELINE: Separate = Separate;
+
+/// Compiles a function once per [`Level`] and calls the copy for the level in use. `fn name with m (..)` binds `m` to the
+/// [`MultiplyAdd`] of the level.
 macro_rules! vectorised {
-    ($(#[$meta:meta])* $visibility:vis fn $name:ident $([$($generics:tt)*])? ($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident $([$($generics:tt)*])? ($($arguments:tt)*) $(-> $output:ty)? $body:block) => {
+        $crate::simd::vectorised! {
+            $(#[$meta])* $visibility fn $name with _unused $([$($generics)*])? ($($arguments)*) $(-> $output)? $body
+        }
+    };
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident with $fma:ident $([$($generics:tt)*])? ($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
         $visibility fn $name $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]
-            fn portable $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? $body
+            fn portable<M: $crate::simd::MultiplyAdd, $($($generics)*)?> ($fma: M, $($argument: $type),*) $(-> $output)? $body
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             #[allow(clippy::too_many_arguments)]
             fn avx2 $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
-                portable($($argument),*)
+                portable($crate::simd::Fused, $($argument),*)
             }
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
             #[allow(clippy::too_many_arguments)]
             fn avx512 $(<$($generics)*>)? ($($argument: $type),*) $(-> $output)? {
-                portable($($argument),*)
+                portable($crate::simd::Fused, $($argument),*)
             }
 
             #[cfg(target_arch = "x86_64")]
@@ -99,7 +169,7 @@ macro_rules! vectorised {
                 $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
                 $crate::simd::Level::Baseline => {}
             }
-            portable($($argument),*)
+            portable($crate::simd::BASELINE, $($argument),*)
         }
     };
 }
@@ -108,47 +178,41 @@ pub(crate) use vectorised;
 /// `e^x` to about 2 units in the last place, without branches so that loops over it become vector code.
 ///
 /// Splits `x = n ln 2 + r` with `|r| <= ln 2 / 2`, takes a degree-6 polynomial of `r` (Cephes `expf`), and scales
-/// by `2^n` through the exponent bits. Below -87.3 it gives 0, above 88.3 infinity, and NaN for NaN.
+/// by `2^n` through the exponent bits. Those of n = -127 and n = 128 are 0 and infinity, so what is clamped to them needs
+/// no case of its own: below -87.7 it gives 0, above 88.4 infinity, and NaN for NaN.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(m: impl MultiplyAdd, x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
-    let clamped = x.clamp(-87.3, 88.3);
-    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let clamped = x.clamp(-88.0, 89.0);
+    let shifted = m.multiply_add(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = clamped - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let polynomial = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
-        + 1.666_666_5e-1)
-        * r
-        + 0.5;
-    let fraction = polynomial * r * r + r + 1.0;
+    let r = m.multiply_add(n, 2.121_944_4e-4, m.multiply_add(n, -0.693_359_4, clamped));
+    let mut polynomial = 1.987_569_1e-4;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        polynomial = m.multiply_add(polynomial, r, coefficient);
+    }
+    let fraction = m.multiply_add(polynomial * r, r, r) + 1.0;
     // The low bits of `shifted` hold n itself, so that no conversion to an integer is needed.
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    let value = fraction * power;
-    let value = if x < -87.3 { 0.0 } else { value };
-    if x > 88.3 { f32::INFINITY } else { value }
-}
-
-/// The hyperbolic tangent through [`exp`]: exact to about 1e-7 in absolute terms.
-#[inline(always)]
-pub(crate) fn tanh(x: f32) -> f32 {
-    let e = exp(2.0 * x.clamp(-20.0, 20.0));
-    (e - 1.0) / (e + 1.0)
+    fraction * power
 }
 
 /// The error function, absolute error below 2e-7 (Abramowitz and Stegun 7.1.26).
 #[inline(always)]
-pub(crate) fn erf(x: f32) -> f32 {
+pub(crate) fn erf(m: impl MultiplyAdd, x: f32) -> f32 {
     let magnitude = x.abs();
-    let t = 1.0 / (1.0 + 0.327_591_1 * magnitude);
-    let polynomial =
-        ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_8) * t - 0.284_496_74) * t + 0.254_829_6) * t;
-    (1.0 - polynomial * exp(-magnitude * magnitude)).copysign(x)
+    let t = 1.0 / m.multiply_add(0.327_591_1, magnitude, 1.0);
+    let mut polynomial = 1.061_405_4;
+    for coefficient in [-1.453_152, 1.421_413_8, -0.284_496_74, 0.254_829_6] {
+        polynomial = m.multiply_add(polynomial, t, coefficient);
+    }
+    (1.0 - polynomial * t * exp(m, -magnitude * magnitude)).copysign(x)
 }
 
 /// `1 / (1 + e^-x)`.
 #[inline(always)]
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+pub(crate) fn sigmoid(m: impl MultiplyAdd, x: f32) -> f32 {
+    1.0 / (1.0 + exp(m, -x))
 }
 
 /// The sum of `f(i)` over `0..length` in [`LANES`] partial sums, added in a fixed order.
@@ -165,6 +229,26 @@ pub(crate) fn sum(length: usize, f: impl Fn(usize) -> f32) -> f32 {
         lanes[index - whole] += f(index);
     }
     lanes.iter().sum()
+}
+
+/// As [`sum`] for two sums of one pass.
+#[inline(always)]
+pub(crate) fn sums(length: usize, f: impl Fn(usize) -> [f32; 2]) -> [f32; 2] {
+    let mut lanes = [[0.0_f32; LANES]; 2];
+    let whole = length - length % LANES;
+    for start in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            let [first, second] = f(start + lane);
+            lanes[0][lane] += first;
+            lanes[1][lane] += second;
+        }
+    }
+    for index in whole..length {
+        let [first, second] = f(index);
+        lanes[0][index - whole] += first;
+        lanes[1][index - whole] += second;
+    }
+    lanes.map(|lanes| lanes.iter().sum())
 }
 
 /// The largest value, or minus infinity of none; NaN is passed over.
@@ -204,22 +288,28 @@ pub(crate) fn force_in_tests(wanted: Level) -> impl Drop {
 mod tests {
     use super::*;
 
-    #[test]
-    fn exp_is_close_over_its_whole_range() {
-        for step in -8700..8800 {
+    fn exp_is_close(m: impl MultiplyAdd) {
+        for step in -8733..8837 {
             let x = step as f32 / 100.0;
             let expected = f64::from(x).exp();
-            let error = (f64::from(exp(x)) - expected).abs() / expected;
+            let error = (f64::from(exp(m, x)) - expected).abs() / expected;
             assert!(error < 3e-7, "exp({x}): relative error {error}");
         }
-        assert_eq!(exp(-1000.0), 0.0);
-        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
-        assert_eq!(exp(1000.0), f32::INFINITY);
-        assert!(exp(f32::NAN).is_nan());
+        assert_eq!(exp(m, -1000.0), 0.0);
+        assert_eq!(exp(m, f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(m, f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp(m, 1000.0), f32::INFINITY);
+        assert!(exp(m, f32::NAN).is_nan());
     }
 
     #[test]
-    fn tanh_and_erf_are_close() {
+    fn exp_is_close_over_its_whole_range() {
+        exp_is_close(Fused);
+        exp_is_close(BASELINE);
+    }
+
+    #[test]
+    fn erf_and_sigmoid_are_close() {
         // erf from 2 / sqrt(pi) times the integral of e^-t^2, by Simpson's rule in f64.
         let erf_exact = |x: f64| {
             let steps = 2000;
@@ -230,8 +320,9 @@ mod tests {
         };
         for step in -500..500 {
             let x = step as f32 / 100.0;
-            assert!((f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 3e-7, "tanh({x})");
-            assert!((f64::from(erf(x)) - erf_exact(f64::from(x))).abs() < 4e-7, "erf({x})");
+            let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
+            assert!((f64::from(sigmoid(BASELINE, x)) - exact).abs() < 2e-7, "sigmoid({x})");
+            assert!((f64::from(erf(BASELINE, x)) - erf_exact(f64::from(x))).abs() < 4e-7, "erf({x})");
         }
     }
 }

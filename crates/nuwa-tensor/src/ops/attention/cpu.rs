@@ -176,7 +176,7 @@ pub fn forward_cached<T: Stored>(layout: Layout<'_>, qkv: &[T], keys: &[T], valu
 
 vectorised! {
     /// The definition for one query of one head.
-    fn one_query[T: Element](
+    fn one_query with m [T: Element](
         query: &[T],
         memory: Memory<'_, T>,
         head: usize,
@@ -193,7 +193,7 @@ vectorised! {
         }
         let largest = maximum(scratch);
         for score in scratch.iter_mut() {
-            *score = exp(*score - largest);
+            *score = exp(m, *score - largest);
         }
         let total = sum(scratch.len(), |i| scratch[i]);
         let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
@@ -292,7 +292,7 @@ impl<T: Stored> Forward<'_, T> {
 
 vectorised! {
     /// Turns scores into weights relative to the running maximum, and rescales what was summed before.
-    fn softmax_block[T: Element](
+    fn softmax_block with m [T: Element](
         scores: &mut [f32],
         weights: &mut [T],
         block: &Range<usize>,
@@ -312,11 +312,11 @@ vectorised! {
             let (scores, weights) = (&mut scores[start..end], &mut weights[start..end]);
             let [old, total] = *running;
             let largest = maximum(scores).max(old);
-            for (score, weight) in scores.iter_mut().zip(weights) {
-                *score = exp(*score - largest);
-                *weight = T::narrow(*score);
+            for score in scores.iter_mut() {
+                *score = exp(m, *score - largest);
             }
-            let correction = exp(old - largest);
+            T::narrow_row(scores, weights);
+            let correction = exp(m, old - largest);
             *running = [largest, total * correction + sum(scores.len(), |i| scores[i])];
             if total > 0.0 && correction != 1.0 {
                 sums.iter_mut().for_each(|value| *value *= correction);
@@ -500,7 +500,7 @@ vectorised! {
 
 vectorised! {
     /// `P` and `dS * scale` from scores and `dP`, both `[keys][queries]`.
-    fn score_gradients[T: Element](
+    fn score_gradients with m [T: Element](
         scores: &[f32],
         d_scores: &[f32],
         weights: &mut [T],
@@ -511,15 +511,25 @@ vectorised! {
         let scores = scores.as_chunks::<QUERY_BLOCK>().0.iter().zip(d_scores.as_chunks::<QUERY_BLOCK>().0);
         let out = weights.as_chunks_mut::<QUERY_BLOCK>().0.iter_mut();
         let out = out.zip(gradients.as_chunks_mut::<QUERY_BLOCK>().0);
+        // Keys that every query sees; a query that is not there sees none.
+        let everyone = terms.starts.iter().max().copied().unwrap_or(0)..terms.ends.iter().min().copied().unwrap_or(0);
         for ((key, (score, d_score)), (weight, gradient)) in block.clone().zip(scores).zip(out) {
             let key = key as u32;
+            let (mut p, mut slope) = ([0.0; QUERY_BLOCK], [0.0; QUERY_BLOCK]);
             for i in 0..QUERY_BLOCK {
-                let visible = (terms.starts[i] <= key) & (key < terms.ends[i]);
-                let p = exp(score[i] * terms.scale - terms.log_sums[i]);
-                let p = if visible { p } else { 0.0 };
-                weight[i] = T::narrow(p);
-                gradient[i] = T::narrow(p * (d_score[i] - terms.dots[i]) * terms.scale);
+                p[i] = exp(m, m.multiply_add(score[i], terms.scale, -terms.log_sums[i]));
             }
+            if !(everyone.contains(&key)) {
+                for i in 0..QUERY_BLOCK {
+                    let visible = (terms.starts[i] <= key) & (key < terms.ends[i]);
+                    p[i] = if visible { p[i] } else { 0.0 };
+                }
+            }
+            for i in 0..QUERY_BLOCK {
+                slope[i] = p[i] * (d_score[i] - terms.dots[i]) * terms.scale;
+            }
+            T::narrow_row(&p, weight);
+            T::narrow_row(&slope, gradient);
         }
     }
 }

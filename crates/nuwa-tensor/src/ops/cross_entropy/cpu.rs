@@ -7,7 +7,10 @@ use crate::element::{Bf16, Element};
 use crate::ops::linear::Context;
 use crate::ops::product::{Accumulate, Matrix, Store, product, product_over_rows};
 use crate::pool::{Buffer, Pool};
-use crate::simd::{LANES, exp, maximum, sum, vectorised};
+use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
+
+/// Elements that are narrowed at a time.
+const BLOCK: usize = 4 * LANES;
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
 pub struct Scores {
@@ -102,18 +105,18 @@ impl Scores {
 }
 
 vectorised! {
-    fn loss_of_row(row: &[f32], target: usize) -> f32 {
+    fn loss_of_row with m (row: &[f32], target: usize) -> f32 {
         let largest = maximum(row);
-        let total = sum(row.len(), |i| exp(row[i] - largest));
+        let total = sum(row.len(), |i| exp(m, row[i] - largest));
         largest + total.ln() - row[target]
     }
 }
 
 vectorised! {
-    fn gradient_of_row(row: &mut [f32], target: usize, weight: f32) -> f32 {
+    fn gradient_of_row with m (row: &mut [f32], target: usize, weight: f32) -> f32 {
         let largest = maximum(row);
         let right = row[target];
-        let total = exponentials(row, largest);
+        let total = exponentials(m, row, largest);
         let scale = weight / total;
         for value in row.iter_mut() {
             *value *= scale;
@@ -125,17 +128,17 @@ vectorised! {
 
 /// Replaces each value by `e^(value - largest)` and gives their sum.
 #[inline(always)]
-fn exponentials(row: &mut [f32], largest: f32) -> f32 {
+fn exponentials(m: impl MultiplyAdd, row: &mut [f32], largest: f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     for block in blocks {
         for (lane, value) in lanes.iter_mut().zip(block) {
-            *value = exp(*value - largest);
+            *value = exp(m, *value - largest);
             *lane += *value;
         }
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
-        *value = exp(*value - largest);
+        *value = exp(m, *value - largest);
         *lane += *value;
     }
     lanes.iter().sum()
@@ -144,21 +147,24 @@ fn exponentials(row: &mut [f32], largest: f32) -> f32 {
 vectorised! {
     /// As [`gradient_of_row`], with the gradient as bf16 in the first half of the row. What follows it up to a whole
     /// vector becomes 0.
-    fn narrow_gradient_of_row(row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> f32 {
+    fn narrow_gradient_of_row with m (row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> f32 {
         let largest = maximum(&row[..vocabulary]);
         let right = row[target];
-        let total = exponentials(&mut row[..vocabulary], largest);
+        let total = exponentials(m, &mut row[..vocabulary], largest);
         let scale = weight / total;
         row[vocabulary..].fill(0.0);
         row[target] -= total;
-        let (blocks, _) = row.as_chunks_mut::<LANES>();
-        for index in 0..blocks.len() {
-            // Two words of bf16 go where one of f32 was, so that writing never overtakes reading.
-            let block = blocks[index];
-            let half = &mut blocks[index / 2][index % 2 * (LANES / 2)..][..LANES / 2];
-            for (word, pair) in half.iter_mut().zip(block.as_chunks::<2>().0) {
-                let [low, high] = pair.map(|value| crate::element::rounded(value * scale));
-                *word = f32::from_bits(low | high << 16);
+        // Two words of bf16 go where one of f32 was, so that writing never overtakes reading.
+        for start in (0..row.len()).step_by(BLOCK) {
+            let length = BLOCK.min(row.len() - start);
+            let (mut wide, mut narrow) = ([0.0; BLOCK], [Bf16::default(); BLOCK]);
+            for (wide, value) in wide.iter_mut().zip(&row[start..start + length]) {
+                *wide = value * scale;
+            }
+            Bf16::narrow_row(&wide, &mut narrow);
+            let words = row[start / 2..][..length / 2].iter_mut();
+            for (word, [low, high]) in words.zip(narrow.as_chunks::<2>().0) {
+                *word = f32::from_bits(low.bits() | high.bits() << 16);
             }
         }
         largest + total.ln() - right

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use crate::Precision;
-use crate::element::Element;
-use crate::ops::activation::{Activation, Curve, with_curve};
+use crate::element::{Bf16, Element, convert};
+use crate::ops::activation::{Activation, Curve, values_and_slopes_at, values_at, with_curve};
 use crate::ops::parallel::sum_rows;
 use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, PANEL, Store, product, product_over_rows};
 use crate::pool::Pool;
-use crate::simd::vectorised;
+use crate::simd::{prefetch_read, vectorised};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
@@ -55,6 +55,12 @@ impl Epilogue for AddTo<'_> {
             }
         }
     }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, column: usize, count: usize) {
+        self.y.prefetch(row, column, count);
+        prefetch_read(&self.residual[row * self.width + column..][..count]);
+    }
 }
 
 /// `y = f(sums + bias)` and, where the way back will need it, `slope = f'(sums + bias)`.
@@ -76,17 +82,23 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
             }
         }
         let Some(slope) = &self.slope else {
-            values.iter_mut().for_each(|value| *value = self.curve.at(*value).0);
+            values_at(self.curve, values);
             return T::narrow_row(values, out);
         };
-        let mut steepness = [0.0; PANEL];
-        let steepness = &mut steepness[..values.len()];
-        for (value, steepness) in values.iter_mut().zip(&mut *steepness) {
-            (*value, *steepness) = self.curve.at(*value);
-        }
+        let mut slopes = [0.0; PANEL];
+        let slopes = &mut slopes[..values.len()];
+        values_and_slopes_at(self.curve, values, slopes);
         T::narrow_row(values, out);
         // SAFETY: as above.
-        T::narrow_row(steepness, unsafe { slope.part(row, column, values.len()) });
+        T::narrow_row(slopes, unsafe { slope.part(row, column, values.len()) });
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, column: usize, count: usize) {
+        self.y.prefetch(row, column, count);
+        if let Some(slope) = &self.slope {
+            slope.prefetch(row, column, count);
+        }
     }
 }
 
@@ -153,6 +165,11 @@ vectorised! {
             }
         }
     }
+}
+
+/// The nearest bf16 of each element.
+pub fn round(values: &[f32], out: &mut [Bf16]) {
+    crate::ops::parallel::rows_mut(out, 1, |first, out| convert(&values[first..][..out.len()], out));
 }
 
 /// `dz = dy * slope`, in place of the slope.

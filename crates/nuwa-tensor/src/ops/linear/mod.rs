@@ -10,6 +10,7 @@ pub(crate) use cpu::{Context, backward_bias};
 
 use std::sync::Arc;
 
+use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
 use crate::ops::product::Output;
@@ -152,16 +153,25 @@ impl Layer {
         let pool = Arc::clone(gradients.pool());
         let context = Context { pool: &pool, precision: self.precision };
         let width = self.x.width();
-        with_values!(dy, dy => {
+        // Rounded once for both products.
+        let rounded = match dy {
+            Values::F32(dy) if self.precision == Precision::Bf16 => {
+                let mut rounded = pool.take::<Bf16>(dy.len());
+                cpu::round(dy, &mut rounded);
+                Some(Values::from(rounded))
+            }
+            _ => None,
+        };
+        if let Some(bias) = &self.bias {
+            with_values!(dy, dy => bias.accumulate(|db| backward_bias(&pool, dy, db)));
+        }
+        with_values!(rounded.as_ref().unwrap_or(dy), dy => {
             with_slot!(gradients, &self.x, |dx, accumulate| {
                 cpu::backward_input(context, dy, &self.weight.values(), dx, width, accumulate);
             });
             with_values!(self.x.values(), x => {
                 self.weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width));
             });
-            if let Some(bias) = &self.bias {
-                bias.accumulate(|db| backward_bias(&pool, dy, db));
-            }
         });
     }
 }

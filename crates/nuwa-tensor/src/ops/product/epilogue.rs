@@ -1,11 +1,15 @@
 use std::marker::PhantomData;
 
 use crate::element::Element;
+use crate::simd::prefetch_write;
 
 /// What becomes of the sums of a product.
 pub trait Epilogue: Sync {
     /// Takes `values`, the sums of `row` from `column` on. Called once for each part of each row.
     fn apply(&self, row: usize, column: usize, values: &mut [f32]);
+
+    /// Asks for the memory that [`Epilogue::apply`] will touch, while the sums are still being made.
+    fn prefetch(&self, row: usize, column: usize, count: usize);
 }
 
 /// The result of a product, written by several threads, each its own part.
@@ -23,6 +27,12 @@ impl<'a, T: Element> Output<'a, T> {
     /// A matrix of rows `stride` apart.
     pub fn new(data: &'a mut [T], stride: usize) -> Self {
         Self { data: data.as_mut_ptr(), length: data.len(), stride, lifetime: PhantomData }
+    }
+
+    /// Asks for what [`Output::part`] will give.
+    #[inline(always)]
+    pub fn prefetch(&self, row: usize, column: usize, count: usize) {
+        prefetch_write(self.data.wrapping_add(row * self.stride + column), count);
     }
 
     /// `count` elements of `row` from `column` on.
@@ -70,6 +80,11 @@ impl<T: Element> Epilogue for Store<'_, T> {
         }
         T::narrow_row(values, out);
     }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, column: usize, count: usize) {
+        self.out.prefetch(row, column, count);
+    }
 }
 
 /// `out += sums`.
@@ -92,5 +107,10 @@ impl<T: Element> Epilogue for Accumulate<'_, T> {
         for (out, value) in out.iter_mut().zip(values) {
             *out = T::narrow(out.widen() + *value);
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, column: usize, count: usize) {
+        self.out.prefetch(row, column, count);
     }
 }

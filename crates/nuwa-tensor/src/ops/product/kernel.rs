@@ -176,6 +176,9 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
     while row < rows.end {
         let height = TILE_ROWS.min(rows.end - row);
         let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
+        if panel.is_last {
+            (row..row + height).for_each(|row| epilogue.prefetch(row, panel.columns.start, count));
+        }
         let mut column = 0;
         while column < count {
             let b = panel.words[column * panel.all_units + panel.units.start * K::COLUMNS..].as_ptr();

@@ -5,11 +5,17 @@ use std::ops::Range;
 use super::Matrix;
 use super::kernel::{PANEL, TILE_ROWS, block};
 use crate::Precision;
-use crate::element::{Element, rounded};
+use crate::element::{Bf16, Element, rounded};
 use crate::simd::vectorised;
 
 /// Units that are gathered at a time where a column's elements lie together.
 const GATHER: usize = 16;
+
+/// Tiles whose rows are gathered at a time where rows lie side by side.
+const TILES: usize = 8;
+
+/// Units that are gathered before they are put into their tiles: reads of what was just written would wait for it.
+const BATCH: usize = 8;
 
 /// A panel, `[block of columns][unit][column]`, of the rows `inner` and the given columns of `b`; what is missing up to
 /// whole units and blocks is 0.
@@ -29,56 +35,67 @@ pub fn right<T: Element>(
         }
         let count = width.min(columns.end - first);
         if b.is_row_major() {
-            for (unit, words) in out.chunks_exact_mut(width).enumerate() {
-                interleave(
-                    &mut words[..count],
-                    rows_of_unit(&b, inner, unit, first, count, precision),
-                    precision,
-                );
-                words[count..].fill(0);
-            }
+            interleave(out, b, inner, first..first + count, width, precision);
         } else {
             gather(out, b, inner, first..first + count, width, precision);
         }
     }
 }
 
-/// The row or the two rows of `b` that make up a unit; no second one where there is none.
-fn rows_of_unit<'a, T: Element>(
-    b: &Matrix<'a, T>,
-    inner: &Range<usize>,
-    unit: usize,
-    first: usize,
-    count: usize,
-    precision: Precision,
-) -> (&'a [T], &'a [T]) {
-    let row = |index: usize| &b.data[index * b.row_stride + first..][..count];
-    match precision {
-        Precision::F32 => (row(inner.start + unit), &[]),
-        Precision::Bf16 => {
-            let low = inner.start + 2 * unit;
-            (row(low), if low + 1 < inner.end { row(low + 1) } else { &[] })
+vectorised! {
+    /// A block of a panel from a matrix whose rows lie together.
+    fn interleave[T: Element](
+        out: &mut [u32],
+        b: Matrix<'_, T>,
+        inner: &Range<usize>,
+        columns: Range<usize>,
+        width: usize,
+        precision: Precision,
+    ) {
+        let count = columns.len();
+        let row = |k: usize| &b.data[k * b.row_stride + columns.start..][..count];
+        for (unit, words) in out.chunks_exact_mut(width).enumerate() {
+            if precision == Precision::F32 {
+                for (word, value) in words.iter_mut().zip(row(inner.start + unit)) {
+                    *word = value.widen().to_bits();
+                }
+            } else {
+                let k = inner.start + 2 * unit;
+                let mut pair = [[Bf16::default(); PANEL]; 2];
+                round(row(k), &mut pair[0]);
+                if k + 1 < inner.end {
+                    round(row(k + 1), &mut pair[1]);
+                }
+                join(&pair[0][..count], &pair[1][..count], words);
+            }
+            if count < width {
+                words[count..].fill(0);
+            }
         }
     }
 }
 
-vectorised! {
-    /// Words of elements that lie side by side in one row, or in two.
-    fn interleave[T: Element](words: &mut [u32], rows: (&[T], &[T]), precision: Precision) {
-        let (low, high) = rows;
-        if precision == Precision::F32 {
-            for (word, low) in words.iter_mut().zip(low) {
-                *word = low.widen().to_bits();
-            }
-        } else if high.is_empty() {
-            for (word, low) in words.iter_mut().zip(low) {
-                *word = rounded(low.widen());
-            }
-        } else {
-            for ((word, low), high) in words.iter_mut().zip(low).zip(high) {
-                *word = rounded(low.widen()) | rounded(high.widen()) << 16;
-            }
-        }
+/// As [`Element::round_row`], without calls to copy memory for the usual lengths.
+#[inline(always)]
+fn round<T: Element, const N: usize>(values: &[T], out: &mut [Bf16; N]) {
+    #[inline(always)]
+    fn exactly<T: Element, const M: usize>(values: &[T], out: &mut [Bf16]) -> bool {
+        let (Ok(values), Some(out)) = (<&[T; M]>::try_from(values), out.first_chunk_mut::<M>()) else {
+            return false;
+        };
+        T::round_row(values, out);
+        true
+    }
+    if !(exactly::<T, N>(values, out) || exactly::<T, 32>(values, out) || exactly::<T, 16>(values, out)) {
+        T::round_row(values, &mut out[..values.len()]);
+    }
+}
+
+/// Words of the elements of two rows.
+#[inline(always)]
+fn join(low: &[Bf16], high: &[Bf16], words: &mut [u32]) {
+    for ((word, low), high) in words.iter_mut().zip(low).zip(high) {
+        *word = low.bits() | high.bits() << 16;
     }
 }
 
@@ -121,7 +138,11 @@ vectorised! {
             turn(&mut square);
             let place = first - columns.start;
             for (out, row) in out.chunks_exact_mut(width).zip(&square) {
-                out[place..place + count].copy_from_slice(&row[..count]);
+                let out = &mut out[place..];
+                match out.first_chunk_mut() {
+                    Some(out) if count == GATHER => *out = *row,
+                    _ => out[..count].copy_from_slice(&row[..count]),
+                }
             }
         }
     }
@@ -164,12 +185,10 @@ fn words_of<T: Element>(source: &[T], precision: Precision) -> [u32; GATHER] {
         }
         return words;
     }
-    let (pairs, rest) = source.as_chunks::<2>();
-    for (word, [low, high]) in words.iter_mut().zip(pairs) {
-        *word = rounded(low.widen()) | rounded(high.widen()) << 16;
-    }
-    if let [last] = rest {
-        words[pairs.len()] = rounded(last.widen());
+    let mut narrow = [Bf16::default(); 2 * GATHER];
+    round(source, &mut narrow);
+    for (word, [low, high]) in words.iter_mut().zip(narrow.as_chunks::<2>().0) {
+        *word = low.bits() | high.bits() << 16;
     }
     words
 }
@@ -185,6 +204,16 @@ vectorised! {
     ) {
         let inner = super::inner_of(&units, a.columns, precision);
         let length = units.len() * TILE_ROWS;
+        if precision == Precision::Bf16 && a.row_stride == 1 {
+            for (index, out) in out.chunks_mut(TILES * length).enumerate() {
+                let first = rows.start + index * TILES * TILE_ROWS;
+                if first >= rows.end {
+                    break;
+                }
+                tiles_of_pairs(out, &a, first..(first + TILES * TILE_ROWS).min(rows.end), &inner, length);
+            }
+            return;
+        }
         for (tile, out) in out.chunks_exact_mut(length).enumerate() {
             let first = rows.start + tile * TILE_ROWS;
             if first >= rows.end {
@@ -192,7 +221,7 @@ vectorised! {
             }
             let count = TILE_ROWS.min(rows.end - first);
             if count == TILE_ROWS && a.row_stride == 1 {
-                whole_tile(out, &a, first, &inner, precision);
+                whole_tile(out, &a, first, &inner);
             } else {
                 partial_tile(out, &a, first..first + count, &inner, precision);
             }
@@ -200,32 +229,48 @@ vectorised! {
     }
 }
 
-/// A tile whose rows lie side by side: the usual case of weight gradients.
+/// Up to [`TILES`] tiles whose rows lie side by side: the usual case of weight gradients.
 #[inline(always)]
-fn whole_tile<T: Element>(
+fn tiles_of_pairs<T: Element>(
     out: &mut [u32],
     a: &Matrix<'_, T>,
-    first: usize,
+    rows: Range<usize>,
     inner: &Range<usize>,
-    precision: Precision,
+    length: usize,
 ) {
-    let at = |k: usize| &a.data[k * a.column_stride + first..][..TILE_ROWS];
-    for (unit, words) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
-        if precision == Precision::F32 {
-            for (word, value) in words.iter_mut().zip(at(inner.start + unit)) {
-                *word = value.widen().to_bits();
+    let row = |k: usize| &a.data[k * a.column_stride + rows.start..][..rows.len()];
+    let units = length / TILE_ROWS;
+    for start in (0..units).step_by(BATCH) {
+        let mut batch = [[0; 2 * TILES + TILES * TILE_ROWS]; BATCH];
+        let present = BATCH.min(units - start);
+        for (words, k) in batch[..present].iter_mut().zip((inner.start + 2 * start..).step_by(2)) {
+            let mut pair = [[Bf16::default(); TILES * TILE_ROWS]; 2];
+            round(row(k), &mut pair[0]);
+            if k + 1 < inner.end {
+                round(row(k + 1), &mut pair[1]);
             }
-            continue;
+            join(&pair[0], &pair[1], words);
         }
-        let k = inner.start + 2 * unit;
-        if k + 1 < inner.end {
-            for ((word, low), high) in words.iter_mut().zip(at(k)).zip(at(k + 1)) {
-                *word = rounded(low.widen()) | rounded(high.widen()) << 16;
+        for (tile, out) in out.chunks_exact_mut(length).take(rows.len().div_ceil(TILE_ROWS)).enumerate() {
+            for (unit, words) in (start..).zip(&batch[..present]) {
+                let words = &words[tile * TILE_ROWS..];
+                // A whole vector, whose end the next unit overwrites; the last unit has no room for more than its own.
+                match out.get_mut(unit * TILE_ROWS..unit * TILE_ROWS + 8) {
+                    Some(out) => out.copy_from_slice(&words[..8]),
+                    None => out[unit * TILE_ROWS..].copy_from_slice(&words[..TILE_ROWS]),
+                }
             }
-        } else {
-            for (word, low) in words.iter_mut().zip(at(k)) {
-                *word = rounded(low.widen());
-            }
+        }
+    }
+}
+
+/// A tile of `f32` whose rows lie side by side.
+#[inline(always)]
+fn whole_tile<T: Element>(out: &mut [u32], a: &Matrix<'_, T>, first: usize, inner: &Range<usize>) {
+    for (unit, words) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
+        let row = &a.data[(inner.start + unit) * a.column_stride + first..][..TILE_ROWS];
+        for (word, value) in words.iter_mut().zip(row) {
+            *word = value.widen().to_bits();
         }
     }
 }
