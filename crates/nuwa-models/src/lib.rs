@@ -44,6 +44,10 @@ pub trait LanguageModel: Send {
     /// The share of activations dropped while training, on embeddings and residual branches.
     fn set_dropout(&mut self, probability: f32);
 
+    /// Whether training keeps only the input of each block and computes the rest again on the way back: less memory, one
+    /// more forward pass, the same bits.
+    fn set_recompute(&mut self, recompute: bool);
+
     /// The largest number of positions.
     fn context(&self) -> usize {
         self.config().context()

@@ -4,7 +4,7 @@ use nuwa_tensor::{Parameter, Result, Tape, Tensor};
 use crate::{Initialisation, Scope};
 
 /// `x W^T + b`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Linear {
     weight: Parameter,
     bias: Option<Parameter>,
@@ -82,7 +82,7 @@ impl Embedding {
 }
 
 /// Layer normalisation with scale and shift.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LayerNorm {
     weight: Parameter,
     bias: Parameter,
@@ -109,7 +109,7 @@ impl LayerNorm {
 }
 
 /// Root mean square normalisation with scale.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RmsNorm {
     weight: Parameter,
     epsilon: f32,

@@ -21,6 +21,7 @@ mod parameters;
 mod pool;
 mod precision;
 mod random;
+mod recompute;
 mod shape;
 pub mod simd;
 mod tape;

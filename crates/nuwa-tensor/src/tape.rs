@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::gradients::{Gradients, Slot};
+use crate::gradients::Gradients;
 use crate::pool::Pool;
 use crate::tensor::Values;
 use crate::timing::{Clock, OpTime};
@@ -57,6 +57,10 @@ impl Tape {
     /// A tape for inference that uses the idle buffers of this one, and its precision: for validation during training.
     pub fn for_inference(&self) -> Self {
         Self { pool: Arc::clone(&self.pool), precision: self.precision, ..Self::inference() }
+    }
+
+    pub(crate) fn with_pool(self, pool: Arc<Pool>) -> Self {
+        Self { pool, ..self }
     }
 
     fn new(recording: bool) -> Self {
@@ -125,6 +129,12 @@ impl Tape {
         self.random.get().stream(draw)
     }
 
+    /// Draws from here on what `other` would draw next.
+    pub(crate) fn continue_from(&self, other: &Self) {
+        self.random.set(other.random.get());
+        self.draws.set(other.draws.get());
+    }
+
     /// The largest number of bytes that tensors of this tape used at one time.
     pub fn peak_bytes(&self) -> usize {
         self.pool.peak_bytes()
@@ -168,11 +178,25 @@ impl Tape {
         for tensor in tensors {
             self.check_pass(tensor)?;
         }
-        let node = self
-            .tracks(tensors, parameters)
-            .then(|| self.push(Record { operation, backward: Box::new(backward) }));
+        Ok(self.record_if(self.tracks(tensors, parameters), operation, shape, values.into(), backward))
+    }
+
+    pub(crate) fn record_if(
+        &self,
+        tracked: bool,
+        operation: &'static str,
+        shape: Shape,
+        values: Values,
+        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + 'static,
+    ) -> Tensor {
+        let node = tracked.then(|| self.push(Record { operation, backward: Box::new(backward) }));
         self.measure(|clock| clock.forward(operation));
-        Ok(Tensor::new(shape, values.into(), node))
+        Tensor::new(shape, values, node)
+    }
+
+    /// The values of a tensor of another tape, as one whose gradient is wanted where that tensor's is.
+    pub(crate) fn leaf(&self, x: &Tensor) -> Tensor {
+        self.record_if(x.is_tracked(), "leaf", x.shape().clone(), x.values().clone(), |_, _| Ok(()))
     }
 
     /// Wraps the result of an operation that has no gradient; an error where one would be needed.
@@ -196,7 +220,7 @@ impl Tape {
         Node { pass: self.pass.get(), index: records.len() as u32 - 1 }
     }
 
-    fn check_pass(&self, tensor: &Tensor) -> Result<()> {
+    pub(crate) fn check_pass(&self, tensor: &Tensor) -> Result<()> {
         match tensor.node() {
             Some(node) if node.pass != self.pass.get() => {
                 Err(Error::Backward("the tensor belongs to an earlier pass of this tape".into()))
@@ -216,19 +240,33 @@ impl Tape {
         if loss.shape().elements() != 1 {
             return Err(Error::Backward(format!("the loss has shape {}, expected one number", loss.shape())));
         }
+        let mut one = self.pool.take::<f32>(1);
+        one[0] = 1.0;
+        self.run_back(loss, &one.into(), 0).map(drop)
+    }
+
+    /// Runs back from `y`, whose gradient is `dy`, and gives the gradient of `leaf`, the first tensor of this tape.
+    pub(crate) fn backward_to(&self, y: &Tensor, dy: &Values, leaf: &Tensor) -> Result<Option<Values>> {
+        let kept = usize::from(leaf.is_tracked());
+        let mut gradients = self.run_back(y, dy, kept)?;
+        Ok(if kept == 1 { gradients.take(0) } else { None })
+    }
+
+    /// Runs all records but the first `kept` back, and empties the tape.
+    fn run_back(&self, y: &Tensor, dy: &Values, kept: usize) -> Result<Gradients> {
         let mut records = self.records.take();
         self.pass.set(self.pass.get() + 1);
         let mut gradients = Gradients::new(records.len(), Arc::clone(&self.pool));
-        if let Some(Slot::F32(slot, _)) = gradients.slot(loss) {
-            slot[0] = 1.0;
-        }
-        while let Some(Record { operation, backward }) = records.pop() {
+        gradients.share(y, dy);
+        while records.len() > kept
+            && let Some(Record { operation, backward }) = records.pop()
+        {
             if let Some(gradient) = gradients.take(records.len()) {
                 backward(&gradient, &mut gradients)?;
                 self.measure(|clock| clock.backward(operation));
             }
         }
-        Ok(())
+        Ok(gradients)
     }
 
     /// Forgets what was recorded since the last backward pass: after an error, or when a loss is not used.

@@ -102,7 +102,7 @@ impl Error {
             }
             Self::Checkpoint { .. } => "delete the file to start this stage anew".into(),
             Self::Budget { .. } => "give more time, such as --budget 5m".into(),
-            Self::Memory { .. } => "choose fewer --params, or a smaller pretrain.micro_batch_tokens".into(),
+            Self::Memory { .. } => "choose fewer --params, a smaller --set pretrain.micro_batch_tokens=1024, or leave pretrain.recompute on auto".into(),
         })
     }
 }

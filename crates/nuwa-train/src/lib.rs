@@ -19,6 +19,6 @@ pub use error::{Error, Result};
 pub use loader::Loader;
 pub use metrics::{Sample, StepLine, TrainEvent, ValidationLine};
 pub use pretrain::{Hooks, Job, Summary, pretrain};
-pub use settings::{Family, ModelSettings, PrecisionChoice, PretrainSettings};
+pub use settings::{Family, ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
 pub use trainer::{StepOutcome, Trainer};
 pub use validation::{Validation, validate};

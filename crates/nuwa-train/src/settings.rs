@@ -59,6 +59,19 @@ impl From<PrecisionChoice> for Precision {
     }
 }
 
+/// Whether activations are computed again on the way back rather than kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recompute {
+    /// Where they would not fit the memory that is free.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
 /// How a model is pretrained. What is not given is chosen from the budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -69,6 +82,9 @@ pub struct PretrainSettings {
     pub batch_tokens: Option<u64>,
     /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
     pub micro_batch_tokens: u64,
+    /// Whether the inside of each block is computed again on the way back rather than kept: auto (where memory is short),
+    /// on or off. Takes a third more time and a fraction of the memory; the weights come out the same.
+    pub recompute: Recompute,
     /// Share of activations dropped, 0 to 0.9. Chosen from how often the text is repeated when absent.
     pub dropout: Option<f32>,
     /// Shape of the learning rate: cosine or warmup-stable-decay.
@@ -104,6 +120,7 @@ impl Default for PretrainSettings {
             learning_rate: None,
             batch_tokens: None,
             micro_batch_tokens: 4096,
+            recompute: Recompute::Auto,
             dropout: None,
             schedule: ScheduleKind::Cosine,
             warmup: 0.05,

@@ -9,7 +9,8 @@ pub(crate) mod names;
 
 pub use config::{Gelu, Gpt2Config};
 use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope, residual};
-use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
 
 use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
@@ -24,9 +25,10 @@ pub struct Gpt2 {
     norm: LayerNorm,
     head: Option<Linear>,
     dropout: f32,
+    recompute: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     attention_norm: LayerNorm,
     qkv: Linear,
@@ -50,7 +52,17 @@ impl Gpt2 {
         let norm = LayerNorm::new(root.child("norm"), width, config.layer_norm_epsilon);
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
-        Self { parameters: builder.finish(), tokens, positions, blocks, norm, head, dropout: 0.0, config }
+        Self {
+            parameters: builder.finish(),
+            tokens,
+            positions,
+            blocks,
+            norm,
+            head,
+            dropout: 0.0,
+            recompute: false,
+            config,
+        }
     }
 }
 
@@ -74,20 +86,38 @@ impl Block {
         }
     }
 
+    fn forward(&self, tape: &Tape, x: &Tensor, settings: Settings, input: LayerInput<'_>) -> Result<Tensor> {
+        let x = self.attention(tape, x, settings, input)?;
+        self.feed_forward(tape, &x, settings)
+    }
+
     /// `x + attention(norm(x))`.
-    fn attention(&self, tape: &Tape, x: &Tensor, model: &Gpt2, input: LayerInput<'_>) -> Result<Tensor> {
+    fn attention(
+        &self,
+        tape: &Tape,
+        x: &Tensor,
+        settings: Settings,
+        input: LayerInput<'_>,
+    ) -> Result<Tensor> {
         let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
-        let attention = input.attention(tape, &qkv, model.config.heads())?;
-        residual(tape, x, &attention, &self.output, model.dropout)
+        let attention = input.attention(tape, &qkv, settings.heads)?;
+        residual(tape, x, &attention, &self.output, settings.dropout)
     }
 
     /// `x + feed_forward(norm(x))`.
-    fn feed_forward(&self, tape: &Tape, x: &Tensor, model: &Gpt2) -> Result<Tensor> {
+    fn feed_forward(&self, tape: &Tape, x: &Tensor, settings: Settings) -> Result<Tensor> {
         let normalised = self.feed_forward_norm.forward(tape, x)?;
-        let activation = model.config.activation_function.into();
-        let up = self.up.forward_activation(tape, &normalised, activation)?;
-        residual(tape, x, &up, &self.down, model.dropout)
+        let up = self.up.forward_activation(tape, &normalised, settings.activation)?;
+        residual(tape, x, &up, &self.down, settings.dropout)
     }
+}
+
+/// What every block needs to know.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    heads: HeadLayout,
+    activation: Activation,
+    dropout: f32,
 }
 
 impl LanguageModel for Gpt2 {
@@ -103,9 +133,21 @@ impl LanguageModel for Gpt2 {
         let positions = input.positions(ids.len());
         let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
         let mut x = tape.dropout(&x, self.dropout)?;
+        let settings = Settings {
+            heads: self.config.heads(),
+            activation: self.config.activation_function.into(),
+            dropout: self.dropout,
+        };
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.attention(tape, &x, self, input.layer(layer))?;
-            x = block.feed_forward(tape, &x, self)?;
+            x = match input.layer(layer) {
+                LayerInput::Sequences(visibility) if self.recompute => {
+                    let (block, visibility) = (block.clone(), visibility.clone());
+                    tape.recomputed(&x, move |tape, x| {
+                        block.forward(tape, x, settings, LayerInput::Sequences(&visibility))
+                    })?
+                }
+                input => block.forward(tape, &x, settings, input)?,
+            };
         }
         self.norm.forward(tape, &x)
     }
@@ -120,5 +162,9 @@ impl LanguageModel for Gpt2 {
 
     fn set_dropout(&mut self, probability: f32) {
         self.dropout = probability;
+    }
+
+    fn set_recompute(&mut self, recompute: bool) {
+        self.recompute = recompute;
     }
 }

@@ -9,9 +9,11 @@ mod config;
 pub(crate) mod names;
 
 pub use config::{LlamaConfig, RopeScaling};
+use std::rc::Rc;
+
 use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
+use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
 
 use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
@@ -26,9 +28,10 @@ pub struct Llama {
     norm: RmsNorm,
     head: Option<Linear>,
     dropout: f32,
+    recompute: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     attention_norm: RmsNorm,
     qkv: Linear,
@@ -52,7 +55,17 @@ impl Llama {
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
         let rotary = RotaryTable::new(&config.frequencies(), config.max_position_embeddings);
-        Self { parameters: builder.finish(), rotary, tokens, blocks, norm, head, dropout: 0.0, config }
+        Self {
+            parameters: builder.finish(),
+            rotary,
+            tokens,
+            blocks,
+            norm,
+            head,
+            dropout: 0.0,
+            recompute: false,
+            config,
+        }
     }
 }
 
@@ -85,28 +98,41 @@ impl Block {
         }
     }
 
+    fn forward(&self, tape: &Tape, x: &Tensor, settings: &Settings, input: LayerInput<'_>) -> Result<Tensor> {
+        let x = self.attention(tape, x, settings, input)?;
+        self.feed_forward(tape, &x, settings)
+    }
+
     /// `x + attention(norm(x))`.
     fn attention(
         &self,
         tape: &Tape,
         x: &Tensor,
-        model: &Llama,
-        positions: &[u32],
+        settings: &Settings,
         input: LayerInput<'_>,
     ) -> Result<Tensor> {
-        let heads = model.config.heads();
+        let Settings { heads, dropout, positions, rotary } = settings;
         let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
-        let qkv = tape.rotary(&qkv, heads, positions, &model.rotary)?;
-        let attention = input.attention(tape, &qkv, heads)?;
-        residual(tape, x, &attention, &self.output, model.dropout)
+        let qkv = tape.rotary(&qkv, *heads, positions, rotary)?;
+        let attention = input.attention(tape, &qkv, *heads)?;
+        residual(tape, x, &attention, &self.output, *dropout)
     }
 
     /// `x + feed_forward(norm(x))`.
-    fn feed_forward(&self, tape: &Tape, x: &Tensor, model: &Llama) -> Result<Tensor> {
+    fn feed_forward(&self, tape: &Tape, x: &Tensor, settings: &Settings) -> Result<Tensor> {
         let gate_up = self.gate_up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
         let inner = tape.gated_activation(&gate_up, Activation::Silu)?;
-        residual(tape, x, &inner, &self.down, model.dropout)
+        residual(tape, x, &inner, &self.down, settings.dropout)
     }
+}
+
+/// What every block needs to know.
+#[derive(Debug)]
+struct Settings {
+    heads: HeadLayout,
+    dropout: f32,
+    positions: Vec<u32>,
+    rotary: RotaryTable,
 }
 
 impl LanguageModel for Llama {
@@ -121,9 +147,23 @@ impl LanguageModel for Llama {
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
         let positions = input.positions(ids.len());
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
+        let settings = Rc::new(Settings {
+            heads: self.config.heads(),
+            dropout: self.dropout,
+            positions,
+            rotary: self.rotary.clone(),
+        });
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.attention(tape, &x, self, &positions, input.layer(layer))?;
-            x = block.feed_forward(tape, &x, self)?;
+            x = match input.layer(layer) {
+                LayerInput::Sequences(visibility) if self.recompute => {
+                    let (block, visibility, settings) =
+                        (block.clone(), visibility.clone(), Rc::clone(&settings));
+                    tape.recomputed(&x, move |tape, x| {
+                        block.forward(tape, x, &settings, LayerInput::Sequences(&visibility))
+                    })?
+                }
+                input => block.forward(tape, &x, &settings, input)?,
+            };
         }
         self.norm.forward(tape, &x)
     }
@@ -138,5 +178,9 @@ impl LanguageModel for Llama {
 
     fn set_dropout(&mut self, probability: f32) {
         self.dropout = probability;
+    }
+
+    fn set_recompute(&mut self, recompute: bool) {
+        self.recompute = recompute;
     }
 }

@@ -1,7 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
 use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
-use nuwa_tensor::{LossRows, Precision, Tape};
+use nuwa_tensor::{LossRows, Precision, Random, Tape};
 
 fn families() -> Vec<Box<dyn LanguageModel>> {
     [
@@ -85,6 +85,48 @@ fn bf16_points_where_f32_points() {
 fn bf16_gives_the_same_bits_again() {
     for model in wider_families() {
         assert_eq!(pass(&*model, Precision::Bf16), pass(&*model, Precision::Bf16));
+    }
+}
+
+/// The loss, every gradient and the most memory in use of one pass with dropout.
+fn pass_with_dropout(model: &dyn LanguageModel, precision: Precision) -> (f32, Vec<Vec<f32>>, usize) {
+    let tape = Tape::training().with_precision(precision);
+    tape.set_random(Random::new(3));
+    let (ids, sequences) = (ids(160), Sequences::causal(2, 80));
+    let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
+    let rows = LossRows { targets: &ids, weights: &[1.0 / 160.0; 160] };
+    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
+    tape.backward(&loss.total).unwrap();
+    let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
+    model.parameters().clear_gradients();
+    (loss.total.scalar().unwrap(), gradients, tape.peak_bytes())
+}
+
+#[test]
+fn what_is_computed_again_has_the_same_bits_and_takes_less_memory() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        for mut model in wider_families() {
+            model.set_dropout(0.2);
+            let (loss, gradients, memory) = pass_with_dropout(&*model, precision);
+            model.set_recompute(true);
+            let (again, gradients_again, less) = pass_with_dropout(&*model, precision);
+            assert_eq!(loss.to_bits(), again.to_bits());
+            assert!(gradients == gradients_again, "gradients differ");
+            assert!(gradients.iter().flatten().any(|&g| g != 0.0));
+            assert!(less < memory, "{less} bytes instead of {memory}");
+        }
+    }
+}
+
+#[test]
+fn weights_learn_though_the_input_of_a_block_is_frozen() {
+    for mut model in wider_families() {
+        for parameter in model.parameters().iter() {
+            parameter.entry().set_trainable(parameter.entry().path().starts_with("layers"));
+        }
+        let (loss, gradients) = pass(&*model, Precision::F32);
+        model.set_recompute(true);
+        assert!((loss, gradients) == pass(&*model, Precision::F32));
     }
 }
 

@@ -16,7 +16,7 @@ use nuwa_data::shards::{Part, Shards};
 use nuwa_models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ModelSettings, PretrainSettings, Result};
+use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
 use pilot::Pilot;
 
 /// What the user asks for.
@@ -78,6 +78,9 @@ pub struct Plan {
     pub learning_rate: f32,
     /// Share of activations dropped.
     pub dropout: f32,
+    /// Whether the inside of blocks is computed again on the way back.
+    #[serde(default)]
+    pub recompute: bool,
     /// What the user asked for.
     pub goal: Goal,
     /// What is expected.
@@ -161,7 +164,7 @@ pub fn make(request: &Request<'_>) -> Result<Plan> {
         Goal::Sizes { parameters, tokens } => for_sizes(request, text, parameters, tokens)?,
         Goal::Seconds(seconds) => for_seconds(request, text, seconds)?,
     };
-    check_memory(&plan, request.memory)?;
+    check_memory(plan.predicted.memory_bytes, request.memory)?;
     Ok(plan)
 }
 
@@ -182,6 +185,7 @@ impl Text {
 /// be.
 fn for_sizes(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
     let mut plan = draft(request, text, parameters, tokens)?;
+    refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
     pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]))?;
@@ -202,6 +206,7 @@ fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> 
     for _ in 0..2 {
         let [parameters, tokens] = sizes::split(operations, text.tokens);
         let guess = draft(request, text, parameters, tokens)?;
+        refuse_too_large(request, &guess)?;
         let mut pilot = Pilot::start(request, &guess)?;
         pilot.run_steps(3)?;
         rate = pilot.tokens_per_second() * shape::operations_per_token(&guess.model);
@@ -211,6 +216,7 @@ fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> 
 
     let [parameters, tokens] = sizes::split(operations, text.tokens);
     let mut plan = draft(request, text, parameters, tokens)?;
+    refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
     pilot.run_seconds(pilot_seconds)?;
     set_tokens(&mut plan, request, text, (pilot.tokens_per_second() * training_seconds) as u64);
@@ -234,6 +240,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         accumulation: 1,
         steps: 0,
         dropout: 0.0,
+        recompute: request.pretrain.recompute == Recompute::On,
         goal: request.goal,
         predicted: Prediction {
             seconds: 0.0,
@@ -258,6 +265,11 @@ fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
     plan.tokens = plan.steps * plan.batch_tokens();
     plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
     plan.dropout = request.pretrain.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
+    if let Some(available) = request.memory {
+        let fits =
+            |recompute| shape::needed_bytes(plan, request.pretrain.precision.into(), recompute) <= available;
+        plan.recompute |= request.pretrain.recompute == Recompute::Auto && !fits(false) && !plan.recompute;
+    }
 }
 
 fn expect(plan: &mut Plan, pilot: &Pilot, text: Text) {
@@ -273,13 +285,18 @@ fn expect(plan: &mut Plan, pilot: &Pilot, text: Text) {
     plan.pilot = Some(result);
 }
 
-fn check_memory(plan: &Plan, memory: Option<u64>) -> Result<()> {
+/// An error before anything is tried where not even the estimate fits.
+fn refuse_too_large(request: &Request<'_>, plan: &Plan) -> Result<()> {
+    let needed = shape::needed_bytes(plan, request.pretrain.precision.into(), plan.recompute);
+    check_memory(needed, request.memory)
+}
+
+fn check_memory(needed: u64, memory: Option<u64>) -> Result<()> {
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
     match memory {
-        Some(available) if plan.predicted.memory_bytes > available => Err(Error::Memory {
-            needed: gigabytes(plan.predicted.memory_bytes),
-            available: gigabytes(available),
-        }),
+        Some(available) if needed > available => {
+            Err(Error::Memory { needed: gigabytes(needed), available: gigabytes(available) })
+        }
         _ => Ok(()),
     }
 }

@@ -26,6 +26,7 @@ impl Pilot {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
         let mut model = nuwa_models::build(&plan.model, request.seed)?;
         model.set_dropout(plan.dropout);
+        model.set_recompute(plan.recompute);
         let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
         let peak = plan.learning_rate;
         // Far more steps than it will do: the rate rises and stays.

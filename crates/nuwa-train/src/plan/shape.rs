@@ -3,7 +3,9 @@
 use nuwa_models::ModelConfig;
 use nuwa_models::gpt2::{Gelu, Gpt2Config};
 use nuwa_models::llama::LlamaConfig;
+use nuwa_tensor::Precision;
 
+use super::Plan;
 use crate::settings::ensure;
 use crate::{Family, ModelSettings, Result};
 
@@ -144,6 +146,32 @@ pub fn operations_per_token(config: &ModelConfig) -> f64 {
 pub fn state_bytes(parameters: u64) -> u64 {
     16 * parameters + 40_000_000
 }
+
+/// An estimate of the memory that training needs, in bytes, from the tensors that are kept for the way back: before
+/// anything is tried.
+pub fn needed_bytes(plan: &Plan, precision: Precision, recompute: bool) -> u64 {
+    let (layers, width, vocabulary, [narrow, wide]) = match &plan.model {
+        // Norms, queries with keys and values, attention, and twice the inner activations; two residual streams.
+        ModelConfig::Gpt2(c) => {
+            (c.n_layer, c.n_embd, c.vocab_size, [6 * c.n_embd + 2 * c.inner(), 2 * c.n_embd])
+        }
+        ModelConfig::Llama(c) => {
+            let (width, heads) = (c.hidden_size, c.heads());
+            let narrow = 2 * width + 2 * heads.width() + heads.query_width() + 3 * c.intermediate_size;
+            (c.num_hidden_layers, width, c.vocab_size, [narrow, 2 * width])
+        }
+    };
+    let bytes = if precision == Precision::F32 { 4 } else { 2 };
+    let block = bytes * narrow + 4 * wide;
+    // The way back needs about as much again for the gradients of the block it is in.
+    let kept = if recompute { layers * 4 * width + 2 * block } else { (layers + 1) * block };
+    let rows = plan.sequences * plan.context;
+    let head_rows = rows.min(LARGEST_HEAD_ELEMENTS / vocabulary.max(1));
+    (rows * (kept + 16 * width) + 4 * head_rows * vocabulary) as u64 + state_bytes(plan.parameters)
+}
+
+/// About how many scores exist at one time.
+const LARGEST_HEAD_ELEMENTS: usize = 1 << 25;
 
 #[cfg(test)]
 mod tests {

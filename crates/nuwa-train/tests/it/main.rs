@@ -8,7 +8,8 @@ use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Random};
 use nuwa_train::plan::{Goal, Plan, Request, make};
 use nuwa_train::{
-    Error, Hooks, Job, Loader, ModelSettings, PretrainSettings, TrainEvent, Trainer, checkpoint, pretrain,
+    Error, Hooks, Job, Loader, ModelSettings, PrecisionChoice, PretrainSettings, Recompute, TrainEvent,
+    Trainer, checkpoint, pretrain,
 };
 
 const VOCABULARY: usize = 24;
@@ -252,6 +253,38 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
     insta::assert_snapshot!(make(&request(0.5, None)).unwrap_err(), @"the budget leaves 0.5 s for training, too little for a useful run");
     let short = make(&request(6.0, Some(1_000))).unwrap_err();
     assert!(matches!(short, Error::Memory { .. }), "{short}");
+}
+
+#[test]
+fn memory_that_is_short_makes_blocks_compute_again() {
+    let world = World::new();
+    let shards = world.shards();
+    let model =
+        ModelSettings { width: Some(64), layers: Some(12), context: Some(64), ..ModelSettings::default() };
+    let plan = |pretrain: &PretrainSettings, memory: u64| {
+        make(&Request {
+            shards: &shards,
+            vocabulary: VOCABULARY,
+            end_of_text: Some(0),
+            goal: Goal::Sizes { parameters: 600_000, tokens: 6_000 },
+            model: &model,
+            pretrain,
+            memory: Some(memory),
+            seed: 1,
+        })
+    };
+    let usual = PretrainSettings {
+        batch_tokens: Some(2048),
+        precision: PrecisionChoice::F32,
+        ..PretrainSettings::default()
+    };
+    let roomy = plan(&usual, 8_000_000_000).unwrap();
+    assert!(!roomy.recompute);
+    let short = plan(&usual, roomy.predicted.memory_bytes * 3 / 4).unwrap();
+    assert!(short.recompute && short.predicted.memory_bytes < roomy.predicted.memory_bytes, "{short:?}");
+    let never = PretrainSettings { recompute: Recompute::Off, ..usual };
+    let refused = plan(&never, roomy.predicted.memory_bytes * 3 / 4).unwrap_err();
+    assert!(matches!(refused, Error::Memory { .. }), "{refused}");
 }
 
 #[test]
