@@ -11,7 +11,7 @@ use crate::ops::product::{
     Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
 };
 use crate::pool::{Line, Plain};
-use crate::simd::{exp, maximum, sum, vectorised};
+use crate::simd::{LANES, exp, maximum, sum, vectorised};
 use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -304,20 +304,29 @@ vectorised! {
         let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(weights.chunks_exact_mut(KEY_BLOCK)).zip(ranges);
         for ((((scores, weights), &range), running), sums) in rows.zip(running).zip(sums.chunks_exact_mut(dim)) {
             let (start, end) = seen(range, block);
-            weights[..start].fill(T::default());
-            weights[end..block.len()].fill(T::default());
             if start == end {
+                weights[..block.len()].fill(T::default());
                 continue;
             }
-            let (scores, weights) = (&mut scores[start..end], &mut weights[start..end]);
+            // Whole vectors; what is not seen weighs e^(-infinity) = 0.
+            let (first, last) = (start / LANES * LANES, end.next_multiple_of(LANES));
+            weights[..first].fill(T::default());
+            weights[last.min(block.len())..block.len()].fill(T::default());
+            scores[first..start].fill(f32::NEG_INFINITY);
+            scores[end..last].fill(f32::NEG_INFINITY);
+            let (scores, weights) = (&mut scores[first..last], &mut weights[first..last]);
             let [old, total] = *running;
             let largest = maximum(scores).max(old);
-            for score in scores.iter_mut() {
-                *score = exp(m, *score - largest);
+            let mut lanes = [0.0_f32; LANES];
+            for scores in scores.as_chunks_mut::<LANES>().0 {
+                for (score, lane) in scores.iter_mut().zip(&mut lanes) {
+                    *score = exp(m, *score - largest);
+                    *lane += *score;
+                }
             }
             T::narrow_row(scores, weights);
             let correction = exp(m, old - largest);
-            *running = [largest, total * correction + sum(scores.len(), |i| scores[i])];
+            *running = [largest, total * correction + lanes.iter().sum::<f32>()];
             if total > 0.0 && correction != 1.0 {
                 sums.iter_mut().for_each(|value| *value *= correction);
             }

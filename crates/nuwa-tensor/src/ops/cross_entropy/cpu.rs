@@ -23,7 +23,8 @@ pub struct Scores {
 impl Scores {
     pub fn new(pool: &Arc<Pool>, rows: usize, vocabulary: usize, precision: Precision) -> Self {
         // Whole vectors, so that rows of bf16 have an even number of elements and no two rows share a cache line.
-        let stride = vocabulary.next_multiple_of(LANES);
+        // An odd number of vectors, for rows a power of two apart would fight for the same places in a cache.
+        let stride = LANES * (vocabulary.div_ceil(LANES) | 1);
         Self { values: pool.take(rows * stride), vocabulary, stride, precision }
     }
 
