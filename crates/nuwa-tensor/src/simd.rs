@@ -234,21 +234,21 @@ pub(crate) fn sum(length: usize, f: impl Fn(usize) -> f32) -> f32 {
 /// As [`sum`] for two sums of one pass.
 #[inline(always)]
 pub(crate) fn sums(length: usize, f: impl Fn(usize) -> [f32; 2]) -> [f32; 2] {
-    let mut lanes = [[0.0_f32; LANES]; 2];
+    let (mut firsts, mut seconds) = ([0.0_f32; LANES], [0.0_f32; LANES]);
     let whole = length - length % LANES;
     for start in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            let [first, second] = f(start + lane);
-            lanes[0][lane] += first;
-            lanes[1][lane] += second;
+        for (lane, (first, second)) in firsts.iter_mut().zip(&mut seconds).enumerate() {
+            let terms = f(start + lane);
+            *first += terms[0];
+            *second += terms[1];
         }
     }
     for index in whole..length {
-        let [first, second] = f(index);
-        lanes[0][index - whole] += first;
-        lanes[1][index - whole] += second;
+        let terms = f(index);
+        firsts[index - whole] += terms[0];
+        seconds[index - whole] += terms[1];
     }
-    lanes.map(|lanes| lanes.iter().sum())
+    [firsts, seconds].map(|lanes| lanes.iter().sum())
 }
 
 /// The largest value, or minus infinity of none; NaN is passed over.

@@ -3,7 +3,7 @@ use crate::ops::parallel::rows_mut;
 use crate::simd::{MultiplyAdd, erf, exp, sigmoid, vectorised};
 
 /// `2 sqrt(2 / pi)`.
-const GELU_SLOPE: f32 = 1.595_769_1;
+const GELU_SLOPE: f32 = 1.595_769_2;
 /// The same times 0.044715.
 const GELU_CUBE: f32 = 0.071_354_814;
 

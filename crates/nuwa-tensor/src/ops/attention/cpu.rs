@@ -529,9 +529,8 @@ vectorised! {
                 p[i] = exp(m, m.multiply_add(score[i], terms.scale, -terms.log_sums[i]));
             }
             if !(everyone.contains(&key)) {
-                for i in 0..QUERY_BLOCK {
-                    let visible = (terms.starts[i] <= key) & (key < terms.ends[i]);
-                    p[i] = if visible { p[i] } else { 0.0 };
+                for ((p, start), end) in p.iter_mut().zip(&terms.starts).zip(&terms.ends) {
+                    *p = if (*start <= key) & (key < *end) { *p } else { 0.0 };
                 }
             }
             for i in 0..QUERY_BLOCK {
