@@ -8,7 +8,7 @@
 
 pub mod clean;
 pub mod collect;
-mod compressed;
+pub mod compressed;
 pub mod documents;
 mod error;
 pub mod html;

@@ -1,9 +1,10 @@
 //! Model folders in Hugging Face's layout, and models of other programs turned into them.
 //!
 //! [`load_model`] and [`save_model`] read and write the weights and the configuration; [`import`] and [`export`] make a
-//! whole folder with its tokenizer. How one parameter here is spread over the tensors there is [`parts`].
+//! whole folder with its tokenizer; [`Adapter`] is what LoRA trains. How one parameter here is spread over the tensors there is [`parts`].
 #![forbid(unsafe_code)]
 
+mod adapter;
 mod config;
 mod error;
 mod folder;
@@ -12,6 +13,7 @@ mod layout;
 mod llama2c;
 mod weights;
 
+pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_adapter};
 pub use config::load_config;
 pub use error::{Error, Result};
 pub use folder::{load_model, save_model};

@@ -49,15 +49,20 @@ impl Weights {
     pub fn open(folder: &Path) -> Result<Self> {
         let (single, index) = (folder.join(WEIGHTS), folder.join(INDEX));
         if single.exists() {
-            let mut weights = Self { path: single.clone(), files: Vec::new(), tensors: BTreeMap::new() };
-            weights.add_file(single)?;
-            return Ok(weights);
+            return Self::open_file(&single);
         }
         if index.exists() {
             return Self::open_shards(index);
         }
         let pickled = PICKLED.iter().any(|name| folder.join(name).exists());
         Err(Error::NotAModel { folder: folder.to_path_buf(), missing: WEIGHTS, pickled })
+    }
+
+    /// Reads the header of one file.
+    pub fn open_file(path: &Path) -> Result<Self> {
+        let mut weights = Self { path: path.to_path_buf(), files: Vec::new(), tensors: BTreeMap::new() };
+        weights.add_file(path.to_path_buf())?;
+        Ok(weights)
     }
 
     fn open_shards(path: PathBuf) -> Result<Self> {

@@ -24,7 +24,12 @@ pub enum Finish {
     Length,
     /// A stop string came.
     Stop,
+    /// The listener had enough.
+    Interrupted,
 }
+
+/// What the listener to a text says after each piece of it.
+pub type Flow = std::ops::ControlFlow<()>;
 
 /// Continues `prompt`, which nothing is added to; `on_text` is given the text as it comes, in whole characters.
 ///
@@ -40,6 +45,23 @@ pub fn continue_ids(
     settings: &GenerateSettings,
     on_text: &mut dyn FnMut(&str),
 ) -> Result<Generation> {
+    let ends: Vec<u32> = tokenizer.end_of_text().into_iter().collect();
+    continue_until(model, tokenizer, prompt, settings, &ends, &mut || Flow::Continue(()), on_text)
+}
+
+/// As [`continue_ids`], up to any of the ids `ends`, and as long as `goes_on` says so before each token.
+///
+/// # Errors
+/// As there.
+pub fn continue_until(
+    model: &dyn LanguageModel,
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    settings: &GenerateSettings,
+    ends: &[u32],
+    goes_on: &mut dyn FnMut() -> Flow,
+    on_text: &mut dyn FnMut(&str),
+) -> Result<Generation> {
     settings.check()?;
     let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
     let vocabulary = model.vocabulary();
@@ -51,8 +73,12 @@ pub fn continue_ids(
     let mut writer = Writer::new(tokenizer, prompt, &settings.stop, on_text)?;
     let mut finish = Finish::Length;
     for _ in 0..settings.max_tokens {
+        if goes_on().is_break() {
+            finish = Finish::Interrupted;
+            break;
+        }
         let id = sampler.choose(sequence.next_scores()?.data())?;
-        if Some(id) == tokenizer.end_of_text() {
+        if ends.contains(&id) {
             finish = Finish::EndOfText;
             break;
         }
@@ -63,7 +89,7 @@ pub fn continue_ids(
         }
     }
     let (text, stopped) = writer.finish();
-    if stopped {
+    if stopped && finish != Finish::Interrupted {
         finish = Finish::Stop;
     }
     Ok(Generation { text, tokens: sequence.ids()[prompt.len()..].to_vec(), finish })

@@ -1,11 +1,13 @@
 //! Text out of a model, and the likelihood of given text.
 //!
 //! - [`Engine`]: a model with its tokenizer; a prompt in, its continuation out, streamed in whole characters.
+//! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Sequence`]: a growing row of ids with its cache of keys and values.
 //! - [`Sampler`]: scores to the next id, with seeded randomness.
 //! - [`score`]: the negative log-likelihood of ids that are given.
 #![forbid(unsafe_code)]
 
+mod conversation;
 mod engine;
 mod error;
 mod generate;
@@ -16,9 +18,10 @@ mod settings;
 mod stop;
 mod writer;
 
+pub use conversation::{Conversation, Prompt};
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use generate::{Finish, Generation, continue_ids};
+pub use generate::{Finish, Flow, Generation, continue_ids, continue_until};
 pub use sampler::{Candidate, Sampler};
 pub use score::{Window, score};
 pub use sequence::Sequence;

@@ -12,8 +12,15 @@ use crate::{Error, Result};
 
 /// ChatML, the template that a tokenizer trained here carries.
 pub const CHAT_TEMPLATE: &str = "\
+{%- if tools %}
+{{- '<|im_start|>system\\nTools:\\n' + tools|tojson + '<|im_end|>' + '\\n' }}
+{%- endif %}
 {%- for message in messages %}
-{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}
+{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] }}
+{%- for call in message['tool_calls'] or [] %}
+{{- '<tool_call>' + (call['function'] or call)|tojson + '</tool_call>' }}
+{%- endfor %}
+{{- '<|im_end|>' + '\\n' }}
 {%- endfor %}
 {%- if add_generation_prompt %}
 {{- '<|im_start|>assistant\\n' }}
@@ -43,6 +50,7 @@ pub fn render(
     template: &str,
     config: &Config,
     messages: &[Message],
+    tools: Option<&serde_json::Value>,
     add_generation_prompt: bool,
 ) -> Result<String> {
     let source = without_generation_marks(template);
@@ -56,10 +64,16 @@ pub fn render(
         eos_token => token("eos_token"),
         pad_token => token("pad_token"),
         unk_token => token("unk_token"),
-        tools => (),
+        tools => tools.map(|tools| Value::from(Serde(tools))),
         documents => (),
     };
     parsed.render(values).map_err(|error| failure("failed", &error))
+}
+
+/// Whether a template parses.
+pub fn check(template: &str) -> Result<()> {
+    let source = without_generation_marks(template);
+    environment().template_from_str(&source).map(drop).map_err(|error| failure("does not parse", &error))
 }
 
 /// As transformers sets Jinja up.

@@ -16,13 +16,13 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: Arc<Inner>,
+    config: Arc<Config>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     /// `tokenizer.json` as it was read, so that saving changes nothing in it.
     json: String,
-    config: Config,
     /// Takes special tokens in the text for plain text.
     pub pipeline: Pipeline,
     /// Recognises special tokens; made when first needed.
@@ -63,18 +63,17 @@ impl Tokenizer {
             special_pipeline: OnceLock::new(),
             pipeline: for_plain_text(pipeline),
             json,
-            config,
             tokens,
             ids,
             is_special,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), config: Arc::new(config) })
     }
 
     /// Writes `tokenizer.json` and `tokenizer_config.json` into `folder`.
     pub fn save(&self, folder: &Path) -> Result<()> {
         nuwa_files::write_atomically(&folder.join("tokenizer.json"), self.inner.json.as_bytes())?;
-        nuwa_files::write_json(&folder.join("tokenizer_config.json"), &self.inner.config.to_json())?;
+        nuwa_files::write_json(&folder.join("tokenizer_config.json"), &self.config.to_json())?;
         Ok(())
     }
 
@@ -145,13 +144,43 @@ impl Tokenizer {
 
     /// The chat template, in Jinja.
     pub fn chat_template(&self) -> Option<&str> {
-        self.inner.config.chat_template()
+        self.config.chat_template()
     }
 
     /// A conversation as the text that the model was tuned on; `add_generation_prompt` opens the answer.
     pub fn apply_chat_template(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+        self.apply_chat_template_with_tools(messages, None, add_generation_prompt)
+    }
+
+    /// As [`Tokenizer::apply_chat_template`], with the tools that the template may tell the model of.
+    pub fn apply_chat_template_with_tools(
+        &self,
+        messages: &[Message],
+        tools: Option<&Value>,
+        add_generation_prompt: bool,
+    ) -> Result<String> {
         let template = self.chat_template().ok_or(Error::NoChatTemplate)?;
-        chat::render(template, &self.inner.config, messages, add_generation_prompt)
+        chat::render(template, &self.config, messages, tools, add_generation_prompt)
+    }
+
+    /// The same tokenizer with another chat template.
+    ///
+    /// # Errors
+    /// When the template does not parse.
+    pub fn with_chat_template(&self, template: &str) -> Result<Self> {
+        chat::check(template)?;
+        let config = Config::clone(&self.config).with_chat_template(template);
+        Ok(Self { inner: Arc::clone(&self.inner), config: Arc::new(config) })
+    }
+
+    /// The special token that the chat template puts after an answer.
+    pub fn end_of_turn(&self) -> Option<u32> {
+        const ANSWER: &str = "answer";
+        let turns = [Message::new("user", "question"), Message::new("assistant", ANSWER)];
+        let text = self.apply_chat_template(&turns, false).ok()?;
+        let after = &text[text.rfind(ANSWER)? + ANSWER.len()..];
+        let ids = self.encode_with_special_tokens(after).ok()?;
+        ids.into_iter().find(|&id| self.is_special(id))
     }
 
     /// The ids of plain text by the `tokenizers` crate alone, to hold the faster road against.

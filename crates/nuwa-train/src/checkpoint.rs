@@ -9,9 +9,8 @@ use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use nuwa_files::{AtomicFile, Error as FileError};
-use nuwa_models::LanguageModel;
 use nuwa_nn::AdamW;
-use nuwa_tensor::AdamWState;
+use nuwa_tensor::{AdamWState, Parameters};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -38,7 +37,7 @@ pub struct Header {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn save(path: &Path, header: &Header, model: &dyn LanguageModel, optimizer: &AdamW) -> Result<()> {
+pub fn save(path: &Path, header: &Header, parameters: &Parameters, optimizer: &AdamW) -> Result<()> {
     let json = serde_json::to_vec(header).expect("a header of numbers and a string is JSON");
     let mut file = AtomicFile::create(path)?;
     let failed = || FileError::write(path);
@@ -46,7 +45,7 @@ pub fn save(path: &Path, header: &Header, model: &dyn LanguageModel, optimizer: 
     file.write_all(&VERSION.to_le_bytes()).map_err(failed())?;
     file.write_all(&(json.len() as u32).to_le_bytes()).map_err(failed())?;
     file.write_all(&json).map_err(failed())?;
-    let values = model.parameters().values();
+    let values = parameters.values();
     for block in [&values[..], &optimizer.state().first, &optimizer.state().second] {
         write_block(&mut file, block).map_err(failed())?;
     }
@@ -61,16 +60,12 @@ fn write_block(file: &mut AtomicFile, block: &[f32]) -> std::io::Result<()> {
     block.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
 }
 
-/// Reads a checkpoint into `model` and gives its header and the optimizer's state; none where there is no file, or it
+/// Reads a checkpoint into `parameters` and gives its header and the optimizer's state; none where there is no file, or it
 /// belongs to another run.
 ///
 /// # Errors
-/// When the file is there but is not a whole checkpoint for this model.
-pub fn load(
-    path: &Path,
-    fingerprint: &str,
-    model: &dyn LanguageModel,
-) -> Result<Option<(Header, AdamWState)>> {
+/// When the file is there but is not a whole checkpoint for these parameters.
+pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<Option<(Header, AdamWState)>> {
     if !path.exists() {
         return Ok(None);
     }
@@ -80,7 +75,7 @@ pub fn load(
         return Ok(None);
     }
     let wrong = |problem: String| Error::Checkpoint { path: path.to_path_buf(), problem };
-    let elements = model.parameters().values().len();
+    let elements = parameters.values().len();
     if header.elements != elements {
         return Err(wrong(format!("it holds {} weights, the model has {elements}", header.elements)));
     }
@@ -96,7 +91,7 @@ pub fn load(
     if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
         return Err(wrong("it goes on after its last block".into()));
     }
-    model.parameters().values_mut().copy_from_slice(&values);
+    parameters.values_mut().copy_from_slice(&values);
     let state = AdamWState { steps: header.optimizer_steps, first, second };
     Ok(Some((header, state)))
 }

@@ -17,7 +17,7 @@ mod validation;
 
 pub use error::{Error, Result};
 pub use loader::Loader;
-pub use metrics::{Sample, StepLine, TrainEvent, ValidationLine};
+pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};
 pub use pretrain::{Hooks, Job, Summary, pretrain};
 pub use settings::{Family, ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
 pub use trainer::{StepOutcome, Trainer};

@@ -76,7 +76,7 @@ pub enum TrainEvent {
 }
 
 /// `metrics.jsonl`: a line an event, written as it happens.
-pub(crate) struct MetricsFile {
+pub struct MetricsFile {
     path: PathBuf,
     file: File,
 }
@@ -101,6 +101,11 @@ impl MetricsFile {
             TrainEvent::Sampled { step, sample } => serde_json::json!({ "step": step, "sample": sample }),
             TrainEvent::Started { .. } | TrainEvent::Saved { .. } => return Ok(()),
         };
+        self.write_line(&line)
+    }
+
+    /// Writes an object with a `step` of its own.
+    pub fn write_line(&mut self, line: &serde_json::Value) -> Result<()> {
         self.file.write_all(format!("{line}\n").as_bytes()).map_err(nuwa_files::Error::write(&self.path))?;
         Ok(())
     }

@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         model.set_dropout(plan.dropout);
         model.set_recompute(plan.recompute);
         let fingerprint = fingerprint(job)?;
-        let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, &*model)?;
+        let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
         let settings = &job.settings.optimizer;
         let optimizer = match found {
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         checkpoint::save(
             &checkpoint_path(self.job.out),
             &header,
-            &*self.trainer.model,
+            self.trainer.model.parameters(),
             &self.trainer.optimizer,
         )?;
         self.saved = Instant::now();

@@ -78,7 +78,7 @@ macro_rules! hint_of {
 
 fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(cause, nuwa_files::Error, nuwa_data::Error, nuwa_tokenizer::Error, nuwa_format::Error);
-    hint_of!(cause, nuwa_infer::Error, nuwa_eval::Error, nuwa_train::Error);
+    hint_of!(cause, nuwa_infer::Error, nuwa_eval::Error, nuwa_train::Error, nuwa_align::Error);
     if let Some(problem) = cause.downcast_ref::<Problem>() {
         return problem.hint.clone();
     }

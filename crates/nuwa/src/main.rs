@@ -1,6 +1,7 @@
 //! Nuwa: from raw text to your own language model, one verb at a time.
 #![forbid(unsafe_code)]
 
+mod alignment;
 mod console;
 mod failure;
 mod machine;

@@ -1,8 +1,12 @@
 //! Text out of a model that is still in training.
 
+use std::path::{Path, PathBuf};
+
 use nuwa_infer::{GenerateSettings, Sampler, Sequence};
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
+
+use crate::failure::Problem;
 
 /// Continues `prompt` with a model that is still in training.
 pub fn continue_text(
@@ -24,4 +28,27 @@ pub fn continue_text(
         sequence.push(id);
     }
     Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
+}
+
+/// The model folder that a path means: itself, or what a run or a stage keeps in `model`.
+pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.exists() {
+        let problem = Problem::new(format!("there is no {}", path.display()));
+        return Err(problem.hint("name a model folder, or the folder of a run: runs/NAME").into());
+    }
+    if path.join("config.json").is_file() {
+        return Ok(path.to_path_buf());
+    }
+    if nuwa_format::is_adapter(path) || nuwa_format::is_adapter(&path.join("adapter")) {
+        let problem = Problem::new(format!("{} holds adapters, not a model", path.display()));
+        let hint = format!("merge them first: nuwa merge MODEL --adapter {} --out DIR", path.display());
+        return Err(problem.hint(hint).into());
+    }
+    let within = path.join("model");
+    Ok(if within.join("config.json").is_file() { within } else { path.to_path_buf() })
+}
+
+/// The path from the root, where it can be found.
+pub fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }

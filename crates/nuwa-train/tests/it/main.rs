@@ -177,8 +177,8 @@ fn checkpoints_are_checked() {
         elements: trainer.model.parameters().values().len(),
         optimizer_steps: 7,
     };
-    checkpoint::save(&path, &header, &*trainer.model, &trainer.optimizer).unwrap();
-    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, &*trainer.model);
+    checkpoint::save(&path, &header, trainer.model.parameters(), &trainer.optimizer).unwrap();
+    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.model.parameters());
     assert_eq!(load("abc").unwrap().unwrap().0, header);
     assert!(load("another run").unwrap().is_none());
 
@@ -214,7 +214,7 @@ fn version_1_of_the_checkpoint_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.bin");
     std::fs::write(&path, bytes).unwrap();
-    let (header, state) = checkpoint::load(&path, "f", &*model).unwrap().unwrap();
+    let (header, state) = checkpoint::load(&path, "f", model.parameters()).unwrap().unwrap();
     assert_eq!((header.step, state.steps), (3, 3));
     assert_eq!(model.parameters().values()[5], 5.0);
     assert_eq!((state.first[0], state.second[1]), (elements as f32, (2 * elements + 1) as f32));

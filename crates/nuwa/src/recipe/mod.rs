@@ -10,6 +10,7 @@ mod pages;
 
 use std::path::PathBuf;
 
+use nuwa_align::{DpoSettings, SftSettings};
 use nuwa_data::clean::CleanSettings;
 use nuwa_data::collect::CollectSettings;
 use nuwa_data::tokenize::TokenizeSettings;
@@ -57,6 +58,10 @@ pub struct Recipe {
     pub model: ModelSettings,
     /// How the model is trained; what is left out follows from the budget.
     pub pretrain: PretrainSettings,
+    /// How the model learns to answer.
+    pub sft: SftSettings,
+    /// How the model learns which answers are preferred.
+    pub dpo: DpoSettings,
     /// What is measured at the end.
     pub eval: EvalSettings,
 }

@@ -1,19 +1,24 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
 mod build;
+mod chat;
 pub mod clean;
 pub mod collect;
 mod doctor;
+mod dpo;
 pub mod eval;
 mod export;
 mod generate;
 mod import;
 mod init;
+mod merge;
 pub mod pretrain;
 mod report;
 mod settings;
+mod sft;
 pub mod tokenize;
 pub mod tokenizer;
+mod tuning;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +50,10 @@ enum Verb {
     Tokenizer(tokenizer::Tokenizer),
     Tokenize(tokenize::Tokenize),
     Pretrain(pretrain::Pretrain),
+    Sft(sft::Sft),
+    Dpo(dpo::Dpo),
+    Merge(merge::Merge),
+    Chat(chat::Chat),
     Generate(generate::Generate),
     Eval(eval::Eval),
     Import(import::Import),
@@ -64,6 +73,10 @@ impl Program {
             Verb::Tokenizer(verb) => verb.run(),
             Verb::Tokenize(verb) => verb.run(),
             Verb::Pretrain(verb) => verb.run(),
+            Verb::Sft(verb) => verb.run(),
+            Verb::Dpo(verb) => verb.run(),
+            Verb::Merge(verb) => verb.run(),
+            Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),

@@ -5,6 +5,11 @@
 //! weights `1 / n`; a masked position has weight 0. Rows go through in chunks: logits, softmax, loss; while
 //! recording also `g_i = w_i (softmax_i - onehot(t_i))`, `dh_i = g_i W` and `dW += g^T h`, so backward needs no
 //! logits again. In exchange the loss has to be the root of the backward pass.
+//!
+//! Objectives that are no weighted sum, such as DPO's, depend on the model through the `nll_i` alone. For such an
+//! `L(nll_1, .., nll_n)` the weights are the slopes `w_i = dL / d nll_i` at the present losses: the gradient of the weighted
+//! sum is then that of `L`. [`Tape::likelihood_objective`] computes the losses first, asks for value and slopes, and goes
+//! through the head a second time.
 
 mod cpu;
 
@@ -36,7 +41,46 @@ pub struct Loss {
     pub rows: Vec<f32>,
 }
 
+/// An objective's value, and its slope in the loss of each row.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    /// What is minimised.
+    pub value: f32,
+    /// `d value / d nll_i`.
+    pub slopes: Vec<f32>,
+}
+
 impl Tape {
+    /// An objective that `weigh` computes from the negative log-likelihoods of `targets` under `softmax(hidden head^T)`;
+    /// see [the module](self).
+    ///
+    /// # Errors
+    /// When the lengths or widths do not fit, or a target is not a row of `head`; and as `weigh` does.
+    pub fn likelihood_objective(
+        &self,
+        hidden: &Tensor,
+        head: &Parameter,
+        targets: &[u32],
+        weigh: impl FnOnce(&[f32]) -> Objective,
+    ) -> Result<Loss> {
+        let mut losses = vec![0.0; hidden.rows()];
+        let ones = vec![1.0; targets.len()];
+        let plain = LossRows { targets, weights: &ones };
+        check(hidden, head, plain)?;
+        let Objective { value, slopes } = with_kind!(hidden.kind(), H => {
+            self.chunks(<H as Stored>::of(hidden.values()), head, plain, &mut losses, false);
+            weigh(&losses)
+        });
+        check_lengths(hidden, targets, &slopes)?;
+        let rows = LossRows { targets, weights: &slopes };
+        let tracked = self.tracks(&[hidden], &[head]);
+        let d_hidden = with_kind!(hidden.kind(), H => {
+            tracked.then(|| self.chunks(<H as Stored>::of(hidden.values()), head, rows, &mut losses, true)).flatten()
+        });
+        let total = self.loss_node(hidden, head, value, d_hidden)?;
+        Ok(Loss { total, rows: losses })
+    }
+
     /// The weighted negative log-likelihood of `rows.targets` under `softmax(hidden head^T)`; see [the module](self).
     ///
     /// # Errors
@@ -122,20 +166,21 @@ impl Tape {
 
 fn check(hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<()> {
     check_width(hidden, head)?;
-    if hidden.rows() != rows.targets.len() || hidden.rows() != rows.weights.len() {
-        let reason = format!(
-            "{} rows got {} targets and {} weights",
-            hidden.rows(),
-            rows.targets.len(),
-            rows.weights.len()
-        );
-        return Err(Error::shape("cross_entropy", reason));
-    }
+    check_lengths(hidden, rows.targets, rows.weights)?;
     super::embedding::check_ids("cross_entropy", rows.targets, head.rows())?;
     if rows.weights.iter().all(|&weight| weight == 0.0) {
         return Err(Error::EmptyLoss);
     }
     Ok(())
+}
+
+fn check_lengths(hidden: &Tensor, targets: &[u32], weights: &[f32]) -> Result<()> {
+    if hidden.rows() == targets.len() && hidden.rows() == weights.len() {
+        return Ok(());
+    }
+    let (rows, targets, weights) = (hidden.rows(), targets.len(), weights.len());
+    let reason = format!("{rows} rows got {targets} targets and {weights} weights");
+    Err(Error::shape("cross_entropy", reason))
 }
 
 fn check_width(hidden: &Tensor, head: &Parameter) -> Result<()> {

@@ -1,0 +1,84 @@
+//! Pairs of answers: `prompt`, `chosen`, `rejected` in the ways that files write them.
+
+use nuwa_tokenizer::Message;
+use serde_json::Value;
+
+use super::Preference;
+use super::dialogues::{alpaca_prompt, prompt};
+use super::messages::{list, of_text, one};
+use super::records::{Record, kind};
+use crate::Result;
+
+const FORMS: &str =
+    "chosen and rejected, with prompt, conversations or instruction, or with the whole dialogue in both";
+
+/// The preference of a record.
+///
+/// The prompt is `prompt` (text or turns), `conversations` (ShareGPT), `messages` or `instruction` with `input`; without
+/// any, it is what the dialogues `chosen` and `rejected` have in common at their beginning, as in hh-rlhf.
+///
+/// # Errors
+/// When a field is missing or of the wrong kind, an answer is empty, or both are the same.
+pub fn preference(record: &Record) -> Result<Preference> {
+    let mut common = given_prompt(record)?;
+    let [mut chosen, mut rejected] =
+        [answer(record, "chosen", common.is_empty())?, answer(record, "rejected", common.is_empty())?];
+    let shared = chosen.iter().zip(&rejected).take_while(|(one, other)| one == other).count();
+    // A whole dialogue on both sides may repeat a prompt that was also given.
+    if common.is_empty() || chosen.starts_with(&common) {
+        common = chosen[..shared].to_vec();
+        chosen.drain(..shared);
+        rejected.drain(..shared);
+    }
+    check(record, &common, [&chosen, &rejected])?;
+    Ok(Preference { prompt: common, chosen, rejected, place: record.place.clone() })
+}
+
+fn given_prompt(record: &Record) -> Result<Vec<Message>> {
+    if record.get("prompt").is_some() {
+        return prompt(record);
+    }
+    for name in ["conversations", "messages"] {
+        if let Some(turns) = record.get(name) {
+            return list(record, name, turns);
+        }
+    }
+    if record.get("instruction").is_some() { alpaca_prompt(record) } else { Ok(Vec::new()) }
+}
+
+/// An answer as text, as one turn, as turns; or, with `whole`, a dialogue in one text.
+fn answer(record: &Record, name: &str, whole: bool) -> Result<Vec<Message>> {
+    match record.get(name) {
+        Some(Value::String(text)) if whole => {
+            let turns = of_text(text);
+            if turns.is_empty() && !text.trim().is_empty() { Err(record.unknown(FORMS)) } else { Ok(turns) }
+        }
+        Some(Value::String(text)) => Ok(vec![Message::new("assistant", text.as_str())]),
+        Some(turns @ Value::Array(_)) => list(record, name, turns),
+        Some(turn @ Value::Object(_)) => Ok(vec![one(record, name, turn)?]),
+        Some(other) => Err(record.wrong(format!("{name} is {}, expected text or turns", kind(other)))),
+        None => Err(record.unknown(FORMS)),
+    }
+}
+
+fn check(record: &Record, prompt: &[Message], answers: [&[Message]; 2]) -> Result<()> {
+    let [chosen, rejected] = answers;
+    if chosen.is_empty() && rejected.is_empty() || chosen == rejected {
+        return Err(record.wrong("chosen is equal to rejected"));
+    }
+    for (name, turns) in ["chosen", "rejected"].into_iter().zip(answers) {
+        if turns.iter().all(|turn| turn.content.trim().is_empty()) {
+            return Err(record.wrong(format!("the {name} answer is empty")));
+        }
+        if turns[0].role != "assistant" || turns.last().is_some_and(|turn| turn.role != "assistant") {
+            return Err(record.wrong(format!("{name} does not begin and end with a turn of the assistant")));
+        }
+    }
+    match prompt.last() {
+        Some(turn) if turn.role == "user" || turn.role == "tool" => Ok(()),
+        Some(turn) => {
+            Err(record.wrong(format!("the prompt ends with {}: expected a turn of the user", turn.role)))
+        }
+        None => Err(record.wrong("the prompt is empty")),
+    }
+}

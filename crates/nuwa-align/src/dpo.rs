@@ -1,0 +1,351 @@
+//! Direct preference optimisation: Rafailov et al., "Direct Preference Optimization: Your Language Model is Secretly a
+//! Reward Model" (2023).
+//!
+//! With `p(y)` the model's log-probability of an answer (the sum over its tokens; their mean where
+//! [`length_normalised`](crate::DpoSettings::length_normalised)) and `q(y)` the reference's, computed once before the first
+//! step: `z = beta ((p(chosen) - q(chosen)) - (p(rejected) - q(rejected)))` and
+//! `loss = -(1 - e) log sigmoid(z) - e log sigmoid(-z)`, with `e` the label smoothing (conservative DPO, Mitchell 2023).
+//! Reference-free: `q = 0`. With an SFT weight `w`, `w * mean nll of the chosen answer's tokens` is added (Pang et al. 2024).
+//!
+//! The loss depends on the model through the likelihood of tokens alone; its slope in the loss of each token of an answer
+//! is `+- (sigmoid(z) - (1 - e)) beta`, divided by the answer's length where normalised.
+
+use nuwa_tensor::Objective as Value;
+use nuwa_tokenizer::Tokenizer;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Dialogue, Preference};
+use crate::pack::{Piece, groups, steps};
+use crate::render::render;
+use crate::sft::divide;
+use crate::tune::{Figures, Measured, Objective};
+use crate::{DpoSettings, Packed, Result, Tuner};
+
+/// What became of every pair.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Pairs in all.
+    pub pairs: u64,
+    /// Pairs whose oldest turns were left out, so that they fit the context.
+    pub shortened: u64,
+    /// Pairs that are longer than the context even so, and are not used.
+    pub too_long: u64,
+}
+
+/// A pair as it goes through the model.
+#[derive(Debug, Clone)]
+struct Pair {
+    /// Chosen and rejected.
+    answers: [Piece; 2],
+    /// The reference's log-probabilities of the two.
+    reference: [f32; 2],
+}
+
+impl Pair {
+    fn positions(&self) -> usize {
+        self.answers.iter().map(Piece::positions).sum()
+    }
+}
+
+/// Preference optimisation on pairs.
+#[derive(Debug)]
+pub struct Dpo {
+    pairs: Vec<Pair>,
+    held_back: Vec<Pair>,
+    steps: Vec<Vec<usize>>,
+    micro_batch: usize,
+    settings: DpoSettings,
+    account: Account,
+    fingerprint: String,
+}
+
+/// What one pair comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairLoss {
+    /// The loss.
+    pub loss: f32,
+    /// `d loss / d p(chosen)`; that of the rejected answer is its negative.
+    pub slope: f32,
+    /// `beta (p - q)` of the chosen and of the rejected answer.
+    pub rewards: [f32; 2],
+}
+
+/// The loss of a pair whose answers have the log-probabilities `model` and, by the reference, `reference`.
+pub fn pair_loss(model: [f32; 2], reference: [f32; 2], beta: f32, smoothing: f32) -> PairLoss {
+    let rewards = [0, 1].map(|answer| beta * (model[answer] - reference[answer]));
+    let z = rewards[0] - rewards[1];
+    // -log sigmoid(z) without overflow.
+    let softplus = |x: f32| x.max(0.0) + (-x.abs()).exp().ln_1p();
+    let loss = (1.0 - smoothing) * softplus(-z) + smoothing * softplus(z);
+    let sigmoid = 1.0 / (1.0 + (-z).exp());
+    PairLoss { loss, slope: beta * (sigmoid - (1.0 - smoothing)), rewards }
+}
+
+impl Dpo {
+    /// Renders `preferences` for a model of `context`. The reference's log-probabilities are those of `tuner`'s model as
+    /// it is now.
+    ///
+    /// # Errors
+    /// When a setting is out of range, the template fails, or nothing is left to train on.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        preferences: &[Preference],
+        settings: &DpoSettings,
+        tuner: &Tuner,
+        seed: u64,
+    ) -> Result<Self> {
+        settings.check()?;
+        let context = tuner.model().context();
+        let mut account = Account { pairs: preferences.len() as u64, ..Account::default() };
+        let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
+        let mut pairs = pairs(tokenizer, &trained, context, &mut account)?;
+        let mut held_back = self::pairs(tokenizer, &held_back, context, &mut account)?;
+        if pairs.is_empty() {
+            let reason =
+                format!("all {} pairs are longer than the context of {context} tokens", account.pairs);
+            return Err(crate::Error::Empty { path: "the data".into(), reason });
+        }
+        let micro_batch = settings.tuning.micro_batch_tokens.max(2 * context);
+        let mut dpo = Self {
+            steps: steps(&vec![1; pairs.len()], settings.batch_pairs, settings.epochs, seed),
+            pairs: Vec::new(),
+            held_back: Vec::new(),
+            micro_batch,
+            settings: settings.clone(),
+            account,
+            fingerprint: String::new(),
+        };
+        if !settings.reference_free {
+            dpo.ask_reference(tuner, &mut pairs)?;
+            dpo.ask_reference(tuner, &mut held_back)?;
+        }
+        let data: Vec<_> = pairs
+            .iter()
+            .chain(&held_back)
+            .flat_map(|pair| pair.answers.iter().map(|answer| &answer.ids))
+            .collect();
+        let data = nuwa_files::hash_bytes(serde_json::json!(data).to_string().as_bytes());
+        dpo.fingerprint = serde_json::json!(["dpo", data, settings, seed]).to_string();
+        (dpo.pairs, dpo.held_back) = (pairs, held_back);
+        Ok(dpo)
+    }
+
+    /// What became of the pairs.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Pairs that are held back.
+    pub fn held_back(&self) -> usize {
+        self.held_back.len()
+    }
+
+    /// Computes the reference's log-probabilities, which are kept with the pairs.
+    fn ask_reference(&self, tuner: &Tuner, pairs: &mut [Pair]) -> Result<()> {
+        for group in self.groups(0..pairs.len(), pairs) {
+            let answers: Vec<&Piece> = group.iter().flat_map(|&index| &pairs[index].answers).collect();
+            let losses = tuner.losses(&Packed::new(answers.iter().copied()))?;
+            let found = self.log_probabilities(&answers, &losses);
+            for (index, found) in group.into_iter().zip(found) {
+                pairs[index].reference = found;
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&self, order: impl IntoIterator<Item = usize>, pairs: &[Pair]) -> Vec<Vec<usize>> {
+        let sizes: Vec<usize> = pairs.iter().map(Pair::positions).collect();
+        groups(order, &sizes, self.micro_batch)
+    }
+
+    /// The log-probabilities of answers two by two, from the losses of all positions.
+    fn log_probabilities(&self, answers: &[&Piece], losses: &[f32]) -> Vec<[f32; 2]> {
+        let mut rest = losses;
+        let mut next = |answer: &Piece| {
+            let (own, others) = rest.split_at(answer.positions());
+            rest = others;
+            let sum: f32 =
+                own.iter().zip(&answer.trained[1..]).filter(|(_, t)| **t).map(|(loss, _)| loss).sum();
+            -sum / self.length(answer)
+        };
+        answers.chunks_exact(2).map(|pair| [next(pair[0]), next(pair[1])]).collect()
+    }
+
+    /// What a log-probability is divided by.
+    fn length(&self, answer: &Piece) -> f32 {
+        if self.settings.length_normalised { answer.trained_tokens() as f32 } else { 1.0 }
+    }
+
+    /// The loss of `pairs` as a share of `batch` pairs, and its slope at every position.
+    fn value(&self, pairs: &[&Pair], losses: &[f32], batch: usize, figures: &mut Sums) -> Value {
+        let answers: Vec<&Piece> = pairs.iter().flat_map(|pair| &pair.answers).collect();
+        let found = self.log_probabilities(&answers, losses);
+        let share = 1.0 / batch as f32;
+        let mut value = Value { value: 0.0, slopes: Vec::with_capacity(losses.len()) };
+        for (pair, found) in pairs.iter().zip(found) {
+            let loss = pair_loss(found, pair.reference, self.settings.beta, self.settings.label_smoothing);
+            let chosen = &pair.answers[0];
+            let per_token = self.settings.sft_weight / chosen.trained_tokens() as f32;
+            let mean = -found[0] * self.length(chosen) / chosen.trained_tokens() as f32;
+            figures.add(&loss);
+            value.value += share * (loss.loss + self.settings.sft_weight * mean);
+            for (answer, sign, extra) in [(chosen, -1.0, per_token), (&pair.answers[1], 1.0, 0.0)] {
+                let slope = share * (sign * loss.slope / self.length(answer) + extra);
+                value
+                    .slopes
+                    .extend(answer.trained[1..].iter().map(|&trained| if trained { slope } else { 0.0 }));
+            }
+        }
+        value
+    }
+}
+
+impl Objective for Dpo {
+    fn steps(&self) -> u64 {
+        self.steps.len() as u64
+    }
+
+    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured> {
+        let order = &self.steps[step as usize];
+        let (mut sums, mut measured) = (Sums::default(), Measured::default());
+        for (group, pass) in self.groups(order.iter().copied(), &self.pairs).into_iter().zip(0..) {
+            let pairs: Vec<&Pair> = group.iter().map(|&index| &self.pairs[index]).collect();
+            let packed = Packed::new(pairs.iter().flat_map(|pair| &pair.answers));
+            let weigh = |losses: &[f32]| self.value(&pairs, losses, order.len(), &mut sums);
+            measured.loss += f64::from(tuner.objective_pass(&packed, (step << 16) | pass, weigh)?);
+            measured.tokens += packed.inputs.len() as u64;
+        }
+        measured.figures = sums.figures();
+        Ok(measured)
+    }
+
+    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>> {
+        let (mut sums, mut measured) = (Sums::default(), Measured::default());
+        for group in self.groups(0..self.held_back.len(), &self.held_back) {
+            let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_back[index]).collect();
+            let packed = Packed::new(pairs.iter().flat_map(|pair| &pair.answers));
+            let losses = tuner.losses(&packed)?;
+            measured.loss += f64::from(self.value(&pairs, &losses, self.held_back.len(), &mut sums).value);
+            measured.tokens += packed.inputs.len() as u64;
+        }
+        measured.figures = sums.figures();
+        Ok((!self.held_back.is_empty()).then_some(measured))
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+}
+
+/// Sums of what pairs come to.
+#[derive(Debug, Default)]
+struct Sums {
+    pairs: f64,
+    right: f64,
+    rewards: [f64; 2],
+}
+
+impl Sums {
+    fn add(&mut self, loss: &PairLoss) {
+        let [chosen, rejected] = loss.rewards.map(f64::from);
+        self.pairs += 1.0;
+        self.right += f64::from(u8::from(chosen > rejected));
+        self.rewards[0] += chosen;
+        self.rewards[1] += rejected;
+    }
+
+    fn figures(&self) -> Figures {
+        let mean = |sum: f64| sum / self.pairs.max(1.0);
+        let [chosen, rejected] = self.rewards.map(mean);
+        let named = [
+            ("accuracy", mean(self.right)),
+            ("margin", chosen - rejected),
+            ("chosen_reward", chosen),
+            ("rejected_reward", rejected),
+        ];
+        named.map(|(name, value)| (name.to_string(), value)).into()
+    }
+}
+
+fn pairs(
+    tokenizer: &Tokenizer,
+    preferences: &[&Preference],
+    context: usize,
+    account: &mut Account,
+) -> Result<Vec<Pair>> {
+    let rendered: Vec<Fitted> = preferences
+        .par_iter()
+        .map(|preference| fit(tokenizer, preference, context))
+        .collect::<Result<_>>()?;
+    let mut pairs = Vec::new();
+    for fitted in rendered {
+        match fitted {
+            Fitted::TooLong => account.too_long += 1,
+            Fitted::Whole(pair) => pairs.push(pair),
+            Fitted::Shortened(pair) => {
+                account.shortened += 1;
+                pairs.push(pair);
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+enum Fitted {
+    Whole(Pair),
+    Shortened(Pair),
+    TooLong,
+}
+
+/// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context.
+fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Fitted> {
+    let mut prompt = preference.prompt.clone();
+    let first = usize::from(prompt.first().is_some_and(|turn| turn.role == "system"));
+    let mut shortened = false;
+    loop {
+        let answers = [&preference.chosen, &preference.rejected].map(|answer| {
+            let messages = prompt.iter().chain(answer).cloned().collect();
+            let dialogue = Dialogue { messages, tools: None, place: preference.place.clone() };
+            render(tokenizer, &dialogue, prompt.len())
+        });
+        let [chosen, rejected] = answers;
+        let answers =
+            [chosen?, rejected?].map(|rendered| Piece { ids: rendered.ids, trained: rendered.trained });
+        if answers.iter().all(|answer| answer.positions() <= context) {
+            let pair = Pair { answers, reference: [0.0; 2] };
+            return Ok(if shortened { Fitted::Shortened(pair) } else { Fitted::Whole(pair) });
+        }
+        // A prompt goes on beginning with the user.
+        let next = prompt.iter().skip(first + 1).position(|turn| turn.role == "user");
+        let Some(next) = next else { return Ok(Fitted::TooLong) };
+        prompt.drain(first..first + 1 + next);
+        shortened = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_a_pair_is_what_the_formula_says() {
+        let even = pair_loss([-3.0, -5.0], [-3.0, -5.0], 0.1, 0.0);
+        assert!((even.loss - std::f32::consts::LN_2).abs() < 1e-6);
+        assert!((even.slope + 0.05).abs() < 1e-7);
+        let far = pair_loss([1000.0, -1000.0], [0.0, 0.0], 1.0, 0.0);
+        assert_eq!((far.loss, far.slope), (0.0, 0.0));
+        let wrong = pair_loss([-1000.0, 1000.0], [0.0, 0.0], 1.0, 0.0);
+        assert_eq!((wrong.loss, wrong.slope), (2000.0, -1.0));
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_loss() {
+        for (chosen, smoothing) in [(-4.0, 0.0), (-9.0, 0.0), (-2.0, 0.2)] {
+            let at = |x: f32| pair_loss([x, -5.0], [-4.5, -5.5], 0.7, smoothing);
+            let step = 1e-2;
+            let finite = (at(chosen + step).loss - at(chosen - step).loss) / (2.0 * step);
+            assert!((at(chosen).slope - finite).abs() < 1e-3, "{finite} {}", at(chosen).slope);
+        }
+    }
+}

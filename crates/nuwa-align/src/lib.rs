@@ -1,0 +1,28 @@
+//! Alignment: a model that continues text becomes one that answers.
+//!
+//! - [`data`]: dialogues and preferences, from every usual form of file.
+//! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
+//! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
+//! - [`Tuner`]: one step of tuning, of all weights or of [`LowRank`] adapters.
+//! - [`tune`]: the loop, for anything that is an [`Objective`]: [`Sft`], [`Dpo`]; what a reward model, PPO and GRPO
+//!   need is the same: passes whose loss follows from the likelihood of tokens.
+#![forbid(unsafe_code)]
+
+pub mod data;
+pub mod dpo;
+mod error;
+mod low_rank;
+pub mod pack;
+pub mod render;
+mod settings;
+pub mod sft;
+mod tune;
+mod tuner;
+
+pub use dpo::Dpo;
+pub use error::{Error, Result};
+pub use low_rank::LowRank;
+pub use settings::{BadRecords, DpoSettings, LongDialogues, LoraSettings, SftSettings, TuningSettings};
+pub use sft::Sft;
+pub use tune::{Figures, Job, Measured, Objective, Summary, TuneEvent, TuneLine, ValidationLine, tune};
+pub use tuner::{Packed, Tuner};

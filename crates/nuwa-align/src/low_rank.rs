@@ -1,0 +1,198 @@
+//! Low-rank adapters: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021).
+//!
+//! For a matrix `W` `[out, in]` of the model: `W = W0 + s B A` with `A` `[r, in]` normal at first, `B` `[out, r]` zero at
+//! first, and `s = alpha / r`. `W0` stays as it was. The model computes with the sum itself, so any family can be tuned and
+//! inference costs nothing; the gradients follow from that of `W`: `dA = s B^T dW`, `dB = s dW A^T`. Memory: `W0` (4 bytes
+//! a weight) in place of AdamW's two means (8).
+
+use nuwa_format::{Adapter, AdapterPart};
+use nuwa_models::LanguageModel;
+use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Random};
+use rayon::prelude::*;
+
+use crate::{Error, LoraSettings, Result};
+
+/// Adapters on matrices of one model.
+#[derive(Debug)]
+pub struct LowRank {
+    parameters: Parameters,
+    matrices: Vec<Matrix>,
+    rank: usize,
+    alpha: f32,
+}
+
+#[derive(Debug)]
+struct Matrix {
+    weight: Parameter,
+    start: Vec<f32>,
+    a: Parameter,
+    b: Parameter,
+}
+
+impl LowRank {
+    /// New adapters on `model`, all of whose own weights are frozen but for the gradient of the adapted ones.
+    ///
+    /// # Errors
+    /// When a target names no matrix.
+    pub fn new(model: &dyn LanguageModel, settings: &LoraSettings, seed: u64) -> Result<Self> {
+        let targets = targets(model, settings)?;
+        let mut builder = ParametersBuilder::new(seed);
+        let matrices =
+            targets.into_iter().map(|weight| Matrix::new(weight, settings.rank, &mut builder)).collect();
+        let adapted: Vec<Matrix> = matrices;
+        for parameter in model.parameters().iter() {
+            let path = parameter.entry().path();
+            parameter
+                .entry()
+                .set_trainable(adapted.iter().any(|matrix| matrix.weight.entry().path() == path));
+        }
+        let alpha = if settings.alpha == 0.0 { 2.0 * settings.rank as f32 } else { settings.alpha };
+        Ok(Self { parameters: builder.finish(), matrices: adapted, rank: settings.rank, alpha })
+    }
+
+    /// All `A` and `B`.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn scale(&self) -> f32 {
+        self.alpha / self.rank as f32
+    }
+
+    /// Turns the gradient of the model's matrices into that of the adapters.
+    pub(crate) fn take_gradient(&self, model: &Parameters) {
+        let scale = self.scale();
+        {
+            let from = model.gradients_mut();
+            let mut to = self.parameters.gradients_mut();
+            for matrix in &self.matrices {
+                let dw = &from[matrix.weight.entry().range()];
+                matrix.gradient_of_a(dw, scale, &mut to[matrix.a.entry().range()]);
+                matrix.gradient_of_b(dw, scale, &mut to[matrix.b.entry().range()]);
+            }
+        }
+        model.clear_gradients();
+    }
+
+    /// Puts `W0 + s B A` into the model.
+    pub(crate) fn apply(&self) {
+        let scale = self.scale();
+        for matrix in &self.matrices {
+            let (a, b) = (matrix.a.values(), matrix.b.values());
+            let (width, rank) = (matrix.weight.width(), self.rank);
+            matrix.weight.set(|values| {
+                let rows = values.par_chunks_mut(width).zip(matrix.start.par_chunks(width)).enumerate();
+                rows.for_each(|(row, (values, start))| {
+                    values.copy_from_slice(start);
+                    for (a, &b) in a.chunks_exact(width).zip(&b[row * rank..]).take(rank) {
+                        add_scaled(values, a, scale * b);
+                    }
+                });
+            });
+        }
+    }
+
+    /// The adapters as files hold them: cut as the model's matrices are at Hugging Face.
+    pub fn to_adapter(&self, model: &dyn LanguageModel) -> Adapter {
+        let names = model.names();
+        let mut parts = Vec::new();
+        for matrix in &self.matrices {
+            let path = matrix.weight.entry().path();
+            let Some(name) = names.iter().find(|name| name.parameter == path) else { continue };
+            let (a, b) = (matrix.a.values(), matrix.b.values());
+            let mut row = 0;
+            for (tensor, rows) in &name.parts {
+                let own = &b[row * self.rank..(row + rows) * self.rank];
+                row += rows;
+                parts.push(AdapterPart {
+                    tensor: tensor.clone(),
+                    a: a.to_vec(),
+                    b: own.to_vec(),
+                    rows: *rows,
+                });
+            }
+        }
+        Adapter { rank: self.rank, alpha: self.alpha, parts }
+    }
+}
+
+impl Matrix {
+    fn new(weight: Parameter, rank: usize, builder: &mut ParametersBuilder) -> Self {
+        let (path, width, rows) = (weight.entry().path().to_string(), weight.width(), weight.rows());
+        let normal =
+            |values: &mut [f32], random: Random| random.fill_normal(values, (width as f32).powf(-0.5));
+        let a = builder.add(format!("{path}.a"), [rank, width], true, normal);
+        let b = builder.add(format!("{path}.b"), [rows, rank], true, |_, _| {});
+        let start = weight.values().to_vec();
+        Self { weight, start, a, b }
+    }
+
+    /// `dA = s B^T dW`: each row of `A` sums all rows of `dW`.
+    fn gradient_of_a(&self, dw: &[f32], scale: f32, da: &mut [f32]) {
+        let (b, width, rank) = (self.b.values(), self.weight.width(), self.a.rows());
+        da.par_chunks_mut(width).enumerate().for_each(|(row, da)| {
+            for (dw, b) in dw.chunks_exact(width).zip(b.chunks_exact(rank)) {
+                add_scaled(da, dw, scale * b[row]);
+            }
+        });
+    }
+
+    /// `dB = s dW A^T`.
+    fn gradient_of_b(&self, dw: &[f32], scale: f32, db: &mut [f32]) {
+        let (a, width, rank) = (self.a.values(), self.weight.width(), self.a.rows());
+        db.par_chunks_mut(rank).zip(dw.par_chunks(width)).for_each(|(db, dw)| {
+            for (db, a) in db.iter_mut().zip(a.chunks_exact(width)) {
+                *db += scale * dot(dw, a);
+            }
+        });
+    }
+}
+
+/// The matrices of the blocks whose names hold one of the targets; all of them where no target is named.
+fn targets(model: &dyn LanguageModel, settings: &LoraSettings) -> Result<Vec<Parameter>> {
+    let in_blocks = |parameter: &&Parameter| {
+        parameter.shape().axes().len() == 2 && parameter.entry().path().starts_with("layers.")
+    };
+    let matrices: Vec<Parameter> = model.parameters().iter().filter(in_blocks).cloned().collect();
+    for target in &settings.targets {
+        if !matrices.iter().any(|matrix| matrix.entry().path().contains(target)) {
+            return Err(Error::NoTarget { target: target.clone(), known: kinds(&matrices) });
+        }
+    }
+    let wanted = |matrix: &Parameter| {
+        settings.targets.is_empty()
+            || settings.targets.iter().any(|target| matrix.entry().path().contains(target))
+    };
+    Ok(matrices.into_iter().filter(wanted).collect())
+}
+
+/// The names of a block's matrices, for a message.
+fn kinds(matrices: &[Parameter]) -> String {
+    let name = |matrix: &Parameter| {
+        let path = matrix.entry().path();
+        path.splitn(3, '.').nth(2).unwrap_or(path).trim_end_matches(".weight").to_string()
+    };
+    let names: std::collections::BTreeSet<String> = matrices.iter().map(name).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn add_scaled(to: &mut [f32], from: &[f32], factor: f32) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += factor * from;
+    }
+}
+
+/// In lanes, so that the compiler may use vectors without changing the order of sums.
+fn dot(one: &[f32], other: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0_f32; LANES];
+    let (one, one_rest) = one.as_chunks::<LANES>();
+    let (other, other_rest) = other.as_chunks::<LANES>();
+    for (one, other) in one.iter().zip(other) {
+        for lane in 0..LANES {
+            sums[lane] += one[lane] * other[lane];
+        }
+    }
+    let rest: f32 = one_rest.iter().zip(other_rest).map(|(one, other)| one * other).sum();
+    sums.iter().sum::<f32>() + rest
+}

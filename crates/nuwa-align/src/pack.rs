@@ -1,0 +1,248 @@
+//! Rendered dialogues cut to the context and gathered into steps, each accounted for.
+//!
+//! Pieces of dialogues go through the model one after the other in one long row, each seeing itself alone, so there is
+//! neither padding nor a piece that does not fit in: nothing can clog.
+
+use std::collections::BTreeMap;
+
+use nuwa_tensor::Random;
+use serde::{Deserialize, Serialize};
+
+use crate::LongDialogues;
+use crate::render::Rendered;
+
+/// Ids of which each but the first is predicted from those before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// At least two.
+    pub ids: Vec<u32>,
+    /// Whether the model learns to give this id; never the first.
+    pub trained: Vec<bool>,
+}
+
+impl Piece {
+    fn new(rendered: &Rendered, start: usize, end: usize) -> Self {
+        let mut trained = rendered.trained[start..end].to_vec();
+        trained[0] = false;
+        Self { ids: rendered.ids[start..end].to_vec(), trained }
+    }
+
+    /// How many positions of the model it takes.
+    pub fn positions(&self) -> usize {
+        self.ids.len() - 1
+    }
+
+    /// How many ids are trained on.
+    pub fn trained_tokens(&self) -> usize {
+        self.trained.iter().filter(|&&trained| trained).count()
+    }
+}
+
+/// What became of every dialogue.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Dialogues in all.
+    pub dialogues: u64,
+    /// Dialogues that are used whole.
+    pub whole: u64,
+    /// Dialogues that were cut into several pieces.
+    pub split: u64,
+    /// Dialogues of which only the beginning is used.
+    pub truncated: u64,
+    /// Dialogues that are not used, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Pieces that hold no token to train on; what they stood before is in other pieces.
+    pub empty_pieces: u64,
+    /// Pieces that are trained on.
+    pub pieces: u64,
+    /// Their positions.
+    pub tokens: u64,
+    /// Their tokens that are trained on.
+    pub trained_tokens: u64,
+}
+
+/// Cuts dialogues into pieces of at most `context` positions.
+#[derive(Debug)]
+pub struct Packer {
+    context: usize,
+    long: LongDialogues,
+    pieces: Vec<Piece>,
+    account: Account,
+}
+
+impl Packer {
+    /// For a model of that context.
+    pub fn new(context: usize, long: LongDialogues) -> Self {
+        Self { context, long, pieces: Vec::new(), account: Account::default() }
+    }
+
+    /// Takes in one dialogue.
+    pub fn add(&mut self, rendered: &Rendered) {
+        self.account.dialogues += 1;
+        let fits = rendered.ids.len() <= self.context + 1;
+        match self.long {
+            _ if fits => self.whole(rendered),
+            LongDialogues::Drop => self.drop("longer than the context"),
+            LongDialogues::Truncate => match self.keep(rendered, 0, self.context + 1) {
+                true => self.account.truncated += 1,
+                false => self.drop("longer than the context, with no answer in its beginning"),
+            },
+            LongDialogues::Split => self.split(rendered),
+        }
+    }
+
+    /// The pieces, and what became of each dialogue.
+    pub fn finish(self) -> (Vec<Piece>, Account) {
+        (self.pieces, self.account)
+    }
+
+    fn whole(&mut self, rendered: &Rendered) {
+        match rendered.ids.len() > 1 && self.keep(rendered, 0, rendered.ids.len()) {
+            true => self.account.whole += 1,
+            false => self.drop("no token to train on"),
+        }
+    }
+
+    fn split(&mut self, rendered: &Rendered) {
+        let (mut start, mut kept) = (0, 0);
+        while start + 1 < rendered.ids.len() {
+            let (end, next) = self.cut(rendered, start);
+            match self.keep(rendered, start, end) {
+                true => kept += 1,
+                false => self.account.empty_pieces += 1,
+            }
+            start = next;
+        }
+        match kept {
+            0 => self.drop("no token to train on"),
+            _ => self.account.split += 1,
+        }
+    }
+
+    /// Where the piece that begins at `start` ends and where the next begins: between two turns, or in the midst of one
+    /// that is longer than the context, whose last id is then the first that the next piece sees.
+    fn cut(&self, rendered: &Rendered, start: usize) -> (usize, usize) {
+        let most = start + self.context + 1;
+        if most >= rendered.ids.len() {
+            return (rendered.ids.len(), rendered.ids.len());
+        }
+        let between = rendered.turns.iter().copied().filter(|&turn| turn > start + 1 && turn <= most).max();
+        between.map_or((most, most - 1), |turn| (turn, turn))
+    }
+
+    fn keep(&mut self, rendered: &Rendered, start: usize, end: usize) -> bool {
+        let piece = Piece::new(rendered, start, end);
+        let trained = piece.trained_tokens();
+        if trained == 0 {
+            return false;
+        }
+        self.account.pieces += 1;
+        self.account.tokens += piece.positions() as u64;
+        self.account.trained_tokens += trained as u64;
+        self.pieces.push(piece);
+        true
+    }
+
+    fn drop(&mut self, reason: &str) {
+        *self.account.dropped.entry(reason.into()).or_default() += 1;
+    }
+}
+
+/// Which of `sizes` each step uses: every epoch all of them once, in an order of its own that follows from `seed`, as many
+/// a step as make up `batch`.
+pub fn steps(sizes: &[usize], batch: usize, epochs: u64, seed: u64) -> Vec<Vec<usize>> {
+    let random = Random::new(seed).named("order");
+    let order = (0..epochs).flat_map(|epoch| random.stream(epoch).permutation(sizes.len()));
+    groups(order, sizes, batch)
+}
+
+/// Cuts `order` into runs whose sizes sum up to at most `limit`; one that is larger makes a run of its own.
+pub fn groups(order: impl IntoIterator<Item = usize>, sizes: &[usize], limit: usize) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut filled = usize::MAX;
+    for index in order {
+        if filled.saturating_add(sizes[index]) > limit {
+            groups.push(Vec::new());
+            filled = 0;
+        }
+        filled += sizes[index];
+        if let Some(group) = groups.last_mut() {
+            group.push(index);
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Turns of a question (not trained on) and an answer, of the given lengths.
+    fn dialogue(lengths: &[(usize, usize)]) -> Rendered {
+        let mut rendered = Rendered::default();
+        for &(question, answer) in lengths {
+            for (length, trained) in [(question, false), (answer, true)] {
+                rendered.turns.push(rendered.ids.len());
+                rendered.ids.extend(rendered.ids.len() as u32..(rendered.ids.len() + length) as u32);
+                rendered.trained.resize(rendered.ids.len(), trained);
+            }
+        }
+        rendered
+    }
+
+    fn packed(context: usize, long: LongDialogues, dialogues: &[Rendered]) -> (Vec<Piece>, Account) {
+        let mut packer = Packer::new(context, long);
+        dialogues.iter().for_each(|dialogue| packer.add(dialogue));
+        packer.finish()
+    }
+
+    #[test]
+    fn long_dialogues_are_cut_between_turns() {
+        let (pieces, account) = packed(10, LongDialogues::Split, &[dialogue(&[(3, 3), (3, 3), (2, 2)])]);
+        let spans: Vec<(u32, u32)> =
+            pieces.iter().map(|piece| (piece.ids[0], *piece.ids.last().unwrap())).collect();
+        assert_eq!(spans, [(0, 8), (9, 15)]);
+        assert_eq!((account.split, account.whole, account.trained_tokens), (1, 0, 3 + 3 - 1 + 2));
+    }
+
+    #[test]
+    fn a_turn_longer_than_the_context_is_cut_and_loses_no_token() {
+        let (pieces, account) = packed(4, LongDialogues::Split, &[dialogue(&[(2, 11)])]);
+        assert_eq!(account.trained_tokens, 10, "all but the first of the answer, which begins a piece");
+        assert!(pieces.iter().all(|piece| piece.positions() <= 4));
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted_with_the_reason() {
+        let long = dialogue(&[(20, 2)]);
+        let (pieces, account) = packed(8, LongDialogues::Drop, &[long.clone(), dialogue(&[(1, 1)])]);
+        assert_eq!((pieces.len(), account.whole, account.dropped["longer than the context"]), (1, 1, 1));
+        let (_, account) = packed(8, LongDialogues::Truncate, &[long]);
+        assert_eq!(account.dropped["longer than the context, with no answer in its beginning"], 1);
+    }
+
+    proptest! {
+        #[test]
+        fn every_dialogue_is_accounted_for(
+            lengths in prop::collection::vec(prop::collection::vec((1_usize..30, 1_usize..30), 1..6), 1..20),
+            context in 2_usize..40,
+            way in 0_usize..3,
+        ) {
+            let long = [LongDialogues::Split, LongDialogues::Truncate, LongDialogues::Drop][way];
+            let dialogues: Vec<Rendered> = lengths.iter().map(|turns| dialogue(turns)).collect();
+            let (pieces, account) = packed(context, long, &dialogues);
+            let dropped: u64 = account.dropped.values().sum();
+            prop_assert_eq!(account.whole + account.split + account.truncated + dropped, dialogues.len() as u64);
+            prop_assert!(pieces.iter().all(|piece| piece.trained_tokens() > 0 && !piece.trained[0]));
+            prop_assert!(pieces.iter().all(|piece| (1..=context).contains(&piece.positions())));
+            let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
+            let steps = steps(&sizes, 64, 2, 7);
+            let mut used: Vec<usize> = steps.concat();
+            used.sort_unstable();
+            let twice: Vec<usize> = (0..sizes.len()).flat_map(|index| [index, index]).collect();
+            prop_assert_eq!(used, twice);
+            prop_assert!(steps.iter().all(|step| !step.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_train::PrecisionChoice;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What becomes of a record that is no whole dialogue or preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadRecords {
+    /// Nothing is trained; the message names the record.
+    #[default]
+    Error,
+    /// It is left out and counted with the reason.
+    Skip,
+}
+
+/// What becomes of a dialogue that is longer than the model's context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongDialogues {
+    /// Cut into pieces, between turns where that is possible; a piece without an answer is counted as dropped.
+    #[default]
+    Split,
+    /// Only its beginning is used.
+    Truncate,
+    /// It is dropped, and counted.
+    Drop,
+}
+
+/// Low-rank adapters (Hu et al., "LoRA", 2021): `W + alpha / rank * B A`, of which A and B alone are trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraSettings {
+    /// Rows of A and columns of B; 0 tunes all weights instead.
+    pub rank: usize,
+    /// Scale of the adapters, as a multiple of 1 / rank. Twice the rank when 0.
+    pub alpha: f32,
+    /// Which matrices: parts of their names, such as attention.qkv, attention.output, feed_forward. All matrices of the
+    /// blocks when empty.
+    pub targets: Vec<String>,
+}
+
+impl Default for LoraSettings {
+    fn default() -> Self {
+        Self { rank: 0, alpha: 0.0, targets: Vec::new() }
+    }
+}
+
+/// What every kind of tuning has in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TuningSettings {
+    /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
+    pub micro_batch_tokens: usize,
+    /// Share of the steps over which the learning rate rises, 0 to 1.
+    pub warmup: f64,
+    /// Learning rate at the end, as a share of the highest.
+    pub floor: f32,
+    /// Share of activations dropped, 0 to 0.9.
+    pub dropout: f32,
+    /// Share of the records held back to measure on, 0 to 0.5; at most 500 of them.
+    pub held_back: f64,
+    /// Measurements on what is held back: before the first step, after the last, and between.
+    pub validations: u64,
+    /// What becomes of a record that is no whole dialogue or preference: error or skip.
+    pub bad_records: BadRecords,
+    /// Numbers to compute in: auto, f32 or bf16.
+    pub precision: PrecisionChoice,
+    /// Seconds between two checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Optimizer.
+    pub optimizer: OptimizerSettings,
+}
+
+impl Default for TuningSettings {
+    fn default() -> Self {
+        Self {
+            micro_batch_tokens: 4096,
+            warmup: 0.05,
+            floor: 0.05,
+            dropout: 0.0,
+            held_back: 0.05,
+            validations: 4,
+            bad_records: BadRecords::Error,
+            precision: PrecisionChoice::Auto,
+            checkpoint_seconds: 30,
+            optimizer: OptimizerSettings { weight_decay: 0.0, ..OptimizerSettings::default() },
+        }
+    }
+}
+
+impl TuningSettings {
+    /// The rate of each of `steps` steps up to `peak`.
+    pub(crate) fn schedule(&self, peak: f32, steps: u64) -> Schedule {
+        let warmup = (self.warmup * steps as f64).round() as u64;
+        Schedule { kind: ScheduleKind::Cosine, peak, floor: self.floor, warmup, decay: 0, steps }
+    }
+
+    pub(crate) fn check(&self, stage: &str) -> Result<()> {
+        let share = |name: &str, value: f64, most: f64| {
+            ensure(
+                (0.0..=most).contains(&value),
+                &format!("{stage}.tuning.{name}"),
+                value,
+                &format!("0 to {most}"),
+            )
+        };
+        share("warmup", self.warmup, 1.0)?;
+        share("floor", f64::from(self.floor), 1.0)?;
+        share("dropout", f64::from(self.dropout), 0.9)?;
+        share("held_back", self.held_back, 0.5)?;
+        let name = format!("{stage}.tuning.micro_batch_tokens");
+        ensure(self.micro_batch_tokens > 0, &name, self.micro_batch_tokens, "at least 1")
+    }
+}
+
+/// Supervised fine-tuning: the model learns to give the answers of dialogues.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SftSettings {
+    /// How often each dialogue is seen.
+    pub epochs: u64,
+    /// Highest learning rate.
+    pub learning_rate: f32,
+    /// Tokens a step, questions and answers together.
+    pub batch_tokens: usize,
+    /// What becomes of a dialogue that is longer than the context: split, truncate or drop.
+    pub long_dialogues: LongDialogues,
+    /// Low-rank adapters instead of all weights.
+    pub lora: LoraSettings,
+    /// What every kind of tuning has in common.
+    pub tuning: TuningSettings,
+}
+
+impl Default for SftSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 2,
+            learning_rate: 3e-4,
+            batch_tokens: 4096,
+            long_dialogues: LongDialogues::Split,
+            lora: LoraSettings::default(),
+            tuning: TuningSettings::default(),
+        }
+    }
+}
+
+impl SftSettings {
+    /// Whether each value lies in its range.
+    pub fn check(&self) -> Result<()> {
+        self.tuning.check("sft")?;
+        check_common("sft", self.epochs, self.learning_rate)?;
+        ensure(self.batch_tokens > 0, "sft.batch_tokens", self.batch_tokens, "at least 1")
+    }
+}
+
+/// Direct preference optimisation (Rafailov et al. 2023): chosen answers become likelier than rejected ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DpoSettings {
+    /// How often each pair is seen.
+    pub epochs: u64,
+    /// Highest learning rate.
+    pub learning_rate: f32,
+    /// Pairs a step.
+    pub batch_pairs: usize,
+    /// How firmly the model is held to the reference; the larger, the less it moves.
+    pub beta: f32,
+    /// The share of pairs that are taken to be labelled the wrong way round, 0 to below 0.5.
+    pub label_smoothing: f32,
+    /// Whether log-probabilities are means over the answer's tokens rather than sums, so that length earns nothing.
+    pub length_normalised: bool,
+    /// Whether the reference is left out: the margin is that of the model alone.
+    pub reference_free: bool,
+    /// Weight of the chosen answers' own negative log-likelihood a token, added to the loss; keeps them likely.
+    pub sft_weight: f32,
+    /// Low-rank adapters instead of all weights.
+    pub lora: LoraSettings,
+    /// What every kind of tuning has in common.
+    pub tuning: TuningSettings,
+}
+
+impl Default for DpoSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            learning_rate: 5e-5,
+            batch_pairs: 16,
+            beta: 0.1,
+            label_smoothing: 0.0,
+            length_normalised: false,
+            reference_free: false,
+            sft_weight: 0.0,
+            lora: LoraSettings::default(),
+            tuning: TuningSettings::default(),
+        }
+    }
+}
+
+impl DpoSettings {
+    /// Whether each value lies in its range.
+    pub fn check(&self) -> Result<()> {
+        self.tuning.check("dpo")?;
+        check_common("dpo", self.epochs, self.learning_rate)?;
+        ensure(self.batch_pairs > 0, "dpo.batch_pairs", self.batch_pairs, "at least 1")?;
+        ensure(self.beta > 0.0 && self.beta.is_finite(), "dpo.beta", self.beta, "a number above 0")?;
+        let smoothing = self.label_smoothing;
+        ensure(
+            (0.0..0.5).contains(&smoothing),
+            "dpo.label_smoothing",
+            smoothing,
+            "a share from 0 to below 0.5",
+        )?;
+        let weight = self.sft_weight;
+        ensure(weight >= 0.0 && weight.is_finite(), "dpo.sft_weight", weight, "0 or more")
+    }
+}
+
+fn check_common(stage: &str, epochs: u64, rate: f32) -> Result<()> {
+    ensure(epochs > 0, &format!("{stage}.epochs"), epochs, "at least 1")?;
+    let name = format!("{stage}.learning_rate");
+    ensure(rate > 0.0 && rate <= 1.0, &name, rate, "a number above 0, at most 1")
+}
+
+fn ensure(holds: bool, name: &str, value: impl ToString, expected: &str) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Setting { name: name.into(), value: value.to_string(), expected: expected.into() })
+}

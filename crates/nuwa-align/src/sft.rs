@@ -1,0 +1,159 @@
+//! Supervised fine-tuning: the mean negative log-likelihood of the answers' tokens.
+//!
+//! With `T` the tokens trained on in all pieces of a step: `loss = sum over T of nll / |T|`. The mean is over the tokens of
+//! the whole step, however it is accumulated, so `B` pieces at one time `k` times equal `B k` at one time.
+
+use nuwa_tokenizer::Tokenizer;
+use rayon::prelude::*;
+
+use crate::data::Dialogue;
+use crate::pack::{Account, Packer, Piece, groups, steps};
+use crate::render::render;
+use crate::tune::{Measured, Objective};
+use crate::{Packed, Result, SftSettings, Tuner};
+
+/// Most dialogues that are held back.
+pub const MOST_HELD_BACK: usize = 500;
+
+/// Fine-tuning on dialogues.
+#[derive(Debug)]
+pub struct Sft {
+    pieces: Vec<Piece>,
+    held_back: Vec<Piece>,
+    steps: Vec<Vec<usize>>,
+    micro_batch: usize,
+    account: Account,
+    fingerprint: String,
+}
+
+impl Sft {
+    /// Renders, cuts and orders `dialogues` for a model of `context`.
+    ///
+    /// # Errors
+    /// When a setting is out of range, the template fails, or nothing is left to train on.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        dialogues: &[Dialogue],
+        settings: &SftSettings,
+        context: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        settings.check()?;
+        let [trained, held_back] = divide(dialogues, settings.tuning.held_back, seed);
+        let (pieces, account) = cut(tokenizer, &trained, settings, context)?;
+        let (held_back, _) = cut(tokenizer, &held_back, settings, context)?;
+        let micro_batch = settings.tuning.micro_batch_tokens.max(context);
+        Self::of_pieces(pieces, held_back, account, settings, micro_batch, seed)
+    }
+
+    fn of_pieces(
+        pieces: Vec<Piece>,
+        held_back: Vec<Piece>,
+        account: Account,
+        settings: &SftSettings,
+        micro_batch: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        if pieces.is_empty() {
+            let reasons: Vec<String> =
+                account.dropped.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+            return Err(crate::Error::Empty { path: "the data".into(), reason: reasons.join(", ") });
+        }
+        let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
+        let steps = steps(&sizes, settings.batch_tokens, settings.epochs, seed);
+        let ids = pieces
+            .iter()
+            .chain(&held_back)
+            .flat_map(|piece| piece.ids.iter().flat_map(|id| id.to_le_bytes()));
+        let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
+        let fingerprint = serde_json::json!(["sft", data, settings, seed]).to_string();
+        Ok(Self { pieces, held_back, steps, micro_batch, account, fingerprint })
+    }
+
+    /// What became of the dialogues that are trained on.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Pieces of dialogues that are held back.
+    pub fn held_back(&self) -> usize {
+        self.held_back.len()
+    }
+
+    fn packs<'a>(&self, pieces: &'a [Piece], indices: &[usize]) -> Vec<(Packed, Vec<&'a Piece>)> {
+        let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
+        let of = |group: Vec<usize>| {
+            let own: Vec<&Piece> = group.into_iter().map(|index| &pieces[index]).collect();
+            (Packed::new(own.iter().copied()), own)
+        };
+        groups(indices.iter().copied(), &sizes, self.micro_batch).into_iter().map(of).collect()
+    }
+}
+
+impl Objective for Sft {
+    fn steps(&self) -> u64 {
+        self.steps.len() as u64
+    }
+
+    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured> {
+        let packs = self.packs(&self.pieces, &self.steps[step as usize]);
+        let trained: usize =
+            packs.iter().flat_map(|(_, pieces)| pieces).map(|piece| piece.trained_tokens()).sum();
+        let mut measured = Measured::default();
+        for ((packed, _), pass) in packs.iter().zip(0..) {
+            let number = (step << 16) | pass;
+            let weights = packed.weights(1.0 / trained as f32);
+            measured.loss += f64::from(tuner.pass(packed, &weights, number)?);
+            measured.tokens += packed.inputs.len() as u64;
+        }
+        Ok(measured)
+    }
+
+    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>> {
+        let all: Vec<usize> = (0..self.held_back.len()).collect();
+        let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
+        for (packed, _) in self.packs(&self.held_back, &all) {
+            let losses = tuner.losses(&packed)?;
+            let answers = losses.iter().zip(&packed.trained).filter(|(_, trained)| **trained);
+            for (loss, _) in answers {
+                sum += f64::from(*loss);
+                trained += 1;
+            }
+            tokens += packed.inputs.len() as u64;
+        }
+        Ok((trained > 0).then(|| Measured {
+            loss: sum / trained as f64,
+            tokens,
+            figures: Default::default(),
+        }))
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+}
+
+/// What is trained on, and what is held back: a share of `records`, at most [`MOST_HELD_BACK`], chosen by `seed`.
+pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
+    let held = ((records.len() as f64 * share).round() as usize).min(MOST_HELD_BACK).min(records.len() / 2);
+    let order = nuwa_tensor::Random::new(seed).named("held back").permutation(records.len());
+    let mut is_held = vec![false; records.len()];
+    order[..held].iter().for_each(|&index| is_held[index] = true);
+    let of = |held: bool| {
+        records.iter().zip(&is_held).filter(|(_, is)| **is == held).map(|(one, _)| one).collect()
+    };
+    [of(false), of(true)]
+}
+
+fn cut(
+    tokenizer: &Tokenizer,
+    dialogues: &[&Dialogue],
+    settings: &SftSettings,
+    context: usize,
+) -> Result<(Vec<Piece>, Account)> {
+    let rendered: Vec<_> =
+        dialogues.par_iter().map(|dialogue| render(tokenizer, dialogue, 0)).collect::<Result<_>>()?;
+    let mut packer = Packer::new(context, settings.long_dialogues);
+    rendered.iter().for_each(|rendered| packer.add(rendered));
+    Ok(packer.finish())
+}

@@ -1,0 +1,261 @@
+//! The loop of tuning: steps, measurements, checkpoints, for anything that is an [`Objective`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use nuwa_nn::AdamW;
+use nuwa_train::MetricsFile;
+use nuwa_train::checkpoint::{self, Header};
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, Tuner, TuningSettings};
+
+/// Figures beside the loss, by name: `accuracy`, `margin`.
+pub type Figures = BTreeMap<String, f64>;
+
+/// What a step, or a look at held-back records, came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The mean loss.
+    pub loss: f64,
+    /// Tokens that went through the model.
+    pub tokens: u64,
+    /// Other figures.
+    pub figures: Figures,
+}
+
+/// What a model is tuned towards.
+pub trait Objective {
+    /// How many steps there are.
+    fn steps(&self) -> u64;
+
+    /// Adds the gradient of step `step` (counted from 0) to `tuner`'s.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured>;
+
+    /// Measures on what is held back; none where nothing is.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>>;
+
+    /// A text that changes with anything that changes the outcome, but for the weights at the start.
+    fn fingerprint(&self) -> String;
+}
+
+/// Where and how an objective is pursued.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The folder for checkpoint and metrics.
+    pub out: &'a Path,
+    /// What every kind of tuning has in common.
+    pub settings: &'a TuningSettings,
+    /// Highest learning rate.
+    pub learning_rate: f32,
+}
+
+/// A step, as `metrics.jsonl` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TuneLine {
+    /// Steps done, this one included.
+    pub step: u64,
+    /// Its mean loss.
+    pub loss: f64,
+    /// Its learning rate.
+    pub learning_rate: f32,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f32,
+    /// Seconds so far, over all resumptions.
+    pub seconds: f64,
+    /// Tokens a second in this step.
+    pub tokens_per_second: f64,
+    /// Other figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// A look at held-back records, as `metrics.jsonl` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidationLine {
+    /// Steps done.
+    pub step: u64,
+    /// Mean loss on what is held back.
+    pub validation_loss: f64,
+    /// Other figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What happens, for whoever draws it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TuneEvent {
+    /// The loop begins: total steps, and those that a checkpoint already holds.
+    Started {
+        /// All steps.
+        steps: u64,
+        /// Steps done before.
+        done: u64,
+    },
+    /// A step was done.
+    Step(TuneLine),
+    /// A measurement was done.
+    Validated(ValidationLine),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Steps done.
+    pub steps: u64,
+    /// Seconds, over all resumptions.
+    pub seconds: f64,
+    /// Held-back records before the first step.
+    pub before: Option<ValidationLine>,
+    /// Held-back records after the last.
+    pub after: Option<ValidationLine>,
+}
+
+/// Pursues `objective` with `tuner`, going on from a checkpoint of the same work where there is one.
+///
+/// # Errors
+/// When the disk refuses, a checkpoint is damaged, or the loss stops being a number.
+pub fn tune(
+    job: &Job<'_>,
+    tuner: &mut Tuner,
+    objective: &mut dyn Objective,
+    observe: &mut dyn FnMut(&TuneEvent),
+) -> Result<Summary> {
+    let mut run = Run::start(job, tuner, objective)?;
+    observe(&TuneEvent::Started { steps: run.steps, done: run.step });
+    loop {
+        if run.is_due() {
+            run.validate(tuner, objective, observe)?;
+        }
+        if run.step == run.steps {
+            return run.finish();
+        }
+        run.step(tuner, objective, observe)?;
+    }
+}
+
+struct Run<'a> {
+    job: &'a Job<'a>,
+    metrics: MetricsFile,
+    fingerprint: String,
+    steps: u64,
+    step: u64,
+    seconds: f64,
+    saved: Instant,
+    last: Option<ValidationLine>,
+}
+
+impl<'a> Run<'a> {
+    fn start(job: &'a Job<'a>, tuner: &mut Tuner, objective: &dyn Objective) -> Result<Self> {
+        let weights = hash(&tuner.model().parameters().values());
+        let about = serde_json::json!([weights, objective.fingerprint(), job.settings]);
+        let fingerprint = nuwa_files::hash_bytes(about.to_string().as_bytes());
+        let path = job.out.join("checkpoint.bin");
+        let found = checkpoint::load(&path, &fingerprint, tuner.parameters())?;
+        let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
+        if let Some((_, state)) = found {
+            tuner.resume(AdamW::resume(&job.settings.optimizer, state));
+        }
+        let metrics = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
+        let steps = objective.steps();
+        tuner.set_schedule(job.settings.schedule(job.learning_rate, steps));
+        Ok(Self { job, metrics, fingerprint, steps, step, seconds, saved: Instant::now(), last: None })
+    }
+
+    /// Before the first step, after the last, and evenly between.
+    fn is_due(&self) -> bool {
+        let times = self.job.settings.validations.max(2) - 1;
+        let place = |step: u64| step * times / self.steps.max(1);
+        self.step == 0 || self.step == self.steps || place(self.step) > place(self.step - 1)
+    }
+
+    fn validate(
+        &mut self,
+        tuner: &Tuner,
+        objective: &dyn Objective,
+        observe: &mut dyn FnMut(&TuneEvent),
+    ) -> Result<()> {
+        let Some(Measured { loss, figures, .. }) = objective.validate(tuner)? else { return Ok(()) };
+        let line = ValidationLine { step: self.step, validation_loss: loss, figures };
+        self.metrics.write_line(&serde_json::json!(line))?;
+        observe(&TuneEvent::Validated(line.clone()));
+        self.last = Some(line);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        tuner: &mut Tuner,
+        objective: &mut dyn Objective,
+        observe: &mut dyn FnMut(&TuneEvent),
+    ) -> Result<()> {
+        let began = Instant::now();
+        let Measured { loss, tokens, figures } = objective.step(tuner, self.step)?;
+        if !loss.is_finite() {
+            tuner.forget();
+            return self.diverged(tuner, "loss", loss as f32);
+        }
+        let (gradient_norm, learning_rate) = tuner.update(self.step);
+        if !gradient_norm.is_finite() {
+            return self.diverged(tuner, "gradient norm", gradient_norm);
+        }
+        self.step += 1;
+        let took = began.elapsed().as_secs_f64();
+        self.seconds += took;
+        let (step, seconds) = (self.step, self.seconds);
+        let tokens_per_second = tokens as f64 / took;
+        let line = TuneLine { step, loss, learning_rate, gradient_norm, seconds, tokens_per_second, figures };
+        self.metrics.write_line(&serde_json::json!(line))?;
+        observe(&TuneEvent::Step(line));
+        let due = self.saved.elapsed().as_secs() >= self.job.settings.checkpoint_seconds;
+        if due && self.step < self.steps { self.save(tuner) } else { Ok(()) }
+    }
+
+    fn diverged(&mut self, tuner: &Tuner, what: &'static str, value: f32) -> Result<()> {
+        self.save(tuner)?;
+        Err(nuwa_train::Error::Diverged { step: self.step, what, value }.into())
+    }
+
+    fn save(&mut self, tuner: &Tuner) -> Result<()> {
+        let header = Header {
+            step: self.step,
+            seconds: self.seconds,
+            fingerprint: self.fingerprint.clone(),
+            elements: tuner.parameters().values().len(),
+            optimizer_steps: tuner.optimizer().state().steps,
+        };
+        let path = self.job.out.join("checkpoint.bin");
+        checkpoint::save(&path, &header, tuner.parameters(), tuner.optimizer())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Summary> {
+        let path = self.job.out.join("checkpoint.bin");
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+        }
+        let before = first_validation(&self.job.out.join("metrics.jsonl"))?;
+        Ok(Summary { steps: self.step, seconds: self.seconds, before, after: self.last })
+    }
+}
+
+fn hash(weights: &[f32]) -> String {
+    nuwa_files::hash_bytes(&weights.iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<_>>())
+}
+
+/// The measurement before the first step; a resumed run did it in an earlier life.
+fn first_validation(path: &Path) -> Result<Option<ValidationLine>> {
+    let text = nuwa_files::read_to_string(path)?;
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .find(|line: &ValidationLine| line.step == 0))
+}

@@ -1,0 +1,201 @@
+use nuwa_models::{Input, LanguageModel, Sequences};
+use nuwa_nn::{AdamW, Schedule};
+use nuwa_tensor::{LossRows, Parameters, Precision, Random, Tape, Tensor};
+
+use crate::pack::Piece;
+use crate::{LowRank, Result, TuningSettings};
+
+/// Pieces one after the other, as they go through the model: each sees itself alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Packed {
+    /// The id at each position.
+    pub inputs: Vec<u32>,
+    /// The id that comes next.
+    pub targets: Vec<u32>,
+    /// Where the piece of each position begins.
+    pub starts: Vec<u32>,
+    /// Whether the next id is trained on.
+    pub trained: Vec<bool>,
+}
+
+impl Packed {
+    /// These pieces in their order.
+    pub fn new<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> Self {
+        let mut packed = Self::default();
+        for piece in pieces {
+            let start = packed.inputs.len() as u32;
+            packed.inputs.extend_from_slice(&piece.ids[..piece.positions()]);
+            packed.targets.extend_from_slice(&piece.ids[1..]);
+            packed.trained.extend_from_slice(&piece.trained[1..]);
+            packed.starts.resize(packed.inputs.len(), start);
+        }
+        packed
+    }
+
+    /// `share` for each position that is trained on, 0 for the others.
+    pub fn weights(&self, share: f32) -> Vec<f32> {
+        self.trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect()
+    }
+
+    fn sequences(&self) -> Sequences {
+        Sequences::causal(1, self.inputs.len()).within_documents(&self.starts)
+    }
+}
+
+/// What of the model is changed.
+enum Changed {
+    Everything(AdamW),
+    Adapters(LowRank, AdamW),
+}
+
+/// A model in tuning: passes add to the gradient, an update uses it up.
+pub struct Tuner {
+    model: Box<dyn LanguageModel>,
+    changed: Changed,
+    schedule: Schedule,
+    tape: Tape,
+    silent: Tape,
+    random: Random,
+}
+
+impl Tuner {
+    /// Tunes `model`, or adapters on it.
+    pub fn new(
+        mut model: Box<dyn LanguageModel>,
+        adapters: Option<LowRank>,
+        settings: &TuningSettings,
+        seed: u64,
+    ) -> Self {
+        model.set_dropout(settings.dropout);
+        let optimizer = &settings.optimizer;
+        let changed = match adapters {
+            Some(adapters) => {
+                let state = AdamW::new(adapters.parameters(), optimizer);
+                Changed::Adapters(adapters, state)
+            }
+            None => Changed::Everything(AdamW::new(model.parameters(), optimizer)),
+        };
+        let tape = Tape::training().with_precision(Precision::from(settings.precision));
+        let silent = tape.for_inference();
+        let schedule = settings.schedule(0.0, 1);
+        Self { model, changed, schedule, tape, silent, random: Random::new(seed).named("dropout") }
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &dyn LanguageModel {
+        self.model.as_ref()
+    }
+
+    /// The model and, where adapters were tuned, these.
+    pub fn finish(self) -> (Box<dyn LanguageModel>, Option<LowRank>) {
+        match self.changed {
+            Changed::Everything(_) => (self.model, None),
+            Changed::Adapters(adapters, _) => (self.model, Some(adapters)),
+        }
+    }
+
+    /// How large each step is; without, nothing changes.
+    pub fn set_schedule(&mut self, schedule: Schedule) {
+        self.schedule = schedule;
+    }
+
+    /// What the optimizer changes.
+    pub fn parameters(&self) -> &Parameters {
+        match &self.changed {
+            Changed::Everything(_) => self.model.parameters(),
+            Changed::Adapters(adapters, _) => adapters.parameters(),
+        }
+    }
+
+    /// The optimizer.
+    pub fn optimizer(&self) -> &AdamW {
+        match &self.changed {
+            Changed::Everything(optimizer) | Changed::Adapters(_, optimizer) => optimizer,
+        }
+    }
+
+    /// Goes on with an optimizer from a checkpoint, whose weights are in [`Tuner::parameters`] already.
+    pub fn resume(&mut self, resumed: AdamW) {
+        match &mut self.changed {
+            Changed::Everything(optimizer) => *optimizer = resumed,
+            Changed::Adapters(adapters, optimizer) => {
+                *optimizer = resumed;
+                adapters.apply();
+            }
+        }
+    }
+
+    /// The negative log-likelihood of each target, in nats; nothing is learnt.
+    ///
+    /// # Errors
+    /// When an id is outside of the vocabulary, or a piece longer than the context.
+    pub fn losses(&self, packed: &Packed) -> Result<Vec<f32>> {
+        let hidden = self.hidden(&self.silent, packed)?;
+        let weights = vec![1.0; packed.targets.len()];
+        let rows = LossRows { targets: &packed.targets, weights: &weights };
+        Ok(self.silent.cross_entropy(&hidden, self.model.head(), rows)?.rows)
+    }
+
+    /// Adds the gradient of `sum of weights * nll` and gives that sum; `number` decides what dropout drops.
+    ///
+    /// # Errors
+    /// As [`Tuner::losses`].
+    pub fn pass(&self, packed: &Packed, weights: &[f32], number: u64) -> Result<f32> {
+        self.tape.set_random(self.random.stream(number));
+        let hidden = self.hidden(&self.tape, packed)?;
+        let rows = LossRows { targets: &packed.targets, weights };
+        let loss = self.tape.cross_entropy(&hidden, self.model.head(), rows)?;
+        self.back(&loss.total)
+    }
+
+    /// As [`Tuner::pass`], of what `weigh` makes of the losses of all positions.
+    ///
+    /// # Errors
+    /// As [`Tuner::losses`].
+    pub fn objective_pass(
+        &self,
+        packed: &Packed,
+        number: u64,
+        weigh: impl FnOnce(&[f32]) -> nuwa_tensor::Objective,
+    ) -> Result<f32> {
+        self.tape.set_random(self.random.stream(number));
+        let hidden = self.hidden(&self.tape, packed)?;
+        let loss = self.tape.likelihood_objective(&hidden, self.model.head(), &packed.targets, weigh)?;
+        self.back(&loss.total)
+    }
+
+    fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<Tensor> {
+        Ok(self.model.hidden(tape, &packed.inputs, Input::Sequences(&packed.sequences()))?)
+    }
+
+    fn back(&self, loss: &Tensor) -> Result<f32> {
+        let value = loss.scalar()?;
+        match value.is_finite() {
+            true => self.tape.backward(loss)?,
+            false => self.tape.discard(),
+        }
+        Ok(value)
+    }
+
+    /// Changes the weights by the gradient, which is used up; gives its norm before clipping and the learning rate. A norm
+    /// that is not finite changes nothing.
+    pub fn update(&mut self, step: u64) -> (f32, f32) {
+        let rate = self.schedule.rate(step);
+        let norm = match &mut self.changed {
+            Changed::Everything(optimizer) => optimizer.step(self.model.parameters(), rate),
+            Changed::Adapters(adapters, optimizer) => {
+                adapters.take_gradient(self.model.parameters());
+                let norm = optimizer.step(adapters.parameters(), rate);
+                adapters.apply();
+                norm
+            }
+        };
+        (norm, rate)
+    }
+
+    /// Forgets the gradient: after a loss that is no number.
+    pub fn forget(&self) {
+        self.tape.discard();
+        self.model.parameters().clear_gradients();
+    }
+}

@@ -1,0 +1,174 @@
+//! Low-rank adapters as files: `adapter_config.json` and `adapter_model.safetensors`, as the peft library writes them.
+//!
+//! For a tensor `NAME.weight` of the model there are `base_model.model.NAME.lora_A.weight` `[rank, in]` and
+//! `base_model.model.NAME.lora_B.weight` `[out, rank]`; merged, the weight grows by `alpha / rank * B A`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use nuwa_models::LanguageModel;
+use serde_json::{Value, json};
+
+use crate::layout::parts;
+use crate::weights::{self, Weights};
+use crate::{Error, Result};
+
+const CONFIG: &str = "adapter_config.json";
+const WEIGHTS: &str = "adapter_model.safetensors";
+const PREFIX: &str = "base_model.model.";
+
+/// Adapters on tensors of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adapter {
+    /// Rows of each `a`.
+    pub rank: usize,
+    /// The scale, as a multiple of `1 / rank`.
+    pub alpha: f32,
+    /// The adapters, one a tensor.
+    pub parts: Vec<AdapterPart>,
+}
+
+/// The adapter of one tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterPart {
+    /// The tensor's name in the model's file, ending in `.weight`.
+    pub tensor: String,
+    /// `[rank, in]`.
+    pub a: Vec<f32>,
+    /// `[rows, rank]`.
+    pub b: Vec<f32>,
+    /// Output features.
+    pub rows: usize,
+}
+
+/// Whether `folder` holds adapters rather than a model.
+pub fn is_adapter(folder: &Path) -> bool {
+    folder.join(CONFIG).is_file()
+}
+
+/// Writes `adapter` for the model in the folder `base`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_adapter(adapter: &Adapter, base: &Path, transposed: bool, folder: &Path) -> Result<()> {
+    let mut tensors: Vec<(String, [usize; 2], &[f32])> = Vec::new();
+    for part in &adapter.parts {
+        let module = part.tensor.trim_end_matches(".weight");
+        let (rank, rows) = (adapter.rank, part.rows);
+        tensors.push((format!("{PREFIX}{module}.lora_A.weight"), [rank, part.a.len() / rank], &part.a));
+        tensors.push((format!("{PREFIX}{module}.lora_B.weight"), [rows, rank], &part.b));
+    }
+    let listed: Vec<(&str, &[usize])> =
+        tensors.iter().map(|(name, shape, _)| (name.as_str(), &shape[..])).collect();
+    weights::write(&folder.join(WEIGHTS), &listed, |index| tensors[index].2.to_vec())?;
+    Ok(nuwa_files::write_json(&folder.join(CONFIG), &config(adapter, base, transposed))?)
+}
+
+fn config(adapter: &Adapter, base: &Path, transposed: bool) -> Value {
+    let module = |part: &AdapterPart| {
+        part.tensor.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string()
+    };
+    let modules: BTreeSet<String> = adapter.parts.iter().map(module).collect();
+    json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": adapter.rank,
+        "lora_alpha": adapter.alpha,
+        "lora_dropout": 0.0,
+        "target_modules": modules,
+        "fan_in_fan_out": transposed,
+        "bias": "none",
+        "inference_mode": true,
+    })
+}
+
+/// Reads the adapters in `folder`.
+///
+/// # Errors
+/// When a file is missing or damaged, or holds something else than adapters.
+pub fn load_adapter(folder: &Path) -> Result<Adapter> {
+    let path = folder.join(CONFIG);
+    if !path.is_file() {
+        return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
+    }
+    let config: Value = nuwa_files::read_json(&path)?;
+    let number = |name: &str| {
+        let found = config[name].as_f64().filter(|&value| value > 0.0);
+        found.ok_or_else(|| {
+            Error::config(&path, format!("{name} is {}, expected a number above 0", config[name]))
+        })
+    };
+    let (rank, alpha) = (number("r")? as usize, number("lora_alpha")? as f32);
+    let mut weights = Weights::open_file(&folder.join(WEIGHTS))?;
+    let names: Vec<String> = weights.names().map(String::from).collect();
+    let mut found: BTreeMap<String, [Option<Vec<f32>>; 2]> = BTreeMap::new();
+    for name in names {
+        let bare = name.strip_prefix(PREFIX).unwrap_or(&name);
+        let Some((module, which)) = [(".lora_A.weight", 0), (".lora_B.weight", 1)]
+            .into_iter()
+            .find_map(|(ending, which)| Some((bare.strip_suffix(ending)?, which)))
+        else {
+            return Err(Error::Unexpected { path: folder.join(WEIGHTS), tensors: vec![name] });
+        };
+        let axis = weights.shape(&name).and_then(|shape| shape.get(which)).copied();
+        if axis != Some(rank) {
+            let reason = format!("{name} does not have the rank {rank} of {CONFIG}");
+            return Err(Error::invalid(&folder.join(WEIGHTS), reason));
+        }
+        found.entry(format!("{module}.weight")).or_default()[which] = Some(weights.read(&name)?);
+    }
+    let part = |(tensor, matrices): (String, [Option<Vec<f32>>; 2])| match matrices {
+        [Some(a), Some(b)] => Ok(AdapterPart { rows: b.len() / rank, tensor, a, b }),
+        _ => Err(Error::MissingTensor {
+            path: folder.join(WEIGHTS),
+            tensor: format!("lora_A or lora_B of {tensor}"),
+        }),
+    };
+    let parts = found.into_iter().map(part).collect::<Result<_>>()?;
+    Ok(Adapter { rank, alpha, parts })
+}
+
+/// Adds `adapter` to the weights of `model`; `path` is where it came from, for messages.
+///
+/// # Errors
+/// When it belongs to another model: a tensor is not there, or has another shape.
+pub fn merge(model: &dyn LanguageModel, adapter: &Adapter, path: &Path) -> Result<()> {
+    let mut left: BTreeMap<&str, &AdapterPart> =
+        adapter.parts.iter().map(|part| (part.tensor.as_str(), part)).collect();
+    for name in model.names() {
+        let Some(parameter) = model.parameters().get(&name.parameter) else { continue };
+        let (width, mut row) = (parameter.width(), 0);
+        for (part, (tensor, rows)) in parts(&name, parameter.shape()).iter().zip(&name.parts) {
+            let first = row;
+            row += rows;
+            let Some(own) = left.remove(tensor.as_str()) else { continue };
+            if own.rows != *rows || own.a.len() != adapter.rank * width {
+                let shape = [own.rows, own.a.len() / adapter.rank];
+                let reason = format!(
+                    "the adapter of {} changes {shape:?}, the model has {:?}",
+                    part.name,
+                    [*rows, width]
+                );
+                return Err(Error::invalid(path, reason));
+            }
+            let scale = adapter.alpha / adapter.rank as f32;
+            parameter.set(|values| add(&mut values[first * width..row * width], own, width, scale));
+        }
+    }
+    let unknown: Vec<String> = left.into_keys().map(String::from).collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Unexpected { path: path.to_path_buf(), tensors: unknown })
+    }
+}
+
+fn add(values: &mut [f32], part: &AdapterPart, width: usize, scale: f32) {
+    let rank = part.a.len() / width;
+    for (row, b) in values.chunks_exact_mut(width).zip(part.b.chunks_exact(rank)) {
+        for (a, b) in part.a.chunks_exact(width).zip(b) {
+            row.iter_mut().zip(a).for_each(|(value, a)| *value += scale * b * a);
+        }
+    }
+}

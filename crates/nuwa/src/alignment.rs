@@ -1,0 +1,266 @@
+//! Tuning as the program does it: data in, the display, the model folder at the end.
+
+use std::path::{Path, PathBuf};
+
+use nuwa_align::data::{self, Columns, Reading};
+use nuwa_align::{
+    Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Summary, TuneEvent,
+    TuneLine, Tuner, TuningSettings, ValidationLine, dpo, pack, tune,
+};
+use nuwa_models::ModelConfig;
+use nuwa_tokenizer::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use crate::console::Display;
+use crate::{machine, model, numbers};
+
+/// What is tuned, on what, and where to.
+pub struct Alignment<'a> {
+    /// The model folder to begin with.
+    pub model: &'a Path,
+    /// Files or folders of records.
+    pub data: &'a [PathBuf],
+    /// Their columns, where they have names of their own.
+    pub columns: &'a Columns,
+    /// A chat template in place of the model's own.
+    pub template: Option<&'a str>,
+    /// The folder for the model, the metrics and the checkpoint.
+    pub out: &'a Path,
+    /// Decides the order, what is held back, and the first values of adapters.
+    pub seed: u64,
+}
+
+/// The content of `sft.json` and `dpo.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Weights that were tuned.
+    pub tuned_parameters: usize,
+    /// The most memory the process held at the end of a step, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// What was read.
+    pub reading: Reading,
+    /// What became of dialogues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialogues: Option<pack::Account>,
+    /// What became of pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<dpo::Account>,
+    /// Records (pieces of dialogues, or pairs) held back.
+    pub held_back: usize,
+    /// How tuning went.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What was written: a model folder, or one of adapters.
+    pub written: PathBuf,
+}
+
+impl Alignment<'_> {
+    /// Supervised fine-tuning.
+    pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<Outcome> {
+        settings.check()?;
+        let tokenizer = self.tokenizer()?;
+        let (dialogues, reading) =
+            data::read(self.data, self.columns, settings.tuning.bad_records, data::dialogue)?;
+        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let context = tuner.model().context();
+        let mut objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
+        drop(dialogues);
+        let job = Job { out: self.out, settings: &settings.tuning, learning_rate: settings.learning_rate };
+        let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
+        let accounts = (Some(objective.account().clone()), None, objective.held_back());
+        self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
+    }
+
+    /// Direct preference optimisation.
+    pub fn dpo(&self, settings: &DpoSettings, display: &mut Display) -> anyhow::Result<Outcome> {
+        settings.check()?;
+        let tokenizer = self.tokenizer()?;
+        let (pairs, reading) =
+            data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
+        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let mut objective = Dpo::new(&tokenizer, &pairs, settings, &tuner, self.seed)?;
+        drop(pairs);
+        let job = Job { out: self.out, settings: &settings.tuning, learning_rate: settings.learning_rate };
+        let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
+        let accounts = (None, Some(objective.account().clone()), objective.held_back());
+        self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
+    }
+
+    fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
+        let tokenizer = Tokenizer::load(self.model)?;
+        Ok(match self.template {
+            Some(template) => tokenizer.with_chat_template(template)?,
+            None => tokenizer,
+        })
+    }
+
+    fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<Tuner> {
+        let model = nuwa_format::load_model(self.model)?;
+        let adapters = match lora.rank {
+            0 => None,
+            _ => Some(LowRank::new(model.as_ref(), lora, self.seed)?),
+        };
+        Ok(Tuner::new(model, adapters, settings, self.seed))
+    }
+
+    fn run(
+        &self,
+        job: &Job<'_>,
+        tuner: &mut Tuner,
+        objective: &mut dyn Objective,
+        display: &mut Display,
+    ) -> anyhow::Result<(Summary, Option<u64>)> {
+        let mut watch = Watch { display, steps: objective.steps(), done: 0, memory: None };
+        let summary = tune(job, tuner, objective, &mut |event| watch.show(event))?;
+        Ok((summary, watch.memory))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn finish(
+        &self,
+        name: &str,
+        tuner: Tuner,
+        tokenizer: &Tokenizer,
+        reading: Reading,
+        (dialogues, pairs, held_back): (Option<pack::Account>, Option<dpo::Account>, usize),
+        summary: Summary,
+        peak_memory_bytes: Option<u64>,
+    ) -> anyhow::Result<Outcome> {
+        let tuned_parameters = tuner.parameters().count();
+        let written = self.save(tuner, tokenizer)?;
+        let outcome = Outcome {
+            tuned_parameters,
+            peak_memory_bytes,
+            reading,
+            dialogues,
+            pairs,
+            held_back,
+            summary,
+            written,
+        };
+        nuwa_files::write_json(&self.out.join(name), &outcome)?;
+        Ok(outcome)
+    }
+
+    /// The model with its tokenizer, or the adapters alone.
+    fn save(&self, tuner: Tuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
+        let (model, adapters) = tuner.finish();
+        let Some(adapters) = adapters else {
+            let folder = self.out.join("model");
+            nuwa_format::save_model(model.as_ref(), &folder)?;
+            tokenizer.save(&folder)?;
+            return Ok(folder);
+        };
+        let folder = self.out.join("adapter");
+        let transposed = matches!(model.config(), ModelConfig::Gpt2(_));
+        let adapter = adapters.to_adapter(model.as_ref());
+        nuwa_format::save_adapter(&adapter, &model::absolute(self.model), transposed, &folder)?;
+        tokenizer.save(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// Draws a run.
+struct Watch<'a> {
+    display: &'a mut Display,
+    steps: u64,
+    done: u64,
+    memory: Option<u64>,
+}
+
+impl Watch<'_> {
+    fn show(&mut self, event: &TuneEvent) {
+        match event {
+            TuneEvent::Started { steps, done } => {
+                (self.steps, self.done) = (*steps, *done);
+                if *done > 0 {
+                    self.display.note(&format!("goes on after step {done} of {steps}"));
+                }
+            }
+            TuneEvent::Step(line) => {
+                self.memory = self.memory.max(machine::resident_memory());
+                let text = self.step_line(line);
+                self.display.show_step(line.step, self.steps, &text);
+            }
+            TuneEvent::Validated(line) => {
+                self.display.note(&format!("step {}/{}  {}", line.step, self.steps, validation(line)));
+            }
+        }
+    }
+
+    fn step_line(&self, line: &TuneLine) -> String {
+        let TuneLine { step, loss, learning_rate, gradient_norm, seconds, tokens_per_second, figures } = line;
+        let left = seconds / *step as f64 * (self.steps - step) as f64;
+        let memory = self.memory.map_or("?".into(), numbers::bytes);
+        format!(
+            "step {step}/{}  loss {loss:.3}{}  gradient {gradient_norm:.2}  rate {learning_rate:.2e}  {} tokens/s  {memory}  {} left",
+            self.steps,
+            told(figures),
+            numbers::rounded(*tokens_per_second),
+            numbers::seconds(left),
+        )
+    }
+}
+
+fn told(figures: &Figures) -> String {
+    let shown = ["accuracy", "margin"].into_iter().filter_map(|name| Some((name, figures.get(name)?)));
+    shown.map(|(name, value)| format!("  {name} {value:.3}")).collect()
+}
+
+/// `held-back loss 1.234  accuracy 0.600`.
+fn validation(line: &ValidationLine) -> String {
+    format!("held-back loss {:.3}{}", line.validation_loss, told(&line.figures))
+}
+
+/// The figures in a few sentences.
+pub fn text(outcome: &Outcome) -> String {
+    let Outcome { summary, dialogues, pairs, reading, .. } = outcome;
+    let steps = numbers::counted(summary.steps, "step");
+    let mut lines = match (dialogues, pairs) {
+        (Some(account), _) => vec![format!("{steps} on {}", dialogues_text(account))],
+        (_, Some(account)) => vec![format!("{steps} on {}", pairs_text(account))],
+        _ => vec![steps],
+    };
+    for (reason, n) in &reading.skipped {
+        lines.push(format!("  left out {n}: {reason}"));
+    }
+    if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
+        lines.push(format!("  before: {}; after: {}", validation(before), validation(after)));
+    }
+    lines.join("\n")
+}
+
+fn dialogues_text(account: &pack::Account) -> String {
+    let grouped = numbers::grouped;
+    let mut text = format!(
+        "{} of {} dialogues, {} of {} tokens are answers",
+        grouped(account.whole + account.split + account.truncated),
+        grouped(account.dialogues),
+        grouped(account.trained_tokens),
+        grouped(account.tokens)
+    );
+    for (n, what) in [(account.split, "cut into pieces"), (account.truncated, "cut short")] {
+        if n > 0 {
+            text += &format!("; {n} {what}, being longer than the context");
+        }
+    }
+    for (reason, n) in &account.dropped {
+        text += &format!("; {n} dropped: {reason}");
+    }
+    text
+}
+
+fn pairs_text(account: &dpo::Account) -> String {
+    let mut text = format!(
+        "{} of {} pairs",
+        numbers::grouped(account.pairs - account.too_long),
+        numbers::grouped(account.pairs)
+    );
+    if account.shortened > 0 {
+        text += &format!("; {} lost their oldest turns to fit the context", account.shortened);
+    }
+    if account.too_long > 0 {
+        text += &format!("; {} are longer than the context and were left out", account.too_long);
+    }
+    text
+}

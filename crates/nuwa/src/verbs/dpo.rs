@@ -1,0 +1,36 @@
+use clap::Args;
+
+use super::settings::Settings;
+use super::tuning::TuningArguments;
+use crate::alignment::text;
+use crate::console::{Display, print_figures};
+
+/// Tune a model towards preferred answers
+///
+/// Direct preference optimisation on pairs: records with chosen and rejected answers, and prompt, conversations or
+/// instruction (or, as hh-rlhf has it, the whole dialogue in both). Writes DIR/model (with --lora: DIR/adapter) and
+/// DIR/metrics.jsonl; the same command goes on where a killed one stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa dpo tuned/model --data preferences.jsonl --out preferred
+  nuwa dpo tuned/model --data hh.jsonl.gz --out preferred --lora 16 --set dpo.beta=0.2")]
+pub struct Dpo {
+    #[command(flatten)]
+    tuning: TuningArguments,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Dpo {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        self.tuning.put_into("dpo", &mut draft)?;
+        let recipe = draft.recipe()?;
+        let mut display = Display::new();
+        let outcome = self.tuning.with(recipe.seed, |job| job.dpo(&recipe.dpo, &mut display))?;
+        drop(display);
+        let next = self.tuning.next_step(&outcome);
+        print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+    }
+}

@@ -1,0 +1,37 @@
+use clap::Args;
+
+use super::settings::Settings;
+use super::tuning::TuningArguments;
+use crate::alignment::text;
+use crate::console::{Display, print_figures};
+
+/// Fine-tune a model on questions and answers
+///
+/// Reads Alpaca (instruction, input, output), ShareGPT (conversations), chat (messages) and prompt/completion records, as a
+/// JSON list or as JSON lines, compressed or not. The loss is that of the answers alone. Writes DIR/model (with --lora:
+/// DIR/adapter) and DIR/metrics.jsonl; the same command goes on where a killed one stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa sft runs/book/model --data answers.jsonl --out tuned
+  nuwa sft runs/book/model --data alpaca.json --out tuned --lora 16
+  nuwa sft runs/book/model --data faq.jsonl --columns instruction=question,output=reply --out tuned")]
+pub struct Sft {
+    #[command(flatten)]
+    tuning: TuningArguments,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Sft {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        self.tuning.put_into("sft", &mut draft)?;
+        let recipe = draft.recipe()?;
+        let mut display = Display::new();
+        let outcome = self.tuning.with(recipe.seed, |job| job.sft(&recipe.sft, &mut display))?;
+        drop(display);
+        let next = self.tuning.next_step(&outcome);
+        print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+    }
+}

@@ -1,0 +1,109 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_align::data::Columns;
+
+use crate::alignment::{Alignment, Outcome};
+use crate::failure::Problem;
+use crate::model;
+use crate::recipe::Draft;
+use crate::run::Lock;
+
+/// What `sft` and `dpo` are told alike.
+#[derive(Debug, Args)]
+pub struct TuningArguments {
+    /// The model to begin with: a model folder, or the folder of a run
+    model: PathBuf,
+    /// Records to learn from: files, or folders of them; may come several times
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// The folder for model, metrics and checkpoint
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Train low-rank adapters of this rank instead of all weights
+    #[arg(long, value_name = "RANK")]
+    lora: Option<i64>,
+    /// How often each record is seen
+    #[arg(long, value_name = "N")]
+    epochs: Option<i64>,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Which columns stand for the usual ones
+    #[arg(long, value_name = "USUAL=OWN,...", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// What becomes of records that are not understood: error or skip
+    #[arg(long, value_name = "WHAT")]
+    bad_records: Option<String>,
+    /// A chat template in Jinja, in place of the model's own
+    #[arg(long, value_name = "FILE")]
+    chat_template: Option<PathBuf>,
+    /// The same seed gives the same weights
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    seed: Option<i64>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl TuningArguments {
+    /// Puts what was said here into the settings of `stage`.
+    pub fn put_into(&self, stage: &str, draft: &mut Draft) -> anyhow::Result<()> {
+        let whole = [("lora.rank", self.lora), ("epochs", self.epochs)];
+        for (key, value) in whole.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+            draft.put(&format!("{stage}.{key}"), toml::Value::Integer(value))?;
+        }
+        if let Some(rate) = self.learning_rate {
+            draft.put(&format!("{stage}.learning_rate"), toml::Value::Float(rate))?;
+        }
+        if let Some(what) = &self.bad_records {
+            draft.put(&format!("{stage}.tuning.bad_records"), toml::Value::String(what.clone()))?;
+        }
+        match self.seed {
+            Some(seed) => draft.put("seed", toml::Value::Integer(seed)),
+            None => Ok(()),
+        }
+    }
+
+    /// Does `work` with the folder locked.
+    pub fn with<T>(
+        &self,
+        seed: u64,
+        work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let columns = self.columns()?;
+        let folder = model::folder(&self.model)?;
+        let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
+        let _lock = Lock::take(&self.out)?;
+        work(&Alignment {
+            model: &folder,
+            data: &self.data,
+            columns: &columns,
+            template: template.as_deref(),
+            out: &self.out,
+            seed,
+        })
+    }
+
+    fn columns(&self) -> anyhow::Result<Columns> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((usual, own)) if !usual.is_empty() && !own.is_empty() => Ok((usual.into(), own.into())),
+            _ => Err(Problem::new(format!("--columns {text}: expected USUAL=OWN"))
+                .hint("for example --columns instruction=question,output=reply")
+                .into()),
+        };
+        self.columns.iter().map(pair).collect()
+    }
+
+    /// What to do with what was written.
+    pub fn next_step(&self, outcome: &Outcome) -> String {
+        let written = outcome.written.display();
+        match self.lora {
+            Some(rank) if rank > 0 => {
+                let base = self.model.display();
+                format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {written} --out DIR")
+            }
+            _ => format!("model    {written}\ntry      nuwa chat {written}"),
+        }
+    }
+}
