@@ -20,7 +20,7 @@ use crate::pack::{Piece, groups, steps};
 use crate::render::render;
 use crate::sft::divide;
 use crate::tune::{Figures, Measured, Objective};
-use crate::{DpoSettings, Packed, Result, Tuner};
+use crate::{DpoSettings, Error, Packed, Result, Tuner};
 
 /// What became of every pair.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -99,35 +99,47 @@ impl Dpo {
         let context = tuner.model().context();
         let mut account = Account { pairs: preferences.len() as u64, ..Account::default() };
         let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
-        let mut pairs = pairs(tokenizer, &trained, context, &mut account)?;
-        let mut held_back = self::pairs(tokenizer, &held_back, context, &mut account)?;
+        let pairs = fitting(tokenizer, &trained, context, &mut account)?;
+        let held_back = fitting(tokenizer, &held_back, context, &mut account)?;
         if pairs.is_empty() {
             let reason =
                 format!("all {} pairs are longer than the context of {context} tokens", account.pairs);
-            return Err(crate::Error::Empty { path: "the data".into(), reason });
+            return Err(Error::Empty { path: "the data".into(), reason });
         }
-        let micro_batch = settings.tuning.micro_batch_tokens.max(2 * context);
+        Ok(Self { account, ..Self::of_pairs(pairs, held_back, settings, tuner, seed)? })
+    }
+
+    /// Preference optimisation on pairs (chosen, rejected) that are rendered already.
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn of_pairs(
+        pairs: Vec<[Piece; 2]>,
+        held_back: Vec<[Piece; 2]>,
+        settings: &DpoSettings,
+        tuner: &Tuner,
+        seed: u64,
+    ) -> Result<Self> {
+        settings.check()?;
+        let ids: Vec<_> = pairs.iter().chain(&held_back).flatten().map(|answer| &answer.ids).collect();
+        let data = nuwa_files::hash_bytes(serde_json::json!(ids).to_string().as_bytes());
+        let unasked = |answers| Pair { answers, reference: [0.0; 2] };
         let mut dpo = Self {
             steps: steps(&vec![1; pairs.len()], settings.batch_pairs, settings.epochs, seed),
-            pairs: Vec::new(),
-            held_back: Vec::new(),
-            micro_batch,
+            pairs: pairs.into_iter().map(unasked).collect(),
+            held_back: held_back.into_iter().map(unasked).collect(),
+            micro_batch: settings.tuning.micro_batch_tokens,
             settings: settings.clone(),
-            account,
-            fingerprint: String::new(),
+            account: Account::default(),
+            fingerprint: serde_json::json!(["dpo", data, settings, seed]).to_string(),
         };
         if !settings.reference_free {
+            let mut pairs = std::mem::take(&mut dpo.pairs);
+            let mut held_back = std::mem::take(&mut dpo.held_back);
             dpo.ask_reference(tuner, &mut pairs)?;
             dpo.ask_reference(tuner, &mut held_back)?;
+            (dpo.pairs, dpo.held_back) = (pairs, held_back);
         }
-        let data: Vec<_> = pairs
-            .iter()
-            .chain(&held_back)
-            .flat_map(|pair| pair.answers.iter().map(|answer| &answer.ids))
-            .collect();
-        let data = nuwa_files::hash_bytes(serde_json::json!(data).to_string().as_bytes());
-        dpo.fingerprint = serde_json::json!(["dpo", data, settings, seed]).to_string();
-        (dpo.pairs, dpo.held_back) = (pairs, held_back);
         Ok(dpo)
     }
 
@@ -268,57 +280,46 @@ impl Sums {
     }
 }
 
-fn pairs(
+fn fitting(
     tokenizer: &Tokenizer,
     preferences: &[&Preference],
     context: usize,
     account: &mut Account,
-) -> Result<Vec<Pair>> {
-    let rendered: Vec<Fitted> = preferences
+) -> Result<Vec<[Piece; 2]>> {
+    let fitted: Vec<Option<Fitted>> = preferences
         .par_iter()
         .map(|preference| fit(tokenizer, preference, context))
         .collect::<Result<_>>()?;
-    let mut pairs = Vec::new();
-    for fitted in rendered {
-        match fitted {
-            Fitted::TooLong => account.too_long += 1,
-            Fitted::Whole(pair) => pairs.push(pair),
-            Fitted::Shortened(pair) => {
-                account.shortened += 1;
-                pairs.push(pair);
-            }
-        }
-    }
-    Ok(pairs)
+    account.too_long += fitted.iter().filter(|fitted| fitted.is_none()).count() as u64;
+    account.shortened += fitted.iter().flatten().filter(|fitted| fitted.shortened).count() as u64;
+    Ok(fitted.into_iter().flatten().map(|fitted| fitted.answers).collect())
 }
 
-enum Fitted {
-    Whole(Pair),
-    Shortened(Pair),
-    TooLong,
+struct Fitted {
+    answers: [Piece; 2],
+    shortened: bool,
 }
 
-/// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context.
-fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Fitted> {
+/// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context; none where
+/// even the last question alone is too long.
+fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Option<Fitted>> {
     let mut prompt = preference.prompt.clone();
     let first = usize::from(prompt.first().is_some_and(|turn| turn.role == "system"));
     let mut shortened = false;
     loop {
-        let answers = [&preference.chosen, &preference.rejected].map(|answer| {
+        let [chosen, rejected] = [&preference.chosen, &preference.rejected].map(|answer| {
             let messages = prompt.iter().chain(answer).cloned().collect();
             let dialogue = Dialogue { messages, tools: None, place: preference.place.clone() };
-            render(tokenizer, &dialogue, prompt.len())
+            let rendered = render(tokenizer, &dialogue, prompt.len())?;
+            Ok::<_, Error>(Piece { ids: rendered.ids, trained: rendered.trained })
         });
-        let [chosen, rejected] = answers;
-        let answers =
-            [chosen?, rejected?].map(|rendered| Piece { ids: rendered.ids, trained: rendered.trained });
+        let answers: [Piece; 2] = [chosen?, rejected?];
         if answers.iter().all(|answer| answer.positions() <= context) {
-            let pair = Pair { answers, reference: [0.0; 2] };
-            return Ok(if shortened { Fitted::Shortened(pair) } else { Fitted::Whole(pair) });
+            return Ok(Some(Fitted { answers, shortened }));
         }
         // A prompt goes on beginning with the user.
         let next = prompt.iter().skip(first + 1).position(|turn| turn.role == "user");
-        let Some(next) = next else { return Ok(Fitted::TooLong) };
+        let Some(next) = next else { return Ok(None) };
         prompt.drain(first..first + 1 + next);
         shortened = true;
     }

@@ -152,8 +152,9 @@ impl Packer {
 /// a step as make up `batch`.
 pub fn steps(sizes: &[usize], batch: usize, epochs: u64, seed: u64) -> Vec<Vec<usize>> {
     let random = Random::new(seed).named("order");
-    let order = (0..epochs).flat_map(|epoch| random.stream(epoch).permutation(sizes.len()));
-    groups(order, sizes, batch)
+    (0..epochs)
+        .flat_map(|epoch| groups(random.stream(epoch).permutation(sizes.len()), sizes, batch))
+        .collect()
 }
 
 /// Cuts `order` into runs whose sizes sum up to at most `limit`; one that is larger makes a run of its own.

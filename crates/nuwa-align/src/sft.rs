@@ -10,7 +10,7 @@ use crate::data::Dialogue;
 use crate::pack::{Account, Packer, Piece, groups, steps};
 use crate::render::render;
 use crate::tune::{Measured, Objective};
-use crate::{Packed, Result, SftSettings, Tuner};
+use crate::{Error, Packed, Result, SftSettings, Tuner};
 
 /// Most dialogues that are held back.
 pub const MOST_HELD_BACK: usize = 500;
@@ -42,23 +42,25 @@ impl Sft {
         let [trained, held_back] = divide(dialogues, settings.tuning.held_back, seed);
         let (pieces, account) = cut(tokenizer, &trained, settings, context)?;
         let (held_back, _) = cut(tokenizer, &held_back, settings, context)?;
-        let micro_batch = settings.tuning.micro_batch_tokens.max(context);
-        Self::of_pieces(pieces, held_back, account, settings, micro_batch, seed)
+        Ok(Self { account, ..Self::of_pieces(pieces, held_back, settings, seed)? })
     }
 
-    fn of_pieces(
+    /// Fine-tuning on pieces that are rendered already.
+    ///
+    /// # Errors
+    /// When a setting is out of range, or there is no piece.
+    pub fn of_pieces(
         pieces: Vec<Piece>,
         held_back: Vec<Piece>,
-        account: Account,
         settings: &SftSettings,
-        micro_batch: usize,
         seed: u64,
     ) -> Result<Self> {
+        settings.check()?;
         if pieces.is_empty() {
-            let reasons: Vec<String> =
-                account.dropped.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-            return Err(crate::Error::Empty { path: "the data".into(), reason: reasons.join(", ") });
+            let reason = "no dialogue has a token to train on within the context";
+            return Err(Error::Empty { path: "the data".into(), reason: reason.into() });
         }
+        let micro_batch = settings.tuning.micro_batch_tokens;
         let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
         let steps = steps(&sizes, settings.batch_tokens, settings.epochs, seed);
         let ids = pieces
@@ -67,7 +69,7 @@ impl Sft {
             .flat_map(|piece| piece.ids.iter().flat_map(|id| id.to_le_bytes()));
         let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
         let fingerprint = serde_json::json!(["sft", data, settings, seed]).to_string();
-        Ok(Self { pieces, held_back, steps, micro_batch, account, fingerprint })
+        Ok(Self { pieces, held_back, steps, micro_batch, account: Account::default(), fingerprint })
     }
 
     /// What became of the dialogues that are trained on.

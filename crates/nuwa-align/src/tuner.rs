@@ -177,14 +177,21 @@ impl Tuner {
         Ok(value)
     }
 
+    /// Puts what passes added where [`Tuner::parameters`] keeps its gradient. [`Tuner::update`] does so by itself.
+    pub fn collect_gradient(&self) {
+        if let Changed::Adapters(adapters, _) = &self.changed {
+            adapters.take_gradient(self.model.parameters());
+        }
+    }
+
     /// Changes the weights by the gradient, which is used up; gives its norm before clipping and the learning rate. A norm
     /// that is not finite changes nothing.
     pub fn update(&mut self, step: u64) -> (f32, f32) {
         let rate = self.schedule.rate(step);
+        self.collect_gradient();
         let norm = match &mut self.changed {
             Changed::Everything(optimizer) => optimizer.step(self.model.parameters(), rate),
             Changed::Adapters(adapters, optimizer) => {
-                adapters.take_gradient(self.model.parameters());
                 let norm = optimizer.step(adapters.parameters(), rate);
                 adapters.apply();
                 norm

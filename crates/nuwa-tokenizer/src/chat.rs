@@ -55,7 +55,8 @@ pub fn render(
 ) -> Result<String> {
     let source = without_generation_marks(template);
     let environment = environment();
-    let parsed = environment.template_from_str(&source).map_err(|error| failure("does not parse", &error))?;
+    let parsed =
+        environment.template_from_str(&source).map_err(|error| failure("does not parse", &source, &error))?;
     let token = |role: &str| config.token(role).map(str::to_string);
     let values = context! {
         messages => Value::from(Serde(messages)),
@@ -67,13 +68,16 @@ pub fn render(
         tools => tools.map(|tools| Value::from(Serde(tools))),
         documents => (),
     };
-    parsed.render(values).map_err(|error| failure("failed", &error))
+    parsed.render(values).map_err(|error| failure("failed", &source, &error))
 }
 
 /// Whether a template parses.
 pub fn check(template: &str) -> Result<()> {
     let source = without_generation_marks(template);
-    environment().template_from_str(&source).map(drop).map_err(|error| failure("does not parse", &error))
+    environment()
+        .template_from_str(&source)
+        .map(drop)
+        .map_err(|error| failure("does not parse", &source, &error))
 }
 
 /// As transformers sets Jinja up.
@@ -148,9 +152,11 @@ fn without_generation_marks(template: &str) -> String {
     source
 }
 
-fn failure(stage: &'static str, error: &minijinja::Error) -> Error {
+fn failure(stage: &'static str, source: &str, error: &minijinja::Error) -> Error {
     let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
-    Error::ChatTemplate { stage, line: error.line().unwrap_or(1), reason }
+    let start = error.range().and_then(|range| source.get(..range.start)).unwrap_or_default();
+    let column = start.chars().rev().take_while(|&character| character != '\n').count() + 1;
+    Error::ChatTemplate { stage, line: error.line().unwrap_or(1), column, reason }
 }
 
 fn seconds_now() -> u64 {

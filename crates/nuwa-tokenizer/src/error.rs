@@ -93,12 +93,14 @@ pub enum Error {
     #[error("this tokenizer has no chat template")]
     NoChatTemplate,
     /// The chat template is not valid Jinja, or refused these messages.
-    #[error("the chat template {stage} at line {line}: {reason}")]
+    #[error("the chat template {stage} at line {line}, column {column}: {reason}")]
     ChatTemplate {
         /// "does not parse" or "failed".
         stage: &'static str,
         /// Line in the template, counted from 1.
         line: usize,
+        /// The column there, counted from 1.
+        column: usize,
         /// What is wrong there.
         reason: String,
     },

@@ -1,0 +1,101 @@
+//! Low-rank adapters: what they begin as, their gradients, their files.
+
+use nuwa_align::{Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Tuner, tune};
+use nuwa_format::{load_adapter, merge, save_adapter};
+use nuwa_models::LanguageModel;
+
+use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
+
+fn lora(rank: usize) -> LoraSettings {
+    LoraSettings { rank, ..LoraSettings::default() }
+}
+
+fn adapted(name: &str, rank: usize) -> Tuner {
+    let model = load(name);
+    let adapters = LowRank::new(model.as_ref(), &lora(rank), 1).unwrap();
+    Tuner::new(model, Some(adapters), &exact(), 0)
+}
+
+/// Trains adapters for a few steps.
+fn trained(name: &str) -> (Box<dyn LanguageModel>, LowRank) {
+    let settings = SftSettings { epochs: 3, batch_tokens: 60, tuning: exact(), ..SftSettings::default() };
+    let mut tuner = adapted(name, 4);
+    let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 5).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
+    tune(&job, &mut tuner, &mut sft, &mut |_| {}).unwrap();
+    let (model, adapters) = tuner.finish();
+    (model, adapters.unwrap())
+}
+
+#[test]
+fn only_adapters_change_and_their_files_give_the_tuned_model_back() {
+    for name in ["gpt2", "llama"] {
+        let (tuned, adapters) = trained(name);
+        let base = load(name);
+        assert_eq!(*tuned.head().values(), *base.head().values(), "{name}: the head is frozen");
+        assert!(difference(&tuned.parameters().values(), &base.parameters().values()) > 1e-2, "{name}");
+        let folder = tempfile::tempdir().unwrap();
+        let adapter = adapters.to_adapter(tuned.as_ref());
+        save_adapter(&adapter, std::path::Path::new("base"), name == "gpt2", folder.path()).unwrap();
+        let read = load_adapter(folder.path()).unwrap();
+        let merged = load(name);
+        merge(merged.as_ref(), &read, folder.path()).unwrap();
+        let off = difference(&merged.parameters().values(), &tuned.parameters().values());
+        assert!(off < 1e-6, "{name}: {off}");
+    }
+}
+
+#[test]
+fn the_gradient_of_adapters_is_that_of_finite_differences() {
+    let mut tuner = adapted("llama", 2);
+    // Away from B = 0, where the gradient of A vanishes.
+    let random = nuwa_tensor::Random::new(9);
+    for parameter in tuner.parameters().iter() {
+        parameter.set(|values| random.named(parameter.entry().path()).fill_normal(values, 0.1));
+    }
+    let state = nuwa_nn::AdamW::new(tuner.parameters(), &exact().optimizer);
+    tuner.resume(state);
+    let mut sft = Sft::of_pieces(pieces(4), Vec::new(), &sft_settings(), 0).unwrap();
+    sft.step(&tuner, 0).unwrap();
+    tuner.collect_gradient();
+    let found = gradient(&tuner);
+    let all: Vec<_> = tuner.parameters().iter().cloned().collect();
+    for (parameter, index) in [(&all[0], 3), (&all[1], 5), (&all[2], 1), (&all[5], 7)] {
+        let mut loss_at = |change: f32| {
+            parameter.set(|values| values[index] += change);
+            tuner.resume(nuwa_nn::AdamW::new(tuner.parameters(), &exact().optimizer));
+            let packed = nuwa_align::Packed::new(&pieces(4));
+            let losses = tuner.losses(&packed).unwrap();
+            let answers: Vec<f64> =
+                losses.iter().zip(&packed.trained).filter(|(_, t)| **t).map(|(l, _)| f64::from(*l)).collect();
+            parameter.set(|values| values[index] -= change);
+            answers.iter().sum::<f64>() / answers.len() as f64
+        };
+        let step = 2e-3;
+        let finite = (loss_at(step) - loss_at(-step)) / f64::from(2.0 * step);
+        let exact = f64::from(found[parameter.entry().range().start + index]);
+        assert!(
+            (finite - exact).abs() < 2e-3 * (1.0 + exact.abs()),
+            "{}: {finite} {exact}",
+            parameter.entry().path()
+        );
+    }
+}
+
+#[test]
+fn adapters_begin_as_nothing() {
+    let packed = nuwa_align::Packed::new(&pieces(4));
+    assert_eq!(adapted("gpt2", 3).losses(&packed).unwrap(), tuner("gpt2").losses(&packed).unwrap());
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let unknown = LoraSettings { rank: 2, targets: vec!["attention.quantum".into()], ..lora(2) };
+    let error = LowRank::new(load("llama").as_ref(), &unknown, 0).unwrap_err();
+    insta::assert_snapshot!(error, @r#"no matrix of the model has a name that holds "attention.quantum"; it has attention.output, attention.qkv, feed_forward.down, feed_forward.gate_up"#);
+    let (tuned, adapters) = trained("gpt2");
+    let adapter = adapters.to_adapter(tuned.as_ref());
+    let error = merge(load("llama").as_ref(), &adapter, std::path::Path::new("adapters")).unwrap_err();
+    assert!(error.to_string().contains("transformer.h.0.attn.c_attn.weight"), "{error}");
+}

@@ -1,0 +1,100 @@
+//! Losses and gradients against `fixtures/align`, made by PyTorch from the papers' formulas.
+
+use std::collections::BTreeMap;
+
+use nuwa_align::pack::Piece;
+use nuwa_align::{Dpo, DpoSettings, Objective, Sft, Tuner};
+use nuwa_format::parts;
+use safetensors::SafeTensors;
+
+use crate::{difference, exact, fixtures, load, sft_settings, tuner};
+
+const MODELS: [&str; 2] = ["gpt2", "llama"];
+
+struct Golden {
+    floats: BTreeMap<String, Vec<f32>>,
+    pieces: Vec<Piece>,
+}
+
+fn golden(name: &str) -> Golden {
+    let bytes = std::fs::read(fixtures().join("align").join(format!("{name}.safetensors"))).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let words =
+        |name: &str| -> Vec<[u8; 4]> { tensors.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec() };
+    let integers = |name: &str| -> Vec<i32> { words(name).into_iter().map(i32::from_le_bytes).collect() };
+    let (ids, starts) = (integers("ids"), integers("starts"));
+    let piece = |(row, &start): (&[i32], &i32)| {
+        let ids: Vec<u32> = row.iter().take_while(|id| **id >= 0).map(|id| *id as u32).collect();
+        let trained = (0..ids.len()).map(|at| at >= start as usize).collect();
+        Piece { ids, trained }
+    };
+    let pieces = ids.chunks_exact(ids.len() / starts.len()).zip(&starts).map(piece).collect();
+    let is_float = |name: &&str| !["ids", "starts"].contains(name);
+    let names = tensors.names().into_iter().filter(is_float);
+    let floats = names
+        .map(|name| (name.to_string(), words(name).into_iter().map(f32::from_le_bytes).collect()))
+        .collect();
+    Golden { floats, pieces }
+}
+
+/// The largest difference between the gradient and the golden one of `prefix`.
+fn off(tuner: &Tuner, golden: &Golden, prefix: &str) -> f32 {
+    let model = tuner.model();
+    let mut worst: f32 = 0.0;
+    for name in model.names() {
+        let parameter = model.parameters().get(&name.parameter).unwrap();
+        let gradient = parameter.gradient();
+        for part in parts(&name, parameter.shape()) {
+            let expected = &golden.floats[&format!("{prefix}.grad.{}", part.name)];
+            worst = worst.max(difference(&part.stored(&gradient), expected));
+        }
+    }
+    worst
+}
+
+#[test]
+fn sft_is_the_mean_over_the_tokens_of_all_answers() {
+    for name in MODELS {
+        let golden = golden(name);
+        let tuner = tuner(name);
+        let mut sft = Sft::of_pieces(golden.pieces.clone(), Vec::new(), &sft_settings(), 0).unwrap();
+        assert_eq!(sft.steps(), 2, "two epochs of one step");
+        let loss = sft.step(&tuner, 0).unwrap().loss;
+        assert!((loss as f32 - golden.floats["sft.loss"][0]).abs() < 1e-5, "{name}: {loss}");
+        let off = off(&tuner, &golden, "sft");
+        assert!(off < 1e-5, "{name}: gradients differ by {off}");
+    }
+}
+
+#[test]
+fn dpo_and_its_variants_are_the_papers_formulas() {
+    for name in MODELS {
+        let golden = golden(name);
+        for variant in ["sigmoid", "smoothed", "normalised", "free"] {
+            let settings = DpoSettings {
+                beta: 0.3,
+                label_smoothing: if variant == "smoothed" { 0.1 } else { 0.0 },
+                length_normalised: variant == "normalised",
+                reference_free: variant == "free",
+                tuning: exact(),
+                ..DpoSettings::default()
+            };
+            let pairs =
+                golden.pieces.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+            let reference = load(name);
+            reference.parameters().values_mut().iter_mut().for_each(|value| *value *= 0.9);
+            let reference = Tuner::new(reference, None, &exact(), 0);
+            let mut dpo = Dpo::of_pairs(pairs, Vec::new(), &settings, &reference, 0).unwrap();
+            let tuner = tuner(name);
+            let measured = dpo.step(&tuner, 0).unwrap();
+            let expected = golden.floats[&format!("{variant}.loss")][0];
+            assert!(
+                (measured.loss as f32 - expected).abs() < 1e-5,
+                "{name} {variant}: {} {expected}",
+                measured.loss
+            );
+            let off = off(&tuner, &golden, variant);
+            assert!(off < 1e-5, "{name} {variant}: gradients differ by {off}");
+        }
+    }
+}

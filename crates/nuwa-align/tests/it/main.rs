@@ -1,0 +1,63 @@
+//! Alignment against PyTorch, against itself, and on files in every form.
+
+mod adapters;
+mod forms;
+mod golden;
+mod rendering;
+mod tuning;
+
+use std::path::{Path, PathBuf};
+
+use nuwa_align::pack::Piece;
+use nuwa_align::{SftSettings, Tuner, TuningSettings};
+use nuwa_models::LanguageModel;
+use nuwa_train::PrecisionChoice;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+fn load(name: &str) -> Box<dyn LanguageModel> {
+    nuwa_format::load_model(&fixtures().join("models").join(name)).unwrap()
+}
+
+/// Settings in which numbers can be compared: f32, nothing held back.
+fn exact() -> TuningSettings {
+    TuningSettings {
+        precision: PrecisionChoice::F32,
+        held_back: 0.0,
+        warmup: 0.0,
+        ..TuningSettings::default()
+    }
+}
+
+fn sft_settings() -> SftSettings {
+    SftSettings { batch_tokens: 1000, tuning: exact(), ..SftSettings::default() }
+}
+
+fn tuner(name: &str) -> Tuner {
+    Tuner::new(load(name), None, &exact(), 0)
+}
+
+/// Pieces of random ids of unlike lengths, of which the later ids are answers.
+fn pieces(count: usize) -> Vec<Piece> {
+    let random = nuwa_tensor::Random::new(3);
+    let piece = |index: usize| {
+        let own = random.stream(index as u64);
+        let length = 4 + own.below(0, 9) as usize;
+        let ids = (0..length).map(|at| own.below(1 + at as u64, 97) as u32).collect();
+        let trained = (0..length).map(|at| at >= 1 + index % 3).collect();
+        Piece { ids, trained }
+    };
+    (0..count).map(piece).collect()
+}
+
+/// The gradient of every weight.
+fn gradient(tuner: &Tuner) -> Vec<f32> {
+    tuner.parameters().gradients_mut().clone()
+}
+
+fn difference(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
+}

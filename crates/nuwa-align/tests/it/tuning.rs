@@ -1,0 +1,140 @@
+//! The loop: accumulation, resumption, and what is learnt.
+
+use nuwa_align::{
+    Dpo, DpoSettings, Error, Job, Objective, Sft, SftSettings, Summary, TuneEvent, Tuner, TuningSettings,
+    tune,
+};
+
+use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
+
+#[test]
+fn accumulating_small_batches_equals_one_large_one() {
+    let run = |micro_batch_tokens: usize| {
+        let settings =
+            SftSettings { tuning: TuningSettings { micro_batch_tokens, ..exact() }, ..sft_settings() };
+        let tuner = tuner("llama");
+        let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 1).unwrap();
+        let loss = sft.step(&tuner, 0).unwrap().loss;
+        (loss, gradient(&tuner))
+    };
+    let (whole, gradient_of_whole) = run(1000);
+    for micro_batch_tokens in [1, 15, 40] {
+        let (loss, gradient) = run(micro_batch_tokens);
+        assert!((loss - whole).abs() < 1e-6, "{loss} {whole}");
+        assert!(difference(&gradient, &gradient_of_whole) < 1e-6);
+    }
+}
+
+#[test]
+fn dpo_accumulates_alike() {
+    let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let run = |micro_batch_tokens: usize| {
+        let settings = DpoSettings {
+            tuning: TuningSettings { micro_batch_tokens, ..exact() },
+            ..DpoSettings::default()
+        };
+        let tuner = tuner("gpt2");
+        let mut dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &tuner, 1).unwrap();
+        let loss = dpo.step(&tuner, 0).unwrap().loss;
+        (loss, gradient(&tuner))
+    };
+    let (whole, gradient_of_whole) = run(1000);
+    assert!((whole - std::f64::consts::LN_2).abs() < 1e-5, "a model is its own reference: {whole}");
+    let (loss, gradient) = run(20);
+    assert!((loss - whole).abs() < 1e-6 && difference(&gradient, &gradient_of_whole) < 1e-6);
+}
+
+fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
+    Job { out, settings, learning_rate: 1e-2 }
+}
+
+fn sft(settings: &SftSettings) -> Sft {
+    let mut all = pieces(24);
+    let held_back = all.split_off(20);
+    Sft::of_pieces(all, held_back, settings, 5).unwrap()
+}
+
+/// Breaks off after some steps, as a full disk or a kill would.
+struct Breaking(Sft, u64);
+
+impl Objective for Breaking {
+    fn steps(&self) -> u64 {
+        self.0.steps()
+    }
+    fn step(&mut self, tuner: &Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
+        match step == self.1 {
+            true => Err(Error::Empty { path: "killed".into(), reason: String::new() }),
+            false => self.0.step(tuner, step),
+        }
+    }
+    fn validate(&self, tuner: &Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
+        self.0.validate(tuner)
+    }
+    fn fingerprint(&self) -> String {
+        self.0.fingerprint()
+    }
+}
+
+fn weights(tuner: &Tuner) -> Vec<f32> {
+    tuner.model().parameters().values().clone()
+}
+
+#[test]
+fn a_killed_run_goes_on_as_if_it_had_not_been() {
+    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
+    let settings = SftSettings { batch_tokens: 40, epochs: 2, tuning, ..SftSettings::default() };
+    let make = || Tuner::new(load("llama"), None, &settings.tuning, 2);
+    let run = |objective: &mut dyn Objective, tuner: &mut Tuner, out: &std::path::Path| {
+        let mut first = None;
+        let result: Result<Summary, Error> =
+            tune(&job(out, &settings.tuning), tuner, objective, &mut |event| {
+                if let TuneEvent::Started { done, .. } = event {
+                    first = Some(*done);
+                }
+            });
+        (result, first.unwrap())
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let mut expected = make();
+    let (summary, _) = run(&mut sft(&settings), &mut expected, whole.path());
+    let summary = summary.unwrap();
+    assert!(summary.steps > 6, "{}", summary.steps);
+
+    let broken = tempfile::tempdir().unwrap();
+    let (result, _) = run(&mut Breaking(sft(&settings), 3), &mut make(), broken.path());
+    result.unwrap_err();
+    let mut resumed = make();
+    let (again, done) = run(&mut sft(&settings), &mut resumed, broken.path());
+    let again = again.unwrap();
+    assert_eq!(done, 3);
+    assert_eq!(weights(&resumed), weights(&expected), "bit for bit");
+    assert_eq!((again.before, again.after), (summary.before, summary.after));
+    let metrics = |folder: &std::path::Path| {
+        let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+        text.lines().filter(|line| line.contains("learning_rate")).count()
+    };
+    assert_eq!(metrics(broken.path()), metrics(whole.path()));
+    assert!(!broken.path().join("checkpoint.bin").exists(), "what is finished needs no checkpoint");
+}
+
+#[test]
+fn answers_are_learnt_and_margins_rise() {
+    let out = tempfile::tempdir().unwrap();
+    let settings = SftSettings { epochs: 12, batch_tokens: 60, tuning: exact(), ..SftSettings::default() };
+    let all = pieces(12);
+    let mut objective = Sft::of_pieces(all.clone(), all, &settings, 5).unwrap();
+    let mut tuner = tuner("gpt2");
+    let summary = tune(&job(out.path(), &settings.tuning), &mut tuner, &mut objective, &mut |_| {}).unwrap();
+    let (before, after) = (summary.before.unwrap(), summary.after.unwrap());
+    assert!(after.validation_loss < before.validation_loss - 1.0, "{before:?} {after:?}");
+
+    let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let settings = DpoSettings { epochs: 10, batch_pairs: 3, tuning: exact(), ..DpoSettings::default() };
+    let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &tuner, 5).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
+    let summary = tune(&job, &mut tuner, &mut objective, &mut |_| {}).unwrap();
+    let figures = [summary.before, summary.after].map(|line| line.unwrap().figures);
+    assert_eq!(figures[0]["margin"], 0.0);
+    assert!(figures[1]["margin"] > 0.5 && figures[1]["accuracy"] == 1.0, "{figures:?}");
+}
