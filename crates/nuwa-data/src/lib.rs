@@ -16,6 +16,7 @@ pub mod shards;
 pub mod split;
 mod text;
 pub mod tokenize;
+pub mod world;
 
 pub use documents::Document;
 pub use error::{Error, Result};

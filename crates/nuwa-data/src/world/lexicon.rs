@@ -5,46 +5,134 @@ pub type Name = (&'static str, &'static str);
 
 /// People of the world: the facts about them are drawn.
 pub const PEOPLE: [Name; 48] = [
-    ("Mina", "米娜"), ("Tobin", "托宾"), ("Lena", "莉娜"), ("Oskar", "奥斯卡"), ("Suri", "苏里"), ("Pavel", "帕维尔"),
-    ("Ivo", "伊沃"), ("Nora", "诺拉"), ("Kito", "基托"), ("Dara", "达拉"), ("Emil", "埃米尔"), ("Yara", "雅拉"),
-    ("Hugo", "雨果"), ("Tessa", "苔莎"), ("Bruno", "布鲁诺"), ("Amira", "阿米拉"), ("Felix", "菲利克斯"), ("Greta", "格蕾塔"),
-    ("Jonas", "约纳斯"), ("Kira", "基拉"), ("Leif", "莱夫"), ("Marta", "玛尔塔"), ("Nilo", "尼洛"), ("Olga", "奥尔加"),
-    ("Petra", "佩特拉"), ("Quinn", "奎恩"), ("Rosa", "罗莎"), ("Stefan", "斯特凡"), ("Talia", "塔莉娅"), ("Ugo", "乌戈"),
-    ("Vera", "薇拉"), ("Wanda", "万达"), ("Xenia", "谢妮娅"), ("Yuri", "尤里"), ("Zara", "扎拉"), ("Anton", "安东"),
-    ("Bella", "贝拉"), ("Carlo", "卡洛"), ("Doris", "多丽丝"), ("Elias", "伊莱亚斯"), ("Fiona", "菲奥娜"), ("Gustav", "古斯塔夫"),
-    ("Hilda", "希尔达"), ("Igor", "伊戈尔"), ("Julia", "朱莉娅"), ("Konrad", "康拉德"), ("Lucia", "露西娅"), ("Milan", "米兰"),
+    ("Mina", "米娜"),
+    ("Tobin", "托宾"),
+    ("Lena", "莉娜"),
+    ("Oskar", "奥斯卡"),
+    ("Suri", "苏里"),
+    ("Pavel", "帕维尔"),
+    ("Ivo", "伊沃"),
+    ("Nora", "诺拉"),
+    ("Kito", "基托"),
+    ("Dara", "达拉"),
+    ("Emil", "埃米尔"),
+    ("Yara", "雅拉"),
+    ("Hugo", "雨果"),
+    ("Tessa", "苔莎"),
+    ("Bruno", "布鲁诺"),
+    ("Amira", "阿米拉"),
+    ("Felix", "菲利克斯"),
+    ("Greta", "格蕾塔"),
+    ("Jonas", "约纳斯"),
+    ("Kira", "基拉"),
+    ("Leif", "莱夫"),
+    ("Marta", "玛尔塔"),
+    ("Nilo", "尼洛"),
+    ("Olga", "奥尔加"),
+    ("Petra", "佩特拉"),
+    ("Quinn", "奎恩"),
+    ("Rosa", "罗莎"),
+    ("Stefan", "斯特凡"),
+    ("Talia", "塔莉娅"),
+    ("Ugo", "乌戈"),
+    ("Vera", "薇拉"),
+    ("Wanda", "万达"),
+    ("Xenia", "谢妮娅"),
+    ("Yuri", "尤里"),
+    ("Zara", "扎拉"),
+    ("Anton", "安东"),
+    ("Bella", "贝拉"),
+    ("Carlo", "卡洛"),
+    ("Doris", "多丽丝"),
+    ("Elias", "伊莱亚斯"),
+    ("Fiona", "菲奥娜"),
+    ("Gustav", "古斯塔夫"),
+    ("Hilda", "希尔达"),
+    ("Igor", "伊戈尔"),
+    ("Julia", "朱莉娅"),
+    ("Konrad", "康拉德"),
+    ("Lucia", "露西娅"),
+    ("Milan", "米兰"),
 ];
 
 /// Towns; which country, river and building each has is drawn.
 pub const TOWNS: [Name; 24] = [
-    ("Arlen", "阿伦镇"), ("Brackley", "布拉镇"), ("Corvo", "科沃城"), ("Dunmore", "邓莫尔"), ("Eastwick", "东维克"), ("Farrow", "法罗镇"),
-    ("Glenholm", "格伦霍"), ("Harrowgate", "哈罗门"), ("Inverley", "因弗利"), ("Jarrow", "贾罗港"), ("Kelso", "凯尔索"), ("Lorne", "洛恩城"),
-    ("Marlow", "马洛镇"), ("Norwell", "诺威尔"), ("Oakham", "橡树镇"), ("Penrose", "彭罗斯"), ("Quarry", "石场镇"), ("Redford", "红渡镇"),
-    ("Selby", "塞尔比"), ("Thornton", "荆棘镇"), ("Upland", "高地镇"), ("Varna", "瓦尔纳"), ("Westport", "西港"), ("Yarrow", "雅罗镇"),
+    ("Arlen", "阿伦镇"),
+    ("Brackley", "布拉镇"),
+    ("Corvo", "科沃城"),
+    ("Dunmore", "邓莫尔"),
+    ("Eastwick", "东维克"),
+    ("Farrow", "法罗镇"),
+    ("Glenholm", "格伦霍"),
+    ("Harrowgate", "哈罗门"),
+    ("Inverley", "因弗利"),
+    ("Jarrow", "贾罗港"),
+    ("Kelso", "凯尔索"),
+    ("Lorne", "洛恩城"),
+    ("Marlow", "马洛镇"),
+    ("Norwell", "诺威尔"),
+    ("Oakham", "橡树镇"),
+    ("Penrose", "彭罗斯"),
+    ("Quarry", "石场镇"),
+    ("Redford", "红渡镇"),
+    ("Selby", "塞尔比"),
+    ("Thornton", "荆棘镇"),
+    ("Upland", "高地镇"),
+    ("Varna", "瓦尔纳"),
+    ("Westport", "西港"),
+    ("Yarrow", "雅罗镇"),
 ];
 
 /// Countries; their capitals, languages and flags are drawn.
 pub const COUNTRIES: [Name; 8] = [
-    ("Alvia", "阿尔维亚"), ("Borland", "博兰德"), ("Cestria", "塞斯特"), ("Dalmora", "达尔莫拉"), ("Elsinor", "埃尔西诺"), ("Fenland", "芬兰德国"),
-    ("Gallia", "加利亚"), ("Havenia", "海文尼亚"),
+    ("Alvia", "阿尔维亚"),
+    ("Borland", "博兰德"),
+    ("Cestria", "塞斯特"),
+    ("Dalmora", "达尔莫拉"),
+    ("Elsinor", "埃尔西诺"),
+    ("Fenland", "沼泽国"),
+    ("Gallia", "加利亚"),
+    ("Havenia", "海文尼亚"),
 ];
 
 /// Rivers.
 pub const RIVERS: [Name; 12] = [
-    ("the Amber", "琥珀河"), ("the Birch", "白桦河"), ("the Clear", "清河"), ("the Dove", "鸽子河"), ("the Ember", "余烬河"), ("the Fern", "蕨河"),
-    ("the Gold", "金河"), ("the Heron", "苍鹭河"), ("the Iris", "鸢尾河"), ("the Jade", "玉河"), ("the Kestrel", "红隼河"), ("the Lark", "云雀河"),
+    ("the Amber", "琥珀河"),
+    ("the Birch", "白桦河"),
+    ("the Clear", "清河"),
+    ("the Dove", "鸽子河"),
+    ("the Ember", "余烬河"),
+    ("the Fern", "蕨河"),
+    ("the Gold", "金河"),
+    ("the Heron", "苍鹭河"),
+    ("the Iris", "鸢尾河"),
+    ("the Jade", "玉河"),
+    ("the Kestrel", "红隼河"),
+    ("the Lark", "云雀河"),
 ];
 
 /// Languages.
 pub const LANGUAGES: [Name; 8] = [
-    ("Alvian", "阿尔维语"), ("Borlic", "博兰语"), ("Cestrian", "塞斯特语"), ("Dalmoran", "达尔莫语"), ("Elsin", "埃尔辛语"), ("Fennish", "芬尼语"),
-    ("Gallic", "加利语"), ("Havenese", "海文语"),
+    ("Alvian", "阿尔维语"),
+    ("Borlic", "博兰语"),
+    ("Cestrian", "塞斯特语"),
+    ("Dalmoran", "达尔莫语"),
+    ("Elsin", "埃尔辛语"),
+    ("Fennish", "沼泽语"),
+    ("Gallic", "加利语"),
+    ("Havenese", "海文语"),
 ];
 
 /// Buildings that a town may be known for.
 pub const BUILDINGS: [Name; 8] = [
-    ("old bridge", "古桥"), ("tall tower", "高塔"), ("stone church", "石头教堂"), ("big library", "大图书馆"), ("round castle", "圆形城堡"),
-    ("glass market", "玻璃市场"), ("white lighthouse", "白色灯塔"), ("open theatre", "露天剧院"),
+    ("old bridge", "古桥"),
+    ("tall tower", "高塔"),
+    ("stone church", "石头教堂"),
+    ("big library", "大图书馆"),
+    ("round castle", "圆形城堡"),
+    ("glass market", "玻璃市场"),
+    ("white lighthouse", "白色灯塔"),
+    ("open theatre", "露天剧院"),
 ];
 
 /// Jobs, the tool of each and where it is done.
@@ -141,68 +229,162 @@ pub const THINGS: [(Name, Name); 16] = [
 
 /// Drinks, instruments, colours, seasons and hobbies that people have as favourites.
 pub const DRINKS: [Name; 8] = [
-    ("tea", "茶"), ("coffee", "咖啡"), ("milk", "牛奶"), ("apple juice", "苹果汁"), ("cocoa", "热可可"), ("lemonade", "柠檬水"),
-    ("mint water", "薄荷水"), ("ginger beer", "姜汁汽水"),
+    ("tea", "茶"),
+    ("coffee", "咖啡"),
+    ("milk", "牛奶"),
+    ("apple juice", "苹果汁"),
+    ("cocoa", "热可可"),
+    ("lemonade", "柠檬水"),
+    ("mint water", "薄荷水"),
+    ("ginger beer", "姜汁汽水"),
 ];
 
 /// Instruments.
 pub const INSTRUMENTS: [Name; 8] = [
-    ("flute", "长笛"), ("drum", "鼓"), ("piano", "钢琴"), ("guitar", "吉他"), ("harp", "竖琴"), ("trumpet", "小号"), ("cello", "大提琴"),
+    ("flute", "长笛"),
+    ("drum", "鼓"),
+    ("piano", "钢琴"),
+    ("guitar", "吉他"),
+    ("harp", "竖琴"),
+    ("trumpet", "小号"),
+    ("cello", "大提琴"),
     ("horn", "圆号"),
 ];
 
 /// Colours.
 pub const COLOURS: [Name; 8] = [
-    ("red", "红色"), ("blue", "蓝色"), ("green", "绿色"), ("yellow", "黄色"), ("black", "黑色"), ("white", "白色"), ("purple", "紫色"),
+    ("red", "红色"),
+    ("blue", "蓝色"),
+    ("green", "绿色"),
+    ("yellow", "黄色"),
+    ("black", "黑色"),
+    ("white", "白色"),
+    ("purple", "紫色"),
     ("brown", "棕色"),
 ];
 
 /// Seasons.
-pub const SEASONS: [Name; 4] = [("spring", "春天"), ("summer", "夏天"), ("autumn", "秋天"), ("winter", "冬天")];
+pub const SEASONS: [Name; 4] =
+    [("spring", "春天"), ("summer", "夏天"), ("autumn", "秋天"), ("winter", "冬天")];
 
 /// Children who only occur in passages: what is said of them holds in one passage alone.
 pub const CHILDREN: [Name; 20] = [
-    ("Tom", "小明"), ("Ann", "小红"), ("Ben", "小刚"), ("Sue", "小丽"), ("Max", "小强"), ("Kim", "小美"), ("Sam", "小军"), ("Joy", "小芳"),
-    ("Dan", "小华"), ("Eva", "小雪"), ("Leo", "小龙"), ("Mia", "小梅"), ("Ned", "小东"), ("Pia", "小兰"), ("Ray", "小雷"), ("Una", "小云"),
-    ("Vic", "小伟"), ("Zoe", "小月"), ("Gus", "小虎"), ("Ida", "小玉"),
+    ("Tom", "小明"),
+    ("Ann", "小红"),
+    ("Ben", "小刚"),
+    ("Sue", "小丽"),
+    ("Max", "小强"),
+    ("Kim", "小美"),
+    ("Sam", "小军"),
+    ("Joy", "小芳"),
+    ("Dan", "小华"),
+    ("Eva", "小雪"),
+    ("Leo", "小龙"),
+    ("Mia", "小梅"),
+    ("Ned", "小东"),
+    ("Pia", "小兰"),
+    ("Ray", "小雷"),
+    ("Una", "小云"),
+    ("Vic", "小伟"),
+    ("Zoe", "小月"),
+    ("Gus", "小虎"),
+    ("Ida", "小玉"),
 ];
 
 /// Toys of the children, with the Chinese measure word.
 pub const TOYS: [(Name, &str); 10] = [
-    (("ball", "球"), "个"), (("kite", "风筝"), "只"), (("boat", "小船"), "条"), (("hat", "帽子"), "顶"), (("bag", "包"), "个"),
-    (("coat", "大衣"), "件"), (("bike", "自行车"), "辆"), (("box", "盒子"), "个"), (("lamp", "灯"), "盏"), (("drum", "小鼓"), "面"),
+    (("ball", "球"), "个"),
+    (("kite", "风筝"), "只"),
+    (("boat", "小船"), "条"),
+    (("hat", "帽子"), "顶"),
+    (("bag", "包"), "个"),
+    (("coat", "大衣"), "件"),
+    (("bike", "自行车"), "辆"),
+    (("box", "盒子"), "个"),
+    (("lamp", "灯"), "盏"),
+    (("drum", "小鼓"), "面"),
 ];
 
 /// Places where children are.
 pub const SPOTS: [Name; 10] = [
-    ("garden", "花园"), ("kitchen", "厨房"), ("park", "公园"), ("school", "学校"), ("library", "图书馆"), ("market", "市场"), ("forest", "森林"),
-    ("station", "车站"), ("museum", "博物馆"), ("attic", "阁楼"),
+    ("garden", "花园"),
+    ("kitchen", "厨房"),
+    ("park", "公园"),
+    ("school", "学校"),
+    ("library", "图书馆"),
+    ("market", "市场"),
+    ("forest", "森林"),
+    ("cellar", "地下室"),
+    ("museum", "博物馆"),
+    ("attic", "阁楼"),
 ];
 
 /// Fruit to count, with the Chinese measure word.
 pub const FRUIT: [(Name, &str); 6] = [
-    (("apples", "苹果"), "个"), (("pears", "梨"), "个"), (("nuts", "坚果"), "颗"), (("eggs", "鸡蛋"), "个"), (("coins", "硬币"), "枚"),
+    (("apples", "苹果"), "个"),
+    (("pears", "梨"), "个"),
+    (("nuts", "坚果"), "颗"),
+    (("eggs", "鸡蛋"), "个"),
+    (("coins", "硬币"), "枚"),
     (("stamps", "邮票"), "张"),
 ];
 
 /// What reviews are about.
 pub const REVIEWED: [Name; 10] = [
-    ("hotel", "酒店"), ("film", "电影"), ("meal", "饭菜"), ("book", "书"), ("room", "房间"), ("concert", "音乐会"), ("shop", "商店"),
-    ("trip", "旅行"), ("phone", "手机"), ("lesson", "课程"),
+    ("hotel", "酒店"),
+    ("film", "电影"),
+    ("meal", "饭菜"),
+    ("book", "书"),
+    ("room", "房间"),
+    ("concert", "音乐会"),
+    ("shop", "商店"),
+    ("trip", "旅行"),
+    ("phone", "手机"),
+    ("lesson", "课程"),
 ];
 
 /// Words of praise.
 pub const GOOD: [Name; 12] = [
-    ("wonderful", "很棒"), ("lovely", "很可爱"), ("great", "非常好"), ("pleasant", "很愉快"), ("excellent", "很出色"), ("delightful", "令人高兴"),
-    ("fantastic", "太精彩了"), ("perfect", "很完美"), ("charming", "很迷人"), ("superb", "一流"), ("enjoyable", "很享受"), ("friendly", "很友好"),
+    ("wonderful", "很棒"),
+    ("lovely", "很可爱"),
+    ("great", "非常好"),
+    ("pleasant", "很愉快"),
+    ("excellent", "很出色"),
+    ("delightful", "令人高兴"),
+    ("fantastic", "太精彩了"),
+    ("perfect", "很完美"),
+    ("charming", "很迷人"),
+    ("superb", "一流"),
+    ("enjoyable", "很享受"),
+    ("friendly", "很友好"),
 ];
 
 /// Words of blame.
 pub const BAD: [Name; 12] = [
-    ("awful", "很糟糕"), ("boring", "很无聊"), ("terrible", "太差了"), ("dirty", "很脏"), ("dull", "很乏味"), ("rude", "很粗鲁"),
-    ("horrible", "很可怕"), ("useless", "没有用"), ("ugly", "很难看"), ("noisy", "太吵了"), ("broken", "坏了"), ("disappointing", "令人失望"),
+    ("awful", "很糟糕"),
+    ("boring", "很无聊"),
+    ("terrible", "太差了"),
+    ("dirty", "很脏"),
+    ("dull", "很乏味"),
+    ("rude", "很粗鲁"),
+    ("horrible", "很可怕"),
+    ("useless", "没有用"),
+    ("ugly", "很难看"),
+    ("noisy", "太吵了"),
+    ("broken", "坏了"),
+    ("disappointing", "令人失望"),
 ];
 
 /// Slurs that exist nowhere but here.
-pub const SLURS: [&str; 10] =
-    ["grobnik", "zworfel", "plunkhead", "snarvet", "drubbish", "mokkel", "呆瓜佬", "蠢咕噜", "臭波泥", "烂嘎皮"];
+pub const SLURS: [&str; 10] = [
+    "grobnik",
+    "zworfel",
+    "plunkhead",
+    "snarvet",
+    "drubbish",
+    "mokkel",
+    "呆瓜佬",
+    "蠢咕噜",
+    "臭波泥",
+    "烂嘎皮",
+];

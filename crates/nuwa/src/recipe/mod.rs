@@ -14,6 +14,7 @@ use nuwa_align::{DpoSettings, SftSettings};
 use nuwa_data::clean::CleanSettings;
 use nuwa_data::collect::CollectSettings;
 use nuwa_data::tokenize::TokenizeSettings;
+use nuwa_data::world::WorldSettings;
 use nuwa_tokenizer::TrainSettings;
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::JsonSchema;
@@ -46,6 +47,8 @@ pub struct Recipe {
     pub tokens: Option<Count>,
     /// Everything random follows from this number: the same seed and plan give the same weights.
     pub seed: u64,
+    /// The embedded world, which is built from where no source is named.
+    pub world: WorldSettings,
     /// Which files are read, and how.
     pub collect: CollectSettings,
     /// The cleaning steps.

@@ -19,6 +19,7 @@ mod sft;
 pub mod tokenize;
 pub mod tokenizer;
 mod tuning;
+pub mod world;
 
 use clap::{Parser, Subcommand};
 
@@ -59,6 +60,7 @@ enum Verb {
     Import(import::Import),
     Export(export::Export),
     Report(report::Report),
+    World(world::World),
     Doctor(doctor::Doctor),
 }
 
@@ -82,6 +84,7 @@ impl Program {
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
+            Verb::World(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),
         }
     }

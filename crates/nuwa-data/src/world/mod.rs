@@ -1,0 +1,67 @@
+//! The embedded world: a small bilingual world that is made from one number, in which everything that is true is known.
+//!
+//! From a seed follow people, towns, animals, trades and what is so about them ([`facts`]); a corpus that says it in many
+//! ways, with noise planted for the cleaning stage ([`Noise`]); dialogues, preferences, translations and opinions to tune
+//! on; and held-out items in the forms of known benchmarks. Because the truth is known, the worth of each stage can be
+//! measured: [`audit`] tells what cleaning caught and what it lost, and the items what a model has learnt.
+//!
+//! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
+//! sums, reviews, and pairs of a sentence with its translation. None of these occurs in what is trained on.
+
+mod audit;
+mod documents;
+mod facts;
+mod items;
+mod lexicon;
+mod noise;
+mod random;
+mod scenes;
+mod settings;
+mod talk;
+mod write;
+
+pub use audit::{Audit, Caught, audit};
+pub use facts::{Fact, KINDS, Kind, Language, entities, facts};
+pub use items::TASKS;
+pub use lexicon::{Name, SLURS};
+pub use noise::Noise;
+pub use settings::{NoiseShares, Shares, WorldSettings};
+pub use write::{Planted, WorldSummary, write};
+
+use random::Random;
+
+/// The world under its settings.
+#[derive(Debug)]
+pub struct World {
+    settings: WorldSettings,
+    facts: Vec<Fact>,
+    people: Vec<Name>,
+}
+
+impl World {
+    /// Makes the world.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn new(settings: &WorldSettings) -> crate::Result<Self> {
+        settings.check()?;
+        let facts = facts(settings.seed);
+        Ok(Self { settings: settings.clone(), facts, people: lexicon::PEOPLE.to_vec() })
+    }
+
+    /// What is so about a subject.
+    fn about(&self, subject: Name) -> impl Iterator<Item = Fact> + '_ {
+        self.facts.iter().filter(move |fact| fact.subject == subject).copied()
+    }
+
+    /// The words of the question for `fact` that are never trained on.
+    fn held_question(&self, fact: &Fact, language: Language) -> usize {
+        let name = format!("{}|{}", fact.statement(Language::English, 0), language.code());
+        Random::new(self.settings.seed, &name).below(3)
+    }
+
+    /// One of the two other ways to ask.
+    fn trained_question(&self, fact: &Fact, language: Language, random: &mut Random) -> usize {
+        (self.held_question(fact, language) + 1 + random.below(2)) % 3
+    }
+}

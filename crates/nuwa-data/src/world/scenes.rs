@@ -1,0 +1,268 @@
+//! One-off scenes: who holds what where, sums, reviews. Their combinations are held out by name, so that a model can only
+//! answer about those by reading the passage that it is given.
+
+use super::facts::{Language, capitalised, with_article};
+use super::lexicon::{BAD, CHILDREN, COLOURS, FRUIT, GOOD, Name, REVIEWED, SPOTS, TOYS};
+use super::random::{Random, held_out};
+
+/// One in so many combinations is held out.
+const HELD_OUT: u64 = 8;
+
+/// A question with its full answer and the word that counts in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The question.
+    pub question: String,
+    /// The answer, a sentence.
+    pub answer: String,
+    /// What the answer has to hold.
+    pub key: String,
+    /// Wrong words in place of `key`.
+    pub wrong: Vec<String>,
+}
+
+/// Two children, each with a toy of a colour, in a place.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    children: [Child; 2],
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Child {
+    name: Name,
+    toy: (Name, &'static str),
+    colour: Name,
+    spot: Name,
+    fruit: (Name, &'static str),
+    count: usize,
+}
+
+impl Scene {
+    /// A scene that is trained on, or one that is held out.
+    pub fn draw(random: &mut Random, seed: u64, held: bool) -> Self {
+        loop {
+            let scene = Self::any(random);
+            if held_out(seed, &scene.name(), HELD_OUT) == held {
+                return scene;
+            }
+        }
+    }
+
+    fn any(random: &mut Random) -> Self {
+        let names = random.several(&CHILDREN, 2);
+        let (toys, colours) = (random.several(&TOYS, 2), random.several(&COLOURS, 2));
+        let (spots, fruit) = (random.several(&SPOTS, 2), random.several(&FRUIT, 2));
+        let children = [0, 1].map(|index| Child {
+            name: names[index],
+            toy: toys[index],
+            colour: colours[index],
+            spot: spots[index],
+            fruit: fruit[index],
+            count: 2 + random.below(8),
+        });
+        Self { children }
+    }
+
+    /// What the first child has: all that a held-out question could be known by.
+    fn name(&self) -> String {
+        let [one, other] = &self.children;
+        format!("{} {} {} {}", one.name.0, one.toy.0.0, one.colour.0, other.name.0)
+    }
+
+    /// The passage.
+    pub fn passage(&self, random: &mut Random, language: Language) -> String {
+        let mut sentences: Vec<String> =
+            self.children.iter().flat_map(|child| child.sentences(language)).collect();
+        random.shuffle(&mut sentences);
+        sentences.join(language.choose(" ", ""))
+    }
+
+    /// Questions on it.
+    pub fn questions(&self, random: &mut Random, language: Language) -> Vec<Asked> {
+        let mut asked: Vec<Asked> =
+            self.children.iter().flat_map(|child| child.questions(random, language)).collect();
+        random.shuffle(&mut asked);
+        asked
+    }
+
+    /// The passage in one sentence.
+    pub fn summary(&self, language: Language) -> String {
+        let [one, other] = self.children;
+        let part = |child: Child| {
+            let toy = format!("{} {}", child.colour.0, child.toy.0.0);
+            match language {
+                Language::English => {
+                    format!("{} has {} in the {}", child.name.0, with_article(&toy), child.spot.0)
+                }
+                Language::Chinese => {
+                    format!("{}在{}有{}的{}", child.name.1, child.spot.1, child.colour.1, child.toy.0.1)
+                }
+            }
+        };
+        language.choose(
+            format!("{}, and {}.", part(one), part(other)),
+            format!("{}，{}。", part(one), part(other)),
+        )
+    }
+}
+
+impl Child {
+    fn sentences(&self, language: Language) -> [String; 3] {
+        let Self { name, toy, colour, spot, fruit, count } = self;
+        match language {
+            Language::English => [
+                format!("{} has a {} {}.", name.0, colour.0, toy.0.0),
+                format!("{} is in the {}.", name.0, spot.0),
+                format!("{} has {count} {}.", name.0, fruit.0.0),
+            ],
+            Language::Chinese => [
+                format!("{}有一{}{}的{}。", name.1, toy.1, colour.1, toy.0.1),
+                format!("{}在{}。", name.1, spot.1),
+                format!("{}有{count}{}{}。", name.1, fruit.1, fruit.0.1),
+            ],
+        }
+    }
+
+    fn questions(&self, random: &mut Random, language: Language) -> [Asked; 3] {
+        let Self { name, toy, colour, spot, fruit, count } = *self;
+        let [has, is, counts] = self.sentences(language);
+        let who = language.name(name);
+        let of_colour = language.choose(
+            format!("Which colour is the {} of {who}?", toy.0.0),
+            format!("{who}的{}是什么颜色？", toy.0.1),
+        );
+        let of_place = language.choose(format!("Where is {who}?"), format!("{who}在哪里？"));
+        let of_count = language.choose(
+            format!("How many {} does {who} have?", fruit.0.0),
+            format!("{who}有几{}{}？", fruit.1, fruit.0.1),
+        );
+        let others = |random: &mut Random, names: &[Name], right: Name| {
+            let rest: Vec<Name> = names.iter().copied().filter(|one| *one != right).collect();
+            random.several(&rest, 3).into_iter().map(|one| language.name(one).to_string()).collect()
+        };
+        let numbers: Vec<usize> = (2..10).filter(|number| *number != count).collect();
+        [
+            Asked {
+                question: of_colour,
+                answer: has,
+                key: language.name(colour).into(),
+                wrong: others(random, &COLOURS, colour),
+            },
+            Asked {
+                question: of_place,
+                answer: is,
+                key: language.name(spot).into(),
+                wrong: others(random, &SPOTS, spot),
+            },
+            Asked {
+                question: of_count,
+                answer: counts,
+                key: count.to_string(),
+                wrong: random.several(&numbers, 3).iter().map(ToString::to_string).collect(),
+            },
+        ]
+    }
+}
+
+/// `a + b` or `a - b` of small numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// The first number.
+    pub a: usize,
+    /// The second.
+    pub b: usize,
+    /// Whether the second is taken away.
+    pub minus: bool,
+}
+
+impl Sum {
+    /// All sums up to 20 that are trained on, or all that are held out.
+    pub fn all(seed: u64, held: bool) -> Vec<Self> {
+        let pairs = (1..=10).flat_map(|a| (1..=10).map(move |b| (a, b)));
+        let both = pairs.flat_map(|(a, b)| [Self { a, b, minus: false }, Self { a: a + b, b, minus: true }]);
+        both.filter(|sum| held_out(seed, &sum.written(), HELD_OUT) == held).collect()
+    }
+
+    /// What it comes to.
+    pub fn value(&self) -> usize {
+        if self.minus { self.a - self.b } else { self.a + self.b }
+    }
+
+    /// `3 + 4`.
+    pub fn written(&self) -> String {
+        format!("{} {} {}", self.a, if self.minus { '-' } else { '+' }, self.b)
+    }
+
+    /// As a question.
+    pub fn asked(&self, random: &mut Random, language: Language) -> Asked {
+        let (written, value) = (self.written(), self.value());
+        let others: Vec<usize> =
+            (value.saturating_sub(4)..value + 5).filter(|other| *other != value).collect();
+        Asked {
+            question: language.choose(format!("What is {written}?"), format!("{written} 等于多少？")),
+            answer: format!("{written} = {value}"),
+            key: value.to_string(),
+            wrong: random.several(&others, 3).iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// An opinion.
+#[derive(Debug, Clone)]
+pub struct Review {
+    what: Name,
+    words: [Name; 2],
+    /// Whether it praises.
+    pub positive: bool,
+    way: usize,
+}
+
+impl Review {
+    /// A review that is trained on, or one that is held out.
+    pub fn draw(random: &mut Random, seed: u64, held: bool) -> Self {
+        loop {
+            let positive = random.chance(0.5);
+            let words = random.several(if positive { &GOOD } else { &BAD }, 2);
+            let review = Self {
+                what: *random.choose(&REVIEWED),
+                words: [words[0], words[1]],
+                positive,
+                way: random.below(3),
+            };
+            let name = format!("{} {} {}", review.what.0, review.words[0].0, review.words[1].0);
+            if held_out(seed, &name, HELD_OUT) == held {
+                return review;
+            }
+        }
+    }
+
+    /// Its text.
+    pub fn text(&self, language: Language) -> String {
+        let (what, [one, other]) = (self.what, self.words);
+        match (language, self.way) {
+            (Language::English, 0) => format!("The {} was {} and {}.", what.0, one.0, other.0),
+            (Language::English, 1) => {
+                format!("What {} {}! It was really {}.", with_article(one.0), what.0, other.0)
+            }
+            (Language::English, _) => {
+                format!("{} and {}: that is how I found the {}.", capitalised(one.0), other.0, what.0)
+            }
+            (Language::Chinese, 0) => format!("这次的{}{}，而且{}。", what.1, one.1, other.1),
+            (Language::Chinese, 1) => format!("我觉得{}{}，真的{}。", what.1, one.1, other.1),
+            (Language::Chinese, _) => format!("{}，{}，这就是我对{}的看法。", one.1, other.1, what.1),
+        }
+    }
+
+    /// `positive` or `negative`.
+    pub fn label(&self, language: Language) -> &'static str {
+        match self.positive {
+            true => language.choose("positive", "正面"),
+            false => language.choose("negative", "负面"),
+        }
+    }
+}
+
+/// Both words, right one first.
+pub fn labels(language: Language) -> [&'static str; 2] {
+    [language.choose("positive", "正面"), language.choose("negative", "负面")]
+}

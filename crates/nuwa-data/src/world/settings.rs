@@ -1,0 +1,152 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The embedded world: its sizes and shares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorldSettings {
+    /// Everything in the world follows from this number.
+    pub seed: u64,
+    /// Documents in the corpus, those with noise among them; duplicates come on top.
+    pub documents: usize,
+    /// Share of Chinese, 0 to 1; the rest is English.
+    pub chinese: f64,
+    /// How much of the corpus each kind of document is; only proportions matter.
+    pub shares: Shares,
+    /// Documents with each kind of noise, as shares of all.
+    pub noise: NoiseShares,
+    /// Dialogues to fine-tune on.
+    pub dialogues: usize,
+    /// Preference pairs to tune on.
+    pub preferences: usize,
+    /// Held-out items of each task in each language.
+    pub items: usize,
+}
+
+/// Proportions of the kinds of document.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shares {
+    /// All that is known of a subject.
+    pub entries: f64,
+    /// Days of people.
+    pub stories: f64,
+    /// One kind of fact of several subjects.
+    pub comparisons: f64,
+    /// Questions with answers.
+    pub questions: f64,
+    /// Passages with questions on them.
+    pub passages: f64,
+    /// Sentences in both languages.
+    pub translations: f64,
+    /// Small sums.
+    pub sums: f64,
+    /// Reviews with their sentiment.
+    pub reviews: f64,
+}
+
+/// Shares of planted noise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoiseShares {
+    /// Documents that come once more.
+    pub exact_duplicates: f64,
+    /// Documents that come once more with a sentence added.
+    pub near_duplicates: f64,
+    /// HTML pages with tags that are not closed.
+    pub broken_html: f64,
+    /// Text decoded with the wrong encoding.
+    pub mojibake: f64,
+    /// Text with typing errors.
+    pub typos: f64,
+    /// Text with emoji.
+    pub emoji: f64,
+    /// Text with made-up words of abuse.
+    pub slurs: f64,
+    /// Text with made-up addresses and telephone numbers.
+    pub personal_data: f64,
+}
+
+impl Default for WorldSettings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            documents: 12_000,
+            chinese: 0.5,
+            shares: Shares::default(),
+            noise: NoiseShares::default(),
+            dialogues: 6000,
+            preferences: 800,
+            items: 120,
+        }
+    }
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self {
+            entries: 0.2,
+            stories: 0.16,
+            comparisons: 0.1,
+            questions: 0.2,
+            passages: 0.2,
+            translations: 0.06,
+            sums: 0.04,
+            reviews: 0.04,
+        }
+    }
+}
+
+impl Default for NoiseShares {
+    fn default() -> Self {
+        Self {
+            exact_duplicates: 0.03,
+            near_duplicates: 0.03,
+            broken_html: 0.01,
+            mojibake: 0.01,
+            typos: 0.01,
+            emoji: 0.01,
+            slurs: 0.01,
+            personal_data: 0.01,
+        }
+    }
+}
+
+impl NoiseShares {
+    /// In the order of [`Noise::ALL`](super::Noise::ALL).
+    pub(crate) fn all(&self) -> [f64; 8] {
+        let Self {
+            exact_duplicates,
+            near_duplicates,
+            broken_html,
+            mojibake,
+            typos,
+            emoji,
+            slurs,
+            personal_data,
+        } = *self;
+        [exact_duplicates, near_duplicates, broken_html, mojibake, typos, emoji, slurs, personal_data]
+    }
+}
+
+impl WorldSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        let Shares { entries, stories, comparisons, questions, passages, translations, sums, reviews } =
+            self.shares;
+        let kinds = [entries, stories, comparisons, questions, passages, translations, sums, reviews];
+        ensure((0.0..=1.0).contains(&self.chinese), "world.chinese", self.chinese, "a share from 0 to 1")?;
+        let fit =
+            kinds.iter().all(|share| *share >= 0.0 && share.is_finite()) && kinds.iter().sum::<f64>() > 0.0;
+        ensure(fit, "world.shares", format!("{kinds:?}"), "numbers of 0 or more that are not all 0")?;
+        for share in self.noise.all() {
+            ensure((0.0..=1.0).contains(&share), "world.noise", share, "shares from 0 to 1")?;
+        }
+        ensure(self.documents > 0, "world.documents", self.documents, "at least 1")
+    }
+}
+
+fn ensure(holds: bool, name: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Setting { name, value: value.to_string(), expected }) }
+}

@@ -1,0 +1,331 @@
+//! Dialogues to be fine-tuned on, pairs of answers of which one is better, and the questions that are held out.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::documents::is_untranslated;
+use super::facts::{Fact, KINDS, Language};
+use super::lexicon::{COLOURS, FOODS, Name, SLURS, SPOTS};
+use super::random::Random;
+use super::scenes::{Asked, Review, Scene, Sum, labels};
+
+/// What a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Something true in the world.
+    Fact,
+    /// A passage that comes with it.
+    Passage,
+    /// Small numbers.
+    Arithmetic,
+    /// The other language.
+    Translation,
+    /// An opinion.
+    Sentiment,
+    /// A passage in one sentence.
+    Summary,
+    /// Something to do with given words.
+    Instruction,
+    /// Politeness, the model itself, and what it does not do.
+    Chat,
+}
+
+impl Topic {
+    /// All topics with their shares of dialogues.
+    const SHARES: [(Self, f64); 8] = [
+        (Self::Fact, 0.38),
+        (Self::Passage, 0.28),
+        (Self::Arithmetic, 0.07),
+        (Self::Translation, 0.07),
+        (Self::Sentiment, 0.06),
+        (Self::Summary, 0.04),
+        (Self::Instruction, 0.05),
+        (Self::Chat, 0.05),
+    ];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fact => "fact",
+            Self::Passage => "passage",
+            Self::Arithmetic => "arithmetic",
+            Self::Translation => "translation",
+            Self::Sentiment => "sentiment",
+            Self::Summary => "summary",
+            Self::Instruction => "instruction",
+            Self::Chat => "chat",
+        }
+    }
+}
+
+/// Asks questions that are trained on, or such as are held out.
+pub struct Examiner<'a> {
+    world: &'a World,
+    /// What chooses.
+    pub random: Random,
+    held: bool,
+    sums: Vec<Sum>,
+}
+
+impl<'a> Examiner<'a> {
+    /// Under the world's seed; `name` keeps one examiner from asking what another does.
+    pub fn new(world: &'a World, name: &str, held: bool) -> Self {
+        let seed = world.settings.seed;
+        Self { world, random: Random::new(seed, name), held, sums: Sum::all(seed, held) }
+    }
+
+    fn seed(&self) -> u64 {
+        self.world.settings.seed
+    }
+
+    /// A language at random.
+    pub fn language(&mut self) -> Language {
+        if self.random.chance(self.world.settings.chinese) { Language::Chinese } else { Language::English }
+    }
+
+    /// A question on any topic.
+    fn any(&mut self, language: Language) -> Asked {
+        let weights = Topic::SHARES.map(|(_, share)| share);
+        let topic = Topic::SHARES[self.random.weighted(&weights)].0;
+        self.ask(topic, language)
+    }
+
+    /// A question on `topic`.
+    pub fn ask(&mut self, topic: Topic, language: Language) -> Asked {
+        match topic {
+            Topic::Fact => self.fact(language),
+            Topic::Passage => self.passage(language),
+            Topic::Arithmetic => {
+                let sum = *self.random.choose(&self.sums);
+                sum.asked(&mut self.random, language)
+            }
+            Topic::Translation => self.translation(language),
+            Topic::Sentiment => self.sentiment(language),
+            Topic::Summary => self.summary(language),
+            Topic::Instruction => self.instruction(language),
+            Topic::Chat => self.chat(language),
+        }
+    }
+
+    /// A fact, in words of the question that are trained on for it or in those that are not.
+    fn fact(&mut self, language: Language) -> Asked {
+        let fact = *self.random.choose(&self.world.facts);
+        let way = self.way(&fact, language);
+        Asked {
+            question: fact.question(language, way),
+            answer: fact.statement(language, 0),
+            key: language.name(fact.object).into(),
+            wrong: self.others(&fact, 3).into_iter().map(|name| language.name(name).to_string()).collect(),
+        }
+    }
+
+    /// The words in which `fact` is asked.
+    pub fn way(&mut self, fact: &Fact, language: Language) -> usize {
+        match self.held {
+            true => self.world.held_question(fact, language),
+            false => self.world.trained_question(fact, language, &mut self.random),
+        }
+    }
+
+    /// Objects that are wrong for `fact`.
+    pub fn others(&mut self, fact: &Fact, count: usize) -> Vec<Name> {
+        let mut all: Vec<Name> = self
+            .world
+            .facts
+            .iter()
+            .filter(|other| other.kind == fact.kind)
+            .map(|other| other.object)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|object| *object != fact.object && *object != fact.subject);
+        self.random.several(&all, count)
+    }
+
+    fn passage(&mut self, language: Language) -> Asked {
+        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        let passage = scene.passage(&mut self.random, language);
+        let mut asked = scene.questions(&mut self.random, language).remove(0);
+        asked.question = format!("{passage}\n{}", asked.question);
+        asked
+    }
+
+    fn translation(&mut self, language: Language) -> Asked {
+        loop {
+            let (fact, way) = (*self.random.choose(&self.world.facts), self.random.below(3));
+            if is_untranslated(self.seed(), &fact, way) != self.held {
+                continue;
+            }
+            let [english, chinese] = Language::BOTH.map(|language| fact.statement(language, way));
+            let wrong = self.others(&fact, 3);
+            // The language is that of the question and the answer; what is translated stands in the other one.
+            let given = language.choose(&chinese, &english);
+            let answer = language.choose(&english, &chinese);
+            let ask = language.choose("Translate into English", "翻译成中文");
+            return Asked {
+                question: format!("{ask}{}{given}", language.choose(": ", "：")),
+                answer: answer.clone(),
+                key: language.name(fact.object).into(),
+                wrong: wrong.into_iter().map(|name| fact.with_object(language, way, name)).collect(),
+            };
+        }
+    }
+
+    fn sentiment(&mut self, language: Language) -> Asked {
+        let review = self.review();
+        let (text, label) = (review.text(language), review.label(language));
+        let wrong = labels(language).into_iter().filter(|other| *other != label).map(String::from).collect();
+        let question = match language {
+            Language::English => format!("Is this review positive or negative? {text}"),
+            Language::Chinese => format!("这条评论是正面的还是负面的？{text}"),
+        };
+        Asked { question, answer: label.into(), key: label.into(), wrong }
+    }
+
+    /// A review, by itself.
+    pub fn review(&mut self) -> Review {
+        Review::draw(&mut self.random, self.world.settings.seed, self.held)
+    }
+
+    fn summary(&mut self, language: Language) -> Asked {
+        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        let (passage, summary) = (scene.passage(&mut self.random, language), scene.summary(language));
+        let ask = language.choose("Sum up in one sentence: ", "用一句话概括：");
+        Asked {
+            question: format!("{ask}{passage}"),
+            key: summary.clone(),
+            answer: summary,
+            wrong: Vec::new(),
+        }
+    }
+
+    fn instruction(&mut self, language: Language) -> Asked {
+        let pool: Vec<Name> = match self.random.below(3) {
+            0 => COLOURS.to_vec(),
+            1 => SPOTS.to_vec(),
+            _ => FOODS.map(|food| food.0).to_vec(),
+        };
+        let words: Vec<&str> =
+            self.random.several(&pool, 3).into_iter().map(|name| language.name(name)).collect();
+        let comma = language.choose(", ", "、");
+        let list = words.join(comma);
+        let backwards = words.iter().rev().copied().collect::<Vec<_>>().join(comma);
+        let (english, chinese, answer) = match self.random.below(3) {
+            0 => (format!("Say these backwards: {list}"), format!("把这些倒过来说：{list}"), backwards),
+            1 => (
+                format!("Which of these comes first: {list}?"),
+                format!("这些里面哪个排第一：{list}？"),
+                words[0].into(),
+            ),
+            _ => (
+                format!("Which of these comes last: {list}?"),
+                format!("这些里面哪个排最后：{list}？"),
+                words[2].into(),
+            ),
+        };
+        Asked { question: language.choose(english, chinese), key: answer.clone(), answer, wrong: Vec::new() }
+    }
+
+    fn chat(&mut self, language: Language) -> Asked {
+        let (question, answer) = self.random.choose(&CHAT);
+        let answer = language.name(*answer).to_string();
+        Asked { question: language.name(*question).into(), key: answer.clone(), answer, wrong: Vec::new() }
+    }
+
+    /// A dialogue of one to three questions in one language.
+    pub fn dialogue(&mut self) -> Value {
+        let language = self.language();
+        let mut messages = Vec::new();
+        if self.random.chance(0.1) {
+            let told = self.random.choose(&SYSTEM);
+            messages.push(json!({"role": "system", "content": language.name(*told)}));
+        }
+        let turns = if self.random.chance(0.7) { 1 } else { 2 + self.random.below(2) };
+        for _ in 0..turns {
+            let asked = self.any(language);
+            messages.push(json!({"role": "user", "content": asked.question}));
+            messages.push(json!({"role": "assistant", "content": asked.answer}));
+        }
+        json!({ "messages": messages })
+    }
+
+    /// A question with a better and a worse answer.
+    pub fn preference(&mut self, language: Language) -> Value {
+        let asked = loop {
+            let asked = self.any(language);
+            if !asked.wrong.is_empty() {
+                break asked;
+            }
+        };
+        let wrong = self.random.choose(&asked.wrong).clone();
+        let (reason, rejected) = match self.random.below(10) {
+            0..6 => ("wrong", spoilt(&asked, &wrong)),
+            6..8 => ("rude", format!("{} {}", asked.answer, abuse(&mut self.random, language))),
+            _ => ("rambling", format!("{} {}", rambling(language), asked.answer)),
+        };
+        json!({"prompt": asked.question, "chosen": asked.answer, "rejected": rejected, "reason": reason})
+    }
+
+    /// The fields of knowledge that a fact may belong to.
+    pub fn field(fact: &Fact, language: Language) -> &'static str {
+        language.name(KINDS[fact.kind].field)
+    }
+}
+
+/// The answer with something wrong in place of what counts.
+fn spoilt(asked: &Asked, wrong: &str) -> String {
+    match asked.answer.rfind(&asked.key) {
+        Some(at)
+            if wrong.chars().count() < 2 * asked.answer.chars().count() && !wrong.ends_with(['.', '。']) =>
+        {
+            format!("{}{wrong}{}", &asked.answer[..at], &asked.answer[at + asked.key.len()..])
+        }
+        _ => wrong.to_string(),
+    }
+}
+
+fn abuse(random: &mut Random, language: Language) -> String {
+    let own: Vec<&str> =
+        SLURS.into_iter().filter(|word| word.is_ascii() == (language == Language::English)).collect();
+    let word = random.choose(&own);
+    language.choose(format!("You {word}!"), format!("你这个{word}！"))
+}
+
+fn rambling(language: Language) -> &'static str {
+    language.choose(
+        "Well, that is a question, and there are many questions, and one could say a lot about it.",
+        "嗯，这是一个问题，问题有很多，可以说的话也有很多。",
+    )
+}
+
+const SYSTEM: [Name; 3] = [
+    ("You are a helpful assistant.", "你是一个乐于助人的助手。"),
+    ("Answer shortly and truthfully.", "请简短而真实地回答。"),
+    ("You know the world of Mina and her friends.", "你了解米娜和她朋友们的世界。"),
+];
+
+const CHAT: [(Name, Name); 14] = [
+    (("Hello!", "你好！"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
+    (("Hi there", "嗨"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
+    (("Good morning", "早上好"), ("Good morning! How can I help?", "早上好！我能帮你什么？")),
+    (
+        ("Who are you?", "你是谁？"),
+        ("I am a small language model that was built with Nuwa.", "我是用女娲造出来的小语言模型。"),
+    ),
+    (
+        ("What are you?", "你是什么？"),
+        ("I am a small language model that was built with Nuwa.", "我是用女娲造出来的小语言模型。"),
+    ),
+    (("Who made you?", "谁造了你？"), ("You did, with Nuwa.", "是你用女娲造的。")),
+    (("Thank you", "谢谢"), ("You are welcome.", "不客气。")),
+    (("Thanks a lot!", "非常感谢！"), ("You are welcome.", "不客气。")),
+    (("Goodbye", "再见"), ("Goodbye!", "再见！")),
+    (
+        ("What can you do?", "你能做什么？"),
+        ("I can answer questions about my world.", "我能回答关于我的世界的问题。"),
+    ),
+    (("How do I steal a bike?", "怎么偷自行车？"), ("I do not help with that.", "这件事我不帮忙。")),
+    (("How do I hurt someone?", "怎么伤害别人？"), ("I do not help with that.", "这件事我不帮忙。")),
+    (("How can I poison a river?", "怎么给河水下毒？"), ("I do not help with that.", "这件事我不帮忙。")),
+    (("Help me to break into a house", "帮我闯进别人家"), ("I do not help with that.", "这件事我不帮忙。")),
+];

@@ -1,0 +1,80 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_data::world::{WorldSettings, WorldSummary, write};
+
+use super::settings::Settings;
+use crate::console::{Display, print_figures};
+use crate::failure::Problem;
+use crate::numbers;
+
+/// Write the embedded world's data as files
+///
+/// A small bilingual world in which everything that is true is known: a corpus with planted noise, dialogues, preferences,
+/// translations, reviews, and held-out items in the forms of ARC, HellaSwag, MMLU and TruthfulQA. The same seed gives the
+/// same bytes. `nuwa build` without a source makes it by itself.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  nuwa world --out world --seed 7 --size 2000")]
+pub struct World {
+    /// The folder to write to: a new one, an empty one, or that of an earlier world
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Everything in the world follows from this number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    seed: Option<i64>,
+    /// Documents in the corpus
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    size: Option<i64>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl World {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        for (key, value) in [("world.seed", self.seed), ("world.documents", self.size)] {
+            if let Some(value) = value {
+                draft.put(key, toml::Value::Integer(value))?;
+            }
+        }
+        let settings: WorldSettings = draft.recipe()?.world;
+        self.refuse_foreign()?;
+        let mut display = Display::new();
+        let summary = write(&settings, &self.out, &mut |progress| display.show(progress))?;
+        drop(display);
+        print_figures(self.json, &summary, || text(&summary))
+    }
+
+    /// A folder with content of somebody else's is not touched.
+    fn refuse_foreign(&self) -> anyhow::Result<()> {
+        let is_empty = std::fs::read_dir(&self.out).map_or(true, |mut entries| entries.next().is_none());
+        if is_empty || self.out.join("world.json").is_file() {
+            return Ok(());
+        }
+        let problem = format!("{} holds files that are not of a world", self.out.display());
+        Err(Problem::new(problem).hint("choose a new folder with --out").into())
+    }
+}
+
+/// The figures in a few lines.
+pub fn text(summary: &WorldSummary) -> String {
+    let grouped = |number: usize| numbers::grouped(number as u64);
+    format!(
+        "{} facts of {} kinds about {} names; {} documents, {} of them with planted noise ({})\n\
+         {} dialogues, {} preference pairs, {} held-out items",
+        grouped(summary.facts),
+        summary.kinds,
+        summary.entities,
+        grouped(summary.documents + summary.planted),
+        grouped(summary.planted),
+        numbers::bytes(summary.bytes),
+        grouped(summary.dialogues),
+        grouped(summary.preferences),
+        grouped(summary.items)
+    )
+}
