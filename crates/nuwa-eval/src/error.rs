@@ -1,4 +1,6 @@
-use crate::TASKS;
+use std::path::PathBuf;
+
+use crate::tasks::Task;
 
 /// Why a text could not be read, from whoever reads them.
 pub type TextError = Box<dyn std::error::Error + Send + Sync>;
@@ -9,11 +11,32 @@ pub enum Error {
     /// The model or its tokenizer failed.
     #[error(transparent)]
     Infer(#[from] nuwa_infer::Error),
+    /// A file could not be read.
+    #[error(transparent)]
+    Files(#[from] nuwa_files::Error),
+    /// A description of a task that is not one.
+    #[error("{}: {reason}", path.display())]
+    TaskFile {
+        /// The file.
+        path: PathBuf,
+        /// Line, field, and what was expected.
+        reason: String,
+    },
+    /// An item that the task cannot ask.
+    #[error("{}:{place}: {problem}", path.display())]
+    Item {
+        /// The file of the items.
+        path: PathBuf,
+        /// Line, or number in a list.
+        place: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A text could not be read.
     #[error("reading the texts failed: {0}")]
     Reading(#[source] TextError),
     /// A task that there is none of.
-    #[error("there is no task {name:?}; the tasks are: {}", TASKS.join(", "))]
+    #[error("there is no task {name:?}; the tasks are: {}", names())]
     UnknownTask {
         /// The name asked for.
         name: String,
@@ -41,6 +64,10 @@ pub enum Error {
     },
 }
 
+fn names() -> String {
+    std::iter::once(crate::language_modelling::NAME).chain(Task::names()).collect::<Vec<_>>().join(", ")
+}
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,6 +76,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Infer(error) => error.hint(),
+            Self::Files(error) => error.hint(),
+            Self::TaskFile { .. } => Some("nuwa eval --help says where a task file is described".to_string()),
+            Self::Item { .. } => {
+                Some("the fields of an item have to be those that the task's templates name".to_string())
+            }
             Self::Reading(_) | Self::UnknownTask { .. } | Self::Setting { .. } => None,
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
             Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),

@@ -1,7 +1,8 @@
 //! How good a model is: tasks, their metrics, and how sure each figure is.
 //!
 //! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
-//! - [`evaluate`]: runs a task by name. [`language_modelling`]: the tasks, a module each.
+//! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
+//! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`TaskResult`]: the entry of `eval.json`.
 #![forbid(unsafe_code)]
 
@@ -10,15 +11,16 @@ pub mod language_modelling;
 mod ratio;
 mod result;
 mod scorer;
+pub mod tasks;
 
 pub use error::{Error, Result, TextError};
 pub use ratio::Ratio;
-pub use result::{Metric, TaskResult};
+pub use result::{Confusion, Metric, Shown, TaskResult};
 pub use scorer::Scorer;
 
 use nuwa_files::Progress;
 
-/// The names of all tasks.
+/// The names of the tasks on plain text.
 pub const TASKS: [&str; 1] = [language_modelling::NAME];
 
 /// Texts to evaluate on, one document each, as they are read.

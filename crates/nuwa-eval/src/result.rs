@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// What a task found: its entry in `eval.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskResult {
     /// The task's version: figures of different versions are not to be compared.
     pub version: u32,
@@ -12,16 +12,81 @@ pub struct TaskResult {
     /// The figures by name.
     pub metrics: BTreeMap<String, Metric>,
     /// What was counted, by name.
+    #[serde(default)]
     pub counts: BTreeMap<String, u64>,
     /// The settings that figures depend on, by name.
     pub settings: BTreeMap<String, u64>,
     /// What the standard errors are taken over, and how.
     pub standard_errors: String,
-    /// The hash of all texts in their order: figures of different texts are not to be compared.
+    /// The hash of all texts (prompts and options) in their order: figures of different texts are not to be compared.
     pub data_hash: String,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The figures of groups of items.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, BTreeMap<String, Metric>>,
+    /// Where the options are classes: what was taken for what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
+    /// Some items with what the model made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<Shown>,
+}
+
+/// What was taken for what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// `counts[right][chosen]`.
+    pub counts: Vec<Vec<u64>>,
+}
+
+impl Confusion {
+    /// From pairs of the right class and the chosen one.
+    pub fn new(classes: Vec<String>, pairs: &[[usize; 2]]) -> Self {
+        let mut counts = vec![vec![0; classes.len()]; classes.len()];
+        for [right, chosen] in pairs {
+            counts[*right][*chosen] += 1;
+        }
+        Self { classes, counts }
+    }
+
+    /// Precision, recall and F1 of each class, and the mean of F1. Without a standard error, being no means.
+    pub fn metrics(&self) -> Vec<(String, Metric)> {
+        let plain = |value: f64| Metric { value, stderr: None };
+        let (mut metrics, mut sum) = (Vec::new(), 0.0);
+        for (class, name) in self.classes.iter().enumerate() {
+            let hits = self.counts[class][class] as f64;
+            let right: u64 = self.counts[class].iter().sum();
+            let chosen: u64 = self.counts.iter().map(|row| row[class]).sum();
+            let (precision, recall) = (hits / chosen.max(1) as f64, hits / right.max(1) as f64);
+            let f1 = 2.0 * hits / (right + chosen).max(1) as f64;
+            sum += f1;
+            for (what, value) in [("precision", precision), ("recall", recall), ("f1", f1)] {
+                metrics.push((format!("{what}_{name}"), plain(value)));
+            }
+        }
+        metrics.push(("f1_macro".into(), plain(sum / self.classes.len().max(1) as f64)));
+        metrics
+    }
+}
+
+/// An item and what the model made of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// What was asked.
+    pub prompt: String,
+    /// The right answer.
+    pub expected: String,
+    /// What the model chose or wrote.
+    pub given: String,
+    /// Whether that is right.
+    pub is_right: bool,
+    /// Of each option.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_likelihoods: Vec<f64>,
 }
 
 /// A figure and how sure it is.

@@ -1,4 +1,4 @@
-use nuwa_infer::{Engine, Window};
+use nuwa_infer::{Engine, Flow, GenerateSettings, Prompt, SamplingSettings, Window};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::Result;
@@ -19,6 +19,13 @@ pub trait Scorer {
     /// # Errors
     /// When a window is longer than the context, or an id is unknown.
     fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>>;
+
+    /// What the model writes after `prompt` when it always takes the likeliest token: up to an id of `ends`, before a string
+    /// of `stops`, at most `max_tokens`.
+    ///
+    /// # Errors
+    /// When the prompt is longer than the context, or an id is unknown.
+    fn write(&self, prompt: &[u32], max_tokens: usize, stops: &[String], ends: &[u32]) -> Result<String>;
 }
 
 impl Scorer for Engine {
@@ -36,5 +43,14 @@ impl Scorer for Engine {
 
     fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
         Ok(Engine::score(self, windows)?)
+    }
+
+    fn write(&self, prompt: &[u32], max_tokens: usize, stops: &[String], ends: &[u32]) -> Result<String> {
+        let sampling = SamplingSettings::greedy();
+        let settings =
+            GenerateSettings { max_tokens, stop: stops.to_vec(), sampling, ..GenerateSettings::default() };
+        let prompt = Prompt { ids: prompt.to_vec(), forgotten: 0 };
+        let mut goes_on = || Flow::Continue(());
+        Ok(self.write_until(&prompt, &settings, ends, &mut goes_on, &mut |_| {})?.text)
     }
 }

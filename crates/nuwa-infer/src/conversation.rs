@@ -71,6 +71,21 @@ impl Engine {
     ) -> Result<Generation> {
         let ends: Vec<u32> =
             self.tokenizer().end_of_turn().into_iter().chain(self.tokenizer().end_of_text()).collect();
-        continue_until(self.model(), self.tokenizer(), &prompt.ids, settings, &ends, goes_on, on_text)
+        self.write_until(prompt, settings, &ends, goes_on, on_text)
+    }
+
+    /// As [`Engine::answer`], up to any of the ids `ends`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_until(
+        &self,
+        prompt: &Prompt,
+        settings: &GenerateSettings,
+        ends: &[u32],
+        goes_on: &mut dyn FnMut() -> Flow,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Generation> {
+        continue_until(self.model(), self.tokenizer(), &prompt.ids, settings, ends, goes_on, on_text)
     }
 }

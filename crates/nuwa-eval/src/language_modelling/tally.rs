@@ -90,6 +90,7 @@ impl Tally {
             standard_errors: self.standard_errors(),
             data_hash: self.hash.clone(),
             warnings: self.warnings(),
+            ..TaskResult::default()
         })
     }
 

@@ -66,6 +66,11 @@ impl Scorer for ByHand {
         });
         Ok(scores.collect())
     }
+
+    fn write(&self, prompt: &[u32], max_tokens: usize, _: &[String], _: &[u32]) -> Result<String> {
+        let ids: Vec<u32> = prompt.iter().rev().take(max_tokens).copied().collect();
+        Ok(self.tokenizer.decode(&ids).unwrap_or_default())
+    }
 }
 
 /// Texts as the program hands them on.

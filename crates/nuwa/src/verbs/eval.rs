@@ -5,37 +5,53 @@ use clap::Args;
 use nuwa_data::collect::{CollectSettings, collect};
 use nuwa_data::documents;
 use nuwa_data::split::{Split, SplitSettings};
-use nuwa_eval::{Metric, TASKS, TaskResult, TextError, evaluate};
+use nuwa_eval::tasks::{Items, Options, Task};
+use nuwa_eval::{Confusion, Metric, TASKS, TaskResult, TextError, evaluate};
 use nuwa_infer::Engine;
 use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
+use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
 
 /// Measure a model
 ///
 /// The task language_modelling tells how well the model predicts text: bits per byte and per character (which compare
-/// models of different tokenizers) and perplexity, each with its standard error.
+/// models of different tokenizers) and perplexity. The others ask questions: arc_easy, arc_challenge, hellaswag, mmlu,
+/// truthfulqa_mc1, truthfulqa_mc2, piqa and winogrande in the very prompts of lm-evaluation-harness, sst2 and chnsenticorp
+/// with a confusion matrix, those of the embedded world (world_choice_en ...), or a task described in a TOML file of your
+/// own. Each figure comes with its standard error, and each task with a hash of what was asked.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa eval runs/book/model --task language_modelling --data other.txt
-  nuwa eval runs/book/model --task language_modelling --json --out figures.json")]
+  nuwa eval runs/book/model --task language_modelling --json --out figures.json
+  nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
+  nuwa eval runs/world --task own.toml --data questions.jsonl")]
 pub struct Eval {
-    /// A model folder
+    /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The task; may come several times
+    /// The task: its name, or a TOML file that describes one; may come several times
     #[arg(long, value_name = "NAME", required = true)]
     task: Vec<String>,
-    /// The text to measure on: files or folders as `nuwa collect` reads them [default: for the model of a run, what
-    /// that run held back]
+    /// What to measure on: for language_modelling text as `nuwa collect` reads it [default: for the model of a run, what
+    /// that run held back], for other tasks a file of items (JSON lines, JSON, CSV), or the folder where it lies
     #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
-    /// Measure on so many documents only
+    /// Measure on so many documents or items only
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Put so many examples with their answers before each prompt
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "fewshot_data")]
+    num_fewshot: usize,
+    /// Where the examples come from: a file of items
+    #[arg(long, value_name = "FILE")]
+    fewshot_data: Option<PathBuf>,
+    /// Ask through the model's chat template, where the task knows how
+    #[arg(long)]
+    chat: bool,
     /// Write the figures to this file
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
@@ -63,21 +79,59 @@ pub struct Source {
 }
 
 impl Eval {
-    pub fn run(self) -> anyhow::Result<()> {
-        if let Some(name) = self.task.iter().find(|name| !TASKS.contains(&name.as_str())) {
-            let problem = Problem::new(format!("there is no task {name:?}"));
-            return Err(problem.hint(format!("the tasks are: {}", TASKS.join(", "))).into());
-        }
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
+        self.model = model::folder(&self.model)?;
         let mut display = Display::new();
         let engine = Engine::load(&self.model)?;
-        let source = self.source(&mut display)?;
-        let tasks = measure(&engine, &self.task, &source, self.limit, &mut display)?;
+        let mut tasks = BTreeMap::new();
+        for (name, described) in self.task.iter().zip(described) {
+            let result = match described {
+                None => measure(
+                    &engine,
+                    std::slice::from_ref(name),
+                    &self.source(&mut display)?,
+                    self.limit,
+                    &mut display,
+                )?,
+                Some(task) => [(task.name.clone(), self.ask(&engine, &task, &mut display)?)].into(),
+            };
+            tasks.extend(result);
+        }
         drop(display);
         let evaluation = Evaluation { model: self.model, tasks };
         if let Some(out) = &self.out {
             nuwa_files::write_json(out, &evaluation)?;
         }
         print_figures(self.json, &evaluation, || text(&evaluation.tasks))
+    }
+
+    fn ask(&self, engine: &Engine, task: &Task, display: &mut Display) -> anyhow::Result<TaskResult> {
+        let items = Items::read(&self.items(task)?)?;
+        let examples = self.fewshot_data.as_deref().map(Items::read).transpose()?.unwrap_or_default();
+        let options = Options { limit: self.limit, chat: self.chat, examples, shots: self.num_fewshot };
+        Ok(task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?)
+    }
+
+    /// The file of a task's items: the one that was given, or the task's own in the folder that was given.
+    fn items(&self, task: &Task) -> anyhow::Result<PathBuf> {
+        let own =
+            task.data.as_deref().map(PathBuf::from).unwrap_or_else(|| format!("{}.jsonl", task.name).into());
+        match self.data.as_slice() {
+            [path] if path.is_dir() => Ok(path.join(own)),
+            [path] => Ok(path.clone()),
+            [] => {
+                // A run of the embedded world has the items of its tasks beside it.
+                let run = model::absolute(&self.model).parent().map(Path::to_path_buf).unwrap_or_default();
+                let beside = run.join("world").join("eval").join(&own);
+                if beside.is_file() {
+                    return Ok(beside);
+                }
+                let problem = Problem::new(format!("the task {} needs items to ask", task.name));
+                Err(problem.hint(format!("name their file with --data {}", own.display())).into())
+            }
+            _ => Err(Problem::new(format!("the task {} takes one --data FILE", task.name)).into()),
+        }
     }
 
     fn source(&self, display: &mut Display) -> anyhow::Result<Source> {
@@ -122,6 +176,23 @@ impl Source {
     }
 }
 
+/// The task called so; none for a task on plain text.
+fn task(name: &str) -> anyhow::Result<Option<Task>> {
+    if TASKS.contains(&name) {
+        return Ok(None);
+    }
+    if name.ends_with(".toml") {
+        return Ok(Some(Task::read(Path::new(name))?));
+    }
+    Task::built_in(name).map(Some).map_err(|error| {
+        let near = Task::names().max_by(|one, other| {
+            strsim::jaro_winkler(one, name).total_cmp(&strsim::jaro_winkler(other, name))
+        });
+        let problem = Problem::new(error.to_string());
+        problem.hint(format!("did you mean {}?", near.unwrap_or(nuwa_eval::language_modelling::NAME))).into()
+    })
+}
+
 /// Runs the tasks, each on the texts of `source`.
 pub fn measure(
     engine: &Engine,
@@ -143,13 +214,30 @@ pub fn measure(
 pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
     let mut lines = Vec::new();
     for (name, result) in tasks {
-        lines.push(format!("{name}, version {}, {}", result.version, counted(result.n, "text")));
+        let unit = if result.shown.is_empty() { "text" } else { "item" };
+        lines.push(format!("{name}, version {}, {}", result.version, counted(result.n, unit)));
         for (metric, figure) in &result.metrics {
             lines.push(format!("  {metric:<20} {}", with_error(figure)));
         }
+        for (group, metrics) in &result.groups {
+            let told: Vec<String> =
+                metrics.iter().map(|(name, figure)| format!("{name} {}", with_error(figure))).collect();
+            lines.push(format!("    {group}: {}", told.join(", ")));
+        }
+        lines.extend(result.confusion.iter().map(matrix));
         lines.extend(result.warnings.iter().map(|warning| format!("  {warning}")));
     }
     lines.join("\n")
+}
+
+/// A confusion matrix: a row for each right class, a column for each chosen one.
+fn matrix(confusion: &Confusion) -> String {
+    let head: String = confusion.classes.iter().map(|class| format!(" {class:>10}")).collect();
+    let rows = confusion.classes.iter().zip(&confusion.counts).map(|(class, counts)| {
+        let cells: String = counts.iter().map(|count| format!(" {count:>10}")).collect();
+        format!("  is {class:<12}{cells}")
+    });
+    std::iter::once(format!("  taken for      {head}")).chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 /// The first figure of each task.

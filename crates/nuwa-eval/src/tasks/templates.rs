@@ -1,0 +1,67 @@
+//! Jinja over the fields of items, with the few filters that benchmarks need.
+
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind};
+
+/// As the harness sets Jinja up, with filters for what it does in Python.
+pub fn environment<'source>() -> Environment<'source> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment.add_filter("index_of", index_of);
+    environment.add_filter("values", values);
+    environment
+        .add_filter("before", |text: &str, mark: &str| text.split(mark).next().unwrap_or("").to_string());
+    environment.add_filter("after", |text: &str, mark: &str| {
+        text.split_once(mark).map_or(String::new(), |(_, rest)| rest.to_string())
+    });
+    environment.add_filter("capitalize_first", capitalised);
+    environment.add_filter("plain_captions", plain_captions);
+    environment
+}
+
+/// Where a value stands in a list.
+fn index_of(list: Value, value: Value) -> Result<usize, Error> {
+    let found = list.try_iter()?.position(|item| item == value || item.to_string() == value.to_string());
+    found.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{value} is not in {list}")))
+}
+
+/// The values of an object, in the order of its keys.
+fn values(object: Value) -> Result<Vec<Value>, Error> {
+    if object.kind() != ValueKind::Map {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("{object} is no object")));
+    }
+    object.try_iter()?.map(|key| object.get_item(&key)).collect()
+}
+
+/// Python's `str.capitalize`: the first letter large, all others small.
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().collect::<String>() + &characters.as_str().to_lowercase(),
+        None => String::new(),
+    }
+}
+
+/// WikiHow's captions without their marks: `[title]` ends a sentence, other brackets go, double blanks are halved once.
+fn plain_captions(text: &str) -> String {
+    let text = text.trim().replace(" [title]", ". ");
+    let mut plain = String::new();
+    let mut rest = text.as_str();
+    while let Some(open) = rest.find('[') {
+        let Some(length) = rest[open..].find(']') else { break };
+        plain += &rest[..open];
+        rest = &rest[open + length + 1..];
+    }
+    (plain + rest).replace("  ", " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captions_lose_their_marks() {
+        assert_eq!(plain_captions(" Cook [title] Boil  water [step] now "), "Cook. Boil water now");
+        assert_eq!(capitalised("he Runs"), "He runs");
+    }
+}
