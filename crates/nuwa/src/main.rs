@@ -14,6 +14,7 @@ mod run;
 mod training;
 mod tune;
 mod verbs;
+mod worth;
 
 use std::process::ExitCode;
 

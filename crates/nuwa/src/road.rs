@@ -1,18 +1,23 @@
 //! The main road: the stages of a build in their order, each skipped when nothing it depends on has changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use nuwa_align::data::Columns;
 use nuwa_data::clean::{CleanSummary, clean};
 use nuwa_data::collect::{CollectSummary, collect};
 use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_data::world;
+use nuwa_eval::TaskResult;
+use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::sizes;
 use serde::Serialize;
 
+use crate::alignment::{self, Alignment};
 use crate::console::{Display, message, print_figures};
-use crate::failure::Problem;
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::recipe::{Draft, Recipe};
@@ -22,6 +27,13 @@ use crate::training::{Outcome as Trained, Training};
 use crate::tune::{self, Tuned};
 use crate::verbs;
 use crate::verbs::eval::Evaluation;
+use crate::worth;
+
+/// What tasks found, by their names.
+type Tasks = BTreeMap<String, TaskResult>;
+
+/// The name of a stage that makes a model, and what became of it.
+type Model = (&'static str, Outcome);
 
 /// A build about to go.
 pub struct Road {
@@ -44,16 +56,31 @@ impl Road {
     pub fn go(mut self, json: bool) -> anyhow::Result<()> {
         let _lock = Lock::take(&self.folder)?;
         self.keep_recipe()?;
-        let collected = self.collect()?;
+        let world = self.world()?;
+        let collected = self.collect(world.as_ref())?;
         let cleaned = self.clean(&collected)?;
         let tokenizer = self.tokenizer(&cleaned)?;
         self.keep_recipe()?;
         let tokens = self.tokenize(&cleaned, &tokenizer)?;
         let tuned = self.tune(&tokens)?;
         let trained = self.pretrain(&tokens, &tokenizer, &tuned)?;
-        let measured = self.eval(&cleaned, &trained)?;
-        let exported = self.export(&trained)?;
-        self.report(&[collected, cleaned, tokenizer, tokens, tuned, trained, measured, exported])?;
+        let mut models = vec![("pretrain", trained)];
+        if let Some(answering) = self.sft(world.as_ref(), &models)? {
+            models.push(("sft", answering));
+        }
+        if let Some(preferred) = self.dpo(world.as_ref(), &models)? {
+            models.push(("dpo", preferred));
+        }
+        let measured = self.eval(world.as_ref(), &cleaned, &models)?;
+        let exported = self.export(&models)?;
+        let models = models.into_iter().map(|(_, outcome)| outcome);
+        let earlier: Vec<Outcome> = world
+            .into_iter()
+            .chain([collected, cleaned, tokenizer, tokens, tuned])
+            .chain(models)
+            .chain([measured, exported])
+            .collect();
+        self.report(&earlier)?;
         self.tell(json)
     }
 
@@ -90,15 +117,37 @@ impl Road {
         Ok(outcome)
     }
 
-    fn collect(&self) -> anyhow::Result<Outcome> {
+    /// Where there is no source: the embedded world, as files of the run.
+    fn world(&self) -> anyhow::Result<Option<Outcome>> {
+        if !tune::is_world(&self.recipe) {
+            return Ok(None);
+        }
+        let settings = &self.recipe.world;
+        let stage = Stage::new("world").settings(settings)?;
+        let outcome = self.stage(stage, |out, display| {
+            let summary = world::write(settings, out, &mut |progress| display.show(progress))?;
+            Ok(verbs::world::text(&summary))
+        })?;
+        Ok(Some(outcome))
+    }
+
+    fn sources(&self) -> Vec<PathBuf> {
+        match tune::is_world(&self.recipe) {
+            true => vec![self.place("world").join("corpus")],
+            false => self.recipe.from.clone(),
+        }
+    }
+
+    fn collect(&self, world: Option<&Outcome>) -> anyhow::Result<Outcome> {
         let settings = &self.recipe.collect;
         let mut stage = Stage::new("collect").settings(&(&self.recipe.from, settings))?;
+        stage = world.into_iter().fold(stage, Stage::after);
         for source in &self.recipe.from {
             stage = stage.reads(source, &settings.extra_text_extensions)?;
         }
         self.stage(stage, |out, display| {
             let summary: CollectSummary =
-                collect(&self.recipe.from, out, settings, &mut |progress| display.show(progress))?;
+                collect(&self.sources(), out, settings, &mut |progress| display.show(progress))?;
             Ok(verbs::collect::text(&summary))
         })
     }
@@ -110,7 +159,13 @@ impl Road {
             let inputs = [self.place("collect")];
             let summary: CleanSummary =
                 clean(&inputs, out, settings, &mut |progress| display.show(progress))?;
-            Ok(verbs::clean::text(&summary))
+            let mut told = verbs::clean::text(&summary);
+            if tune::is_world(&self.recipe) {
+                let audit = world::audit(&self.place("world"), out)?;
+                nuwa_files::write_json(&out.join("audit.json"), &audit)?;
+                told += &format!("\n{}", verbs::world::audit_text(&audit));
+            }
+            Ok(told)
         })
     }
 
@@ -162,7 +217,9 @@ impl Road {
         let outcome = self.stage(stage, |out, _| {
             nuwa_files::write_json(&self.place("machine.json"), &Machine::measure())?;
             let tokenizer = Tokenizer::load(&self.place("tokenizer"))?;
-            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, self.begun.elapsed())?;
+            let spent = self.begun.elapsed();
+            let afterwards = tune::afterwards(&self.recipe);
+            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, spent, afterwards)?;
             nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
             Ok(tune::text(&tuned))
         })?;
@@ -189,29 +246,110 @@ impl Road {
         Ok(nuwa_files::read_json(&self.place("tune").join("tune.json"))?)
     }
 
-    fn eval(&self, cleaned: &Outcome, trained: &Outcome) -> anyhow::Result<Outcome> {
+    /// The files of records for a stage of tuning: the recipe's, or the world's.
+    fn records(&self, own: &[PathBuf], of_world: &str) -> Vec<PathBuf> {
+        match tune::is_world(&self.recipe) && own.is_empty() {
+            true => vec![self.place("world").join(of_world)],
+            false => own.to_vec(),
+        }
+    }
+
+    fn sft(&self, world: Option<&Outcome>, models: &[Model]) -> anyhow::Result<Option<Outcome>> {
+        let data = self.records(&self.recipe.answers, "sft.jsonl");
+        let settings = &self.recipe.sft;
+        self.align("sft", world, models, &data, settings, |job, display| job.sft(settings, display))
+    }
+
+    fn dpo(&self, world: Option<&Outcome>, models: &[Model]) -> anyhow::Result<Option<Outcome>> {
+        let data = self.records(&self.recipe.preferences, "preferences.jsonl");
+        let settings = &self.recipe.dpo;
+        self.align("dpo", world, models, &data, settings, |job, display| job.dpo(settings, display))
+    }
+
+    /// A stage of tuning, on from the last model; none where there are no records for it.
+    fn align(
+        &self,
+        name: &str,
+        world: Option<&Outcome>,
+        models: &[Model],
+        data: &[PathBuf],
+        settings: &impl Serialize,
+        work: impl FnOnce(&Alignment<'_>, &mut Display) -> anyhow::Result<alignment::Outcome>,
+    ) -> anyhow::Result<Option<Outcome>> {
+        let Some((before, earlier)) = models.last().filter(|_| !data.is_empty()) else { return Ok(None) };
+        let mut stage = Stage::new(name).settings(settings)?.seed(self.recipe.seed).after(earlier);
+        stage = world.into_iter().fold(stage, Stage::after);
+        if world.is_none() {
+            for path in data {
+                stage = stage.reads(path, &[])?;
+            }
+        }
+        let outcome = self.stage(stage, |out, display| {
+            let job = Alignment {
+                model: &self.place(before).join("model"),
+                data,
+                columns: &Columns::new(),
+                template: None,
+                out,
+                seed: self.recipe.seed,
+            };
+            Ok(alignment::text(&work(&job, display)?))
+        })?;
+        Ok(Some(outcome))
+    }
+
+    /// Measures the model of each stage: on held-back text and, of the embedded world, on its held-out items.
+    fn eval(&self, world: Option<&Outcome>, cleaned: &Outcome, models: &[Model]) -> anyhow::Result<Outcome> {
         let settings = &self.recipe.eval;
         let split = &self.recipe.tokenize.split;
-        let stage = Stage::new("eval").settings(&(settings, split))?.after(cleaned).after(trained);
+        let mut stage = Stage::new("eval").settings(&(settings, split))?.after(cleaned);
+        stage = world.into_iter().chain(models.iter().map(|(_, outcome)| outcome)).fold(stage, Stage::after);
         self.stage(stage, |out, display| {
-            let folder = self.place("pretrain").join("model");
-            let engine = Engine::load(&folder)?;
-            let source = verbs::eval::Source::held_back(self.place("clean"), split.clone());
-            let tasks = verbs::eval::measure(&engine, &settings.tasks, &source, settings.limit, display)?;
+            let mut tasks = BTreeMap::new();
+            for (name, _) in models {
+                let engine = Engine::load(&self.place(name).join("model"))?;
+                // With one model only, a task's name says it all.
+                let key = |task: String| if models.len() > 1 { format!("{name}/{task}") } else { task };
+                let found = self.measure(&engine, *name != "pretrain", display)?;
+                tasks.extend(found.into_iter().map(|(task, result)| (key(task), result)));
+            }
             let evaluation = Evaluation { model: self.place("model"), tasks };
             nuwa_files::write_json(&out.join("eval.json"), &evaluation)?;
-            Ok(verbs::eval::headline(&evaluation.tasks))
+            Ok(match models.len() {
+                1 => verbs::eval::headline(&evaluation.tasks),
+                _ => worth::text(&evaluation.tasks),
+            })
         })
     }
 
+    fn measure(&self, engine: &Engine, chat: bool, display: &mut Display) -> anyhow::Result<Tasks> {
+        let settings = &self.recipe.eval;
+        let source = verbs::eval::Source::held_back(self.place("clean"), self.recipe.tokenize.split.clone());
+        let mut tasks = verbs::eval::measure(engine, &settings.tasks, &source, settings.limit, display)?;
+        if tune::is_world(&self.recipe) {
+            let options = Options { limit: settings.limit, chat, ..Options::default() };
+            let items = self.place("world").join("eval");
+            for name in Task::names().filter(|name| name.starts_with("world_")) {
+                let task = Task::built_in(name)?;
+                let items = Items::read(&items.join(task.data.as_deref().unwrap_or(Path::new(name))))?;
+                let result =
+                    task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?;
+                tasks.insert(name.to_string(), result);
+            }
+        }
+        Ok(tasks)
+    }
+
     /// The final model folder, `RUN/model`.
-    fn export(&self, trained: &Outcome) -> anyhow::Result<Outcome> {
-        let stage = Stage::new("export").after(trained).writes("model");
+    fn export(&self, models: &[Model]) -> anyhow::Result<Outcome> {
+        let last = models.last().map_or("pretrain", |(name, _)| name);
+        let stage = models.iter().map(|(_, outcome)| outcome).fold(Stage::new("export"), Stage::after);
+        let stage = stage.writes("model");
         self.stage(stage, |_, _| {
             let model = self.place("model");
             // The card of an older model is not this one's; the report writes it anew.
             let _ = std::fs::remove_file(model.join("README.md"));
-            nuwa_format::export(&self.place("pretrain").join("model"), &model)?;
+            nuwa_format::export(&self.place(last).join("model"), &model)?;
             Ok(format!("{}", model.display()))
         })
     }
@@ -269,10 +407,11 @@ impl End<'_> {
             .map(|(name, [before, after])| format!("{name:<14} {before:>13} {after:>17}\n"))
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
-        format!(
-            "\n{table}\nmodel    {model}\nreport   {report}\ntry      nuwa generate {model} --prompt \"{}\"",
-            self.prompt()
-        )
+        let next = match self.eval.tasks.keys().any(|name| name.starts_with("sft/")) {
+            true => format!("nuwa chat {}", self.run.display()),
+            false => format!("nuwa generate {model} --prompt \"{}\"", self.prompt()),
+        };
+        format!("\n{table}\nmodel    {model}\nreport   {report}\ntry      {next}")
     }
 
     /// Something to continue that is in the text's own language, and safe between quotes.
@@ -294,7 +433,9 @@ impl End<'_> {
 
     /// Of the evaluation, which reads the held-back text as text; else of the last validation.
     fn measured_bits(&self) -> String {
-        let figure = self.eval.tasks.values().find_map(|task| task.metrics.get("bits_per_byte"));
+        let pretrained = |name: &str| name.split_once('/').is_none_or(|(stage, _)| stage == "pretrain");
+        let mut tasks = self.eval.tasks.iter().filter(|(name, _)| pretrained(name));
+        let figure = tasks.find_map(|(_, task)| task.metrics.get("bits_per_byte"));
         match figure.map(|figure| (figure.value, figure.stderr)) {
             Some((value, Some(error))) => format!("{value:.3} ± {error:.3}"),
             Some((value, None)) => format!("{value:.3}"),
@@ -305,14 +446,12 @@ impl End<'_> {
 
 /// The run folder: as said, or named after the first source.
 fn folder(recipe: &Recipe) -> anyhow::Result<PathBuf> {
-    let Some(source) = recipe.from.first() else {
-        let problem = Problem::new("no text to learn from was given");
-        return Err(problem.hint("name files or folders: nuwa build --from PATH").into());
-    };
-    if let Some(missing) = recipe.from.iter().find(|path| !path.exists()) {
+    let records = recipe.answers.iter().chain(&recipe.preferences);
+    if let Some(missing) = recipe.from.iter().chain(records).find(|path| !path.exists()) {
         return Err(nuwa_data::Error::Missing { path: missing.clone() }.into());
     }
-    Ok(recipe.out.clone().unwrap_or_else(|| Path::new("runs").join(name_of(source))))
+    let name = recipe.from.first().map_or("world".into(), |source| name_of(source));
+    Ok(recipe.out.clone().unwrap_or_else(|| Path::new("runs").join(name)))
 }
 
 /// `book` of `texts/book.txt.gz`; a path without a name, such as `..`, is looked up.

@@ -17,7 +17,7 @@ use crate::recipe::{Draft, Recipe};
 /// `--budget`, or `--params` with `--tokens`.
 #[derive(Debug, Args)]
 pub struct DialArguments {
-    /// How long all of it may take on this machine [default: 10m]
+    /// How long all of it may take on this machine [default: 10m; 5m for the embedded world]
     #[arg(long, value_name = "TIME", conflicts_with_all = ["params", "tokens"])]
     budget: Option<Span>,
     /// The size of the model instead of a budget, for example 1M
@@ -59,6 +59,9 @@ pub struct Tuned {
 /// Time to train when neither a budget nor a size was said.
 const USUAL: Duration = Duration::from_secs(600);
 
+/// The same for the embedded world.
+const USUAL_OF_WORLD: Duration = Duration::from_secs(300);
+
 /// The memory that may be used, as a share of what is free.
 const MEMORY_SHARE: f64 = 0.9;
 
@@ -68,7 +71,7 @@ pub fn kept(path: &Path, recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) 
         let tuned: Tuned = nuwa_files::read_json(path)?;
         return if tuned.asked == asked(recipe)? { Ok(tuned) } else { Err(another(path).into()) };
     }
-    let tuned = make(recipe, shards, tokenizer, Duration::ZERO)?;
+    let tuned = make(recipe, shards, tokenizer, Duration::ZERO, AFTERWARDS)?;
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
 }
@@ -87,15 +90,37 @@ fn another(path: &Path) -> Problem {
 
 /// Share of a budget that is left to what follows the training.
 const AFTERWARDS: f64 = 0.02;
+/// The same where fine-tuning and its measurements follow.
+const WITH_TUNING: f64 = 0.5;
+
+/// What is left of a budget to the stages after pretraining, as a share.
+pub fn afterwards(recipe: &Recipe) -> f64 {
+    if is_world(recipe) || !recipe.answers.is_empty() || !recipe.preferences.is_empty() {
+        WITH_TUNING
+    } else {
+        AFTERWARDS
+    }
+}
+
+/// Whether there is no source, so that the embedded world is built from.
+pub fn is_world(recipe: &Recipe) -> bool {
+    recipe.from.is_empty()
+}
 
 /// Plans: from the size and tokens that were said, or from the time that is left of the budget and the measured speed.
-pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer, spent: Duration) -> anyhow::Result<Tuned> {
+pub fn make(
+    recipe: &Recipe,
+    shards: &Path,
+    tokenizer: &Tokenizer,
+    spent: Duration,
+    afterwards: f64,
+) -> anyhow::Result<Tuned> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
     let plan = plan::make(&Request {
         shards,
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
-        goal: what_is_left(goal(recipe)?, spent),
+        goal: what_is_left(goal(recipe)?, spent, afterwards),
         model: &recipe.model,
         pretrain: &recipe.pretrain,
         memory,
@@ -105,10 +130,10 @@ pub fn make(recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer, spent: Durati
 }
 
 /// A budget without what the stages before took, and those after will take.
-fn what_is_left(goal: Goal, spent: Duration) -> Goal {
+fn what_is_left(goal: Goal, spent: Duration, afterwards: f64) -> Goal {
     match goal {
         Goal::Seconds(seconds) => {
-            Goal::Seconds((seconds * (1.0 - AFTERWARDS) - spent.as_secs_f64()).max(0.0))
+            Goal::Seconds((seconds * (1.0 - afterwards) - spent.as_secs_f64()).max(0.0))
         }
         sizes @ Goal::Sizes { .. } => sizes,
     }
@@ -120,7 +145,10 @@ pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
         (None, Some(parameters), Some(tokens)) => {
             Ok(Goal::Sizes { parameters: parameters.0, tokens: tokens.0 })
         }
-        (budget, None, None) => Ok(Goal::Seconds(budget.map_or(USUAL, |span| span.0).as_secs_f64())),
+        (budget, None, None) => {
+            let usual = if is_world(recipe) { USUAL_OF_WORLD } else { USUAL };
+            Ok(Goal::Seconds(budget.map_or(usual, |span| span.0).as_secs_f64()))
+        }
         _ => {
             let problem = Problem::new("a recipe has either `budget`, or `params` together with `tokens`");
             Err(problem.hint("leave the others out, for example only budget = \"10m\"").into())

@@ -42,6 +42,20 @@ impl Noise {
         Self::PersonalData,
     ];
 
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ExactDuplicate => "exact_duplicate",
+            Self::NearDuplicate => "near_duplicate",
+            Self::BrokenHtml => "broken_html",
+            Self::Mojibake => "mojibake",
+            Self::Typo => "typo",
+            Self::Emoji => "emoji",
+            Self::Slur => "slur",
+            Self::PersonalData => "personal_data",
+        }
+    }
+
     /// Whether a document with such noise is to be rejected, rather than repaired.
     pub fn is_rejected(self) -> bool {
         matches!(self, Self::ExactDuplicate | Self::NearDuplicate)

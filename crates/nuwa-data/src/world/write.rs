@@ -173,9 +173,7 @@ fn plant(
     shelf: &mut Vec<Value>,
 ) -> Result<(Planted, u64)> {
     let text = kind.plant(clean, random);
-    let name =
-        serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(String::from)).unwrap_or_default();
-    let mut id = format!("{of}-{name}");
+    let mut id = format!("{of}-{}", kind.name());
     if kind == Noise::BrokenHtml {
         id += ".html";
         nuwa_files::write_atomically(&out.join("corpus").join("pages").join(&id), text.as_bytes())?;

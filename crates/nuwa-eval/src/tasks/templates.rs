@@ -6,6 +6,7 @@ use minijinja::{Environment, Error, ErrorKind};
 /// As the harness sets Jinja up, with filters for what it does in Python.
 pub fn environment<'source>() -> Environment<'source> {
     let mut environment = Environment::new();
+    environment.set_keep_trailing_newline(true);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.add_filter("index_of", index_of);
     environment.add_filter("values", values);

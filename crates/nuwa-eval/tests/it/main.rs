@@ -1,4 +1,5 @@
 //! Integration tests of the evaluation tasks.
 
+mod harness;
 mod language_modelling;
 mod support;

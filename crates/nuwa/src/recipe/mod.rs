@@ -30,8 +30,14 @@ pub use pages::documented;
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// The text to learn from: files and folders of txt, md, html and jsonl (also .gz, .zst). A relative path starts
-    /// at the current folder.
+    /// at the current folder. Left empty: the embedded world.
     pub from: Vec<PathBuf>,
+    /// Dialogues to fine-tune on after pretraining: files of records (Alpaca, ShareGPT, chat messages, prompt and
+    /// completion). Left empty, no fine-tuning; without any source, those of the embedded world.
+    pub answers: Vec<PathBuf>,
+    /// Pairs of a chosen and a rejected answer to tune on after that. Left empty, none; without any source, those of the
+    /// embedded world.
+    pub preferences: Vec<PathBuf>,
     /// The run folder; left out: runs/NAME with the name of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,

@@ -21,6 +21,8 @@ pub struct Card {
     data: Vec<Fact>,
     training: Vec<Fact>,
     machine: Vec<Fact>,
+    /// Whether it was tuned to answer.
+    answers: bool,
     scores: Vec<Score>,
     remarks: Vec<String>,
     context_length: Option<String>,
@@ -41,6 +43,7 @@ impl Card {
             data: cells(facts::data(run)),
             training: cells(facts::training(run)),
             machine: cells(facts::machine(run)),
+            answers: !run.manifest("sft").is_null(),
             scores: facts::scores(run),
             remarks: facts::remarks(run),
             context_length: number(&run.config, &["/max_position_embeddings", "/n_positions"])

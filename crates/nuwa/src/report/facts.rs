@@ -1,5 +1,7 @@
 //! The few figures that the report and the model card share.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -43,7 +45,9 @@ pub struct Score {
 /// Bits per byte with their standard error: of the evaluation, else of the last validation.
 pub fn bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
     let tasks = run.eval["tasks"].as_object();
-    let measured = tasks.into_iter().flatten().find_map(|(_, task)| {
+    // Of several models the pretrained one: tuning is for answers, not for text.
+    let pretrained = |name: &str| name.split_once('/').is_none_or(|(stage, _)| stage == "pretrain");
+    let measured = tasks.into_iter().flatten().filter(|(name, _)| pretrained(name)).find_map(|(_, task)| {
         let value = number(task, &["/metrics/bits_per_byte/value"])?;
         Some((value, number(task, &["/metrics/bits_per_byte/stderr"])))
     });
@@ -97,8 +101,13 @@ pub fn family(run: &Run) -> Option<&str> {
 
 /// All figures of `eval/eval.json`.
 pub fn scores(run: &Run) -> Vec<Score> {
+    own_tasks(run).flat_map(|(name, task)| task_scores(name, task)).collect()
+}
+
+/// The tasks on plain text; those that compare stages have a table of their own.
+fn own_tasks(run: &Run) -> impl Iterator<Item = (&String, &Value)> {
     let tasks = run.eval["tasks"].as_object().into_iter().flatten();
-    tasks.flat_map(|(name, task)| task_scores(name, task)).collect()
+    tasks.filter(|(name, task)| !name.contains('/') || task["shown"].is_null())
 }
 
 fn task_scores(name: &str, task: &Value) -> Vec<Score> {
@@ -120,14 +129,15 @@ fn task_scores(name: &str, task: &Value) -> Vec<Score> {
 
 /// What a reader of the figures has to know: how the standard errors were taken, and warnings.
 pub fn remarks(run: &Run) -> Vec<String> {
-    let tasks = run.eval["tasks"].as_object().into_iter().flatten();
     let of_task = |(name, task): (&String, &Value)| {
         let errors =
             text(task, &["/standard_errors"]).map(|how| format!("{}: standard errors {how}.", spaced(name)));
         let warnings = task["warnings"].as_array().into_iter().flatten().filter_map(scalar);
         errors.into_iter().chain(warnings).collect::<Vec<_>>()
     };
-    tasks.flat_map(of_task).collect()
+    let told: Vec<String> = own_tasks(run).flat_map(of_task).collect();
+    let mut seen = BTreeSet::new();
+    told.into_iter().filter(|remark| seen.insert(remark.clone())).collect()
 }
 
 /// The model's shape, from its configuration.

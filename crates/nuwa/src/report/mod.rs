@@ -10,6 +10,7 @@ mod metrics;
 mod numbers;
 mod run;
 mod view;
+mod worth;
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,20 @@ use super::metrics::Metrics;
 use crate::failure::Problem;
 
 /// The stages in their order.
-const STAGES: [&str; 9] =
-    ["collect", "clean", "tokenizer", "tokenize", "tune", "pretrain", "eval", "export", "report"];
+const STAGES: [&str; 12] = [
+    "world",
+    "collect",
+    "clean",
+    "tokenizer",
+    "tokenize",
+    "tune",
+    "pretrain",
+    "sft",
+    "dpo",
+    "eval",
+    "export",
+    "report",
+];
 
 /// The artifacts of a run; what is absent is `Value::Null`, `None` or empty.
 #[derive(Debug, Default)]
@@ -35,6 +47,12 @@ pub struct Run {
     pub pretrain: Value,
     /// `pretrain/metrics.jsonl`.
     pub metrics: Metrics,
+    /// `clean/audit.json`: what was caught of planted noise.
+    pub audit: Value,
+    /// The lines of `sft/metrics.jsonl`.
+    pub sft_metrics: Vec<Value>,
+    /// The lines of `dpo/metrics.jsonl`.
+    pub dpo_metrics: Vec<Value>,
     /// `eval/eval.json`.
     pub eval: Value,
     /// `model/config.json`.
@@ -83,6 +101,9 @@ impl Run {
         run.tune = run.json("tune/tune.json", Some("the plan and its prediction"));
         run.pretrain = run.json_or_summary("pretrain", None);
         run.eval = run.json("eval/eval.json", Some("the evaluation"));
+        run.audit = run.json("clean/audit.json", None);
+        run.sft_metrics = run.lines("sft/metrics.jsonl");
+        run.dpo_metrics = run.lines("dpo/metrics.jsonl");
         run.config = run.json("model/config.json", Some("the final model"));
         run.weights = count_weights(&folder.join("model/model.safetensors"));
         run.machine = run.json_or_else("machine.json", |run| match &run.tune["machine"] {
@@ -150,6 +171,12 @@ impl Run {
             self.notes.push(format!("{path} is not valid JSON ({problem})."));
             Value::Null
         })
+    }
+
+    /// The objects of JSON lines; lines that are none are left out, such as the last one of a killed run.
+    fn lines(&mut self, path: &str) -> Vec<Value> {
+        let text = self.text(path, None).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The file's text; where it is absent, a note says what is missing for it (if that is worth a note).

@@ -10,6 +10,7 @@ use super::facts::{self, Fact, Score, scalar, spaced};
 use super::metrics::{Step, Validation};
 use super::numbers;
 use super::run::{Run, number, text};
+use super::worth;
 use crate::numbers::{bytes, grouped, rounded, seconds};
 
 /// What `templates/report.html` is given.
@@ -29,6 +30,9 @@ pub struct Page {
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
+    worth: Option<worth::Worth>,
+    caught: Option<worth::Caught>,
+    tuning_curves: Vec<Chart>,
     scores: Vec<Score>,
     remarks: Vec<String>,
     stages: Vec<StageRow>,
@@ -145,6 +149,9 @@ impl Page {
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
+            worth: worth::of(run),
+            caught: worth::caught(run),
+            tuning_curves: worth::curves(run),
             scores: facts::scores(run),
             remarks: facts::remarks(run),
             stages,

@@ -9,12 +9,15 @@ use crate::tune::DialArguments;
 
 /// Go the whole way: from raw text to a trained, measured model with a report
 ///
-/// Stages: collect, clean, tokenizer, tokenize, tune, pretrain, eval, export, report. Each keeps its results and a
+/// Without a source, the embedded world: a small bilingual one in which everything that is true is known, so that the
+/// worth of each stage can be measured. Stages: (world,) collect, clean, tokenizer, tokenize, tune, pretrain, sft and dpo
+/// (where there are records for them), eval, export, report. Each keeps its results and a
 /// manifest in its own folder below the run folder; a stage whose inputs and settings are unchanged is skipped, and a
 /// build that was interrupted goes on where it stopped when the same command is given again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  nuwa build                                      the embedded world, in about five minutes, into runs/world
   nuwa build --from ~/documents                   about ten minutes, into runs/documents
   nuwa build --from book.txt --budget 1h30m       more time, a better model
   nuwa build --from book.txt --params 1M --tokens 2M
@@ -26,6 +29,12 @@ pub struct Build {
     /// Files and folders of text: txt, md, html, jsonl, also .gz and .zst
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
+    /// Dialogues to fine-tune on: files of records, as `nuwa sft` reads them
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    answers: Vec<PathBuf>,
+    /// Preferred answers to tune on: files of records, as `nuwa dpo` reads them
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    preferences: Vec<PathBuf>,
     #[command(flatten)]
     dial: DialArguments,
     /// The run folder [default: runs/NAME with the name of the source]
@@ -52,8 +61,9 @@ impl Build {
         let mut draft = self.recipe.as_deref().map_or(Ok(Draft::default()), Draft::read)?;
         self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
         let text = |path: &PathBuf| Value::String(path.display().to_string());
-        if !self.from.is_empty() {
-            draft.put("from", Value::Array(self.from.iter().map(text).collect()))?;
+        let lists = [("from", &self.from), ("answers", &self.answers), ("preferences", &self.preferences)];
+        for (key, paths) in lists.into_iter().filter(|(_, paths)| !paths.is_empty()) {
+            draft.put(key, Value::Array(paths.iter().map(text).collect()))?;
         }
         if let Some(out) = &self.out {
             draft.put("out", text(out))?;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::world::{WorldSettings, WorldSummary, write};
+use nuwa_data::world::{Audit, Caught, Noise, WorldSettings, WorldSummary, write};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
@@ -59,6 +59,20 @@ impl World {
         let problem = format!("{} holds files that are not of a world", self.out.display());
         Err(Problem::new(problem).hint("choose a new folder with --out").into())
     }
+}
+
+/// What cleaning caught of the planted noise, in a line.
+pub fn audit_text(audit: &Audit) -> String {
+    let one = |(kind, caught): (&Noise, &Caught)| {
+        format!("{} {}/{}", kind.name().replace('_', " "), caught.rejected + caught.repaired, caught.planted)
+    };
+    let all: Vec<String> = audit.noise.iter().map(one).collect();
+    format!(
+        "  caught of what was planted: {}; clean documents lost: {}/{}",
+        all.join(", "),
+        audit.lost,
+        audit.clean
+    )
 }
 
 /// The figures in a few lines.

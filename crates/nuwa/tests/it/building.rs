@@ -216,3 +216,64 @@ fn a_text_too_short_to_train_on() {
     hint: give more text, or a shorter context with --set model.context=64 (any even number from 8 on)
     "#);
 }
+
+const WORLD_STAGES: [&str; 12] = [
+    "world",
+    "collect",
+    "clean",
+    "tokenizer",
+    "tokenize",
+    "tune",
+    "pretrain",
+    "sft",
+    "dpo",
+    "eval",
+    "export",
+    "report",
+];
+
+#[test]
+fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
+    let place = Place::new();
+    let small = "--params 30k --tokens 40k --set tokenizer.vocab_size=400 --set model.context=160 \
+                 --set world.documents=200 --set world.dialogues=60 --set world.preferences=20 --set world.items=4 \
+                 --set sft.epochs=1";
+    let first = place.succeed(&format!("build {small}"));
+    for stage in WORLD_STAGES {
+        let manifest = place.path("runs/world").join(stage).join("manifest.json");
+        assert!(manifest.exists(), "{stage}: {}", first.err);
+    }
+    assert!(first.err.contains("what each stage was worth"), "{}", first.err);
+    assert!(first.out.contains("try      nuwa chat runs/world"), "{}", first.out);
+    let figures: serde_json::Value = serde_json::from_str(&place.read("runs/world/eval/eval.json")).unwrap();
+    for name in ["pretrain/world_choice_en", "sft/world_answer_zh", "dpo/world_preference_en"] {
+        assert!(figures["tasks"][name]["metrics"].is_object(), "{name}");
+        assert!(figures["tasks"][name]["data_hash"].is_string(), "{name}");
+    }
+    let audit: serde_json::Value = serde_json::from_str(&place.read("runs/world/clean/audit.json")).unwrap();
+    assert!(audit["noise"]["exact_duplicate"]["planted"].as_u64().is_some(), "{audit}");
+    let report = place.read("runs/world/report.html");
+    assert!(report.contains("What each stage was worth") && report.contains("Planted noise"));
+
+    let again = place.succeed(&format!("build {small}"));
+    assert_eq!(again.err.matches("skipped: unchanged").count(), WORLD_STAGES.len(), "{}", again.err);
+
+    let answer = place.succeed("chat --prompt hello --max-tokens 5 --temperature 0");
+    assert_eq!(answer.out.lines().count().max(1), answer.out.matches('\n').count().max(1));
+    let talk = place.nuwa_with_input(
+        "chat runs/world --max-tokens 4",
+        "hello\n/temperature 0\n/reset\nhello\n/save talk.json\n/load talk.json\n/quit\n".as_bytes(),
+    );
+    assert_eq!(talk.code, Some(0), "{talk:?}");
+    assert!(
+        talk.err.contains("all turns are forgotten") && talk.err.contains("2 turns loaded"),
+        "{}",
+        talk.err
+    );
+
+    place.succeed(
+        "sft runs/world/pretrain --data runs/world/world/sft.jsonl --out adapted --lora 2 --epochs 1",
+    );
+    place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
+    place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
+}

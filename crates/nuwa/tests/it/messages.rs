@@ -17,14 +17,6 @@ fn a_missing_path() {
 }
 
 #[test]
-fn nothing_to_learn_from() {
-    assert_snapshot!(Place::new().failure("build"), @r#"
-    error: no text to learn from was given
-    hint: name files or folders: nuwa build --from PATH
-    "#);
-}
-
-#[test]
 fn an_empty_folder() {
     let place = Place::new();
     std::fs::create_dir(place.path("empty")).unwrap();
@@ -285,4 +277,30 @@ fn the_doctor_answers() {
     assert!(place.succeed("doctor").out.contains("GFLOP/s"));
     let figures: serde_json::Value = serde_json::from_str(&place.succeed("doctor --json").out).unwrap();
     assert!(figures["product_gflops_f32"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn tuning_and_talking() {
+    let place = Place::new();
+    place.write("a.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+    for arguments in [
+        "sft nowhere --data a.jsonl --out out",
+        "dpo nowhere --data a.jsonl --out out",
+        "sft . --data a.jsonl --out out --columns instruction",
+        "sft . --data a.jsonl --out out --bad-records ignore",
+        "merge . --adapter . --out out",
+        "chat nowhere --prompt hello",
+        "eval . --task hellaswg --data a.jsonl",
+    ] {
+        let said = place.failure(arguments);
+        assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{arguments}: {said}");
+    }
+    assert_snapshot!(place.failure("chat --prompt hello"), @r"
+    error: there is no model in runs/
+    hint: name a model folder, or make one first: nuwa build
+    ");
+    assert_snapshot!(place.failure("world --out ."), @r"
+    error: . holds files that are not of a world
+    hint: choose a new folder with --out
+    ");
 }

@@ -1,0 +1,195 @@
+//! What each stage was worth, for the page: scores side by side, the same questions after each stage, what cleaning caught.
+
+use std::collections::BTreeMap;
+
+use nuwa_data::world::Audit;
+use nuwa_eval::TaskResult;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::chart::{Chart, Curve, Horizontal};
+use super::facts::spaced;
+use super::numbers;
+use super::run::Run;
+use crate::numbers::grouped;
+use crate::worth::{self, Row};
+
+/// Scores of the models that the stages made.
+#[derive(Debug, Serialize)]
+pub struct Worth {
+    stages: Vec<&'static str>,
+    rows: Vec<WorthRow>,
+    questions: Vec<Question>,
+    confusion: Vec<Matrix>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorthRow {
+    task: String,
+    figure: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cell {
+    value: String,
+    error: String,
+    is_best: bool,
+}
+
+/// A question with what the model answered after each stage.
+#[derive(Debug, Serialize)]
+struct Question {
+    prompt: String,
+    expected: String,
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    stage: &'static str,
+    text: String,
+    is_right: bool,
+}
+
+/// What the last model took for what.
+#[derive(Debug, Serialize)]
+struct Matrix {
+    task: String,
+    classes: Vec<String>,
+    rows: Vec<MatrixRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct MatrixRow {
+    class: String,
+    counts: Vec<u64>,
+}
+
+/// What cleaning caught of planted noise.
+#[derive(Debug, Serialize)]
+pub struct Caught {
+    rows: Vec<CaughtRow>,
+    lost: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CaughtRow {
+    kind: String,
+    planted: u64,
+    rejected: u64,
+    repaired: u64,
+    share: String,
+}
+
+/// The worth of the stages; none where fewer than two models were measured.
+pub fn of(run: &Run) -> Option<Worth> {
+    let tasks: BTreeMap<String, TaskResult> = serde_json::from_value(run.eval["tasks"].clone()).ok()?;
+    let worth::Table { stages, rows } = worth::table(&tasks);
+    if stages.len() < 2 {
+        return None;
+    }
+    let questions = questions(&tasks, &stages);
+    let last = stages.last().copied().unwrap_or_default();
+    let confusion = tasks
+        .iter()
+        .filter_map(|(name, result)| matrix(name.strip_prefix(&format!("{last}/"))?, result))
+        .collect();
+    Some(Worth { stages, rows: rows.into_iter().map(row).collect(), questions, confusion })
+}
+
+fn row(row: Row) -> WorthRow {
+    let smaller_is_better = row.figure == "bits_per_byte";
+    let values =
+        row.scores.iter().flatten().map(|score| if smaller_is_better { -score.value } else { score.value });
+    let best = values.fold(f64::NEG_INFINITY, f64::max);
+    let cell = |score: &Option<worth::Score>| match score {
+        Some(score) => {
+            let (value, error) = numbers::with_error(score.value, score.error.unwrap_or(0.0));
+            let own = if smaller_is_better { -score.value } else { score.value };
+            Cell { value, error, is_best: own == best }
+        }
+        None => Cell { value: String::new(), error: String::new(), is_best: false },
+    };
+    WorthRow {
+        task: spaced(&row.task),
+        figure: spaced(&row.figure),
+        cells: row.scores.iter().map(cell).collect(),
+    }
+}
+
+/// The items that results show of tasks that are answered in words.
+fn questions(tasks: &BTreeMap<String, TaskResult>, stages: &[&'static str]) -> Vec<Question> {
+    let first = stages.first().copied().unwrap_or_default();
+    let mut questions = Vec::new();
+    for (name, result) in tasks {
+        let Some(task) =
+            name.strip_prefix(&format!("{first}/")).filter(|task| task.starts_with("world_answer"))
+        else {
+            continue;
+        };
+        for (index, shown) in result.shown.iter().enumerate() {
+            let answer = |stage: &&'static str| {
+                let given = tasks.get(&format!("{stage}/{task}"))?.shown.get(index)?;
+                Some(Answer { stage, text: given.given.clone(), is_right: given.is_right })
+            };
+            let answers: Vec<Answer> = stages.iter().filter_map(answer).collect();
+            // A base model is given the question in its plain form; people want to read the question itself.
+            let asked = tasks
+                .get(&format!("{}/{task}", stages[stages.len() - 1]))
+                .and_then(|result| result.shown.get(index));
+            let prompt = asked.unwrap_or(shown).prompt.clone();
+            questions.push(Question { prompt, expected: shown.expected.clone(), answers });
+        }
+    }
+    questions
+}
+
+fn matrix(task: &str, result: &TaskResult) -> Option<Matrix> {
+    let confusion = result.confusion.as_ref()?;
+    let rows = confusion.classes.iter().zip(&confusion.counts);
+    let rows =
+        rows.map(|(class, counts)| MatrixRow { class: class.clone(), counts: counts.clone() }).collect();
+    Some(Matrix { task: spaced(task), classes: confusion.classes.clone(), rows })
+}
+
+/// What cleaning caught; none where nothing was planted.
+pub fn caught(run: &Run) -> Option<Caught> {
+    let audit: Audit = serde_json::from_value(run.audit.clone()).ok()?;
+    let row = |(kind, caught): (&nuwa_data::world::Noise, &nuwa_data::world::Caught)| CaughtRow {
+        kind: spaced(kind.name()),
+        planted: caught.planted,
+        rejected: caught.rejected,
+        repaired: caught.repaired,
+        share: numbers::percent((caught.rejected + caught.repaired) as f64, caught.planted as f64),
+    };
+    let lost = format!(
+        "Of {} clean documents, {} were lost ({}).",
+        grouped(audit.clean),
+        grouped(audit.lost),
+        numbers::percent(audit.lost as f64, audit.clean as f64)
+    );
+    Some(Caught { rows: audit.noise.iter().map(row).collect(), lost })
+}
+
+/// The course of tuning: loss and, for preferences, the margin, over steps.
+pub fn curves(run: &Run) -> Vec<Chart> {
+    let charts = [
+        chart("Fine-tuning: loss of answers", &run.sft_metrics, "loss", "validation_loss"),
+        chart("Preferences: loss", &run.dpo_metrics, "loss", "validation_loss"),
+        chart("Preferences: margin of rewards", &run.dpo_metrics, "margin", "margin"),
+    ];
+    charts.into_iter().flatten().collect()
+}
+
+fn chart(title: &str, lines: &[Value], figure: &str, held_back: &str) -> Option<Chart> {
+    let points = |is_step: bool, figure: &str| -> Vec<(f64, f64)> {
+        let own = lines.iter().filter(|line| line["learning_rate"].is_number() == is_step);
+        own.filter_map(|line| Some((line["step"].as_f64()?, line[figure].as_f64()?))).collect()
+    };
+    let curves = vec![
+        Curve { name: "training", class: "train", points: points(true, figure), marked: false },
+        Curve { name: "held back", class: "validation", points: points(false, held_back), marked: true },
+    ];
+    Chart::draw(title, format!("{title}, over steps."), curves, None, Horizontal::Linear)
+}
