@@ -36,7 +36,7 @@ pub enum Error {
     #[error("reading the texts failed: {0}")]
     Reading(#[source] TextError),
     /// A task that there is none of.
-    #[error("there is no task {name:?}; the tasks are: {}", names())]
+    #[error("there is no task {name:?}")]
     UnknownTask {
         /// The name asked for.
         name: String,
@@ -81,7 +81,8 @@ impl Error {
             Self::Item { .. } => {
                 Some("the fields of an item have to be those that the task's templates name".to_string())
             }
-            Self::Reading(_) | Self::UnknownTask { .. } | Self::Setting { .. } => None,
+            Self::Reading(_) | Self::Setting { .. } => None,
+            Self::UnknownTask { .. } => Some(format!("the tasks are: {}", names())),
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
             Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),
         }

@@ -45,7 +45,10 @@ pub struct Road {
 
 impl Road {
     /// Checks what can be checked before anything is read.
-    pub fn new(draft: Draft) -> anyhow::Result<Self> {
+    pub fn new(mut draft: Draft) -> anyhow::Result<Self> {
+        if tune::is_world(&draft.recipe()?) {
+            tune::fit_to_world(&mut draft)?;
+        }
         let recipe = draft.recipe()?;
         tune::goal(&recipe)?;
         let folder = folder(&recipe)?;

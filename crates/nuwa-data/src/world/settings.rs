@@ -77,7 +77,7 @@ impl Default for WorldSettings {
             chinese: 0.5,
             shares: Shares::default(),
             noise: NoiseShares::default(),
-            dialogues: 6000,
+            dialogues: 8000,
             preferences: 800,
             items: 120,
         }
@@ -91,7 +91,7 @@ impl Default for Shares {
             stories: 0.16,
             comparisons: 0.1,
             questions: 0.2,
-            passages: 0.2,
+            passages: 0.4,
             translations: 0.06,
             sums: 0.04,
             reviews: 0.04,

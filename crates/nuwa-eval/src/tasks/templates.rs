@@ -1,12 +1,15 @@
 //! Jinja over the fields of items, with the few filters that benchmarks need.
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 
 /// As the harness sets Jinja up, with filters for what it does in Python.
 pub fn environment<'source>() -> Environment<'source> {
     let mut environment = Environment::new();
-    environment.set_keep_trailing_newline(true);
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.add_filter("index_of", index_of);
     environment.add_filter("values", values);

@@ -181,7 +181,7 @@ fn wrong_settings_tasks_and_readers_are_named() {
     assert_eq!(of(Settings { context: 5, stride: 0 }), "context = 5: expected at most 4");
     assert_eq!(of(Settings { context: 0, stride: 5 }), "stride = 5: expected at most 4");
     let unknown = nuwa_eval::evaluate(&scorer, "arc", &mut texts(&["a"]), None, &mut |_| ()).unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no task \"arc\"; the tasks are: language_modelling");
+    assert_eq!(unknown.to_string(), "there is no task \"arc\"");
     let mut broken = std::iter::once(Err(TextError::from("line 17 is no JSON")));
     let error = evaluate(&scorer, &mut broken, &Settings::default(), &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "reading the texts failed: line 17 is no JSON");

@@ -184,12 +184,11 @@ fn task(name: &str) -> anyhow::Result<Option<Task>> {
     if name.ends_with(".toml") {
         return Ok(Some(Task::read(Path::new(name))?));
     }
-    Task::built_in(name).map(Some).map_err(|error| {
-        let near = Task::names().max_by(|one, other| {
-            strsim::jaro_winkler(one, name).total_cmp(&strsim::jaro_winkler(other, name))
-        });
-        let problem = Problem::new(error.to_string());
-        problem.hint(format!("did you mean {}?", near.unwrap_or(nuwa_eval::language_modelling::NAME))).into()
+    let near = |known: &&str| strsim::jaro_winkler(known, name);
+    let nearest = Task::names().max_by(|one, other| near(one).total_cmp(&near(other)));
+    Task::built_in(name).map(Some).map_err(|error| match nearest.filter(|known| near(known) > 0.85) {
+        Some(known) => Problem::new(error.to_string()).hint(format!("did you mean {known}?")).into(),
+        None => error.into(),
     })
 }
 

@@ -25,7 +25,8 @@ use clap::{Parser, Subcommand};
 
 /// Build your own large language model: from raw text to a model you can measure, share and trust.
 ///
-/// `nuwa build --from PATH` goes the whole way. Every stage is a verb of its own too, reads files and writes files.
+/// `nuwa build` goes the whole way, from the embedded world or from text of your own. Every stage is a verb of its own too,
+/// reads files and writes files.
 #[derive(Debug, Parser)]
 #[command(name = "nuwa", version, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Program {
@@ -35,6 +36,7 @@ pub struct Program {
 
 const EXAMPLES: &str = "\
 Examples:
+  nuwa build && nuwa chat                        a small model that answers, in about five minutes
   nuwa build --from ~/documents                  a model of your own text, in about ten minutes
   nuwa generate runs/documents/model --prompt \"Once upon a time\"
   nuwa build --from book.txt --budget 1h         the same with more time

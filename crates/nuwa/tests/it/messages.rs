@@ -233,8 +233,8 @@ fn help_goes_to_standard_output() {
     assert_snapshot!(answer.out, @r#"
     Build your own large language model: from raw text to a model you can measure, share and trust.
 
-    `nuwa build --from PATH` goes the whole way. Every stage is a verb of its own too, reads files and
-    writes files.
+    `nuwa build` goes the whole way, from the embedded world or from text of your own. Every stage is a
+    verb of its own too, reads files and writes files.
 
     Usage: nuwa <COMMAND>
 
@@ -246,11 +246,16 @@ fn help_goes_to_standard_output() {
       tokenizer  Train a tokenizer, or use one
       tokenize   Turn documents into shards of token ids
       pretrain   Train a new model on shards
+      sft        Fine-tune a model on questions and answers
+      dpo        Tune a model towards preferred answers
+      merge      Put low-rank adapters into the model they were trained on
+      chat       Talk to a model
       generate   Let a model continue a text
       eval       Measure a model
       import     Turn another program's model into a model folder
       export     Write a model for other programs
       report     Write a run's report again: RUN/report.html and, where there is a model, its card
+      world      Write the embedded world's data as files
       doctor     Show what this machine has and how fast it is
       help       Print this message or the help of the given subcommand(s)
 
@@ -262,6 +267,7 @@ fn help_goes_to_standard_output() {
               Print version
 
     Examples:
+      nuwa build && nuwa chat                        a small model that answers, in about five minutes
       nuwa build --from ~/documents                  a model of your own text, in about ten minutes
       nuwa generate runs/documents/model --prompt "Once upon a time"
       nuwa build --from book.txt --budget 1h         the same with more time
