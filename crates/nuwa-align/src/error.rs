@@ -90,7 +90,7 @@ impl Error {
             Self::Tensor(_) => return None,
             Self::Json { .. } => "a file of records is a JSON list of objects, or one object a line".into(),
             Self::Record { hint, .. } => hint.clone(),
-            Self::Empty { .. } => "look at what is read with nuwa inspect --tokens".into(),
+            Self::Empty { .. } => "look at what is trained on with nuwa inspect MODEL --tokens FILE".into(),
             Self::Template { .. } => {
                 "use a template that writes turn after turn, such as ChatML: --chat-template FILE".into()
             }

@@ -11,6 +11,7 @@ mod export;
 mod generate;
 mod import;
 mod init;
+mod inspect;
 mod merge;
 pub mod pretrain;
 mod report;
@@ -56,6 +57,7 @@ enum Verb {
     Sft(sft::Sft),
     Dpo(dpo::Dpo),
     Merge(merge::Merge),
+    Inspect(inspect::Inspect),
     Chat(chat::Chat),
     Generate(generate::Generate),
     Eval(eval::Eval),
@@ -80,6 +82,7 @@ impl Program {
             Verb::Sft(verb) => verb.run(),
             Verb::Dpo(verb) => verb.run(),
             Verb::Merge(verb) => verb.run(),
+            Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),

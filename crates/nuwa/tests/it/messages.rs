@@ -249,6 +249,7 @@ fn help_goes_to_standard_output() {
       sft        Fine-tune a model on questions and answers
       dpo        Tune a model towards preferred answers
       merge      Put low-rank adapters into the model they were trained on
+      inspect    Look at what a model is fine-tuned on, token by token
       chat       Talk to a model
       generate   Let a model continue a text
       eval       Measure a model
