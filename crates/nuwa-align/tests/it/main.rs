@@ -46,7 +46,7 @@ fn pieces(count: usize) -> Vec<Piece> {
         let own = random.stream(index as u64);
         let length = 4 + own.below(0, 9) as usize;
         let ids = (0..length).map(|at| own.below(1 + at as u64, 97) as u32).collect();
-        let trained = (0..length).map(|at| at >= 1 + index % 3).collect();
+        let trained = (0..length).map(|at| at > index % 3).collect();
         Piece { ids, trained }
     };
     (0..count).map(piece).collect()
