@@ -71,7 +71,16 @@ impl Engine {
     ) -> Result<Generation> {
         let ends: Vec<u32> =
             self.tokenizer().end_of_turn().into_iter().chain(self.tokenizer().end_of_text()).collect();
-        self.write_until(prompt, settings, &ends, goes_on, on_text)
+        // Blanks between the opened turn and its first word are the template's.
+        let mut begun = false;
+        let mut shown = |text: &str| {
+            let text = if begun { text } else { text.trim_start() };
+            begun |= !text.is_empty();
+            on_text(text);
+        };
+        let mut answer = self.write_until(prompt, settings, &ends, goes_on, &mut shown)?;
+        answer.text.drain(..answer.text.len() - answer.text.trim_start().len());
+        Ok(answer)
     }
 
     /// As [`Engine::answer`], up to any of the ids `ends`.

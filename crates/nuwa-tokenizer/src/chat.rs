@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::{Error, Result};
 
-/// ChatML, the template that a tokenizer trained here carries.
+/// The template that a tokenizer trained here carries: ChatML, with a blank before what is said, so that the first word of a
+/// turn is the same token as within a sentence. Small models would have to learn every name twice otherwise.
 pub const CHAT_TEMPLATE: &str = "\
 {%- if tools %}
-{{- '<|im_start|>system\\nTools:\\n' + tools|tojson + '<|im_end|>' + '\\n' }}
+{{- '<|im_start|>system\\n Tools:\\n' + tools|tojson + '<|im_end|>' + '\\n' }}
 {%- endif %}
 {%- for message in messages %}
-{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] }}
+{{- '<|im_start|>' + message['role'] + '\\n' + (' ' + message['content'] if message['content'] else '') }}
 {%- for call in message['tool_calls'] or [] %}
 {{- '<tool_call>' + (call['function'] or call)|tojson + '</tool_call>' }}
 {%- endfor %}

@@ -101,9 +101,7 @@ impl<'a> Run<'a> {
         let plan = job.plan;
         let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
         let validation = Shards::open(job.shards, Part::Validation).ok().filter(|shards| shards.tokens() > 1);
-        let mut model = nuwa_models::build(&plan.model, job.seed)?;
-        model.set_dropout(plan.dropout);
-        model.set_recompute(plan.recompute);
+        let model = plan.build(job.seed)?;
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));

@@ -11,7 +11,7 @@ use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
-use crate::console::Display;
+use crate::console::{Display, ShownStep};
 use crate::{machine, model, numbers};
 
 /// What is tuned, on what, and where to.
@@ -180,7 +180,8 @@ impl Watch<'_> {
             TuneEvent::Step(line) => {
                 self.memory = self.memory.max(machine::resident_memory());
                 let text = self.step_line(line);
-                self.display.show_step(line.step, self.steps, &text);
+                let (step, steps, loss) = (line.step, self.steps, f64::from(line.loss));
+                self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
             TuneEvent::Validated(line) => {
                 self.display.note(&format!("step {}/{}  {}", line.step, self.steps, validation(line)));

@@ -9,15 +9,15 @@ use nuwa_data::clean::{CleanSummary, clean};
 use nuwa_data::collect::{CollectSummary, collect};
 use nuwa_data::tokenize::{TokenizeSummary, tokenize};
 use nuwa_data::world;
-use nuwa_eval::TaskResult;
 use nuwa_eval::tasks::{Items, Options, Task};
+use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::sizes;
 use serde::Serialize;
 
 use crate::alignment::{self, Alignment};
-use crate::console::{Display, message, print_figures};
+use crate::console::{Display, Stages, message, print_figures};
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::recipe::{Draft, Recipe};
@@ -34,6 +34,22 @@ type Tasks = BTreeMap<String, TaskResult>;
 
 /// The name of a stage that makes a model, and what became of it.
 type Model = (&'static str, Outcome);
+
+/// The stages in their order.
+const STAGES: [&str; 12] = [
+    "world",
+    "collect",
+    "clean",
+    "tokenizer",
+    "tokenize",
+    "tune",
+    "pretrain",
+    "sft",
+    "dpo",
+    "eval",
+    "export",
+    "report",
+];
 
 /// A build about to go.
 pub struct Road {
@@ -106,7 +122,7 @@ impl Road {
         let name = stage.name().to_string();
         let mut told = String::new();
         let outcome = run_stage(&self.folder, stage, |out| {
-            let mut display = Display::new();
+            let mut display = Display::of_stages(self.stages(&name));
             told = work(out, &mut display)?;
             Ok(())
         })?;
@@ -118,6 +134,20 @@ impl Road {
             }
         }
         Ok(outcome)
+    }
+
+    /// All stages of this build, for those who watch.
+    fn stages(&self, current: &str) -> Stages {
+        let is_world = tune::is_world(&self.recipe);
+        let goes = |name: &str| match name {
+            "world" => is_world,
+            "sft" => is_world || !self.recipe.answers.is_empty(),
+            "dpo" => is_world || !self.recipe.preferences.is_empty(),
+            _ => true,
+        };
+        let names: Vec<&str> = STAGES.into_iter().filter(|name| goes(name)).collect();
+        let current = names.iter().position(|name| *name == current).unwrap_or_default();
+        Stages { names, current }
     }
 
     /// Where there is no source: the embedded world, as files of the run.
@@ -330,6 +360,12 @@ impl Road {
         let source = verbs::eval::Source::held_back(self.place("clean"), self.recipe.tokenize.split.clone());
         let mut tasks = verbs::eval::measure(engine, &settings.tasks, &source, settings.limit, display)?;
         if tune::is_world(&self.recipe) {
+            for language in world::Language::BOTH {
+                tasks.insert(
+                    format!("language_modelling_{}", language.code()),
+                    self.measure_language(engine, language, display)?,
+                );
+            }
             let options = Options { limit: settings.limit, chat, ..Options::default() };
             let items = self.place("world").join("eval");
             for name in Task::names().filter(|name| name.starts_with("world_")) {
@@ -341,6 +377,23 @@ impl Road {
             }
         }
         Ok(tasks)
+    }
+
+    /// How well the held-back text of one language is predicted, with what `zstd -19` makes of the same text.
+    fn measure_language(
+        &self,
+        engine: &Engine,
+        language: world::Language,
+        display: &mut Display,
+    ) -> anyhow::Result<TaskResult> {
+        let source = verbs::eval::Source::held_back(self.place("clean"), self.recipe.tokenize.split.clone());
+        let source = source.in_language(language.code());
+        let task = ["language_modelling".to_string()];
+        let mut found = verbs::eval::measure(engine, &task, &source, self.recipe.eval.limit, display)?;
+        let mut result = found.remove("language_modelling").unwrap_or_default();
+        let zstd = Metric { value: source.zstd_bits_per_byte()?, stderr: None };
+        result.metrics.insert("zstd_bits_per_byte".into(), zstd);
+        Ok(result)
     }
 
     /// The final model folder, `RUN/model`.

@@ -13,7 +13,7 @@ use nuwa_train::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::console::Display;
+use crate::console::{Display, ShownStep};
 use crate::{machine, model, numbers};
 
 /// What to train, on what, and where to.
@@ -123,10 +123,18 @@ impl<'a> Watch<'a> {
             TrainEvent::Step(line) => {
                 let memory = machine::resident_memory();
                 self.peak_memory = self.peak_memory.max(memory);
-                self.display.show_step(line.step, self.steps, &self.step_line(line, memory));
+                let (step, steps, loss) = (line.step, self.steps, f64::from(line.loss));
+                let text = self.step_line(line, memory);
+                self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
-            TrainEvent::Validated(line) => self.display.note(&self.validation_line(line)),
-            TrainEvent::Sampled { step, sample } => self.display.note(&self.sample_line(*step, sample)),
+            TrainEvent::Validated(line) => {
+                let text = self.validation_line(line);
+                self.display.note(&text);
+            }
+            TrainEvent::Sampled { step, sample } => {
+                let text = self.sample_line(*step, sample);
+                self.display.note(&text);
+            }
             TrainEvent::Saved { .. } => {}
         }
     }

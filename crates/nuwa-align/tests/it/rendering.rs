@@ -40,22 +40,22 @@ fn answers_with_their_ends_are_trained_on_and_nothing_else() {
     let rendered = render(&tokenizer, &talk, 0).unwrap();
     insta::assert_snapshot!(marked(&tokenizer, &rendered), @r"
     <|im_start|>system
-    be blue<|im_end|>
+     be blue<|im_end|>
     <|im_start|>user
-    hello<|im_end|>
+     hello<|im_end|>
     <|im_start|>assistant
-    [there<|im_end|>]
+    [ there<|im_end|>]
     <|im_start|>user
-    what<|im_end|>
+     what<|im_end|>
     <|im_start|>assistant
-    [red.<|im_end|>]
+    [ red.<|im_end|>]
     ");
     let last_only = render(&tokenizer, &talk, 3).unwrap();
     assert_eq!(marked(&tokenizer, &last_only).matches('[').count(), 1);
     assert_eq!(rendered.turns.len(), 5);
     assert_eq!(
         tokenizer.decode(&rendered.ids[rendered.turns[1]..rendered.turns[2]]).unwrap(),
-        "<|im_start|>user\nhello<|im_end|>\n"
+        "<|im_start|>user\n hello<|im_end|>\n"
     );
 }
 

@@ -99,30 +99,32 @@ impl<'a> Author<'a> {
         told.join(language.choose(" ", ""))
     }
 
-    /// Questions with their answers.
+    /// Questions with their answers: whole sentences or, as in a quiz, the name alone.
     fn questions(&mut self, language: Language) -> String {
+        let form = self.random.below(4);
         let mut pairs = Vec::new();
         for fact in self.random.several(&self.world.facts, 6) {
             let way = self.world.trained_question(&fact, language, &mut self.random);
-            pairs.push(question_and_answer(
-                language,
-                &fact.question(language, way),
-                &fact.statement(language, 0),
-            ));
+            let (question, name) = (fact.question(language, way), language.name(fact.object));
+            pairs.push(match form {
+                0 => format!("{question}\n{name}"),
+                1 => question_and_answer(language, &question, name),
+                _ => question_and_answer(language, &question, &fact.statement(language, 0)),
+            });
         }
         pairs.join("\n\n")
     }
 
-    /// Scenes, each with a question on it.
+    /// Scenes, each with several questions on it: nothing but reading the scene answers them.
     fn passage(&mut self, language: Language) -> String {
         let mut parts = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..2 {
             let scene = Scene::draw(&mut self.random, self.world.settings.seed, false);
-            let mut text = scene.passage(&mut self.random, language);
-            let asked = scene.questions(&mut self.random, language).remove(0);
-            text += "\n";
-            text += &question_and_answer(language, &asked.question, &asked.answer);
-            parts.push(text);
+            let mut lines = vec![scene.passage(&mut self.random, language)];
+            for asked in scene.questions(&mut self.random, language).iter().take(4) {
+                lines.push(question_and_answer(language, &asked.question, &asked.answer));
+            }
+            parts.push(lines.join("\n"));
         }
         parts.join("\n\n")
     }
@@ -144,7 +146,11 @@ impl<'a> Author<'a> {
         lines.join("\n")
     }
 
+    /// Sums in any order, or a table in which the first number grows.
     fn sums(&mut self, language: Language) -> String {
+        if self.random.chance(0.4) {
+            return self.table_of_sums();
+        }
         let mut lines = Vec::new();
         for sum in self.random.several(&self.sums, 8) {
             let asked = sum.asked(&mut self.random, language);
@@ -154,6 +160,14 @@ impl<'a> Author<'a> {
             });
         }
         lines.join("\n")
+    }
+
+    fn table_of_sums(&mut self) -> String {
+        let Sum { b, minus, .. } = *self.random.choose(&self.sums);
+        let mut rows: Vec<Sum> =
+            self.sums.iter().filter(|sum| sum.b == b && sum.minus == minus).copied().collect();
+        rows.sort_by_key(|sum| sum.a);
+        rows.iter().map(Sum::solved).collect::<Vec<_>>().join("\n")
     }
 
     fn reviews(&mut self, language: Language) -> String {

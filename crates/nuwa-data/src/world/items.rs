@@ -4,17 +4,19 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::facts::{Fact, Language};
-use super::talk::{Examiner, Topic};
+use super::talk::{Examiner, Topic, briefly};
 
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
 /// The tasks, by the beginning of their files' names.
-pub const TASKS: [&str; 7] = [
+pub const TASKS: [&str; 9] = [
     "world_choice",
     "world_ending",
     "world_subjects",
     "world_truth",
     "world_answer",
+    "world_sum",
+    "world_translation",
     "world_preference",
     "world_sentiment",
 ];
@@ -23,8 +25,8 @@ pub const TASKS: [&str; 7] = [
 pub fn items(world: &World, task: &str, language: Language) -> Vec<Value> {
     let mut examiner = Examiner::new(world, &format!("{task} {}", language.code()), true);
     let count = world.settings.items;
-    if task.starts_with("world_answer") {
-        return answers(&mut examiner, language, count);
+    if let Some(topics) = written_topics(task) {
+        return answers(&mut examiner, language, topics, count);
     }
     if ["world_preference", "world_sentiment"].contains(&task) {
         let one = |examiner: &mut Examiner<'_>| match task {
@@ -61,10 +63,11 @@ fn options(examiner: &mut Examiner<'_>, language: Language, fact: &Fact) -> (Vec
 /// As ARC has it.
 fn choice(examiner: &mut Examiner<'_>, language: Language, fact: &Fact, index: usize) -> Value {
     let (options, place) = options(examiner, language, fact);
-    let way = examiner.way(fact, language);
+    let question = fact.question(language, examiner.way(fact, language));
     json!({
         "id": format!("world_choice_{}_{index}", language.code()),
-        "question": fact.question(language, way),
+        "brief": briefly(language, &question),
+        "question": question,
         "choices": {"text": options, "label": LETTERS[..options.len()]},
         "answerKey": LETTERS[place],
     })
@@ -98,9 +101,10 @@ fn subject(examiner: &mut Examiner<'_>, language: Language, fact: &Fact) -> Valu
         options.push(language.choose("none of these", "都不是"));
     }
     place = place.min(LETTERS.len() - 1);
-    let way = examiner.way(fact, language);
+    let question = fact.question(language, examiner.way(fact, language));
     json!({
-        "question": fact.question(language, way),
+        "brief": briefly(language, &question),
+        "question": question,
         "choices": options,
         "answer": place,
         "subject": Examiner::field(fact, language),
@@ -125,9 +129,18 @@ fn truth(examiner: &mut Examiner<'_>, language: Language, fact: &Fact) -> Value 
     })
 }
 
-/// Questions to be answered in words, a quarter on each of four topics.
-fn answers(examiner: &mut Examiner<'_>, language: Language, count: usize) -> Vec<Value> {
-    let topics = [Topic::Fact, Topic::Passage, Topic::Arithmetic, Topic::Translation];
+/// What is asked in a task whose answers are written.
+fn written_topics(task: &str) -> Option<&'static [Topic]> {
+    Some(match task {
+        "world_answer" => &[Topic::Fact, Topic::Passage],
+        "world_sum" => &[Topic::Arithmetic],
+        "world_translation" => &[Topic::Translation],
+        _ => return None,
+    })
+}
+
+/// Questions to be answered in words, as many on each topic.
+fn answers(examiner: &mut Examiner<'_>, language: Language, topics: &[Topic], count: usize) -> Vec<Value> {
     let one = |index: usize| {
         let topic = topics[index % topics.len()];
         let asked = examiner.ask(topic, language);

@@ -4,7 +4,7 @@
 pub type Name = (&'static str, &'static str);
 
 /// People of the world: the facts about them are drawn.
-pub const PEOPLE: [Name; 48] = [
+pub const PEOPLE: [Name; 32] = [
     ("Mina", "米娜"),
     ("Tobin", "托宾"),
     ("Lena", "莉娜"),
@@ -37,22 +37,6 @@ pub const PEOPLE: [Name; 48] = [
     ("Ugo", "乌戈"),
     ("Vera", "薇拉"),
     ("Wanda", "万达"),
-    ("Xenia", "谢妮娅"),
-    ("Yuri", "尤里"),
-    ("Zara", "扎拉"),
-    ("Anton", "安东"),
-    ("Bella", "贝拉"),
-    ("Carlo", "卡洛"),
-    ("Doris", "多丽丝"),
-    ("Elias", "伊莱亚斯"),
-    ("Fiona", "菲奥娜"),
-    ("Gustav", "古斯塔夫"),
-    ("Hilda", "希尔达"),
-    ("Igor", "伊戈尔"),
-    ("Julia", "朱莉娅"),
-    ("Konrad", "康拉德"),
-    ("Lucia", "露西娅"),
-    ("Milan", "米兰"),
 ];
 
 /// Towns; which country, river and building each has is drawn.

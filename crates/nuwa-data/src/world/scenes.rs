@@ -193,6 +193,11 @@ impl Sum {
         format!("{} {} {}", self.a, if self.minus { '-' } else { '+' }, self.b)
     }
 
+    /// `3 + 4 = 7`.
+    pub fn solved(&self) -> String {
+        format!("{} = {}", self.written(), self.value())
+    }
+
     /// As a question.
     pub fn asked(&self, random: &mut Random, language: Language) -> Asked {
         let (written, value) = (self.written(), self.value());
@@ -200,7 +205,7 @@ impl Sum {
             (value.saturating_sub(4)..value + 5).filter(|other| *other != value).collect();
         Asked {
             question: language.choose(format!("What is {written}?"), format!("{written} 等于多少？")),
-            answer: format!("{written} = {value}"),
+            answer: self.solved(),
             key: value.to_string(),
             wrong: random.several(&others, 3).iter().map(ToString::to_string).collect(),
         }

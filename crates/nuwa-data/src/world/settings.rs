@@ -77,7 +77,7 @@ impl Default for WorldSettings {
             chinese: 0.5,
             shares: Shares::default(),
             noise: NoiseShares::default(),
-            dialogues: 8000,
+            dialogues: 6000,
             preferences: 800,
             items: 120,
         }
@@ -87,12 +87,12 @@ impl Default for WorldSettings {
 impl Default for Shares {
     fn default() -> Self {
         Self {
-            entries: 0.2,
+            entries: 0.25,
             stories: 0.16,
-            comparisons: 0.1,
-            questions: 0.2,
-            passages: 0.4,
-            translations: 0.06,
+            comparisons: 0.15,
+            questions: 0.3,
+            passages: 0.1,
+            translations: 0.04,
             sums: 0.04,
             reviews: 0.04,
         }

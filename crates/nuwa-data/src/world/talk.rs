@@ -14,6 +14,8 @@ use super::scenes::{Asked, Review, Scene, Sum, labels};
 pub enum Topic {
     /// Something true in the world.
     Fact,
+    /// The same, with nothing but the name for an answer.
+    Quiz,
     /// A passage that comes with it.
     Passage,
     /// Small numbers.
@@ -32,11 +34,12 @@ pub enum Topic {
 
 impl Topic {
     /// All topics with their shares of dialogues.
-    const SHARES: [(Self, f64); 8] = [
-        (Self::Fact, 0.38),
-        (Self::Passage, 0.28),
-        (Self::Arithmetic, 0.07),
-        (Self::Translation, 0.07),
+    const SHARES: [(Self, f64); 9] = [
+        (Self::Fact, 0.22),
+        (Self::Quiz, 0.14),
+        (Self::Passage, 0.26),
+        (Self::Arithmetic, 0.09),
+        (Self::Translation, 0.09),
         (Self::Sentiment, 0.06),
         (Self::Summary, 0.04),
         (Self::Instruction, 0.05),
@@ -47,6 +50,7 @@ impl Topic {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fact => "fact",
+            Self::Quiz => "quiz",
             Self::Passage => "passage",
             Self::Arithmetic => "arithmetic",
             Self::Translation => "translation",
@@ -94,6 +98,7 @@ impl<'a> Examiner<'a> {
     pub fn ask(&mut self, topic: Topic, language: Language) -> Asked {
         match topic {
             Topic::Fact => self.fact(language),
+            Topic::Quiz => self.quiz(language),
             Topic::Passage => self.passage(language),
             Topic::Arithmetic => {
                 let sum = *self.random.choose(&self.sums);
@@ -117,6 +122,12 @@ impl<'a> Examiner<'a> {
             key: language.name(fact.object).into(),
             wrong: self.others(&fact, 3).into_iter().map(|name| language.name(name).to_string()).collect(),
         }
+    }
+
+    /// A fact, to be answered with the name alone.
+    fn quiz(&mut self, language: Language) -> Asked {
+        let asked = self.fact(language);
+        Asked { question: briefly(language, &asked.question), answer: asked.key.clone(), ..asked }
     }
 
     /// The words in which `fact` is asked.
@@ -270,6 +281,11 @@ impl<'a> Examiner<'a> {
     pub fn field(fact: &Fact, language: Language) -> &'static str {
         language.name(KINDS[fact.kind].field)
     }
+}
+
+/// A question that asks for the name alone.
+pub fn briefly(language: Language, question: &str) -> String {
+    format!("{question}{}", language.choose(" Answer in a word or two.", "用一个词回答。"))
 }
 
 /// The answer with something wrong in place of what counts.

@@ -253,11 +253,10 @@ impl Run<'_> {
             (Kind::Partial, _) => {
                 Pair::new(self.scorer, self.task.begins_text, option, &format!("{delimiter}{}", asked.text))
             }
-            (Kind::Preference, Some(turns)) => {
-                let tokenizer = self.scorer.tokenizer();
-                let answer = tokenizer.encode(option).map_err(nuwa_infer::Error::from)?;
-                let answer: Vec<u32> = answer.into_iter().chain(tokenizer.end_of_turn()).collect();
-                Ok(Pair::of_ids(self.scorer, &self.opened(turns)?, &answer))
+            // Asked as chat, an option is the whole answer, the end of the turn included.
+            (_, Some(turns)) => {
+                let (opened, answer) = self.answered(turns, option)?;
+                Ok(Pair::of_ids(self.scorer, &opened, &answer))
             }
             _ => {
                 Pair::new(self.scorer, self.task.begins_text, &asked.prompt, &format!("{delimiter}{option}"))
@@ -265,11 +264,38 @@ impl Run<'_> {
         }
     }
 
-    /// The ids of a chat up to the opened answer.
+    /// The text of a chat up to the opened answer, as the template writes it.
+    fn opened_text(&self, turns: &[Message]) -> Result<String> {
+        let text = self.scorer.tokenizer().apply_chat_template(turns, true);
+        Ok(text.map_err(nuwa_infer::Error::from)?)
+    }
+
+    /// The same in ids.
     fn opened(&self, turns: &[Message]) -> Result<Vec<u32>> {
+        self.ids_of(&self.opened_text(turns)?)
+    }
+
+    fn ids_of(&self, text: &str) -> Result<Vec<u32>> {
+        let ids = self.scorer.tokenizer().encode_with_special_tokens(text);
+        Ok(ids.map_err(nuwa_infer::Error::from)?)
+    }
+
+    /// The ids of a chat up to the opened answer, and those with which the template writes `answer` and ends the turn.
+    fn answered(&self, turns: &[Message], answer: &str) -> Result<(Vec<u32>, Vec<u32>)> {
         let tokenizer = self.scorer.tokenizer();
-        let text = tokenizer.apply_chat_template(turns, true).map_err(nuwa_infer::Error::from)?;
-        Ok(tokenizer.encode_with_special_tokens(&text).map_err(nuwa_infer::Error::from)?)
+        let mut all = turns.to_vec();
+        all.push(Message::new("assistant", answer));
+        let whole = tokenizer.apply_chat_template(&all, false).map_err(nuwa_infer::Error::from)?;
+        let opened = self.opened_text(turns)?;
+        let added = match whole.strip_prefix(&opened) {
+            Some(added) => self.ids_of(added.trim_end())?,
+            // A template that writes the turns before an answer otherwise once it is there.
+            None => {
+                let ids = tokenizer.encode(answer).map_err(nuwa_infer::Error::from)?;
+                ids.into_iter().chain(tokenizer.end_of_turn()).collect()
+            }
+        };
+        Ok((self.ids_of(&opened)?, added))
     }
 
     /// What the log-likelihoods of an item's options say, each with its number of tokens.

@@ -206,3 +206,44 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
     assert!(unknown.starts_with("unknown variant `mamba`, expected `gpt2` or `llama`"), "{unknown}");
 }
+
+/// How often the likeliest next token is the one that followed before, where a random text of 60 tokens stands for the
+/// second time.
+fn share_copied(model: &dyn LanguageModel) -> f64 {
+    const LENGTH: usize = 60;
+    let (random, mut right, mut asked) = (Random::new(11), 0, 0);
+    for text in 0..4 {
+        let once: Vec<u32> = (0..LENGTH as u64).map(|at| random.stream(text).below(at, 300) as u32).collect();
+        let ids: Vec<u32> = once.iter().chain(&once).copied().collect();
+        let tape = Tape::inference();
+        let hidden =
+            model.hidden(&tape, &ids, Input::Sequences(&Sequences::causal(1, 2 * LENGTH))).unwrap().to_vec();
+        let (head, width) = (model.head().values(), model.head().width());
+        for at in LENGTH + 3..2 * LENGTH - 1 {
+            let row = &hidden[at * width..][..width];
+            let scores = head.chunks(width).map(|word| word.iter().zip(row).map(|(a, b)| a * b).sum::<f32>());
+            let best = scores.enumerate().filter(|(word, _)| *word != ids[at] as usize);
+            let best = best.max_by(|one, other| one.1.total_cmp(&other.1)).unwrap().0;
+            right += usize::from(best == ids[at + 1] as usize);
+            asked += 1;
+        }
+    }
+    right as f64 / asked as f64
+}
+
+#[test]
+fn a_model_that_begins_with_induction_copies_what_followed_before() {
+    for [kv_heads, layers] in [[4, 2], [2, 3]] {
+        let config: ModelConfig = serde_json::from_value(serde_json::json!({
+            "model_type": "llama", "vocab_size": 300, "hidden_size": 128, "intermediate_size": 352,
+            "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": kv_heads,
+            "max_position_embeddings": 128, "tie_word_embeddings": true,
+        }))
+        .unwrap();
+        let model = build(&config, 3).unwrap();
+        let without = share_copied(model.as_ref());
+        model.begin_with_induction(3);
+        let with = share_copied(model.as_ref());
+        assert!(without < 0.1 && with > 0.5, "{without} {with}");
+    }
+}

@@ -27,12 +27,12 @@ fn render(template: &str) -> String {
 }
 
 #[test]
-fn our_template_is_chatml() {
+fn our_template_is_chatml_with_a_blank_before_what_is_said() {
     let tokenizer = trained(300);
     let text = tokenizer.apply_chat_template(&conversation()[1..], true).unwrap();
     assert_eq!(
         text,
-        "<|im_start|>user\n<你好><|im_end|>\n<|im_start|>assistant\nHi<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>user\n <你好><|im_end|>\n<|im_start|>assistant\n Hi<|im_end|>\n<|im_start|>assistant\n"
     );
     let ids = tokenizer.encode_with_special_tokens(&text).unwrap();
     assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 3);

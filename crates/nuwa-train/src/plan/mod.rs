@@ -13,7 +13,7 @@ pub mod sizes;
 use std::path::Path;
 
 use nuwa_data::shards::{Part, Shards};
-use nuwa_models::ModelConfig;
+use nuwa_models::{LanguageModel, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
@@ -81,6 +81,9 @@ pub struct Plan {
     /// Whether the inside of blocks is computed again on the way back.
     #[serde(default)]
     pub recompute: bool,
+    /// Whether the model begins with induction heads.
+    #[serde(default)]
+    pub induction: bool,
     /// What the user asked for.
     pub goal: Goal,
     /// What is expected.
@@ -125,6 +128,20 @@ impl Plan {
         (self.context * self.sequences * self.accumulation) as u64
     }
 
+    /// A fresh model of this plan.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense.
+    pub(crate) fn build(&self, seed: u64) -> Result<Box<dyn LanguageModel>> {
+        let mut model = nuwa_models::build(&self.model, seed)?;
+        if self.induction {
+            model.begin_with_induction(seed);
+        }
+        model.set_dropout(self.dropout);
+        model.set_recompute(self.recompute);
+        Ok(model)
+    }
+
     /// The part of the plan that decides the weights.
     pub(crate) fn what_is_trained(&self) -> serde_json::Value {
         serde_json::json!([
@@ -134,7 +151,8 @@ impl Plan {
             self.accumulation,
             self.steps,
             self.learning_rate,
-            self.dropout
+            self.dropout,
+            self.induction
         ])
     }
 }
@@ -241,6 +259,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         steps: 0,
         dropout: 0.0,
         recompute: request.pretrain.recompute == Recompute::On,
+        induction: request.model.induction,
         goal: request.goal,
         predicted: Prediction {
             seconds: 0.0,

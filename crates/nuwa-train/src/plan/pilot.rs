@@ -24,9 +24,7 @@ pub(super) struct Pilot {
 impl Pilot {
     pub fn start(request: &Request<'_>, plan: &Plan) -> Result<Self> {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
-        let mut model = nuwa_models::build(&plan.model, request.seed)?;
-        model.set_dropout(plan.dropout);
-        model.set_recompute(plan.recompute);
+        let model = plan.build(request.seed)?;
         let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
         let peak = plan.learning_rate;
         // Far more steps than it will do: the rate rises and stays.

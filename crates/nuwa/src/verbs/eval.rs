@@ -74,6 +74,8 @@ pub struct Source {
     documents: PathBuf,
     /// Only what this split holds back.
     held_back: Option<SplitSettings>,
+    /// Only what is in this language.
+    language: Option<String>,
     /// Keeps collected documents until they are read.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -139,7 +141,12 @@ impl Eval {
             let folder = tempfile::tempdir()?;
             let mut observer = |progress| display.show(progress);
             collect(&self.data, folder.path(), &CollectSettings::default(), &mut observer)?;
-            return Ok(Source { documents: folder.path().into(), held_back: None, _temporary: Some(folder) });
+            return Ok(Source {
+                documents: folder.path().into(),
+                held_back: None,
+                language: None,
+                _temporary: Some(folder),
+            });
         }
         let run = self.model.canonicalize().ok().and_then(|model| model.parent().map(Path::to_path_buf));
         match run.filter(|run| run.join("clean").is_dir() && run.join("recipe.toml").is_file()) {
@@ -161,14 +168,34 @@ impl Eval {
 impl Source {
     /// What a split of `documents` holds back.
     pub fn held_back(documents: PathBuf, split: SplitSettings) -> Self {
-        Self { documents, held_back: Some(split), _temporary: None }
+        Self { documents, held_back: Some(split), language: None, _temporary: None }
+    }
+
+    /// Only the texts of this language.
+    pub fn in_language(mut self, code: &str) -> Self {
+        self.language = Some(code.into());
+        self
+    }
+
+    /// What `zstd -19` makes of all texts together, in bits a byte: what is known without knowing the language.
+    pub fn zstd_bits_per_byte(&self) -> anyhow::Result<f64> {
+        let mut all = String::new();
+        for text in self.texts()? {
+            all += &text.map_err(anyhow::Error::from_boxed)?;
+        }
+        let packed = zstd::encode_all(all.as_bytes(), 19)?;
+        Ok(packed.len() as f64 * 8.0 / all.len().max(1) as f64)
     }
 
     fn texts(&self) -> anyhow::Result<impl Iterator<Item = Result<String, TextError>>> {
+        let language = self.language.clone();
         let split =
             self.held_back.as_ref().map(|settings| Split::plan(&self.documents, settings)).transpose()?;
         let texts = documents::read(&self.documents)?.map(move |document| {
             let document = document?;
+            if language.is_some() && document.lang != language {
+                return Ok(String::new());
+            }
             let held_back = split.as_ref().map(|split| split.divide(&document).validation.to_string());
             Ok(held_back.unwrap_or(document.text))
         });

@@ -1,13 +1,15 @@
 //! What the user sees while something runs: results on standard output, all else on standard error.
 
+mod live;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nuwa_files::Progress;
 use serde::Serialize;
 
 use crate::numbers;
+use live::{Curve, Live, View};
 
 /// Without a terminal a line is enough every few seconds.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -42,9 +44,33 @@ pub fn message(text: &str) {
     eprintln!("{text}");
 }
 
-/// Draws the progress of one piece of work: a bar on a terminal, else a plain line now and then.
+/// The stages of a build, and the one that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// Their names in order; empty where a verb runs by itself.
+    pub names: Vec<&'static str>,
+    /// The place of the one that runs.
+    pub current: usize,
+}
+
+/// A step of training, as it is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct ShownStep<'a> {
+    /// The step, from 1.
+    pub step: u64,
+    /// All steps.
+    pub steps: u64,
+    /// Its loss.
+    pub loss: f64,
+    /// Its figures in a line.
+    pub line: &'a str,
+}
+
+/// Draws the progress of one piece of work: live on a terminal, else a plain line now and then.
 pub struct Display {
-    bar: Option<ProgressBar>,
+    is_live: bool,
+    live: Option<Live>,
+    stages: Stages,
     task: String,
     started: Instant,
     last_line: Instant,
@@ -53,72 +79,74 @@ pub struct Display {
 impl Display {
     /// Ready to draw, with nothing drawn yet.
     pub fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::no_length();
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
-            bar.set_style(style("{msg}"));
-            bar
-        });
+        Self::of_stages(Stages::default())
+    }
+
+    /// The same within a build.
+    pub fn of_stages(stages: Stages) -> Self {
+        // The terminal is asked for its cursor by way of both.
+        let is_live = io::stderr().is_terminal() && io::stdout().is_terminal();
         let now = Instant::now();
-        Self { bar, task: String::new(), started: now, last_line: now }
+        Self { is_live, live: None, stages, task: String::new(), started: now, last_line: now }
     }
 
     /// Shows how far the work has come.
     pub fn show(&mut self, progress: Progress) {
         if self.task != progress.task {
-            self.begin(progress);
+            self.begin(progress, None);
         }
-        if let Some(bar) = &self.bar {
-            bar.set_position(progress.done);
-        } else if self.line_is_due() {
-            message(&self.plain(progress));
+        let line = self.plain(progress);
+        let share = progress.total.map(|total| progress.done as f64 / total.max(1) as f64);
+        let is_last = progress.total == Some(progress.done);
+        self.update(is_last, |view| (view.line, view.share) = (line.clone(), share));
+        if !self.is_live && self.line_is_due() {
+            message(&line);
         }
     }
 
     /// Shows a step of training: its line is written by the caller, for it knows what matters.
-    pub fn show_step(&mut self, step: u64, steps: u64, line: &str) {
+    pub fn show_step(&mut self, shown: ShownStep<'_>) {
+        let ShownStep { step, steps, loss, line } = shown;
         let progress = Progress { task: "training", done: step, total: Some(steps), unit: "steps" };
         if self.task != progress.task {
-            self.begin(progress);
-            if let Some(bar) = &self.bar {
-                bar.set_style(style("{bar:24} {msg}"));
-            }
+            self.begin(progress, Some(Curve::new(steps)));
         }
+        self.update(step == steps, |view| {
+            (view.line, view.share) = (line.to_string(), Some(step as f64 / steps.max(1) as f64));
+            view.curve.iter_mut().for_each(|curve| curve.add(step, loss));
+        });
         let due = step == 1 || step == steps || self.line_is_due();
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(line.to_string());
-                bar.set_position(step);
-            }
-            None if due => message(line),
-            None => {}
+        if !self.is_live && due {
+            message(line);
         }
     }
 
-    /// A message that stays, above the bar where there is one.
-    pub fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| message(text)),
-            None => message(text),
+    /// A message that stays, above the live view where there is one.
+    pub fn note(&mut self, text: &str) {
+        match self.live.as_mut().map(|live| live.note(text)) {
+            Some(Ok(())) => {}
+            _ => message(text),
         }
     }
 
-    fn begin(&mut self, progress: Progress) {
+    fn begin(&mut self, progress: Progress, curve: Option<Curve>) {
         self.task = progress.task.to_string();
         self.started = Instant::now();
         self.last_line = self.started;
-        let Some(bar) = &self.bar else { return };
-        bar.reset();
-        bar.set_message(progress.task);
-        match progress.total {
-            Some(total) => {
-                bar.set_length(total);
-                bar.set_style(style(&format!(
-                    "{{msg:20}} {{bar:24}} {}, {{eta}} left",
-                    counted(progress, true)
-                )));
-            }
-            None => bar.set_style(style(&format!("{{msg:20}} {{spinner}} {}", counted(progress, false)))),
+        self.live = None;
+        if self.is_live {
+            let stages = self.stages.clone();
+            let view = View { stages, task: self.task.clone(), curve, ..View::default() };
+            self.live = Live::open(view).ok();
+            // A terminal that says nothing of its cursor gets plain lines.
+            self.is_live = self.live.is_some();
+        }
+    }
+
+    fn update(&mut self, at_once: bool, change: impl FnOnce(&mut View)) {
+        if let Some(live) = &mut self.live {
+            // What cannot be drawn now may be the next time; the work goes on.
+            let _ = live.update(at_once, change);
         }
     }
 
@@ -145,27 +173,6 @@ impl Display {
             None => format!("{task}: {} {unit}", amount(done)).trim_end().to_string(),
         }
     }
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn counted(progress: Progress, of_total: bool) -> String {
-    match (progress.unit, of_total) {
-        ("bytes", true) => "{decimal_bytes}/{decimal_total_bytes}".into(),
-        ("bytes", false) => "{decimal_bytes}, {decimal_bytes_per_sec}".into(),
-        (unit, true) => format!("{{human_pos}}/{{human_len}} {unit}"),
-        (unit, false) => format!("{{human_pos}} {unit}"),
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]
