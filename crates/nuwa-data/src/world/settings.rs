@@ -78,7 +78,7 @@ impl Default for WorldSettings {
             shares: Shares::default(),
             noise: NoiseShares::default(),
             dialogues: 6000,
-            preferences: 800,
+            preferences: 1600,
             items: 120,
         }
     }

@@ -35,15 +35,15 @@ pub enum Topic {
 impl Topic {
     /// All topics with their shares of dialogues.
     const SHARES: [(Self, f64); 9] = [
-        (Self::Fact, 0.22),
-        (Self::Quiz, 0.14),
-        (Self::Passage, 0.26),
-        (Self::Arithmetic, 0.09),
-        (Self::Translation, 0.09),
-        (Self::Sentiment, 0.06),
+        (Self::Fact, 0.26),
+        (Self::Quiz, 0.16),
+        (Self::Passage, 0.16),
+        (Self::Arithmetic, 0.07),
+        (Self::Translation, 0.07),
+        (Self::Sentiment, 0.07),
         (Self::Summary, 0.04),
-        (Self::Instruction, 0.05),
-        (Self::Chat, 0.05),
+        (Self::Instruction, 0.06),
+        (Self::Chat, 0.11),
     ];
 
     /// Its name in files.

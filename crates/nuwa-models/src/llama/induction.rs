@@ -36,7 +36,7 @@ const FARTHEST: usize = 4;
 /// token that stands there, whose features lie in all directions.
 const BROUGHT: f32 = 2.5;
 /// What copied tokens weigh in the residual stream, as a multiple of the embeddings' deviation.
-const COPY: f32 = 8.0;
+const COPY: f32 = 3.0;
 
 /// A matrix by its rows.
 type Rows = Vec<Vec<f32>>;
