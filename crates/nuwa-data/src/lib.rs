@@ -12,6 +12,7 @@ pub mod compressed;
 pub mod documents;
 mod error;
 pub mod html;
+pub mod language;
 pub mod shards;
 pub mod split;
 mod text;

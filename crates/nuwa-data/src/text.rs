@@ -96,6 +96,42 @@ pub(crate) fn clip(text: &str, characters: usize) -> String {
     }
 }
 
+/// Where `text` is code by Markdown's marks: fenced blocks, and what stands between backticks within a line.
+pub(crate) fn code_spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut fence: Option<(usize, &str)> = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mark = line.trim_start().get(..3).filter(|mark| ["```", "~~~"].contains(mark));
+        match (fence, mark) {
+            (None, Some(mark)) => fence = Some((start, mark)),
+            (None, None) => spans.extend(inline_code(line, start)),
+            (Some((from, open)), Some(mark)) if open == mark => {
+                spans.push(from..start + line.len());
+                fence = None;
+            }
+            (Some(_), _) => {}
+        }
+        start += line.len();
+    }
+    spans.extend(fence.map(|(from, _)| from..text.len()));
+    spans
+}
+
+/// Spans between runs of equally many backticks.
+fn inline_code(line: &str, offset: usize) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut from = 0;
+    while let Some(open) = line[from..].find('`').map(|at| from + at) {
+        let ticks = line[open..].bytes().take_while(|byte| *byte == b'`').count();
+        let inside = open + ticks;
+        let close = line[inside..].find(&line[open..inside]).map(|at| inside + at + ticks);
+        spans.extend(close.map(|end| offset + open..offset + end));
+        from = close.unwrap_or(inside);
+    }
+    spans
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +150,12 @@ mod tests {
         assert_eq!(cut_near("one two\nthree", 11, 11), 8);
         assert_eq!(cut_near("子曰。学而时习之", 16, 16), 9);
         assert_eq!(cut_near("学而时习之", 7, 2), 6);
+    }
+
+    #[test]
+    fn code_is_fenced_or_between_backticks() {
+        let text = "a `b` c\n```rust\nd `e\n```\n``f ` g`` h ` i\n~~~\nj";
+        let spans: Vec<&str> = code_spans(text).into_iter().map(|span| &text[span]).collect();
+        assert_eq!(spans, ["`b`", "```rust\nd `e\n```\n", "``f ` g``", "~~~\nj"]);
     }
 }

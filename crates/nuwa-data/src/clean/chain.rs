@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::step::{DocumentStep, Reason, Step, Verdict};
+use super::step::{DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
 use crate::documents::Document;
 
@@ -125,6 +125,7 @@ fn sort_out(
 /// What one step made of one document.
 struct Trace {
     verdict: Verdict,
+    labels: Labels,
     bytes_in: usize,
     bytes_out: usize,
     time: Duration,
@@ -151,6 +152,7 @@ fn pass_documents(
             let count = &mut counts[position];
             count.seconds += trace.time.as_secs_f64();
             count_verdict(count, &trace.verdict, trace.bytes_in, trace.bytes_out);
+            count_labels(count, &trace.labels);
             match trace.verdict {
                 Verdict::Kept => {}
                 Verdict::Changed => passenger.changed_by = Some(first + position),
@@ -171,9 +173,11 @@ fn trace(steps: &[&dyn DocumentStep], document: &mut Document) -> Vec<Trace> {
     for step in steps {
         let bytes_in = document.text.len();
         let started = Instant::now();
-        let verdict = step.apply(document);
+        let mut labels = Labels::new();
+        let verdict = step.apply_and_count(document, &mut labels);
+        let (bytes_out, time) = (document.text.len(), started.elapsed());
         let stop = matches!(verdict, Verdict::Rejected { .. });
-        traces.push(Trace { verdict, bytes_in, bytes_out: document.text.len(), time: started.elapsed() });
+        traces.push(Trace { verdict, labels, bytes_in, bytes_out, time });
         if stop {
             break;
         }
@@ -195,4 +199,13 @@ fn count_verdict(count: &mut StepSummary, verdict: &Verdict, bytes_in: usize, by
     count.documents_out += 1;
     count.bytes_out += bytes_out as u64;
     count.changed += u64::from(*verdict == Verdict::Changed);
+}
+
+fn count_labels(count: &mut StepSummary, labels: &Labels) {
+    for (label, times) in labels {
+        match count.labels.get_mut(label.as_ref()) {
+            Some(sum) => *sum += times,
+            None => drop(count.labels.insert(label.to_string(), *times)),
+        }
+    }
 }

@@ -18,11 +18,13 @@ use nuwa_files::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use step::{CorpusStep, DocumentStep, Reason, Step, Verdict};
+pub use step::{CorpusStep, DocumentStep, Labels, Reason, Step, Verdict};
 pub use summary::{CleanSummary, Sample, StepSummary};
 
 use crate::{Error, Result, documents};
-use steps::{article, length, near_duplicates, repetition, unicode, whitespace};
+use steps::{
+    article, emoji, language, length, near_duplicates, personal_data, repetition, unicode, whitespace,
+};
 
 /// Which steps run, in which order, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +38,12 @@ pub struct CleanSettings {
     pub article: article::ArticleSettings,
     /// Blanks at line ends and blank lines.
     pub whitespace: whitespace::WhitespaceSettings,
+    /// Which language documents are in, and which languages are kept.
+    pub language: language::LanguageSettings,
+    /// Emoji and emoticons as words.
+    pub emoji: emoji::EmojiSettings,
+    /// Addresses and numbers of persons.
+    pub personal_data: personal_data::PersonalDataSettings,
     /// Documents that are too short or too long.
     pub length: length::LengthSettings,
     /// Documents that repeat themselves.
@@ -56,6 +64,12 @@ pub enum StepName {
     Article,
     /// Tidies blanks and blank lines.
     Whitespace,
+    /// Says which language a document is in; rejects languages that are not wanted.
+    Language,
+    /// Turns emoji and emoticons into words.
+    Emoji,
+    /// Puts placeholders in the place of e-mail addresses, phone, card and identity numbers.
+    PersonalData,
     /// Rejects documents that are too short or too long.
     Length,
     /// Rejects documents that repeat themselves (Gopher's rules).
@@ -74,6 +88,9 @@ impl Default for CleanSettings {
                 StepName::Article,
                 StepName::Whitespace,
                 StepName::Length,
+                StepName::Language,
+                StepName::Emoji,
+                StepName::PersonalData,
                 StepName::Repetition,
                 StepName::ExactDuplicates,
                 StepName::NearDuplicates,
@@ -81,6 +98,9 @@ impl Default for CleanSettings {
             unicode: Default::default(),
             article: Default::default(),
             whitespace: Default::default(),
+            language: Default::default(),
+            emoji: Default::default(),
+            personal_data: Default::default(),
             length: Default::default(),
             repetition: Default::default(),
             near_duplicates: Default::default(),
@@ -100,6 +120,9 @@ impl CleanSettings {
             StepName::Unicode => Step::document(unicode::Unicode::new(&self.unicode)),
             StepName::Article => Step::document(article::ArticleText::new(&self.article)),
             StepName::Whitespace => Step::document(whitespace::Whitespace::new(&self.whitespace)),
+            StepName::Language => Step::document(language::Language::new(&self.language)?),
+            StepName::Emoji => Step::document(emoji::Emoji::new(&self.emoji)),
+            StepName::PersonalData => Step::document(personal_data::PersonalData::new(&self.personal_data)),
             StepName::Length => Step::document(length::Length::new(&self.length)),
             StepName::Repetition => Step::document(repetition::Repetition::new(&self.repetition)),
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),

@@ -1,9 +1,13 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::documents::Document;
 
 /// Why a document is rejected: few different strings, for they are counted.
 pub type Reason = Cow<'static, str>;
+
+/// How often a step found something, by kind: few different strings, for they are counted.
+pub type Labels = BTreeMap<Cow<'static, str>, u64>;
 
 /// What a step says about a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,10 @@ pub trait DocumentStep: Send + Sync {
     fn name(&self) -> &'static str;
     /// Looks at a document and changes it where needed.
     fn apply(&self, document: &mut Document) -> Verdict;
+    /// [`DocumentStep::apply`], for steps that also count what they find, by kind: into `labels`.
+    fn apply_and_count(&self, document: &mut Document, _labels: &mut Labels) -> Verdict {
+        self.apply(document)
+    }
 }
 
 /// A step whose judgement of a document depends on the others. It sees the documents in their order.

@@ -40,6 +40,9 @@ pub struct StepSummary {
     pub bytes_out: u64,
     /// Rejections by reason.
     pub reasons: BTreeMap<String, u64>,
+    /// What the step found, by kind: documents of each language, e-mail addresses, emoji.
+    #[serde(default)]
+    pub labels: BTreeMap<String, u64>,
     /// Processor time, added up over threads.
     pub seconds: f64,
 }

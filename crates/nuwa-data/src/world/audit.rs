@@ -91,18 +91,27 @@ fn name_of(document: &Document) -> String {
     }
 }
 
-/// Whether nothing of the noise is left, and nothing of the text is gone. Spaces do not count.
+/// Whether nothing of the noise is left, and nothing of the text is gone. Spaces do not count; nor does what stands in the
+/// place of emoji and personal data (names, placeholders), as long as every sentence of the text is still there.
 fn is_repaired(planted: &Planted, text: &str) -> bool {
     let bare = |text: &str| text.chars().filter(|character| !character.is_whitespace()).collect::<String>();
+    let is_whole = || {
+        let text = bare(text);
+        bare(&planted.clean).split_inclusive(['.', '。']).all(|sentence| text.contains(sentence))
+    };
     match planted.kind {
         Noise::ExactDuplicate | Noise::NearDuplicate => false,
         Noise::BrokenHtml | Noise::Mojibake | Noise::Typo => bare(text) == bare(&planted.clean),
-        Noise::Emoji => !text
-            .chars()
-            .any(|character| ('\u{1f300}'..='\u{1faff}').contains(&character) || character == '❤'),
+        Noise::Emoji => is_whole() && !text.chars().any(is_picture),
         Noise::Slur => !SLURS.iter().any(|slur| text.contains(slur)),
-        Noise::PersonalData => !text.contains("@example.com") && !text.contains("555-0") && !has_mobile(text),
+        Noise::PersonalData => {
+            is_whole() && !text.contains("@example.com") && !text.contains("555-0") && !has_mobile(text)
+        }
     }
+}
+
+fn is_picture(character: char) -> bool {
+    matches!(character, '\u{1f300}'..='\u{1faff}' | '❤' | '\u{fe0f}')
 }
 
 /// Eleven digits in a row.

@@ -2,6 +2,8 @@
 
 mod cleaning;
 mod collecting;
+mod labelled;
+mod persons;
 mod real_data;
 mod shards;
 mod splitting;

@@ -132,7 +132,9 @@ fn cleaning_finds_the_noise_and_loses_little() {
     assert_eq!(audit.clean, summary.documents as u64);
     assert_eq!(audit.noise.values().map(|caught| caught.planted).sum::<u64>(), summary.planted as u64);
     assert_eq!(audit.noise[&Noise::ExactDuplicate].share(), 1.0);
-    for kind in [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake] {
+    for kind in
+        [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake, Noise::Emoji, Noise::PersonalData]
+    {
         assert!(audit.noise[&kind].share() > 0.9, "{kind:?}");
     }
     assert!(audit.lost as f64 <= 0.05 * audit.clean as f64, "{}", audit.lost);

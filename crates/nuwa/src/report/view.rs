@@ -112,6 +112,7 @@ struct CleaningStep {
     changed: String,
     bytes: String,
     reasons: Vec<Fact>,
+    labels: Vec<Fact>,
 }
 
 /// A document as an example.
@@ -463,6 +464,7 @@ fn cleaning_step(step: &Value, all: f64) -> CleaningStep {
         changed: grouped(figure("/changed") as u64),
         bytes: bytes(figure("/bytes_out") as u64),
         reasons: counts(&step["reasons"]),
+        labels: counts(&step["labels"]),
     }
 }
 

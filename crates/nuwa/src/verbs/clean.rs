@@ -45,7 +45,8 @@ impl Clean {
 pub fn text(summary: &CleanSummary) -> String {
     let (kept, all) = (grouped(summary.documents_out), grouped(summary.documents_in));
     let size = format!("{} of {}", bytes(summary.bytes_out), bytes(summary.bytes_in));
-    let steps = summary.steps.iter().filter(|step| step.changed + step.rejected > 0).map(step_text);
+    let did_something = |step: &&StepSummary| step.changed + step.rejected > 0 || !step.labels.is_empty();
+    let steps = summary.steps.iter().filter(did_something).map(step_text);
     format!("kept {kept} of {all} documents, {size}{}", steps.collect::<String>())
 }
 
@@ -54,5 +55,14 @@ fn step_text(step: &StepSummary) -> String {
         step.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
-    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}")
+    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}{}", labels_text(step))
+}
+
+/// What the step found, most frequent first.
+fn labels_text(step: &StepSummary) -> String {
+    let mut labels: Vec<(&String, &u64)> = step.labels.iter().collect();
+    labels.sort_by_key(|(label, count)| (std::cmp::Reverse(**count), *label));
+    let labels: Vec<String> =
+        labels.into_iter().map(|(label, count)| format!("{label} {}", grouped(*count))).collect();
+    if labels.is_empty() { String::new() } else { format!("; found {}", labels.join(", ")) }
 }

@@ -2,9 +2,12 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod emoji;
 pub mod exact_duplicates;
+pub mod language;
 pub mod length;
 pub mod near_duplicates;
+pub mod personal_data;
 pub mod repetition;
 pub mod unicode;
 pub mod whitespace;
