@@ -101,7 +101,11 @@ fn stands_free(neighbour: Option<char>) -> bool {
     })
 }
 
+/// Brackets that are mouths do not count.
 fn has_open_bracket(line: &str) -> bool {
-    let count = |bracket: char| line.matches(bracket).count();
-    count('(') > count(')')
+    let count = |bracket: u8| {
+        let is_mouth = |at: usize| at > 0 && b":;=-'".contains(&line.as_bytes()[at - 1]);
+        memchr::memchr_iter(bracket, line.as_bytes()).filter(|at| !is_mouth(*at)).count()
+    };
+    count(b'(') > count(b')')
 }

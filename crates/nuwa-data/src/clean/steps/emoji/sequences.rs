@@ -51,8 +51,12 @@ pub(super) fn emoji_at(text: &str) -> Option<Found> {
             }
         }
     }
-    // An unknown joined sequence is told one by one.
-    known(text, length, &sequence).or_else(|| known(text, first.0, &sequence[..first.1]))
+    known(text, length, &sequence).or_else(|| {
+        // An unknown joined sequence is told one by one.
+        let (alone, name) = known(text, first.0, &sequence[..first.1])?;
+        let joiner = if alone < length { JOINER.len_utf8() } else { 0 };
+        Some((alone + joiner, name))
+    })
 }
 
 fn known(text: &str, length: usize, sequence: &str) -> Option<Found> {

@@ -147,7 +147,7 @@ fn international(groups: &[Group], skipped: usize) -> Option<Form> {
         (sum, count) = (more, count + 1);
     }
     let least = if &number[..code] == "1" { 11 } else { 8 };
-    let is_mobile = number.strip_prefix("86").is_some_and(is_chinese_mobile);
+    let is_mobile = number[..sum].strip_prefix("86").is_some_and(is_chinese_mobile);
     let kind = if is_mobile { Kind::ChineseMobile } else { Kind::Phone };
     (sum >= least).then_some(Form { kind, groups: count, spaced: false, needs_word: false })
 }
