@@ -24,8 +24,8 @@ const LONGEST_RUN: usize = 4;
 
 /// The language of `text` as an ISO 639-1 code, or `None` where that is not sure.
 ///
-/// `min_letters` is the fewest letters to judge by, where a character of a script without blanks counts as three; `share`
-/// the part of the letters, 0 to 1, that must be in one language.
+/// `min_letters` is the fewest letters to judge by, where a character of a script without blanks counts as three and a
+/// Korean one as two; `share` the part of the letters, 0 to 1, that must be in one language.
 pub fn identify(text: &str, min_letters: u64, share: f64) -> Option<&'static str> {
     let mut votes: Vec<(&'static str, u64)> = Vec::new();
     let mut all = 0;
@@ -129,7 +129,11 @@ impl Tally {
         let mut tally = Self::default();
         for character in text.chars() {
             let Some(script) = script(character) else { continue };
-            let weight = if is_unspaced(character) { 3 } else { 1 };
+            let weight = match script {
+                _ if is_unspaced(character) => 3,
+                Script::Own("ko") => 2,
+                _ => 1,
+            };
             let script = match script {
                 Script::Kana => {
                     tally.kana += weight;

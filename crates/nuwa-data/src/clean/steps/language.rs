@@ -24,7 +24,7 @@ pub struct LanguageSettings {
     pub keep_unknown: bool,
     /// Looks also at documents that already say their language, and lets what is found replace what they say.
     pub overwrite: bool,
-    /// The fewest letters to judge by; a Chinese, Japanese or Thai character counts as three.
+    /// The fewest letters to judge by; a Chinese, Japanese or Thai character counts as three, a Korean one as two.
     pub min_letters: u64,
     /// The share of the letters, 0.5 to 1, that must be in one language.
     pub share: f64,

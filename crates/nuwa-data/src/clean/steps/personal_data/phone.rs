@@ -132,7 +132,8 @@ fn country_code(number: &str) -> Option<usize> {
 fn international(groups: &[Group], skipped: usize) -> Option<Form> {
     let number: String = groups.iter().map(|group| group.digits).collect::<String>().get(skipped..)?.to_string();
     let code = country_code(&number)?;
-    let most = match &number[..code] {
+    let country = number.get(..code)?;
+    let most = match country {
         "1" | "7" => 11,
         "86" => 13,
         _ => 14,
@@ -146,7 +147,7 @@ fn international(groups: &[Group], skipped: usize) -> Option<Form> {
         }
         (sum, count) = (more, count + 1);
     }
-    let least = if &number[..code] == "1" { 11 } else { 8 };
+    let least = if country == "1" { 11 } else { 8 };
     let is_mobile = number[..sum].strip_prefix("86").is_some_and(is_chinese_mobile);
     let kind = if is_mobile { Kind::ChineseMobile } else { Kind::Phone };
     (sum >= least).then_some(Form { kind, groups: count, spaced: false, needs_word: false })
@@ -155,7 +156,7 @@ fn international(groups: &[Group], skipped: usize) -> Option<Form> {
 /// "0044 20 7946 0018" and "001-518-640-0854".
 fn prefixed(groups: &[Group]) -> Option<Form> {
     let first = groups[0].digits;
-    let found = international(groups, 2).filter(|_| first.starts_with("00") && first.len() > 2)?;
+    let found = if first.starts_with("00") && first.len() > 2 { international(groups, 2)? } else { return None };
     let enough = digits(&groups[..found.groups]) >= 11;
     enough.then_some(Form { needs_word: found.groups == 1, ..found })
 }
