@@ -2,9 +2,12 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod classified;
 pub mod exact_duplicates;
 pub mod length;
 pub mod near_duplicates;
 pub mod repetition;
+pub mod spelling;
+pub mod toxicity;
 pub mod unicode;
 pub mod whitespace;
