@@ -10,16 +10,18 @@ mod labelled;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nuwa_data::clean::{DocumentStep, Labels};
 use nuwa_data::clean::steps::emoji::Emoji;
 use nuwa_data::clean::steps::personal_data::{Kind, find};
+use nuwa_data::clean::{DocumentStep, Labels};
 use nuwa_data::collect::{CollectSettings, collect};
 use nuwa_data::{Document, documents};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let all = arguments.iter().any(|argument| argument == "--all");
-    let data = PathBuf::from(arguments.iter().find(|one| !one.starts_with("--")).ok_or("name the folder of the data")?);
+    let data = PathBuf::from(
+        arguments.iter().find(|one| !one.starts_with("--")).ok_or("name the folder of the data")?,
+    );
     languages(&data, all)?;
     labelled_data(&data, all)?;
     for name in [
@@ -48,7 +50,8 @@ fn languages(data: &Path, all: bool) -> std::io::Result<()> {
         ("thai", "th"),
     ] {
         let text = std::fs::read_to_string(data.join(format!("corpus/mars/{name}.utf8.txt")))?;
-        let (every, prose) = (labelled::paragraphs(&text, code, false), labelled::paragraphs(&text, code, true));
+        let (every, prose) =
+            (labelled::paragraphs(&text, code, false), labelled::paragraphs(&text, code, true));
         println!(
             "  {name:28} {:4}: {:5} {:6} {:5}     {:4}: {:5} {:6} {:5}",
             every.all,
@@ -96,7 +99,9 @@ fn unlabelled(path: &Path, name: &str, all: bool) -> Result<(), Box<dyn std::err
     for document in documents::read(&out)? {
         let document = document?;
         (documents, bytes) = (documents + 1, bytes + document.text.len());
-        *languages.entry(nuwa_data::language::identify(&document.text, 24, 0.6).unwrap_or("unknown")).or_default() += 1;
+        *languages
+            .entry(nuwa_data::language::identify(&document.text, 24, 0.6).unwrap_or("unknown"))
+            .or_default() += 1;
         for (kind, range) in find(&document.text, &Kind::ALL) {
             *counts.entry(kind.name()).or_default() += 1;
             show(all, kind.name(), &document.text, range);

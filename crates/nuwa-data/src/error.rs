@@ -138,6 +138,30 @@ pub enum Error {
         /// What was found and what was expected.
         problem: String,
     },
+    /// A classifier that is damaged or of another kind.
+    #[error("{}: {problem}", path.display())]
+    Classifier {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A list of words that no search can be made of.
+    #[error("{}: {problem}", path.display())]
+    WordList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of groups of terms that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    TermGroups {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the line.
+        problem: String,
+    },
     /// Tokens were asked for that the shards do not have.
     #[error("tokens {start}..{end} asked for, but there are {tokens}")]
     OutOfRange {
@@ -205,6 +229,14 @@ impl Error {
             Self::NoValidation { .. } => "give more text, or set tokenize.split.validation_share = 0".into(),
             Self::Shard { .. } => {
                 "the file may have been cut short; write the shards again: nuwa tokenize".into()
+            }
+            Self::Classifier { .. } => {
+                "train it again: nuwa classifier --positive FILE --negative FILE --out FILE".into()
+            }
+            Self::WordList { .. } => "give one word or phrase a line, and fewer of them".into(),
+            Self::TermGroups { .. } => {
+                "a group is a table with lists of terms by language: [nurses] and below it en = [\"nurse\", \"nurses\"]"
+                    .into()
             }
             Self::OutOfRange { .. } => return None,
             Self::NoEndOfText => {

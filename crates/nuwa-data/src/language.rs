@@ -54,7 +54,8 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 /// `text` without runs of ASCII that look like addresses or code.
 fn prose(text: &str) -> String {
-    let is_code = |run: &str| run.contains(['/', '\\', '_', '@', '=', '<', '>', '{', '}', '%', '|', '~', '+']);
+    let is_code =
+        |run: &str| run.contains(['/', '\\', '_', '@', '=', '<', '>', '{', '}', '%', '|', '~', '+']);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -110,9 +111,10 @@ fn script(character: char) -> Option<Script> {
         '\u{1780}'..='\u{17ff}' => Script::Own("km"),
         '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{ac00}'..='\u{d7af}' => Script::Own("ko"),
         '\u{3041}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}' => Script::Kana,
-        '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => {
-            Script::Han
-        }
+        '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}' => Script::Han,
         _ => return None,
     })
 }
@@ -298,7 +300,8 @@ mod tests {
 
     #[test]
     fn what_is_short_or_mixed_stays_open() {
-        for text in ["", "OK", "知足", "12 34 56 78 90", "http://example.com/the/right/of/everyone", "Hello"] {
+        for text in ["", "OK", "知足", "12 34 56 78 90", "http://example.com/the/right/of/everyone", "Hello"]
+        {
             check(text, None);
         }
         let english = "The right of everyone to take part in the government of the country. ";

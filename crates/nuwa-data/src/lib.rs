@@ -6,6 +6,8 @@
 //! state).
 #![forbid(unsafe_code)]
 
+pub mod bias;
+pub mod classify;
 pub mod clean;
 pub mod collect;
 pub mod compressed;

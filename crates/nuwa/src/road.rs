@@ -64,6 +64,8 @@ impl Road {
     pub fn new(mut draft: Draft) -> anyhow::Result<Self> {
         if tune::is_world(&draft.recipe()?) {
             tune::fit_to_world(&mut draft)?;
+            let folder = folder(&draft.recipe()?)?;
+            tune::clean_world(&mut draft, &folder)?;
         }
         let recipe = draft.recipe()?;
         tune::goal(&recipe)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::{self, Goal, Plan, Request};
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,29 @@ pub fn fit_to_world(draft: &mut Draft) -> anyhow::Result<()> {
     }
     if !draft.says("tokenizer.split") {
         draft.put("tokenizer.split", Value::String("characters".into()))?;
+    }
+    Ok(())
+}
+
+/// Cleaning that knows what is planted into the embedded world in `folder`: its slurs, and slips in words.
+pub fn clean_world(draft: &mut Draft, folder: &Path) -> anyhow::Result<()> {
+    if draft.says("clean.steps") {
+        return Ok(());
+    }
+    let mut steps = CleanSettings::default().steps;
+    let duplicates = steps.iter().position(|step| *step == StepName::ExactDuplicates).unwrap_or(steps.len());
+    steps.splice(duplicates..duplicates, [StepName::Toxicity, StepName::Spelling]);
+    draft.put("clean.steps", Value::try_from(steps)?)?;
+    let slurs = folder.join("world").join("slurs.txt");
+    // Slips are planted side by side there, and there are no foreign passages.
+    let known = [
+        ("clean.toxicity.word_lists", Value::try_from([slurs])?),
+        ("clean.spelling.unknown_around", Value::Integer(6)),
+    ];
+    for (key, value) in known {
+        if !draft.says(key) {
+            draft.put(key, value)?;
+        }
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ pub(super) fn pass(
                 sort_out(&mut passed, verdicts, first + position, &mut counts[position], time);
                 position += 1;
             }
-            Step::Document(_) => {
+            Step::Document(_) | Step::Learning(_) => {
                 let run = document_steps(&steps[position..]);
                 let counts = &mut counts[position..position + run.len()];
                 pass_documents(&run, first + position, counts, &mut passed);
@@ -87,13 +87,7 @@ pub(super) fn pass(
 
 /// The per-document steps at the beginning of `steps`: a document goes through all of them in one go.
 fn document_steps(steps: &[Step]) -> Vec<&dyn DocumentStep> {
-    fn document(step: &Step) -> Option<&dyn DocumentStep> {
-        match step {
-            Step::Document(step) => Some(step.as_ref()),
-            Step::Corpus(_) => None,
-        }
-    }
-    steps.iter().map_while(document).collect()
+    steps.iter().map_while(Step::as_document).collect()
 }
 
 fn sort_out(

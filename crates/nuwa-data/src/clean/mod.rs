@@ -18,12 +18,14 @@ use nuwa_files::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use step::{CorpusStep, DocumentStep, Labels, Reason, Step, Verdict};
-pub use summary::{CleanSummary, Sample, StepSummary};
+pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict};
+pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 
+use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
-    article, emoji, language, length, near_duplicates, personal_data, repetition, unicode, whitespace,
+    article, classified, emoji, language, length, near_duplicates, personal_data, repetition, spelling,
+    toxicity, unicode, whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -48,8 +50,16 @@ pub struct CleanSettings {
     pub length: length::LengthSettings,
     /// Documents that repeat themselves.
     pub repetition: repetition::RepetitionSettings,
+    /// Abuse, by word lists and a classifier.
+    pub toxicity: toxicity::ToxicitySettings,
+    /// Documents that a trained classifier keeps.
+    pub classified: classified::ClassifiedSettings,
+    /// Repair of misspelt words.
+    pub spelling: spelling::SpellingSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
+    /// What is said of groups of people, counted before and after.
+    pub bias: BiasSettings,
     /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
     pub samples: usize,
 }
@@ -74,6 +84,12 @@ pub enum StepName {
     Length,
     /// Rejects documents that repeat themselves (Gopher's rules).
     Repetition,
+    /// Takes out abuse, by word lists and a classifier.
+    Toxicity,
+    /// Keeps what a trained classifier takes for worth it.
+    Classified,
+    /// Writes misspelt words as they were meant.
+    Spelling,
     /// Rejects exact copies.
     ExactDuplicates,
     /// Rejects near copies (MinHash).
@@ -103,7 +119,11 @@ impl Default for CleanSettings {
             personal_data: Default::default(),
             length: Default::default(),
             repetition: Default::default(),
+            toxicity: Default::default(),
+            classified: Default::default(),
+            spelling: Default::default(),
             near_duplicates: Default::default(),
+            bias: Default::default(),
             samples: 3,
         }
     }
@@ -125,6 +145,9 @@ impl CleanSettings {
             StepName::PersonalData => Step::document(personal_data::PersonalData::new(&self.personal_data)),
             StepName::Length => Step::document(length::Length::new(&self.length)),
             StepName::Repetition => Step::document(repetition::Repetition::new(&self.repetition)),
+            StepName::Toxicity => Step::document(toxicity::Toxicity::new(&self.toxicity)?),
+            StepName::Classified => Step::document(classified::Classified::new(&self.classified)?),
+            StepName::Spelling => Step::learning(spelling::Spelling::new(&self.spelling)?),
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
             StepName::NearDuplicates => {
                 Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)
@@ -135,7 +158,7 @@ impl CleanSettings {
 
 /// Cleans the documents of `inputs` (files or folders of JSON lines) with the chain of the settings.
 ///
-/// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst` and `clean.json` into `out`. Where nothing is left, the
+/// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst`, `clean.json` and, if wanted, `bias.json` into `out`. Where nothing is left, the
 /// rejected documents and the counts are still written, and the error names the step that took the last one.
 pub fn clean(
     inputs: &[PathBuf],
@@ -143,7 +166,8 @@ pub fn clean(
     settings: &CleanSettings,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    clean_with(inputs, out, settings.chain()?, settings.samples, progress)
+    let bias = Bias::new(&settings.bias)?;
+    clean_documents(inputs, out, settings.chain()?, settings.samples, bias, progress)
 }
 
 /// [`clean`] with a chain of one's own.
@@ -154,6 +178,17 @@ pub fn clean_with(
     samples: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
+    clean_documents(inputs, out, steps, samples, None, progress)
+}
+
+fn clean_documents(
+    inputs: &[PathBuf],
+    out: &Path,
+    steps: Vec<Step>,
+    samples: usize,
+    bias: Option<Bias>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CleanSummary> {
     if samples > 100 {
         let value = samples.to_string();
         return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
@@ -162,7 +197,7 @@ pub fn clean_with(
     for input in inputs {
         files.extend(documents::files(input)?);
     }
-    let summary = run::run(files, out, steps, samples, progress)?;
+    let summary = run::run(files, out, steps, samples, bias, progress)?;
     nuwa_files::write_json(&out.join("clean.json"), &summary)?;
     match (summary.documents_in, summary.documents_out) {
         (0, _) => Err(Error::NoDocuments {

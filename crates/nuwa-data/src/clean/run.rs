@@ -10,8 +10,9 @@ use nuwa_files::Progress;
 use rayon::prelude::*;
 
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
-use super::step::{CorpusStep, Step};
+use super::step::{DocumentStep, Step};
 use super::summary::{CleanSummary, Sample, StepSummary};
+use crate::bias::Bias;
 use crate::documents::{Document, Line, Lines, LinesWriter, next_batch, to_lines};
 use crate::{Result, text};
 
@@ -24,6 +25,7 @@ pub(super) fn run(
     out: &Path,
     steps: Vec<Step>,
     samples: usize,
+    bias: Option<Bias>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let started = Instant::now();
@@ -34,6 +36,7 @@ pub(super) fn run(
         rejected: LinesWriter::single(out, "rejected"),
         summary: CleanSummary { steps: counts, ..Default::default() },
         samples: Samples::new(samples, names),
+        bias,
         progress,
         total: None,
     };
@@ -51,10 +54,14 @@ pub(super) fn run(
         let new_spill = next.is_some().then(|| TemporaryFolder(target.clone()));
         source = cleaning.pass(source, LinesWriter::parts(&target, stem), &mut stretch, first, next)?;
         spill = new_spill;
+        cleaning.keep_replacements(&stretch, first);
         first += stretch.len();
         passes += 1;
     }
     drop(spill);
+    if let Some(bias) = &cleaning.bias {
+        nuwa_files::write_json(&out.join("bias.json"), &bias.report())?;
+    }
     cleaning.finish(started)
 }
 
@@ -84,6 +91,7 @@ struct Cleaning<'a> {
     rejected: LinesWriter,
     summary: CleanSummary,
     samples: Samples,
+    bias: Option<Bias>,
     progress: &'a mut dyn FnMut(Progress),
     /// Documents that reach the coming pass, known after the first.
     total: Option<u64>,
@@ -117,12 +125,14 @@ impl Cleaning<'_> {
                     self.summary.bytes_in +=
                         batch.iter().map(|one| one.document.text.len() as u64).sum::<u64>();
                 }
+                self.count_bias(&batch, is_first, Bias::before);
                 let counts = &mut self.summary.steps[first..first + stretch.len()];
                 let passed = chain::pass(stretch, first, counts, batch);
+                self.count_bias(&passed.kept, is_last, Bias::after);
                 count += passed.kept.len() as u64;
                 self.keep(&passed, is_last)?;
-                if let Some(Step::Corpus(step)) = next.as_deref_mut() {
-                    self.observe(step.as_mut(), first + stretch.len(), &passed);
+                if let Some(step) = next.as_deref_mut() {
+                    self.observe(step, first + stretch.len(), &passed);
                 }
                 (self.progress)(Progress {
                     task: "cleaning documents",
@@ -138,24 +148,36 @@ impl Cleaning<'_> {
             drop(text_sender);
             Ok::<_, crate::Error>((writing.join().expect("the writer does not panic")?, count))
         })?;
-        if let Some(Step::Corpus(step)) = next {
-            self.conclude(step.as_mut(), first + stretch.len());
+        if let Some(step) = next {
+            self.conclude(step, first + stretch.len());
         }
         self.total = Some(count);
         Ok(written)
     }
 
-    fn observe(&mut self, step: &mut dyn CorpusStep, position: usize, passed: &Passed) {
+    fn count_bias(&mut self, batch: &[Passenger], wanted: bool, count: fn(&mut Bias, &[&Document])) {
+        if let Some(bias) = self.bias.as_mut().filter(|_| wanted) {
+            count(bias, &batch.iter().map(|one| &one.document).collect::<Vec<_>>());
+        }
+    }
+
+    fn observe(&mut self, step: &mut Step, position: usize, passed: &Passed) {
         let started = Instant::now();
         let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
         step.observe(&documents);
         self.summary.steps[position].seconds += started.elapsed().as_secs_f64();
     }
 
-    fn conclude(&mut self, step: &mut dyn CorpusStep, position: usize) {
+    fn conclude(&mut self, step: &mut Step, position: usize) {
         let started = Instant::now();
         step.conclude();
         self.summary.steps[position].seconds += started.elapsed().as_secs_f64();
+    }
+
+    fn keep_replacements(&mut self, stretch: &[Step], first: usize) {
+        for (step, count) in stretch.iter().zip(&mut self.summary.steps[first..]) {
+            count.take_replacements(step.as_document().map(DocumentStep::replacements).unwrap_or_default());
+        }
     }
 
     /// Counts and samples what leaves the chain, writes down what was rejected.

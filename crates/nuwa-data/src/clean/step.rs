@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::summary::Replacement;
 use crate::documents::Document;
 
 /// Why a document is rejected: few different strings, for they are counted.
@@ -47,6 +48,18 @@ pub trait DocumentStep: Send + Sync {
     fn apply_and_count(&self, document: &mut Document, _labels: &mut Labels) -> Verdict {
         self.apply(document)
     }
+    /// At the end: which words it wrote in the place of which, where it does such a thing.
+    fn replacements(&self) -> Vec<Replacement> {
+        Vec::new()
+    }
+}
+
+/// A step that learns from the whole corpus, and then judges each document by itself, from many threads at once.
+pub trait LearningStep: DocumentStep {
+    /// The first pass: the documents in their order.
+    fn observe(&mut self, batch: &[&Document]);
+    /// The end of the first pass.
+    fn conclude(&mut self);
 }
 
 /// A step whose judgement of a document depends on the others. It sees the documents in their order.
@@ -67,6 +80,8 @@ pub trait CorpusStep: Send {
 pub enum Step {
     /// Judges each document by itself.
     Document(Box<dyn DocumentStep>),
+    /// Learns from all documents, then judges each by itself.
+    Learning(Box<dyn LearningStep>),
     /// Judges a document by the others.
     Corpus(Box<dyn CorpusStep>),
 }
@@ -75,6 +90,11 @@ impl Step {
     /// A per-document step as a link.
     pub fn document(step: impl DocumentStep + 'static) -> Self {
         Self::Document(Box::new(step))
+    }
+
+    /// A learning step as a link.
+    pub fn learning(step: impl LearningStep + 'static) -> Self {
+        Self::Learning(Box::new(step))
     }
 
     /// A corpus-wide step as a link.
@@ -86,11 +106,41 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Document(step) => step.name(),
+            Self::Learning(step) => step.name(),
             Self::Corpus(step) => step.name(),
         }
     }
 
     pub(super) fn needs_whole_corpus(&self) -> bool {
-        matches!(self, Self::Corpus(step) if step.needs_whole_corpus())
+        match self {
+            Self::Document(_) => false,
+            Self::Learning(_) => true,
+            Self::Corpus(step) => step.needs_whole_corpus(),
+        }
+    }
+
+    pub(super) fn observe(&mut self, batch: &[&Document]) {
+        match self {
+            Self::Document(_) => {}
+            Self::Learning(step) => step.observe(batch),
+            Self::Corpus(step) => step.observe(batch),
+        }
+    }
+
+    pub(super) fn conclude(&mut self) {
+        match self {
+            Self::Document(_) => {}
+            Self::Learning(step) => step.conclude(),
+            Self::Corpus(step) => step.conclude(),
+        }
+    }
+
+    /// The step as one that judges each document by itself, if it does.
+    pub(super) fn as_document(&self) -> Option<&dyn DocumentStep> {
+        match self {
+            Self::Document(step) => Some(step.as_ref()),
+            Self::Learning(step) => Some(step.as_ref()),
+            Self::Corpus(_) => None,
+        }
     }
 }

@@ -43,8 +43,40 @@ pub struct StepSummary {
     /// What the step found, by kind: documents of each language, e-mail addresses, emoji.
     #[serde(default)]
     pub labels: BTreeMap<String, u64>,
+    /// Words that it wrote in the place of others, in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u64,
+    /// Of these the most frequent hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacements: Vec<Replacement>,
     /// Processor time, added up over threads.
     pub seconds: f64,
+}
+
+/// A word that was written in the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// What stood there.
+    pub from: String,
+    /// What stands there now.
+    pub to: String,
+    /// How often.
+    pub count: u64,
+}
+
+const REPLACEMENTS_SHOWN: usize = 100;
+
+impl StepSummary {
+    pub(super) fn take_replacements(&mut self, mut replacements: Vec<Replacement>) {
+        self.replaced = replacements.iter().map(|replacement| replacement.count).sum();
+        replacements.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.from.cmp(&b.from)));
+        replacements.truncate(REPLACEMENTS_SHOWN);
+        self.replacements = replacements;
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A document as an example of what happened.

@@ -39,8 +39,10 @@ impl Score {
     }
 
     fn add(&mut self, text: &str, labelled: &[Range<usize>], found: &[Range<usize>]) {
-        let overlap = |one: &Range<usize>, other: &Range<usize>| one.start < other.end && other.start < one.end;
-        let meets = |one: &Range<usize>, others: &[Range<usize>]| others.iter().any(|other| overlap(one, other));
+        let overlap =
+            |one: &Range<usize>, other: &Range<usize>| one.start < other.end && other.start < one.end;
+        let meets =
+            |one: &Range<usize>, others: &[Range<usize>]| others.iter().any(|other| overlap(one, other));
         self.labelled += labelled.len();
         self.found += found.len();
         self.exact += found.iter().filter(|one| labelled.contains(one)).count();
@@ -48,7 +50,9 @@ impl Score {
         self.right += found.iter().filter(|one| meets(one, labelled)).count();
         let missed = labelled.iter().filter(|one| !meets(one, found)).map(|one| ("missed", one));
         let wrong = found.iter().filter(|one| !meets(one, labelled)).map(|one| ("wrong", one));
-        self.faults.extend(missed.chain(wrong).map(|(what, one)| format!("{what} {:?} in {text:?}", &text[one.clone()])));
+        self.faults.extend(
+            missed.chain(wrong).map(|(what, one)| format!("{what} {:?} in {text:?}", &text[one.clone()])),
+        );
     }
 }
 
@@ -94,7 +98,9 @@ pub struct Paragraphs {
 /// Each paragraph of at least 24 letters by itself; with `prose` only those that are no headings, lists, notes or pictures.
 pub fn paragraphs(text: &str, language: &str, prose: bool) -> Paragraphs {
     let mut counts = Paragraphs::default();
-    let is_list = |paragraph: &str| paragraph.trim_start().starts_with(|c: char| "*|![#>•-".contains(c) || c.is_ascii_digit());
+    let is_list = |paragraph: &str| {
+        paragraph.trim_start().starts_with(|c: char| "*|![#>•-".contains(c) || c.is_ascii_digit())
+    };
     for paragraph in text.split("\n\n").filter(|paragraph| !prose || !is_list(paragraph)) {
         let letters = paragraph.chars().filter(|character| character.is_alphabetic()).count();
         if letters < 24 {

@@ -8,6 +8,7 @@ mod real_data;
 mod shards;
 mod splitting;
 mod tokenizing;
+mod words;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -12,14 +12,21 @@ use crate::{cleaned, folder, shared};
 fn personal_data_is_found_in_labelled_sentences() {
     let Some(path) = shared("messy/pii/synth.json") else { return };
     for score in scores(&std::fs::read_to_string(path).unwrap()) {
-        println!("{}: {} of {}, precision {:.3}", score.label, score.recalled, score.labelled, score.precision());
+        println!(
+            "{}: {} of {}, precision {:.3}",
+            score.label,
+            score.recalled,
+            score.labelled,
+            score.precision()
+        );
         assert!(score.precision() >= 0.95 && score.recall() >= 0.95, "{score:#?}");
     }
 }
 
 #[test]
 fn books_hold_no_personal_data() {
-    let Some(path) = shared("corpus/en/standard_ebooks/mark-twain_the-adventures-of-huckleberry-finn.txt") else {
+    let Some(path) = shared("corpus/en/standard_ebooks/mark-twain_the-adventures-of-huckleberry-finn.txt")
+    else {
         return;
     };
     let text = std::fs::read_to_string(path).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use nuwa_data::clean::{CleanSettings, clean};
+use nuwa_data::clean::{CleanSettings, StepName, clean};
 use nuwa_data::collect::{CollectSettings, collect};
 use nuwa_data::world::{Language, Noise, TASKS, WorldSettings, WorldSummary, audit, write};
 use serde_json::Value;
@@ -123,17 +123,22 @@ fn cleaning_finds_the_noise_and_loses_little() {
     let from = [folder.path().join("corpus")];
     collect(&from, collected.path(), &CollectSettings::default(), &mut |_| {}).unwrap();
     let inputs = [collected.path().to_path_buf()];
-    let told = clean(&inputs, cleaned.path(), &CleanSettings::default(), &mut |_| {}).unwrap();
+    let mut settings = CleanSettings::default();
+    settings.steps.splice(5..5, [StepName::Toxicity, StepName::Spelling]);
+    settings.toxicity.word_lists = vec![folder.path().join("slurs.txt")];
+    settings.spelling.unknown_around = 6;
+    let told = clean(&inputs, cleaned.path(), &settings, &mut |_| {}).unwrap();
     let audit = audit(folder.path(), cleaned.path()).unwrap();
     println!("{audit:#?}");
     for step in &told.steps {
-        println!("{} {} {:?}", step.name, step.documents_out, step.reasons);
+        println!("{} {} {:?} {:?}", step.name, step.documents_out, step.reasons, step.replacements);
     }
     assert_eq!(audit.clean, summary.documents as u64);
     assert_eq!(audit.noise.values().map(|caught| caught.planted).sum::<u64>(), summary.planted as u64);
     assert_eq!(audit.noise[&Noise::ExactDuplicate].share(), 1.0);
-    for kind in
-        [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake, Noise::Emoji, Noise::PersonalData]
+    assert_eq!(audit.noise[&Noise::Slur].share(), 1.0);
+    assert!(audit.noise[&Noise::Typo].share() > 0.7);
+    for kind in [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake, Noise::Emoji, Noise::PersonalData]
     {
         assert!(audit.noise[&kind].share() > 0.9, "{kind:?}");
     }

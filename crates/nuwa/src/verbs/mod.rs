@@ -2,6 +2,7 @@
 
 mod build;
 mod chat;
+mod classifier;
 pub mod clean;
 pub mod collect;
 mod doctor;
@@ -51,6 +52,7 @@ enum Verb {
     Init(init::Init),
     Collect(collect::Collect),
     Clean(clean::Clean),
+    Classifier(classifier::Classifier),
     Tokenizer(tokenizer::Tokenizer),
     Tokenize(tokenize::Tokenize),
     Pretrain(pretrain::Pretrain),
@@ -76,6 +78,7 @@ impl Program {
             Verb::Init(verb) => verb.run(),
             Verb::Collect(verb) => verb.run(),
             Verb::Clean(verb) => verb.run(),
+            Verb::Classifier(verb) => verb.run(),
             Verb::Tokenizer(verb) => verb.run(),
             Verb::Tokenize(verb) => verb.run(),
             Verb::Pretrain(verb) => verb.run(),

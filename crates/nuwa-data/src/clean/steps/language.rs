@@ -109,7 +109,13 @@ mod tests {
 
     const GERMAN: &str = "Die alte Frau stellte den Kessel aufs Feuer und wartete auf ihren Sohn.";
 
-    fn check(settings: LanguageSettings, text: &str, said: Option<&str>, lang: Option<&str>, verdict: Verdict) {
+    fn check(
+        settings: LanguageSettings,
+        text: &str,
+        said: Option<&str>,
+        lang: Option<&str>,
+        verdict: Verdict,
+    ) {
         let mut document =
             Document { text: text.into(), lang: said.map(str::to_string), ..Document::default() };
         let mut labels = Labels::new();

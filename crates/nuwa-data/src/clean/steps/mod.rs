@@ -2,6 +2,7 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod classified;
 pub mod emoji;
 pub mod exact_duplicates;
 pub mod language;
@@ -9,5 +10,7 @@ pub mod length;
 pub mod near_duplicates;
 pub mod personal_data;
 pub mod repetition;
+pub mod spelling;
+pub mod toxicity;
 pub mod unicode;
 pub mod whitespace;

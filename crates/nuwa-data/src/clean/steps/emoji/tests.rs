@@ -67,7 +67,10 @@ fn text_stays_text() {
 fn emoticons_have_names_too() {
     check("Nice :-) See you ;)", "Nice slightly smiling face See you winking face");
     check("Nice!:) :)))) :(", "Nice! slightly smiling face, slightly frowning face");
-    check("(a joke :-)) and (another :-)", "(a joke slightly smiling face) and (another slightly smiling face)");
+    check(
+        "(a joke :-)) and (another :-)",
+        "(a joke slightly smiling face) and (another slightly smiling face)",
+    );
     check("谢谢:-)", "谢谢 呵呵");
     check("well ¯\\_(ツ)_/¯ ^_^", "well person shrugging, smiling face with smiling eyes");
 }

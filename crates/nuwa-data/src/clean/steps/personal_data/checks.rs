@@ -80,7 +80,8 @@ pub(super) fn is_chinese_identity(characters: &[u8]) -> bool {
     if characters.len() != 18 || !characters[..17].iter().all(u8::is_ascii_digit) {
         return false;
     }
-    let province = matches!(number(0..2), 11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83);
+    let province =
+        matches!(number(0..2), 11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83);
     let born = is_date(number(6..10), number(10..12), number(12..14)) && number(6..10) >= 1900;
     let sum: u32 = WEIGHTS.iter().zip(characters).map(|(weight, byte)| weight * u32::from(byte - b'0')).sum();
     let check = b"10X98765432"[sum as usize % 11];
@@ -109,7 +110,9 @@ mod tests {
     #[test]
     fn check_digits() {
         // The networks' own test numbers.
-        for card in ["4111111111111111", "5555555555554444", "378282246310005", "30569309025904", "3530111333300000"] {
+        for card in
+            ["4111111111111111", "5555555555554444", "378282246310005", "30569309025904", "3530111333300000"]
+        {
             assert!(luhn(&digits(card)) && is_card_range(&digits(card)), "{card}");
             let mut wrong = digits(card);
             wrong[5] = (wrong[5] + 1) % 10;
@@ -117,7 +120,12 @@ mod tests {
         }
         assert!(!is_card_range(&digits("9783161484100")));
         // The registry's own examples.
-        for iban in ["GB29NWBK60161331926819", "DE89370400440532013000", "FR1420041010050500013M02606", "NO9386011117947"] {
+        for iban in [
+            "GB29NWBK60161331926819",
+            "DE89370400440532013000",
+            "FR1420041010050500013M02606",
+            "NO9386011117947",
+        ] {
             assert!(is_iban(iban.as_bytes()) && iban_length(&iban[..2]) == Some(iban.len()), "{iban}");
             assert!(!is_iban(iban.replace('0', "1").as_bytes()), "{iban}");
         }

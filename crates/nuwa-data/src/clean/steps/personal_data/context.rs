@@ -8,25 +8,93 @@ const BEFORE: usize = 40;
 const WORDS_BETWEEN: usize = 4;
 
 const PHONE: &[&str] = &[
-    "phone", "phones", "telephone", "tel", "fax", "telefax", "mobile", "mob", "cell", "cellphone", "cellular", "desk",
-    "dial", "hotline", "landline", "sms", "whatsapp", "tty", "tdd", "telefon", "telefonnummer", "handy", "mobil", "tél",
-    "téléphone", "portable", "teléfono", "telefono", "móvil", "celular", "cellulare", "telefone", "telefoon", "тел",
-    "телефон", "факс",
+    "phone",
+    "phones",
+    "telephone",
+    "tel",
+    "fax",
+    "telefax",
+    "mobile",
+    "mob",
+    "cell",
+    "cellphone",
+    "cellular",
+    "desk",
+    "dial",
+    "hotline",
+    "landline",
+    "sms",
+    "whatsapp",
+    "tty",
+    "tdd",
+    "telefon",
+    "telefonnummer",
+    "handy",
+    "mobil",
+    "tél",
+    "téléphone",
+    "portable",
+    "teléfono",
+    "telefono",
+    "móvil",
+    "celular",
+    "cellulare",
+    "telefone",
+    "telefoon",
+    "тел",
+    "телефон",
+    "факс",
 ];
-const PHONE_UNSPACED: &[&str] = &["电话", "電話", "手机", "手機", "传真", "傳真", "致电", "拨打", "热线", "座机", "联系方式", "携帯"];
-const CALLING: &[&str] = &["call", "calling", "answering", "message", "messages", "text", "reach", "ring", "contact"];
+const PHONE_UNSPACED: &[&str] =
+    &["电话", "電話", "手机", "手機", "传真", "傳真", "致电", "拨打", "热线", "座机", "联系方式", "携帯"];
+const CALLING: &[&str] =
+    &["call", "calling", "answering", "message", "messages", "text", "reach", "ring", "contact"];
 const AT: &[&str] = &["at", "on", "to", "via"];
 const AFTER_PHONE: &[&str] = &["office", "fax", "mobile", "cell", "phone", "tel", "mob"];
 const CARD: &[&str] = &[
-    "card", "cards", "cc", "credit", "debit", "visa", "mastercard", "amex", "maestro", "karte", "kreditkarte", "carte",
-    "tarjeta", "carta", "cartão",
+    "card",
+    "cards",
+    "cc",
+    "credit",
+    "debit",
+    "visa",
+    "mastercard",
+    "amex",
+    "maestro",
+    "karte",
+    "kreditkarte",
+    "carte",
+    "tarjeta",
+    "carta",
+    "cartão",
 ];
 const CARD_UNSPACED: &[&str] = &["卡号", "信用卡", "银行卡", "借记卡", "カード"];
 const SSN: &[&str] = &["ssn", "social", "security"];
 const ADDRESS: &[&str] = &["ip", "ipv4", "address", "addr", "host", "server", "client", "gateway", "dns"];
 const SOMETHING_ELSE: &[&str] = &[
-    "ean", "upc", "gtin", "sku", "doi", "pmid", "oclc", "lccn", "order", "invoice", "tracking", "serial",
-    "part", "model", "version", "ref", "reference", "ticket", "case", "patent", "bestellnummer", "rechnung", "commande",
+    "ean",
+    "upc",
+    "gtin",
+    "sku",
+    "doi",
+    "pmid",
+    "oclc",
+    "lccn",
+    "order",
+    "invoice",
+    "tracking",
+    "serial",
+    "part",
+    "model",
+    "version",
+    "ref",
+    "reference",
+    "ticket",
+    "case",
+    "patent",
+    "bestellnummer",
+    "rechnung",
+    "commande",
     "pedido",
 ];
 /// What may stand between such a word and its number.
@@ -50,13 +118,17 @@ impl<'a> Context<'a> {
         let mut before = self.text[..self.start].chars().rev();
         let mut after = self.text[self.end..].chars();
         let is_left_free = match before.next() {
-            Some('.' | ',' | ':' | '\'' | '’' | '*' | '^') => !before.next().is_some_and(|c| c.is_ascii_digit()),
+            Some('.' | ',' | ':' | '\'' | '’' | '*' | '^') => {
+                !before.next().is_some_and(|c| c.is_ascii_digit())
+            }
             Some('-' | '–' | '−') => !before.next().is_some_and(char::is_alphanumeric),
             Some(character) => !binds(character) && !"/\\=&?#%@+$€£¥₩₽<".contains(character),
             None => true,
         };
         let is_right_free = match after.next() {
-            Some('.' | ',' | ':' | '\'' | '’' | '/' | '-' | '–') => !after.next().is_some_and(|c| c.is_ascii_digit()),
+            Some('.' | ',' | ':' | '\'' | '’' | '/' | '-' | '–') => {
+                !after.next().is_some_and(|c| c.is_ascii_digit())
+            }
             Some(character) => !binds(character) && !"%@=€£¥°".contains(character),
             None => true,
         };

@@ -29,10 +29,13 @@ fn is_word(character: char) -> bool {
 
 /// The bytes of the local part at the end of `text`.
 fn local_before(text: &str) -> usize {
-    let belongs = |&(_, character): &(usize, char)| is_word(character) || ".!#$%&'*+-/=?^_{|}~".contains(character);
+    let belongs =
+        |&(_, character): &(usize, char)| is_word(character) || ".!#$%&'*+-/=?^_{|}~".contains(character);
     let run = text.char_indices().rev().take_while(belongs).last().map_or(text.len(), |(start, _)| start);
     // Signs at the beginning are quotation, brackets of wikis, or the end of "mailto:".
-    text[run..].trim_start_matches(|character: char| !is_word(character) && character != '_' && character != '+').len()
+    text[run..]
+        .trim_start_matches(|character: char| !is_word(character) && character != '_' && character != '+')
+        .len()
 }
 
 /// The bytes of the domain at the beginning of `text`: labels of letters, digits and hyphens; the last one of letters.

@@ -52,7 +52,8 @@ pub(super) fn find(text: &str, mut found: impl FnMut(Kind, Range<usize>)) {
 
 /// The groups of digits from `start` on, as long as what is between them can be within a number.
 fn groups(text: &str, start: usize) -> Vec<Group<'_>> {
-    let digits = |from: usize| text.as_bytes()[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits =
+        |from: usize| text.as_bytes()[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut groups = Vec::new();
     let mut at = start;
     loop {
@@ -68,7 +69,8 @@ fn groups(text: &str, start: usize) -> Vec<Group<'_>> {
 
 /// At most three signs of those that divide numbers, up to the next digit.
 fn gap(rest: &str) -> Option<&str> {
-    let is_sign = |character: char| matches!(character, ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '‑' | '–');
+    let is_sign =
+        |character: char| matches!(character, ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '‑' | '–');
     let mut signs = rest.char_indices().take(4).skip_while(|(_, character)| is_sign(*character));
     let (length, next) = signs.next()?;
     (length > 0 && next.is_ascii_digit()).then(|| &rest[..length])
@@ -131,17 +133,33 @@ fn chinese_identity(text: &str, group: &Group) -> Option<Range<usize>> {
 }
 
 /// Sizes of the groups in which card numbers are printed.
-const CARD_FORMS: [&[usize]; 9] =
-    [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[4, 4, 4, 1], &[4, 4, 4], &[4, 3, 3, 3], &[6, 13], &[8, 8]];
+const CARD_FORMS: [&[usize]; 9] = [
+    &[4, 4, 4, 4],
+    &[4, 6, 5],
+    &[4, 6, 4],
+    &[4, 4, 4, 4, 3],
+    &[4, 4, 4, 1],
+    &[4, 4, 4],
+    &[4, 3, 3, 3],
+    &[6, 13],
+    &[8, 8],
+];
 
 /// Numbers in one piece or in a printed form. Where the length is not the usual 15 or 16, or where the text says nothing of
 /// a card and something else is named, the check digit alone is not enough.
 fn card(text: &str, groups: &[Group]) -> Option<Range<usize>> {
     let count = card_groups(groups)?;
     let range = groups[0].start..groups[count - 1].end();
-    let digits: Vec<u8> =
-        text.as_bytes()[range.clone()].iter().filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0').collect();
-    if !(12..=19).contains(&digits.len()) || !is_card_range(&digits) || !luhn(&digits) || !is_free(text, &range) {
+    let digits: Vec<u8> = text.as_bytes()[range.clone()]
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .map(|byte| byte - b'0')
+        .collect();
+    if !(12..=19).contains(&digits.len())
+        || !is_card_range(&digits)
+        || !luhn(&digits)
+        || !is_free(text, &range)
+    {
         return None;
     }
     let context = Context::of(text, range.start, range.end);

@@ -21,7 +21,10 @@ pub(super) fn at(text: &str, groups: &[Group]) -> Option<(Kind, Range<usize>)> {
     } else if is_dated(groups) {
         None
     } else {
-        mobile(groups).or_else(|| prefixed(groups)).or_else(|| north_american(groups)).or_else(|| trunk(groups))
+        mobile(groups)
+            .or_else(|| prefixed(groups))
+            .or_else(|| north_american(groups))
+            .or_else(|| trunk(groups))
     };
     let found = found.map(|found| (found, found.needs_word)).or_else(|| Some((said(groups)?, true)));
     let (found, needs_word) = found?;
@@ -29,7 +32,8 @@ pub(super) fn at(text: &str, groups: &[Group]) -> Option<(Kind, Range<usize>)> {
     let range = opening.start_for(&text[groups[0].start..last.end()])..with_extension(text, last.end());
     let context = Context::of(text, range.start, range.end);
     let allowed = if needs_word { context.is_phone() } else { !context.is_something_else() };
-    let isolated = needs_word || !found.spaced || last.gap.is_none() && !follows_a_number(&text[..range.start]);
+    let isolated =
+        needs_word || !found.spaced || last.gap.is_none() && !follows_a_number(&text[..range.start]);
     (allowed && isolated && context.is_free()).then_some((found.kind, range))
 }
 
@@ -88,7 +92,8 @@ fn sizes<const COUNT: usize>(groups: &[Group]) -> Option<[usize; COUNT]> {
 
 /// Whether only blanks divide the first groups.
 fn is_spaced(groups: &[Group]) -> bool {
-    groups.len() > 1 && groups[..groups.len() - 1].iter().all(|group| matches!(group.gap, Some(" " | "\u{a0}")))
+    groups.len() > 1
+        && groups[..groups.len() - 1].iter().all(|group| matches!(group.gap, Some(" " | "\u{a0}")))
 }
 
 /// The first groups are a date, or a span of years.
@@ -110,11 +115,12 @@ fn is_dated(groups: &[Group]) -> bool {
 
 /// Country codes of two digits; those of one are 1 and 7, all others have three (ITU-T E.164).
 const TWO_DIGIT_CODES: &[&str] = &[
-    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52",
-    "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90", "91", "92",
-    "93", "94", "95", "98",
+    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48",
+    "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81",
+    "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
 ];
-const NO_CODES: &[&str] = &["210", "214", "215", "217", "219", "28", "83", "87", "89", "97", "99", "38", "80", "88"];
+const NO_CODES: &[&str] =
+    &["210", "214", "215", "217", "219", "28", "83", "87", "89", "97", "99", "38", "80", "88"];
 
 /// The digits of the country's code that `number` begins with.
 fn country_code(number: &str) -> Option<usize> {
@@ -130,7 +136,8 @@ fn country_code(number: &str) -> Option<usize> {
 
 /// Behind "+" or "00" (then `skipped` is 2): a country's code and 7 to 13 digits more, for +1 and +86 as many as they have.
 fn international(groups: &[Group], skipped: usize) -> Option<Form> {
-    let number: String = groups.iter().map(|group| group.digits).collect::<String>().get(skipped..)?.to_string();
+    let number: String =
+        groups.iter().map(|group| group.digits).collect::<String>().get(skipped..)?.to_string();
     let code = country_code(&number)?;
     let country = number.get(..code)?;
     let most = match country {
@@ -156,7 +163,8 @@ fn international(groups: &[Group], skipped: usize) -> Option<Form> {
 /// "0044 20 7946 0018" and "001-518-640-0854".
 fn prefixed(groups: &[Group]) -> Option<Form> {
     let first = groups[0].digits;
-    let found = if first.starts_with("00") && first.len() > 2 { international(groups, 2)? } else { return None };
+    let found =
+        if first.starts_with("00") && first.len() > 2 { international(groups, 2)? } else { return None };
     let enough = digits(&groups[..found.groups]) >= 11;
     enough.then_some(Form { needs_word: found.groups == 1, ..found })
 }
@@ -175,7 +183,11 @@ fn mobile(groups: &[Group]) -> Option<Form> {
     };
     match groups {
         [one, ..] if one.len() == 11 && whole(groups, 1) => form(1),
-        [one, _, _, ..] if sizes(groups) == Some([3, 4, 4]) && whole(groups, 3) && one.gap == groups[1].gap => form(3),
+        [one, _, _, ..]
+            if sizes(groups) == Some([3, 4, 4]) && whole(groups, 3) && one.gap == groups[1].gap =>
+        {
+            form(3)
+        }
         [one, rest @ ..] if ["86", "086", "0086"].contains(&one.digits) && !rest.is_empty() => {
             mobile(rest).and_then(|found| form(found.groups + 1))
         }
@@ -189,7 +201,9 @@ fn north_american(groups: &[Group]) -> Option<Form> {
     let rest = groups.get(skipped..)?;
     let is_one = |group: &Group| group.digits.as_bytes()[0] >= b'2';
     let fits = sizes(rest) == Some([3, 3, 4]) && is_one(&rest[0]) && is_one(&rest[1]);
-    let signs = |gap: Option<&str>| matches!(gap, Some("-" | "." | ") " | ")" | ")-" | "/" | " " | "‑" | "–" | " - "));
+    let signs = |gap: Option<&str>| {
+        matches!(gap, Some("-" | "." | ") " | ")" | ")-" | "/" | " " | "‑" | "–" | " - "))
+    };
     let needs_word = fits && is_spaced(&rest[..3]);
     (fits && signs(rest[0].gap) && signs(rest[1].gap)).then_some(Form {
         kind: Kind::Phone,
@@ -211,11 +225,17 @@ fn trunk(groups: &[Group]) -> Option<Form> {
     let fits = (9..=12).contains(&digits(groups))
         && groups.len() >= 2
         && groups[1..].iter().all(|group| (2..=8).contains(&group.len()));
-    let dotted = groups[..groups.len() - 1].iter().any(|group| group.gap.is_some_and(|gap| gap.contains('.')));
+    let dotted =
+        groups[..groups.len() - 1].iter().any(|group| group.gap.is_some_and(|gap| gap.contains('.')));
     let spaced = is_spaced(groups);
     let four_by_four = spaced && groups.iter().all(|group| group.len() == 4);
     let needs_word = four_by_four || pairs && is_counting(groups);
-    (fits && (pairs || !dotted)).then_some(Form { kind: Kind::Phone, groups: groups.len(), spaced, needs_word })
+    (fits && (pairs || !dotted)).then_some(Form {
+        kind: Kind::Phone,
+        groups: groups.len(),
+        spaced,
+        needs_word,
+    })
 }
 
 /// "01 02 03 04 05" is a list.

@@ -16,7 +16,8 @@ fn check(marked: &str) {
             None => text += piece,
         }
     }
-    let found: Vec<_> = find(&text, &Kind::ALL).into_iter().map(|(kind, range)| (kind.name(), range)).collect();
+    let found: Vec<_> =
+        find(&text, &Kind::ALL).into_iter().map(|(kind, range)| (kind.name(), range)).collect();
     let told: Vec<_> = found.iter().map(|(kind, range)| (kind, &text[range.clone()])).collect();
     assert_eq!(found, expected, "{text}: {told:?}");
 }
@@ -30,27 +31,47 @@ fn mail_addresses() {
 
 #[test]
 fn phone_numbers_of_many_countries() {
-    check("⟨phone:+1 212-555-0199⟩ ⟨phone:+44 20 7946 0018⟩; ⟨phone:+49 (0)30 1234567⟩, ⟨phone:+33 1 23 45 67 89⟩.");
-    check("⟨phone:(212) 555-0199⟩ or (⟨phone:212-555-0199⟩), ⟨phone:1-800-555-0199⟩ ⟨phone:212.555.0199 ext. 12⟩");
+    check(
+        "⟨phone:+1 212-555-0199⟩ ⟨phone:+44 20 7946 0018⟩; ⟨phone:+49 (0)30 1234567⟩, ⟨phone:+33 1 23 45 67 89⟩.",
+    );
+    check(
+        "⟨phone:(212) 555-0199⟩ or (⟨phone:212-555-0199⟩), ⟨phone:1-800-555-0199⟩ ⟨phone:212.555.0199 ext. 12⟩",
+    );
     check("London ⟨phone:020 7946 0018⟩, mobile ⟨phone:07700 900123⟩, ⟨phone:(01632) 960 001⟩");
-    check("Berlin ⟨phone:030/1234567⟩, ⟨phone:0170 1234567⟩; Paris ⟨phone:01 84 17 61 18⟩, ⟨phone:01.84.17.61.18⟩");
-    check("北京⟨phone:010-62781234⟩，上海⟨phone:(021) 6278 1234⟩，杭州⟨phone:0571-87654321⟩，東京⟨phone:03-1234-5678⟩");
-    check("Tel.: ⟨phone:467 3395⟩. Call me at ⟨phone:78 651 450⟩! 电话：⟨phone:62781234⟩ and ⟨phone:555-0199⟩ (office)");
-    check("手机⟨chinese-mobile:13812345678⟩，⟨chinese-mobile:+86 139 1234 5678⟩，⟨chinese-mobile:138-1234-5678⟩");
+    check(
+        "Berlin ⟨phone:030/1234567⟩, ⟨phone:0170 1234567⟩; Paris ⟨phone:01 84 17 61 18⟩, ⟨phone:01.84.17.61.18⟩",
+    );
+    check(
+        "北京⟨phone:010-62781234⟩，上海⟨phone:(021) 6278 1234⟩，杭州⟨phone:0571-87654321⟩，東京⟨phone:03-1234-5678⟩",
+    );
+    check(
+        "Tel.: ⟨phone:467 3395⟩. Call me at ⟨phone:78 651 450⟩! 电话：⟨phone:62781234⟩ and ⟨phone:555-0199⟩ (office)",
+    );
+    check(
+        "手机⟨chinese-mobile:13812345678⟩，⟨chinese-mobile:+86 139 1234 5678⟩，⟨chinese-mobile:138-1234-5678⟩",
+    );
 }
 
 #[test]
 fn numbers_with_check_digits() {
-    check("card ⟨card:4111 1111 1111 1111⟩, ⟨card:5555555555554444⟩, ⟨card:3782-822463-10005⟩; not 4111111111111112");
-    check("IBAN ⟨iban:DE89 3704 0044 0532 0130 00⟩, ⟨iban:gb29nwbk60161331926819⟩; not DE88370400440532013000");
+    check(
+        "card ⟨card:4111 1111 1111 1111⟩, ⟨card:5555555555554444⟩, ⟨card:3782-822463-10005⟩; not 4111111111111112",
+    );
+    check(
+        "IBAN ⟨iban:DE89 3704 0044 0532 0130 00⟩, ⟨iban:gb29nwbk60161331926819⟩; not DE88370400440532013000",
+    );
     check("身份证号⟨chinese-id:11010519491231002X⟩，不是110105194912310021。");
     check("SSN ⟨ssn:514-69-0360⟩, SSN: ⟨ssn:514 69 0360⟩; not 666-12-3456, 514-00-0360, 900-12-3456");
 }
 
 #[test]
 fn addresses_of_hosts() {
-    check("from ⟨ip:86.121.97.248⟩, http://⟨ip:41.173.96.26⟩/x, ⟨ip:2a00:1450:4001:81b::200e⟩; IP address ⟨ip:8.8.4.4⟩");
-    check("192.168.0.1 127.0.0.1 10.1.2.3 8.8.4.4 v1.22.33.44 version 41.2.3.4 999.1.2.3 192.0.2.7 1.2.3 ::1 fe80::1 a::b");
+    check(
+        "from ⟨ip:86.121.97.248⟩, http://⟨ip:41.173.96.26⟩/x, ⟨ip:2a00:1450:4001:81b::200e⟩; IP address ⟨ip:8.8.4.4⟩",
+    );
+    check(
+        "192.168.0.1 127.0.0.1 10.1.2.3 8.8.4.4 v1.22.33.44 version 41.2.3.4 999.1.2.3 192.0.2.7 1.2.3 ::1 fe80::1 a::b",
+    );
 }
 
 #[test]
@@ -80,7 +101,8 @@ fn applied(settings: PersonalDataSettings, text: &str) -> (String, Verdict) {
 #[test]
 fn placeholders_say_the_type() {
     let text = "a@b.org and c@d.org, a@b.org, +1 212-555-0199";
-    let with = |placeholder: &str| PersonalDataSettings { placeholder: placeholder.into(), ..Default::default() };
+    let with =
+        |placeholder: &str| PersonalDataSettings { placeholder: placeholder.into(), ..Default::default() };
     let (plain, verdict) = applied(Default::default(), text);
     assert_eq!((plain.as_str(), verdict), ("[EMAIL] and [EMAIL], [EMAIL], [PHONE]", Verdict::Changed));
     let numbered = applied(with("<TYPE_NUMBER>"), text).0;
@@ -102,9 +124,9 @@ fn kinds_and_the_most_are_settings() {
 /// An identity number with a right check character.
 fn identity(first: u64) -> String {
     let digits = format!("1101051990{:02}{:02}{:03}", 1 + first % 12, 1 + first % 28, first % 1000);
-    let check = "0123456789X".chars().find(|check| {
-        checks::is_chinese_identity(format!("{digits}{check}").as_bytes())
-    });
+    let check = "0123456789X"
+        .chars()
+        .find(|check| checks::is_chinese_identity(format!("{digits}{check}").as_bytes()));
     format!("{digits}{}", check.unwrap())
 }
 

@@ -1,0 +1,205 @@
+//! Spelling, abuse and bias: what is changed, what is left alone, on made-up and on real text.
+
+use std::path::Path;
+
+use nuwa_data::bias::BiasReport;
+use nuwa_data::classify::{Classifier, Examples, TrainSettings, train};
+use nuwa_data::clean::{CleanSettings, StepName, clean};
+use nuwa_data::{Document, documents};
+
+use crate::{cleaned, documents_of, folder, shared, shown};
+
+fn with(step: StepName) -> CleanSettings {
+    CleanSettings { steps: vec![step], ..Default::default() }
+}
+
+/// A corpus in which each of these sentences comes often.
+fn usual() -> Vec<String> {
+    let sentences = [
+        "Then she received a letter from the committee, and it was addressed to her brother.",
+        "The particular problem was whether the weather would remain pleasant until Wednesday evening.",
+        "We followed Ishmael through the narrow streets, and nobody remembered the address.",
+        "An independent gentleman remembered that the necessary papers were separate from the others.",
+    ];
+    (0..40).map(|number| sentences[number % sentences.len()].to_string()).collect()
+}
+
+fn spelt(text: &str) -> Document {
+    let mut texts = usual();
+    texts.push(text.into());
+    let input = documents_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let out = tempfile::tempdir().unwrap();
+    clean(&[input.path().into()], out.path(), &with(StepName::Spelling), &mut |_| {}).unwrap();
+    documents::read(out.path()).unwrap().last().unwrap().unwrap()
+}
+
+#[test]
+fn slips_are_repaired_and_written_down() {
+    let document =
+        spelt("Then she recieved a letter from the comittee, and her brother followed to the adress.");
+    assert_eq!(
+        document.text,
+        "Then she received a letter from the committee, and her brother followed to the address."
+    );
+    let expected =
+        serde_json::json!({ "adress": "address", "comittee": "committee", "recieved": "received" });
+    assert_eq!(document.meta["spelling"], expected);
+}
+
+#[test]
+fn what_is_no_slip_is_left_alone() {
+    for text in [
+        "Then Adress received a letter from Commitee.",
+        "Write to the.comittee@adress.org or see http://adress.org/recieved for the letter.",
+        "    the comittee recieved it",
+        "```\nlet adress = recieved(comittee);\n```",
+        "Seperate, adress, rembered, recieved und comittee schreiben andere Leute anders.",
+        "The letter was addressed to addressers, and the remembrances were separately received.",
+        "收到 recieved 的信，地址 adress 在委员会。信已经收到了，地址也写在上面了，大家都看见了。",
+        "COMITTEE reCieved don't adress's",
+    ] {
+        assert_eq!(spelt(text).text, text);
+    }
+}
+
+#[test]
+fn each_language_has_its_own_words() {
+    let line = |text: &str, lang: &str| serde_json::json!({ "text": text, "lang": lang }).to_string();
+    let mut lines = vec![line("the hommage of the evening", "en"), line("tout un hommage", "fr")];
+    for _ in 0..10 {
+        lines.push(line("all the homage of the evening was lost", "en"));
+        lines.push(line("ce fut tout un hommage", "fr"));
+    }
+    let input = folder(&[("documents-00000.jsonl", lines.join("\n").as_bytes())]);
+    let kept = cleaned(input.path(), &with(StepName::Spelling)).unwrap().kept;
+    assert_eq!(kept[..2], ["the homage of the evening", "tout un hommage"]);
+}
+
+#[test]
+fn a_given_list_is_right() {
+    let words = folder(&[("words.txt", b"adress\n")]);
+    let mut settings = with(StepName::Spelling);
+    settings.spelling.word_lists = vec![words.path().join("words.txt")];
+    let mut texts = usual();
+    texts.push("Nobody remembered the adress.".into());
+    let input = documents_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let kept = cleaned(input.path(), &settings).unwrap().kept;
+    assert_eq!(kept.last().unwrap(), "Nobody remembered the adress.");
+}
+
+#[test]
+fn the_summary_counts_what_was_written_for_what() {
+    let mut texts = usual();
+    texts.extend(["The adress was lost.", "Nobody remembered the adress."].map(String::from));
+    let input = documents_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let step = cleaned(input.path(), &with(StepName::Spelling)).unwrap().summary.steps.remove(0);
+    assert_eq!((step.changed, step.replaced, step.replacements.len()), (2, 2, 1));
+    let one = &step.replacements[0];
+    assert_eq!((one.from.as_str(), one.to.as_str(), one.count), ("adress", "address", 2));
+}
+
+#[test]
+fn bias_is_reported_before_and_after() {
+    let texts = ["She sang and she danced in the hall.", "He fought. He fell in the field.", "she"];
+    let input = documents_of(&texts);
+    let out = tempfile::tempdir().unwrap();
+    let mut settings = with(StepName::Length);
+    clean(&[input.path().into()], out.path(), &settings, &mut |_| {}).unwrap();
+    let report: BiasReport = nuwa_files::read_json(&out.path().join("bias.json")).unwrap();
+    let female = |report: &nuwa_data::bias::Report| {
+        report.groups.iter().find(|group| group.name == "female").map(|group| group.count).unwrap()
+    };
+    assert_eq!((female(&report.before), female(&report.after)), (3, 2));
+    assert_eq!((report.before.documents, report.after.documents), (3, 2));
+    settings.bias.report = false;
+    let out = tempfile::tempdir().unwrap();
+    clean(&[input.path().into()], out.path(), &settings, &mut |_| {}).unwrap();
+    assert!(!out.path().join("bias.json").exists());
+}
+
+#[test]
+fn wrong_settings_of_these_steps_are_named() {
+    let folder = folder(&[("bad.classifier", b"{}"), ("empty.txt", b"\n\n")]);
+    let failure = |change: &dyn Fn(&mut CleanSettings)| {
+        let mut settings = with(StepName::Classified);
+        change(&mut settings);
+        shown(&settings.chain().err().unwrap(), folder.path())
+    };
+    let all = [
+        failure(&|_| {}),
+        failure(&|settings| settings.classified.classifier = Some(folder.path().join("bad.classifier"))),
+        failure(&|settings| settings.classified.classifier = Some(folder.path().join("none"))),
+        failure(&|settings| settings.steps = vec![StepName::Toxicity]),
+        failure(&|settings| {
+            settings.steps = vec![StepName::Toxicity];
+            settings.toxicity.word_lists = vec![folder.path().join("empty.txt")];
+        }),
+        failure(&|settings| {
+            settings.steps = vec![StepName::Spelling];
+            settings.spelling.known_count = 1;
+        }),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"");
+}
+
+#[test]
+fn chinese_is_untouched_by_spelling() {
+    let Some(path) = shared("corpus/zh/fortunes.txt") else { return };
+    let text = std::fs::read_to_string(&path).unwrap();
+    let items: Vec<&str> = text.split("\n%\n").collect();
+    let input = documents_of(&items);
+    let kept = cleaned(input.path(), &with(StepName::Spelling)).unwrap().kept;
+    assert!(kept.iter().map(String::as_str).eq(items.iter().copied()), "a Chinese text has changed");
+}
+
+fn texts_of(path: &Path) -> Vec<String> {
+    documents::read(path).unwrap().map(|document| document.unwrap().text).collect()
+}
+
+/// Every second item, beginning with the first or the second.
+fn half(texts: &[String], which: usize) -> Vec<String> {
+    texts.iter().skip(which).step_by(2).cloned().collect()
+}
+
+/// Passages of every second book.
+fn passages(books: &Path, which: usize) -> Vec<String> {
+    let mut paths: Vec<_> = std::fs::read_dir(books).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let of_book = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let paragraphs: Vec<&str> = text.split("\n\n").collect();
+        paragraphs.chunks(20).map(|passage| passage.join("\n\n")).step_by(4).take(100).collect::<Vec<_>>()
+    };
+    paths.iter().skip(which).step_by(2).flat_map(of_book).collect()
+}
+
+/// Trained on one half of everything, measured on the other, and the other way round.
+#[test]
+fn toxic_forum_posts_are_told_from_pages_and_books() {
+    let (Some(forum), Some(pages), Some(books)) = (
+        shared("messy/toxic/forum.jsonl.gz"),
+        shared("messy/c4_300.jsonl"),
+        shared("corpus/en/standard_ebooks"),
+    ) else {
+        return;
+    };
+    let (forum, pages) = (texts_of(&forum), texts_of(&pages));
+    for learnt in [0, 1] {
+        let examples = |texts: Vec<String>| Examples { texts, left_out: 0 };
+        let negative = examples([half(&pages, learnt), passages(&books, learnt)].concat());
+        let settings = TrainSettings { folds: 2, ..Default::default() };
+        let positive = examples(half(&forum, learnt));
+        let (classifier, measured) = train(&positive, &negative, &settings, &mut |_| {}).unwrap();
+        println!("{measured:?}");
+        let share = |texts: &[String]| found(&classifier, texts) as f64 / texts.len() as f64;
+        let other = 1 - learnt;
+        let (recall, web, print) =
+            (share(&half(&forum, other)), share(&half(&pages, other)), share(&passages(&books, other)));
+        println!("recall {recall:.3}, false alarms: web pages {web:.3}, books {print:.3}");
+        assert!(recall >= 0.9 && web <= 0.02 && print <= 0.02);
+    }
+}
+
+fn found(classifier: &Classifier, texts: &[String]) -> usize {
+    texts.iter().filter(|text| classifier.probability(text) >= classifier.threshold()).count()
+}

@@ -1,0 +1,78 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use nuwa_data::classify::{CrossValidation, Rates, TrainSettings, read_examples, train};
+
+use crate::console::{Display, message, print_figures};
+use crate::numbers::counted;
+
+/// Train a classifier of texts for the cleaning steps toxicity and classified
+///
+/// Learns from examples of both kinds to tell them apart: abuse from what is none, or pages worth learning from from ordinary
+/// ones. Of .jsonl files (also .gz, .zst) each line's text field is an example, of others each line; a folder holds
+/// documents. Prints what the classifier is worth on examples it has not seen (cross validation), and a threshold.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa classifier --positive abuse.jsonl --negative pages.jsonl --out abuse.classifier
+  nuwa clean documents --set 'clean.steps=[\"toxicity\"]' --set clean.toxicity.classifier=abuse.classifier --out cleaned")]
+pub struct Classifier {
+    /// Examples of what is looked for
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    positive: Vec<PathBuf>,
+    /// Examples of what is not
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    negative: Vec<PathBuf>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The field of a JSON line that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_field: String,
+    /// Parts of the cross validation, 2 to 20
+    #[arg(long, value_name = "N", default_value_t = TrainSettings::default().folds)]
+    folds: usize,
+    /// How often all examples are gone through, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = TrainSettings::default().passes)]
+    passes: usize,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Classifier {
+    pub fn run(self) -> anyhow::Result<()> {
+        let positive = read_examples(&self.positive, &self.text_field)?;
+        let negative = read_examples(&self.negative, &self.text_field)?;
+        let left_out = positive.left_out + negative.left_out;
+        if left_out > 0 {
+            message(&format!("{} left out: 200 MB of each kind are enough", counted(left_out, "example")));
+        }
+        let settings = TrainSettings { folds: self.folds, passes: self.passes, ..TrainSettings::default() };
+        let mut display = Display::new();
+        let (classifier, measured) =
+            train(&positive, &negative, &settings, &mut |progress| display.show(progress))?;
+        drop(display);
+        classifier.save(&self.out)?;
+        print_figures(self.json, &measured, || self.text(&measured))
+    }
+
+    fn text(&self, measured: &CrossValidation) -> String {
+        let CrossValidation { folds, positives, negatives, at_half, suggested } = measured;
+        format!(
+            "on {} and {}, each judged without having been learnt from ({folds} folds):\n{}{}written to {}",
+            counted(*positives as u64, "positive example"),
+            counted(*negatives as u64, "negative example"),
+            row("threshold", at_half),
+            row("suggested", suggested),
+            self.out.display()
+        )
+    }
+}
+
+fn row(name: &str, rates: &Rates) -> String {
+    let Rates { threshold, precision, recall, false_alarms } = *rates;
+    let [precision, recall, alarms] =
+        [precision, recall, false_alarms].map(|share| format!("{:.1} %", 100.0 * share));
+    format!("  {name} {threshold:.3}: precision {precision}, recall {recall}, false alarms {alarms}\n")
+}
