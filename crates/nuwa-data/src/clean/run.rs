@@ -10,6 +10,7 @@ use nuwa_files::Progress;
 use rayon::prelude::*;
 
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
+use super::changes::Changes;
 use super::step::{CorpusStep, Step};
 use super::summary::{CleanSummary, Sample, StepSummary};
 use crate::documents::{Document, Line, Lines, LinesWriter, next_batch, to_lines};
@@ -33,6 +34,7 @@ pub(super) fn run(
     let mut cleaning = Cleaning {
         rejected: LinesWriter::single(out, "rejected"),
         summary: CleanSummary { steps: counts, ..Default::default() },
+        changes: Changes::new(names.len()),
         samples: Samples::new(samples, names),
         progress,
         total: None,
@@ -55,7 +57,7 @@ pub(super) fn run(
         passes += 1;
     }
     drop(spill);
-    cleaning.finish(started)
+    cleaning.finish(started, out)
 }
 
 /// The chain cut before each step that must have seen the whole corpus.
@@ -84,6 +86,7 @@ struct Cleaning<'a> {
     rejected: LinesWriter,
     summary: CleanSummary,
     samples: Samples,
+    changes: Changes,
     progress: &'a mut dyn FnMut(Progress),
     /// Documents that reach the coming pass, known after the first.
     total: Option<u64>,
@@ -118,7 +121,8 @@ impl Cleaning<'_> {
                         batch.iter().map(|one| one.document.text.len() as u64).sum::<u64>();
                 }
                 let counts = &mut self.summary.steps[first..first + stretch.len()];
-                let passed = chain::pass(stretch, first, counts, batch);
+                let mut passed = chain::pass(stretch, first, counts, &self.changes.limits(), batch);
+                self.changes.add(&mut passed.changes);
                 count += passed.kept.len() as u64;
                 self.keep(&passed, is_last)?;
                 if let Some(Step::Corpus(step)) = next.as_deref_mut() {
@@ -176,8 +180,9 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    fn finish(mut self, started: Instant) -> Result<CleanSummary> {
+    fn finish(mut self, started: Instant, out: &Path) -> Result<CleanSummary> {
         self.rejected.finish()?;
+        self.changes.write(out)?;
         self.summary.samples = self.samples.all;
         self.summary.seconds = started.elapsed().as_secs_f64();
         Ok(self.summary)

@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod collecting;
+mod quality;
 mod real_data;
 mod shards;
 mod splitting;
