@@ -1,12 +1,17 @@
-//! How fast text becomes clean documents: `cargo run --release -p nuwa-data --example measure -- PATH...`
+//! How fast text becomes clean documents: `cargo run --release -p nuwa-data --example measure -- [--web] PATH...`
+//!
+//! With `--web` the rules for pages of the web run too.
 
 use std::path::PathBuf;
 
-use nuwa_data::clean::{CleanSettings, clean};
+use nuwa_data::clean::{CleanSettings, Preset, clean};
 use nuwa_data::collect::{CollectSettings, collect};
 
 fn main() -> nuwa_data::Result<()> {
-    let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let (options, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+        std::env::args_os().skip(1).map(PathBuf::from).partition(|argument| argument.as_os_str() == "--web");
+    let preset = if options.is_empty() { Preset::General } else { Preset::Web };
+    let settings = CleanSettings { preset, ..CleanSettings::default() };
     let out = std::env::temp_dir().join(format!("nuwa-measure-{}", std::process::id()));
     let (documents, cleaned) = (out.join("collect"), out.join("clean"));
     let collected = collect(&paths, &documents, &CollectSettings::default(), &mut |_| {})?;
@@ -18,7 +23,7 @@ fn main() -> nuwa_data::Result<()> {
         speed(collected.bytes, collected.seconds),
         collected.skipped_reasons
     );
-    let summary = clean(&[documents], &cleaned, &CleanSettings::default(), &mut |_| {})?;
+    let summary = clean(&[documents], &cleaned, &settings, &mut |_| {})?;
     println!(
         "clean: {} of {} documents, {:.1} of {:.1} MB, {:.1} MB/s",
         summary.documents_out,

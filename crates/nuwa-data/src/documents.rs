@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nuwa_files::AtomicFile;
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zstd::stream::write::Encoder;
 
@@ -38,7 +39,7 @@ pub fn read(path: &Path) -> Result<Documents> {
     Ok(Documents { lines: Lines::open(files(path)?) })
 }
 
-/// The files that [`read`] reads: `documents-*` where there are such, else every JSON lines file but the rejected.
+/// The files that [`read`] reads: `documents-*` where there are such, else every JSON lines file but the rejected and the changed.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         if !path.exists() {
@@ -53,7 +54,8 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::read(path))? {
         let file = entry.map_err(Error::read(path))?.path();
-        if is_json_lines(&file) && !name_starts_with(&file, "rejected") && !name_starts_with(&file, ".") {
+        let is_aside = ["rejected", "changed", "."].iter().any(|start| name_starts_with(&file, start));
+        if is_json_lines(&file) && !is_aside {
             found.push(file);
         }
     }
@@ -102,11 +104,7 @@ impl Line {
     /// The document in this line; `files` is the list it was read from.
     pub(crate) fn parse(&self, files: &[PathBuf]) -> Result<Document> {
         let path = &files[self.file];
-        let mut document: Document = serde_json::from_slice(&self.bytes).map_err(|error| Error::Json {
-            path: path.clone(),
-            line: self.number,
-            problem: json_problem(&error),
-        })?;
+        let mut document: Document = self.parse_as(files)?;
         if document.source.is_empty() {
             document.source = path.display().to_string();
         }
@@ -114,6 +112,15 @@ impl Line {
             document.id = format!("{}#{}", compressed::name_within(path), self.number);
         }
         Ok(document)
+    }
+
+    /// The object in this line.
+    pub(crate) fn parse_as<T: DeserializeOwned>(&self, files: &[PathBuf]) -> Result<T> {
+        serde_json::from_slice(&self.bytes).map_err(|error| Error::Json {
+            path: files[self.file].clone(),
+            line: self.number,
+            problem: json_problem(&error),
+        })
     }
 }
 

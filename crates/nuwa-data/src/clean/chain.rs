@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::changes::{Change, Limits};
 use super::step::{DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
 use crate::documents::Document;
@@ -41,6 +42,8 @@ pub(super) struct Passenger {
 pub(super) struct Passed {
     pub kept: Vec<Passenger>,
     pub rejected: Vec<Rejected>,
+    /// Changes that may be kept as examples, with the step's position.
+    pub changes: Vec<(usize, Change)>,
 }
 
 /// A line of `rejected.jsonl.zst`.
@@ -60,9 +63,10 @@ pub(super) fn pass(
     steps: &mut [Step],
     first: usize,
     counts: &mut [StepSummary],
+    limits: &Limits,
     batch: Vec<Passenger>,
 ) -> Passed {
-    let mut passed = Passed { kept: batch, rejected: Vec::new() };
+    let mut passed = Passed { kept: batch, ..Passed::default() };
     let mut position = 0;
     while position < steps.len() {
         match &mut steps[position] {
@@ -77,7 +81,7 @@ pub(super) fn pass(
             Step::Document(_) | Step::Learning(_) => {
                 let run = document_steps(&steps[position..]);
                 let counts = &mut counts[position..position + run.len()];
-                pass_documents(&run, first + position, counts, &mut passed);
+                pass_documents(&run, first + position, counts, limits, &mut passed);
                 position += run.len();
             }
         }
@@ -129,18 +133,22 @@ fn pass_documents(
     steps: &[&dyn DocumentStep],
     first: usize,
     counts: &mut [StepSummary],
+    limits: &Limits,
     passed: &mut Passed,
 ) {
     let batch = std::mem::take(&mut passed.kept);
-    let done: Vec<(Passenger, Vec<Trace>)> = batch
+    let done: Vec<(Passenger, Vec<Trace>, Vec<(usize, Change)>)> = batch
         .into_par_iter()
         .with_max_len(8)
         .map(|mut passenger| {
+            let original = limits.original(&passenger.document, first, steps.len());
             let traces = trace(steps, &mut passenger.document);
-            (passenger, traces)
+            let changes = original.map(|document| limits.changes(steps, first, document, changed(&traces)));
+            (passenger, traces, changes.unwrap_or_default())
         })
         .collect();
-    for (mut passenger, traces) in done {
+    for (mut passenger, traces, changes) in done {
+        passed.changes.extend(changes);
         let mut rejected = None;
         for (position, trace) in traces.into_iter().enumerate() {
             let count = &mut counts[position];
@@ -160,6 +168,11 @@ fn pass_documents(
             None => passed.kept.push(passenger),
         }
     }
+}
+
+/// The positions of the steps that changed the document.
+fn changed(traces: &[Trace]) -> Vec<usize> {
+    (0..traces.len()).filter(|position| traces[*position].verdict == Verdict::Changed).collect()
 }
 
 fn trace(steps: &[&dyn DocumentStep], document: &mut Document) -> Vec<Trace> {

@@ -6,6 +6,8 @@
 //! document that such a step states in its own docs.
 
 mod chain;
+mod changes;
+mod pieces;
 mod run;
 mod step;
 pub mod steps;
@@ -18,14 +20,15 @@ use nuwa_files::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use changes::Change;
 pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict};
 pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
-    article, classified, emoji, language, length, near_duplicates, personal_data, repetition, spelling,
-    toxicity, unicode, whitespace,
+    article, c4, classified, emoji, fineweb, gopher_quality, language, length, near_duplicates,
+    personal_data, repetition, spelling, toxicity, unicode, whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -34,6 +37,9 @@ use steps::{
 pub struct CleanSettings {
     /// The steps, in the order in which they run; a step may be left out or come twice.
     pub steps: Vec<StepName>,
+    /// What else runs: "general" nothing; "web" the rules for pages of the web (`gopher-quality`, `c4`, `fineweb`), behind the last
+    /// step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
+    pub preset: Preset,
     /// Repair of encodings and invisible characters.
     pub unicode: unicode::UnicodeSettings,
     /// The article out of an HTML page.
@@ -56,6 +62,12 @@ pub struct CleanSettings {
     pub classified: classified::ClassifiedSettings,
     /// Repair of misspelt words.
     pub spelling: spelling::SpellingSettings,
+    /// Documents that do not read like prose.
+    pub gopher_quality: gopher_quality::GopherQualitySettings,
+    /// Lines that are no sentences.
+    pub c4: c4::C4Settings,
+    /// Pages that look like lists and menus.
+    pub fineweb: fineweb::FineWebSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
     /// What is said of groups of people, counted before and after.
@@ -90,11 +102,32 @@ pub enum StepName {
     Classified,
     /// Writes misspelt words as they were meant.
     Spelling,
+    /// Rejects documents that do not read like prose (Gopher's rules), for pages of the web.
+    GopherQuality,
+    /// Keeps lines that are sentences, rejects pages with few (C4's rules), for pages of the web.
+    C4,
+    /// Rejects pages that look like lists and menus (FineWeb's rules), for pages of the web.
+    #[serde(rename = "fineweb")]
+    FineWeb,
     /// Rejects exact copies.
     ExactDuplicates,
     /// Rejects near copies (MinHash).
     NearDuplicates,
 }
+
+/// Steps for one kind of corpus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// The steps as they are listed.
+    #[default]
+    General,
+    /// With the rules for pages of the web.
+    Web,
+}
+
+/// The steps that [`Preset::Web`] adds, in the order in which FineWeb applied them.
+const WEB_STEPS: [StepName; 3] = [StepName::GopherQuality, StepName::C4, StepName::FineWeb];
 
 impl Default for CleanSettings {
     fn default() -> Self {
@@ -111,6 +144,7 @@ impl Default for CleanSettings {
                 StepName::ExactDuplicates,
                 StepName::NearDuplicates,
             ],
+            preset: Preset::General,
             unicode: Default::default(),
             article: Default::default(),
             whitespace: Default::default(),
@@ -122,6 +156,9 @@ impl Default for CleanSettings {
             toxicity: Default::default(),
             classified: Default::default(),
             spelling: Default::default(),
+            gopher_quality: Default::default(),
+            c4: Default::default(),
+            fineweb: Default::default(),
             near_duplicates: Default::default(),
             bias: Default::default(),
             samples: 3,
@@ -132,7 +169,15 @@ impl Default for CleanSettings {
 impl CleanSettings {
     /// The chain of steps that these settings describe.
     pub fn chain(&self) -> Result<Vec<Step>> {
-        self.steps.iter().map(|name| self.step(*name)).collect()
+        let mut chain: Vec<Step> = self.steps.iter().map(|name| self.step(*name)).collect::<Result<_>>()?;
+        if self.preset == Preset::Web {
+            let last = chain.iter().rposition(|step| matches!(step, Step::Document(_)));
+            let added = WEB_STEPS.into_iter().filter(|name| !self.steps.contains(name));
+            let added: Vec<Step> = added.map(|name| self.step(name)).collect::<Result<_>>()?;
+            let behind = last.map_or(0, |last| last + 1);
+            chain.splice(behind..behind, added);
+        }
+        Ok(chain)
     }
 
     fn step(&self, name: StepName) -> Result<Step> {
@@ -148,6 +193,11 @@ impl CleanSettings {
             StepName::Toxicity => Step::document(toxicity::Toxicity::new(&self.toxicity)?),
             StepName::Classified => Step::document(classified::Classified::new(&self.classified)?),
             StepName::Spelling => Step::learning(spelling::Spelling::new(&self.spelling)?),
+            StepName::GopherQuality => {
+                Step::document(gopher_quality::GopherQuality::new(&self.gopher_quality))
+            }
+            StepName::C4 => Step::document(c4::C4::new(&self.c4)?),
+            StepName::FineWeb => Step::document(fineweb::FineWeb::new(&self.fineweb)),
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
             StepName::NearDuplicates => {
                 Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)
@@ -158,8 +208,8 @@ impl CleanSettings {
 
 /// Cleans the documents of `inputs` (files or folders of JSON lines) with the chain of the settings.
 ///
-/// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst`, `clean.json` and, if wanted, `bias.json` into `out`. Where nothing is left, the
-/// rejected documents and the counts are still written, and the error names the step that took the last one.
+/// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst`, `changed.jsonl.zst`, `clean.json` and, if wanted, `bias.json`
+/// into `out`. Where nothing is left, the rejected documents and the counts are still written, and the error names the step that took the last one.
 pub fn clean(
     inputs: &[PathBuf],
     out: &Path,

@@ -10,6 +10,7 @@ use nuwa_files::Progress;
 use rayon::prelude::*;
 
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
+use super::changes::Changes;
 use super::step::{DocumentStep, Step};
 use super::summary::{CleanSummary, Sample, StepSummary};
 use crate::bias::Bias;
@@ -35,6 +36,7 @@ pub(super) fn run(
     let mut cleaning = Cleaning {
         rejected: LinesWriter::single(out, "rejected"),
         summary: CleanSummary { steps: counts, ..Default::default() },
+        changes: Changes::new(names.len()),
         samples: Samples::new(samples, names),
         bias,
         progress,
@@ -62,7 +64,7 @@ pub(super) fn run(
     if let Some(bias) = &cleaning.bias {
         nuwa_files::write_json(&out.join("bias.json"), &bias.report())?;
     }
-    cleaning.finish(started)
+    cleaning.finish(started, out)
 }
 
 /// The chain cut before each step that must have seen the whole corpus.
@@ -92,6 +94,7 @@ struct Cleaning<'a> {
     summary: CleanSummary,
     samples: Samples,
     bias: Option<Bias>,
+    changes: Changes,
     progress: &'a mut dyn FnMut(Progress),
     /// Documents that reach the coming pass, known after the first.
     total: Option<u64>,
@@ -127,7 +130,8 @@ impl Cleaning<'_> {
                 }
                 self.count_bias(&batch, is_first, Bias::before);
                 let counts = &mut self.summary.steps[first..first + stretch.len()];
-                let passed = chain::pass(stretch, first, counts, batch);
+                let mut passed = chain::pass(stretch, first, counts, &self.changes.limits(), batch);
+                self.changes.add(&mut passed.changes);
                 self.count_bias(&passed.kept, is_last, Bias::after);
                 count += passed.kept.len() as u64;
                 self.keep(&passed, is_last)?;
@@ -198,8 +202,9 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    fn finish(mut self, started: Instant) -> Result<CleanSummary> {
+    fn finish(mut self, started: Instant, out: &Path) -> Result<CleanSummary> {
         self.rejected.finish()?;
+        self.changes.write(out)?;
         self.summary.samples = self.samples.all;
         self.summary.seconds = started.elapsed().as_secs_f64();
         Ok(self.summary)

@@ -4,6 +4,7 @@ mod cleaning;
 mod collecting;
 mod labelled;
 mod persons;
+mod quality;
 mod real_data;
 mod shards;
 mod splitting;

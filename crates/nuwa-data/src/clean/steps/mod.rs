@@ -2,9 +2,12 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod c4;
 pub mod classified;
 pub mod emoji;
 pub mod exact_duplicates;
+pub mod fineweb;
+pub mod gopher_quality;
 pub mod language;
 pub mod length;
 pub mod near_duplicates;

@@ -6,8 +6,16 @@
 //! What is counted, in the text without its fenced code: lines and paragraphs of some length (who speaks in a play,
 //! a brace, a table's border repeat in the best of texts); and n-grams of words, as a share of the characters in all
 //! words. In a text mostly of a script without blanks two characters stand for a word. Repeated n-grams do not
-//! overlap: after one the search goes on behind it. Documents shorter than `min_words` are not judged: a refrain is
-//! no spam.
+//! overlap: after one the search goes on behind it.
+//!
+//! Gopher's numbers are for pages of the web, of a thousand words and more. A short document that is well made repeats more: an
+//! answer takes up the words of its question, a list of comparisons its pattern, an entry the name it is about. So documents
+//! shorter than `min_words` are not judged, and up to `full_length_words` the limits of n-grams are wider: of n words, a part
+//! (1 - n / `full_length_words`) of the way to `short_document_fraction`. Copied lines and paragraphs have one limit for all.
+//!
+//! Beside datatrove's filter (`GopherRepetitionFilter`), which has no such room: a share there is of all characters, blanks
+//! and marks included, here of those in words, so the same number is a little stricter here; marks are no words here; and
+//! blank lines are no lines.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,6 +34,11 @@ use crate::text::{Word, is_unspaced, mix, words};
 pub struct RepetitionSettings {
     /// Documents with fewer words (or characters of scripts without blanks) are not judged.
     pub min_words: usize,
+    /// Words from which on the limits of n-grams hold as they are; two characters of scripts without blanks are a word.
+    /// 0 gives shorter documents no more room.
+    pub full_length_words: usize,
+    /// The limit of n-grams that the shortest documents come near to, 0 to 1.
+    pub short_document_fraction: f64,
     /// Lines and paragraphs with fewer letters and digits are not counted (a Chinese, Japanese or Thai character
     /// counts as three); Gopher's own rule counts all, which is 1.
     pub min_line_letters: usize,
@@ -47,6 +60,8 @@ impl Default for RepetitionSettings {
     fn default() -> Self {
         Self {
             min_words: 100,
+            full_length_words: 1000,
+            short_document_fraction: 0.5,
             min_line_letters: 20,
             duplicate_line_fraction: 0.30,
             duplicate_paragraph_fraction: 0.30,
@@ -89,7 +104,7 @@ impl Repetition {
         if words.len() < self.settings.min_words.max(1) {
             return None;
         }
-        self.lines(text).or_else(|| self.paragraphs(text)).or_else(|| self.ngrams(&words))
+        self.paragraphs(text).or_else(|| self.lines(text)).or_else(|| self.ngrams(&words))
     }
 
     fn lines(&self, text: &str) -> Option<Broken> {
@@ -121,6 +136,7 @@ impl Repetition {
         let unspaced = words.iter().filter(|word| word.unspaced).count();
         let scale = if unspaced * 2 > words.len() { 2 } else { 1 };
         let tops = self.settings.top_ngram_character_fraction;
+        let tops = tops.map(|limit| self.with_room(limit, words.len() / scale));
         let word_share = share(top_ngram_characters(words, 1));
         for (at, n) in (2..=4).enumerate() {
             // An n-gram is no more frequent than its words, so its share is at most n times a word's.
@@ -134,13 +150,19 @@ impl Repetition {
         let mut repeated = Repeated::new(words);
         for (at, n) in (5..=10).enumerate() {
             let share = share(repeated.characters(n * scale));
-            let found =
-                above(DUPLICATE_NAMES[at], share, self.settings.duplicate_ngram_character_fraction[at]);
+            let limit = self.settings.duplicate_ngram_character_fraction[at];
+            let found = above(DUPLICATE_NAMES[at], share, self.with_room(limit, words.len() / scale));
             if found.is_some() {
                 return found;
             }
         }
         None
+    }
+
+    /// The limit for a document of so many words.
+    fn with_room(&self, limit: f64, words: usize) -> f64 {
+        let missing = (1.0 - words as f64 / self.settings.full_length_words.max(1) as f64).max(0.0);
+        limit + missing * (self.settings.short_document_fraction - limit).max(0.0)
     }
 }
 
@@ -346,9 +368,26 @@ mod tests {
         assert_eq!(rule(&lines), Some("duplicate lines"));
         let (one, other) = (varied(0, 60), varied(100, 60));
         let paragraphs = format!("{one}\n\n{other}\n\n{one}\n");
-        assert_eq!(rule(&paragraphs), Some("duplicate lines"));
+        assert_eq!(rule(&paragraphs), Some("duplicate paragraphs"));
         assert_eq!(rule(&format!("{}{}", varied(0, 20), "buy now ".repeat(60))), Some("top 2-gram"));
+        let (one, other) = (varied(0, 400), varied(1000, 400));
         assert_eq!(rule(&format!("{one}{other}{one}")), Some("duplicate 5-grams"));
+    }
+
+    #[test]
+    fn the_shorter_a_document_the_more_it_may_repeat() {
+        let repeating = |words: u32| format!("{}{}", varied(0, words * 4 / 5), varied(0, words / 5));
+        assert_eq!(rule(&repeating(1500)), Some("duplicate 5-grams"));
+        assert_eq!(rule(&repeating(500)), None);
+        let answers: String = (0..20)
+            .map(|at| (at * 31, at * 57))
+            .map(|(thing, place)| {
+                format!("Question: Where is w{thing} kept? Answer: w{thing} is kept in w{place}.\n")
+            })
+            .collect();
+        assert_eq!(rule(&answers), None);
+        let strict = RepetitionSettings { full_length_words: 0, ..RepetitionSettings::default() };
+        assert!(Repetition::new(&strict).broken_rule(&answers).is_some());
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! What steps changed, before and after: `changed.jsonl.zst` holds some documents of each step, for people to look at.
+//!
+//! A step is a function of the document, so the text before it need not be kept while the chain runs: of the few
+//! documents that are chosen, the steps before are run once more. Memory: at most 50 documents of each step, 16 KB of
+//! each text.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::step::DocumentStep;
+use crate::documents::{Document, LinesWriter};
+use crate::few::{Few, hash};
+use crate::{Result, text};
+
+/// The documents of each step that are written.
+const OF_EACH_STEP: usize = 50;
+/// The most characters that are written of a text, and how many of them lie before the first difference.
+const CHARACTERS: usize = 4000;
+const CHARACTERS_BEFORE: usize = 300;
+
+/// A document that a step changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The document.
+    pub id: String,
+    /// The path or address it came from.
+    pub source: String,
+    /// The step that changed it.
+    pub step: String,
+    /// The text that reached the step, from a little before the first difference.
+    pub before: String,
+    /// The same part of the text that left it.
+    pub after: String,
+}
+
+/// The changes that are kept of each step.
+pub(super) struct Changes(Vec<Few<Change>>);
+
+/// Which hashes of ids belong to the few of each step, as far as is known.
+pub(super) struct Limits(Vec<u64>);
+
+impl Changes {
+    pub fn new(steps: usize) -> Self {
+        Self(vec![Few::new(OF_EACH_STEP); steps])
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits(self.0.iter().map(Few::limit).collect())
+    }
+
+    /// Takes the changes by the step at `position` of the chain that belong to its few.
+    pub fn add(&mut self, changes: &mut Vec<(usize, Change)>) {
+        for (position, change) in changes.drain(..) {
+            self.0[position].offer(&change.id.clone(), || change);
+        }
+    }
+
+    pub fn write(self, out: &Path) -> Result<()> {
+        let mut writer = LinesWriter::single(out, "changed");
+        let all: Vec<Change> = self.0.into_iter().flat_map(Few::into_values).collect();
+        writer.write(&all)?;
+        writer.finish()?;
+        Ok(())
+    }
+}
+
+impl Limits {
+    /// The document as it is, if a change of it by one of `count` steps from `first` on might be kept.
+    pub fn original(&self, document: &Document, first: usize, count: usize) -> Option<Document> {
+        let hash = hash(&document.id);
+        self.0[first..first + count].iter().any(|limit| hash < *limit).then(|| document.clone())
+    }
+
+    /// What the `steps` at the positions `changed` did to `original`.
+    pub fn changes(
+        &self,
+        steps: &[&dyn DocumentStep],
+        first: usize,
+        mut original: Document,
+        mut changed: Vec<usize>,
+    ) -> Vec<(usize, Change)> {
+        let hash = hash(&original.id);
+        changed.retain(|position| hash < self.0[first + position]);
+        let mut changes = Vec::new();
+        for position in 0..changed.last().map_or(0, |last| last + 1) {
+            let before = changed.contains(&position).then(|| original.text.clone());
+            steps[position].apply(&mut original);
+            if let Some(before) = before {
+                changes.push((first + position, Change::of(&original, steps[position].name(), &before)));
+            }
+        }
+        changes
+    }
+}
+
+impl Change {
+    fn of(document: &Document, step: &str, before: &str) -> Self {
+        let after = &document.text;
+        let same = before.bytes().zip(after.bytes()).take_while(|(one, other)| one == other).count();
+        let start = before[..before.floor_char_boundary(same)]
+            .char_indices()
+            .rev()
+            .nth(CHARACTERS_BEFORE)
+            .map_or(0, |(at, _)| at);
+        let excerpt = |text: &str| {
+            let cut = if start > 0 { "…" } else { "" };
+            format!("{cut}{}", text::clip(&text[start..], CHARACTERS))
+        };
+        Self {
+            id: document.id.clone(),
+            source: document.source.clone(),
+            step: step.to_string(),
+            before: excerpt(before),
+            after: excerpt(after),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excerpts_begin_before_the_difference() {
+        let before = "女娲".repeat(1000) + "é and more " + &"x".repeat(9000);
+        let after = "女娲".repeat(1000) + "è and more " + &"x".repeat(9000);
+        let document = Document { text: after, ..Document::default() };
+        let change = Change::of(&document, "unicode", &before);
+        assert_eq!(change.before.chars().nth(302), Some('é'));
+        assert_eq!(change.after.chars().nth(302), Some('è'));
+        assert_eq!(change.before.chars().count(), CHARACTERS + 2);
+        let shorter =
+            Change::of(&Document { text: "ab".into(), ..Document::default() }, "whitespace", "ab \n");
+        assert_eq!((shorter.before.as_str(), shorter.after.as_str()), ("ab \n", "ab"));
+    }
+}

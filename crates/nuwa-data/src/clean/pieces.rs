@@ -1,0 +1,227 @@
+//! A text in the pieces that the quality rules count: words, characters of scripts without blanks, marks.
+//!
+//! The papers count words of English. Here a text in any script has words, so that one number means one thing:
+//! two characters of a script without blanks (Chinese, Japanese, Thai) are a word, which is about what segmenters
+//! find, and each of them counts as three letters. Marks are counted as datatrove counts them, apart from words.
+
+use crate::text::is_unspaced;
+
+/// A piece of text between blanks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// A run of letters and digits; an apostrophe between letters and a point between digits belong to it.
+    Word {
+        /// The word as it is written.
+        text: &'a str,
+        /// How long it is.
+        characters: usize,
+        /// False for a number.
+        has_letter: bool,
+    },
+    /// A character of a script without blanks.
+    Unspaced(char),
+    /// A run of one and the same other character: a comma, three points, a row of dashes.
+    Mark(char, usize),
+}
+
+/// The pieces of `text`, in order.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let first = rest.chars().next()?;
+        let (piece, length) = if is_unspaced(first) {
+            (Piece::Unspaced(first), first.len_utf8())
+        } else if is_of_word(first) {
+            word(rest)
+        } else {
+            let run = rest.chars().take_while(|character| *character == first).count();
+            (Piece::Mark(first, run), run * first.len_utf8())
+        };
+        rest = &rest[length..];
+        Some(piece)
+    })
+}
+
+fn is_of_word(character: char) -> bool {
+    match character.is_ascii() {
+        true => character.is_ascii_alphanumeric(),
+        false => character.is_alphanumeric() && !is_unspaced(character),
+    }
+}
+
+/// The word at the beginning of `rest`, and its length in bytes.
+fn word(rest: &str) -> (Piece<'_>, usize) {
+    let (mut characters, mut has_letter, mut end) = (0, false, 0);
+    let mut before = ' ';
+    for (at, character) in rest.char_indices() {
+        if is_of_word(character) {
+            characters += 1;
+            has_letter |= !character.is_numeric();
+        } else if !joins(before, character, &rest[at..]) {
+            break;
+        }
+        end = at + character.len_utf8();
+        before = character;
+    }
+    (Piece::Word { text: &rest[..end], characters, has_letter }, end)
+}
+
+/// Whether the mark at the beginning of `rest` stands inside a word: "don't", "3.14".
+fn joins(before: char, mark: char, rest: &str) -> bool {
+    let after = rest.chars().nth(1).unwrap_or(' ');
+    match mark {
+        '\'' | '’' => before.is_alphabetic() && is_of_word(after),
+        '.' | ',' => before.is_ascii_digit() && after.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// How much of what there is in a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Amounts {
+    /// Words of scripts with blanks, numbers included.
+    pub spaced: usize,
+    /// Letters and digits in them.
+    pub letters: usize,
+    /// Words without a letter.
+    pub numbers: usize,
+    /// Characters of scripts without blanks.
+    pub unspaced: usize,
+    /// Runs of marks.
+    pub marks: usize,
+    /// Of these, runs of the punctuation of Chinese and Japanese.
+    pub wide_marks: usize,
+    /// Runs of `#`.
+    pub hashes: usize,
+    /// Ellipses: three points or more, or "…".
+    pub ellipses: usize,
+}
+
+impl Amounts {
+    /// Counts the pieces of `text`.
+    pub fn of(text: &str) -> Self {
+        let mut amounts = Self::default();
+        pieces(text).for_each(|piece| amounts.add(piece));
+        amounts
+    }
+
+    fn add(&mut self, piece: Piece) {
+        match piece {
+            Piece::Word { characters, has_letter, .. } => {
+                self.spaced += 1;
+                self.letters += characters;
+                self.numbers += usize::from(!has_letter);
+            }
+            Piece::Unspaced(_) => self.unspaced += 1,
+            Piece::Mark(mark, run) => {
+                self.marks += 1;
+                self.wide_marks += usize::from(is_wide_mark(mark));
+                self.hashes += usize::from(mark == '#');
+                self.ellipses += usize::from(mark == '…' || (mark == '.' && run >= 3));
+            }
+        }
+    }
+
+    /// Words in any script.
+    pub fn words(&self) -> f64 {
+        self.spaced as f64 + self.unspaced as f64 / 2.0
+    }
+
+    /// Words and marks; the punctuation of Chinese and Japanese is none in a text of these.
+    pub fn pieces(&self) -> f64 {
+        let marks = if self.is_unspaced() { self.marks - self.wide_marks } else { self.marks };
+        self.words() + marks as f64
+    }
+
+    /// Whether most of the text is in a script without blanks.
+    pub fn is_unspaced(&self) -> bool {
+        self.unspaced > 2 * self.spaced
+    }
+}
+
+/// Punctuation of Chinese and Japanese, and the quotation marks and ellipses that they share with others.
+fn is_wide_mark(mark: char) -> bool {
+    matches!(mark, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}' | '“' | '”' | '‘' | '’' | '—' | '…' | '·')
+}
+
+/// Marks that end a sentence: of the Unicode property Sentence_Terminal (UAX #44) those of living scripts.
+pub(super) fn ends_sentence(mark: char) -> bool {
+    matches!(
+        mark,
+        '.' | '!'
+            | '?'
+            | '。'
+            | '！'
+            | '？'
+            | '．'
+            | '｡'
+            | '⁇'
+            | '⁈'
+            | '⁉'
+            | '‼'
+            | '։'
+            | '؟'
+            | '۔'
+            | '؞'
+            | '܀'
+            | '܁'
+            | '܂'
+            | '।'
+            | '॥'
+            | '၊'
+            | '။'
+            | '።'
+            | '፧'
+            | '፨'
+            | '។'
+            | '៕'
+            | '᠃'
+            | '᠉'
+            | '᱾'
+            | '᱿'
+            | '﹒'
+            | '﹖'
+            | '﹗'
+    )
+}
+
+/// The last character of `line` but blanks, closing quotation marks and closing brackets.
+pub(super) fn last_mark(line: &str) -> Option<char> {
+    line.chars().rev().find(|character| !character.is_whitespace() && !closes(*character))
+}
+
+/// Closing quotation marks and brackets, which may follow the end of a sentence.
+pub(super) fn closes(character: char) -> bool {
+    matches!(
+        character,
+        '"' | '\'' | '”' | '’' | '»' | '」' | '』' | '》' | '）' | ')' | ']' | '】' | '*' | '_'
+    )
+}
+
+/// The letters of a line as [`crate::text`] counts them: a character of a script without blanks is three.
+pub(super) fn width(line: &str) -> usize {
+    line.chars().map(|character| if is_unspaced(character) { 3 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_falls_into_words_characters_and_marks() {
+        let amounts = Amounts::of("Don't pay 3.14, pay 2... #tag #### 静夜思，a-b");
+        assert_eq!((amounts.spaced, amounts.numbers, amounts.unspaced), (8, 2, 3));
+        assert_eq!((amounts.hashes, amounts.ellipses, amounts.marks, amounts.wide_marks), (2, 1, 6, 1));
+        assert_eq!(amounts.words(), 9.5);
+        assert!(!amounts.is_unspaced());
+        assert!(Amounts::of("女娲补天，用 5 色石。").is_unspaced());
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_seen_behind_quotation_marks() {
+        assert_eq!(last_mark("He said \"No.\" "), Some('.'));
+        assert_eq!(last_mark("他说：“好。”"), Some('。'));
+        assert_eq!(last_mark(" ) "), None);
+    }
+}
