@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("nuwa-spelling-{}", std::process::id()));
     let cleaned = run(&folder, &words, &planted)?;
     let mut wrong_places: BTreeMap<(usize, usize), &Planted> = BTreeMap::new();
-    planted.iter().for_each(|planted| drop(wrong_places.insert((planted.book, planted.at), planted)));
+    wrong_places.extend(planted.iter().map(|planted| ((planted.book, planted.at), planted)));
     let (mut repaired, mut missed, mut harmed, mut all) = (0, Vec::new(), Vec::new(), 0);
     for (book, (before, after)) in words.iter().zip(&cleaned).enumerate() {
         for (at, (before, after)) in before.iter().zip(after.split(' ')).enumerate() {
@@ -48,8 +48,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    println!("repaired {repaired} of {}, {:.1} %", planted.len(), 100.0 * repaired as f64 / planted.len() as f64);
-    println!("harmed {} of {all} words, {:.3} in 1,000", harmed.len(), 1000.0 * harmed.len() as f64 / all as f64);
+    println!(
+        "repaired {repaired} of {}, {:.1} %",
+        planted.len(),
+        100.0 * repaired as f64 / planted.len() as f64
+    );
+    println!(
+        "harmed {} of {all} words, {:.3} in 1,000",
+        harmed.len(),
+        1000.0 * harmed.len() as f64 / all as f64
+    );
     println!("missed: {}", missed.join(" "));
     println!("harmed: {:?}", harmed.iter().step_by(harmed.len() / 200 + 1).collect::<Vec<_>>());
     std::fs::remove_dir_all(folder)?;
@@ -58,7 +66,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Every right word with every wrong one.
 fn pairs(text: &str) -> Vec<(String, String)> {
-    let mut quoted = text.split('\'').skip(1).step_by(2).map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut quoted =
+        text.split('\'').skip(1).step_by(2).map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
     let mut pairs = Vec::new();
     while let (Some(right), Some(wrong)) = (quoted.next(), quoted.next()) {
         pairs.extend(wrong.split(' ').map(|wrong| (right.clone(), wrong.to_string())));
@@ -93,8 +102,13 @@ fn bare(word: &str) -> &str {
 }
 
 /// The books with the slips in them, through the step alone.
-fn run(folder: &Path, words: &[Vec<&str>], planted: &[Planted]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-    let mut changed: Vec<Vec<String>> = words.iter().map(|words| words.iter().map(|w| w.to_string()).collect()).collect();
+fn run(
+    folder: &Path,
+    words: &[Vec<&str>],
+    planted: &[Planted],
+) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut changed: Vec<Vec<String>> =
+        words.iter().map(|words| words.iter().map(|w| w.to_string()).collect()).collect();
     for Planted { book, at, wrong, right } in planted {
         let word = &mut changed[*book][*at];
         *word = word.replacen(right.as_str(), wrong, 1);
@@ -120,5 +134,7 @@ fn run(folder: &Path, words: &[Vec<&str>], planted: &[Planted]) -> Result<Vec<St
         step.bytes_in as f64 / 1e6 / step.seconds,
         step.replaced
     );
-    Ok(documents::read(&out)?.map(|document| document.map(|document| document.text)).collect::<Result<_, _>>()?)
+    Ok(documents::read(&out)?
+        .map(|document| document.map(|document| document.text))
+        .collect::<Result<_, _>>()?)
 }

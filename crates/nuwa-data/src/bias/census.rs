@@ -168,7 +168,14 @@ impl Counts {
     }
 
     /// Counts every word, in all and near the groups.
-    fn words(&mut self, text: &str, tokens: &[Token], found: &[(u32, usize)], groups: &Groups, window: usize) {
+    fn words(
+        &mut self,
+        text: &str,
+        tokens: &[Token],
+        found: &[(u32, usize)],
+        groups: &Groups,
+        window: usize,
+    ) {
         let names = self.near.len();
         // Up to which token each group reaches, and the terms that are still to come.
         let mut reach = vec![0; names];

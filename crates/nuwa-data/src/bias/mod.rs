@@ -63,9 +63,10 @@ impl Bias {
     /// None where no report is wanted.
     pub(crate) fn new(settings: &BiasSettings) -> Result<Option<Self>> {
         let BiasSettings { report, window, top, .. } = *settings;
-        for (name, value, range, expected) in
-            [("clean.bias.window", window, 1..=100, "1 to 100"), ("clean.bias.top", top, 1..=1000, "1 to 1000")]
-        {
+        for (name, value, range, expected) in [
+            ("clean.bias.window", window, 1..=100, "1 to 100"),
+            ("clean.bias.top", top, 1..=1000, "1 to 1000"),
+        ] {
             if !range.contains(&value) {
                 return Err(Error::Setting { name, value: value.to_string(), expected });
             }
@@ -129,16 +130,28 @@ mod tests {
     #[test]
     fn company_is_ranked_by_how_far_it_is_above_chance() {
         let line = |number: usize| match number % 2 {
-            0 => format!("Then she took the needle and the thread number {} of the house. {}", number, "All was still. ".repeat(6)),
-            _ => format!("Then he took the hammer and the nail number {} of the house. {}", number, "All was still. ".repeat(6)),
+            0 => format!(
+                "Then she took the needle and the thread number {} of the house. {}",
+                number,
+                "All was still. ".repeat(6)
+            ),
+            _ => format!(
+                "Then he took the hammer and the nail number {} of the house. {}",
+                number,
+                "All was still. ".repeat(6)
+            ),
         };
         let documents: Vec<Document> = (0..40).map(|number| document(&line(number), None, number)).collect();
         let report = report(&documents);
         let words = |name| group(&report, name).beside.iter().map(|one| one.word.clone()).collect::<Vec<_>>();
         let (female, male) = (words("female"), words("male"));
-        assert!(female[..2].contains(&"needle".to_string()) && !female.contains(&"hammer".to_string()), "{female:?}");
+        assert!(
+            female[..2].contains(&"needle".to_string()) && !female.contains(&"hammer".to_string()),
+            "{female:?}"
+        );
         assert!(male[..2].contains(&"hammer".to_string()), "{male:?}");
-        let (needle, still) = (&group(&report, "female").beside[0], female.iter().position(|word| word == "still"));
+        let (needle, still) =
+            (&group(&report, "female").beside[0], female.iter().position(|word| word == "still"));
         assert!(needle.pmi > 1.0 && needle.count == 20 && still.is_none(), "{needle:?}");
     }
 
@@ -166,7 +179,10 @@ mod tests {
         let problem = |text: &str| {
             with(text).err().unwrap().to_string().replace(&folder.path().display().to_string(), "DIR")
         };
-        assert_eq!(problem("[nurses]\nen = \"nurse\"\n"), "DIR/groups.toml: line 2: invalid type: string \"nurse\", expected a sequence");
+        assert_eq!(
+            problem("[nurses]\nen = \"nurse\"\n"),
+            "DIR/groups.toml: line 2: invalid type: string \"nurse\", expected a sequence"
+        );
         assert_eq!(problem(""), "DIR/groups.toml: no group has a term");
     }
 }

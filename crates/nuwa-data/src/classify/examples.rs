@@ -80,7 +80,12 @@ fn text_of(line: &[u8], field: &str, path: &Path, number: u64) -> Result<String>
             field: field.into(),
             found: kind_of(other),
         }),
-        None => Err(Error::NoText { path: path.to_path_buf(), line: number, field: field.into(), others: others() }),
+        None => Err(Error::NoText {
+            path: path.to_path_buf(),
+            line: number,
+            field: field.into(),
+            others: others(),
+        }),
     }
 }
 

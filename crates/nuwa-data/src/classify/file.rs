@@ -52,10 +52,16 @@ impl Classifier {
         if bytes.len() != expected {
             return Err(format!("{} bytes, expected {expected} for 2^{bits} places", bytes.len()));
         }
-        let numbers: Vec<f32> =
-            bytes[16..].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four"))).collect();
+        let numbers: Vec<f32> = bytes[16..]
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes(four.try_into().expect("four")))
+            .collect();
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
-            return Err(format!("byte {}: {} is not a number that a weight can be", 16 + 4 * at, numbers[at]));
+            return Err(format!(
+                "byte {}: {} is not a number that a weight can be",
+                16 + 4 * at,
+                numbers[at]
+            ));
         }
         let [bias, slope, offset, threshold] = [numbers[0], numbers[1], numbers[2], numbers[3]];
         Ok(Self { weights: numbers[4..].to_vec(), bias, slope, offset, threshold })

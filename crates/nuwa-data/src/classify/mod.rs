@@ -38,7 +38,7 @@ impl Classifier {
         self.calibrated(self.sum(&Features::of(text, self.bits())))
     }
 
-    /// The probability from which on a text is best taken for positive: the greatest F1 on held-out examples.
+    /// The probability from which on a text is best taken for positive: the greatest F0.5 on held-out examples.
     pub fn threshold(&self) -> f32 {
         self.threshold
     }
@@ -48,7 +48,8 @@ impl Classifier {
     }
 
     fn sum(&self, features: &Features) -> f32 {
-        self.bias + features.all.iter().map(|(place, value)| self.weights[*place as usize] * value).sum::<f32>()
+        self.bias
+            + features.all.iter().map(|(place, value)| self.weights[*place as usize] * value).sum::<f32>()
     }
 
     fn calibrated(&self, sum: f32) -> f32 {

@@ -80,7 +80,8 @@ pub fn train(
     let passages = passages(&texts);
     let weights = class_weights(&passages, &texts);
     // The last learner leaves nothing out.
-    let mut learners: Vec<Learner> = (0..=settings.folds).map(|fold| Learner::new(fold, settings, weights)).collect();
+    let mut learners: Vec<Learner> =
+        (0..=settings.folds).map(|fold| Learner::new(fold, settings, weights)).collect();
     let total = Some((settings.passes * passages.len()) as u64);
     for pass in 0..settings.passes {
         let order = order(passages.len(), pass as u64);
@@ -230,7 +231,8 @@ mod tests {
         let (classifier, measured) = trained();
         assert_eq!((measured.positives, measured.negatives), (60, 90));
         assert_eq!((measured.suggested.precision, measured.suggested.recall), (1.0, 1.0));
-        let new = ["a dog and a cow sleep", "a wheel and a bolt rust"].map(|text| classifier.probability(text));
+        let new =
+            ["a dog and a cow sleep", "a wheel and a bolt rust"].map(|text| classifier.probability(text));
         assert!(new[0] > classifier.threshold() && new[1] < classifier.threshold(), "{new:?}");
     }
 
@@ -243,7 +245,8 @@ mod tests {
     #[test]
     fn what_cannot_be_told_apart_is_not_claimed_to_be() {
         let one = texts(&["cat", "dog", "owl", "horse", "cow"], "feeds", 100);
-        let (_, measured) = train(&one, &one, &TrainSettings { bits: 12, ..Default::default() }, &mut |_| {}).unwrap();
+        let (_, measured) =
+            train(&one, &one, &TrainSettings { bits: 12, ..Default::default() }, &mut |_| {}).unwrap();
         assert!(measured.at_half.precision < 0.7, "{measured:?}");
     }
 

@@ -72,6 +72,7 @@ impl Classifier {
 
 fn row(name: &str, rates: &Rates) -> String {
     let Rates { threshold, precision, recall, false_alarms } = *rates;
-    let [precision, recall, alarms] = [precision, recall, false_alarms].map(|share| format!("{:.1} %", 100.0 * share));
+    let [precision, recall, alarms] =
+        [precision, recall, false_alarms].map(|share| format!("{:.1} %", 100.0 * share));
     format!("  {name} {threshold:.3}: precision {precision}, recall {recall}, false alarms {alarms}\n")
 }

@@ -45,12 +45,20 @@ impl Classified {
     pub fn new(settings: &ClassifiedSettings) -> Result<Self> {
         let Some(path) = &settings.classifier else {
             let expected = "a file written by `nuwa classifier`";
-            return Err(Error::Setting { name: "clean.classified.classifier", value: "nothing".into(), expected });
+            return Err(Error::Setting {
+                name: "clean.classified.classifier",
+                value: "nothing".into(),
+                expected,
+            });
         };
         let (min, max) = (settings.min_probability, settings.max_probability);
         if !(0.0 <= min && min <= max && max <= 1.0) {
             let expected = "0 to 1, and at most clean.classified.max_probability, which is at most 1";
-            return Err(Error::Setting { name: "clean.classified.min_probability", value: min.to_string(), expected });
+            return Err(Error::Setting {
+                name: "clean.classified.min_probability",
+                value: min.to_string(),
+                expected,
+            });
         }
         Ok(Self { classifier: Classifier::load(path)?, min, max })
     }

@@ -49,7 +49,13 @@ pub enum Removal {
 
 impl Default for ToxicitySettings {
     fn default() -> Self {
-        Self { word_lists: Vec::new(), allowed_words: 0, classifier: None, threshold: None, remove: Removal::Document }
+        Self {
+            word_lists: Vec::new(),
+            allowed_words: 0,
+            classifier: None,
+            threshold: None,
+            remove: Removal::Document,
+        }
     }
 }
 
@@ -68,7 +74,8 @@ impl Toxicity {
     /// With these settings; reads the lists and the classifier.
     pub fn new(settings: &ToxicitySettings) -> Result<Self> {
         if settings.word_lists.is_empty() && settings.classifier.is_none() {
-            let expected = "a list of words, or clean.toxicity.classifier; with neither the step finds nothing";
+            let expected =
+                "a list of words, or clean.toxicity.classifier; with neither the step finds nothing";
             return Err(Error::Setting { name: "clean.toxicity.word_lists", value: "[]".into(), expected });
         }
         if let Some(threshold) = settings.threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
@@ -101,7 +108,8 @@ impl Toxicity {
 
     fn without_lines(&self, document: &mut Document) -> Verdict {
         let language = document.lang.as_deref();
-        let is_long = |line: &str| line.chars().filter(|character| character.is_alphabetic()).count() >= LINE_LETTERS;
+        let is_long =
+            |line: &str| line.chars().filter(|character| character.is_alphabetic()).count() >= LINE_LETTERS;
         let stays = |line: &&str| match self.abuse(line, language) {
             None => true,
             Some(Abuse::Probability(_)) => !is_long(line),
@@ -156,7 +164,8 @@ impl WordList {
             return Err(Error::EmptyFile { path: path.to_path_buf() });
         }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(spellings);
-        let automaton = automaton.map_err(|error| Error::WordList { path: path.into(), problem: error.to_string() })?;
+        let automaton =
+            automaton.map_err(|error| Error::WordList { path: path.into(), problem: error.to_string() })?;
         Ok(Self { language: language_of(path), automaton })
     }
 
@@ -170,7 +179,9 @@ impl WordList {
     /// The listed words of the text, at most one more than `allowed`.
     fn words_in<'a>(&'a self, text: &'a str, allowed: u64) -> impl Iterator<Item = &'a str> {
         let found = self.automaton.find_overlapping_iter(text).map(|found| found.range());
-        found.filter(|range| is_word(text, range.start, range.end)).map(|range| &text[range])
+        found
+            .filter(|range| is_word(text, range.start, range.end))
+            .map(|range| &text[range])
             .take(usize::try_from(allowed.saturating_add(1)).unwrap_or(usize::MAX))
     }
 }
@@ -269,7 +280,10 @@ mod tests {
     #[test]
     fn languages_are_read_off_file_names() {
         let of = |name: &str| language_of(Path::new(name));
-        assert_eq!((of("lists/en.txt"), of("fr-CA-u"), of("zh")), (Some("en".into()), Some("fr".into()), Some("zh".into())));
+        assert_eq!(
+            (of("lists/en.txt"), of("fr-CA-u"), of("zh")),
+            (Some("en".into()), Some("fr".into()), Some("zh".into()))
+        );
         assert_eq!((of("slurs.txt"), of("l33.txt")), (None, None));
     }
 }

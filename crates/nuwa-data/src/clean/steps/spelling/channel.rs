@@ -112,9 +112,8 @@ fn sounds_alike(one: char, other: char) -> bool {
 /// Keys that lie side by side on the usual keyboard of the Latin script.
 fn are_neighbours(one: char, other: char) -> bool {
     const ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
-    let place = |letter: char| {
-        ROWS.iter().enumerate().find_map(|(row, keys)| Some((row, keys.find(letter)?)))
-    };
+    let place =
+        |letter: char| ROWS.iter().enumerate().find_map(|(row, keys)| Some((row, keys.find(letter)?)));
     let (Some((row, column)), Some((other_row, other_column))) = (place(one), place(other)) else {
         return false;
     };
@@ -122,7 +121,8 @@ fn are_neighbours(one: char, other: char) -> bool {
     match row.abs_diff(other_row) {
         0 => column.abs_diff(other_column) == 1,
         1 => {
-            let (above, below) = if row < other_row { (column, other_column) } else { (other_column, column) };
+            let (above, below) =
+                if row < other_row { (column, other_column) } else { (other_column, column) };
             above == below || above == below + 1
         }
         _ => false,

@@ -2,14 +2,14 @@
 
 /// Endings after a whole stem.
 const ENDINGS: [&str; 22] = [
-    "s", "ed", "ing", "ly", "er", "ers", "est", "ness", "less", "able", "ful", "ment", "ments", "ish", "like", "y",
-    "wise", "ward", "wards", "ism", "ist", "ship",
+    "s", "ed", "ing", "ly", "er", "ers", "est", "ness", "less", "able", "ful", "ment", "ments", "ish",
+    "like", "y", "wise", "ward", "wards", "ism", "ist", "ship",
 ];
 /// Endings before which a final e falls, or after a stem that ends in e.
 const AFTER_E: [&str; 9] = ["d", "r", "rs", "st", "ing", "able", "ation", "ish", "y"];
 const BEGINNINGS: [&str; 16] = [
-    "un", "re", "in", "im", "dis", "mis", "over", "out", "fore", "pre", "non", "under", "inter", "counter", "super",
-    "sub",
+    "un", "re", "in", "im", "dis", "mis", "over", "out", "fore", "pre", "non", "under", "inter", "counter",
+    "super", "sub",
 ];
 /// The shortest stem, in bytes.
 const STEM: usize = 3;
@@ -84,8 +84,20 @@ mod tests {
     #[test]
     fn rare_forms_of_known_words_are_right() {
         for word in [
-            "planks", "voted", "voting", "planned", "planner", "happiness", "cities", "washes", "unhappily",
-            "lighthouse", "lighthouses", "unusual", "kindly", "headless",
+            "planks",
+            "voted",
+            "voting",
+            "planned",
+            "planner",
+            "happiness",
+            "cities",
+            "washes",
+            "unhappily",
+            "lighthouse",
+            "lighthouses",
+            "unusual",
+            "kindly",
+            "headless",
         ] {
             assert!(derived(word), "{word}");
         }

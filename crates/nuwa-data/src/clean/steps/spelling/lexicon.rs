@@ -44,7 +44,7 @@ const ENDING: [f32; 2] = [4.0, 6.0];
 /// What is needed beyond the threshold by words of four, five and more letters: the shorter a word, the more right
 /// words lie beside it.
 const BY_LENGTH: [f32; 6] = [3.0, 0.5, -1.0, -2.5, -3.5, -4.5];
-const CONTEXT: f32 = 0.6;
+const CONTEXT: f32 = 0.9;
 /// What a slip costs beyond this counts more: an unusual slip, or two, rather means another word.
 const USUAL_SLIP: f32 = 2.7;
 const UNUSUAL: f32 = 0.6;
@@ -81,7 +81,8 @@ impl Lexicon {
             .collect();
         right.sort_unstable_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.1.word.cmp(&b.1.word)));
         right.truncate(MOST_CANDIDATES);
-        let candidate = |(hash, entry): &(u64, &Entry)| Candidate { hash: *hash, letters: entry.word.chars().collect() };
+        let candidate =
+            |(hash, entry): &(u64, &Entry)| Candidate { hash: *hash, letters: entry.word.chars().collect() };
         let candidates: Vec<Candidate> = right.iter().map(candidate).collect();
         let forms = Forms::new(&candidates);
         Self { vocabulary, rules, candidates, forms }
@@ -106,7 +107,9 @@ impl Lexicon {
         let needed = self.needed(suspect, own, letters.len());
         let mut best: Option<(f32, u32)> = None;
         for number in self.forms.near(&letters) {
-            let Some(score) = self.score(suspect, own, &letters, &self.candidates[number as usize]) else { continue };
+            let Some(score) = self.score(suspect, own, &letters, &self.candidates[number as usize]) else {
+                continue;
+            };
             // Of equals the more frequent, which has the smaller number.
             if best.is_none_or(|(most, other)| score > most || (score == most && number < other)) {
                 best = Some((score, number));
@@ -126,7 +129,13 @@ impl Lexicon {
         self.rules.threshold + BY_LENGTH[(letters - SHORTEST).min(BY_LENGTH.len() - 1)] + capital + count.ln()
     }
 
-    fn score(&self, suspect: &Suspect, own: Option<&Entry>, letters: &[char], candidate: &Candidate) -> Option<f32> {
+    fn score(
+        &self,
+        suspect: &Suspect,
+        own: Option<&Entry>,
+        letters: &[char],
+        candidate: &Candidate,
+    ) -> Option<f32> {
         let entry = self.vocabulary.get(candidate.hash)?;
         let is_name = !entry.listed && entry.lower.saturating_mul(3) < entry.count;
         let fits = match suspect.capitalised {
@@ -134,13 +143,21 @@ impl Lexicon {
             true => is_name || suspect.begins_sentence,
             false => !is_name,
         };
-        if !fits || are_variants(suspect.word, &entry.word) || own.is_some_and(|own| own.word == entry.word) || self.is_suspect_of_its_own(entry, own) {
+        if !fits
+            || are_variants(suspect.word, &entry.word)
+            || own.is_some_and(|own| own.word == entry.word)
+            || self.is_suspect_of_its_own(entry, own)
+        {
             return None;
         }
         let limit = LIMITS[usize::from(letters.len() >= TWO_SLIPS)];
         let cost = channel::cost(letters, &candidate.letters, limit)?;
         let cost = cost + UNUSUAL * (cost - USUAL_SLIP).max(0.0);
-        let ending = if differ_at_end(letters, &candidate.letters) { ENDING[usize::from(!self.rules.english)] } else { 0.0 };
+        let ending = if differ_at_end(letters, &candidate.letters) {
+            ENDING[usize::from(!self.rules.english)]
+        } else {
+            0.0
+        };
         let before = suspect.before.map_or(0.0, |before| self.vocabulary.attraction(before, candidate.hash));
         let after = suspect.after.map_or(0.0, |after| self.vocabulary.attraction(candidate.hash, after));
         Some((entry.count.max(1) as f32).ln() - cost - ending + CONTEXT * (before + after))

@@ -55,8 +55,14 @@ pub struct SpellingSettings {
 
 impl Default for SpellingSettings {
     fn default() -> Self {
-        Self { word_lists: Vec::new(), known_count: 6, known_documents: 4,
-            unknown_around: 1, threshold: 0.5, max_words: 1_000_000 }
+        Self {
+            word_lists: Vec::new(),
+            known_count: 6,
+            known_documents: 4,
+            unknown_around: 1,
+            threshold: 0.7,
+            max_words: 1_000_000,
+        }
     }
 }
 
@@ -129,7 +135,8 @@ impl Spelling {
         }
         let unknown: Vec<bool> =
             words.all.iter().map(|word| word.case != Case::Other && lexicon.is_suspect(word.hash)).collect();
-        let at_fault = |at: &usize| unknown[*at] && unknown_around(&unknown, *at) <= self.settings.unknown_around;
+        let at_fault =
+            |at: &usize| unknown[*at] && unknown_around(&unknown, *at) <= self.settings.unknown_around;
         let places = (0..words.all.len()).filter(at_fault);
         places.filter_map(|at| repair(lexicon, &document.text, &words.all, at)).collect()
     }

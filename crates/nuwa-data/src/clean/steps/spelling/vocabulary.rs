@@ -79,7 +79,8 @@ impl Vocabulary {
     /// Takes a word of a list for right.
     pub fn list(&mut self, word: &str) {
         let hash = hash_of(word);
-        let fresh = || Entry { word: word.to_lowercase().into(), count: 0, lower: 0, documents: 0, listed: true };
+        let fresh =
+            || Entry { word: word.to_lowercase().into(), count: 0, lower: 0, documents: 0, listed: true };
         self.shards[shard_of(hash)].entry(hash).or_insert_with(fresh).listed = true;
     }
 

@@ -202,7 +202,12 @@ mod tests {
 
     fn found(text: &str) -> Vec<(&str, Case)> {
         let words = Words::of(text);
-        words.all.iter().filter(|word| **word != GAP).map(|word| (&text[word.start..word.end], word.case)).collect()
+        words
+            .all
+            .iter()
+            .filter(|word| **word != GAP)
+            .map(|word| (&text[word.start..word.end], word.case))
+            .collect()
     }
 
     #[test]
@@ -220,12 +225,10 @@ mod tests {
             ("run", Lower),
         ];
         assert_eq!(found(text), expected);
-        assert_eq!(found("a\n```\nlet x\n```\n    code here\n_café_ NASA 'tis"), [
-            ("a", Lower),
-            ("café", Lower),
-            ("NASA", Other),
-            ("tis", Lower)
-        ]);
+        assert_eq!(
+            found("a\n```\nlet x\n```\n    code here\n_café_ NASA 'tis"),
+            [("a", Lower), ("café", Lower), ("NASA", Other), ("tis", Lower)]
+        );
     }
 
     #[test]
