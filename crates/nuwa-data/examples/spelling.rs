@@ -35,9 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("nuwa-spelling-{}", std::process::id()));
     let cleaned = run(&folder, &words, &planted)?;
     let mut wrong_places: BTreeMap<(usize, usize), &Planted> = BTreeMap::new();
-    planted.iter().for_each(|planted| {
-        wrong_places.insert((planted.book, planted.at), planted);
-    });
+    wrong_places.extend(planted.iter().map(|planted| ((planted.book, planted.at), planted)));
     let (mut repaired, mut missed, mut harmed, mut all) = (0, Vec::new(), Vec::new(), 0);
     for (book, (before, after)) in words.iter().zip(&cleaned).enumerate() {
         for (at, (before, after)) in before.iter().zip(after.split(' ')).enumerate() {

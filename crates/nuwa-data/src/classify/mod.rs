@@ -38,7 +38,7 @@ impl Classifier {
         self.calibrated(self.sum(&Features::of(text, self.bits())))
     }
 
-    /// The probability from which on a text is best taken for positive: the greatest F1 on held-out examples.
+    /// The probability from which on a text is best taken for positive: the greatest F0.5 on held-out examples.
     pub fn threshold(&self) -> f32 {
         self.threshold
     }

@@ -44,7 +44,7 @@ const ENDING: [f32; 2] = [4.0, 6.0];
 /// What is needed beyond the threshold by words of four, five and more letters: the shorter a word, the more right
 /// words lie beside it.
 const BY_LENGTH: [f32; 6] = [3.0, 0.5, -1.0, -2.5, -3.5, -4.5];
-const CONTEXT: f32 = 0.6;
+const CONTEXT: f32 = 0.9;
 /// What a slip costs beyond this counts more: an unusual slip, or two, rather means another word.
 const USUAL_SLIP: f32 = 2.7;
 const UNUSUAL: f32 = 0.6;

@@ -60,7 +60,7 @@ impl Default for SpellingSettings {
             known_count: 6,
             known_documents: 4,
             unknown_around: 1,
-            threshold: 0.5,
+            threshold: 0.7,
             max_words: 1_000_000,
         }
     }
