@@ -41,10 +41,6 @@ pub trait LanguageModel: Send {
     /// An empty cache for `capacity` positions of one sequence.
     fn new_cache(&self, capacity: usize) -> Cache;
 
-    /// Gives the first blocks of a fresh model heads that look for what followed the same tokens before, where the family
-    /// knows how.
-    fn begin_with_induction(&self, _seed: u64) {}
-
     /// The share of activations dropped while training, on embeddings and residual branches.
     fn set_dropout(&mut self, probability: f32);
 

@@ -32,9 +32,6 @@ pub struct ModelSettings {
     pub kv_heads: Option<usize>,
     /// Longest text the model can see, in tokens. Chosen from the size of the model when absent.
     pub context: Option<usize>,
-    /// Whether a fresh llama model begins with heads that look for what followed the same tokens before, rather than finding
-    /// them by itself: small models learn to read from their context in a fraction of the tokens.
-    pub induction: bool,
     /// Whether the output head is a matrix of its own rather than the embedding.
     pub untied_head: bool,
 }

@@ -6,7 +6,6 @@
 //! `0.02 / sqrt(2 layers)`.
 
 mod config;
-mod induction;
 pub(crate) mod names;
 
 pub use config::{LlamaConfig, RopeScaling};
@@ -175,10 +174,6 @@ impl LanguageModel for Llama {
 
     fn new_cache(&self, capacity: usize) -> Cache {
         Cache::new(self.blocks.len(), self.config.heads(), capacity)
-    }
-
-    fn begin_with_induction(&self, seed: u64) {
-        self.wire_induction(seed);
     }
 
     fn set_dropout(&mut self, probability: f32) {

@@ -81,9 +81,6 @@ pub struct Plan {
     /// Whether the inside of blocks is computed again on the way back.
     #[serde(default)]
     pub recompute: bool,
-    /// Whether the model begins with induction heads.
-    #[serde(default)]
-    pub induction: bool,
     /// What the user asked for.
     pub goal: Goal,
     /// What is expected.
@@ -134,9 +131,6 @@ impl Plan {
     /// When the configuration makes no sense.
     pub(crate) fn build(&self, seed: u64) -> Result<Box<dyn LanguageModel>> {
         let mut model = nuwa_models::build(&self.model, seed)?;
-        if self.induction {
-            model.begin_with_induction(seed);
-        }
         model.set_dropout(self.dropout);
         model.set_recompute(self.recompute);
         Ok(model)
@@ -151,8 +145,7 @@ impl Plan {
             self.accumulation,
             self.steps,
             self.learning_rate,
-            self.dropout,
-            self.induction
+            self.dropout
         ])
     }
 }
@@ -259,7 +252,6 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         steps: 0,
         dropout: 0.0,
         recompute: request.pretrain.recompute == Recompute::On,
-        induction: request.model.induction,
         goal: request.goal,
         predicted: Prediction {
             seconds: 0.0,
