@@ -9,6 +9,7 @@ use super::changes::{Change, Limits};
 use super::step::{DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
 use crate::documents::Document;
+use crate::few::hash;
 
 /// A rejected document with the position of the step in the stretch.
 pub(super) struct Rejected {
@@ -141,10 +142,8 @@ fn pass_documents(
         .into_par_iter()
         .with_max_len(8)
         .map(|mut passenger| {
-            let original = limits.original(&passenger.document, first, steps.len());
-            let traces = trace(steps, &mut passenger.document);
-            let changes = original.map(|document| limits.changes(steps, first, document, changed(&traces)));
-            (passenger, traces, changes.unwrap_or_default())
+            let (traces, changes) = trace(steps, first, limits, &mut passenger.document);
+            (passenger, traces, changes)
         })
         .collect();
     for (mut passenger, traces, changes) in done {
@@ -171,25 +170,34 @@ fn pass_documents(
 }
 
 /// The positions of the steps that changed the document.
-fn changed(traces: &[Trace]) -> Vec<usize> {
-    (0..traces.len()).filter(|position| traces[*position].verdict == Verdict::Changed).collect()
-}
-
-fn trace(steps: &[&dyn DocumentStep], document: &mut Document) -> Vec<Trace> {
-    let mut traces = Vec::with_capacity(steps.len());
-    for step in steps {
+fn trace(
+    steps: &[&dyn DocumentStep],
+    first: usize,
+    limits: &Limits,
+    document: &mut Document,
+) -> (Vec<Trace>, Vec<(usize, Change)>) {
+    let (mut traces, mut changes) = (Vec::with_capacity(steps.len()), Vec::new());
+    let (hash, mut before) = (hash(&document.id), String::new());
+    for (position, step) in (first..).zip(steps) {
         let bytes_in = document.text.len();
+        let is_wanted = limits.want(hash, position);
+        if is_wanted {
+            before.clone_from(&document.text);
+        }
         let started = Instant::now();
         let mut labels = Labels::new();
         let verdict = step.apply_and_count(document, &mut labels);
         let (bytes_out, time) = (document.text.len(), started.elapsed());
+        if is_wanted && verdict == Verdict::Changed {
+            changes.push((position, Change::of(document, step.name(), &before)));
+        }
         let stop = matches!(verdict, Verdict::Rejected { .. });
         traces.push(Trace { verdict, labels, bytes_in, bytes_out, time });
         if stop {
             break;
         }
     }
-    traces
+    (traces, changes)
 }
 
 fn count_verdict(count: &mut StepSummary, verdict: &Verdict, bytes_in: usize, bytes_out: usize) {

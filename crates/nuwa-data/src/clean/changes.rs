@@ -1,16 +1,14 @@
 //! What steps changed, before and after: `changed.jsonl.zst` holds some documents of each step, for people to look at.
 //!
-//! A step is a function of the document, so the text before it need not be kept while the chain runs: of the few
-//! documents that are chosen, the steps before are run once more. Memory: at most 50 documents of each step, 16 KB of
-//! each text.
+//! Which documents is decided by a hash of their ids, so that the text before a step is kept only of those that may be
+//! chosen. Memory: at most 50 documents of each step, 16 KB of each text.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::step::DocumentStep;
 use crate::documents::{Document, LinesWriter};
-use crate::few::{Few, hash};
+use crate::few::Few;
 use crate::{Result, text};
 
 /// The documents of each step that are written.
@@ -66,36 +64,15 @@ impl Changes {
 }
 
 impl Limits {
-    /// The document as it is, if a change of it by one of `count` steps from `first` on might be kept.
-    pub fn original(&self, document: &Document, first: usize, count: usize) -> Option<Document> {
-        let hash = hash(&document.id);
-        self.0[first..first + count].iter().any(|limit| hash < *limit).then(|| document.clone())
-    }
-
-    /// What the `steps` at the positions `changed` did to `original`.
-    pub fn changes(
-        &self,
-        steps: &[&dyn DocumentStep],
-        first: usize,
-        mut original: Document,
-        mut changed: Vec<usize>,
-    ) -> Vec<(usize, Change)> {
-        let hash = hash(&original.id);
-        changed.retain(|position| hash < self.0[first + position]);
-        let mut changes = Vec::new();
-        for position in 0..changed.last().map_or(0, |last| last + 1) {
-            let before = changed.contains(&position).then(|| original.text.clone());
-            steps[position].apply(&mut original);
-            if let Some(before) = before {
-                changes.push((first + position, Change::of(&original, steps[position].name(), &before)));
-            }
-        }
-        changes
+    /// Whether a change of the document whose `id` has this [`hash`] by the step at `position` might be kept.
+    pub fn want(&self, hash: u64, position: usize) -> bool {
+        hash < self.0[position]
     }
 }
 
 impl Change {
-    fn of(document: &Document, step: &str, before: &str) -> Self {
+    /// Of a document that a step has changed, with the text before.
+    pub fn of(document: &Document, step: &str, before: &str) -> Self {
         let after = &document.text;
         let same = before.bytes().zip(after.bytes()).take_while(|(one, other)| one == other).count();
         let start = before[..before.floor_char_boundary(same)]

