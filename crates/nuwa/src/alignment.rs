@@ -180,7 +180,7 @@ impl Watch<'_> {
             TuneEvent::Step(line) => {
                 self.memory = self.memory.max(machine::resident_memory());
                 let text = self.step_line(line);
-                let (step, steps, loss) = (line.step, self.steps, f64::from(line.loss));
+                let (step, steps, loss) = (line.step, self.steps, line.loss);
                 self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
             TuneEvent::Validated(line) => {

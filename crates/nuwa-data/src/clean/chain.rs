@@ -124,6 +124,8 @@ fn sort_out(
 /// What one step made of one document.
 struct Trace {
     verdict: Verdict,
+    /// The text before and after, where it is one of those that are kept to be looked at.
+    change: Option<Change>,
     labels: Labels,
     bytes_in: usize,
     bytes_out: usize,
@@ -138,22 +140,22 @@ fn pass_documents(
     passed: &mut Passed,
 ) {
     let batch = std::mem::take(&mut passed.kept);
-    let done: Vec<(Passenger, Vec<Trace>, Vec<(usize, Change)>)> = batch
+    let done: Vec<(Passenger, Vec<Trace>)> = batch
         .into_par_iter()
         .with_max_len(8)
         .map(|mut passenger| {
-            let (traces, changes) = trace(steps, first, limits, &mut passenger.document);
-            (passenger, traces, changes)
+            let traces = trace(steps, first, limits, &mut passenger.document);
+            (passenger, traces)
         })
         .collect();
-    for (mut passenger, traces, changes) in done {
-        passed.changes.extend(changes);
+    for (mut passenger, traces) in done {
         let mut rejected = None;
         for (position, trace) in traces.into_iter().enumerate() {
             let count = &mut counts[position];
             count.seconds += trace.time.as_secs_f64();
             count_verdict(count, &trace.verdict, trace.bytes_in, trace.bytes_out);
             count_labels(count, &trace.labels);
+            passed.changes.extend(trace.change.map(|change| (first + position, change)));
             match trace.verdict {
                 Verdict::Kept => {}
                 Verdict::Changed => passenger.changed_by = Some(first + position),
@@ -169,14 +171,9 @@ fn pass_documents(
     }
 }
 
-/// The positions of the steps that changed the document.
-fn trace(
-    steps: &[&dyn DocumentStep],
-    first: usize,
-    limits: &Limits,
-    document: &mut Document,
-) -> (Vec<Trace>, Vec<(usize, Change)>) {
-    let (mut traces, mut changes) = (Vec::with_capacity(steps.len()), Vec::new());
+/// Leads the document through the steps, up to the one that rejects it.
+fn trace(steps: &[&dyn DocumentStep], first: usize, limits: &Limits, document: &mut Document) -> Vec<Trace> {
+    let mut traces = Vec::with_capacity(steps.len());
     let (hash, mut before) = (hash(&document.id), String::new());
     for (position, step) in (first..).zip(steps) {
         let bytes_in = document.text.len();
@@ -188,16 +185,15 @@ fn trace(
         let mut labels = Labels::new();
         let verdict = step.apply_and_count(document, &mut labels);
         let (bytes_out, time) = (document.text.len(), started.elapsed());
-        if is_wanted && verdict == Verdict::Changed {
-            changes.push((position, Change::of(document, step.name(), &before)));
-        }
+        let is_seen = is_wanted && verdict == Verdict::Changed;
+        let change = is_seen.then(|| Change::of(document, step.name(), &before));
         let stop = matches!(verdict, Verdict::Rejected { .. });
-        traces.push(Trace { verdict, labels, bytes_in, bytes_out, time });
+        traces.push(Trace { verdict, change, labels, bytes_in, bytes_out, time });
         if stop {
             break;
         }
     }
-    (traces, changes)
+    traces
 }
 
 fn count_verdict(count: &mut StepSummary, verdict: &Verdict, bytes_in: usize, bytes_out: usize) {
