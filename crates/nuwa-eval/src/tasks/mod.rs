@@ -2,7 +2,7 @@
 //!
 //! - [`Task`]: the description, from a TOML file or [built in](Task::built_in).
 //! - [`Items`]: the data, as JSON lines, a JSON list or CSV.
-//! - [`Task::evaluate`]: runs it on a [`Scorer`].
+//! - [`Task::evaluate`]: runs it on a [`Scorer`](crate::Scorer).
 //!
 //! The prompts, the splitting of context and continuation, and the metrics are those of lm-evaluation-harness (Gao et al.;
 //! `lm_eval/tasks` and `lm_eval/api` of 0.4), so that figures can be compared. Beside each figure stands a hash of all

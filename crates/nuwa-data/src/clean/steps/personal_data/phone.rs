@@ -195,7 +195,7 @@ fn mobile(groups: &[Group]) -> Option<Form> {
     }
 }
 
-/// NXX-NXX-XXXX, where N is 2 to 9, also behind a 1; with blanks only where it is said to be a phone number.
+/// Ten digits as 3-3-4, where the area and the exchange begin with 2 to 9, also behind a 1; with blanks only where it is said to be a phone number.
 fn north_american(groups: &[Group]) -> Option<Form> {
     let skipped = usize::from(groups[0].digits == "1");
     let rest = groups.get(skipped..)?;

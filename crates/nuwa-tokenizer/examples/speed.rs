@@ -1,5 +1,5 @@
 //! How fast texts are encoded and vocabularies are learnt:
-//! `cargo run --release -p nuwa-tokenizer --example measure -- TOKENIZER FILE...`, where TOKENIZER is a path or, to
+//! `cargo run --release -p nuwa-tokenizer --example speed -- TOKENIZER FILE...`, where TOKENIZER is a path or, to
 //! learn one from the files, `train:RULE:SIZE`.
 use std::path::Path;
 use std::time::Instant;

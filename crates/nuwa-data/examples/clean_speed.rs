@@ -1,4 +1,4 @@
-//! How fast text becomes clean documents: `cargo run --release -p nuwa-data --example measure -- [--web] PATH...`
+//! How fast text becomes clean documents: `cargo run --release -p nuwa-data --example clean_speed -- [--web] PATH...`
 //!
 //! With `--web` the rules for pages of the web run too.
 
