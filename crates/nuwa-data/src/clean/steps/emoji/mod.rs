@@ -2,7 +2,7 @@
 //!
 //! Why: a small tokenizer spends several tokens on a picture that it meets a few times; as words ("party popper", "拉炮彩带")
 //! it says what it means. Names are Unicode CLDR's, English and Chinese; in other languages English. Within fenced and
-//! inline code nothing is touched; what counts as an emoji is said in [`sequences`], as an emoticon in [`emoticons`].
+//! inline code nothing is touched; what counts as an emoji is said in `sequences`, as an emoticon in `emoticons`.
 //!
 //! Blanks are put round a name where a word or a character of another script would touch it. Emoji in a row are joined by
 //! commas, and the same one several times in a row is named once.

@@ -94,7 +94,7 @@ pub struct PersonalDataSettings {
     /// The kinds that are looked for.
     pub kinds: Vec<Kind>,
     /// What stands in their place: TYPE becomes the kind ("EMAIL"), NUMBER counts the different values of a kind within the
-    /// document, so that "[TYPE_NUMBER]" keeps apart who is who.
+    /// document, so that `[TYPE_NUMBER]` keeps apart who is who.
     pub placeholder: String,
     /// Documents with more than so many are rejected; 0 rejects none.
     pub reject_over: u64,

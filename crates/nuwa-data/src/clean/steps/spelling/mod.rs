@@ -1,12 +1,12 @@
 //! `spelling`: writes misspelt words as they were meant.
 //!
 //! Why: a slip splits into other tokens than the word, and a small model learns the word more slowly for it.
-//! How: the first pass counts the words of the corpus ([`vocabulary`]). A word that occurs often, in several documents
+//! How: the first pass counts the words of the corpus (`vocabulary`). A word that occurs often, in several documents
 //! or in a given list is right. The second pass looks at the others: what frequent word lies within two slips of it,
-//! how likely those slips are ([`channel`]), which words stand beside it ([`lexicon`]).
+//! how likely those slips are (`channel`), which words stand beside it (`lexicon`).
 //! Left alone: whatever is not plain prose in the Latin script (Chinese, numbers, addresses, code, words with
 //! apostrophes or inner capitals), names (a capital within a sentence, unless it is two letters away from a very
-//! frequent name), rare words made from known ones ([`derived`]), words among other unknown words (a foreign passage,
+//! frequent name), rare words made from known ones (`derived`), words among other unknown words (a foreign passage,
 //! dialect), words of fewer than four letters. Each language of the documents has its own vocabulary.
 //! Every change is written into the document's `meta.spelling` and counted in the summary.
 //! Memory: for each language up to 80 bytes x `max_words`, 46 MB for candidates and 16 MB for pairs of words.
