@@ -21,6 +21,12 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
         }
     }
 
+    /// The same for the epilogue of a product, which is compiled for what the processor has.
+    #[inline(always)]
+    fn narrow_sums(values: &[f32], out: &mut [Self]) {
+        Self::narrow_row(values, out);
+    }
+
     /// [`Bf16::narrow_row`] of the values.
     fn round_row(values: &[Self], out: &mut [Bf16]);
 }
@@ -97,6 +103,16 @@ impl Element for Bf16 {
     }
 
     #[inline(always)]
+    fn narrow_sums(values: &[f32], out: &mut [Self]) {
+        #[cfg(target_arch = "x86_64")]
+        if crate::simd::level() == crate::simd::Level::Avx512Bf16 {
+            // SAFETY: `level` only names instruction sets that this processor was found to have.
+            return unsafe { narrow_inline(values, out) };
+        }
+        Self::narrow_row(values, out);
+    }
+
+    #[inline(always)]
     fn round_row(values: &[Self], out: &mut [Bf16]) {
         out[..values.len()].copy_from_slice(values);
     }
@@ -106,12 +122,23 @@ impl Element for Bf16 {
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 #[inline]
 fn narrow_avx512(values: &[f32], out: &mut [Bf16]) {
+    // SAFETY: this function has the instructions.
+    unsafe { narrow_inline(values, out) }
+}
+
+/// Becomes part of its caller, which has to be compiled for the instructions: else each of them is a call.
+///
+/// # Safety
+/// The processor has AVX-512 with bf16.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn narrow_inline(values: &[f32], out: &mut [Bf16]) {
     use std::arch::x86_64::{__m256bh, __m256i, _mm256_storeu_si256, _mm512_cvtneps_pbh, _mm512_loadu_ps};
 
     let (blocks, rest) = values.as_chunks::<16>();
     let (out_blocks, out_rest) = out.as_chunks_mut::<16>();
     for (block, out) in blocks.iter().zip(out_blocks) {
-        // SAFETY: both blocks hold 16 numbers; the two vector types have one layout.
+        // SAFETY: both blocks hold 16 numbers; the two vector types have one layout; the caller promises the instructions.
         unsafe {
             let narrow = _mm512_cvtneps_pbh(_mm512_loadu_ps(block.as_ptr()));
             _mm256_storeu_si256(out.as_mut_ptr().cast(), std::mem::transmute::<__m256bh, __m256i>(narrow));

@@ -8,7 +8,7 @@ use crate::Precision;
 use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
-    Accumulate, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
+    Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
 };
 use crate::pool::{Line, Plain};
 use crate::simd::{LANES, exp, maximum, sum, vectorised};
@@ -91,7 +91,6 @@ struct Packed {
 #[derive(Default)]
 struct Blocks {
     scores: Vec<f32>,
-    d_scores: Vec<f32>,
     weights: Vec<Line>,
     gradients: Vec<Line>,
 }
@@ -99,17 +98,20 @@ struct Blocks {
 impl Blocks {
     const LENGTH: usize = QUERY_BLOCK * KEY_BLOCK;
 
-    /// Scores and weights, then their gradients.
-    fn lend<T: Plain>(&mut self) -> [(&mut [f32], &mut [T]); 2] {
-        for floats in [&mut self.scores, &mut self.d_scores] {
-            floats.resize(Self::LENGTH, 0.0);
-        }
-        for lines in [&mut self.weights, &mut self.gradients] {
-            lines.resize(Line::count::<T>(Self::LENGTH).max(lines.len()), Line::ZERO);
-        }
-        let weights = &mut Line::view_mut(&mut self.weights)[..Self::LENGTH];
-        let gradients = &mut Line::view_mut(&mut self.gradients)[..Self::LENGTH];
-        [(&mut self.scores, weights), (&mut self.d_scores, gradients)]
+    /// Scores and weights, for the way forward.
+    fn scores<T: Plain>(&mut self) -> (&mut [f32], &mut [T]) {
+        self.scores.resize(Self::LENGTH, 0.0);
+        (&mut self.scores, Self::view(&mut self.weights))
+    }
+
+    /// Weights and the gradients of scores, for the way back.
+    fn gradients<T: Plain>(&mut self) -> (&mut [T], &mut [T]) {
+        (Self::view(&mut self.weights), Self::view(&mut self.gradients))
+    }
+
+    fn view<T: Plain>(lines: &mut Vec<Line>) -> &mut [T] {
+        lines.resize(Line::count::<T>(Self::LENGTH).max(lines.len()), Line::ZERO);
+        &mut Line::view_mut(lines)[..Self::LENGTH]
     }
 }
 
@@ -255,7 +257,7 @@ impl<T: Stored> Forward<'_, T> {
         let scale = 1.0 / (dim as f32).sqrt();
         let queries = Matrix::strided(&self.queries[rows.start * width + head * dim..], count, dim, width);
         let mut running = [[f32::NEG_INFINITY, 0.0]; QUERY_BLOCK];
-        let [(scores, weights), _] = packed.blocks.lend::<T>();
+        let (scores, weights) = packed.blocks.scores::<T>();
         packed.floats.clear();
         packed.floats.resize(count * dim, 0.0);
         for block in key_blocks(ranges) {
@@ -445,17 +447,17 @@ impl<T: Stored> Backward<'_, T> {
         packed.output_rows.pack(dy, precision);
         let terms = self.terms(head, row, count, ranges);
         let memory = self.memory();
-        let [(scores, weights), (d_scores, gradients)] = packed.blocks.lend::<T>();
+        let (weights, gradients) = packed.blocks.gradients::<T>();
         for block in key_blocks(ranges) {
             let left = memory.key_rows(self.shared, dim, block.clone());
             let right = packed.queries.whole(precision);
-            let store = Store::plain(scores, QUERY_BLOCK);
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
+            let weigh =
+                Weigh { weights: Output::new(weights, QUERY_BLOCK), terms: &terms, first_key: block.start };
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &weigh);
             let left = memory.value_rows(self.shared, dim, block.clone());
             let right = packed.outputs.whole(precision);
-            let store = Store::plain(d_scores, QUERY_BLOCK);
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &store);
-            score_gradients(scores, d_scores, weights, gradients, &block, &terms);
+            let slope = Slope { gradients: Output::new(gradients, QUERY_BLOCK), weights, terms: &terms };
+            multiply_serial(precision, packed.left.rows(left, precision), &right, &slope);
 
             let span = block.start * dim..block.end * dim;
             let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
@@ -476,6 +478,7 @@ impl<T: Stored> Backward<'_, T> {
         let HeadLayout { heads, head_dim: dim, .. } = self.layout.heads;
         let out = heads * dim;
         let mut terms = Terms {
+            everyone: 0..0,
             log_sums: [f32::INFINITY; QUERY_BLOCK],
             dots: [0.0; QUERY_BLOCK],
             starts: [0; QUERY_BLOCK],
@@ -488,12 +491,16 @@ impl<T: Stored> Backward<'_, T> {
             terms.dots[offset] = dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
             [terms.starts[offset], terms.ends[offset]] = range;
         }
+        let first = terms.starts[..count].iter().max().copied().unwrap_or(0);
+        terms.everyone = first..terms.ends[..count].iter().min().copied().unwrap_or(0);
         terms
     }
 }
 
 /// What the gradient of scores needs of each query.
 struct Terms {
+    /// The keys that every query sees; a query that is not there sees none.
+    everyone: Range<u32>,
     log_sums: [f32; QUERY_BLOCK],
     dots: [f32; QUERY_BLOCK],
     starts: [u32; QUERY_BLOCK],
@@ -507,37 +514,66 @@ vectorised! {
     }
 }
 
+/// `P = e^(scale S - log sum)` from the products of a key with the queries.
+struct Weigh<'a, T> {
+    weights: Output<'a, T>,
+    terms: &'a Terms,
+    first_key: usize,
+}
+
+impl<T: Element> Epilogue for Weigh<'_, T> {
+    #[inline(always)]
+    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+        // SAFETY: the part that this call is for.
+        let out = unsafe { self.weights.part(row, column, values.len()) };
+        weigh(values, out, self.terms, (self.first_key + row) as u32);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, _: usize, _: usize, _: usize) {}
+}
+
 vectorised! {
-    /// `P` and `dS * scale` from scores and `dP`, both `[keys][queries]`.
-    fn score_gradients with m [T: Element](
-        scores: &[f32],
-        d_scores: &[f32],
-        weights: &mut [T],
-        gradients: &mut [T],
-        block: &Range<usize>,
-        terms: &Terms,
-    ) {
-        let scores = scores.as_chunks::<QUERY_BLOCK>().0.iter().zip(d_scores.as_chunks::<QUERY_BLOCK>().0);
-        let out = weights.as_chunks_mut::<QUERY_BLOCK>().0.iter_mut();
-        let out = out.zip(gradients.as_chunks_mut::<QUERY_BLOCK>().0);
-        // Keys that every query sees; a query that is not there sees none.
-        let everyone = terms.starts.iter().max().copied().unwrap_or(0)..terms.ends.iter().min().copied().unwrap_or(0);
-        for ((key, (score, d_score)), (weight, gradient)) in block.clone().zip(scores).zip(out) {
-            let key = key as u32;
-            let (mut p, mut slope) = ([0.0; QUERY_BLOCK], [0.0; QUERY_BLOCK]);
-            for i in 0..QUERY_BLOCK {
-                p[i] = exp(m, m.multiply_add(score[i], terms.scale, -terms.log_sums[i]));
-            }
-            if !(everyone.contains(&key)) {
-                for ((p, start), end) in p.iter_mut().zip(&terms.starts).zip(&terms.ends) {
-                    *p = if (*start <= key) & (key < *end) { *p } else { 0.0 };
-                }
-            }
-            for i in 0..QUERY_BLOCK {
-                slope[i] = p[i] * (d_score[i] - terms.dots[i]) * terms.scale;
-            }
-            T::narrow_row(&p, weight);
-            T::narrow_row(&slope, gradient);
+    fn weigh with m [T: Element](scores: &mut [f32], out: &mut [T], terms: &Terms, key: u32) {
+        let count = scores.len().min(QUERY_BLOCK);
+        let scores = &mut scores[..count];
+        for (score, log_sum) in scores.iter_mut().zip(&terms.log_sums) {
+            *score = exp(m, m.multiply_add(*score, terms.scale, -log_sum));
         }
+        if !terms.everyone.contains(&key) {
+            for ((weight, start), end) in scores.iter_mut().zip(&terms.starts).zip(&terms.ends) {
+                *weight = if (*start <= key) & (key < *end) { *weight } else { 0.0 };
+            }
+        }
+        T::narrow_row(scores, out);
+    }
+}
+
+/// `scale dS = scale P (dP - dot)` from the products of a value with the gradients of the outputs.
+struct Slope<'a, T> {
+    gradients: Output<'a, T>,
+    /// `P`, as [`Weigh`] left it.
+    weights: &'a [T],
+    terms: &'a Terms,
+}
+
+impl<T: Element> Epilogue for Slope<'_, T> {
+    #[inline(always)]
+    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+        // SAFETY: the part that this call is for.
+        let out = unsafe { self.gradients.part(row, column, values.len()) };
+        slopes(values, &self.weights[row * QUERY_BLOCK + column..], out, self.terms);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, _: usize, _: usize, _: usize) {}
+}
+
+vectorised! {
+    fn slopes[T: Element](d_weights: &mut [f32], weights: &[T], out: &mut [T], terms: &Terms) {
+        for ((value, weight), dot) in d_weights.iter_mut().zip(weights).zip(&terms.dots) {
+            *value = weight.widen() * (*value - dot) * terms.scale;
+        }
+        T::narrow_row(d_weights, out);
     }
 }

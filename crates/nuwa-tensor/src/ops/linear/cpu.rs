@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::Precision;
 use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, values_and_slopes_at, values_at, with_curve};
-use crate::ops::parallel::sum_rows;
+use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, PANEL, Store, product, product_over_rows};
 use crate::pool::Pool;
 use crate::simd::{prefetch_read, vectorised};
@@ -83,14 +83,14 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
         }
         let Some(slope) = &self.slope else {
             values_at(self.curve, values);
-            return T::narrow_row(values, out);
+            return T::narrow_sums(values, out);
         };
         let mut slopes = [0.0; PANEL];
         let slopes = &mut slopes[..values.len()];
         values_and_slopes_at(self.curve, values, slopes);
-        T::narrow_row(values, out);
+        T::narrow_sums(values, out);
         // SAFETY: as above.
-        T::narrow_row(slopes, unsafe { slope.part(row, column, values.len()) });
+        T::narrow_sums(slopes, unsafe { slope.part(row, column, values.len()) });
     }
 
     #[inline(always)]
@@ -167,20 +167,48 @@ vectorised! {
     }
 }
 
-/// The nearest bf16 of each element.
-pub fn round(values: &[f32], out: &mut [Bf16]) {
-    crate::ops::parallel::rows_mut(out, 1, |first, out| convert(&values[first..][..out.len()], out));
+/// What a pass over rows adds their sum to, where it is asked for.
+pub type BiasGradient<'a> = Option<&'a mut [f32]>;
+
+/// The nearest bf16 of each element; adds the sum of the rows to `db`.
+pub fn round(pool: &Arc<Pool>, dy: &[f32], out: &mut [Bf16], db: BiasGradient<'_>) {
+    let Some(db) = db else {
+        return rows_mut(out, 1, |first, out| convert(&dy[first..][..out.len()], out));
+    };
+    let width = db.len();
+    rows_and_sums(pool, out, width, db, |range, out, db| {
+        let dy = &dy[range.start * width..range.end * width];
+        for (dy, out) in dy.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            convert(dy, out);
+            add_rows(dy, db);
+        }
+    });
 }
 
-/// `dz = dy * slope`, in place of the slope.
-pub fn times_slope<T: Element>(dy: &[T], slope: &mut [T]) {
-    crate::ops::parallel::rows_mut(slope, 1, |first, slope| multiply(&dy[first..], slope));
+/// `dz = dy * slope`, in place of the slope; adds the sum of the rows to `db`.
+pub fn times_slope<T: Element>(pool: &Arc<Pool>, dy: &[T], slope: &mut [T], db: BiasGradient<'_>) {
+    let Some(db) = db else {
+        return rows_mut(slope, 1, |first, slope| multiply(&dy[first..], slope));
+    };
+    let width = db.len();
+    rows_and_sums(pool, slope, width, db, |range, slope, db| {
+        let dy = &dy[range.start * width..range.end * width];
+        for (dy, slope) in dy.chunks_exact(width).zip(slope.chunks_exact_mut(width)) {
+            multiply(dy, slope);
+            add_rows(slope, db);
+        }
+    });
 }
 
 vectorised! {
     fn multiply[T: Element](dy: &[T], slope: &mut [T]) {
-        for (slope, dy) in slope.iter_mut().zip(dy) {
-            *slope = T::narrow(slope.widen() * dy.widen());
+        const BLOCK: usize = 64;
+        for (slope, dy) in slope.chunks_mut(BLOCK).zip(dy.chunks(BLOCK)) {
+            let mut wide = [0.0; BLOCK];
+            for ((wide, slope), dy) in wide.iter_mut().zip(&*slope).zip(dy) {
+                *wide = slope.widen() * dy.widen();
+            }
+            T::narrow_row(&wide[..slope.len()], slope);
         }
     }
 }

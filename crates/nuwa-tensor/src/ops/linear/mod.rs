@@ -6,6 +6,7 @@
 
 mod cpu;
 
+use cpu::BiasGradient;
 pub(crate) use cpu::{Context, backward_bias};
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
 use crate::ops::product::Output;
+use crate::pool::Pool;
 use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
 
@@ -128,8 +130,8 @@ impl Tape {
         let layer = Layer::new(self.precision(), x, weight, bias);
         self.record("linear_activation", &[x], &parameters, shape, y, move |dy, gradients| {
             if let Some(mut slope) = slope {
-                cpu::times_slope(T::of(dy), &mut slope);
-                layer.backward(&slope.into(), gradients);
+                layer.bias_gradient(gradients, |pool, db| cpu::times_slope(pool, T::of(dy), &mut slope, db));
+                layer.products(&slope.into(), gradients);
             }
             Ok(())
         })
@@ -150,22 +152,37 @@ impl Layer {
     }
 
     fn backward(&self, dy: &Values, gradients: &mut Gradients) {
+        match dy {
+            // Rounded once for both products.
+            Values::F32(dy) if self.precision == Precision::Bf16 => {
+                let mut rounded = gradients.pool().take::<Bf16>(dy.len());
+                self.bias_gradient(gradients, |pool, db| cpu::round(pool, dy, &mut rounded, db));
+                self.products(&rounded.into(), gradients);
+            }
+            _ => {
+                if let Some(bias) = &self.bias {
+                    let pool = gradients.pool();
+                    with_values!(dy, dy => bias.accumulate(|db| backward_bias(pool, dy, db)));
+                }
+                self.products(dy, gradients);
+            }
+        }
+    }
+
+    /// Calls `work`, which adds up the gradient of the bias on its way, where there is one.
+    fn bias_gradient(&self, gradients: &Gradients, work: impl FnOnce(&Arc<Pool>, BiasGradient<'_>)) {
+        match &self.bias {
+            Some(bias) => bias.accumulate(|db| work(gradients.pool(), Some(db))),
+            None => work(gradients.pool(), None),
+        }
+    }
+
+    /// The gradients of the input and the weight.
+    fn products(&self, dy: &Values, gradients: &mut Gradients) {
         let pool = Arc::clone(gradients.pool());
         let context = Context { pool: &pool, precision: self.precision };
         let width = self.x.width();
-        // Rounded once for both products.
-        let rounded = match dy {
-            Values::F32(dy) if self.precision == Precision::Bf16 => {
-                let mut rounded = pool.take::<Bf16>(dy.len());
-                cpu::round(dy, &mut rounded);
-                Some(Values::from(rounded))
-            }
-            _ => None,
-        };
-        if let Some(bias) = &self.bias {
-            with_values!(dy, dy => bias.accumulate(|db| backward_bias(&pool, dy, db)));
-        }
-        with_values!(rounded.as_ref().unwrap_or(dy), dy => {
+        with_values!(dy, dy => {
             with_slot!(gradients, &self.x, |dx, accumulate| {
                 cpu::backward_input(context, dy, &self.weight.values(), dx, width, accumulate);
             });

@@ -78,7 +78,7 @@ impl<T: Element> Epilogue for Store<'_, T> {
         if let Some(bias) = self.bias {
             values.iter_mut().zip(&bias[column..]).for_each(|(value, bias)| *value += bias);
         }
-        T::narrow_row(values, out);
+        T::narrow_sums(values, out);
     }
 
     #[inline(always)]

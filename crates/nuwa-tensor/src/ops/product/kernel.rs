@@ -200,7 +200,11 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
                     continue;
                 }
             }
-            epilogue.apply(row + offset, panel.columns.start, values);
+            // A copy for the usual length, so that its loops have no ends to look for.
+            match values.first_chunk_mut::<PANEL>() {
+                Some(whole) => epilogue.apply(row + offset, panel.columns.start, whole),
+                None => epilogue.apply(row + offset, panel.columns.start, values),
+            }
         }
         row += height;
     }

@@ -34,8 +34,8 @@ use serial::with_workspace;
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
 const INNER: usize = 2048;
 
-/// Rows of the left operand that one task packs when both operands have to be packed: eight tiles.
-const TASK_ROWS: usize = 8 * TILE_ROWS;
+/// Tiles of the left operand that one task packs at most when both operands have to be packed.
+const TASK_TILES: usize = 8;
 
 /// Fewer rows than this on the left are not worth packing the right operand for.
 const FEW_ROWS: usize = 4;
@@ -255,14 +255,15 @@ fn rows_of_panels<A: Element, E: Epilogue>(
     span: Range<usize>,
     epilogue: &E,
 ) {
-    let threads = rayon::current_num_threads();
-    let tasks = a.rows.div_ceil(TASK_ROWS).next_multiple_of(threads);
-    let step = a.rows.div_ceil(tasks).next_multiple_of(TILE_ROWS);
     let length = span.len() * PANEL;
-    (0..a.rows.div_ceil(step)).into_par_iter().with_max_len(1).for_each(|task| {
-        let rows = task * step..((task + 1) * step).min(a.rows);
+    // As many tiles for each thread as for any other, but for one.
+    let all_tiles = a.rows.div_ceil(TILE_ROWS);
+    let tasks = all_tiles.div_ceil(TASK_TILES).next_multiple_of(rayon::current_num_threads()).min(all_tiles);
+    (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
+        let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
+        let rows = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows);
         with_workspace(|workspace| {
-            let (tiles, _) = workspace.blocks(step * span.len(), 0);
+            let (tiles, _) = workspace.blocks(tiles.len() * TILE_ROWS * span.len(), 0);
             pack::left(tiles, a, rows.clone(), span.clone(), precision);
             let left = Left::tiles(tiles, span.len()).shifted(rows.start);
             for (index, words) in packed.chunks_exact(length).enumerate() {
