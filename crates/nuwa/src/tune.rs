@@ -175,6 +175,7 @@ pub fn make(
         model: &recipe.model,
         pretrain: &recipe.pretrain,
         memory,
+        resident: machine::resident_memory(),
         seed: recipe.seed,
     })?;
     Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })

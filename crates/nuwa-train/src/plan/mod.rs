@@ -51,6 +51,8 @@ pub struct Request<'a> {
     pub pretrain: &'a PretrainSettings,
     /// Bytes of memory that may be used, where that is known.
     pub memory: Option<u64>,
+    /// Bytes that the program holds before it trains, where that is known.
+    pub resident: Option<u64>,
     /// Decides the pilot's weights and data.
     pub seed: u64,
 }
@@ -200,7 +202,7 @@ fn for_sizes(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) ->
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
     pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]))?;
-    expect(&mut plan, &pilot, text);
+    expect(&mut plan, request, &pilot, text);
     Ok(plan)
 }
 
@@ -231,7 +233,7 @@ fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> 
     let mut pilot = Pilot::start(request, &plan)?;
     pilot.run_seconds(pilot_seconds)?;
     set_tokens(&mut plan, request, text, (pilot.tokens_per_second() * training_seconds) as u64);
-    expect(&mut plan, &pilot, text);
+    expect(&mut plan, request, &pilot, text);
     Ok(plan)
 }
 
@@ -277,19 +279,20 @@ fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
     plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
     plan.dropout = request.pretrain.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
     if let Some(available) = request.memory {
+        let precision = request.pretrain.precision.into();
         let fits =
-            |recompute| shape::needed_bytes(plan, request.pretrain.precision.into(), recompute) <= available;
+            |recompute| shape::needed_bytes(plan, precision, recompute) + resident(request) <= available;
         plan.recompute |= request.pretrain.recompute == Recompute::Auto && !fits(false) && !plan.recompute;
     }
 }
 
-fn expect(plan: &mut Plan, pilot: &Pilot, text: Text) {
+fn expect(plan: &mut Plan, request: &Request<'_>, pilot: &Pilot, text: Text) {
     let result = pilot.result(text);
     let seconds = plan.tokens as f64 / result.tokens_per_second / (1.0 - ASIDE_SHARE);
     let expected = law::extrapolate(&result, plan.tokens, text.tokens);
     plan.predicted = Prediction {
         seconds,
-        memory_bytes: pilot.peak_bytes() + shape::state_bytes(plan.parameters),
+        memory_bytes: pilot.peak_bytes() + shape::state_bytes(plan.parameters) + resident(request),
         bits_per_byte: expected.map(|value| value.bits_per_byte),
         bits_per_byte_error: expected.map(|value| value.error),
     };
@@ -299,7 +302,14 @@ fn expect(plan: &mut Plan, pilot: &Pilot, text: Text) {
 /// An error before anything is tried where not even the estimate fits.
 fn refuse_too_large(request: &Request<'_>, plan: &Plan) -> Result<()> {
     let needed = shape::needed_bytes(plan, request.pretrain.precision.into(), plan.recompute);
-    check_memory(needed, request.memory)
+    check_memory(needed + resident(request), request.memory)
+}
+
+/// What the program itself holds, about, where it is not said.
+const USUAL_RESIDENT: u64 = 40_000_000;
+
+fn resident(request: &Request<'_>) -> u64 {
+    request.resident.unwrap_or(USUAL_RESIDENT)
 }
 
 fn check_memory(needed: u64, memory: Option<u64>) -> Result<()> {

@@ -142,9 +142,9 @@ pub fn operations_per_token(config: &ModelConfig) -> f64 {
     6.0 * (parameters(config) as f64 + (layers * width * config.context()) as f64)
 }
 
-/// Bytes of weights, gradients and the two means of AdamW, and of the program itself.
+/// Bytes of weights, gradients and the two means of AdamW.
 pub fn state_bytes(parameters: u64) -> u64 {
-    16 * parameters + 40_000_000
+    16 * parameters
 }
 
 /// An estimate of the memory that training needs, in bytes, from the tensors that are kept for the way back: before

@@ -59,6 +59,7 @@ impl World {
             model: &model,
             pretrain: settings,
             memory: None,
+            resident: None,
             seed: 3,
         };
         make(&request).unwrap()
@@ -245,6 +246,7 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
         model: &model,
         pretrain: &pretrain,
         memory,
+        resident: None,
         seed: 1,
     };
     let plan = make(&request(6.0, None)).unwrap();
@@ -270,6 +272,7 @@ fn memory_that_is_short_makes_blocks_compute_again() {
             model: &model,
             pretrain,
             memory: Some(memory),
+            resident: None,
             seed: 1,
         })
     };
