@@ -116,6 +116,16 @@ mod tests {
     }
 
     #[test]
+    fn the_recipes_of_the_repository_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+        let paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!paths.is_empty());
+        for path in paths {
+            Draft::read(&path).unwrap().recipe().unwrap();
+        }
+    }
+
+    #[test]
     fn the_reference_page_is_up_to_date() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference.md");
         if std::env::var_os("UPDATE").is_some() {
