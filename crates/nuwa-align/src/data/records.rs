@@ -38,7 +38,7 @@ impl Record {
 
     /// An error about this record.
     pub fn wrong(&self, problem: impl Into<String>) -> Error {
-        let hint = "correct the record, or leave such records out: --bad-records skip".into();
+        let hint = "correct the record, or leave such records out: --bad-records skip, or bad_records = \"skip\" in a recipe".into();
         Error::Record { place: self.place.clone(), problem: problem.into(), hint }
     }
 
