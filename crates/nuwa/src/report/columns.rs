@@ -4,7 +4,7 @@ use nuwa_data::survey::Lengths;
 use serde::Serialize;
 
 use super::chart::{Horizontal, Scale, Tick};
-use crate::numbers::grouped;
+use crate::numbers::{counted, grouped};
 
 /// A picture of columns that stand for classes of equal factors. Positions are per cent of the plot.
 #[derive(Debug, Serialize)]
@@ -71,8 +71,11 @@ fn longest(class: u32) -> u64 {
 
 fn label(class: u32, kept: u64, rejected: u64) -> String {
     let (from, to) = (edge(class).ceil() as u64, longest(class));
-    let range = if to > from { format!("{} to {}", grouped(from), grouped(to)) } else { grouped(from) };
-    format!("{range} characters: {} kept, {} rejected", grouped(kept), grouped(rejected))
+    let range = match to > from {
+        true => format!("{} to {} characters", grouped(from), grouped(to)),
+        false => counted(from, "character"),
+    };
+    format!("{range}: {} kept, {} rejected", grouped(kept), grouped(rejected))
 }
 
 #[cfg(test)]
@@ -99,6 +102,6 @@ mod tests {
     fn one_class_is_a_picture_too() {
         let columns = Columns::of_lengths(&lengths(&[(0, 1)]), &lengths(&[])).unwrap();
         assert_eq!((columns.columns[0].left, columns.columns[0].kept), (0.0, 100.0));
-        assert_eq!(columns.columns[0].label, "1 characters: 1 kept, 0 rejected");
+        assert_eq!(columns.columns[0].label, "1 character: 1 kept, 0 rejected");
     }
 }
