@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use nuwa_files::Progress;
 use rayon::prelude::*;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -28,6 +27,8 @@ const CLUSTERS: usize = 12;
 const COPIES: usize = 3;
 /// Reasons of which examples are kept; reasons are few by their nature.
 const REASONS: usize = 500;
+/// Languages that are counted by name. Sources may write anything into `lang`, and memory must not grow with it.
+const LANGUAGES: usize = 200;
 
 /// What there is in the folder of a cleaned corpus.
 #[derive(Debug, Clone, Serialize)]
@@ -38,8 +39,10 @@ pub struct Survey {
     pub kept_lengths: Lengths,
     /// Lengths of the documents that were rejected.
     pub rejected_lengths: Lengths,
-    /// Documents and bytes that were kept, by language; by script where the language is not known.
-    pub languages: BTreeMap<String, Share>,
+    /// What was kept, by language; by script where the language is not known.
+    pub kept_languages: Languages,
+    /// What was rejected, as it was when it was rejected.
+    pub rejected_languages: Languages,
     /// Documents that repeat others.
     pub clusters: Clusters,
     /// Examples of documents that were kept.
@@ -55,6 +58,13 @@ pub struct Survey {
 pub struct Lengths {
     /// By class: class `n` are lengths from 2^(n/2) to 2^((n+1)/2) characters; empty texts are in the first.
     pub classes: BTreeMap<u32, u64>,
+}
+
+/// How much there is in each language.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Languages {
+    /// By code ("en"), by script ("unknown, Latin letters") where the language is not known; beyond two hundred: "others".
+    pub shares: BTreeMap<String, Share>,
 }
 
 /// A part of the corpus.
@@ -97,6 +107,8 @@ pub struct Example {
     pub id: String,
     /// The path or address it came from.
     pub source: String,
+    /// Its language, where known.
+    pub lang: Option<String>,
     /// The step that rejected it; empty for others.
     pub step: String,
     /// Why it was rejected.
@@ -113,6 +125,8 @@ struct Rejected {
     id: String,
     #[serde(default)]
     source: String,
+    #[serde(default)]
+    lang: Option<String>,
     step: String,
     reason: String,
     #[serde(default)]
@@ -130,13 +144,13 @@ pub fn survey(folder: &Path, samples: usize, progress: &mut dyn FnMut(Progress))
     let rejected = reading.rejected(folder, samples)?;
     let mut clusters = reading.clusters(folder, rejected.copies)?;
     let kept = reading.kept(folder, samples, &mut clusters)?;
-    let mut changed = Vec::new();
-    reading.each(one_file(folder, "changed.jsonl.zst"), Line::parse_as, |batch| changed.extend(batch))?;
+    let changed = reading.changed(folder, samples)?;
     Ok(Survey {
         cleaning,
         kept_lengths: kept.lengths,
         rejected_lengths: rejected.lengths,
-        languages: kept.languages,
+        kept_languages: kept.languages,
+        rejected_languages: rejected.languages,
         clusters: clusters.finish(),
         kept: kept.examples.into_values().collect(),
         changed,
@@ -157,6 +171,7 @@ struct Reading<'a> {
 #[derive(Default)]
 struct RejectedDocuments {
     lengths: Lengths,
+    languages: Languages,
     examples: BTreeMap<(String, String), Few<Example>>,
     /// Copies of each document that others repeat, by the hash of what names it.
     copies: HashMap<u64, u32>,
@@ -164,7 +179,7 @@ struct RejectedDocuments {
 
 struct KeptDocuments {
     lengths: Lengths,
-    languages: BTreeMap<String, Share>,
+    languages: Languages,
     examples: Few<Example>,
 }
 
@@ -191,9 +206,14 @@ impl Reading<'_> {
 
     fn rejected(&mut self, folder: &Path, samples: usize) -> Result<RejectedDocuments> {
         let mut found = RejectedDocuments::default();
-        self.each(one_file(folder, "rejected.jsonl.zst"), measured::<Rejected>, |batch| {
-            for (document, characters) in batch {
-                found.lengths.add(characters);
+        let parse = |line: &Line, files: &[PathBuf]| {
+            let document: Rejected = line.parse_as(files)?;
+            Ok((Measured::of(&document.text, document.lang.as_deref()), document))
+        };
+        self.each(one_file(folder, "rejected.jsonl.zst"), parse, |batch| {
+            for (measured, document) in batch {
+                found.lengths.add(measured.characters);
+                found.languages.add(measured);
                 if let Some(key) = document.repeats() {
                     *found.copies.entry(key).or_default() += 1;
                 }
@@ -225,36 +245,50 @@ impl Reading<'_> {
     fn kept(&mut self, folder: &Path, samples: usize, clusters: &mut FoundClusters) -> Result<KeptDocuments> {
         let mut found = KeptDocuments {
             lengths: Lengths::default(),
-            languages: BTreeMap::new(),
+            languages: Languages::default(),
             examples: Few::new(samples),
         };
         let parse = |line: &Line, files: &[PathBuf]| {
             let document = line.parse(files)?;
-            Ok((document.text.chars().count(), language(&document), document))
+            Ok((Measured::of(&document.text, document.lang.as_deref()), document))
         };
         self.each(documents::files(folder)?, parse, |batch| {
-            for (characters, language, document) in batch {
-                found.lengths.add(characters);
-                let share = found.languages.entry(language).or_default();
-                share.documents += 1;
-                share.bytes += document.text.len() as u64;
+            for (measured, document) in batch {
+                found.lengths.add(measured.characters);
+                found.languages.add(measured);
                 clusters.note_original(&document);
                 found.examples.offer(&document.id, || Example::of(&document));
             }
         })?;
         Ok(found)
     }
+
+    /// Of the changes that were written, at most `samples` of each step.
+    fn changed(&mut self, folder: &Path, samples: usize) -> Result<Vec<Change>> {
+        let (mut of_step, mut changed) = (HashMap::new(), Vec::new());
+        self.each(one_file(folder, "changed.jsonl.zst"), Line::parse_as::<Change>, |batch| {
+            for change in batch {
+                let seen: &mut usize = of_step.entry(change.step.clone()).or_default();
+                *seen += 1;
+                if *seen <= samples {
+                    changed.push(change);
+                }
+            }
+        })?;
+        Ok(changed)
+    }
 }
 
-fn measured<T: DeserializeOwned + AsRef<str>>(line: &Line, files: &[PathBuf]) -> Result<(T, usize)> {
-    let document: T = line.parse_as(files)?;
-    let characters = document.as_ref().chars().count();
-    Ok((document, characters))
+/// What is counted of a document.
+struct Measured {
+    characters: usize,
+    bytes: usize,
+    language: String,
 }
 
-impl AsRef<str> for Rejected {
-    fn as_ref(&self) -> &str {
-        &self.text
+impl Measured {
+    fn of(text: &str, lang: Option<&str>) -> Self {
+        Self { characters: text.chars().count(), bytes: text.len(), language: language(text, lang) }
     }
 }
 
@@ -269,8 +303,8 @@ impl Rejected {
     }
 
     fn example(self) -> Example {
-        let Self { id, source, step, reason, detail, text } = self;
-        Example { id, source, step, reason, detail, text: clip(&text, CHARACTERS) }
+        let Self { id, source, lang, step, reason, detail, text } = self;
+        Example { id, source, lang, step, reason, detail, text: clip(&text, CHARACTERS) }
     }
 }
 
@@ -279,9 +313,15 @@ impl Example {
         Self {
             id: document.id.clone(),
             source: document.source.clone(),
+            lang: document.lang.clone(),
             text: clip(&document.text, CHARACTERS),
             ..Self::default()
         }
+    }
+
+    /// Whether the end of the text was cut off.
+    pub fn is_clipped(&self) -> bool {
+        self.text.chars().count() > CHARACTERS
     }
 }
 
@@ -291,6 +331,16 @@ impl Lengths {
         let octave = characters.ilog2();
         let upper_half = characters * characters >= 2 << (2 * octave);
         *self.classes.entry(2 * octave + u32::from(upper_half)).or_default() += 1;
+    }
+}
+
+impl Languages {
+    fn add(&mut self, measured: Measured) {
+        let is_counted = self.shares.len() < LANGUAGES || self.shares.contains_key(&measured.language);
+        let name = if is_counted { measured.language } else { String::from("others") };
+        let share = self.shares.entry(name).or_default();
+        share.documents += 1;
+        share.bytes += measured.bytes as u64;
     }
 }
 
@@ -353,12 +403,12 @@ impl FoundClusters {
     }
 }
 
-/// The document's language, or the script of its beginning.
-fn language(document: &Document) -> String {
-    if let Some(language) = &document.lang {
-        return language.clone();
+/// The language of a document, or the script of its beginning.
+fn language(text: &str, lang: Option<&str>) -> String {
+    if let Some(language) = lang {
+        return language.to_string();
     }
-    let letters = document.text.chars().filter(|character| character.is_alphabetic()).take(500);
+    let letters = text.chars().filter(|character| character.is_alphabetic()).take(500);
     let mut scripts: BTreeMap<&str, usize> = BTreeMap::new();
     letters.for_each(|letter| *scripts.entry(script(letter)).or_default() += 1);
     let most = scripts.into_iter().max_by_key(|(_, count)| *count);
@@ -397,12 +447,21 @@ mod tests {
 
     #[test]
     fn languages_are_named_and_else_scripts() {
-        let of = |lang: Option<&str>, text: &str| {
-            language(&Document { lang: lang.map(str::to_string), text: text.into(), ..Document::default() })
-        };
-        assert_eq!(of(Some("zh"), "clay"), "zh");
-        assert_eq!(of(None, "女娲补天 (Nüwa)"), "unknown, Latin letters");
-        assert_eq!(of(None, "女娲补天"), "unknown, Han and other characters");
-        assert_eq!(of(None, "12 — !"), "no letters");
+        assert_eq!(language("clay", Some("zh")), "zh");
+        assert_eq!(language("女娲补天 (Nüwa)", None), "unknown, Latin letters");
+        assert_eq!(language("女娲补天", None), "unknown, Han and other characters");
+        assert_eq!(language("12 — !", None), "no letters");
+    }
+
+    #[test]
+    fn languages_beyond_two_hundred_are_counted_together() {
+        let mut languages = Languages::default();
+        for number in 0..300 {
+            languages.add(Measured::of("clay", Some(&format!("{number:03}"))));
+        }
+        languages.add(Measured::of("clay", Some("007")));
+        assert_eq!(languages.shares["007"], Share { documents: 2, bytes: 8 });
+        assert_eq!(languages.shares["others"], Share { documents: 100, bytes: 400 });
+        assert_eq!(languages.shares.len(), LANGUAGES + 1);
     }
 }

@@ -21,7 +21,7 @@ use crate::console::{Display, Stages, message, print_figures};
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::recipe::{Draft, Recipe};
-use crate::report;
+use crate::report::{self, inspection::Cleaned};
 use crate::run::{Lock, Outcome, Stage, run_stage};
 use crate::training::{Outcome as Trained, Training};
 use crate::tune::{self, Tuned};
@@ -413,11 +413,14 @@ impl Road {
     }
 
     fn report(&self, earlier: &[Outcome]) -> anyhow::Result<Outcome> {
-        let stage = Stage::new("report").writes("report.html").writes("model/README.md");
+        let stage =
+            Stage::new("report").writes("inspect.html").writes("report.html").writes("model/README.md");
         let stage = earlier.iter().fold(stage, Stage::after);
-        self.stage(stage, |_, _| {
+        self.stage(stage, |_, display| {
             let command: Vec<String> = std::env::args().collect();
             nuwa_files::write_json(&self.place("command.json"), &command)?;
+            let samples = report::inspection::SAMPLES;
+            Cleaned::read(&self.folder, samples, &mut |progress| display.show(progress))?.write_page()?;
             let page = report::write(&self.folder)?;
             report::model_card(&self.folder)?;
             Ok(format!("{}", page.display()))

@@ -24,6 +24,7 @@ impl Rejected {
         RejectedLine {
             id: &self.document.id,
             source: &self.document.source,
+            lang: self.document.lang.as_deref(),
             step: names[self.step],
             reason: &self.reason,
             detail: &self.detail,
@@ -52,6 +53,8 @@ pub(super) struct Passed {
 pub(super) struct RejectedLine<'a> {
     pub id: &'a str,
     pub source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<&'a str>,
     pub step: &'a str,
     pub reason: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]

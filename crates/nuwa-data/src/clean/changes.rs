@@ -92,6 +92,11 @@ impl Change {
             after: excerpt(after),
         }
     }
+
+    /// Whether the end of one of the texts was cut off.
+    pub fn is_clipped(&self) -> bool {
+        [&self.before, &self.after].iter().any(|text| text.chars().count() > CHARACTERS)
+    }
 }
 
 #[cfg(test)]
@@ -107,8 +112,10 @@ mod tests {
         assert_eq!(change.before.chars().nth(302), Some('é'));
         assert_eq!(change.after.chars().nth(302), Some('è'));
         assert_eq!(change.before.chars().count(), CHARACTERS + 2);
+        assert!(change.is_clipped());
         let shorter =
             Change::of(&Document { text: "ab".into(), ..Document::default() }, "whitespace", "ab \n");
+        assert!(!shorter.is_clipped());
         assert_eq!((shorter.before.as_str(), shorter.after.as_str()), ("ab \n", "ab"));
     }
 }

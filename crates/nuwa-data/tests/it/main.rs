@@ -8,6 +8,7 @@ mod quality;
 mod real_data;
 mod shards;
 mod splitting;
+mod surveying;
 mod tokenizing;
 mod words;
 mod world;

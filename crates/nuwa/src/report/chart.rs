@@ -50,10 +50,13 @@ pub enum Horizontal {
     Logarithmic,
 }
 
+/// A number at an axis.
 #[derive(Debug, Serialize)]
-struct Tick {
-    at: f64,
-    label: String,
+pub struct Tick {
+    /// Where, in per cent of the axis.
+    pub at: f64,
+    /// The number.
+    pub label: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,14 +180,15 @@ pub fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// From values to per cent of an axis.
-struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
     division: Horizontal,
 }
 
 impl Scale {
-    fn around(values: impl Iterator<Item = f64>, margin: f64, division: Horizontal) -> Option<Self> {
+    /// From the lowest to the highest of `values`, with a part of their span as margin; none where there are none.
+    pub fn around(values: impl Iterator<Item = f64>, margin: f64, division: Horizontal) -> Option<Self> {
         let mapped = values.filter(|value| value.is_finite()).map(|value| division.map(value));
         let (low, high) = mapped.fold(None, |range: Option<(f64, f64)>, value| match range {
             Some((low, high)) => Some((low.min(value), high.max(value))),
@@ -197,11 +201,13 @@ impl Scale {
         Some(Self { low: low - room, high: high + room, division })
     }
 
-    fn position(&self, value: f64) -> f64 {
+    /// Where `value` is.
+    pub fn position(&self, value: f64) -> f64 {
         100.0 * (self.division.map(value) - self.low) / (self.high - self.low)
     }
 
-    fn ticks(&self, wanted: usize) -> Vec<Tick> {
+    /// About so many numbers at the axis.
+    pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
         let values = match self.division {
             Horizontal::Linear => linear_ticks(self.low, self.high, wanted),
             Horizontal::Logarithmic => logarithmic_ticks(self.low, self.high, wanted),

@@ -5,10 +5,15 @@
 
 mod card;
 mod chart;
+mod cleaning;
+mod columns;
+mod difference;
 mod facts;
+pub mod inspection;
 mod metrics;
 mod numbers;
 mod run;
+mod text;
 mod view;
 mod worth;
 
@@ -50,6 +55,10 @@ fn environment() -> Result<Environment<'static>> {
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     // Escaping follows the name: on for .html, off for .md.
     environment.add_template("report.html", include_str!("templates/report.html"))?;
+    environment.add_template("inspect.html", include_str!("templates/inspect.html"))?;
+    environment.add_template("inspect.css", include_str!("templates/inspect.css"))?;
+    environment.add_template("inspect.js", include_str!("templates/inspect.js"))?;
+    environment.add_template("parts.html", include_str!("templates/parts.html"))?;
     environment.add_template("style.css", include_str!("templates/style.css"))?;
     environment.add_template("model_card.md", include_str!("templates/model_card.md"))?;
     Ok(environment)

@@ -82,10 +82,7 @@ impl Run {
     /// Reads the run in `folder`.
     pub fn read(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
-            let problem = format!("{} is not a folder; expected the folder of a run", folder.display());
-            return Err(Problem::new(problem)
-                .hint("name the folder that `nuwa build` wrote, such as runs/NAME")
-                .into());
+            return Err(not_a_folder(folder).into());
         }
         let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), ..Self::default() };
         for name in STAGES {
@@ -209,7 +206,14 @@ fn count_weights(path: &Path) -> Option<f64> {
     Some(shapes.map(|shape| shape.iter().filter_map(Value::as_f64).product::<f64>()).sum())
 }
 
-fn name_of(folder: &Path) -> String {
+/// The problem of a path that should be the folder of a run.
+pub fn not_a_folder(path: &Path) -> Problem {
+    let problem = format!("{} is not a folder; expected the folder of a run", path.display());
+    Problem::new(problem).hint("name the folder that `nuwa build` wrote, such as runs/NAME")
+}
+
+/// The last part of a folder's full path.
+pub fn name_of(folder: &Path) -> String {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     absolute.file_name().map_or_else(|| String::from("run"), |name| name.to_string_lossy().into_owned())
 }

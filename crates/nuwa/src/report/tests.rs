@@ -28,13 +28,13 @@ fn whole_run() -> tempfile::TempDir {
         json!({"files": 3, "documents": 4, "bytes": 4000, "skipped_reasons": {"binary": 2}}).to_string(),
     );
     let step = json!({"name": "length", "documents_in": 4, "documents_out": 3, "changed": 0, "rejected": 1,
-        "bytes_in": 4000, "bytes_out": 3000, "reasons": {"too short": 1}});
+        "bytes_in": 4000, "bytes_out": 3000, "reasons": {"too short": 1}, "seconds": 0.1});
     let sample = json!({"id": "a:1", "outcome": "rejected", "step": "length", "reason": "too short", "text": "<script>alert(1)</script>"});
     put(
         run,
         "clean/clean.json",
         json!({"documents_in": 4, "documents_out": 3, "bytes_in": 4000, "bytes_out": 3000,
-        "steps": [step], "samples": [sample]})
+        "steps": [step], "samples": [sample], "seconds": 0.2})
         .to_string(),
     );
     put(run, "tokenize/tokenize.json", json!({"train": {"documents": 2, "tokens": 900, "bytes": 2700, "characters": 2700},

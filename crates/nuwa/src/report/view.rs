@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nuwa_data::clean::CleanSummary;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::chart::{Band, Chart, Curve, Horizontal, smoothed};
+use super::cleaning::{self, Caught, Funnel};
 use super::facts::{self, Fact, Score, scalar, spaced};
 use super::metrics::{Step, Validation};
 use super::numbers;
-use super::run::{Run, number, text};
+use super::run::{Run, number};
+use super::text::{clipped, printable};
 use super::worth;
 use crate::numbers::{bytes, grouped, rounded, seconds};
 
@@ -26,12 +29,14 @@ pub struct Page {
     validations: Vec<ValidationRow>,
     samples: Vec<Samples>,
     cleaning: Option<Cleaning>,
+    /// Whether there is a page about the documents.
+    inspection: bool,
     skipped: Vec<Fact>,
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
     worth: Option<worth::Worth>,
-    caught: Option<worth::Caught>,
+    caught: Option<Caught>,
     tuning_curves: Vec<Chart>,
     scores: Vec<Score>,
     remarks: Vec<String>,
@@ -93,26 +98,11 @@ struct Sample {
 
 #[derive(Debug, Serialize)]
 struct Cleaning {
-    sentence: String,
-    steps: Vec<CleaningStep>,
+    funnel: Funnel,
     /// One for each step that rejected any, and all others.
     rejected: Vec<Example>,
     more_rejected: Vec<Example>,
     others: Vec<Example>,
-}
-
-#[derive(Debug, Serialize)]
-struct CleaningStep {
-    name: String,
-    kept: String,
-    kept_share: f64,
-    rejected: u64,
-    rejected_text: String,
-    rejected_share: f64,
-    changed: String,
-    bytes: String,
-    reasons: Vec<Fact>,
-    labels: Vec<Fact>,
 }
 
 /// A document as an example.
@@ -146,12 +136,13 @@ impl Page {
             validations: validations(run),
             samples: samples(run),
             cleaning: cleaning(&run.clean),
-            skipped: counts(&run.collect["skipped_reasons"]),
+            inspection: run.folder.join("inspect.html").is_file(),
+            skipped: skipped(run),
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
             worth: worth::of(run),
-            caught: worth::caught(run),
+            caught: caught(run),
             tuning_curves: worth::curves(run),
             scores: facts::scores(run),
             remarks: facts::remarks(run),
@@ -425,23 +416,11 @@ fn when(run: &Run, step: u64) -> String {
 }
 
 fn cleaning(clean: &Value) -> Option<Cleaning> {
-    let all = number(clean, &["/documents_in"])?;
-    let figure = |key: &str| number(clean, &[key]).unwrap_or(0.0);
-    let kept = figure("/documents_out");
-    let sentence = format!(
-        "{} of {} documents were kept ({}), and {} of {} of text.",
-        grouped(kept as u64),
-        grouped(all as u64),
-        numbers::percent(kept, all),
-        bytes(figure("/bytes_out") as u64),
-        bytes(figure("/bytes_in") as u64),
-    );
-    let steps =
-        clean["steps"].as_array().into_iter().flatten().map(|step| cleaning_step(step, all)).collect();
-    let samples = clean["samples"].as_array().into_iter().flatten().map(example);
+    let summary: CleanSummary = serde_json::from_value(clean.clone()).ok()?;
+    let samples = summary.samples.iter().map(example);
     let (rejected, others): (Vec<Example>, _) = samples.partition(|example| example.outcome == "rejected");
     let (rejected, more_rejected) = one_for_each_step(rejected);
-    Some(Cleaning { sentence, steps, rejected, more_rejected, others })
+    Some(Cleaning { funnel: cleaning::funnel(&summary), rejected, more_rejected, others })
 }
 
 /// The first example of each step, and the rest.
@@ -450,42 +429,23 @@ fn one_for_each_step(examples: Vec<Example>) -> (Vec<Example>, Vec<Example>) {
     examples.into_iter().partition(|example| seen.insert(example.why.split(':').next().map(str::to_string)))
 }
 
-fn cleaning_step(step: &Value, all: f64) -> CleaningStep {
-    let figure = |key: &str| number(step, &[key]).unwrap_or(0.0);
-    let (kept, rejected) = (figure("/documents_out"), figure("/rejected"));
-    let share = |part: f64| 100.0 * part / all.max(1.0);
-    CleaningStep {
-        name: spaced(text(step, &["/name"]).unwrap_or("a step")),
-        kept: grouped(kept as u64),
-        kept_share: share(kept),
-        rejected: rejected as u64,
-        rejected_text: grouped(rejected as u64),
-        rejected_share: share(rejected),
-        changed: grouped(figure("/changed") as u64),
-        bytes: bytes(figure("/bytes_out") as u64),
-        reasons: counts(&step["reasons"]),
-        labels: counts(&step["labels"]),
-    }
+/// What was caught of planted noise; none where nothing was planted.
+fn caught(run: &Run) -> Option<Caught> {
+    Some(cleaning::caught(&serde_json::from_value(run.audit.clone()).ok()?))
 }
 
-/// An object of counts, the largest first.
-fn counts(object: &Value) -> Vec<Fact> {
-    let pairs = object.as_object().into_iter().flatten();
-    let mut pairs: Vec<(&String, u64)> =
-        pairs.filter_map(|(name, count)| Some((name, count.as_u64()?))).collect();
-    pairs.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    pairs.into_iter().map(|(name, count)| Fact::new(&name.replace('_', " "), grouped(count))).collect()
+fn skipped(run: &Run) -> Vec<Fact> {
+    let reasons = serde_json::from_value(run.collect["skipped_reasons"].clone()).unwrap_or_default();
+    cleaning::counts(&reasons)
 }
 
-fn example(sample: &Value) -> Example {
-    let field = |key: &str| scalar(&sample[key]).unwrap_or_default();
-    let why: Vec<String> =
-        [spaced(&field("step")), field("reason")].into_iter().filter(|word| !word.is_empty()).collect();
+fn example(sample: &nuwa_data::clean::Sample) -> Example {
+    let why: Vec<String> = sample.step.iter().map(|step| spaced(step)).chain(sample.reason.clone()).collect();
     Example {
-        outcome: field("outcome"),
+        outcome: sample.outcome.clone(),
         why: why.join(": "),
-        id: printable(&field("id")),
-        text: clipped(&field("text"), LONGEST_TEXT / 2),
+        id: printable(&sample.id),
+        text: clipped(&sample.text, LONGEST_TEXT / 2),
     }
 }
 
@@ -533,20 +493,6 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// At most `longest` characters of `text`, with an ellipsis where some are missing.
-fn clipped(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => printable(&text[..end]) + "…",
-        None => printable(text),
-    }
-}
-
-/// `text` with a visible sign for each control character but line ends and tabs.
-fn printable(text: &str) -> String {
-    let visible = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c };
-    text.chars().map(visible).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -562,11 +508,5 @@ mod tests {
         assert_eq!(quoted("runs/a-b"), "runs/a-b");
         assert_eq!(quoted("my text.txt"), "'my text.txt'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
-
-    #[test]
-    fn control_characters_become_visible_and_long_text_is_cut_between_characters() {
-        assert_eq!(printable("a\0b\n\tc\u{1b}"), "a\u{FFFD}b\n\tc\u{FFFD}");
-        assert_eq!(clipped("女娲补天", 2), "女娲…");
     }
 }

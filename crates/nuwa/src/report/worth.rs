@@ -1,8 +1,7 @@
-//! What each stage was worth, for the page: scores side by side, the same questions after each stage, what cleaning caught.
+//! What each stage was worth, for the page: scores side by side, the same questions after each stage.
 
 use std::collections::BTreeMap;
 
-use nuwa_data::world::Audit;
 use nuwa_eval::TaskResult;
 use serde::Serialize;
 use serde_json::Value;
@@ -11,7 +10,6 @@ use super::chart::{Chart, Curve, Horizontal};
 use super::facts::spaced;
 use super::numbers;
 use super::run::Run;
-use crate::numbers::grouped;
 use crate::worth::{self, Row};
 
 /// Scores of the models that the stages made.
@@ -64,22 +62,6 @@ struct Matrix {
 struct MatrixRow {
     class: String,
     counts: Vec<u64>,
-}
-
-/// What cleaning caught of planted noise.
-#[derive(Debug, Serialize)]
-pub struct Caught {
-    rows: Vec<CaughtRow>,
-    lost: String,
-}
-
-#[derive(Debug, Serialize)]
-struct CaughtRow {
-    kind: String,
-    planted: u64,
-    rejected: u64,
-    repaired: u64,
-    share: String,
 }
 
 /// The worth of the stages; none where fewer than two models were measured.
@@ -151,25 +133,6 @@ fn matrix(task: &str, result: &TaskResult) -> Option<Matrix> {
     let rows =
         rows.map(|(class, counts)| MatrixRow { class: class.clone(), counts: counts.clone() }).collect();
     Some(Matrix { task: spaced(task), classes: confusion.classes.clone(), rows })
-}
-
-/// What cleaning caught; none where nothing was planted.
-pub fn caught(run: &Run) -> Option<Caught> {
-    let audit: Audit = serde_json::from_value(run.audit.clone()).ok()?;
-    let row = |(kind, caught): (&nuwa_data::world::Noise, &nuwa_data::world::Caught)| CaughtRow {
-        kind: spaced(kind.name()),
-        planted: caught.planted,
-        rejected: caught.rejected,
-        repaired: caught.repaired,
-        share: numbers::percent((caught.rejected + caught.repaired) as f64, caught.planted as f64),
-    };
-    let lost = format!(
-        "Of {} clean documents, {} were lost ({}).",
-        grouped(audit.clean),
-        grouped(audit.lost),
-        numbers::percent(audit.lost as f64, audit.clean as f64)
-    );
-    Some(Caught { rows: audit.noise.iter().map(row).collect(), lost })
 }
 
 /// The course of tuning: loss and, for preferences, the margin, over steps.

@@ -1,40 +1,86 @@
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::Args;
 use nuwa_align::data::{self, Columns, Dialogue, dialogue};
 use nuwa_align::render::{Rendered, render};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::console::{print_figures, print_line};
+use crate::console::{Display, print, print_figures, print_line};
 use crate::model;
+use crate::report::inspection::{self, Cleaned, Screen};
 
-/// Look at what a model is fine-tuned on, token by token
+/// Look at what cleaning made of the documents, or at what a model is fine-tuned on
 ///
-/// Renders dialogues with the model's chat template and marks the tokens that `nuwa sft` trains on: in colour on a
-/// terminal, else between « and ». With --json: ids, tokens and marks.
+/// Writes RUN/inspect.html, one page that stands alone, and opens it where there is a display: what each step kept,
+/// changed and rejected, with documents to look at and to search in. With --text the same in the terminal.
+///
+/// With --tokens: renders dialogues with the model's chat template and marks the tokens that `nuwa sft` trains on, in
+/// colour on a terminal, else between « and ».
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  nuwa inspect runs/world --tokens answers.jsonl
+  nuwa inspect runs/world
+  nuwa inspect runs/world --text
+  nuwa inspect runs/world --find \"too short\"
   nuwa inspect runs/world --tokens answers.jsonl --limit 1 --json")]
 pub struct Inspect {
-    /// The model whose tokenizer and chat template are used
-    model: PathBuf,
+    /// A run, or a folder that `nuwa clean` wrote; with --tokens the model whose chat template is used
+    run: PathBuf,
+    /// Print to the terminal instead of writing a page
+    #[arg(long, conflicts_with = "tokens")]
+    text: bool,
+    /// Print the samples that hold these words
+    #[arg(long, value_name = "WORDS", conflicts_with = "tokens")]
+    find: Option<String>,
+    /// Show so many documents of each kind; by default 20 on a page, 2 in the terminal, 50 to find words in
+    #[arg(long, value_name = "N", conflicts_with = "tokens")]
+    samples: Option<usize>,
+    /// Write the page without opening it
+    #[arg(long, conflicts_with = "tokens")]
+    no_open: bool,
     /// Records as `nuwa sft` reads them
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     tokens: Vec<PathBuf>,
     /// Show so many dialogues
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "tokens")]
     limit: usize,
-    /// Print as JSON
+    /// Print as JSON, all figures and samples included
     #[arg(long)]
     json: bool,
 }
 
 impl Inspect {
     pub fn run(self) -> anyhow::Result<()> {
-        let tokenizer = Tokenizer::load(&model::folder(&self.model)?)?;
+        if !self.tokens.is_empty() {
+            return self.dialogues();
+        }
+        let in_terminal = self.text || self.find.is_some();
+        let usual = match (self.find.is_some(), self.text) {
+            (true, _) => 50,
+            (false, true) => 2,
+            (false, false) => inspection::SAMPLES,
+        };
+        let mut display = Display::new();
+        let samples = self.samples.unwrap_or(usual);
+        let cleaned = Cleaned::read(&self.run, samples, &mut |progress| display.show(progress))?;
+        drop(display);
+        if self.json || in_terminal {
+            return match self.json {
+                true => print_line(&serde_json::to_string_pretty(&cleaned.survey)?),
+                false => print(&inspection::text(&cleaned, screen(), self.find.as_deref())?),
+            };
+        }
+        let page = cleaned.write_page()?;
+        if !self.no_open && io::stdout().is_terminal() && has_display() {
+            open(&page);
+        }
+        print_line(&page.display().to_string())
+    }
+
+    fn dialogues(self) -> anyhow::Result<()> {
+        let tokenizer = Tokenizer::load(&model::folder(&self.run)?)?;
         let bad = nuwa_align::BadRecords::Error;
         let (dialogues, _) = data::read(&self.tokens, &Columns::new(), bad, dialogue)?;
         for dialogue in dialogues.iter().take(self.limit) {
@@ -49,6 +95,31 @@ impl Inspect {
         }
         Ok(())
     }
+}
+
+/// The terminal; a hundred columns without colours where standard output is none.
+fn screen() -> Screen {
+    let colours = io::stdout().is_terminal();
+    let width = ratatui::crossterm::terminal::size().ok().filter(|_| colours);
+    Screen { width: width.map_or(100, |(columns, _)| usize::from(columns).clamp(40, 120)), colours }
+}
+
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(any(target_os = "macos", windows)) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+/// Shows the page in the user's browser. Where that fails, its path is printed all the same.
+fn open(page: &Path) {
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let mut command = Command::new(opener);
+    let _ = command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
 fn figures(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> serde_json::Value {

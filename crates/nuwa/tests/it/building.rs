@@ -35,9 +35,17 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     let first = place.succeed(&format!("build --from story.txt {TINY}"));
     assert_eq!(stages(&first.err), (vec![], STAGES.to_vec()), "{}", first.err);
     assert!(first.out.contains("nuwa generate runs/story/model --prompt"), "{}", first.out);
-    for file in ["report.html", "recipe.toml", "eval/eval.json", "model/config.json", "model/README.md"] {
+    for file in [
+        "report.html",
+        "inspect.html",
+        "recipe.toml",
+        "eval/eval.json",
+        "model/config.json",
+        "model/README.md",
+    ] {
         assert!(place.path("runs/story").join(file).exists(), "{file}");
     }
+    assert!(place.read("runs/story/report.html").contains("href=\"inspect.html\""));
     for stage in STAGES {
         assert!(place.path("runs/story").join(stage).join("manifest.json").exists(), "{stage}");
     }

@@ -250,7 +250,7 @@ fn help_goes_to_standard_output() {
       sft         Fine-tune a model on questions and answers
       dpo         Tune a model towards preferred answers
       merge       Put low-rank adapters into the model they were trained on
-      inspect     Look at what a model is fine-tuned on, token by token
+      inspect     Look at what cleaning made of the documents, or at what a model is fine-tuned on
       chat        Talk to a model
       generate    Let a model continue a text
       eval        Measure a model
@@ -277,6 +277,54 @@ fn help_goes_to_standard_output() {
 
     `nuwa VERB --help` says more about a verb.
     "#);
+}
+
+#[test]
+fn inspecting_what_is_no_cleaned_corpus() {
+    let place = Place::new();
+    assert_snapshot!(place.failure("inspect runs/nowhere"), @r#"
+    error: runs/nowhere is not a folder; expected the folder of a run
+    hint: name the folder that `nuwa build` wrote, such as runs/NAME
+    "#);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    assert_snapshot!(place.failure("inspect empty"), @r#"
+    error: empty holds nothing that cleaning wrote; expected clean/clean.json of a run, or clean.json
+    hint: name the folder of a run, such as runs/NAME, or one that `nuwa clean DOCUMENTS --out DIR` wrote
+    "#);
+    place.write("runs/a/recipe.toml", "seed = 1");
+    assert_snapshot!(place.failure("inspect runs/a"), @r#"
+    error: runs/a has no clean stage yet: runs/a/clean/clean.json is absent
+    hint: go on with the build: nuwa build runs/a/recipe.toml --out runs/a
+    "#);
+    place.write("runs/a/collect/documents-00000.jsonl", "{\"text\": \"brief\"}\n");
+    assert_snapshot!(place.failure("inspect runs/a"), @r#"
+    error: runs/a has no clean stage yet: runs/a/clean/clean.json is absent
+    hint: clean what was collected: nuwa clean runs/a/collect --out runs/a/clean
+    "#);
+    place.write("runs/a/clean/clean.json", "{");
+    let message = place.failure("inspect runs/a");
+    assert!(message.contains("runs/a/clean/clean.json") && message.contains("\nhint: "), "{message}");
+}
+
+#[test]
+fn a_cleaned_folder_is_inspected() {
+    let place = Place::new();
+    let mut lines = String::new();
+    let (first, both) = (story(40), story(80));
+    let second = both[first.len()..].replacen(' ', " 😀 ", 1);
+    for (id, text) in [("story", first), ("smile", second), ("brief", "brief".into())] {
+        writeln!(lines, "{}", serde_json::json!({ "id": id, "text": text })).unwrap();
+    }
+    place.write("documents.jsonl", lines).succeed("clean documents.jsonl --out cleaned");
+    assert_eq!(place.succeed("inspect cleaned").out, "cleaned/inspect.html\n");
+    assert!(place.read("cleaned/inspect.html").contains("1 rejected"));
+    let text = place.succeed("inspect cleaned --text").out;
+    assert!(text.contains("Step by step") && text.contains("brief") && !text.contains('\u{1b}'), "{text}");
+    let found = place.succeed("inspect cleaned --find brief").out;
+    assert!(found.starts_with("1 of ") && found.contains("too short"), "{found}");
+    let figures = place.succeed("inspect cleaned --json --samples 1").out;
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(figures["cleaning"]["documents_in"], 3);
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! What cleaning did, step by step, in words and shares: for the report and for the page about the documents.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use nuwa_data::clean::{CleanSummary, StepSummary};
+use nuwa_data::world::{Audit, Caught as Count, Noise};
+use serde::Serialize;
+
+use super::facts::{Fact, spaced};
+use super::numbers;
+use super::text::printable;
+use crate::numbers::{bytes, grouped, seconds};
+
+/// The steps as a funnel.
+#[derive(Debug, Serialize)]
+pub struct Funnel {
+    /// What was kept, in a sentence.
+    pub sentence: String,
+    /// The steps in their order.
+    pub steps: Vec<Step>,
+}
+
+/// A step of the funnel. Shares are per cent of all that cleaning began with.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    pub name: String,
+    /// "3,000 → 2,871 documents", or "3,000 documents" where none was lost.
+    pub documents: String,
+    pub bytes: String,
+    pub seconds: String,
+    pub kept_share: f64,
+    pub rejected_share: f64,
+    pub bytes_share: f64,
+    pub changed: Option<String>,
+    pub rejected: Option<String>,
+    pub reasons: Vec<Fact>,
+    pub labels: Vec<Fact>,
+    pub replaced: Option<String>,
+    pub replacements: Vec<Fact>,
+}
+
+/// What cleaning caught of planted noise.
+#[derive(Debug, Serialize)]
+pub struct Caught {
+    pub rows: Vec<CaughtRow>,
+    pub lost: String,
+}
+
+/// One kind of noise.
+#[derive(Debug, Serialize)]
+pub struct CaughtRow {
+    pub kind: String,
+    pub planted: u64,
+    pub rejected: u64,
+    pub repaired: u64,
+    pub share: String,
+}
+
+/// The funnel of what cleaning counted.
+pub fn funnel(summary: &CleanSummary) -> Funnel {
+    let sentence = format!(
+        "{} of {} documents were kept ({}), and {} of {} of text.",
+        grouped(summary.documents_out),
+        grouped(summary.documents_in),
+        numbers::percent(summary.documents_out as f64, summary.documents_in as f64),
+        bytes(summary.bytes_out),
+        bytes(summary.bytes_in),
+    );
+    Funnel { sentence, steps: summary.steps.iter().map(|one| step(one, summary)).collect() }
+}
+
+fn step(step: &StepSummary, all: &CleanSummary) -> Step {
+    let share = |part: u64, whole: u64| (100.0 * part as f64 / whole.max(1) as f64).min(100.0);
+    let some = |count: u64| (count > 0).then(|| grouped(count));
+    Step {
+        name: spaced(&step.name),
+        documents: became(grouped(step.documents_in), grouped(step.documents_out)) + " documents",
+        bytes: became(bytes(step.bytes_in), bytes(step.bytes_out)),
+        seconds: seconds(step.seconds),
+        kept_share: share(step.documents_out, all.documents_in),
+        rejected_share: share(step.rejected, all.documents_in),
+        bytes_share: share(step.bytes_out, all.bytes_in),
+        changed: some(step.changed),
+        rejected: some(step.rejected),
+        reasons: counts(&step.reasons),
+        labels: counts(&step.labels),
+        replaced: some(step.replaced),
+        replacements: replacements(step),
+    }
+}
+
+/// "3,000 → 2,871", or the one number where both are written alike.
+fn became(before: String, after: String) -> String {
+    if before == after { after } else { format!("{before} → {after}") }
+}
+
+fn replacements(step: &StepSummary) -> Vec<Fact> {
+    let row = |one: &nuwa_data::clean::Replacement| {
+        Fact::new(&printable(&format!("{} → {}", one.from, one.to)), grouped(one.count))
+    };
+    step.replacements.iter().map(row).collect()
+}
+
+/// Counts by name, the largest first.
+pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<Fact> {
+    let mut pairs: Vec<(&String, u64)> = by_name.iter().map(|(name, count)| (name, *count)).collect();
+    pairs.sort_by_key(|(_, count)| Reverse(*count));
+    let fact = |(name, count): (&String, u64)| Fact::new(&printable(&name.replace('_', " ")), grouped(count));
+    pairs.into_iter().map(fact).collect()
+}
+
+/// What was caught of the noise in the embedded world.
+pub fn caught(audit: &Audit) -> Caught {
+    let row = |(kind, caught): (&Noise, &Count)| CaughtRow {
+        kind: spaced(kind.name()),
+        planted: caught.planted,
+        rejected: caught.rejected,
+        repaired: caught.repaired,
+        share: numbers::percent((caught.rejected + caught.repaired) as f64, caught.planted as f64),
+    };
+    let lost = format!(
+        "Of {} clean documents, {} were lost ({}).",
+        grouped(audit.clean),
+        grouped(audit.lost),
+        numbers::percent(audit.lost as f64, audit.clean as f64)
+    );
+    Caught { rows: audit.noise.iter().map(row).collect(), lost }
+}

@@ -1,0 +1,112 @@
+//! What cleaning made of the documents, to look at: a page (`inspect.html`) or the same in a terminal.
+//!
+//! Reads what cleaning wrote, by way of [`nuwa_data::survey`]: every figure counts all documents, texts are a few of each
+//! kind. What documents hold is escaped and stays text; the page loads nothing, and its policy forbids that it could.
+
+mod terminal;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use minijinja::value::Serde;
+use nuwa_data::survey::{Survey, survey};
+use nuwa_files::Progress;
+
+use super::run::{name_of, not_a_folder};
+use crate::failure::Problem;
+pub use terminal::{Screen, text};
+use view::Inspection;
+
+/// Documents of each kind on a page.
+pub const SAMPLES: usize = 20;
+
+/// A cleaned corpus, found and read.
+pub struct Cleaned {
+    /// The run, or the folder that `nuwa clean` wrote.
+    folder: PathBuf,
+    /// Where the documents and counts are.
+    documents: PathBuf,
+    /// What is in it.
+    pub survey: Survey,
+}
+
+impl Cleaned {
+    /// Reads what cleaning left in the folder of a run, or in a folder of its own, with at most `samples` documents of each kind.
+    pub fn read(folder: &Path, samples: usize, progress: &mut dyn FnMut(Progress)) -> Result<Self> {
+        let (folder, documents) = places(folder)?;
+        let survey = survey(&documents, samples, progress)?;
+        Ok(Self { folder, documents, survey })
+    }
+
+    /// Writes `inspect.html` and returns its path.
+    pub fn write_page(&self) -> Result<PathBuf> {
+        let path = self.folder.join("inspect.html");
+        let page = Page { inspection: self.inspection()?, nonce: self.nonce()? };
+        let html = super::environment()?.get_template("inspect.html")?.render(Serde(&page))?;
+        nuwa_files::write_atomically(&path, html.as_bytes())?;
+        Ok(path)
+    }
+
+    /// The same in words, for a terminal.
+    fn inspection(&self) -> Result<Inspection> {
+        let optional = |name: &str| Some(self.documents.join(name)).filter(|path| path.is_file());
+        let audit = optional("audit.json").map(|path| nuwa_files::read_json(&path)).transpose()?;
+        let bias = optional("bias.json").map(|path| nuwa_files::read_json(&path)).transpose()?;
+        Ok(Inspection::of(name_of(&self.folder), &self.survey, audit.as_ref(), bias.as_ref()))
+    }
+
+    /// What the page's own script is known by. It follows from all that the page shows, so that no document can hold it.
+    fn nonce(&self) -> Result<String> {
+        Ok(nuwa_files::hash_bytes(&serde_json::to_vec(&self.survey)?))
+    }
+}
+
+/// What `templates/inspect.html` is given.
+#[derive(serde::Serialize)]
+struct Page {
+    #[serde(flatten)]
+    inspection: Inspection,
+    nonce: String,
+}
+
+/// The folder to write the page to, and the one that cleaning wrote.
+fn places(folder: &Path) -> Result<(PathBuf, PathBuf)> {
+    if !folder.is_dir() {
+        return Err(not_a_folder(folder).into());
+    }
+    let within = folder.join("clean");
+    if within.join("clean.json").is_file() {
+        return Ok((folder.to_path_buf(), within));
+    }
+    if folder.join("clean.json").is_file() {
+        // The folder of a stage belongs to its run.
+        let is_stage = folder.join("manifest.json").is_file();
+        let run = folder.parent().filter(|_| is_stage).unwrap_or(folder);
+        return Ok((run.to_path_buf(), folder.to_path_buf()));
+    }
+    Err(without_cleaning(folder).into())
+}
+
+/// Which command makes what is missing.
+fn without_cleaning(folder: &Path) -> Problem {
+    let run = folder.display();
+    let collected = folder.join("collect");
+    if collected.is_dir() {
+        let hint = format!("clean what was collected: nuwa clean {} --out {run}/clean", collected.display());
+        return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
+            .hint(hint);
+    }
+    if folder.join("recipe.toml").is_file() {
+        let hint = format!("go on with the build: nuwa build {run}/recipe.toml --out {run}");
+        return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
+            .hint(hint);
+    }
+    Problem::new(format!(
+        "{run} holds nothing that cleaning wrote; expected clean/clean.json of a run, or clean.json"
+    ))
+    .hint("name the folder of a run, such as runs/NAME, or one that `nuwa clean DOCUMENTS --out DIR` wrote")
+}

@@ -1,0 +1,409 @@
+//! A survey as the page and the terminal show it: everything is counted, rounded and worded here.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use nuwa_data::bias::{BiasReport, GroupReport};
+use nuwa_data::clean::{Change, CleanSummary};
+use nuwa_data::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
+use nuwa_data::world::Audit;
+use serde::Serialize;
+
+use crate::numbers::{bytes, counted, grouped, seconds};
+use crate::report::cleaning::{self, Caught, Funnel};
+use crate::report::columns::Columns;
+use crate::report::difference::{self, Kind, Piece};
+use crate::report::facts::{Fact, spaced};
+use crate::report::numbers::{percent, value};
+use crate::report::text::{clipped, printable};
+
+/// Languages that have a row of their own.
+const LANGUAGES: usize = 16;
+/// Words beside the terms of a group: in the table, and in the group's own.
+const WORDS: usize = 5;
+const MORE_WORDS: usize = 12;
+/// Characters of the text of a cluster in its title.
+const OPENING: usize = 60;
+
+/// What there is to see.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    pub name: String,
+    pub subtitle: String,
+    pub tiles: Vec<Tile>,
+    pub funnel: Funnel,
+    pub lengths: Option<Columns>,
+    pub languages: Vec<LanguageRow>,
+    pub clusters: Option<ClusterView>,
+    pub bias: Option<BiasView>,
+    pub caught: Option<Caught>,
+    pub cards: Vec<Card>,
+    /// How many of the documents that are shown had which outcome.
+    pub outcomes: Vec<Fact>,
+    /// The steps and reasons of the documents that are shown.
+    pub steps: Vec<String>,
+    pub reasons: Vec<String>,
+}
+
+/// A headline figure.
+#[derive(Debug, Serialize)]
+pub struct Tile {
+    pub label: &'static str,
+    pub value: String,
+    pub note: String,
+}
+
+/// A language. Shares are per cent of the documents of the most frequent one.
+#[derive(Debug, Serialize)]
+pub struct LanguageRow {
+    pub name: String,
+    /// Whether the name is a code such as "en".
+    pub is_code: bool,
+    pub kept: String,
+    pub rejected: String,
+    pub bytes: String,
+    pub kept_share: f64,
+    pub rejected_share: f64,
+}
+
+/// Documents that repeat each other.
+#[derive(Debug, Serialize)]
+pub struct ClusterView {
+    pub sentence: String,
+    pub sizes: Vec<ClusterSize>,
+    pub largest: Vec<ClusterCard>,
+}
+
+/// Clusters of about one size. Shares are per cent of the documents of the most frequent size.
+#[derive(Debug, Serialize)]
+pub struct ClusterSize {
+    /// "12 clusters of 3 to 4".
+    pub size: String,
+    pub before: String,
+    pub after: String,
+    pub kept_share: f64,
+    pub rejected_share: f64,
+}
+
+/// A cluster to look at.
+#[derive(Debug, Serialize)]
+pub struct ClusterCard {
+    pub title: String,
+    /// How its text begins.
+    pub opening: String,
+    pub original: Option<Card>,
+    pub copies: Vec<Card>,
+    pub more: Option<String>,
+}
+
+/// What is said of groups of people.
+#[derive(Debug, Serialize)]
+pub struct BiasView {
+    pub sentence: String,
+    pub estimate: Option<String>,
+    pub groups: Vec<GroupRow>,
+}
+
+/// A group of terms before and after.
+#[derive(Debug, Serialize)]
+pub struct GroupRow {
+    pub name: String,
+    pub counts: [String; 2],
+    pub rates: [String; 2],
+    pub documents: [String; 2],
+    /// The words that stand out beside its terms, after cleaning.
+    pub beside: String,
+    pub terms: String,
+    pub words: Vec<WordRow>,
+}
+
+/// A word that stands beside the terms of a group.
+#[derive(Debug, Serialize)]
+pub struct WordRow {
+    pub word: String,
+    pub counts: [String; 2],
+    pub bits: [String; 2],
+}
+
+/// A document to look at.
+#[derive(Debug, Serialize)]
+pub struct Card {
+    pub outcome: &'static str,
+    pub step: String,
+    pub reason: String,
+    pub detail: String,
+    pub id: String,
+    pub source: String,
+    pub lang: Option<String>,
+    /// Said instead of pieces where there are none.
+    pub note: &'static str,
+    pub pieces: Vec<Piece>,
+}
+
+impl Inspection {
+    /// Words and rounds the figures of `survey`.
+    pub fn of(name: String, survey: &Survey, audit: Option<&Audit>, bias: Option<&BiasReport>) -> Self {
+        let cards = cards(survey);
+        let distinct = |of: fn(&Card) -> &String| {
+            let mut seen = BTreeSet::new();
+            let named = cards.iter().map(of).filter(|name| !name.is_empty());
+            named.filter(|name| seen.insert(name.as_str())).cloned().collect::<Vec<_>>()
+        };
+        Self {
+            name,
+            subtitle: subtitle(&survey.cleaning),
+            tiles: tiles(&survey.cleaning),
+            funnel: cleaning::funnel(&survey.cleaning),
+            lengths: Columns::of_lengths(&survey.kept_lengths, &survey.rejected_lengths),
+            languages: languages(&survey.kept_languages, &survey.rejected_languages),
+            clusters: clusters(&survey.clusters),
+            bias: bias.map(bias_view),
+            caught: audit.map(cleaning::caught),
+            outcomes: outcomes(&cards),
+            steps: distinct(|card| &card.step),
+            reasons: distinct(|card| &card.reason),
+            cards,
+        }
+    }
+}
+
+fn subtitle(summary: &CleanSummary) -> String {
+    let speed = summary.bytes_in as f64 / summary.seconds.max(1e-3);
+    format!(
+        "{} and {} of text, cleaned in {} ({}/s)",
+        counted(summary.documents_in, "document"),
+        bytes(summary.bytes_in),
+        seconds(summary.seconds),
+        bytes(speed as u64)
+    )
+}
+
+fn tiles(summary: &CleanSummary) -> Vec<Tile> {
+    let of_all = |part: u64, whole: u64| percent(part as f64, whole as f64);
+    let rejected = summary.documents_in.saturating_sub(summary.documents_out);
+    let busiest = summary.steps.iter().max_by_key(|step| step.changed).filter(|step| step.changed > 0);
+    let strictest = summary.steps.iter().max_by_key(|step| step.rejected).filter(|step| step.rejected > 0);
+    let most = |step: Option<&nuwa_data::clean::StepSummary>| {
+        step.map(|step| format!("most by {}", spaced(&step.name))).unwrap_or_default()
+    };
+    let changes: u64 = summary.steps.iter().map(|step| step.changed).sum();
+    let kept = format!("{} of all", of_all(summary.documents_out, summary.documents_in));
+    let text = format!("{} of {}", of_all(summary.bytes_out, summary.bytes_in), bytes(summary.bytes_in));
+    vec![
+        Tile { label: "Documents kept", value: grouped(summary.documents_out), note: kept },
+        Tile { label: "Text kept", value: bytes(summary.bytes_out), note: text },
+        Tile { label: "Rejected", value: grouped(rejected), note: most(strictest) },
+        Tile { label: "Changes", value: grouped(changes), note: most(busiest) },
+    ]
+}
+
+/// The most frequent languages, and all others in one row.
+fn languages(kept: &Languages, rejected: &Languages) -> Vec<LanguageRow> {
+    let mut parts: BTreeMap<&str, [Share; 2]> = BTreeMap::new();
+    for (at, languages) in [kept, rejected].into_iter().enumerate() {
+        for (name, share) in &languages.shares {
+            parts.entry(name).or_default()[at] = *share;
+        }
+    }
+    let documents = |[kept, rejected]: &[Share; 2]| kept.documents + rejected.documents;
+    let mut rows: Vec<(String, [Share; 2])> =
+        parts.into_iter().map(|(name, shares)| (name.to_string(), shares)).collect();
+    rows.sort_by_key(|(_, shares)| Reverse(documents(shares)));
+    if rows.len() > LANGUAGES {
+        let rest = rows.split_off(LANGUAGES - 1);
+        let sum = rest.iter().fold([Share::default(); 2], |sum, (_, shares)| {
+            [0, 1].map(|at| Share {
+                documents: sum[at].documents + shares[at].documents,
+                bytes: sum[at].bytes + shares[at].bytes,
+            })
+        });
+        rows.push((format!("{} others", rest.len()), sum));
+    }
+    let most = rows.iter().map(|(_, shares)| documents(shares)).max().unwrap_or(1).max(1);
+    let share = |part: &Share| 100.0 * part.documents as f64 / most as f64;
+    let row = |(name, [kept, rejected]): (String, [Share; 2])| LanguageRow {
+        is_code: (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase()),
+        name: printable(&name),
+        kept: grouped(kept.documents),
+        rejected: grouped(rejected.documents),
+        bytes: bytes(kept.bytes),
+        kept_share: share(&kept),
+        rejected_share: share(&rejected),
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn clusters(clusters: &Clusters) -> Option<ClusterView> {
+    let count: u64 = clusters.sizes.values().sum();
+    if count == 0 {
+        return None;
+    }
+    let sentence = format!(
+        "{} of the {} in {} have the same or nearly the same text as another one; one of each cluster goes on.",
+        grouped(clusters.copies),
+        counted(clusters.copies + count, "document"),
+        counted(count, "cluster"),
+    );
+    Some(ClusterView {
+        sentence,
+        sizes: cluster_sizes(clusters),
+        largest: clusters.largest.iter().map(cluster_card).collect(),
+    })
+}
+
+/// Clusters by size: 2, 3 to 4, 5 to 8, and so on.
+fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
+    let mut classes: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for (size, count) in &clusters.sizes {
+        let class = classes.entry((size - 1).ilog2()).or_default();
+        class.0 += count;
+        class.1 += count * size;
+    }
+    let most = classes.values().map(|(_, documents)| *documents).max().unwrap_or(1) as f64;
+    let row = |(class, (count, documents)): (u32, (u64, u64))| ClusterSize {
+        size: match class {
+            0 => format!("{} of 2", counted(count, "cluster")),
+            _ => format!(
+                "{} of {} to {}",
+                counted(count, "cluster"),
+                grouped((1 << class) + 1),
+                grouped(2 << class)
+            ),
+        },
+        before: grouped(documents),
+        after: grouped(count),
+        kept_share: 100.0 * count as f64 / most,
+        rejected_share: 100.0 * (documents - count) as f64 / most,
+    };
+    classes.into_iter().map(row).collect()
+}
+
+fn cluster_card(cluster: &Cluster) -> ClusterCard {
+    let copy = |example: &Example| {
+        let mut card = Card::of("rejected", example);
+        if let Some(original) = &cluster.original {
+            let clipped = original.is_clipped() || example.is_clipped();
+            card.pieces = difference::difference(&original.text, &example.text, clipped);
+            card.note = "the same text";
+        }
+        card
+    };
+    let first = cluster.original.as_ref().or(cluster.copies.first());
+    let opening = first.map(|example| example.text.split_whitespace().take(12).collect::<Vec<_>>().join(" "));
+    let left = cluster.size - 1 - cluster.copies.len() as u64;
+    ClusterCard {
+        title: format!("{}, found by {}", counted(cluster.size, "document"), spaced(&cluster.step)),
+        opening: clipped(&opening.unwrap_or_default(), OPENING),
+        original: cluster.original.as_ref().map(|example| Card::of("kept", example)),
+        copies: cluster.copies.iter().map(copy).collect(),
+        more: (left > 0).then(|| format!("{} more", grouped(left))),
+    }
+}
+
+fn bias_view(report: &BiasReport) -> BiasView {
+    let (before, after) = (&report.before, &report.after);
+    let is_estimate = before.analysed_bytes < before.bytes || after.analysed_bytes < after.bytes;
+    let analysed = before.analysed_bytes.max(after.analysed_bytes);
+    BiasView {
+        sentence: format!(
+            "How often the terms of each group stand in the text, before cleaning and after it, and which words stand \
+             within {} words of them more often than chance would have it.",
+            report.window
+        ),
+        estimate: is_estimate.then(|| format!("Estimated from {} of the text.", bytes(analysed))),
+        groups: before.groups.iter().zip(&after.groups).map(group_row).collect(),
+    }
+}
+
+fn group_row((before, after): (&GroupReport, &GroupReport)) -> GroupRow {
+    let both = |of: &dyn Fn(&GroupReport) -> String| [of(before), of(after)];
+    let beside: Vec<&str> = after.beside.iter().take(WORDS).map(|beside| beside.word.as_str()).collect();
+    let terms = after.terms.iter().take(MORE_WORDS);
+    let terms: Vec<String> = terms.map(|term| format!("{} {}", term.term, grouped(term.count))).collect();
+    GroupRow {
+        name: printable(&spaced(&after.name)),
+        counts: both(&|group| grouped(group.count)),
+        rates: both(&|group| value(group.per_million_words)),
+        documents: both(&|group| grouped(group.documents)),
+        beside: printable(&beside.join(", ")),
+        terms: printable(&terms.join(", ")),
+        words: word_rows(before, after),
+    }
+}
+
+/// The words that stand out after cleaning, then those that stood out before.
+fn word_rows(before: &GroupReport, after: &GroupReport) -> Vec<WordRow> {
+    let mut words: Vec<&str> = Vec::new();
+    for beside in after.beside.iter().take(MORE_WORDS).chain(before.beside.iter().take(MORE_WORDS)) {
+        if !words.contains(&beside.word.as_str()) {
+            words.push(&beside.word);
+        }
+    }
+    let row = |word: &str| {
+        let found = [before, after].map(|group| group.beside.iter().find(|beside| beside.word == word));
+        WordRow {
+            word: printable(word),
+            counts: found.map(|beside| beside.map(|one| grouped(one.count)).unwrap_or_default()),
+            bits: found.map(|beside| beside.map(|one| format!("{:.1}", one.pmi)).unwrap_or_default()),
+        }
+    };
+    words.into_iter().map(row).collect()
+}
+
+/// Changed, rejected, kept; the first two in the order of the steps.
+fn cards(survey: &Survey) -> Vec<Card> {
+    let order: Vec<&str> = survey.cleaning.steps.iter().map(|step| step.name.as_str()).collect();
+    let place = |step: &str| order.iter().position(|name| *name == step).unwrap_or(order.len());
+    let mut changed: Vec<&Change> = survey.changed.iter().collect();
+    changed.sort_by_key(|change| place(&change.step));
+    let mut rejected: Vec<&Example> = survey.rejected.iter().collect();
+    rejected.sort_by_key(|example| place(&example.step));
+    let changed = changed.into_iter().map(Card::of_change);
+    let rejected = rejected.into_iter().map(|example| Card::of("rejected", example));
+    let kept = survey.kept.iter().map(|example| Card::of("kept", example));
+    changed.chain(rejected).chain(kept).collect()
+}
+
+fn outcomes(cards: &[Card]) -> Vec<Fact> {
+    let count = |outcome: &str| cards.iter().filter(|card| card.outcome == outcome).count() as u64;
+    ["changed", "rejected", "kept"].map(|outcome| Fact::new(outcome, grouped(count(outcome)))).into()
+}
+
+/// Where a document came from, unless its id says so.
+fn source(id: &str, source: &str) -> String {
+    let file = source.rsplit('/').next().unwrap_or(source);
+    if id.contains(file) { String::new() } else { printable(source) }
+}
+
+impl Card {
+    fn of(outcome: &'static str, example: &Example) -> Self {
+        Self {
+            outcome,
+            step: spaced(&example.step),
+            reason: printable(&example.reason),
+            detail: printable(&example.detail),
+            id: printable(&example.id),
+            source: source(&example.id, &example.source),
+            lang: example.lang.as_deref().map(printable),
+            note: "an empty text",
+            pieces: match example.text.is_empty() {
+                true => Vec::new(),
+                false => vec![Piece::new(Kind::Same, &example.text)],
+            },
+        }
+    }
+
+    fn of_change(change: &Change) -> Self {
+        Self {
+            outcome: "changed",
+            step: spaced(&change.step),
+            reason: String::new(),
+            detail: String::new(),
+            id: printable(&change.id),
+            source: source(&change.id, &change.source),
+            lang: None,
+            note: "The text stayed as it was; what is known about the document changed.",
+            pieces: difference::of_change(change),
+        }
+    }
+}
