@@ -119,14 +119,15 @@ impl Packer {
         }
     }
 
-    /// Where the piece that begins at `start` ends and where the next begins: between two turns, or in the midst of one
-    /// that is longer than the context, whose last id is then the first that the next piece sees.
+    /// Where the piece that begins at `start` ends and where the next begins: before a turn that is no answer, so that none
+    /// loses its question, or else in the midst of a turn, whose last id is then the first that the next piece sees.
     fn cut(&self, rendered: &Rendered, start: usize) -> (usize, usize) {
         let most = start + self.context + 1;
         if most >= rendered.ids.len() {
             return (rendered.ids.len(), rendered.ids.len());
         }
-        let between = rendered.turns.iter().copied().filter(|&turn| turn > start + 1 && turn <= most).max();
+        let can_end = |&turn: &usize| turn > start + 1 && turn <= most && !is_answer(rendered, turn);
+        let between = rendered.turns.iter().copied().filter(can_end).max();
         between.map_or((most, most - 1), |turn| (turn, turn))
     }
 
@@ -174,6 +175,12 @@ pub fn groups(order: impl IntoIterator<Item = usize>, sizes: &[usize], limit: us
     groups
 }
 
+/// Whether the turn that begins at `start` is trained on.
+fn is_answer(rendered: &Rendered, start: usize) -> bool {
+    let end = rendered.turns.iter().copied().find(|&turn| turn > start).unwrap_or(rendered.ids.len());
+    rendered.trained[start..end].contains(&true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn long_dialogues_are_cut_between_turns() {
+    fn long_dialogues_are_cut_before_questions() {
         let (pieces, account) = packed(10, LongDialogues::Split, &[dialogue(&[(3, 3), (3, 3), (2, 2)])]);
         let spans: Vec<(u32, u32)> =
             pieces.iter().map(|piece| (piece.ids[0], *piece.ids.last().unwrap())).collect();
-        assert_eq!(spans, [(0, 8), (9, 15)]);
-        assert_eq!((account.split, account.whole, account.trained_tokens), (1, 0, 3 + 3 - 1 + 2));
+        assert_eq!(spans, [(0, 5), (6, 15)]);
+        assert_eq!((account.split, account.whole, account.trained_tokens), (1, 0, 3 + 3 + 2));
     }
 
     #[test]
     fn a_turn_longer_than_the_context_is_cut_and_loses_no_token() {
         let (pieces, account) = packed(4, LongDialogues::Split, &[dialogue(&[(2, 11)])]);
-        assert_eq!(account.trained_tokens, 10, "all but the first of the answer, which begins a piece");
+        assert_eq!((account.trained_tokens, account.empty_pieces), (11, 0));
         assert!(pieces.iter().all(|piece| piece.positions() <= 4));
     }
 

@@ -14,6 +14,7 @@ mod metrics;
 mod numbers;
 mod run;
 mod text;
+mod tuning;
 mod view;
 mod worth;
 

@@ -49,6 +49,10 @@ pub struct Run {
     pub metrics: Metrics,
     /// `clean/audit.json`: what was caught of planted noise.
     pub audit: Value,
+    /// `sft/sft.json`.
+    pub sft: Value,
+    /// `dpo/dpo.json`.
+    pub dpo: Value,
     /// The lines of `sft/metrics.jsonl`.
     pub sft_metrics: Vec<Value>,
     /// The lines of `dpo/metrics.jsonl`.
@@ -99,6 +103,8 @@ impl Run {
         run.pretrain = run.json_or_summary("pretrain", None);
         run.eval = run.json("eval/eval.json", Some("the evaluation"));
         run.audit = run.json("clean/audit.json", None);
+        run.sft = run.json("sft/sft.json", None);
+        run.dpo = run.json("dpo/dpo.json", None);
         run.sft_metrics = run.lines("sft/metrics.jsonl");
         run.dpo_metrics = run.lines("dpo/metrics.jsonl");
         run.config = run.json("model/config.json", Some("the final model"));

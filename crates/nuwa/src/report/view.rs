@@ -13,6 +13,7 @@ use super::metrics::{Step, Validation};
 use super::numbers;
 use super::run::{Run, number};
 use super::text::{clipped, printable};
+use super::tuning::{self, Tuning};
 use super::worth;
 use crate::numbers::{bytes, grouped, rounded, seconds};
 
@@ -37,7 +38,7 @@ pub struct Page {
     training: Vec<Fact>,
     worth: Option<worth::Worth>,
     caught: Option<Caught>,
-    tuning_curves: Vec<Chart>,
+    tuning: Option<Tuning>,
     scores: Vec<Score>,
     remarks: Vec<String>,
     stages: Vec<StageRow>,
@@ -143,7 +144,7 @@ impl Page {
             training: facts::training(run),
             worth: worth::of(run),
             caught: caught(run),
-            tuning_curves: worth::curves(run),
+            tuning: tuning::of(run),
             scores: facts::scores(run),
             remarks: facts::remarks(run),
             stages,

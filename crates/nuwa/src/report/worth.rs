@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use nuwa_eval::TaskResult;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::chart::{Chart, Curve, Horizontal};
 use super::facts::spaced;
 use super::numbers;
 use super::run::Run;
@@ -133,26 +131,4 @@ fn matrix(task: &str, result: &TaskResult) -> Option<Matrix> {
     let rows =
         rows.map(|(class, counts)| MatrixRow { class: class.clone(), counts: counts.clone() }).collect();
     Some(Matrix { task: spaced(task), classes: confusion.classes.clone(), rows })
-}
-
-/// The course of tuning: loss and, for preferences, the margin, over steps.
-pub fn curves(run: &Run) -> Vec<Chart> {
-    let charts = [
-        chart("Fine-tuning: loss of answers", &run.sft_metrics, "loss", "validation_loss"),
-        chart("Preferences: loss", &run.dpo_metrics, "loss", "validation_loss"),
-        chart("Preferences: margin of rewards", &run.dpo_metrics, "margin", "margin"),
-    ];
-    charts.into_iter().flatten().collect()
-}
-
-fn chart(title: &str, lines: &[Value], figure: &str, held_back: &str) -> Option<Chart> {
-    let points = |is_step: bool, figure: &str| -> Vec<(f64, f64)> {
-        let own = lines.iter().filter(|line| line["learning_rate"].is_number() == is_step);
-        own.filter_map(|line| Some((line["step"].as_f64()?, line[figure].as_f64()?))).collect()
-    };
-    let curves = vec![
-        Curve { name: "training", class: "train", points: points(true, figure), marked: false },
-        Curve { name: "held back", class: "validation", points: points(false, held_back), marked: true },
-    ];
-    Chart::draw(title, format!("{title}, over steps."), curves, None, Horizontal::Linear)
 }
