@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::chart::{Chart, Curve, Horizontal};
 use super::run::Run;
-use crate::numbers::counted;
+use crate::numbers::{counted, grouped};
 
 /// The tuning of a run.
 #[derive(Debug, Serialize)]
@@ -37,9 +37,14 @@ fn fine_tuning(sft: &Value) -> Option<String> {
         ("truncated", "lost their end, being longer than the context"),
     ];
     let cut = cut.into_iter().map(|(key, what)| (count(key), what)).filter(|(times, _)| *times > 0);
-    let fates: Vec<String> = cut.map(|(times, what)| format!("{times} {what}")).chain(left_out).collect();
+    let fates: Vec<String> =
+        cut.map(|(times, what)| format!("{} {what}", grouped(times))).chain(left_out).collect();
     if !fates.is_empty() {
-        words.push_str(&format!(" Of these {} were used whole, {}.", count("whole"), fates.join(", ")));
+        words.push_str(&format!(
+            " Of these {} were used whole, {}.",
+            grouped(count("whole")),
+            fates.join(", ")
+        ));
     }
     Some(words)
 }
@@ -62,7 +67,7 @@ fn preferences(dpo: &Value, lines: &[Value]) -> Option<String> {
     words.push_str(if accuracy - CLEARLY * error > 0.5 {
         "So it has learnt which answers are preferred, also in pairs that it never saw."
     } else {
-        "That is no better than chance: what it took from its own pairs does not carry over to others. A small model takes in how preferred answers sound, their length and their usual words; where a judgement about what they say decides, as it does in pairs written by people, it would have to understand them. More pairs help little, a larger model on more text does."
+        "That is no better than chance: what it took from its own pairs does not carry over to others. A small model takes in how preferred answers sound, their length and their usual words; where a judgement about what they say decides, as it does in pairs written by people, it would have to understand them."
     });
     Some(words)
 }
