@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use changes::Change;
-pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict};
+pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict, Workspace};
 pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};

@@ -153,13 +153,14 @@ impl CorpusStep for NearDuplicates {
         true
     }
 
-    fn observe(&mut self, batch: &[&Document]) {
+    fn observe(&mut self, batch: &[&Document]) -> Result<()> {
         let sign = |document: &&Document| self.hashers.signature(&document.text, self.settings.shingle_words);
         let signatures: Vec<Vec<u32>> = batch.par_iter().map(sign).collect();
         signatures.iter().for_each(|signature| self.signatures.extend_from_slice(signature));
+        Ok(())
     }
 
-    fn conclude(&mut self) {
+    fn conclude(&mut self) -> Result<()> {
         let mut clusters = Clusters::new(self.documents());
         for band in 0..self.settings.bands {
             self.join_band(band, &mut clusters);
@@ -170,9 +171,10 @@ impl CorpusStep for NearDuplicates {
             self.is_first_of_many[first as usize] |= first as usize != document;
         }
         self.signatures = Vec::new();
+        Ok(())
     }
 
-    fn judge(&mut self, batch: &[&Document]) -> Vec<Verdict> {
+    fn judge(&mut self, batch: &[&Document]) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::with_capacity(batch.len());
         for document in batch {
             let number = self.judged as u32;
@@ -188,7 +190,7 @@ impl CorpusStep for NearDuplicates {
             }
             verdicts.push(Verdict::Kept);
         }
-        verdicts
+        Ok(verdicts)
     }
 }
 
