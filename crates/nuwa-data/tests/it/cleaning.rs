@@ -1,3 +1,4 @@
+use nuwa_data::clean::steps::near_duplicates::Keep;
 use nuwa_data::clean::{CleanSettings, StepName, clean};
 
 use crate::{Cleaned, cleaned, documents_of, folder, rejected_in, shown};
@@ -45,10 +46,10 @@ fn a_chain_keeps_its_books() {
         "\"documents-00000.jsonl#2\" \"length\" \"too short\"",
         "\"documents-00000.jsonl#7\" \"repetition\" \"top 2-gram\"",
         "\"documents-00000.jsonl#5\" \"exact-duplicates\" \"same text as an earlier document\"",
-        "\"documents-00000.jsonl#6\" \"near-duplicates\" \"nearly the same as an earlier document\"",
+        "\"documents-00000.jsonl#6\" \"near-duplicates\" \"nearly the same as another document\"",
     ]
     "#);
-    assert_eq!(cleaned.rejected.last().unwrap()["detail"], "documents-00000.jsonl#3");
+    assert_eq!(cleaned.rejected.last().unwrap()["detail"], "cluster 2, kept documents-00000.jsonl#3");
     assert!(cleaned.summary.samples.iter().any(|sample| sample.outcome == "rejected"));
 }
 
@@ -63,6 +64,19 @@ fn near_duplicates_join_in_chains_and_keep_the_first() {
     assert_eq!(cleaned.summary.documents_out, 4);
     assert_eq!(cleaned.kept[1], base);
     assert_eq!(cleaned.kept[2..], ["!!!", "???"]);
+}
+
+#[test]
+fn of_near_duplicates_the_longest_can_be_kept() {
+    let base = passage(3, 400);
+    let longer = base.clone() + "and a few words more.";
+    let folder = documents_of(&[&base, &passage(4, 400), &longer, &base.replacen("word1", "neu1", 4)]);
+    let mut settings = with(&[StepName::NearDuplicates]);
+    settings.near_duplicates.keep = Keep::Longest;
+    let cleaned = cleaned(folder.path(), &settings).unwrap();
+    check_counts(&cleaned);
+    assert_eq!(cleaned.kept, [passage(4, 400), longer]);
+    assert!(cleaned.rejected.iter().all(|line| line["detail"] == "cluster 3, kept documents-00000.jsonl#3"));
 }
 
 #[test]

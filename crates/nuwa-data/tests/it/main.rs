@@ -3,6 +3,7 @@
 mod cleaning;
 mod collecting;
 mod labelled;
+mod near_duplicates;
 mod persons;
 mod quality;
 mod real_data;
