@@ -27,8 +27,8 @@ pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
-    article, c4, classified, emoji, fineweb, gopher_quality, language, length, near_duplicates,
-    personal_data, repetition, spelling, toxicity, unicode, whitespace,
+    article, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
+    near_duplicates, personal_data, repetition, spelling, toxicity, unicode, whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -68,6 +68,8 @@ pub struct CleanSettings {
     pub c4: c4::C4Settings,
     /// Pages that look like lists and menus.
     pub fineweb: fineweb::FineWebSettings,
+    /// Documents that hold items of the evaluations to come.
+    pub decontaminate: decontaminate::DecontaminateSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
     /// What is said of groups of people, counted before and after.
@@ -109,6 +111,8 @@ pub enum StepName {
     /// Rejects pages that look like lists and menus (FineWeb's rules), for pages of the web.
     #[serde(rename = "fineweb")]
     FineWeb,
+    /// Rejects documents that hold evaluation items.
+    Decontaminate,
     /// Rejects exact copies.
     ExactDuplicates,
     /// Rejects near copies (MinHash).
@@ -141,6 +145,7 @@ impl Default for CleanSettings {
                 StepName::Emoji,
                 StepName::PersonalData,
                 StepName::Repetition,
+                StepName::Decontaminate,
                 StepName::ExactDuplicates,
                 StepName::NearDuplicates,
             ],
@@ -159,6 +164,7 @@ impl Default for CleanSettings {
             gopher_quality: Default::default(),
             c4: Default::default(),
             fineweb: Default::default(),
+            decontaminate: Default::default(),
             near_duplicates: Default::default(),
             bias: Default::default(),
             samples: 3,
@@ -198,6 +204,9 @@ impl CleanSettings {
             }
             StepName::C4 => Step::document(c4::C4::new(&self.c4)?),
             StepName::FineWeb => Step::document(fineweb::FineWeb::new(&self.fineweb)),
+            StepName::Decontaminate => {
+                Step::document(decontaminate::Decontaminate::new(&self.decontaminate)?)
+            }
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
             StepName::NearDuplicates => {
                 Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)

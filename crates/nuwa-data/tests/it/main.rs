@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod collecting;
+mod decontaminating;
 mod labelled;
 mod near_duplicates;
 mod persons;

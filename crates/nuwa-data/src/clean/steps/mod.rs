@@ -4,6 +4,7 @@
 pub mod article;
 pub mod c4;
 pub mod classified;
+pub mod decontaminate;
 pub mod emoji;
 pub mod exact_duplicates;
 pub mod fineweb;
