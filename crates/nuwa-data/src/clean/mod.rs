@@ -27,7 +27,7 @@ pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
-    article, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
+    article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
     near_duplicates, personal_data, repetition, spelling, toxicity, unicode, whitespace,
 };
 
@@ -37,8 +37,8 @@ use steps::{
 pub struct CleanSettings {
     /// The steps, in the order in which they run; a step may be left out or come twice.
     pub steps: Vec<StepName>,
-    /// What else runs: "general" nothing; "web" the rules for pages of the web (`gopher-quality`, `c4`, `fineweb`), behind the last
-    /// step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
+    /// What else runs: "general" nothing; "web" what pages of the web need (`boilerplate`, `gopher-quality`, `c4`, `fineweb`), behind
+    /// the last step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
     pub preset: Preset,
     /// Repair of encodings and invisible characters.
     pub unicode: unicode::UnicodeSettings,
@@ -64,6 +64,8 @@ pub struct CleanSettings {
     pub spelling: spelling::SpellingSettings,
     /// Documents that do not read like prose.
     pub gopher_quality: gopher_quality::GopherQualitySettings,
+    /// Lines that recur over the documents of a source.
+    pub boilerplate: boilerplate::BoilerplateSettings,
     /// Lines that are no sentences.
     pub c4: c4::C4Settings,
     /// Pages that look like lists and menus.
@@ -104,6 +106,8 @@ pub enum StepName {
     Classified,
     /// Writes misspelt words as they were meant.
     Spelling,
+    /// Takes out lines that recur over the documents of a source, for pages of the web.
+    Boilerplate,
     /// Rejects documents that do not read like prose (Gopher's rules), for pages of the web.
     GopherQuality,
     /// Keeps lines that are sentences, rejects pages with few (C4's rules), for pages of the web.
@@ -130,8 +134,9 @@ pub enum Preset {
     Web,
 }
 
-/// The steps that [`Preset::Web`] adds, in the order in which FineWeb applied them.
-const WEB_STEPS: [StepName; 3] = [StepName::GopherQuality, StepName::C4, StepName::FineWeb];
+/// The steps that [`Preset::Web`] adds, the rules in the order in which FineWeb applied them.
+const WEB_STEPS: [StepName; 4] =
+    [StepName::Boilerplate, StepName::GopherQuality, StepName::C4, StepName::FineWeb];
 
 impl Default for CleanSettings {
     fn default() -> Self {
@@ -162,6 +167,7 @@ impl Default for CleanSettings {
             classified: Default::default(),
             spelling: Default::default(),
             gopher_quality: Default::default(),
+            boilerplate: Default::default(),
             c4: Default::default(),
             fineweb: Default::default(),
             decontaminate: Default::default(),
@@ -199,6 +205,7 @@ impl CleanSettings {
             StepName::Toxicity => Step::document(toxicity::Toxicity::new(&self.toxicity)?),
             StepName::Classified => Step::document(classified::Classified::new(&self.classified)?),
             StepName::Spelling => Step::learning(spelling::Spelling::new(&self.spelling)?),
+            StepName::Boilerplate => Step::learning(boilerplate::Boilerplate::new(&self.boilerplate)?),
             StepName::GopherQuality => {
                 Step::document(gopher_quality::GopherQuality::new(&self.gopher_quality))
             }

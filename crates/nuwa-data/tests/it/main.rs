@@ -1,5 +1,6 @@
 //! Whole ways through the crate: files in, documents, shards and errors out.
 
+mod boilerplate;
 mod cleaning;
 mod collecting;
 mod decontaminating;

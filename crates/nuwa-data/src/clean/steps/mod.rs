@@ -2,6 +2,7 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod boilerplate;
 pub mod c4;
 pub mod classified;
 pub mod decontaminate;
