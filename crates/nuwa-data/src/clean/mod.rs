@@ -7,6 +7,7 @@
 
 mod chain;
 mod changes;
+mod memory;
 mod pieces;
 mod run;
 mod step;
@@ -76,6 +77,9 @@ pub struct CleanSettings {
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
     /// What is said of groups of people, counted before and after.
     pub bias: BiasSettings,
+    /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
+    /// corpus gather before they go on on disk. It takes less where there is less to do.
+    pub memory: String,
     /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
     pub samples: usize,
 }
@@ -173,6 +177,7 @@ impl Default for CleanSettings {
             decontaminate: Default::default(),
             near_duplicates: Default::default(),
             bias: Default::default(),
+            memory: "1GB".into(),
             samples: 3,
         }
     }
@@ -233,7 +238,8 @@ pub fn clean(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let bias = Bias::new(&settings.bias)?;
-    clean_documents(inputs, out, settings.chain()?, settings.samples, bias, progress)
+    let limits = Limits { samples: settings.samples, memory: memory::parse(&settings.memory)? };
+    clean_documents(inputs, out, settings.chain()?, limits, bias, progress)
 }
 
 /// [`clean`] with a chain of one's own.
@@ -244,26 +250,36 @@ pub fn clean_with(
     samples: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    clean_documents(inputs, out, steps, samples, None, progress)
+    let limits = Limits { samples, memory: memory::parse(&CleanSettings::default().memory)? };
+    clean_documents(inputs, out, steps, limits, None, progress)
+}
+
+/// What cleaning keeps at most.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Sample documents of each kind.
+    samples: usize,
+    /// Bytes of memory.
+    memory: usize,
 }
 
 fn clean_documents(
     inputs: &[PathBuf],
     out: &Path,
     steps: Vec<Step>,
-    samples: usize,
+    limits: Limits,
     bias: Option<Bias>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    if samples > 100 {
-        let value = samples.to_string();
+    if limits.samples > 100 {
+        let value = limits.samples.to_string();
         return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
     }
     let mut files = Vec::new();
     for input in inputs {
         files.extend(documents::files(input)?);
     }
-    let summary = run::run(files, out, steps, samples, bias, progress)?;
+    let summary = run::run(files, out, steps, limits, bias, progress)?;
     nuwa_files::write_json(&out.join("clean.json"), &summary)?;
     match (summary.documents_in, summary.documents_out) {
         (0, _) => Err(Error::NoDocuments {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use nuwa_files::Progress;
 use rayon::prelude::*;
 
+use super::Limits;
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
 use super::changes::Changes;
 use super::step::{DocumentStep, Step, Workspace};
@@ -20,14 +21,14 @@ use crate::{Result, text};
 /// Batches waiting between two threads.
 const QUEUE: usize = 2;
 const SAMPLE_CHARACTERS: usize = 600;
-/// What a step that needs the whole corpus may hold.
-const STEP_MEMORY: usize = 1 << 28;
+/// Of the memory this part is left to documents on their way and to what steps keep for each document.
+const REST: usize = 2;
 
 pub(super) fn run(
     files: Vec<PathBuf>,
     out: &Path,
     mut steps: Vec<Step>,
-    samples: usize,
+    limits: Limits,
     bias: Option<Bias>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
@@ -39,7 +40,7 @@ pub(super) fn run(
         rejected: LinesWriter::single(out, "rejected"),
         summary: CleanSummary { steps: counts, ..Default::default() },
         changes: Changes::new(names.len()),
-        samples: Samples::new(samples, names),
+        samples: Samples::new(limits.samples, names),
         bias,
         progress,
         total: None,
@@ -47,7 +48,7 @@ pub(super) fn run(
     let workspaces = TemporaryFolder(out.join(".steps"));
     for (position, step) in steps.iter_mut().enumerate() {
         let folder = workspaces.0.join(position.to_string());
-        step.begin(&Workspace { folder, memory: STEP_MEMORY })?;
+        step.begin(&Workspace { folder, memory: limits.memory / REST })?;
     }
     let mut stretches = stretches(steps).into_iter().peekable();
     let mut source = files;

@@ -238,14 +238,17 @@ mod tests {
     use super::*;
     use crate::text::mix;
 
-    fn sorted(count: u64, memory: usize) -> (Vec<(u64, u32)>, Vec<(u64, u32)>, usize) {
+    type Records = Vec<(u64, u32)>;
+
+    /// What comes back, what should, and how many runs there were.
+    fn sorted(count: u64, memory: usize) -> (Records, Records, usize) {
         let folder = tempfile::tempdir().unwrap();
-        let records: Vec<(u64, u32)> = (0..count).map(|at| (mix(1, at) % 5000, at as u32)).collect();
+        let records: Records = (0..count).map(|at| (mix(1, at) % 5000, at as u32)).collect();
         let mut sorter = Sorter::new(folder.path(), "test", memory);
         records.iter().for_each(|record| sorter.push(*record).unwrap());
         let sorted = sorter.finish().unwrap();
         let files = std::fs::read_dir(folder.path()).unwrap().count();
-        let found: Vec<(u64, u32)> = sorted.map(Result::unwrap).collect();
+        let found: Records = sorted.map(Result::unwrap).collect();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files are left");
         let mut expected = records;
         expected.sort_unstable();

@@ -1,5 +1,6 @@
-use nuwa_data::clean::steps::near_duplicates::Keep;
-use nuwa_data::clean::{CleanSettings, StepName, clean};
+use nuwa_data::Document;
+use nuwa_data::clean::steps::near_duplicates::{Keep, NearDuplicates};
+use nuwa_data::clean::{CleanSettings, CorpusStep, StepName, Verdict, Workspace, clean};
 
 use crate::{Cleaned, cleaned, documents_of, folder, rejected_in, shown};
 
@@ -77,6 +78,35 @@ fn of_near_duplicates_the_longest_can_be_kept() {
     check_counts(&cleaned);
     assert_eq!(cleaned.kept, [passage(4, 400), longer]);
     assert!(cleaned.rejected.iter().all(|line| line["detail"] == "cluster 3, kept documents-00000.jsonl#3"));
+}
+
+#[test]
+fn near_duplicates_are_the_same_on_disk_as_in_memory() {
+    let text = |number: u32| match number {
+        0..1000 => passage(number, 60),
+        _ => passage(number - 1000, 60).replacen("word", "other", 1),
+    };
+    let documents: Vec<Document> = (0..1500)
+        .map(|number| Document { id: number.to_string(), text: text(number), ..Document::default() })
+        .collect();
+    let verdicts = |memory: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut step = NearDuplicates::new(&Default::default()).unwrap();
+        step.begin(&Workspace { folder: folder.path().join("near"), memory }).unwrap();
+        let batches: Vec<Vec<&Document>> = documents.chunks(97).map(|batch| batch.iter().collect()).collect();
+        batches.iter().for_each(|batch| step.observe(batch).unwrap());
+        // What does not fit is in runs of the sort, which lie beside the shingles and the ids.
+        let files = std::fs::read_dir(folder.path().join("near")).unwrap().count();
+        step.conclude().unwrap();
+        let verdicts: Vec<Verdict> = batches.iter().flat_map(|batch| step.judge(batch).unwrap()).collect();
+        drop(step);
+        assert_eq!(std::fs::read_dir(folder.path().join("near")).unwrap().count(), 0, "files are left");
+        (verdicts, files)
+    };
+    let ((on_disk, runs), (in_memory, none)) = (verdicts(0), verdicts(1 << 28));
+    assert_eq!((runs, none), (4 + 7, 4));
+    assert!(on_disk == in_memory);
+    assert!(on_disk.iter().filter(|verdict| **verdict != Verdict::Kept).count() >= 500);
 }
 
 #[test]
