@@ -162,6 +162,16 @@ pub enum Error {
         /// What is wrong with it, with the line.
         problem: String,
     },
+    /// A file of evaluation items that cannot be read as such.
+    #[error("{}, item {place}: {problem}", path.display())]
+    Items {
+        /// The file or folder.
+        path: PathBuf,
+        /// The line, or the item's number in a list, counted from 1.
+        place: usize,
+        /// What is wrong there.
+        problem: String,
+    },
     /// Tokens were asked for that the shards do not have.
     #[error("tokens {start}..{end} asked for, but there are {tokens}")]
     OutOfRange {
@@ -236,6 +246,11 @@ impl Error {
             Self::WordList { .. } => "give one word or phrase a line, and fewer of them".into(),
             Self::TermGroups { .. } => {
                 "a group is a table with lists of terms by language: [nurses] and below it en = [\"nurse\", \"nurses\"]"
+                    .into()
+            }
+            Self::Items { .. } => {
+                "items are JSON lines, a JSON list, or CSV or TSV with a header; name such files in \
+                clean.decontaminate.items"
                     .into()
             }
             Self::OutOfRange { .. } => return None,

@@ -17,6 +17,7 @@ mod few;
 pub mod html;
 pub mod language;
 pub mod shards;
+mod spill;
 pub mod split;
 pub mod survey;
 mod text;

@@ -31,34 +31,48 @@ pub(crate) fn mix(hash: u64, value: u64) -> u64 {
 
 /// Calls `word` for each word of `text`, in order.
 pub(crate) fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
-    let mut current = NOTHING;
-    let mut flush = |current: &mut Word| {
+    for_each_word_at(text, |found, _| word(found));
+}
+
+/// [`for_each_word`], with the place of each in `text`.
+pub(crate) fn for_each_word_at(text: &str, mut word: impl FnMut(Word, Range<usize>)) {
+    let (mut current, mut place) = (NOTHING, 0..0);
+    let mut flush = |current: &mut Word, place: &Range<usize>| {
         if current.characters > 0 {
-            word(std::mem::replace(current, NOTHING));
+            word(std::mem::replace(current, NOTHING), place.clone());
         }
     };
-    for character in text.chars() {
+    for (at, character) in text.char_indices() {
+        let here = at..at + character.len_utf8();
         if character.is_ascii() {
             if character.is_ascii_alphanumeric() {
+                place = grown(&place, here, current);
                 current.hash = mix(current.hash, character.to_ascii_lowercase() as u64);
                 current.characters += 1;
             } else if character != '\'' {
-                flush(&mut current);
+                flush(&mut current, &place);
             }
         } else if is_unspaced(character) {
-            flush(&mut current);
+            flush(&mut current, &place);
             current = Word { hash: mix(0, character as u64), characters: 1, unspaced: true };
-            flush(&mut current);
+            flush(&mut current, &here);
         } else if character.is_alphanumeric() {
+            place = grown(&place, here, current);
             for lower in character.to_lowercase() {
                 current.hash = mix(current.hash, lower as u64);
             }
             current.characters += 1;
         } else if character != '’' {
-            flush(&mut current);
+            flush(&mut current, &place);
         }
     }
-    flush(&mut current);
+    flush(&mut current, &place);
+}
+
+/// The place of a word that goes on with the character `here`.
+fn grown(place: &Range<usize>, here: Range<usize>, word: Word) -> Range<usize> {
+    let start = if word.characters == 0 { here.start } else { place.start };
+    start..here.end
 }
 
 /// All words of `text`.
@@ -142,6 +156,14 @@ mod tests {
         assert_eq!(count("Don't stop, Æthelred!"), 3);
         assert_eq!(count("静以修身，GPT 2"), 6);
         assert_eq!(words("Word"), words("wORD"));
+    }
+
+    #[test]
+    fn words_know_their_places() {
+        let text = "“Don't” ÆSIR: 女娲, x9";
+        let mut found = Vec::new();
+        for_each_word_at(text, |_, place| found.push(&text[place]));
+        assert_eq!(found, ["Don't", "ÆSIR", "女", "娲", "x9"]);
     }
 
     #[test]

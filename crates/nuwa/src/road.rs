@@ -79,7 +79,7 @@ impl Road {
         self.keep_recipe()?;
         let world = self.world()?;
         let collected = self.collect(world.as_ref())?;
-        let cleaned = self.clean(&collected)?;
+        let cleaned = self.clean(world.as_ref(), &collected)?;
         let tokenizer = self.tokenizer(&cleaned)?;
         self.keep_recipe()?;
         let tokens = self.tokenize(&cleaned, &tokenizer)?;
@@ -187,13 +187,18 @@ impl Road {
         })
     }
 
-    fn clean(&self, collected: &Outcome) -> anyhow::Result<Outcome> {
-        let settings = &self.recipe.clean;
-        let stage = Stage::new("clean").settings(settings)?.after(collected);
+    fn clean(&self, world: Option<&Outcome>, collected: &Outcome) -> anyhow::Result<Outcome> {
+        let mut stage = Stage::new("clean").settings(&self.recipe.clean)?.after(collected);
+        stage = world.into_iter().fold(stage, Stage::after);
+        for items in &self.recipe.clean.decontaminate.items {
+            stage = stage.reads(items, &[])?;
+        }
+        let mut settings = self.recipe.clean.clone();
+        settings.decontaminate.items.extend(self.items_of_world());
         self.stage(stage, |out, display| {
             let inputs = [self.place("collect")];
             let summary: CleanSummary =
-                clean(&inputs, out, settings, &mut |progress| display.show(progress))?;
+                clean(&inputs, out, &settings, &mut |progress| display.show(progress))?;
             let mut told = verbs::clean::text(&summary);
             if tune::is_world(&self.recipe) {
                 let audit = world::audit(&self.place("world"), out)?;
@@ -202,6 +207,15 @@ impl Road {
             }
             Ok(told)
         })
+    }
+
+    /// The items that the model of the embedded world will be asked, but those made of sentences that the corpus says on purpose.
+    fn items_of_world(&self) -> Vec<PathBuf> {
+        let folder = self.place("world").join("eval");
+        let is_said = |task: &str| ["ending", "truth", "translation"].iter().any(|kind| task.contains(kind));
+        let tasks = Task::names().filter(|task| task.starts_with("world_") && !is_said(task));
+        let all = tasks.map(|task| folder.join(format!("{task}.jsonl")));
+        if tune::is_world(&self.recipe) { all.collect() } else { Vec::new() }
     }
 
     /// Learns the vocabulary; its size follows from the text unless the recipe says it.

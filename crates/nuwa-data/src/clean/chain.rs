@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::changes::{Change, Limits};
 use super::step::{DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
+use crate::Result;
 use crate::documents::Document;
 use crate::few::hash;
 
@@ -69,7 +70,7 @@ pub(super) fn pass(
     counts: &mut [StepSummary],
     limits: &Limits,
     batch: Vec<Passenger>,
-) -> Passed {
+) -> Result<Passed> {
     let mut passed = Passed { kept: batch, ..Passed::default() };
     let mut position = 0;
     while position < steps.len() {
@@ -77,7 +78,7 @@ pub(super) fn pass(
             Step::Corpus(step) => {
                 let started = Instant::now();
                 let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
-                let verdicts = step.judge(&documents);
+                let verdicts = step.judge(&documents)?;
                 let time = started.elapsed();
                 sort_out(&mut passed, verdicts, first + position, &mut counts[position], time);
                 position += 1;
@@ -90,7 +91,7 @@ pub(super) fn pass(
             }
         }
     }
-    passed
+    Ok(passed)
 }
 
 /// The per-document steps at the beginning of `steps`: a document goes through all of them in one go.

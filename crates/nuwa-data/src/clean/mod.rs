@@ -7,6 +7,7 @@
 
 mod chain;
 mod changes;
+mod memory;
 mod pieces;
 mod run;
 mod step;
@@ -21,14 +22,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use changes::Change;
-pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict};
+pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict, Workspace};
 pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
-    article, c4, classified, emoji, fineweb, gopher_quality, language, length, near_duplicates,
-    personal_data, repetition, spelling, toxicity, unicode, whitespace,
+    article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
+    near_duplicates, personal_data, repetition, spelling, toxicity, unicode, whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -37,8 +38,8 @@ use steps::{
 pub struct CleanSettings {
     /// The steps, in the order in which they run; a step may be left out or come twice.
     pub steps: Vec<StepName>,
-    /// What else runs: "general" nothing; "web" the rules for pages of the web (`gopher-quality`, `c4`, `fineweb`), behind the last
-    /// step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
+    /// What else runs: "general" nothing; "web" what pages of the web need (`boilerplate`, `gopher-quality`, `c4`, `fineweb`), behind
+    /// the last step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
     pub preset: Preset,
     /// Repair of encodings and invisible characters.
     pub unicode: unicode::UnicodeSettings,
@@ -64,14 +65,21 @@ pub struct CleanSettings {
     pub spelling: spelling::SpellingSettings,
     /// Documents that do not read like prose.
     pub gopher_quality: gopher_quality::GopherQualitySettings,
+    /// Lines that recur over the documents of a source.
+    pub boilerplate: boilerplate::BoilerplateSettings,
     /// Lines that are no sentences.
     pub c4: c4::C4Settings,
     /// Pages that look like lists and menus.
     pub fineweb: fineweb::FineWebSettings,
+    /// Documents that hold items of the evaluations to come.
+    pub decontaminate: decontaminate::DecontaminateSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
     /// What is said of groups of people, counted before and after.
     pub bias: BiasSettings,
+    /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
+    /// corpus gather before they go on on disk. It takes less where there is less to do.
+    pub memory: String,
     /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
     pub samples: usize,
 }
@@ -102,6 +110,8 @@ pub enum StepName {
     Classified,
     /// Writes misspelt words as they were meant.
     Spelling,
+    /// Takes out lines that recur over the documents of a source, for pages of the web.
+    Boilerplate,
     /// Rejects documents that do not read like prose (Gopher's rules), for pages of the web.
     GopherQuality,
     /// Keeps lines that are sentences, rejects pages with few (C4's rules), for pages of the web.
@@ -109,6 +119,8 @@ pub enum StepName {
     /// Rejects pages that look like lists and menus (FineWeb's rules), for pages of the web.
     #[serde(rename = "fineweb")]
     FineWeb,
+    /// Rejects documents that hold evaluation items.
+    Decontaminate,
     /// Rejects exact copies.
     ExactDuplicates,
     /// Rejects near copies (MinHash).
@@ -126,8 +138,9 @@ pub enum Preset {
     Web,
 }
 
-/// The steps that [`Preset::Web`] adds, in the order in which FineWeb applied them.
-const WEB_STEPS: [StepName; 3] = [StepName::GopherQuality, StepName::C4, StepName::FineWeb];
+/// The steps that [`Preset::Web`] adds, the rules in the order in which FineWeb applied them.
+const WEB_STEPS: [StepName; 4] =
+    [StepName::Boilerplate, StepName::GopherQuality, StepName::C4, StepName::FineWeb];
 
 impl Default for CleanSettings {
     fn default() -> Self {
@@ -141,6 +154,7 @@ impl Default for CleanSettings {
                 StepName::Emoji,
                 StepName::PersonalData,
                 StepName::Repetition,
+                StepName::Decontaminate,
                 StepName::ExactDuplicates,
                 StepName::NearDuplicates,
             ],
@@ -157,10 +171,13 @@ impl Default for CleanSettings {
             classified: Default::default(),
             spelling: Default::default(),
             gopher_quality: Default::default(),
+            boilerplate: Default::default(),
             c4: Default::default(),
             fineweb: Default::default(),
+            decontaminate: Default::default(),
             near_duplicates: Default::default(),
             bias: Default::default(),
+            memory: "1GB".into(),
             samples: 3,
         }
     }
@@ -193,11 +210,15 @@ impl CleanSettings {
             StepName::Toxicity => Step::document(toxicity::Toxicity::new(&self.toxicity)?),
             StepName::Classified => Step::document(classified::Classified::new(&self.classified)?),
             StepName::Spelling => Step::learning(spelling::Spelling::new(&self.spelling)?),
+            StepName::Boilerplate => Step::learning(boilerplate::Boilerplate::new(&self.boilerplate)?),
             StepName::GopherQuality => {
                 Step::document(gopher_quality::GopherQuality::new(&self.gopher_quality))
             }
             StepName::C4 => Step::document(c4::C4::new(&self.c4)?),
             StepName::FineWeb => Step::document(fineweb::FineWeb::new(&self.fineweb)),
+            StepName::Decontaminate => {
+                Step::document(decontaminate::Decontaminate::new(&self.decontaminate)?)
+            }
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
             StepName::NearDuplicates => {
                 Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)
@@ -217,7 +238,8 @@ pub fn clean(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let bias = Bias::new(&settings.bias)?;
-    clean_documents(inputs, out, settings.chain()?, settings.samples, bias, progress)
+    let limits = Limits { samples: settings.samples, memory: memory::parse(&settings.memory)? };
+    clean_documents(inputs, out, settings.chain()?, limits, bias, progress)
 }
 
 /// [`clean`] with a chain of one's own.
@@ -228,26 +250,36 @@ pub fn clean_with(
     samples: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    clean_documents(inputs, out, steps, samples, None, progress)
+    let limits = Limits { samples, memory: memory::parse(&CleanSettings::default().memory)? };
+    clean_documents(inputs, out, steps, limits, None, progress)
+}
+
+/// What cleaning keeps at most.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Sample documents of each kind.
+    samples: usize,
+    /// Bytes of memory.
+    memory: usize,
 }
 
 fn clean_documents(
     inputs: &[PathBuf],
     out: &Path,
     steps: Vec<Step>,
-    samples: usize,
+    limits: Limits,
     bias: Option<Bias>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    if samples > 100 {
-        let value = samples.to_string();
+    if limits.samples > 100 {
+        let value = limits.samples.to_string();
         return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
     }
     let mut files = Vec::new();
     for input in inputs {
         files.extend(documents::files(input)?);
     }
-    let summary = run::run(files, out, steps, samples, bias, progress)?;
+    let summary = run::run(files, out, steps, limits, bias, progress)?;
     nuwa_files::write_json(&out.join("clean.json"), &summary)?;
     match (summary.documents_in, summary.documents_out) {
         (0, _) => Err(Error::NoDocuments {

@@ -9,9 +9,10 @@ use std::time::Instant;
 use nuwa_files::Progress;
 use rayon::prelude::*;
 
+use super::Limits;
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
 use super::changes::Changes;
-use super::step::{DocumentStep, Step};
+use super::step::{DocumentStep, Step, Workspace};
 use super::summary::{CleanSummary, Sample, StepSummary};
 use crate::bias::Bias;
 use crate::documents::{Document, Line, Lines, LinesWriter, next_batch, to_lines};
@@ -20,12 +21,14 @@ use crate::{Result, text};
 /// Batches waiting between two threads.
 const QUEUE: usize = 2;
 const SAMPLE_CHARACTERS: usize = 600;
+/// Of the memory this part is left to documents on their way and to what steps keep for each document.
+const REST: usize = 2;
 
 pub(super) fn run(
     files: Vec<PathBuf>,
     out: &Path,
-    steps: Vec<Step>,
-    samples: usize,
+    mut steps: Vec<Step>,
+    limits: Limits,
     bias: Option<Bias>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
@@ -37,11 +40,16 @@ pub(super) fn run(
         rejected: LinesWriter::single(out, "rejected"),
         summary: CleanSummary { steps: counts, ..Default::default() },
         changes: Changes::new(names.len()),
-        samples: Samples::new(samples, names),
+        samples: Samples::new(limits.samples, names),
         bias,
         progress,
         total: None,
     };
+    let workspaces = TemporaryFolder(out.join(".steps"));
+    for (position, step) in steps.iter_mut().enumerate() {
+        let folder = workspaces.0.join(position.to_string());
+        step.begin(&Workspace { folder, memory: limits.memory / REST })?;
+    }
     let mut stretches = stretches(steps).into_iter().peekable();
     let mut source = files;
     let mut spill: Option<TemporaryFolder> = None;
@@ -60,7 +68,7 @@ pub(super) fn run(
         first += stretch.len();
         passes += 1;
     }
-    drop(spill);
+    drop((spill, workspaces));
     if let Some(bias) = &cleaning.bias {
         nuwa_files::write_json(&out.join("bias.json"), &bias.report())?;
     }
@@ -79,7 +87,7 @@ fn stretches(steps: Vec<Step>) -> Vec<Vec<Step>> {
     stretches
 }
 
-/// Documents between two passes; gone when dropped, also after an error.
+/// What is only needed while the work goes on; gone when dropped, also after an error.
 struct TemporaryFolder(PathBuf);
 
 impl Drop for TemporaryFolder {
@@ -130,13 +138,13 @@ impl Cleaning<'_> {
                 }
                 self.count_bias(&batch, is_first, Bias::before);
                 let counts = &mut self.summary.steps[first..first + stretch.len()];
-                let mut passed = chain::pass(stretch, first, counts, &self.changes.limits(), batch);
+                let mut passed = chain::pass(stretch, first, counts, &self.changes.limits(), batch)?;
                 self.changes.add(&mut passed.changes);
                 self.count_bias(&passed.kept, is_last, Bias::after);
                 count += passed.kept.len() as u64;
                 self.keep(&passed, is_last)?;
                 if let Some(step) = next.as_deref_mut() {
-                    self.observe(step, first + stretch.len(), &passed);
+                    self.observe(step, first + stretch.len(), &passed)?;
                 }
                 (self.progress)(Progress {
                     task: "cleaning documents",
@@ -153,7 +161,7 @@ impl Cleaning<'_> {
             Ok::<_, crate::Error>((writing.join().expect("the writer does not panic")?, count))
         })?;
         if let Some(step) = next {
-            self.conclude(step, first + stretch.len());
+            self.conclude(step, first + stretch.len())?;
         }
         self.total = Some(count);
         Ok(written)
@@ -165,17 +173,19 @@ impl Cleaning<'_> {
         }
     }
 
-    fn observe(&mut self, step: &mut Step, position: usize, passed: &Passed) {
+    fn observe(&mut self, step: &mut Step, position: usize, passed: &Passed) -> Result<()> {
         let started = Instant::now();
         let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
-        step.observe(&documents);
+        step.observe(&documents)?;
         self.summary.steps[position].seconds += started.elapsed().as_secs_f64();
+        Ok(())
     }
 
-    fn conclude(&mut self, step: &mut Step, position: usize) {
+    fn conclude(&mut self, step: &mut Step, position: usize) -> Result<()> {
         let started = Instant::now();
-        step.conclude();
+        step.conclude()?;
         self.summary.steps[position].seconds += started.elapsed().as_secs_f64();
+        Ok(())
     }
 
     fn keep_replacements(&mut self, stretch: &[Step], first: usize) {

@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::summary::Replacement;
+use crate::Result;
 use crate::documents::Document;
 
 /// Why a document is rejected: few different strings, for they are counted.
@@ -54,12 +56,25 @@ pub trait DocumentStep: Send + Sync {
     }
 }
 
+/// What a step that needs the whole corpus may use, so that memory does not grow with the corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// A folder of its own, made when it is first used, gone when the work is done.
+    pub folder: PathBuf,
+    /// The bytes that it may hold beyond what it states for each document.
+    pub memory: usize,
+}
+
 /// A step that learns from the whole corpus, and then judges each document by itself, from many threads at once.
 pub trait LearningStep: DocumentStep {
+    /// Comes before all else: where it may spill what it learns.
+    fn begin(&mut self, _workspace: &Workspace) -> Result<()> {
+        Ok(())
+    }
     /// The first pass: the documents in their order.
-    fn observe(&mut self, batch: &[&Document]);
+    fn observe(&mut self, batch: &[&Document]) -> Result<()>;
     /// The end of the first pass.
-    fn conclude(&mut self);
+    fn conclude(&mut self) -> Result<()>;
 }
 
 /// A step whose judgement of a document depends on the others. It sees the documents in their order.
@@ -68,12 +83,20 @@ pub trait CorpusStep: Send {
     fn name(&self) -> &'static str;
     /// Whether it must have seen every document by [`CorpusStep::observe`] before the first [`CorpusStep::judge`].
     fn needs_whole_corpus(&self) -> bool;
+    /// Comes before all else: where it may spill what it learns.
+    fn begin(&mut self, _workspace: &Workspace) -> Result<()> {
+        Ok(())
+    }
     /// The first pass.
-    fn observe(&mut self, _batch: &[&Document]) {}
+    fn observe(&mut self, _batch: &[&Document]) -> Result<()> {
+        Ok(())
+    }
     /// The end of the first pass.
-    fn conclude(&mut self) {}
+    fn conclude(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// A verdict for each document of the batch.
-    fn judge(&mut self, batch: &[&Document]) -> Vec<Verdict>;
+    fn judge(&mut self, batch: &[&Document]) -> Result<Vec<Verdict>>;
 }
 
 /// A link of the chain.
@@ -119,17 +142,25 @@ impl Step {
         }
     }
 
-    pub(super) fn observe(&mut self, batch: &[&Document]) {
+    pub(super) fn begin(&mut self, workspace: &Workspace) -> Result<()> {
         match self {
-            Self::Document(_) => {}
+            Self::Document(_) => Ok(()),
+            Self::Learning(step) => step.begin(workspace),
+            Self::Corpus(step) => step.begin(workspace),
+        }
+    }
+
+    pub(super) fn observe(&mut self, batch: &[&Document]) -> Result<()> {
+        match self {
+            Self::Document(_) => Ok(()),
             Self::Learning(step) => step.observe(batch),
             Self::Corpus(step) => step.observe(batch),
         }
     }
 
-    pub(super) fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self) -> Result<()> {
         match self {
-            Self::Document(_) => {}
+            Self::Document(_) => Ok(()),
             Self::Learning(step) => step.conclude(),
             Self::Corpus(step) => step.conclude(),
         }

@@ -1,4 +1,6 @@
-use nuwa_data::clean::{CleanSettings, StepName, clean};
+use nuwa_data::Document;
+use nuwa_data::clean::steps::near_duplicates::{Keep, NearDuplicates};
+use nuwa_data::clean::{CleanSettings, CorpusStep, StepName, Verdict, Workspace, clean};
 
 use crate::{Cleaned, cleaned, documents_of, folder, rejected_in, shown};
 
@@ -45,10 +47,10 @@ fn a_chain_keeps_its_books() {
         "\"documents-00000.jsonl#2\" \"length\" \"too short\"",
         "\"documents-00000.jsonl#7\" \"repetition\" \"top 2-gram\"",
         "\"documents-00000.jsonl#5\" \"exact-duplicates\" \"same text as an earlier document\"",
-        "\"documents-00000.jsonl#6\" \"near-duplicates\" \"nearly the same as an earlier document\"",
+        "\"documents-00000.jsonl#6\" \"near-duplicates\" \"nearly the same as another document\"",
     ]
     "#);
-    assert_eq!(cleaned.rejected.last().unwrap()["detail"], "documents-00000.jsonl#3");
+    assert_eq!(cleaned.rejected.last().unwrap()["detail"], "cluster 2, kept documents-00000.jsonl#3");
     assert!(cleaned.summary.samples.iter().any(|sample| sample.outcome == "rejected"));
 }
 
@@ -63,6 +65,48 @@ fn near_duplicates_join_in_chains_and_keep_the_first() {
     assert_eq!(cleaned.summary.documents_out, 4);
     assert_eq!(cleaned.kept[1], base);
     assert_eq!(cleaned.kept[2..], ["!!!", "???"]);
+}
+
+#[test]
+fn of_near_duplicates_the_longest_can_be_kept() {
+    let base = passage(3, 400);
+    let longer = base.clone() + "and a few words more.";
+    let folder = documents_of(&[&base, &passage(4, 400), &longer, &base.replacen("word1", "neu1", 4)]);
+    let mut settings = with(&[StepName::NearDuplicates]);
+    settings.near_duplicates.keep = Keep::Longest;
+    let cleaned = cleaned(folder.path(), &settings).unwrap();
+    check_counts(&cleaned);
+    assert_eq!(cleaned.kept, [passage(4, 400), longer]);
+    assert!(cleaned.rejected.iter().all(|line| line["detail"] == "cluster 3, kept documents-00000.jsonl#3"));
+}
+
+#[test]
+fn near_duplicates_are_the_same_on_disk_as_in_memory() {
+    let text = |number: u32| match number {
+        0..1000 => passage(number, 60),
+        _ => passage(number - 1000, 60).replacen("word", "other", 1),
+    };
+    let documents: Vec<Document> = (0..1500)
+        .map(|number| Document { id: number.to_string(), text: text(number), ..Document::default() })
+        .collect();
+    let verdicts = |memory: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut step = NearDuplicates::new(&Default::default()).unwrap();
+        step.begin(&Workspace { folder: folder.path().join("near"), memory }).unwrap();
+        let batches: Vec<Vec<&Document>> = documents.chunks(97).map(|batch| batch.iter().collect()).collect();
+        batches.iter().for_each(|batch| step.observe(batch).unwrap());
+        // What does not fit is in runs of the sort, which lie beside the shingles and the ids.
+        let files = std::fs::read_dir(folder.path().join("near")).unwrap().count();
+        step.conclude().unwrap();
+        let verdicts: Vec<Verdict> = batches.iter().flat_map(|batch| step.judge(batch).unwrap()).collect();
+        drop(step);
+        assert_eq!(std::fs::read_dir(folder.path().join("near")).unwrap().count(), 0, "files are left");
+        (verdicts, files)
+    };
+    let ((on_disk, runs), (in_memory, none)) = (verdicts(0), verdicts(1 << 28));
+    assert_eq!((runs, none), (4 + 7, 4));
+    assert!(on_disk == in_memory);
+    assert!(on_disk.iter().filter(|verdict| **verdict != Verdict::Kept).count() >= 500);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Whole ways through the crate: files in, documents, shards and errors out.
 
+mod boilerplate;
 mod cleaning;
 mod collecting;
+mod decontaminating;
 mod labelled;
+mod near_duplicates;
 mod persons;
 mod quality;
 mod real_data;

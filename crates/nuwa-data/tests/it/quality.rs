@@ -130,7 +130,8 @@ fn the_web_preset_adds_the_rules_before_the_duplicates() {
     let settings = CleanSettings { preset: Preset::Web, ..CleanSettings::default() };
     let names: Vec<&str> = settings.chain().unwrap().iter().map(|step| step.name()).collect();
     let place = |name| names.iter().position(|one| *one == name).unwrap();
-    assert!(place("repetition") < place("gopher-quality") && place("gopher-quality") < place("c4"));
+    assert!(place("repetition") < place("boilerplate") && place("boilerplate") < place("gopher-quality"));
+    assert!(place("gopher-quality") < place("c4"));
     assert!(place("c4") < place("fineweb") && place("fineweb") < place("exact-duplicates"), "{names:?}");
-    assert_eq!(names.len(), CleanSettings::default().chain().unwrap().len() + 3);
+    assert_eq!(names.len(), CleanSettings::default().chain().unwrap().len() + 4);
 }

@@ -86,19 +86,6 @@ fn the_rust_book_loses_its_boilerplate() {
     }
 }
 
-#[test]
-fn editions_of_one_novel_are_near_duplicates_by_passage() {
-    let Some(path) = shared("messy/war_and_peace_editions") else { return };
-    let settings = CollectSettings { split_documents_over: 400_000, ..Default::default() };
-    let out = tempfile::tempdir().unwrap();
-    let files = ["wrnpc11.txt.gz", "wrnpc12.txt.gz"].map(|name| path.join(name));
-    collect(&files, out.path(), &settings, &mut |_| {}).unwrap();
-    let cleaned = cleaned(out.path(), &CleanSettings::default()).unwrap();
-    let near = cleaned.summary.steps.last().unwrap();
-    println!("{} of {} parts are near duplicates", near.rejected, near.documents_in);
-    assert!(near.rejected > 0);
-}
-
 /// The benchmark's own measure: shingles of four words, precision and recall, averaged over pages.
 #[test]
 fn articles_are_found() {

@@ -14,7 +14,7 @@ use crate::numbers::{bytes, grouped};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  nuwa clean documents --out cleaned
+  nuwa clean documents --out cleaned --memory 2GB
   nuwa clean documents --set 'clean.steps=[\"unicode\", \"exact-duplicates\"]' --out cleaned")]
 pub struct Clean {
     /// Documents: .jsonl files (also .gz, .zst) or folders of them, as `nuwa collect` writes them
@@ -23,6 +23,9 @@ pub struct Clean {
     /// The folder for what is kept, what is rejected, and the counts
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Stay within so much memory, such as 500MB or 2GB (the setting clean.memory)
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     #[command(flatten)]
     settings: Settings,
     /// Print the figures as JSON
@@ -32,7 +35,8 @@ pub struct Clean {
 
 impl Clean {
     pub fn run(self) -> anyhow::Result<()> {
-        let recipe = self.settings.recipe()?;
+        let mut recipe = self.settings.recipe()?;
+        recipe.clean.memory = self.memory.unwrap_or(recipe.clean.memory);
         let mut display = Display::new();
         let summary =
             clean(&self.documents, &self.out, &recipe.clean, &mut |progress| display.show(progress))?;

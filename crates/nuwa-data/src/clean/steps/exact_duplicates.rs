@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::Result;
 use crate::clean::{CorpusStep, Verdict};
 use crate::documents::Document;
 
@@ -27,12 +28,12 @@ impl CorpusStep for ExactDuplicates {
         false
     }
 
-    fn judge(&mut self, batch: &[&Document]) -> Vec<Verdict> {
+    fn judge(&mut self, batch: &[&Document]) -> Result<Vec<Verdict>> {
         let hashes: Vec<u128> = batch.par_iter().map(|document| xxh3_128(document.text.as_bytes())).collect();
         let judge = |hash| match self.seen.insert(hash) {
             true => Verdict::Kept,
             false => Verdict::rejected("same text as an earlier document", ""),
         };
-        hashes.into_iter().map(judge).collect()
+        Ok(hashes.into_iter().map(judge).collect())
     }
 }

@@ -2,8 +2,10 @@
 //! settings in [`super::CleanSettings`] and a line in `CleanSettings::step`.
 
 pub mod article;
+pub mod boilerplate;
 pub mod c4;
 pub mod classified;
+pub mod decontaminate;
 pub mod emoji;
 pub mod exact_duplicates;
 pub mod fineweb;

@@ -235,7 +235,7 @@ impl DocumentStep for Spelling {
 }
 
 impl LearningStep for Spelling {
-    fn observe(&mut self, batch: &[&Document]) {
+    fn observe(&mut self, batch: &[&Document]) -> Result<()> {
         let words: Vec<Words> = batch.par_iter().map(|document| Words::of(&document.text)).collect();
         let mut by_language: BTreeMap<&str, Vec<(&str, Words)>> = BTreeMap::new();
         for (document, words) in batch.iter().zip(words).filter(|(_, words)| words.are_latin()) {
@@ -247,13 +247,15 @@ impl LearningStep for Spelling {
                 self.vocabularies.entry(language.into()).or_insert_with(fresh).observe(&documents);
             }
         }
+        Ok(())
     }
 
-    fn conclude(&mut self) {
+    fn conclude(&mut self) -> Result<()> {
         for (language, mut vocabulary) in std::mem::take(&mut self.vocabularies) {
             self.listed.iter().for_each(|word| vocabulary.list(word));
             let lexicon = Lexicon::new(vocabulary, self.rules(&language));
             self.lexicons.insert(language, lexicon);
         }
+        Ok(())
     }
 }

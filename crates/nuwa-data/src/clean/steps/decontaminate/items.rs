@@ -1,0 +1,164 @@
+//! Evaluation items as the strings they are made of.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::documents::json_problem;
+use crate::{Error, Result, compressed};
+
+/// An item: where it stands and what it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    /// The name of its file.
+    pub file: String,
+    /// Its line, or its number in a list, counted from 1.
+    pub place: usize,
+    /// Its strings; of a dictionary the keys too where they read like text, as TruthfulQA has it.
+    pub strings: Vec<String>,
+}
+
+/// The items of files and folders.
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    for path in paths {
+        if !path.exists() {
+            return Err(Error::Missing { path: path.clone() });
+        }
+        let files = if path.is_dir() { nuwa_files::files_in(path)? } else { vec![path.clone()] };
+        let before = items.len();
+        for file in &files {
+            // In a folder lie other things too; a file that was named must be one of items.
+            if !path.is_dir() || form_by_name(file).is_some() {
+                items.extend(read_file(file)?);
+            }
+        }
+        if items.len() == before {
+            return Err(wrong(path, 1, "it holds no item"));
+        }
+    }
+    Ok(items)
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Table(u8),
+}
+
+fn form_by_name(path: &Path) -> Option<Form> {
+    let name = compressed::name_within(path).to_lowercase();
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("json" | "jsonl" | "ndjson") => Some(Form::Json),
+        Some("csv") => Some(Form::Table(b',')),
+        Some("tsv") => Some(Form::Table(b'\t')),
+        _ => None,
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<Item>> {
+    let mut text = String::new();
+    compressed::open(path)?.read_to_string(&mut text).map_err(Error::read(path))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let rows = match form_by_name(path) {
+        Some(Form::Table(delimiter)) => table(path, text, delimiter)?,
+        _ if text.trim_start().starts_with('[') => list(path, text)?,
+        _ => lines(path, text)?,
+    };
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let item = |(strings, place)| Item { file: file.to_string(), place, strings };
+    Ok(rows.into_iter().map(item).collect())
+}
+
+type Row = (Vec<String>, usize);
+
+fn lines(path: &Path, text: &str) -> Result<Vec<Row>> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    lines
+        .map(|(line, number)| {
+            let value =
+                serde_json::from_str(line).map_err(|error| wrong(path, number, json_problem(&error)))?;
+            Ok((strings(value), number))
+        })
+        .collect()
+}
+
+fn list(path: &Path, text: &str) -> Result<Vec<Row>> {
+    let values: Vec<Value> =
+        serde_json::from_str(text).map_err(|error| wrong(path, error.line(), error.to_string()))?;
+    Ok(values.into_iter().map(strings).zip(1..).collect())
+}
+
+fn table(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Row>> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+    let rows = reader.records().map(|row| {
+        let row = row.map_err(|error| {
+            let line = error.position().map_or(1, |position| position.line() as usize);
+            wrong(path, line, error.to_string())
+        })?;
+        let line = row.position().map_or(1, |position| position.line() as usize);
+        Ok((row.iter().map(str::to_string).collect(), line))
+    });
+    rows.collect()
+}
+
+fn strings(value: Value) -> Vec<String> {
+    let mut found = Vec::new();
+    gather(value, &mut found);
+    found
+}
+
+fn gather(value: Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.into_iter().for_each(|value| gather(value, found)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key.contains(' ') {
+                    found.push(key);
+                }
+                gather(value, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn wrong(path: &Path, place: usize, problem: impl Into<String>) -> Error {
+    Error::Items { path: path.to_path_buf(), place, problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_read_from_lines_lists_and_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            read(&[folder.path().join(name)])
+        };
+        let strings = |items: Result<Vec<Item>>| -> Vec<Vec<String>> {
+            items.unwrap().into_iter().map(|item| item.strings).collect()
+        };
+        let lines = "{\"q\": \"a b\", \"n\": 3, \"c\": {\"text\": [\"c\", \"d\"]}}\n\n{\"q\": \"女娲\"}\n";
+        assert_eq!(strings(write("a.jsonl", lines)), [vec!["c", "d", "a b"], vec!["女娲"]]);
+        let list = "[{\"choices\": {\"It is so.\": 1, \"no\": 0}}]";
+        assert_eq!(strings(write("a.json", list)), [["It is so."]]);
+        let table = "\u{feff},Question,A\n0,\"Who, and\nwhy?\",Nuwa\n";
+        assert_eq!(strings(write("a.csv", table)), [["0", "Who, and\nwhy?", "Nuwa"]]);
+        assert_eq!(read(&[folder.path().into()]).unwrap().len(), 4);
+        let said = |result: Result<Vec<Item>>| {
+            let folder = folder.path().display().to_string();
+            result.unwrap_err().to_string().replace(&folder, "DIR")
+        };
+        assert_eq!(
+            said(write("cut.jsonl", "{}\n{\"a\"\n")),
+            "DIR/cut.jsonl, item 2: EOF while parsing an object at column 4"
+        );
+        assert_eq!(said(write("empty.csv", "a,b\n")), "DIR/empty.csv, item 1: it holds no item");
+        assert_eq!(said(read(&[folder.path().join("none")])), "DIR/none does not exist");
+    }
+}

@@ -1,0 +1,96 @@
+//! `decontaminate`: rejects documents that hold items of the evaluations to come.
+//!
+//! Why: a model that has read the questions is measured on its memory (Brown et al. 2020, appendix C,
+//! <https://arxiv.org/abs/2005.14165>).
+//! How: the strings of each item are compared word by word with the document, regardless of case and punctuation. In scripts
+//! without blanks each character is compared, and counts as two thirds of a word, so that 20 characters are 13 words.
+//! - A string of `words` words or more is found by any run of so many of its words.
+//! - A shorter one of at least `short_words` is found where it stands whole, if only one item has it.
+//! - What is shorter still, or is asked in several items ("Which of the following is true?"), is found where enough of the
+//!   item's other strings stand beside it, `short_words` together, as the question with its choices does.
+//! - An item that is shorter than that as a whole must stand there whole, as a sentence or line of its own. One of fewer
+//!   than four words is not looked for: it cannot be told from ordinary language.
+//!
+//! Runs are found by a table of hashes of eight words and then compared word by word.
+//! Memory: about 32 bytes a word of the items, none for documents.
+
+mod index;
+mod items;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clean::{DocumentStep, Labels, Verdict};
+use crate::documents::Document;
+use crate::{Error, Result, text};
+use index::{Index, Rules};
+
+/// What must not be in the corpus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecontaminateSettings {
+    /// Files of evaluation items, or folders of such: JSON lines, a JSON list, CSV or TSV with a header (also .gz, .zst). With
+    /// none the step does nothing.
+    pub items: Vec<PathBuf>,
+    /// So many words of an item in a row are too many, 8 to 64; a character of a script without blanks is two thirds of a word.
+    pub words: usize,
+    /// The fewest words, 4 to `words`, by which a shorter string of an item is recognised without its neighbours.
+    pub short_words: usize,
+}
+
+impl Default for DecontaminateSettings {
+    fn default() -> Self {
+        Self { items: Vec::new(), words: 13, short_words: 8 }
+    }
+}
+
+/// The step.
+pub struct Decontaminate {
+    index: Index,
+}
+
+const DETAIL_CHARACTERS: usize = 300;
+
+impl Decontaminate {
+    /// With these settings; reads the items.
+    pub fn new(settings: &DecontaminateSettings) -> Result<Self> {
+        let DecontaminateSettings { words, short_words, .. } = *settings;
+        let wrong =
+            |name, value: usize, expected| Err(Error::Setting { name, value: value.to_string(), expected });
+        if !(8..=64).contains(&words) {
+            return wrong("clean.decontaminate.words", words, "8 to 64");
+        }
+        if !(4..=words).contains(&short_words) {
+            let expected = "4 or more, and at most clean.decontaminate.words";
+            return wrong("clean.decontaminate.short_words", short_words, expected);
+        }
+        let rules = Rules { words, short_words };
+        Ok(Self { index: Index::new(&items::read(&settings.items)?, rules) })
+    }
+
+    /// How many items are looked for, and how many are too short for it.
+    pub fn items(&self) -> (usize, usize) {
+        self.index.items()
+    }
+}
+
+impl DocumentStep for Decontaminate {
+    fn name(&self) -> &'static str {
+        "decontaminate"
+    }
+
+    fn apply(&self, document: &mut Document) -> Verdict {
+        self.apply_and_count(document, &mut Labels::new())
+    }
+
+    fn apply_and_count(&self, document: &mut Document, labels: &mut Labels) -> Verdict {
+        let Some(found) = self.index.find(&document.text) else { return Verdict::Kept };
+        *labels.entry(found.file.to_string().into()).or_default() += 1;
+        let span = document.text[found.span].split_whitespace().collect::<Vec<_>>().join(" ");
+        let span = text::clip(&span, DETAIL_CHARACTERS);
+        let detail = format!("{}, item {}: {span}", found.file, found.place);
+        Verdict::rejected("holds an evaluation item", detail)
+    }
+}

@@ -1,0 +1,40 @@
+//! What does not fit into memory: records sorted on disk, and byte strings found again by their number.
+//!
+//! Both write into a folder of the one who asks, remove what they wrote when they are dropped, and hold no more memory
+//! than they were given.
+
+mod sort;
+mod strings;
+
+pub(crate) use sort::{Sorted, Sorter};
+pub(crate) use strings::{Strings, StringsWriter};
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+
+/// A file that is gone when this is dropped.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Makes the file, and its folder where it is missing.
+    fn create(path: PathBuf) -> Result<(Self, File)> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(nuwa_files::Error::write(folder))?;
+        let file = File::create(&path).map_err(nuwa_files::Error::write(&path))?;
+        Ok((Self(path), file))
+    }
+
+    fn open(&self) -> Result<File> {
+        Ok(File::open(&self.0).map_err(nuwa_files::Error::read(&self.0))?)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed lies in a hidden folder that the run removes, or the next one writes over.
+        let _ = fs::remove_file(&self.0);
+    }
+}
