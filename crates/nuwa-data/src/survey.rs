@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::clean::steps::near_duplicates;
 use crate::clean::{Change, CleanSummary};
 use crate::documents::{self, Line, Lines, next_batch};
 use crate::few::Few;
@@ -298,7 +299,7 @@ impl Rejected {
         if !self.step.contains("duplicates") {
             return None;
         }
-        let name = if self.detail.is_empty() { &self.text } else { &self.detail };
+        let name = near_duplicates::kept_of(&self.detail).unwrap_or(&self.text);
         Some(xxh3_64(name.as_bytes()))
     }
 

@@ -229,6 +229,11 @@ impl CorpusStep for NearDuplicates {
     }
 }
 
+/// The id of the document that was kept, out of the detail of a rejection by this step.
+pub fn kept_of(detail: &str) -> Option<&str> {
+    detail.strip_prefix("cluster ")?.split_once(", kept ").map(|(_, id)| id)
+}
+
 impl Judging {
     /// About the next document in the order of the corpus.
     fn next(&mut self) -> Result<Verdict> {
