@@ -1,14 +1,18 @@
 //! Whole ways through the crate: files in, documents, shards and errors out.
 
+mod archives;
 mod cleaning;
 mod collecting;
+mod hostile;
 mod labelled;
+mod pdf;
 mod persons;
 mod quality;
 mod real_data;
 mod shards;
 mod splitting;
 mod surveying;
+mod tables;
 mod tokenizing;
 mod words;
 mod world;
