@@ -1,34 +1,70 @@
 //! Opening files that may be compressed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 use crate::{Error, Result};
 
-const BLOCK: usize = 1 << 17;
+pub(crate) const BLOCK: usize = 1 << 17;
+/// What decoding one xz file may take, in KiB: `xz -9` needs 65 MiB.
+const XZ_MEMORY: u32 = 1 << 18;
 
-/// Opens a file, through gzip or Zstandard where its first bytes (not its name) say so.
+/// Bytes to read, whatever they come from.
+pub(crate) type Reader<'a> = Box<dyn BufRead + Send + 'a>;
+
+/// Opens a file, through gzip, Zstandard, bzip2 or xz where its first bytes (not its name) say so.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     let file = File::open(path).map_err(Error::read(path))?;
-    let mut reader = BufReader::with_capacity(BLOCK, file);
-    let start = reader.fill_buf().map_err(Error::read(path))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(BufReader::with_capacity(BLOCK, MultiGzDecoder::new(reader))));
+    let reader = Box::new(BufReader::with_capacity(BLOCK, file));
+    Ok(expand(reader).map_err(Error::read(path))?.into_reader())
+}
+
+/// A stream, and whether it had to be decompressed.
+pub(crate) enum Expanded<'a> {
+    Plain(Reader<'a>),
+    Decompressed(Reader<'a>),
+}
+
+impl<'a> Expanded<'a> {
+    pub fn into_reader(self) -> Reader<'a> {
+        match self {
+            Self::Plain(reader) | Self::Decompressed(reader) => reader,
+        }
     }
-    if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(reader).map_err(Error::read(path))?;
-        return Ok(Box::new(BufReader::with_capacity(BLOCK, decoder)));
-    }
-    Ok(Box::new(reader))
+}
+
+/// Decompresses `reader` where its first bytes say that it is compressed; one layer of it.
+pub(crate) fn expand(mut reader: Reader<'_>) -> io::Result<Expanded<'_>> {
+    let start = reader.fill_buf()?;
+    let decoder: Box<dyn io::Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(MultiGzDecoder::new(reader))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::stream::read::Decoder::with_buffer(reader)?)
+    } else if is_bzip2(start) {
+        Box::new(MultiBzDecoder::new(reader))
+    } else if start.starts_with(b"\xfd7zXZ\0") {
+        Box::new(XzReader::new_mem_limit(reader, true, XZ_MEMORY))
+    } else {
+        return Ok(Expanded::Plain(reader));
+    };
+    Ok(Expanded::Decompressed(Box::new(BufReader::with_capacity(BLOCK, decoder))))
+}
+
+/// "BZh", the size of the blocks, then pi (the first block) or the root of pi (an empty file); "BZh" alone may begin a text.
+fn is_bzip2(start: &[u8]) -> bool {
+    let [b'B', b'Z', b'h', b'1'..=b'9', block @ ..] = start else { return false };
+    block.starts_with(b"1AY&SY") || block.starts_with(b"\x17rE8P\x90")
 }
 
 /// A file's name without the ending that its compression gave it.
 pub fn name_within(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    for ending in [".gz", ".zst"] {
+    for ending in [".gz", ".zst", ".bz2", ".xz"] {
         if let Some(inner) = strip_ending(&name, ending) {
             return inner.to_string();
         }

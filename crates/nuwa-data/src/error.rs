@@ -2,6 +2,24 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The word of a reader that a file expands too far; carried inside an [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("it expands to more than {limit} bytes")]
+pub(crate) struct Expansion {
+    pub limit: u64,
+}
+
+impl Expansion {
+    fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+
+    /// Whether this is what `error` says.
+    pub fn is(error: &io::Error) -> bool {
+        Self::of(error).is_some()
+    }
+}
+
 /// What can go wrong between a folder of text and a folder of shards.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,6 +69,34 @@ pub enum Error {
         path: PathBuf,
         /// The most that is read, in bytes.
         limit: u64,
+    },
+    /// A compressed file or an archive that expands too far for its size.
+    #[error("{} expands to more than {limit} bytes", path.display())]
+    Expanded {
+        /// The file, or the archive's member at which the limit was reached.
+        path: PathBuf,
+        /// The most that it may expand to, in bytes.
+        limit: u64,
+    },
+    /// A table in which no column is known to hold the text.
+    #[error("{} has no column `{wanted}`", path.display())]
+    NoTextColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that was looked for.
+        wanted: String,
+        /// The columns that are there.
+        columns: Vec<String>,
+    },
+    /// A row of a table that cannot be used.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line that the row begins in, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A line that is not a JSON object.
     #[error("{}, line {line}: invalid JSON: {problem}", path.display())]
@@ -202,10 +248,16 @@ impl Error {
     /// An [`Error::Read`] (or [`Error::Missing`]) about `path`, for `map_err`.
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| match source.kind() {
-            io::ErrorKind::NotFound => Self::Missing { path },
-            _ => Self::Read { path, source },
+        move |source| match Expansion::of(&source) {
+            Some(Expansion { limit }) => Self::Expanded { path, limit: *limit },
+            None if source.kind() == io::ErrorKind::NotFound => Self::Missing { path },
+            None => Self::Read { path, source },
         }
+    }
+
+    /// A file whose content is not what its format promises.
+    pub(crate) fn damage(path: &Path, problem: String) -> Self {
+        Self::Read { path: path.to_path_buf(), source: io::Error::new(io::ErrorKind::InvalidData, problem) }
     }
 
     /// What the user can do about it.
@@ -215,12 +267,16 @@ impl Error {
             Self::Missing { .. } => "check the spelling; a relative path starts at the current folder".into(),
             Self::Read { source, .. } => return read_hint(source),
             Self::EmptyFolder { .. } => {
-                "it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name \
-                other endings of plain text in collect.extra_text_extensions"
+                "it must hold files of known endings (nuwa collect --help lists them); name other endings of plain \
+                text in collect.extra_text_extensions"
                     .into()
             }
             Self::EmptyFile { .. } => "give a file with some text in it".into(),
+            Self::Binary { kind: "a zip archive", .. } => "give it a name that ends in .zip".into(),
+            Self::Binary { kind: "a PDF", .. } => "give it a name that ends in .pdf".into(),
+            Self::Binary { kind: "a Parquet table", .. } => "give it a name that ends in .parquet".into(),
             Self::Binary { kind, .. } if kind.contains("archive") => "unpack it and give the folder".into(),
+            Self::Binary { kind, .. } if kind.contains("PDF") => "make a text of it with another program first".into(),
             Self::Binary { .. } => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
             Self::LargePage { .. } => "split the page, or save it as plain text".into(),
             Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => {
@@ -228,6 +284,16 @@ impl Error {
                 collecting, collect.bad_lines = \"skip\" leaves such lines out and counts them"
                     .into()
             }
+            Self::Row { .. } => "correct the row, or leave such rows out and count them: \
+                collect.bad_lines = \"skip\""
+                .into(),
+            Self::Expanded { .. } => "if it is no bomb, unpack it and give the folder, or raise \
+                collect.largest_expansion"
+                .into(),
+            Self::NoTextColumn { columns, .. } => format!(
+                "set collect.text_field to the column that holds the text; here: {}",
+                columns.join(", ")
+            ),
             Self::NoText { others, .. } => other_fields_hint(others),
             Self::NoDocuments { .. } => {
                 "turn raw files into documents first: nuwa collect PATH --out DIR".into()
@@ -272,6 +338,9 @@ impl Error {
             Self::EmptyFile { .. } => Some("empty".into()),
             Self::Binary { kind, .. } => Some((*kind).into()),
             Self::LargePage { .. } => Some("page too large".into()),
+            Self::Expanded { .. } => Some("expands too far for its size".into()),
+            Self::NoTextColumn { .. } => Some("a table without a column of text".into()),
+            Self::Read { source, .. } if is_damage(source) => Some("damaged or cut short".into()),
             _ => None,
         }
     }
@@ -280,12 +349,16 @@ impl Error {
 fn read_hint(source: &io::Error) -> Option<String> {
     match source.kind() {
         io::ErrorKind::PermissionDenied => Some("allow reading it, or leave it out".into()),
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::InvalidInput
-        | io::ErrorKind::InvalidData
-        | io::ErrorKind::Other => Some("the compressed file is damaged or cut short; fetch it again".into()),
+        _ if is_damage(source) => Some("the file is damaged or cut short; fetch it again".into()),
         _ => None,
     }
+}
+
+/// Whether a decompressor, rather than the system, gave this error; what needs more memory than it may have is meant too.
+fn is_damage(source: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, OutOfMemory, UnexpectedEof, Unsupported};
+    let kinds = [UnexpectedEof, InvalidInput, InvalidData, Unsupported, OutOfMemory, Other];
+    source.raw_os_error().is_none() && kinds.contains(&source.kind())
 }
 
 fn other_fields_hint(others: &[String]) -> String {

@@ -42,6 +42,21 @@ pub fn identify(text: &str, min_letters: u64, share: f64) -> Option<&'static str
     (all >= min_letters && letters as f64 >= share * all as f64).then_some(language)
 }
 
+/// ISO 639-2 and 639-3 codes with their ISO 639-1 code, for languages that crawls name so.
+const CODES: &str = "afr af,ara ar,bel be,bul bg,cat ca,ces cs,cym cy,dan da,deu de,ell el,eng en,est et,eus eu,fas fa,fin fi,\
+    fra fr,gle ga,glg gl,heb he,hin hi,hrv hr,hun hu,ind id,isl is,ita it,jpn ja,kat ka,kaz kk,kor ko,lav lv,lit lt,mar mr,\
+    mkd mk,mlt mt,msa ms,nep ne,nld nl,nob no,nor no,pol pl,por pt,ron ro,rus ru,slk sk,slv sl,spa es,sqi sq,srp sr,swa sw,\
+    swe sv,tam ta,tgl tl,tha th,tur tr,ukr uk,urd ur,vie vi,zho zh";
+
+/// The ISO 639-1 code of a language with one of three letters.
+pub(crate) fn two_letters(code: &str) -> Option<&'static str> {
+    CODES
+        .split(',')
+        .filter_map(|pair| pair.split_once(' '))
+        .find(|(long, _)| *long == code)
+        .map(|(_, short)| short)
+}
+
 /// The whole of a short text, else pieces at equal distances.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let count = (text.len() / PIECE).clamp(1, MOST_PIECES);

@@ -6,6 +6,8 @@ use std::path::Path;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use crate::compressed::Reader;
+use crate::error::Expansion;
 use crate::{Error, Result};
 
 /// What one pass over a file's bytes has shown.
@@ -22,7 +24,7 @@ pub(super) struct Inspection {
 }
 
 /// First bytes of common files that are not text.
-const SIGNATURES: [(&[u8], &str); 18] = [
+const SIGNATURES: [(&[u8], &str); 20] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"%PDF-", "a PDF"),
@@ -38,8 +40,10 @@ const SIGNATURES: [(&[u8], &str); 18] = [
     (b"SQLite format 3", "an SQLite database"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
-    (b"\xfd7zXZ", "an xz-compressed file (archive or not)"),
-    (b"BZh", "a bzip2-compressed file (archive or not)"),
+    (b"\x1f\x8b", "a gzip-compressed file (compressed twice)"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard-compressed file (compressed twice)"),
+    (b"\xfd7zXZ\0", "an xz-compressed file (compressed twice)"),
+    (b"BZh91AY&SY", "a bzip2-compressed file (compressed twice)"),
     (b"wOF2", "a font"),
 ];
 
@@ -47,11 +51,16 @@ const SIGNATURES: [(&[u8], &str); 18] = [
 const GUESSED_FROM: u64 = 1 << 22;
 
 /// Reads to the end, and once more from the start where the encoding must be guessed, which is slow.
-pub(super) fn inspect(open: impl Fn() -> Result<Box<dyn BufRead + Send>>, path: &Path) -> Result<Inspection> {
+///
+/// Where the file is damaged, what comes before the damage is looked at; reading will find the damage again.
+pub(super) fn inspect(open: impl Fn() -> io::Result<Reader<'static>>, path: &Path) -> Result<Inspection> {
     let mut inspector = Inspector::new();
-    let mut reader = open()?;
+    let mut reader = open().map_err(Error::read(path))?;
     loop {
-        let block = reader.fill_buf().map_err(Error::read(path))?;
+        let block = match reader.fill_buf() {
+            Err(error) if inspector.bytes > 0 && !Expansion::is(&error) => break,
+            block => block.map_err(Error::read(path))?,
+        };
         if block.is_empty() || inspector.signature.is_some() {
             break;
         }
@@ -59,14 +68,15 @@ pub(super) fn inspect(open: impl Fn() -> Result<Box<dyn BufRead + Send>>, path: 
         inspector.feed(block);
         reader.consume(count);
     }
-    let guess = || guess_encoding(open()?.take(GUESSED_FROM)).map_err(Error::read(path));
+    let guess = || guess_encoding(open().map_err(Error::read(path))?.take(GUESSED_FROM));
     inspector.finish(guess)
 }
 
-fn guess_encoding(mut reader: impl BufRead) -> io::Result<&'static Encoding> {
+fn guess_encoding(mut reader: impl BufRead) -> Result<&'static Encoding> {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     loop {
-        let block = reader.fill_buf()?;
+        // Damage ends what is there to guess from.
+        let block = reader.fill_buf().unwrap_or_default();
         let count = block.len();
         detector.feed(block, count == 0);
         if count == 0 {

@@ -2,12 +2,23 @@
 //!
 //! Bytes become characters here: every document is valid UTF-8 from this stage on. HTML stays as it is, marked
 //! `format: "html"`, so that its cleaning can be done again with other settings. Memory is bounded: files are
-//! taken in small groups, and a large file is streamed through twice (once to see what it is, once to read it).
+//! taken in small groups, and a large file is streamed through twice (once to see what it is, once to read it). What must be
+//! parsed in one piece has a limit: 64 MiB for a page, a mail, a PDF and a record of a crawl, 256 MiB for a line. A large
+//! member of an archive is copied into the output folder for as long as it is read.
+//!
+//! A file in a folder that is damaged, or expands too far, is passed over and counted; what came before the damage is kept.
+//! A document carries its source (`archive!member` within archives, the address for pages of a crawl) and in `meta` what the
+//! format knows: `date`, `title`, `license`, `subject`, `from`, other columns.
 
+mod content;
 mod decode;
+mod format;
+mod formats;
 mod inspect;
 mod read;
 mod walk;
+
+pub use format::is_known_name;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,24 +31,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::{Document, LinesWriter};
 use crate::{Error, Result};
-use read::{Outcome, ReadResult};
+use content::{Budget, Content};
+use read::{Found, Outcome, Way};
 use walk::Input;
 
 /// What is read and how it becomes documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectSettings {
-    /// The field of a JSON line that holds the text.
+    /// The field of a JSON line, or the column of a table, that holds the text. Where a table has no column "text" and this
+    /// is left as it is, a column content, body, article, document, passage or sentence is taken.
     pub text_field: String,
-    /// Endings (without the dot) that are read as plain text besides txt, md, html and jsonl, for example ["rst"].
+    /// Endings (without the dot) that are read as plain text besides txt and md, for example ["rst"].
     pub extra_text_extensions: Vec<String>,
     /// A text longer than this many bytes is cut at paragraph ends into several documents, so that memory stays
     /// flat; at least 1000.
     pub split_documents_over: u64,
     /// Makes each item of a fortune file (items between lines that hold only `%`) a document of its own.
     pub split_fortune_files: bool,
-    /// What to do with a JSON line that cannot be used: stop with an error, or skip and count it.
+    /// What to do with a JSON line or a row of a table that cannot be used: stop with an error, or skip and count it.
     pub bad_lines: BadLines,
+    /// A file that expands to more than this many times its size on the disk (and to more than 256 MiB) is taken for a
+    /// bomb and read no further; at least 1.
+    pub largest_expansion: u64,
+    /// How deep archives may lie in one another; with 1, an archive within an archive is passed over; at least 1.
+    pub nested_archives: u32,
 }
 
 /// What to do with a line that cannot be used.
@@ -58,6 +76,8 @@ impl Default for CollectSettings {
             split_documents_over: 8_000_000,
             split_fortune_files: true,
             bad_lines: BadLines::Error,
+            largest_expansion: 200,
+            nested_archives: 3,
         }
     }
 }
@@ -71,25 +91,28 @@ pub struct CollectSummary {
     pub bytes: u64,
     /// Characters of text in them.
     pub characters: u64,
-    /// Files that gave documents.
+    /// Files, and members of archives, that were read.
     pub files: u64,
     /// How many files of each format gave documents.
     pub formats: BTreeMap<String, u64>,
     /// How many files were in each character encoding.
     pub encodings: BTreeMap<String, u64>,
-    /// Files passed over.
+    /// Files, and members of archives, that were passed over.
     pub skipped_files: u64,
     /// How many files were passed over for each reason.
     pub skipped_reasons: BTreeMap<String, u64>,
     /// The first hundred of them.
     pub skipped: Vec<Skipped>,
-    /// JSON lines left out, with `bad_lines = "skip"`.
+    /// JSON lines and rows left out, with `bad_lines = "skip"`.
     pub skipped_lines: u64,
+    /// Rows, mails and records without text, by reason.
+    #[serde(default)]
+    pub skipped_records: BTreeMap<String, u64>,
     /// The time it took.
     pub seconds: f64,
 }
 
-/// A file that was passed over.
+/// A file, or a member of an archive (`archive!member`), that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// The file.
@@ -112,7 +135,7 @@ pub fn collect(
     check(settings)?;
     let started = Instant::now();
     let mut collection = Collection {
-        settings,
+        way: Way { settings, spool: out },
         writer: LinesWriter::parts(out, "documents"),
         pending: Vec::new(),
         pending_bytes: 0,
@@ -138,15 +161,13 @@ pub fn collect(
 }
 
 fn check(settings: &CollectSettings) -> Result<()> {
-    if settings.split_documents_over < 1000 {
-        let value = settings.split_documents_over.to_string();
-        return Err(Error::Setting {
-            name: "collect.split_documents_over",
-            value,
-            expected: "at least 1000",
-        });
-    }
-    Ok(())
+    let at_least = |name, value: u64, least: u64, expected| match value < least {
+        true => Err(Error::Setting { name, value: value.to_string(), expected }),
+        false => Ok(()),
+    };
+    at_least("collect.split_documents_over", settings.split_documents_over, 1000, "at least 1000")?;
+    at_least("collect.largest_expansion", settings.largest_expansion, 1, "at least 1")?;
+    at_least("collect.nested_archives", settings.nested_archives.into(), 1, "at least 1")
 }
 
 /// Files that are worked on side by side: few enough that all of them fit into memory.
@@ -173,7 +194,7 @@ fn groups(inputs: &[Input]) -> impl Iterator<Item = &[Input]> {
 }
 
 struct Collection<'a> {
-    settings: &'a CollectSettings,
+    way: Way<'a>,
     writer: LinesWriter,
     pending: Vec<Document>,
     pending_bytes: usize,
@@ -184,19 +205,31 @@ const PENDING_BYTES: usize = 1 << 22;
 
 impl Collection<'_> {
     fn take(&mut self, group: &[Input]) -> Result<()> {
-        let settings = self.settings;
-        let read_ahead: Vec<ReadResult> =
-            group.par_iter().map(|input| read::in_memory(input, settings)).collect();
-        for (input, result) in group.iter().zip(read_ahead) {
-            let outcome = match result {
-                Ok(Some((documents, outcome))) => {
-                    documents.into_iter().try_for_each(|document| self.add(document))?;
-                    Ok(outcome)
+        let way = self.way;
+        let ahead = |input: &Input| {
+            let content = Content::file(&input.path, Budget::of_file(input.bytes, way.settings));
+            let found = read::in_memory(input, &content, way);
+            (content, found)
+        };
+        let read_ahead: Vec<_> = group.par_iter().map(ahead).collect();
+        for (input, (content, found)) in group.iter().zip(read_ahead) {
+            let result = match found {
+                Some((found, result)) => {
+                    found.into_iter().try_for_each(|found| self.found(found))?;
+                    result
                 }
-                Ok(None) => read::streamed(input, settings, &mut |document| self.add(document)),
-                Err(error) => Err(error),
+                None => read::read(input, &content, way, &mut |found| self.found(found)),
             };
-            self.count(input, outcome)?;
+            self.end(input, result)?;
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, found: Found) -> Result<()> {
+        match found {
+            Found::Document(document) => self.add(document)?,
+            Found::File(outcome) => self.summary.count(outcome),
+            Found::Skipped(path, reason) => self.summary.skip(path, reason),
         }
         Ok(())
     }
@@ -217,17 +250,9 @@ impl Collection<'_> {
         Ok(())
     }
 
-    fn count(&mut self, input: &Input, outcome: Result<Outcome>) -> Result<()> {
-        let error = match outcome {
-            Ok(outcome) => {
-                self.summary.files += 1;
-                self.summary.skipped_lines += outcome.skipped_lines;
-                *self.summary.formats.entry(outcome.format.into()).or_default() += 1;
-                *self.summary.encodings.entry(outcome.encoding.into()).or_default() += 1;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
+    /// Damage and the like in one file of a folder is no reason to stop; what came before it is kept.
+    fn end(&mut self, input: &Input, result: Result<()>) -> Result<()> {
+        let Err(error) = result else { return Ok(()) };
         match error.skip_reason() {
             Some(reason) if !input.named => self.summary.skip(input.path.clone(), reason),
             _ => return Err(error),
@@ -252,6 +277,18 @@ impl Collection<'_> {
 }
 
 impl CollectSummary {
+    fn count(&mut self, outcome: Outcome) {
+        self.files += 1;
+        self.skipped_lines += outcome.skipped_lines;
+        *self.formats.entry(outcome.format.into()).or_default() += 1;
+        if let Some(encoding) = outcome.encoding {
+            *self.encodings.entry(encoding.into()).or_default() += 1;
+        }
+        for (reason, count) in outcome.skipped_records {
+            *self.skipped_records.entry(reason.into()).or_default() += count;
+        }
+    }
+
     fn skip(&mut self, path: PathBuf, reason: String) {
         self.skipped_files += 1;
         *self.skipped_reasons.entry(reason.clone()).or_default() += 1;

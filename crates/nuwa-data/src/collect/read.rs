@@ -1,110 +1,125 @@
-use std::io::{BufRead, BufReader, Cursor, Read};
-use std::path::Path;
-use std::sync::Arc;
+//! One file: what it is, and the way to the reader of its format.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use super::decode::Utf8Reader;
-use super::inspect::{Inspection, inspect};
-use super::walk::{Format, Input};
-use super::{BadLines, CollectSettings};
-use crate::documents::{Document, json_problem, read_line};
-use crate::{Error, Result, compressed, text};
+use encoding_rs::Encoding;
+use serde_json::Map;
+
+use super::content::{Content, Seekable};
+use super::decode::Text;
+use super::format::{Format, extension};
+use super::inspect::inspect;
+use super::walk::Input;
+use super::{BadLines, CollectSettings, formats};
+use crate::documents::Document;
+use crate::{Error, Result};
+
+/// What reading brings to light, in order.
+pub(super) enum Found {
+    Document(Document),
+    /// A file, or a member of an archive, was read to its end.
+    File(Outcome),
+    /// A member of an archive was passed over, for this reason.
+    Skipped(PathBuf, String),
+}
 
 /// What a file was read as.
+#[derive(Default)]
 pub(super) struct Outcome {
     pub format: &'static str,
-    pub encoding: &'static str,
+    pub encoding: Option<&'static str>,
     pub skipped_lines: u64,
+    /// Records that hold no text, by reason.
+    pub skipped_records: BTreeMap<&'static str, u64>,
 }
 
-pub(super) type ReadResult = Result<Option<(Vec<Document>, Outcome)>>;
-type Sink<'a> = &'a mut dyn FnMut(Document) -> Result<()>;
+pub(super) type Sink<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
 
-/// Decompressed bytes up to which a file is held in memory.
-const IN_MEMORY: u64 = 1 << 22;
-/// A page must be parsed in one piece.
-const LARGEST_PAGE: u64 = 1 << 26;
+/// What must be parsed in one piece may have so many bytes.
+pub(super) const LARGEST_PAGE: u64 = 1 << 26;
 
-/// The documents of a file that fits into memory; `None` for a larger one.
-pub(super) fn in_memory(input: &Input, settings: &CollectSettings) -> ReadResult {
-    let mut bytes = Vec::new();
-    let mut reader = compressed::open(&input.path)?;
-    reader.by_ref().take(IN_MEMORY + 1).read_to_end(&mut bytes).map_err(Error::read(&input.path))?;
-    if bytes.len() as u64 > IN_MEMORY {
-        return Ok(None);
+/// How files are read, and the folder for what does not fit into memory.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub settings: &'a CollectSettings,
+    pub spool: &'a Path,
+}
+
+/// What is found in a file that fits into memory; `None` where it does not, or cannot be read.
+pub(super) fn in_memory(input: &Input, content: &Content, way: Way) -> Option<(Vec<Found>, Result<()>)> {
+    if input.format.holds_many() {
+        return None;
     }
-    let bytes: Arc<[u8]> = bytes.into();
-    let inspection = inspect(|| Ok(Box::new(Cursor::new(bytes.clone()))), &input.path)?;
-    let mut documents = Vec::new();
-    let outcome =
-        documents_of(input, settings, &inspection, Box::new(Cursor::new(bytes)), &mut |document| {
-            documents.push(document);
-            Ok(())
-        })?;
-    Ok(Some((documents, outcome)))
+    let content = content.in_memory().ok()??;
+    let mut found = Vec::new();
+    let result = read(input, &content, way, &mut |one| {
+        found.push(one);
+        Ok(())
+    });
+    Some((found, result))
 }
 
-/// The documents of a file of any size.
-pub(super) fn streamed(input: &Input, settings: &CollectSettings, sink: Sink) -> Result<Outcome> {
-    let inspection = inspect(|| compressed::open(&input.path), &input.path)?;
-    documents_of(input, settings, &inspection, compressed::open(&input.path)?, sink)
+/// Hands on what is found in a file of any size.
+pub(super) fn read(input: &Input, content: &Content, way: Way, sink: Sink) -> Result<()> {
+    let mut reading = Reading { input, content, way, sink, outcome: Outcome::default(), encoding: None };
+    let format = match input.format {
+        Format::Text | Format::Markdown | Format::Html => formats::text::read(&mut reading)?,
+        Format::JsonLines => formats::json_lines::read(&mut reading)?,
+        Format::Csv | Format::Tsv => formats::table::read(&mut reading)?,
+        Format::Mail => formats::mail::read(&mut reading)?,
+        Format::Mailbox => formats::mail::read_mailbox(&mut reading)?,
+        Format::Warc => formats::warc::read(&mut reading)?,
+        Format::Parquet => formats::parquet::read(&mut reading)?,
+        Format::Pdf => formats::pdf::read(&mut reading)?,
+        // The members of an archive are counted, not the archive.
+        Format::Zip => return formats::zip::read(&mut reading),
+        Format::Tar => return formats::tar::read(&mut reading),
+    };
+    let outcome = Outcome { format, ..std::mem::take(&mut reading.outcome) };
+    sink(Found::File(outcome))
 }
 
-fn documents_of(
-    input: &Input,
-    settings: &CollectSettings,
-    inspection: &Inspection,
-    bytes: Box<dyn BufRead + Send>,
-    sink: Sink,
-) -> Result<Outcome> {
-    if let Some(kind) = inspection.binary {
-        return Err(Error::Binary { path: input.path.clone(), kind });
-    }
-    if inspection.blank {
-        return Err(Error::EmptyFile { path: input.path.clone() });
-    }
-    let decoded = BufReader::with_capacity(1 << 17, Utf8Reader::new(bytes, inspection.encoding));
-    let mut reading = Reading { input, settings, inspection, decoded, skipped_lines: 0 };
-    let format = reading.run(sink)?;
-    let encoding = inspection.encoding.name();
-    Ok(Outcome { format, encoding, skipped_lines: reading.skipped_lines })
-}
-
-struct Reading<'a> {
-    input: &'a Input,
-    settings: &'a CollectSettings,
-    inspection: &'a Inspection,
-    decoded: BufReader<Utf8Reader>,
-    skipped_lines: u64,
+/// A file on its way to become documents.
+pub(super) struct Reading<'a> {
+    pub input: &'a Input,
+    pub content: &'a Content,
+    pub way: Way<'a>,
+    sink: Sink<'a>,
+    outcome: Outcome,
+    /// The encoding of the text, and how many sequences are wrong in it.
+    encoding: Option<(&'static Encoding, u64)>,
 }
 
 impl Reading<'_> {
-    fn run(&mut self, sink: Sink) -> Result<&'static str> {
-        let format = match self.input.format {
-            Format::Text if self.inspection.is_html => Format::Html,
-            format => format,
-        };
-        match format {
-            Format::Text if self.inspection.is_fortune && self.settings.split_fortune_files => {
-                self.fortune(sink)?;
-                return Ok("fortune");
-            }
-            Format::Text | Format::Markdown => self.text(format.name(), sink)?,
-            Format::Html => self.html(sink)?,
-            Format::JsonLines => self.json_lines(sink)?,
+    /// The content as UTF-8, once a first pass has shown that it is text.
+    pub fn text(&mut self) -> Result<Text> {
+        let path = &self.input.path;
+        let inspection = inspect(|| self.content.open(), path)?;
+        if let Some(kind) = inspection.binary {
+            return Err(Error::Binary { path: path.clone(), kind });
         }
-        Ok(format.name())
+        if inspection.blank {
+            return Err(Error::EmptyFile { path: path.clone() });
+        }
+        let bytes = self.content.open().map_err(Error::read(path))?;
+        self.encoding = Some((inspection.encoding, inspection.decoding_errors));
+        self.outcome.encoding = Some(inspection.encoding.name());
+        Ok(Text::new(path, bytes, inspection))
     }
 
-    fn document(&self, position: Option<u64>, text: String, format: &str) -> Document {
+    /// A document of this file: the one at `position`, or its only one.
+    pub fn document(&self, position: Option<u64>, text: String, format: &str) -> Document {
         let mut meta = Map::new();
         meta.insert("format".into(), format.into());
-        if self.inspection.encoding != encoding_rs::UTF_8 {
-            meta.insert("encoding".into(), self.inspection.encoding.name().into());
-        }
-        if self.inspection.decoding_errors > 0 {
-            meta.insert("decoding_errors".into(), self.inspection.decoding_errors.into());
+        if let Some((encoding, errors)) = self.encoding {
+            if encoding != encoding_rs::UTF_8 {
+                meta.insert("encoding".into(), encoding.name().into());
+            }
+            if errors > 0 {
+                meta.insert("decoding_errors".into(), errors.into());
+            }
         }
         let id = match position {
             Some(position) => format!("{}#{position}", self.input.id),
@@ -113,139 +128,85 @@ impl Reading<'_> {
         Document { id, text, source: self.input.path.display().to_string(), lang: None, meta }
     }
 
-    /// One document, or several where the text is huge.
-    fn text(&mut self, format: &str, sink: Sink) -> Result<()> {
-        let limit = self.settings.split_documents_over as usize;
-        let mut held = String::new();
-        let mut part = None;
-        loop {
-            let more = self.fill(&mut held, limit + 1)?;
-            if !more {
-                break;
-            }
-            let cut = text::cut_near(&held, limit, limit / 2);
-            let rest = held.split_off(cut);
-            part = Some(part.unwrap_or(0) + 1);
-            sink(self.document(part, std::mem::replace(&mut held, rest), format))?;
-        }
-        let part = part.map(|part| part + 1);
-        if held.is_empty() { Ok(()) } else { sink(self.document(part, held, format)) }
+    /// Hands a document on.
+    pub fn give(&mut self, document: Document) -> Result<()> {
+        (self.sink)(Found::Document(document))
     }
 
-    /// Reads until `text` has at least `bytes` bytes; false at the end of the file.
-    fn fill(&mut self, text: &mut String, bytes: usize) -> Result<bool> {
-        while text.len() < bytes {
-            let block = self.decoded.fill_buf().map_err(Error::read(&self.input.path))?;
-            if block.is_empty() {
-                return Ok(false);
+    /// Hands on the document of a line, or does with its error what the settings say.
+    pub fn give_line(&mut self, line: Result<Document>) -> Result<()> {
+        match line {
+            Ok(document) => self.give(document),
+            Err(_) if self.way.settings.bad_lines == BadLines::Skip => {
+                self.outcome.skipped_lines += 1;
+                Ok(())
             }
-            // The decoder never cuts a character, so a block is valid on its own.
-            text.push_str(&String::from_utf8_lossy(block));
-            let count = block.len();
-            self.decoded.consume(count);
-        }
-        Ok(true)
-    }
-
-    fn fortune(&mut self, sink: Sink) -> Result<()> {
-        let mut item = String::new();
-        let mut position = 0;
-        loop {
-            let mut line = Vec::new();
-            let limit = self.settings.split_documents_over;
-            let by_ref = self.decoded.by_ref();
-            by_ref.take(limit).read_until(b'\n', &mut line).map_err(Error::read(&self.input.path))?;
-            let separator = line.trim_ascii() == b"%";
-            if line.is_empty() || separator || (item.len() + line.len()) as u64 > limit {
-                if !item.trim().is_empty() {
-                    position += 1;
-                    sink(self.document(Some(position), std::mem::take(&mut item), "fortune"))?;
-                }
-                item.clear();
-            }
-            if line.is_empty() {
-                return Ok(());
-            }
-            if !separator {
-                item.push_str(&String::from_utf8_lossy(&line));
-            }
+            Err(error) => Err(error),
         }
     }
 
-    fn html(&mut self, sink: Sink) -> Result<()> {
-        let mut page = String::new();
-        if self.fill(&mut page, LARGEST_PAGE as usize)? {
-            return Err(Error::LargePage { path: self.input.path.clone(), limit: LARGEST_PAGE });
-        }
-        sink(self.document(None, page, "html"))
+    /// Counts a record that gives no document.
+    pub fn leave_out(&mut self, reason: &'static str) {
+        *self.outcome.skipped_records.entry(reason).or_default() += 1;
     }
 
-    fn json_lines(&mut self, sink: Sink) -> Result<()> {
-        let mut number = 0;
-        loop {
-            number += 1;
-            let line = read_line(&mut self.decoded, &self.input.path, number)?;
-            if line.is_empty() {
-                return Ok(());
-            }
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            match self.json_line(&line, number) {
-                Ok(document) => sink(document)?,
-                Err(_) if self.settings.bad_lines == BadLines::Skip => self.skipped_lines += 1,
-                Err(error) => return Err(error),
-            }
+    /// The content for a reader that jumps.
+    pub fn seekable(&self) -> Result<Seekable> {
+        self.content.seekable(self.way.spool).map_err(Error::read(&self.input.path))
+    }
+
+    /// Reads a member of this archive like a file of a folder.
+    pub fn member(&mut self, name: &str, bytes: &mut dyn Read) -> Result<()> {
+        let member = match self.recognise(name) {
+            Ok(member) => member,
+            Err(reason) => return self.skip_member(name, &reason),
+        };
+        let content = Content::member(bytes, self.content.budget(), self.way.spool);
+        let result = content
+            .map_err(Error::read(&member.path))
+            .and_then(|content| read(&member, &content, self.way, &mut *self.sink));
+        match result {
+            Err(error @ Error::Expanded { .. }) => Err(error),
+            Err(error) => match error.skip_reason() {
+                Some(reason) => self.skip_member(name, &reason),
+                None => Err(error),
+            },
+            Ok(()) => Ok(()),
         }
     }
 
-    /// The object's other fields are kept: `lang` and `meta` as ours, the rest in `meta`.
-    fn json_line(&self, line: &[u8], number: u64) -> Result<Document> {
-        let mut fields = parse_object(line, &self.input.path, number)?;
-        let text = self.take_text(&mut fields, number)?;
-        let mut document = self.document(Some(number), text, "jsonl");
-        if let Some(Value::String(lang)) = fields.get("lang") {
-            document.lang = Some(lang.clone());
-            fields.remove("lang");
-        }
-        if let Some(Value::Object(meta)) = fields.remove("meta") {
-            document.meta.extend(meta);
-        }
-        document.meta.extend(fields);
-        Ok(document)
+    /// The same for bytes that come out of a decompressor.
+    pub fn compressed_member(&mut self, name: &str, bytes: &mut dyn Read) -> Result<()> {
+        self.member(name, &mut self.content.budget().counted(bytes))
     }
 
-    fn take_text(&self, fields: &mut Map<String, Value>, line: u64) -> Result<String> {
-        let path = self.input.path.clone();
-        let field = self.settings.text_field.clone();
-        match fields.remove(&field) {
-            Some(Value::String(text)) => Ok(text),
-            Some(other) => Err(Error::TextNotString { path, line, field, found: kind(&other) }),
-            None => {
-                let strings = fields.iter().filter(|(_, value)| value.is_string());
-                let others = strings.map(|(name, _)| name.clone()).take(10).collect();
-                Err(Error::NoText { path, line, field, others })
-            }
+    /// Passes over a member.
+    pub fn skip_member(&mut self, name: &str, reason: &str) -> Result<()> {
+        let path = self.member_path(name);
+        (self.sink)(Found::Skipped(path, reason.into()))
+    }
+
+    fn member_path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("{}!{name}", self.input.path.display()))
+    }
+
+    /// The member as a file to read, or why it is none.
+    fn recognise(&self, name: &str) -> Result<Input, String> {
+        if name.split(['/', '\\']).any(|part| part.starts_with('.') && part != "." && part != "..") {
+            return Err("hidden".into());
         }
-    }
-}
-
-fn parse_object(line: &[u8], path: &Path, number: u64) -> Result<Map<String, Value>> {
-    let invalid = |problem: String| Error::Json { path: path.to_path_buf(), line: number, problem };
-    match serde_json::from_slice(line) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => Err(invalid(format!("{}, expected an object", kind(&other)))),
-        Err(error) => Err(invalid(json_problem(&error))),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        let settings = self.way.settings;
+        let extension = extension(Path::new(name));
+        let format = match Format::of_name(Path::new(name), &settings.extra_text_extensions) {
+            Some(format) => format,
+            None if extension.is_empty() => return Err("no ending".into()),
+            None => return Err(format!(".{extension} is not a known ending")),
+        };
+        let depth = self.input.depth + 1;
+        if format.is_archive() && depth >= settings.nested_archives {
+            return Err("an archive too deep within archives".into());
+        }
+        let id = format!("{}!{name}", self.input.id);
+        Ok(Input { path: self.member_path(name), id, format, named: false, bytes: 0, depth })
     }
 }

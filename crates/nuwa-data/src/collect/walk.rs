@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::format::{Format, extension};
 use super::{CollectSettings, CollectSummary};
 use crate::{Error, Result, compressed};
 
@@ -17,39 +19,8 @@ pub(super) struct Input {
     pub named: bool,
     /// Its size on the disk.
     pub bytes: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Text,
-    Markdown,
-    Html,
-    JsonLines,
-}
-
-impl Format {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Markdown => "markdown",
-            Self::Html => "html",
-            Self::JsonLines => "jsonl",
-        }
-    }
-
-    fn of_extension(extension: &str, settings: &CollectSettings) -> Option<Self> {
-        match extension {
-            "txt" | "text" => Some(Self::Text),
-            "md" | "markdown" => Some(Self::Markdown),
-            "html" | "htm" | "xhtml" => Some(Self::Html),
-            "jsonl" | "ndjson" => Some(Self::JsonLines),
-            other => settings
-                .extra_text_extensions
-                .iter()
-                .any(|extra| extra.trim_start_matches('.').eq_ignore_ascii_case(other))
-                .then_some(Self::Text),
-        }
-    }
+    /// How many archives it lies in.
+    pub depth: u32,
 }
 
 /// The files to read, in a fixed order; those of a folder that are passed over by name go into the summary.
@@ -65,11 +36,22 @@ pub(super) fn inputs(
         if metadata.is_dir() {
             walk.folder(path, "")?;
         } else {
-            let format = Format::of_extension(&extension(path), settings).unwrap_or(Format::Text);
-            walk.inputs.push(Input { path: path.clone(), id, format, named: true, bytes: metadata.len() });
+            let format = Format::of_name(path, &settings.extra_text_extensions);
+            let format = format.unwrap_or_else(|| Format::of_bytes(&start(path)));
+            let bytes = metadata.len();
+            walk.inputs.push(Input { path: path.clone(), id, format, named: true, bytes, depth: 0 });
         }
     }
     Ok(walk.inputs)
+}
+
+/// The first bytes of a file; none where it cannot be read, which reading will say.
+fn start(path: &Path) -> Vec<u8> {
+    let mut start = Vec::new();
+    if let Ok(reader) = compressed::open(path) {
+        let _ = reader.take(512).read_to_end(&mut start);
+    }
+    start
 }
 
 /// A named file's own name, or its whole path where two named files share a name.
@@ -79,12 +61,6 @@ fn root_id(path: &Path, paths: &[PathBuf]) -> String {
         Some(name) if alike == 1 => name.to_string_lossy().into_owned(),
         _ => path.display().to_string(),
     }
-}
-
-fn extension(path: &Path) -> String {
-    let name = compressed::name_within(path);
-    let extension = Path::new(&name).extension().unwrap_or_default();
-    extension.to_string_lossy().to_lowercase()
 }
 
 struct Walk<'a> {
@@ -135,10 +111,11 @@ impl Walk<'_> {
             return Ok(());
         }
         let extension = extension(path);
-        match Format::of_extension(&extension, self.settings) {
+        match Format::of_name(path, &self.settings.extra_text_extensions) {
             Some(format) => {
                 let path = path.to_path_buf();
-                self.inputs.push(Input { path, id, format, named: false, bytes: metadata.len() });
+                let bytes = metadata.len();
+                self.inputs.push(Input { path, id, format, named: false, bytes, depth: 0 });
             }
             None if extension.is_empty() => self.summary.skip(path.to_path_buf(), "no ending".into()),
             None => self.summary.skip(path.to_path_buf(), format!(".{extension} is not a known ending")),

@@ -3,13 +3,8 @@ use std::path::PathBuf;
 
 use nuwa_data::collect::{BadLines, CollectSettings, collect};
 
+use crate::archives::gz;
 use crate::{collected, folder, shown};
-
-fn gz(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn texts(paths: &[PathBuf]) -> Vec<(String, String)> {
     let documents = collected(paths, &CollectSettings::default()).unwrap();
@@ -138,13 +133,13 @@ fn errors_say_what_where_and_what_next() {
     DIR/nothing-here does not exist
     hint: check the spelling; a relative path starts at the current folder
     DIR holds no text that can be read (1 .png is not a known ending)
-    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    hint: it must hold files of known endings (nuwa collect --help lists them); name other endings of plain text in collect.extra_text_extensions
     DIR/a.txt is empty
     hint: give a file with some text in it
     DIR/a.txt is not text but binary data (it has NUL bytes)
     hint: convert it to plain text, Markdown, HTML or JSON lines first
     DIR/a.txt is not text but a zip archive
-    hint: unpack it and give the folder
+    hint: give it a name that ends in .zip
     DIR/a.jsonl, line 17: invalid JSON: expected value at column 10
     hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
     DIR/a.jsonl, line 1: `text` is a number, expected a string
@@ -154,6 +149,74 @@ fn errors_say_what_where_and_what_next() {
     DIR/a.jsonl, line 1: invalid JSON: an array, expected an object
     hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
     cannot read DIR/a.txt.gz: incomplete deflate stream
-    hint: the compressed file is damaged or cut short; fetch it again
+    hint: the file is damaged or cut short; fetch it again
+    "#);
+}
+
+fn bz2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn bzip2_and_xz_are_read_like_gzip() {
+    let twice = [bz2(b"one "), bz2(b"file")].concat();
+    let folder = folder(&[
+        ("a.txt.bz2", &twice),
+        ("b.jsonl.xz", &xz(b"{\"text\":\"two\"}\n")),
+        ("c.txt.xz", &[xz(b"three "), xz(b"streams")].concat()),
+        ("d.txt", b"BZh91 is how a text may begin"),
+    ]);
+    let found: Vec<String> = texts(&[folder.path().into()]).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(found, ["one file", "two", "three streams", "BZh91 is how a text may begin"]);
+}
+
+#[test]
+fn a_row_of_a_table_is_a_document() {
+    let csv =
+        "id,Content,lang,note\n7,\"two\nlines, \"\"quoted\"\"\",de,\n8,  ,en,empty\n9,plain,none,kept\n";
+    let folder = folder(&[
+        ("a.csv", csv.as_bytes()),
+        ("b.csv", "id;text\n1;a, b\n".as_bytes()),
+        ("c.tsv", "text\tby\n\"Yes\" he said\tA\n\"No\tB\n".as_bytes()),
+        ("numbers.csv", b"x,y\n1,2\n"),
+    ]);
+    let out = tempfile::tempdir().unwrap();
+    let settings = CollectSettings::default();
+    let summary = collect(&[folder.path().into()], out.path(), &settings, &mut |_| {}).unwrap();
+    assert_eq!((summary.documents, summary.files, summary.skipped_files), (5, 3, 1));
+    assert_eq!(summary.skipped_records["a row without text"], 1);
+    assert_eq!(summary.skipped_reasons["a table without a column of text"], 1);
+    let documents = collected(&[folder.path().into()], &settings).unwrap();
+    let first = &documents[0];
+    assert_eq!((first.id.as_str(), first.text.as_str()), ("a.csv#2", "two\nlines, \"quoted\""));
+    assert_eq!((first.lang.as_deref(), &first.meta["id"]), (Some("de"), &"7".into()));
+    assert_eq!((&documents[1].lang, &documents[1].meta["lang"]), (&None, &"none".into()));
+    let rest: Vec<&str> = documents[2..].iter().map(|document| document.text.as_str()).collect();
+    assert_eq!(rest, ["a, b", "\"Yes\" he said", "\"No"]);
+}
+
+#[test]
+fn bad_rows_stop_or_are_counted() {
+    let bytes = b"text,by\none,A\ntwo\nthree,C\n".as_slice();
+    let folder = folder(&[("a.csv", bytes)]);
+    let settings = CollectSettings { bad_lines: BadLines::Skip, ..Default::default() };
+    let out = tempfile::tempdir().unwrap();
+    let summary = collect(&[folder.path().into()], out.path(), &settings, &mut |_| {}).unwrap();
+    assert_eq!((summary.documents, summary.skipped_lines), (2, 1));
+    let all = [failure(&[("a.csv", bytes)], ""), failure(&[("a.csv", b"id,words\n1,a\n")], "a.csv")];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    DIR/a.csv, line 3: it has 1 of 2 fields
+    hint: correct the row, or leave such rows out and count them: collect.bad_lines = "skip"
+    DIR/a.csv has no column `text`
+    hint: set collect.text_field to the column that holds the text; here: id, words
     "#);
 }

@@ -1,17 +1,21 @@
 //! Whole ways through the crate: files in, documents, shards and errors out.
 
+mod archives;
 mod boilerplate;
 mod cleaning;
 mod collecting;
 mod decontaminating;
+mod hostile;
 mod labelled;
 mod near_duplicates;
+mod pdf;
 mod persons;
 mod quality;
 mod real_data;
 mod shards;
 mod splitting;
 mod surveying;
+mod tables;
 mod tokenizing;
 mod words;
 mod world;

@@ -1,6 +1,6 @@
 //! Whether a user's source has changed.
 //!
-//! A file that is named, and in a folder each file that looks like text, is known by the hash of its content. The
+//! A file that is named, and in a folder each file that collecting reads, is known by the hash of its content. The
 //! rest of a folder (pictures, films: perhaps far more than the text) is not read: name, size and time of change
 //! must do. Hidden files are left out, as collecting leaves them out, and a folder is gone into once, so that
 //! links do not lead round in circles.
@@ -10,8 +10,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Endings whose files are hashed, before a possible .gz or .zst.
-const TEXT: &[&str] = &["txt", "text", "md", "markdown", "html", "htm", "xhtml", "jsonl", "ndjson"];
+use nuwa_data::collect::is_known_name;
 
 /// The hash of a file's content, or of all that is below a folder.
 pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<String> {
@@ -59,20 +58,12 @@ impl Walk<'_> {
     fn file(&self, path: &Path, metadata: &Metadata) -> String {
         let name = path.strip_prefix(self.root).unwrap_or(path).display();
         // What cannot be read is collecting's to report.
-        let content = if self.looks_like_text(path) {
+        let content = if is_known_name(path, self.extra_endings) {
             nuwa_files::hash_file(path).unwrap_or_default()
         } else {
             stamp(metadata)
         };
         format!("{name}\0{content}\n")
-    }
-
-    fn looks_like_text(&self, path: &Path) -> bool {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
-        let Some((_, ending)) = plain.rsplit_once('.') else { return false };
-        let extra = |known: &String| known.trim_start_matches('.').eq_ignore_ascii_case(ending);
-        TEXT.contains(&ending) || self.extra_endings.iter().any(extra)
     }
 }
 

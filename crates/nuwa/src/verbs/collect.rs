@@ -9,13 +9,16 @@ use crate::numbers::{bytes, counted};
 
 /// Read files and folders of text into documents
 ///
-/// Reads txt, md, html and jsonl, also as .gz and .zst; folders with all that is below them. What a folder holds
-/// besides is passed over and counted; a file that is named must be readable.
+/// Reads text (.txt, .md), pages (.html), JSON lines (.jsonl), tables (.csv, .tsv, .parquet), PDF (.pdf), mails (.eml,
+/// .mbox), web crawls (.warc, .wet) and the members of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz;
+/// folders with all that is below them. What a folder holds besides is passed over and counted; a file that is named must
+/// be readable.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa collect ~/documents book.txt.gz --out documents
-  nuwa collect posts.jsonl --set collect.text_field=body --out documents")]
+  nuwa collect posts.jsonl --set collect.text_field=body --out documents
+  nuwa collect crawl.warc.gz mails.mbox papers.zip --out documents")]
 pub struct Collect {
     /// Files and folders
     #[arg(required = true)]
@@ -56,5 +59,9 @@ pub fn text(summary: &CollectSummary) -> String {
         0 => String::new(),
         count => format!("; left out {}", counted(*count, "line")),
     };
-    of + &files + &lines
+    let reasons: Vec<String> =
+        summary.skipped_records.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let records =
+        if reasons.is_empty() { String::new() } else { format!("; no text in {}", reasons.join(", ")) };
+    of + &files + &lines + &records
 }

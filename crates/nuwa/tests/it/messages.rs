@@ -22,12 +22,12 @@ fn an_empty_folder() {
     std::fs::create_dir(place.path("empty")).unwrap();
     assert_snapshot!(place.failure("build --from empty"), @r#"
     error: empty holds no text that can be read
-    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    hint: it must hold files of known endings (nuwa collect --help lists them); name other endings of plain text in collect.extra_text_extensions
     "#);
     place.write("pictures/a.png", "x").write("pictures/b.png", "y");
     assert_snapshot!(place.failure("build --from pictures"), @r#"
     error: pictures holds no text that can be read (2 .png is not a known ending)
-    hint: it must hold .txt, .md, .html or .jsonl files (also .gz, .zst); name other endings of plain text in collect.extra_text_extensions
+    hint: it must hold files of known endings (nuwa collect --help lists them); name other endings of plain text in collect.extra_text_extensions
     "#);
 }
 

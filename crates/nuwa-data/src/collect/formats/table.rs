@@ -1,0 +1,255 @@
+//! Tables of text (csv, tsv): a document a row, the first line naming the columns.
+//!
+//! The separator of a csv is the one of `,`, `;`, tab and `|` that its first line holds most of. A field may be quoted as
+//! in RFC 4180; in a tsv whose lines show that quotes mean nothing there, a quote is a character like others.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use csv::{ReaderBuilder, StringRecord};
+use serde_json::Value;
+
+use crate::collect::CollectSettings;
+use crate::collect::decode::Text;
+use crate::collect::format::Format;
+use crate::collect::read::Reading;
+use crate::documents::{Document, LONGEST_LINE};
+use crate::{Error, Result};
+
+/// A document a row.
+pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
+    let input = reading.input;
+    let mut text = reading.text()?;
+    let form = Form::of(first_lines(&mut text, &input.path)?, input.format);
+    let left = Rc::new(Cell::new(LONGEST_LINE));
+    let limited = RowLimit { inner: text.reader, left: left.clone() };
+    let mut rows = ReaderBuilder::new()
+        .delimiter(form.separator)
+        .quoting(form.quotes)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(limited);
+    let name = if input.format == Format::Tsv { "tsv" } else { "csv" };
+    let mut row = StringRecord::new();
+    let mut table: Option<Table> = None;
+    loop {
+        left.set(LONGEST_LINE);
+        let line = rows.position().line();
+        if !rows.read_record(&mut row).map_err(|error| failure(error, &input.path, line))? {
+            return Ok(name);
+        }
+        let Some(table) = &table else {
+            table = Some(Table::of(&row, reading)?);
+            continue;
+        };
+        let line = row.position().map_or(line, csv::Position::line);
+        match table.document(&row, line, reading, name) {
+            Ok(None) => reading.leave_out("a row without text"),
+            Ok(Some(document)) => reading.give(document)?,
+            Err(error) => reading.give_line(Err(error))?,
+        }
+    }
+}
+
+fn first_lines<'a>(text: &'a mut Text, path: &Path) -> Result<&'a [u8]> {
+    text.reader.fill_buf().map_err(Error::read(path))
+}
+
+/// How fields are parted.
+#[derive(Debug, PartialEq)]
+struct Form {
+    separator: u8,
+    quotes: bool,
+}
+
+impl Form {
+    fn of(start: &[u8], format: Format) -> Self {
+        let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        match format {
+            Format::Tsv => Self { separator: b'\t', quotes: !has_plain_quotes(start, first) },
+            _ => Self { separator: separator(first), quotes: true },
+        }
+    }
+}
+
+fn separator(first: &[u8]) -> u8 {
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
+    let mut quoted = false;
+    for byte in first {
+        quoted ^= *byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(known, _)| known == byte && !quoted) {
+            *count += 1;
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or_default();
+    counts.iter().find(|(_, count)| *count == most).map_or(b',', |(byte, _)| *byte)
+}
+
+/// Whether a field begins with a quote but does not end with one, although its line has all of its fields.
+fn has_plain_quotes(start: &[u8], first: &[u8]) -> bool {
+    let fields = |line: &[u8]| line.iter().filter(|byte| **byte == b'\t').count();
+    let columns = fields(first);
+    let is_plain = |field: &[u8]| field.len() > 1 && field.starts_with(b"\"") && !field.ends_with(b"\"");
+    let lines: Vec<&[u8]> = start.split(|byte| *byte == b'\n').map(trim_return).collect();
+    // The last line may be cut by the end of the block.
+    let complete = &lines[..lines.len().saturating_sub(1)];
+    complete.iter().all(|line| line.is_empty() || fields(line) == columns)
+        && lines.iter().any(|line| line.split(|byte| *byte == b'\t').any(is_plain))
+}
+
+fn trim_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The columns of a table.
+struct Table {
+    names: Vec<String>,
+    text: usize,
+}
+
+impl Table {
+    fn of(header: &StringRecord, reading: &Reading) -> Result<Self> {
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_string()).collect();
+        match text_column(names.iter().map(String::as_str), reading.way.settings) {
+            Some(text) => Ok(Self { names, text }),
+            None => Err(no_text_column(reading, names)),
+        }
+    }
+
+    /// The document of a row; `None` where its text is empty.
+    fn document(
+        &self,
+        row: &StringRecord,
+        line: u64,
+        reading: &Reading,
+        format: &str,
+    ) -> Result<Option<Document>> {
+        if row.len() != self.names.len() {
+            let problem = format!("it has {} of {} fields", row.len(), self.names.len());
+            return Err(Error::Row { path: reading.input.path.clone(), line, problem });
+        }
+        let text = row.get(self.text).unwrap_or_default();
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let mut document = reading.document(Some(line), text.to_string(), format);
+        for (at, (name, value)) in self.names.iter().zip(row).enumerate() {
+            if at != self.text && !value.is_empty() {
+                set_field(&mut document, name, value.into());
+            }
+        }
+        Ok(Some(document))
+    }
+}
+
+/// Columns that are taken for the text where `text_field` is left at its default and not there.
+const TEXT_COLUMNS: [&str; 7] = ["text", "content", "body", "article", "document", "passage", "sentence"];
+
+/// The place of the column that holds the text.
+pub(in crate::collect) fn text_column<'a>(
+    names: impl Iterator<Item = &'a str>,
+    settings: &CollectSettings,
+) -> Option<usize> {
+    let names: Vec<&str> = names.collect();
+    let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+    let is_default = settings.text_field == TEXT_COLUMNS[0];
+    let others = TEXT_COLUMNS.iter().filter(|_| is_default);
+    names
+        .iter()
+        .position(|name| *name == settings.text_field)
+        .or_else(|| place(&settings.text_field))
+        .or_else(|| others.copied().find_map(place))
+}
+
+/// The error that names the columns there are.
+pub(in crate::collect) fn no_text_column(reading: &Reading, columns: Vec<String>) -> Error {
+    let wanted = reading.way.settings.text_field.clone();
+    Error::NoTextColumn { path: reading.input.path.clone(), wanted, columns }
+}
+
+/// Puts a column that is not the text where it belongs: a language code into `lang`, all else into `meta`.
+pub(in crate::collect) fn set_field(document: &mut Document, name: &str, value: Value) {
+    match value {
+        Value::String(code) if matches!(name, "lang" | "language") && is_language_code(&code) => {
+            document.lang = Some(code);
+        }
+        value => {
+            document.meta.insert(name.to_string(), value);
+        }
+    }
+}
+
+/// Two or three letters, perhaps with a region or script behind them.
+fn is_language_code(code: &str) -> bool {
+    let primary = code.split(['-', '_']).next().unwrap_or_default();
+    code.len() <= 12
+        && matches!(primary.len(), 2 | 3)
+        && primary.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+fn failure(error: csv::Error, path: &Path, line: u64) -> Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
+            Error::LongLine { path: path.to_path_buf(), line, limit: LONGEST_LINE }
+        }
+        csv::ErrorKind::Io(source) => Error::read(path)(source),
+        other => {
+            let problem = format!("{other:?}");
+            Error::Row { path: path.to_path_buf(), line, problem }
+        }
+    }
+}
+
+/// Stops where a row (perhaps a quote that is never closed) is longer than any document may be.
+struct RowLimit<R> {
+    inner: R,
+    /// Bytes that the current row may still have.
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for RowLimit<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.inner.read(out)?;
+        self.left.set(self.left.get().saturating_sub(count as u64));
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_shows_the_separator() {
+        let cases = [
+            ("text", b','),
+            ("a,b;c,d", b','),
+            ("id;text\n1;\"a,b,c\"", b';'),
+            ("\"a;b;c\",text", b','),
+            ("a\tb", b'\t'),
+        ];
+        for (start, separator) in cases {
+            let expected = Form { separator, quotes: true };
+            assert_eq!(Form::of(start.as_bytes(), Format::Csv), expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn quotes_in_a_tsv_count_unless_a_line_shows_that_they_do_not() {
+        let cases = [
+            ("id\ttext\n1\ta\n", true),
+            ("id\ttext\n1\t\"two\nlines\"\n", true),
+            ("id\ttext\n1\t\"a \"\"b\"\"\"\n", true),
+            ("id\ttext\n1\t\"Yes\" he said\n", false),
+            ("id\ttext\r\n1\t\"Yes\"\r\n", true),
+        ];
+        for (start, quotes) in cases {
+            assert_eq!(Form::of(start.as_bytes(), Format::Tsv).quotes, quotes, "{start}");
+        }
+    }
+}
