@@ -54,7 +54,7 @@ fn has_bomb(bytes: &[u8]) -> bool {
     memchr::memmem::find_iter(bytes, b"stream").any(|at| {
         let start = bytes[at + b"stream".len()..].trim_ascii_start();
         let is_zlib = matches!(start, [first, second, ..]
-            if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0);
+            if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31));
         is_zlib && expanded(start) > LARGEST_STREAM
     })
 }
