@@ -209,12 +209,10 @@ impl Road {
         })
     }
 
-    /// The items that the model of the embedded world will be asked, but those made of sentences that the corpus says on purpose.
+    /// The items that the model of the embedded world will be asked, but those whose facts the corpus states on purpose.
     fn items_of_world(&self) -> Vec<PathBuf> {
         let folder = self.place("world").join("eval");
-        let said = ["answer", "ending", "preference", "translation", "truth"];
-        let is_said = |task: &str| said.iter().any(|kind| task.contains(kind));
-        let tasks = Task::names().filter(|task| task.starts_with("world_") && !is_said(task));
+        let tasks = Task::names().filter(|task| task.starts_with("world_") && !world::is_stated(task));
         let all = tasks.map(|task| folder.join(format!("{task}.jsonl")));
         if tune::is_world(&self.recipe) { all.collect() } else { Vec::new() }
     }

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 /// Everything that the rules look at, read into memory.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    /// `Cargo.toml` at the root.
+    pub manifest: toml::Table,
     /// The crates under `crates/`, by name.
     pub crates: Vec<Crate>,
     /// Markdown pages outside the crates' sources, by path from the root.
@@ -54,7 +56,8 @@ impl Workspace {
         let manifests = of_kind("/Cargo.toml")?;
         let members = manifests.iter().filter(|manifest| manifest.path.starts_with("crates/"));
         let crates = members.map(|manifest| Crate::of(manifest, &mut sources)).collect::<Result<_>>()?;
-        Ok(Self { crates, pages: of_kind(".md")?, paths: files })
+        let manifest = read(&"Cargo.toml".into())?.text.parse().context("Cargo.toml is not TOML")?;
+        Ok(Self { manifest, crates, pages: of_kind(".md")?, paths: files })
     }
 
     /// The page at `path`.

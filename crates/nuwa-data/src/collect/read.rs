@@ -109,6 +109,13 @@ impl Reading<'_> {
         Ok(Text::new(path, bytes, inspection))
     }
 
+    /// All bytes, for a reader that needs them at one time.
+    pub fn whole(&self) -> Result<Vec<u8>> {
+        let path = &self.input.path;
+        let bytes = self.content.bytes_up_to(LARGEST_PAGE).map_err(Error::read(path))?;
+        bytes.ok_or_else(|| Error::LargePage { path: path.clone(), limit: LARGEST_PAGE })
+    }
+
     /// A document of this file: the one at `position`, or its only one.
     pub fn document(&self, position: Option<u64>, text: String, format: &str) -> Document {
         let mut meta = Map::new();

@@ -21,6 +21,13 @@ pub const TASKS: [&str; 9] = [
     "world_sentiment",
 ];
 
+/// Whether the corpus states on purpose what the items of `task` say: their questions are held out, not their facts.
+pub fn is_stated(task: &str) -> bool {
+    ["world_ending", "world_truth", "world_answer", "world_translation", "world_preference"]
+        .iter()
+        .any(|stated| task.starts_with(stated))
+}
+
 /// The items of a task in a language.
 pub fn items(world: &World, task: &str, language: Language) -> Vec<Value> {
     let mut examiner = Examiner::new(world, &format!("{task} {}", language.code()), true);

@@ -22,7 +22,7 @@ mod write;
 
 pub use audit::{Audit, Caught, audit};
 pub use facts::{Fact, KINDS, Kind, Language, entities, facts};
-pub use items::TASKS;
+pub use items::{TASKS, is_stated};
 pub use lexicon::{Name, SLURS};
 pub use noise::Noise;
 pub use settings::{NoiseShares, Shares, WorldSettings};

@@ -58,7 +58,7 @@ fn preferences(dpo: &Value, lines: &[Value]) -> Option<String> {
     let held_back = dpo["held_back"].as_u64().filter(|count| *count > 0)?;
     let error = (accuracy * (1.0 - accuracy) / held_back as f64).sqrt();
     let mut words = format!(
-        "Preferences from {}: the margin of rewards rose to {:.2} nats on the pairs that were trained on, and to {margin:.2} on {held_back} held-back ones, of which {:.0} ± {:.0} % are ranked right (chance is 50 %). ",
+        "Preferences from {}: the margin of rewards came to {:.2} nats on the pairs that were trained on, and to {margin:.2} on {held_back} held-back ones, of which {:.0} ± {:.0} % are ranked right (chance is 50 %). ",
         counted(dpo["pairs"]["pairs"].as_u64()?, "pair"),
         trained_margin(lines)?,
         100.0 * accuracy,
@@ -124,7 +124,7 @@ mod tests {
     fn what_is_no_more_than_chance_is_called_so() {
         let words = preferences(&after(0.58), &lines()).unwrap();
         assert!(
-            words.starts_with("Preferences from 1,800 pairs: the margin of rewards rose to 0.95 nats"),
+            words.starts_with("Preferences from 1,800 pairs: the margin of rewards came to 0.95 nats"),
             "{words}"
         );
         assert!(

@@ -10,6 +10,7 @@ pub fn check(workspace: &Workspace) -> Vec<String> {
     let mut complaints = Vec::new();
     complaints.extend(architecture(workspace));
     complaints.extend(twins(workspace));
+    complaints.extend(program(workspace));
     complaints.extend(crate_pages(workspace));
     complaints.extend(workspace.pages.iter().flat_map(|page| dead_links(page, &workspace.paths)));
     complaints
@@ -37,6 +38,16 @@ fn twins(workspace: &Workspace) -> Option<String> {
     let missing =
         commands(&first.text).into_iter().find(|command| !second.text.contains(command.as_str()))?;
     Some(format!("{chinese} lacks a command of {english}: `{missing}`"))
+}
+
+/// `cargo run`, as the READMEs have it, names no program: the workspace's default has to be the one.
+fn program(workspace: &Workspace) -> Option<String> {
+    let default = workspace.manifest.get("workspace")?.get("default-members");
+    let is_program = default.is_some_and(|members| *members == toml::Value::from(vec!["crates/nuwa"]));
+    (!is_program).then(|| {
+        "Cargo.toml needs default-members = [\"crates/nuwa\"], or `cargo run` does not know which program"
+            .into()
+    })
 }
 
 /// The lines of indented code, without their remarks.
@@ -115,6 +126,16 @@ mod tests {
         assert_eq!(check("## Start\n", "开始\n"), 1);
         assert_eq!(check("## Start\n\n    cargo test\n", "## 开始\n\n    cargo run\n"), 1);
         assert_eq!(super::check(&house(&[("README.md", "")])).len(), 1);
+    }
+
+    #[test]
+    fn cargo_run_finds_the_program() {
+        let said = |manifest: &str| {
+            program(&Workspace { manifest: manifest.parse().unwrap(), ..Workspace::default() })
+        };
+        assert!(said("[workspace]\nmembers = [\"crates/*\"]").is_some());
+        assert!(said("[workspace]\ndefault-members = [\"crates/xtask\"]").is_some());
+        assert!(said("[workspace]\ndefault-members = [\"crates/nuwa\"]").is_none());
     }
 
     #[test]

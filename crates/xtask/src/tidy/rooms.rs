@@ -103,7 +103,11 @@ mod tests {
         let others = names.map(|name| Crate { name: name.into(), ..Crate::default() });
         let member = Crate { name: name.into(), manifest: manifest.parse().unwrap(), ..Crate::default() };
         let page = File { path: "ARCHITECTURE.md".into(), text: PAGE.into() };
-        check(&Workspace { crates: others.chain([member]).collect(), pages: vec![page], paths: vec![] })
+        check(&Workspace {
+            crates: others.chain([member]).collect(),
+            pages: vec![page],
+            ..Workspace::default()
+        })
     }
 
     #[test]

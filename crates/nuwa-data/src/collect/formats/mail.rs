@@ -16,10 +16,7 @@ use crate::{Error, Result};
 pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
     let input = reading.input;
     let path = &input.path;
-    let bytes = reading.content.bytes_up_to(LARGEST_PAGE).map_err(Error::read(path))?;
-    let Some(bytes) = bytes else {
-        return Err(Error::LargePage { path: path.clone(), limit: LARGEST_PAGE });
-    };
+    let bytes = reading.whole()?;
     if bytes.trim_ascii().is_empty() {
         return Err(Error::EmptyFile { path: path.clone() });
     }

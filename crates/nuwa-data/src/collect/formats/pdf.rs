@@ -18,7 +18,7 @@ use hayro_interpret::{
 };
 
 use super::guard::guarded;
-use crate::collect::read::{LARGEST_PAGE, Reading};
+use crate::collect::read::Reading;
 use crate::{Document, Error, Result};
 
 /// What one compressed stream of a PDF may expand to, in bytes: the parser takes it into memory whole.
@@ -28,10 +28,7 @@ const LARGEST_STREAM: u64 = 1 << 28;
 pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
     let input = reading.input;
     let path = &input.path;
-    let bytes = reading.content.bytes_up_to(LARGEST_PAGE).map_err(Error::read(path))?;
-    let Some(bytes) = bytes else {
-        return Err(Error::LargePage { path: path.clone(), limit: LARGEST_PAGE });
-    };
+    let bytes = reading.whole()?;
     if has_bomb(&bytes) {
         return Err(Error::Binary { path: path.clone(), kind: "a PDF that expands beyond measure" });
     }

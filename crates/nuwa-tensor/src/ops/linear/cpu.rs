@@ -172,14 +172,10 @@ pub type BiasGradient<'a> = Option<&'a mut [f32]>;
 
 /// The nearest bf16 of each element; adds the sum of the rows to `db`.
 pub fn round(pool: &Arc<Pool>, dy: &[f32], out: &mut [Bf16], db: BiasGradient<'_>) {
-    let Some(db) = db else {
-        return rows_mut(out, 1, |first, out| convert(&dy[first..][..out.len()], out));
-    };
-    let width = db.len();
-    rows_and_sums(pool, out, width, db, |range, out, db| {
-        let dy = &dy[range.start * width..range.end * width];
-        for (dy, out) in dy.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            convert(dy, out);
+    pass(pool, out, db, |first, out, db| {
+        let dy = &dy[first..][..out.len()];
+        convert(dy, out);
+        if let Some(db) = db {
             add_rows(dy, db);
         }
     });
@@ -187,15 +183,26 @@ pub fn round(pool: &Arc<Pool>, dy: &[f32], out: &mut [Bf16], db: BiasGradient<'_
 
 /// `dz = dy * slope`, in place of the slope; adds the sum of the rows to `db`.
 pub fn times_slope<T: Element>(pool: &Arc<Pool>, dy: &[T], slope: &mut [T], db: BiasGradient<'_>) {
-    let Some(db) = db else {
-        return rows_mut(slope, 1, |first, slope| multiply(&dy[first..], slope));
-    };
-    let width = db.len();
-    rows_and_sums(pool, slope, width, db, |range, slope, db| {
-        let dy = &dy[range.start * width..range.end * width];
-        for (dy, slope) in dy.chunks_exact(width).zip(slope.chunks_exact_mut(width)) {
-            multiply(dy, slope);
+    pass(pool, slope, db, |first, slope, db| {
+        multiply(&dy[first..], slope);
+        if let Some(db) = db {
             add_rows(slope, db);
+        }
+    });
+}
+
+/// Calls `f(first element, elements of out, db)`, row by row where there is a sum, for the row is then still in the cache.
+fn pass<T: Send>(
+    pool: &Arc<Pool>,
+    out: &mut [T],
+    db: BiasGradient<'_>,
+    f: impl Fn(usize, &mut [T], BiasGradient<'_>) + Sync,
+) {
+    let Some(db) = db else { return rows_mut(out, 1, |first, out| f(first, out, None)) };
+    let width = db.len();
+    rows_and_sums(pool, out, width, db, |rows, out, db| {
+        for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
+            f(row * width, out, Some(&mut *db));
         }
     });
 }
