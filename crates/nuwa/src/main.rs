@@ -4,6 +4,7 @@
 mod alignment;
 mod console;
 mod failure;
+mod http;
 mod machine;
 mod model;
 mod numbers;

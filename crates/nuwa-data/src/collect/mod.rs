@@ -12,12 +12,14 @@
 
 mod content;
 mod decode;
+mod fetch;
 mod format;
 mod formats;
 mod inspect;
 mod read;
 mod walk;
 
+pub use fetch::{Fetch, FetchError, Request, Response};
 pub use format::is_known_name;
 
 use std::collections::BTreeMap;

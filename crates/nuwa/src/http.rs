@@ -1,0 +1,48 @@
+//! The web, as the libraries see it: `ureq` with rustls, the certificates that the system trusts, and the proxy that the
+//! environment names.
+
+use std::time::Duration;
+
+use nuwa_data::collect::{Fetch, FetchError, Request, Response};
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// To reach a host, and to wait for the headers of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends requests over HTTP and HTTPS.
+pub struct Http {
+    agent: Agent,
+}
+
+impl Http {
+    pub fn new() -> Self {
+        let trust = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(PATIENCE))
+            .timeout_recv_response(Some(PATIENCE))
+            .user_agent(concat!("nuwa/", env!("CARGO_PKG_VERSION")))
+            .tls_config(trust)
+            .build();
+        Self { agent: agent.into() }
+    }
+}
+
+impl Fetch for Http {
+    fn get(&self, request: &Request) -> Result<Response, FetchError> {
+        let mut builder = self.agent.get(&request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let answer = builder.call().map_err(|error| FetchError(error.to_string()))?;
+        let (head, body) = answer.into_parts();
+        let header = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let headers = head.headers.iter().map(header).collect();
+        Ok(Response { status: head.status.as_u16(), headers, body: Box::new(body.into_reader()) })
+    }
+}
