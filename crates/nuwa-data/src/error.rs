@@ -142,6 +142,48 @@ pub enum Error {
         /// The most that is read, in bytes.
         limit: u64,
     },
+    /// An address of a data set that cannot be one.
+    #[error(
+        "{given} names no data set: expected hf:owner/name, hf:owner/name@revision or hf:owner/name/path"
+    )]
+    DataSetName {
+        /// What was given.
+        given: String,
+    },
+    /// A data set without a file that can be read.
+    #[error("the data set {name} holds no file that can be read{}", below(path))]
+    NoDataFiles {
+        /// The data set, `owner/name`.
+        name: String,
+        /// The path in it that was asked for.
+        path: String,
+        /// The files that are there.
+        others: Vec<String>,
+    },
+    /// No answer from a server, or one that makes no sense.
+    #[error("{url}: {problem}")]
+    Web {
+        /// The address.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// A server that answered, but would not give what was asked for.
+    #[error("{url}: the server answered {status}{}", status_name(*status))]
+    Refused {
+        /// The address.
+        url: String,
+        /// The status of its answer.
+        status: u16,
+    },
+    /// An answer that broke off; what came is kept, and gone on with the next time.
+    #[error("{url}: broke off: {problem}")]
+    Interrupted {
+        /// The address.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
     /// A path that should hold documents holds something else, or nothing.
     #[error("{} holds no documents: expected {expected}", path.display())]
     NoDocuments {
@@ -295,6 +337,19 @@ impl Error {
                 columns.join(", ")
             ),
             Self::NoText { others, .. } => other_fields_hint(others),
+            Self::DataSetName { .. } => "the name stands at the top of the data set's page, for example \
+                hf:roneneldan/TinyStories"
+                .into(),
+            Self::NoDataFiles { others, .. } => data_files_hint(others),
+            Self::Web { .. } => {
+                "check the connection and the address; HF_ENDPOINT names another server of data sets".into()
+            }
+            Self::Refused { status: 401 | 403, .. } => "the data set does not exist, or is not open to all: accept its \
+                conditions on its page and put your token into HF_TOKEN"
+                .into(),
+            Self::Refused { status: 404, .. } => "check the spelling of owner, name and revision".into(),
+            Self::Refused { .. } => "try again later; what has come is kept".into(),
+            Self::Interrupted { .. } => "start again: what has come is kept, and gone on with".into(),
             Self::NoDocuments { .. } => {
                 "turn raw files into documents first: nuwa collect PATH --out DIR".into()
             }
@@ -377,4 +432,29 @@ fn counts(reasons: &BTreeMap<String, u64>) -> String {
     }
     let list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     format!(" ({})", list.join(", "))
+}
+
+fn below(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" below {path}") }
+}
+
+fn status_name(status: u16) -> &'static str {
+    match status {
+        401 => " (unauthorized)",
+        403 => " (forbidden)",
+        404 => " (not found)",
+        429 => " (too many requests)",
+        503 => " (unavailable)",
+        _ => "",
+    }
+}
+
+const FILES_NAMED: usize = 10;
+
+fn data_files_hint(others: &[String]) -> String {
+    let named = others.iter().take(FILES_NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let files = if named.is_empty() { "no files".to_string() } else { named };
+    format!(
+        "there are {files}; the Hub keeps many data sets as Parquet too: add @refs/convert/parquet to the name"
+    )
 }

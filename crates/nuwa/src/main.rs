@@ -8,6 +8,7 @@ mod http;
 mod machine;
 mod model;
 mod numbers;
+mod online;
 mod recipe;
 mod report;
 mod road;

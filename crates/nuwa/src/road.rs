@@ -20,6 +20,7 @@ use crate::alignment::{self, Alignment};
 use crate::console::{Display, Stages, message, print_figures};
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
+use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::report::{self, inspection::Cleaned};
 use crate::run::{Lock, Outcome, Stage, run_stage};
@@ -166,23 +167,26 @@ impl Road {
         Ok(Some(outcome))
     }
 
-    fn sources(&self) -> Vec<PathBuf> {
-        match tune::is_world(&self.recipe) {
-            true => vec![self.place("world").join("corpus")],
-            false => self.recipe.from.clone(),
+    /// Files and folders; what is not on this disk is brought into the run's folder first.
+    fn sources(&self) -> anyhow::Result<Vec<PathBuf>> {
+        if tune::is_world(&self.recipe) {
+            return Ok(vec![self.place("world").join("corpus")]);
         }
+        let mut display = Display::of_stages(self.stages("collect"));
+        online::fetched(&self.recipe.from, &self.place("downloads"), &self.recipe.collect, &mut display)
     }
 
     fn collect(&self, world: Option<&Outcome>) -> anyhow::Result<Outcome> {
         let settings = &self.recipe.collect;
+        let sources = self.sources()?;
         let mut stage = Stage::new("collect").settings(&(&self.recipe.from, settings))?;
         stage = world.into_iter().fold(stage, Stage::after);
-        for source in &self.recipe.from {
+        for source in sources.iter().filter(|_| world.is_none()) {
             stage = stage.reads(source, &settings.extra_text_extensions)?;
         }
         self.stage(stage, |out, display| {
             let summary: CollectSummary =
-                collect(&self.sources(), out, settings, &mut |progress| display.show(progress))?;
+                collect(&sources, out, settings, &mut |progress| display.show(progress))?;
             Ok(verbs::collect::text(&summary))
         })
     }
@@ -521,7 +525,8 @@ impl End<'_> {
 /// The run folder: as said, or named after the first source.
 fn folder(recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let records = recipe.answers.iter().chain(&recipe.preferences);
-    if let Some(missing) = recipe.from.iter().chain(records).find(|path| !path.exists()) {
+    let offline = recipe.from.iter().filter(|source| !online::is_online(source));
+    if let Some(missing) = offline.chain(records).find(|path| !path.exists()) {
         return Err(nuwa_data::Error::Missing { path: missing.clone() }.into());
     }
     let name = recipe.from.first().map_or("world".into(), |source| name_of(source));

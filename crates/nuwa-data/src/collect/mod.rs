@@ -8,19 +8,23 @@
 //!
 //! A file in a folder that is damaged, or expands too far, is passed over and counted; what came before the damage is kept.
 //! A document carries its source (`archive!member` within archives, the address for pages of a crawl) and in `meta` what the
-//! format knows: `date`, `title`, `license`, `subject`, `from`, other columns.
+//! format knows: `date`, `title`, `license`, `subject`, `from`, other columns. A folder may say where it comes from: a file
+//! `.source.json` with `source`, an address, and `meta`, which every document below gets.
 
 mod content;
 mod decode;
 mod fetch;
 mod format;
 mod formats;
+pub mod hub;
 mod inspect;
+mod origin;
 mod read;
 mod walk;
 
 pub use fetch::{Fetch, FetchError, Request, Response};
 pub use format::is_known_name;
+pub use origin::ORIGIN_FILE;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
-use serde_json::Map;
 
 use super::content::{Content, Seekable};
 use super::decode::Text;
@@ -118,7 +117,7 @@ impl Reading<'_> {
 
     /// A document of this file: the one at `position`, or its only one.
     pub fn document(&self, position: Option<u64>, text: String, format: &str) -> Document {
-        let mut meta = Map::new();
+        let mut meta = self.input.origin.as_ref().map(|origin| origin.1.meta.clone()).unwrap_or_default();
         meta.insert("format".into(), format.into());
         if let Some((encoding, errors)) = self.encoding {
             if encoding != encoding_rs::UTF_8 {
@@ -132,7 +131,18 @@ impl Reading<'_> {
             Some(position) => format!("{}#{position}", self.input.id),
             None => self.input.id.clone(),
         };
-        Document { id, text, source: self.input.path.display().to_string(), lang: None, meta }
+        Document { id, text, source: self.source(), lang: None, meta }
+    }
+
+    /// The file's path, or its address where the folder above says where it comes from.
+    fn source(&self) -> String {
+        let path = &self.input.path;
+        let origin = self.input.origin.as_deref();
+        let below = origin.and_then(|(root, origin)| Some((origin, path.strip_prefix(root).ok()?)));
+        match below {
+            Some((origin, below)) => format!("{}/{}", origin.source, below.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// Hands a document on.
@@ -214,6 +224,14 @@ impl Reading<'_> {
             return Err("an archive too deep within archives".into());
         }
         let id = format!("{}!{name}", self.input.id);
-        Ok(Input { path: self.member_path(name), id, format, named: false, bytes: 0, depth })
+        Ok(Input {
+            path: self.member_path(name),
+            id,
+            format,
+            named: false,
+            bytes: 0,
+            depth,
+            origin: self.input.origin.clone(),
+        })
     }
 }

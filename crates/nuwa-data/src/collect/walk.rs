@@ -2,8 +2,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::format::{Format, extension};
+use super::origin::{ORIGIN_FILE, Origin};
 use super::{CollectSettings, CollectSummary};
 use crate::{Error, Result, compressed};
 
@@ -21,6 +23,8 @@ pub(super) struct Input {
     pub bytes: u64,
     /// How many archives it lies in.
     pub depth: u32,
+    /// The folder above that says where its files come from, with what it says.
+    pub origin: Option<Arc<(PathBuf, Origin)>>,
 }
 
 /// The files to read, in a fixed order; those of a folder that are passed over by name go into the summary.
@@ -29,7 +33,7 @@ pub(super) fn inputs(
     settings: &CollectSettings,
     summary: &mut CollectSummary,
 ) -> Result<Vec<Input>> {
-    let mut walk = Walk { settings, summary, seen: HashSet::new(), inputs: Vec::new() };
+    let mut walk = Walk { settings, summary, seen: HashSet::new(), inputs: Vec::new(), origin: None };
     for path in paths {
         let metadata = fs::metadata(path).map_err(Error::read(path))?;
         let id = root_id(path, paths);
@@ -39,7 +43,15 @@ pub(super) fn inputs(
             let format = Format::of_name(path, &settings.extra_text_extensions);
             let format = format.unwrap_or_else(|| Format::of_bytes(&start(path)));
             let bytes = metadata.len();
-            walk.inputs.push(Input { path: path.clone(), id, format, named: true, bytes, depth: 0 });
+            walk.inputs.push(Input {
+                path: path.clone(),
+                id,
+                format,
+                named: true,
+                bytes,
+                depth: 0,
+                origin: None,
+            });
         }
     }
     Ok(walk.inputs)
@@ -69,6 +81,7 @@ struct Walk<'a> {
     /// Folders gone into, so that a link to a folder above does not lead round in circles.
     seen: HashSet<PathBuf>,
     inputs: Vec<Input>,
+    origin: Option<Arc<(PathBuf, Origin)>>,
 }
 
 impl Walk<'_> {
@@ -77,6 +90,16 @@ impl Walk<'_> {
         if !self.seen.insert(real) {
             return Ok(());
         }
+        let above = self.origin.clone();
+        if let Some(origin) = Origin::of_folder(folder)? {
+            self.origin = Some(Arc::new((folder.to_path_buf(), origin)));
+        }
+        self.entries(folder, id)?;
+        self.origin = above;
+        Ok(())
+    }
+
+    fn entries(&mut self, folder: &Path, id: &str) -> Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
             entries.push(entry.map_err(Error::read(folder))?.path());
@@ -90,6 +113,9 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &Path, folder_id: &str) -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == ORIGIN_FILE {
+            return Ok(());
+        }
         if name.starts_with('.') {
             self.summary.skip(path.to_path_buf(), "hidden".into());
             return Ok(());
@@ -115,7 +141,8 @@ impl Walk<'_> {
             Some(format) => {
                 let path = path.to_path_buf();
                 let bytes = metadata.len();
-                self.inputs.push(Input { path, id, format, named: false, bytes, depth: 0 });
+                let origin = self.origin.clone();
+                self.inputs.push(Input { path, id, format, named: false, bytes, depth: 0, origin });
             }
             None if extension.is_empty() => self.summary.skip(path.to_path_buf(), "no ending".into()),
             None => self.summary.skip(path.to_path_buf(), format!(".{extension} is not a known ending")),

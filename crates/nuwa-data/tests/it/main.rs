@@ -6,6 +6,7 @@ mod cleaning;
 mod collecting;
 mod decontaminating;
 mod hostile;
+mod hub;
 mod labelled;
 mod near_duplicates;
 mod pdf;

@@ -29,8 +29,8 @@ pub use pages::documented;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// The text to learn from: files and folders of txt, md, html and jsonl (also .gz, .zst). A relative path starts
-    /// at the current folder. Left empty: the embedded world.
+    /// The text to learn from: files and folders, as `nuwa collect` reads them, and data sets of the Hugging Face Hub
+    /// (`hf:owner/name`). A relative path starts at the current folder. Left empty: the embedded world.
     pub from: Vec<PathBuf>,
     /// Dialogues to fine-tune on after pretraining: files of records (Alpaca, ShareGPT, chat messages, prompt and
     /// completion). Left empty, no fine-tuning; without any source, those of the embedded world.

@@ -2,7 +2,7 @@
 //!
 //! A file that is named, and in a folder each file that collecting reads, is known by the hash of its content. The
 //! rest of a folder (pictures, films: perhaps far more than the text) is not read: name, size and time of change
-//! must do. Hidden files are left out, as collecting leaves them out, and a folder is gone into once, so that
+//! must do. Hidden files are left out, as collecting leaves them out, but for the one that says where a folder's files come from, and a folder is gone into once, so that
 //! links do not lead round in circles.
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use nuwa_data::collect::is_known_name;
+use nuwa_data::collect::{ORIGIN_FILE, is_known_name};
 
 /// The hash of a file's content, or of all that is below a folder.
 pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<String> {
@@ -46,7 +46,8 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: &Path) -> anyhow::Result<()> {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = name.starts_with('.') && name != ORIGIN_FILE;
         match fs::metadata(path) {
             Ok(metadata) if !hidden && metadata.is_dir() => return self.folder(path),
             Ok(metadata) if !hidden && metadata.is_file() => self.lines.push(self.file(path, &metadata)),
@@ -58,7 +59,7 @@ impl Walk<'_> {
     fn file(&self, path: &Path, metadata: &Metadata) -> String {
         let name = path.strip_prefix(self.root).unwrap_or(path).display();
         // What cannot be read is collecting's to report.
-        let content = if is_known_name(path, self.extra_endings) {
+        let content = if is_known_name(path, self.extra_endings) || path.ends_with(ORIGIN_FILE) {
             nuwa_files::hash_file(path).unwrap_or_default()
         } else {
             stamp(metadata)

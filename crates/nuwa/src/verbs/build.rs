@@ -26,7 +26,7 @@ pub struct Build {
     /// A recipe; `nuwa init` writes one with every setting
     #[arg(value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
-    /// Files and folders of text: txt, md, html, jsonl, also .gz and .zst
+    /// Files and folders of text, as `nuwa collect` reads them, and data sets of the Hub: hf:OWNER/NAME
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
     /// Dialogues to fine-tune on: files of records, as `nuwa sft` reads them

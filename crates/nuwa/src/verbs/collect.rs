@@ -6,21 +6,24 @@ use nuwa_data::collect::{CollectSummary, collect};
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::numbers::{bytes, counted};
+use crate::online;
 
 /// Read files and folders of text into documents
 ///
 /// Reads text (.txt, .md), pages (.html), JSON lines (.jsonl), tables (.csv, .tsv, .parquet), PDF (.pdf), mails (.eml,
 /// .mbox), web crawls (.warc, .wet) and the members of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz;
 /// folders with all that is below them. What a folder holds besides is passed over and counted; a file that is named must
-/// be readable.
+/// be readable. Data sets of the Hugging Face Hub are named hf:OWNER/NAME, with @REVISION or /PATH behind; they are
+/// downloaded into DIR/downloads once (HF_ENDPOINT names another server, HF_TOKEN holds your token).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa collect ~/documents book.txt.gz --out documents
   nuwa collect posts.jsonl --set collect.text_field=body --out documents
+  nuwa collect hf:roneneldan/TinyStories --out documents
   nuwa collect crawl.warc.gz mails.mbox papers.zip --out documents")]
 pub struct Collect {
-    /// Files and folders
+    /// Files, folders and data sets of the Hub
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The folder for documents-*.jsonl.zst and collect.json
@@ -37,8 +40,8 @@ impl Collect {
     pub fn run(self) -> anyhow::Result<()> {
         let recipe = self.settings.recipe()?;
         let mut display = Display::new();
-        let summary =
-            collect(&self.paths, &self.out, &recipe.collect, &mut |progress| display.show(progress))?;
+        let paths = online::fetched(&self.paths, &self.out.join("downloads"), &recipe.collect, &mut display)?;
+        let summary = collect(&paths, &self.out, &recipe.collect, &mut |progress| display.show(progress))?;
         drop(display);
         print_figures(self.json, &summary, || text(&summary))
     }
