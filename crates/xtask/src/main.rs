@@ -13,7 +13,8 @@ const USAGE: &str = "\
 usage: cargo xtask tidy            hold the sources against the rules of ARCHITECTURE.md
        cargo xtask bench train     training steps in turn with PyTorch
        cargo xtask bench growth    speed and memory over context and width
-       cargo xtask bench help      the options of both";
+       cargo xtask bench clean     cleaning in turn with datatrove
+       cargo xtask bench help      the options of all three";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -98,17 +98,26 @@ fn mistaken(text: &str) -> String {
     mistaken.into_owned()
 }
 
-/// Two neighbouring letters change places in every tenth longer word.
+/// Letters of the shortest word with a slip.
+const SHORTEST_WITH_TYPO: usize = 4;
+
+/// Two neighbouring letters behind the first change places in every fourth word of four letters or more.
 fn with_typos(text: &str, random: &mut Random) -> String {
     let typo = |word: &str, random: &mut Random| {
         let mut letters: Vec<char> = word.chars().collect();
-        if letters.len() >= 5 && word.is_ascii() && random.chance(0.25) {
-            let at = 1 + random.below(letters.len() - 3);
+        let differ = |at: &usize| {
+            letters[*at] != letters[at + 1] && letters[*at..at + 2].iter().all(char::is_ascii_alphabetic)
+        };
+        let places: Vec<usize> = (1..letters.len().saturating_sub(1)).filter(differ).collect();
+        if word.len() > SHORTEST_WITH_TYPO && !places.is_empty() && random.chance(0.25) {
+            let at = *random.choose::<usize>(&places);
             letters.swap(at, at + 1);
         }
         letters.into_iter().collect::<String>()
     };
-    text.split_inclusive(' ').map(|word| typo(word, random)).collect()
+    text.split_inclusive(|character: char| !character.is_ascii_alphabetic())
+        .map(|word| typo(word, random))
+        .collect()
 }
 
 /// Something after every second sentence or so, and at least once.

@@ -14,6 +14,7 @@ mod persons;
 mod quality;
 mod real_data;
 mod shards;
+mod slips;
 mod splitting;
 mod surveying;
 mod tables;

@@ -1,5 +1,7 @@
-//! Measurements of training steps: in turn with PyTorch (`train`), and over context and width (`growth`).
+//! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
+//! datatrove (`clean`).
 
+mod clean;
 mod growth;
 mod load;
 mod options;
@@ -25,18 +27,25 @@ cargo xtask bench growth                    contexts of 256 to 8192, then widths
     --precision, --isa        as above
     --family gpt|llama        (gpt)
     --steps N                 steps of each run (8)
-    --svg FILE                where the plot goes (docs/growth.svg)";
+    --svg FILE                where the plot goes (docs/growth.svg)
+
+cargo xtask bench clean --against SCRIPT    cleaning: crates/xtask/rivals/datatrove_clean.py, ours, and so on
+    --python PATH             the Python that has datatrove (python3)
+    --pairs N                 how many pairs (3)
+    --books FOLDER            English text in .txt files (../shared/data/corpus/en/standard_ebooks)
+    --json FILE               also write every figure of every pair";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("train") => train::run(&arguments[1..]),
         Some("growth") => growth::run(&arguments[1..]),
+        Some("clean") => clean::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
-        other => bail!("expected train or growth, got {}\n\n{USAGE}", other.unwrap_or("nothing")),
+        other => bail!("expected train, growth or clean, got {}\n\n{USAGE}", other.unwrap_or("nothing")),
     }
 }
 

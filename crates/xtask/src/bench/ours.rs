@@ -33,14 +33,7 @@ pub struct Operation {
 impl Ours {
     /// Builds the example; the runs are held to `isa` if one is given.
     pub fn build(isa: Option<String>) -> Result<Self> {
-        eprintln!("building the example step of nuwa-train ...");
-        let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-        command.args(["build", "--quiet", "--release", "-p", "nuwa-train", "--example", "step"]);
-        command.arg("--message-format=json-render-diagnostics").current_dir(root());
-        let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-        ensure!(output.status.success(), "the example step of nuwa-train does not build");
-        let program = executable(&String::from_utf8_lossy(&output.stdout));
-        Ok(Self { program: program.context("cargo named no executable for the example step")?, isa })
+        Ok(Self { program: build_example("nuwa-train", "step")?, isa })
     }
 
     /// Runs the example with `arguments`.
@@ -92,6 +85,18 @@ impl Operation {
     pub fn total(&self) -> f64 {
         self.forward + self.backward
     }
+}
+
+/// Builds an example, optimised; where it lies.
+pub fn build_example(package: &str, example: &str) -> Result<PathBuf> {
+    eprintln!("building the example {example} of {package} ...");
+    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    command.args(["build", "--quiet", "--release", "-p", package, "--example", example]);
+    command.arg("--message-format=json-render-diagnostics").current_dir(root());
+    let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "the example {example} of {package} does not build");
+    let program = executable(&String::from_utf8_lossy(&output.stdout));
+    program.with_context(|| format!("cargo named no executable for the example {example}"))
 }
 
 /// The root of the workspace.

@@ -96,7 +96,8 @@ fn compiler() -> String {
     std::env::var("CXX").unwrap_or_else(|_| usual.to_string())
 }
 
-fn last_line(errors: &[u8]) -> String {
+/// The last thing that a program said.
+pub fn last_line(errors: &[u8]) -> String {
     let text = String::from_utf8_lossy(errors);
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").to_string()
 }

@@ -180,10 +180,13 @@ impl Lexicon {
     }
 }
 
-/// Whether the words are the same but for their last letter or two: more often another form than a slip.
+/// Whether the words are the same but for their last letter or two: more often another form than a slip, unless these only
+/// changed places.
 fn differ_at_end(one: &[char], other: &[char]) -> bool {
     let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
-    one.last() != other.last() && same + 2 >= one.len().min(other.len())
+    let (end, other_end) = (&one[same..], &other[same..]);
+    let changed_places = matches!((end, other_end), ([a, b], [c, d]) if a == d && b == c);
+    one.last() != other.last() && same + 2 >= one.len().min(other.len()) && !changed_places
 }
 
 /// The forms of the candidates, by their hashes.
