@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::changes::{Change, Limits};
-use super::step::{DocumentStep, Labels, Reason, Step, Verdict};
+use super::step::{CorpusStep, DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
 use crate::Result;
 use crate::documents::Document;
@@ -76,11 +76,7 @@ pub(super) fn pass(
     while position < steps.len() {
         match &mut steps[position] {
             Step::Corpus(step) => {
-                let started = Instant::now();
-                let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
-                let verdicts = step.judge(&documents)?;
-                let time = started.elapsed();
-                sort_out(&mut passed, verdicts, first + position, &mut counts[position], time);
+                pass_corpus(step.as_mut(), first + position, &mut counts[position], limits, &mut passed)?;
                 position += 1;
             }
             Step::Document(_) | Step::Learning(_) => {
@@ -99,29 +95,53 @@ fn document_steps(steps: &[Step]) -> Vec<&dyn DocumentStep> {
     steps.iter().map_while(Step::as_document).collect()
 }
 
-fn sort_out(
-    passed: &mut Passed,
-    verdicts: Vec<Verdict>,
-    step: usize,
+/// Leads a batch through a step that knows the whole corpus.
+fn pass_corpus(
+    step: &mut dyn CorpusStep,
+    position: usize,
     count: &mut StepSummary,
-    time: Duration,
-) {
-    assert_eq!(verdicts.len(), passed.kept.len(), "a verdict for each document");
-    count.seconds += time.as_secs_f64();
-    let batch = std::mem::take(&mut passed.kept);
-    for (mut passenger, verdict) in batch.into_iter().zip(verdicts) {
-        let bytes = passenger.document.text.len();
-        count_verdict(count, &verdict, bytes, bytes);
+    limits: &Limits,
+    passed: &mut Passed,
+) -> Result<()> {
+    let mut batch = std::mem::take(&mut passed.kept);
+    let before = |passenger: &Passenger| Before::of(&passenger.document, position, limits);
+    let before: Vec<Before> = batch.iter().map(before).collect();
+    let started = Instant::now();
+    let mut documents: Vec<&mut Document> = batch.iter_mut().map(|one| &mut one.document).collect();
+    let verdicts = step.apply(&mut documents)?;
+    count.seconds += started.elapsed().as_secs_f64();
+    assert_eq!(verdicts.len(), batch.len(), "a verdict for each document");
+    for ((mut passenger, before), verdict) in batch.into_iter().zip(before).zip(verdicts) {
+        count_verdict(count, &verdict, before.bytes, passenger.document.text.len());
         match verdict {
-            Verdict::Rejected { reason, detail } => {
-                passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
+            Verdict::Kept => {}
+            Verdict::Changed => {
+                passenger.changed_by = Some(position);
+                let change = before.text.map(|text| Change::of(&passenger.document, step.name(), &text));
+                passed.changes.extend(change.map(|change| (position, change)));
             }
-            verdict => {
-                passenger.changed_by =
-                    if verdict == Verdict::Changed { Some(step) } else { passenger.changed_by };
-                passed.kept.push(passenger);
+            Verdict::Rejected { reason, detail } => {
+                let document = passenger.document;
+                passed.rejected.push(Rejected { document, step: position, reason, detail });
+                continue;
             }
         }
+        passed.kept.push(passenger);
+    }
+    Ok(())
+}
+
+/// A document as it reached a step.
+struct Before {
+    bytes: usize,
+    /// Its text, where a change is one that may be kept.
+    text: Option<String>,
+}
+
+impl Before {
+    fn of(document: &Document, position: usize, limits: &Limits) -> Self {
+        let is_wanted = limits.want(hash(&document.id), position);
+        Self { bytes: document.text.len(), text: is_wanted.then(|| document.text.clone()) }
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn run(
         let new_spill = next.is_some().then(|| TemporaryFolder(target.clone()));
         source = cleaning.pass(source, LinesWriter::parts(&target, stem), &mut stretch, first, next)?;
         spill = new_spill;
-        cleaning.keep_replacements(&stretch, first);
+        cleaning.keep_totals(&stretch, first);
         first += stretch.len();
         passes += 1;
     }
@@ -188,9 +188,12 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    fn keep_replacements(&mut self, stretch: &[Step], first: usize) {
+    fn keep_totals(&mut self, stretch: &[Step], first: usize) {
         for (step, count) in stretch.iter().zip(&mut self.summary.steps[first..]) {
-            count.take_replacements(step.as_document().map(DocumentStep::replacements).unwrap_or_default());
+            let step = step.as_document();
+            count.take_replacements(step.map(DocumentStep::replacements).unwrap_or_default());
+            let totals = step.map(DocumentStep::totals).unwrap_or_default();
+            count.totals = totals.into_iter().map(|(name, total)| (name.into_owned(), total)).collect();
         }
     }
 

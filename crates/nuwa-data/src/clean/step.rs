@@ -50,6 +50,10 @@ pub trait DocumentStep: Send + Sync {
     fn apply_and_count(&self, document: &mut Document, _labels: &mut Labels) -> Verdict {
         self.apply(document)
     }
+    /// At the end: counts of what the step works with rather than of documents, by name.
+    fn totals(&self) -> Labels {
+        Labels::new()
+    }
     /// At the end: which words it wrote in the place of which, where it does such a thing.
     fn replacements(&self) -> Vec<Replacement> {
         Vec::new()
@@ -77,26 +81,19 @@ pub trait LearningStep: DocumentStep {
     fn conclude(&mut self) -> Result<()>;
 }
 
-/// A step whose judgement of a document depends on the others. It sees the documents in their order.
+/// A step for which a document's fate depends on the others: it sees all documents, then all once more, both times in
+/// their order.
 pub trait CorpusStep: Send {
     /// Its name in settings and counts.
     fn name(&self) -> &'static str;
-    /// Whether it must have seen every document by [`CorpusStep::observe`] before the first [`CorpusStep::judge`].
-    fn needs_whole_corpus(&self) -> bool;
     /// Comes before all else: where it may spill what it learns.
-    fn begin(&mut self, _workspace: &Workspace) -> Result<()> {
-        Ok(())
-    }
+    fn begin(&mut self, workspace: &Workspace) -> Result<()>;
     /// The first pass.
-    fn observe(&mut self, _batch: &[&Document]) -> Result<()> {
-        Ok(())
-    }
+    fn observe(&mut self, batch: &[&Document]) -> Result<()>;
     /// The end of the first pass.
-    fn conclude(&mut self) -> Result<()> {
-        Ok(())
-    }
-    /// A verdict for each document of the batch.
-    fn judge(&mut self, batch: &[&Document]) -> Result<Vec<Verdict>>;
+    fn conclude(&mut self) -> Result<()>;
+    /// The second pass: changes documents where needed, and gives a verdict for each of the batch.
+    fn apply(&mut self, batch: &mut [&mut Document]) -> Result<Vec<Verdict>>;
 }
 
 /// A link of the chain.
@@ -105,7 +102,7 @@ pub enum Step {
     Document(Box<dyn DocumentStep>),
     /// Learns from all documents, then judges each by itself.
     Learning(Box<dyn LearningStep>),
-    /// Judges a document by the others.
+    /// Judges a document by the others, or cuts from it what they hold.
     Corpus(Box<dyn CorpusStep>),
 }
 
@@ -137,8 +134,7 @@ impl Step {
     pub(super) fn needs_whole_corpus(&self) -> bool {
         match self {
             Self::Document(_) => false,
-            Self::Learning(_) => true,
-            Self::Corpus(step) => step.needs_whole_corpus(),
+            Self::Learning(_) | Self::Corpus(_) => true,
         }
     }
 

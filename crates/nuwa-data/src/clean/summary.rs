@@ -43,6 +43,9 @@ pub struct StepSummary {
     /// What the step found, by kind: documents of each language, e-mail addresses, emoji.
     #[serde(default)]
     pub labels: BTreeMap<String, u64>,
+    /// What the step worked with, by name: evaluation items looked for, and those too short for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: BTreeMap<String, u64>,
     /// Words that it wrote in the place of others, in all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u64,

@@ -181,6 +181,8 @@ fn what_was_found_is_shown_and_counted() {
     let span = question.to_uppercase();
     assert_eq!(*detail, format!("items.jsonl, item 2: {}", span.trim_end_matches('?')));
     assert_eq!(cleaned.summary.steps[0].labels["items.jsonl"], 1);
+    let totals = &cleaned.summary.steps[0].totals;
+    assert_eq!((totals["items looked for"], totals["items too short to be looked for"]), (1, 1));
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub struct Step {
     pub rejected: Option<String>,
     pub reasons: Vec<Fact>,
     pub labels: Vec<Fact>,
+    pub totals: Vec<Fact>,
     pub replaced: Option<String>,
     pub replacements: Vec<Fact>,
 }
@@ -85,6 +86,7 @@ fn step(step: &StepSummary, all: &CleanSummary) -> Step {
         rejected: some(step.rejected),
         reasons: counts(&step.reasons),
         labels: counts(&step.labels),
+        totals: counts(&step.totals),
         replaced: some(step.replaced),
         replacements: replacements(step),
     }
@@ -106,7 +108,7 @@ fn replacements(step: &StepSummary) -> Vec<Fact> {
 pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<Fact> {
     let mut pairs: Vec<(&String, u64)> = by_name.iter().map(|(name, count)| (name, *count)).collect();
     pairs.sort_by_key(|(_, count)| Reverse(*count));
-    let fact = |(name, count): (&String, u64)| Fact::new(&printable(&name.replace('_', " ")), grouped(count));
+    let fact = |(name, count): (&String, u64)| Fact::new(&printable(name), grouped(count));
     pairs.into_iter().map(fact).collect()
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -49,7 +50,9 @@ impl Clean {
 pub fn text(summary: &CleanSummary) -> String {
     let (kept, all) = (grouped(summary.documents_out), grouped(summary.documents_in));
     let size = format!("{} of {}", bytes(summary.bytes_out), bytes(summary.bytes_in));
-    let did_something = |step: &&StepSummary| step.changed + step.rejected > 0 || !step.labels.is_empty();
+    let did_something = |step: &&StepSummary| {
+        step.changed + step.rejected > 0 || !step.labels.is_empty() || !step.totals.is_empty()
+    };
     let steps = summary.steps.iter().filter(did_something).map(step_text);
     format!("kept {kept} of {all} documents, {size}{}", steps.collect::<String>())
 }
@@ -59,14 +62,14 @@ fn step_text(step: &StepSummary) -> String {
         step.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
-    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}{}", labels_text(step))
+    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}", listed("found", &step.labels), listed("worked with", &step.totals))
 }
 
-/// What the step found, most frequent first.
-fn labels_text(step: &StepSummary) -> String {
-    let mut labels: Vec<(&String, &u64)> = step.labels.iter().collect();
-    labels.sort_by_key(|(label, count)| (std::cmp::Reverse(**count), *label));
-    let labels: Vec<String> =
-        labels.into_iter().map(|(label, count)| format!("{label} {}", grouped(*count))).collect();
-    if labels.is_empty() { String::new() } else { format!("; found {}", labels.join(", ")) }
+/// Counts by name, the largest first.
+fn listed(what: &str, counts: &BTreeMap<String, u64>) -> String {
+    let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
+    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    let counts: Vec<String> =
+        counts.into_iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+    if counts.is_empty() { String::new() } else { format!("; {what} {}", counts.join(", ")) }
 }

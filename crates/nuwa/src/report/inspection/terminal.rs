@@ -143,7 +143,9 @@ impl Drawing {
                 rejected.map(|count| (Ink::Rejected, format!("{count} rejected: {}", listed(&step.reasons))));
             let found =
                 (!step.labels.is_empty()).then(|| (Ink::Soft, format!("found: {}", listed(&step.labels))));
-            for (ink, text) in [changed, rejected, found].into_iter().flatten() {
+            let totals = (!step.totals.is_empty())
+                .then(|| (Ink::Soft, format!("worked with: {}", listed(&step.totals))));
+            for (ink, text) in [changed, rejected, totals, found].into_iter().flatten() {
                 self.wrapped(&" ".repeat(wide + 4), &[(ink, text)], usize::MAX);
             }
         }

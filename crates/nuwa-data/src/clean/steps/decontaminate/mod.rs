@@ -85,6 +85,12 @@ impl DocumentStep for Decontaminate {
         self.apply_and_count(document, &mut Labels::new())
     }
 
+    fn totals(&self) -> Labels {
+        let (looked_for, too_short) = self.items();
+        let totals = [("items looked for", looked_for), ("items too short to be looked for", too_short)];
+        totals.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.into(), count as u64)).collect()
+    }
+
     fn apply_and_count(&self, document: &mut Document, labels: &mut Labels) -> Verdict {
         let Some(found) = self.index.find(&document.text) else { return Verdict::Kept };
         *labels.entry(found.file.to_string().into()).or_default() += 1;

@@ -173,10 +173,6 @@ impl CorpusStep for NearDuplicates {
         "near-duplicates"
     }
 
-    fn needs_whole_corpus(&self) -> bool {
-        true
-    }
-
     fn begin(&mut self, workspace: &Workspace) -> Result<()> {
         let Workspace { folder, memory } = workspace;
         self.state = State::Observing(Box::new(Observed {
@@ -223,7 +219,7 @@ impl CorpusStep for NearDuplicates {
         Ok(())
     }
 
-    fn judge(&mut self, batch: &[&Document]) -> Result<Vec<Verdict>> {
+    fn apply(&mut self, batch: &mut [&mut Document]) -> Result<Vec<Verdict>> {
         let State::Judging(judging) = &mut self.state else { unreachable!("the first pass is over") };
         batch.iter().map(|_| judging.next()).collect()
     }
