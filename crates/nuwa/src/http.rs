@@ -9,6 +9,8 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 /// To reach a host, and to wait for the headers of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For the content of one answer; a download that takes longer is gone on with by another request.
+const LONGEST_ANSWER: Duration = Duration::from_secs(600);
 
 /// Sends requests over HTTP and HTTPS.
 pub struct Http {
@@ -24,6 +26,7 @@ impl Http {
             .max_redirects_will_error(false)
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
+            .timeout_recv_body(Some(LONGEST_ANSWER))
             .user_agent(concat!("nuwa/", env!("CARGO_PKG_VERSION")))
             .tls_config(trust)
             .build();

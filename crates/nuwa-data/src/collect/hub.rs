@@ -108,7 +108,7 @@ struct Sibling {
 
 /// Redirects that are followed for one file.
 const REDIRECTS: usize = 8;
-/// How often a file is begun or gone on with before its error counts.
+/// How often a file is gone on with without a byte more before its error counts.
 const ATTEMPTS: usize = 4;
 /// A listing of more than this is not read.
 const LARGEST_LISTING: u64 = 1 << 27;
@@ -122,11 +122,13 @@ impl Hub<'_> {
         extra_endings: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Downloaded> {
-        let folder = folder.join(set.folder_name());
-        if Origin::of_folder(&folder)?.is_some() {
-            return Ok(Downloaded { folder, other_parts: Vec::new() });
+        let whole = folder.join(set.folder_name());
+        if Origin::of_folder(&whole)?.is_some() {
+            return Ok(Downloaded { folder: whole, other_parts: Vec::new() });
         }
         let listing = self.listing(set)?;
+        // Of one commit only: what a broken download left of another is no part of this one.
+        let folder = folder.join(format!(".{}.{}.part", set.folder_name(), checked(&listing.sha, set)?));
         let (files, other_parts) = choose(set, &listing, extra_endings)?;
         let commit = format!("{}/datasets/{}/resolve/{}", self.endpoint, set.name, listing.sha);
         let mut tell = |done: usize| {
@@ -143,7 +145,8 @@ impl Hub<'_> {
         }
         tell(files.len());
         origin(set, &listing).write(&folder)?;
-        Ok(Downloaded { folder, other_parts })
+        fs::rename(&folder, &whole).map_err(nuwa_files::Error::write(&whole))?;
+        Ok(Downloaded { folder: whole, other_parts })
     }
 
     fn listing(&self, set: &DataSet) -> Result<Listing> {
@@ -165,21 +168,26 @@ impl Hub<'_> {
         fs::create_dir_all(folder).map_err(nuwa_files::Error::write(folder))?;
         let part = target
             .with_file_name(format!(".{}.part", target.file_name().unwrap_or_default().to_string_lossy()));
-        let mut attempt = 1;
-        while let Err(error) = self.go_on(url, &part) {
-            if attempt == ATTEMPTS || !matches!(error, Error::Interrupted { .. }) {
+        let have = || fs::metadata(&part).map_or(0, |metadata| metadata.len());
+        let (mut attempt, mut most) = (1, have());
+        while let Err(error) = self.go_on(url, &part, have()) {
+            attempt = if have() > most { 1 } else { attempt + 1 };
+            most = most.max(have());
+            if attempt > ATTEMPTS || !matches!(error, Error::Interrupted { .. }) {
                 return Err(error);
             }
-            attempt += 1;
         }
         Ok(fs::rename(&part, target).map_err(nuwa_files::Error::write(target))?)
     }
 
     /// Takes what is missing of a file.
-    fn go_on(&self, url: &str, part: &Path) -> Result<()> {
-        let have = fs::metadata(part).map_or(0, |metadata| metadata.len());
+    fn go_on(&self, url: &str, part: &Path, have: u64) -> Result<()> {
         let answer = self.get(url, (have > 0).then_some(have))?;
         let goes_on = answer.status == 206;
+        let range = answer.header("content-range").unwrap_or_default();
+        if goes_on && !range.starts_with(&format!("bytes {have}-")) {
+            return Err(failed(url, format_args!("asked for the rest from byte {have}, got {range:?}")));
+        }
         let expected = answer.header("content-length").and_then(|length| length.parse::<u64>().ok());
         let mut options = File::options();
         let options = options.create(true).append(goes_on).write(true).truncate(!goes_on);
@@ -254,7 +262,7 @@ fn copy(
 /// The files to take, and those of other parts.
 fn choose(set: &DataSet, listing: &Listing, extra_endings: &[String]) -> Result<(Vec<String>, Vec<String>)> {
     let names = listing.siblings.iter().map(|file| file.rfilename.as_str());
-    let below = names.filter(|name| name.starts_with(&set.path)).filter(|name| stays_below(name));
+    let below = names.filter(|name| is_below(name, &set.path)).filter(|name| stays_below(name));
     let (known, unknown): (Vec<&str>, Vec<&str>) =
         below.partition(|name| is_known_name(Path::new(name), extra_endings) && !is_about(name));
     if known.is_empty() {
@@ -273,6 +281,18 @@ fn choose(set: &DataSet, listing: &Listing, extra_endings: &[String]) -> Result<
     Ok((owned(chosen), owned(other)))
 }
 
+/// Whether a path goes on from `start` where a word of it ends: `data/train` has `data/train-0.parquet`, `data` no `database/a`.
+fn is_below(name: &str, start: &str) -> bool {
+    let ends = |rest: &str| start.is_empty() || !rest.starts_with(|c: char| c.is_alphanumeric());
+    name.strip_prefix(start).is_some_and(ends)
+}
+
+/// The commit, which becomes part of a folder's name.
+fn checked<'a>(sha: &'a str, set: &DataSet) -> Result<&'a str> {
+    let problem = || failed(&set.name, format_args!("the server gave {sha:?} for a commit"));
+    is_plain(sha).then_some(sha).ok_or_else(problem)
+}
+
 /// No path that leads out of the folder, and none that is hidden.
 fn stays_below(name: &str) -> bool {
     let plain = |part: Component| match part {
@@ -285,7 +305,8 @@ fn stays_below(name: &str) -> bool {
 /// Texts about the data set are not texts of it.
 fn is_about(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    ["readme", "license", "licence", "changelog", "citation"].iter().any(|start| name.starts_with(start))
+    let stem = name.split('.').next().unwrap_or_default();
+    ["readme", "license", "licence", "changelog", "citation", "contributing"].contains(&stem)
 }
 
 /// Whether one of `words` stands in a path, as a word of its own.
@@ -377,6 +398,10 @@ mod tests {
             (chosen, other),
             (vec!["data/train-0.parquet".to_string()], vec!["data/test-0.parquet".to_string()])
         );
+        let below = DataSet::parse("hf:o/n/data").unwrap().unwrap();
+        let names = ["data/test.jsonl", "data.jsonl", "database/a.jsonl", "data/train.jsonl"];
+        let (chosen, _) = choose(&below, &listing(&names), &[]).unwrap();
+        assert_eq!(chosen, ["data/test.jsonl", "data.jsonl", "data/train.jsonl"]);
         let (chosen, _) = choose(&set, &listing(&["latest.jsonl", "test.jsonl"]), &[]).unwrap();
         assert_eq!(chosen.len(), 2, "without a training part all are taken");
         let error = choose(&set, &listing(&["README.md", "x.py"]), &[]).unwrap_err();

@@ -65,7 +65,7 @@ impl<A: Record, B: Record> Record for (A, B) {
 /// Runs that are merged at a time: fewer than the files that a process may open.
 const MERGED_AT_ONCE: usize = 128;
 const SMALLEST_BUFFER: usize = 1 << 16;
-/// A larger buffer makes fewer runs, but neither a faster sort nor, up to 8 GiB of records, one merge less.
+/// Up to 8 GiB of records a larger buffer would save no merge.
 const LARGEST_BUFFER: usize = 1 << 26;
 const LARGEST_BLOCK: usize = 1 << 20;
 

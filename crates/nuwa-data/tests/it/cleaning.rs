@@ -1,4 +1,7 @@
+use std::collections::HashSet;
+
 use nuwa_data::Document;
+use nuwa_data::clean::steps::exact_duplicates::ExactDuplicates;
 use nuwa_data::clean::steps::near_duplicates::{Keep, NearDuplicates};
 use nuwa_data::clean::{CleanSettings, CorpusStep, StepName, Verdict, Workspace, clean};
 
@@ -111,6 +114,28 @@ fn near_duplicates_are_the_same_on_disk_as_in_memory() {
     assert_eq!((runs, none), (4 + 7, 4));
     assert!(on_disk == in_memory);
     assert!(on_disk.iter().filter(|verdict| **verdict != Verdict::Kept).count() >= 500);
+}
+
+#[test]
+fn exact_duplicates_on_disk_are_those_of_a_plain_set() {
+    // More than a buffer of the sort takes, so that several runs are merged.
+    let mut documents: Vec<Document> = (0..9000u64)
+        .map(|number| Document { text: (number * number % 5003).to_string(), ..Document::default() })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut step = ExactDuplicates::default();
+    step.begin(&Workspace { folder: folder.path().join("exact"), memory: 0 }).unwrap();
+    for batch in documents.chunks(97) {
+        step.observe(&batch.iter().collect::<Vec<_>>()).unwrap();
+    }
+    assert!(std::fs::read_dir(folder.path().join("exact")).unwrap().count() > 1, "runs on the disk");
+    step.conclude().unwrap();
+    let mut seen = HashSet::new();
+    let expected: Vec<bool> = documents.iter().map(|document| seen.insert(document.text.clone())).collect();
+    let apply = |batch: &mut [Document]| step.apply(&mut batch.iter_mut().collect::<Vec<_>>()).unwrap();
+    let verdicts: Vec<Verdict> = documents.chunks_mut(89).flat_map(apply).collect();
+    let kept: Vec<bool> = verdicts.iter().map(|verdict| *verdict == Verdict::Kept).collect();
+    assert_eq!(kept, expected);
 }
 
 #[test]

@@ -59,7 +59,11 @@ impl Fetch for Server {
         let Some(content) = self.files.get(&request.url) else { return answer(404, Vec::new(), Vec::new()) };
         let from = header("Range").map(|range| range["bytes=".len()..range.len() - 1].parse().unwrap());
         let rest = content[from.unwrap_or(0)..].to_vec();
-        let headers = vec![("content-length".into(), rest.len().to_string())];
+        let last = content.len() - 1;
+        let headers = vec![
+            ("content-length".into(), rest.len().to_string()),
+            ("content-range".into(), format!("bytes {}-{last}/{}", from.unwrap_or(0), content.len())),
+        ];
         let status = if from.is_some() { 206 } else { 200 };
         match self.breaks.borrow_mut().remove(&request.url) {
             Some(after) => {
@@ -126,6 +130,24 @@ fn what_broke_off_goes_on_where_it_was() {
     let asked = server.asked.borrow();
     let ranges: Vec<_> = asked.iter().flat_map(|request| &request.headers).collect();
     assert_eq!(ranges, [&("Range".to_string(), "bytes=4-".to_string())]);
+}
+
+#[test]
+fn a_data_set_that_changed_meanwhile_is_not_mixed_with_itself() {
+    let mut server = server(&[("a.txt", "old a"), ("b.txt", "old b")]);
+    let folder = tempfile::tempdir().unwrap();
+    let gone = server.files.remove(&address("b.txt")).unwrap();
+    assert!(download(&server, folder.path()).is_err());
+    let listing = server.files.get_mut(&format!("{ENDPOINT}/api/datasets/some/texts/revision/main")).unwrap();
+    *listing = String::from_utf8(listing.clone()).unwrap().replace("c0ffee", "decaf").into_bytes();
+    for name in ["a.txt", "b.txt"] {
+        server.files.insert(address(name).replace("c0ffee", "decaf"), format!("new {name}").into_bytes());
+    }
+    server.files.insert(address("b.txt"), gone);
+    let there = download(&server, folder.path()).unwrap();
+    assert_eq!(std::fs::read_to_string(there.folder.join("a.txt")).unwrap(), "new a.txt");
+    let documents = collected(std::slice::from_ref(&there.folder), &CollectSettings::default()).unwrap();
+    assert_eq!(documents[0].source, "hf:some/texts@decaf/a.txt");
 }
 
 #[test]

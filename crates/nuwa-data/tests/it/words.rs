@@ -175,6 +175,8 @@ fn planted_slips_are_repaired_and_books_are_left_alone() {
         outcome.harmed.len(),
         outcome.words
     );
+    assert_eq!(outcome.summary.documents_out, books.len() as u64, "no book is lost");
+    assert!(outcome.planted + outcome.absent.len() <= outcome.pairs);
     assert!(outcome.planted > 200 && outcome.repaired as f64 >= 0.7 * outcome.planted as f64);
     assert!(outcome.harmed.len() * 1000 <= outcome.words, "{:?}", &outcome.harmed[..100]);
 }
