@@ -62,7 +62,11 @@ fn step_text(step: &StepSummary) -> String {
         step.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
-    format!("\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}", listed("found", &step.labels), listed("worked with", &step.totals))
+    format!(
+        "\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}",
+        listed("found", &step.labels),
+        listed("worked with", &step.totals)
+    )
 }
 
 /// Counts by name, the largest first.

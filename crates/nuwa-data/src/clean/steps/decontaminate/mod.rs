@@ -88,7 +88,11 @@ impl DocumentStep for Decontaminate {
     fn totals(&self) -> Labels {
         let (looked_for, too_short) = self.items();
         let totals = [("items looked for", looked_for), ("items too short to be looked for", too_short)];
-        totals.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.into(), count as u64)).collect()
+        totals
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.into(), count as u64))
+            .collect()
     }
 
     fn apply_and_count(&self, document: &mut Document, labels: &mut Labels) -> Verdict {
