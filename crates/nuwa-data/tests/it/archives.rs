@@ -236,6 +236,31 @@ fn a_crawl_gives_its_pages() {
 }
 
 #[test]
+fn what_the_server_said_of_a_page_is_kept() {
+    let told = "200 OK\r\nContent-Type: text/html\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+        Content-Language: de\r\nLink: <http://a/b,c>; rel=next, <http://cc/by>; title=\"x\"; rel=\"License nofollow\"";
+    let untold = "200 OK\r\nContent-Type: text/plain\r\nLast-Modified: yesterday\r\nContent-Language: de, en\r\n\
+        Link: <http://a/license>; rel=next\r\nLink: nothing";
+    let archive = [
+        response("http://a/1", told, b"<p>one"),
+        response("http://a/2", told, b"<html lang=fr><meta name=dcterms.modified content=2001-02-03><p>two"),
+        response("http://a/3", untold, b"three"),
+    ];
+    let (_, documents, _folder) = gathered(&[("a.warc", &archive.concat()[..])], &CollectSettings::default());
+    let names = ["modified", "declared_language", "license"];
+    let facts: Vec<_> = documents
+        .iter()
+        .map(|page| names.map(|name| page.meta.get(name).map(|value| value.as_str().unwrap())))
+        .collect();
+    let expected = [
+        [Some("1994-11-06T08:49:37Z"), Some("de"), Some("http://cc/by")],
+        [Some("2001-02-03"), Some("fr"), Some("http://cc/by")],
+        [None, None, None],
+    ];
+    assert_eq!(facts, expected);
+}
+
+#[test]
 fn damaged_archives_say_so() {
     let cut = |bytes: Vec<u8>| bytes[..bytes.len() * 2 / 3].to_vec();
     let page = response("http://a/1", "200 OK\r\nContent-Type: text/html", &b"<p>one".repeat(100));

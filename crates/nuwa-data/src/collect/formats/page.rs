@@ -1,6 +1,8 @@
-//! What an HTML page says of itself: its language, its licence, when it was published.
+//! What an HTML page says of itself: its language, its licence, when it was published and changed.
 //!
 //! The language goes into `meta.declared_language` and not into `lang`: too many pages keep the one of their template.
+
+use serde_json::Map;
 
 use crate::Document;
 use crate::html::unescape;
@@ -8,36 +10,72 @@ use crate::html::unescape;
 /// Tags longer than this are passed over, in bytes.
 const LONGEST_TAG: usize = 2000;
 
-/// Puts what the page says into `meta`: `declared_language`, `license` (an address), `published`.
+/// Puts what the page says into `meta`: `declared_language`, `license` (an address, or words), `published`, `modified`.
+///
+/// Of a fact that is said twice, the first counts.
 pub(super) fn describe(document: &mut Document) {
-    let mut facts: [(&str, Option<String>); 3] =
-        [("declared_language", None), ("license", None), ("published", None)];
+    let mut found = Map::new();
     for tag in tags(&document.text) {
-        let (name, attributes) =
-            tag.split_at(tag.find(|end: char| !end.is_ascii_alphanumeric()).unwrap_or(tag.len()));
-        let found = match name.to_ascii_lowercase().as_str() {
-            "html" => (0, attribute(attributes, "lang")),
-            "a" | "link" if is_one_of(attribute(attributes, "rel"), "license") => {
-                (1, attribute(attributes, "href"))
-            }
-            "meta" if is_publication(attributes) => (2, attribute(attributes, "content")),
-            _ => continue,
-        };
-        let fact = &mut facts[found.0].1;
-        *fact = fact.take().or(found.1.map(|value| unescape(value.trim()).into_owned()));
-    }
-    for (name, value) in facts {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            document.meta.insert(name.into(), value.into());
+        let end = tag.find(|end: char| !end.is_ascii_alphanumeric()).unwrap_or(tag.len());
+        let (name, attributes) = tag.split_at(end);
+        let Some((fact, value)) = said(&name.to_ascii_lowercase(), attributes) else { continue };
+        let value = unescape(value.trim()).into_owned();
+        if !value.is_empty() && !found.contains_key(fact) {
+            found.insert(fact.to_string(), value.into());
         }
     }
+    document.meta.extend(found);
+}
+
+/// The fact that a tag states, and its value as it is written.
+fn said<'a>(tag: &str, attributes: &'a str) -> Option<(&'static str, &'a str)> {
+    let fact = match tag {
+        "html" => return attribute(attributes, "lang").map(|language| ("declared_language", language)),
+        "a" | "link" if is_one_of(attribute(attributes, "rel"), "license") => "license",
+        "a" | "link" | "meta" | "time" => fact_named(attributes)?,
+        _ => return None,
+    };
+    let holder = match tag {
+        "meta" => "content",
+        "time" => "datetime",
+        _ => "href",
+    };
+    attribute(attributes, holder).map(|value| (fact, value))
+}
+
+/// The facts by the names that they have in Open Graph, schema.org and Dublin Core.
+const FACT_NAMES: [(&str, &str, &str); 12] = [
+    ("property", "article:published_time", "published"),
+    ("property", "article:modified_time", "modified"),
+    ("itemprop", "datePublished", "published"),
+    ("itemprop", "dateModified", "modified"),
+    ("itemprop", "license", "license"),
+    ("name", "date", "published"),
+    ("name", "dcterms.issued", "published"),
+    ("name", "dc.date.issued", "published"),
+    ("name", "dcterms.modified", "modified"),
+    ("name", "last-modified", "modified"),
+    ("name", "dcterms.license", "license"),
+    ("name", "dc.rights.license", "license"),
+];
+
+fn fact_named(attributes: &str) -> Option<&'static str> {
+    ["property", "itemprop", "name"].into_iter().find_map(|holder| {
+        let said = attribute(attributes, holder)?.trim();
+        // Only `itemprop` is a list of names.
+        let is = |name: &str| match holder {
+            "itemprop" => is_one_of(Some(said), name),
+            _ => said.eq_ignore_ascii_case(name),
+        };
+        FACT_NAMES.iter().find(|(place, name, _)| *place == holder && is(name)).map(|(_, _, fact)| *fact)
+    })
 }
 
 /// What stands between `<` and `>`, of the tags that may say something.
 fn tags(page: &str) -> impl Iterator<Item = &str> {
     memchr::memchr_iter(b'<', page.as_bytes()).filter_map(|at| {
         let rest = &page.as_bytes()[at + 1..];
-        if !matches!(rest.first(), Some(b'h' | b'H' | b'a' | b'A' | b'l' | b'L' | b'm' | b'M')) {
+        if !rest.first().is_some_and(|first| b"almth".contains(&first.to_ascii_lowercase())) {
             return None;
         }
         let end = memchr::memchr(b'>', &rest[..rest.len().min(LONGEST_TAG)])?;
@@ -45,14 +83,8 @@ fn tags(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn is_publication(attributes: &str) -> bool {
-    let is = |attribute_name, value| {
-        attribute(attributes, attribute_name).is_some_and(|said| said.eq_ignore_ascii_case(value))
-    };
-    is("property", "article:published_time") || is("itemprop", "datePublished") || is("name", "date")
-}
-
-fn is_one_of(values: Option<&str>, wanted: &str) -> bool {
+/// Whether one of the words of an attribute is the wanted one.
+pub(super) fn is_one_of(values: Option<&str>, wanted: &str) -> bool {
     values
         .is_some_and(|values| values.split_ascii_whitespace().any(|value| value.eq_ignore_ascii_case(wanted)))
 }
@@ -108,6 +140,28 @@ mod tests {
         let expected =
             r#"{"declared_language":"de-AT","license":"https://cc.org/by?a&b","published":"2024-05-01"}"#;
         assert_eq!(meta, expected);
+    }
+
+    #[test]
+    fn facts_have_many_names() {
+        let page = "<html><meta name='date seen' content=1900><meta name=Last-Modified content=2024-06-02><meta name=DCTERMS.license content='CC BY 4.0'>\
+            <time datetime=2020-01-01>then</time><time itemprop=\"datePublished dateCreated\" datetime=2024-05-01>now</time>\
+            <meta property='article:modified_time' content=2025-01-01><link itemprop=license href=https://cc.org/by>\
+            <meta name=date content=''><template><table>";
+        let meta = serde_json::to_string(&described(page).meta).unwrap();
+        assert_eq!(meta, r#"{"license":"CC BY 4.0","modified":"2024-06-02","published":"2024-05-01"}"#);
+    }
+
+    #[test]
+    fn a_page_knows_better_than_who_sent_it() {
+        let mut document = Document { text: "<html lang=fr>".into(), ..Default::default() };
+        document.meta.insert("declared_language".into(), "en".into());
+        document.meta.insert("license".into(), "cc0".into());
+        describe(&mut document);
+        assert_eq!(
+            (&document.meta["declared_language"], &document.meta["license"]),
+            (&"fr".into(), &"cc0".into())
+        );
     }
 
     proptest! {

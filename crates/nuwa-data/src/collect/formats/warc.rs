@@ -8,8 +8,9 @@ use std::io::{self, BufRead, Read};
 
 use encoding_rs::{Encoding, UTF_8};
 use flate2::read::{GzDecoder, ZlibDecoder};
+use mail_parser::DateTime;
 
-use super::page::describe;
+use super::page::{describe, is_one_of};
 use crate::collect::content::Content;
 use crate::collect::inspect::inspect;
 use crate::collect::read::{LARGEST_PAGE, Reading};
@@ -66,6 +67,33 @@ impl Fields {
         let label = parts.find_map(|part| part.strip_prefix("charset="));
         (kind, label.and_then(|label| Encoding::for_label(label.trim_matches('"').as_bytes())))
     }
+
+    /// When the server says that the content changed last (RFC 9110, section 8.8.2), as RFC 3339 writes it.
+    fn modified(&self) -> Option<String> {
+        let date = DateTime::parse_rfc822(self.get("Last-Modified")?)?;
+        date.is_valid().then(|| date.to_rfc3339())
+    }
+
+    /// The address of the license that a `Link: <address>; rel=license` names.
+    fn license(&self) -> Option<&str> {
+        let values = self.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Link"));
+        values.flat_map(|(_, value)| links(value)).find_map(|(address, parameters)| {
+            let names_license = |parameter: &str| {
+                let (name, value) = parameter.split_once('=')?;
+                let value = value.trim().trim_matches('"');
+                (name.trim().eq_ignore_ascii_case("rel") && is_one_of(Some(value), "license")).then_some(())
+            };
+            parameters.split(';').find_map(names_license).map(|()| address)
+        })
+    }
+}
+
+/// The addresses of a `Link` header, each with its parameters. An address may hold commas, so they separate nothing alone.
+fn links(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    value.split('<').skip(1).filter_map(|link| {
+        let (address, parameters) = link.split_once('>')?;
+        Some((address.trim(), parameters.trim_end().trim_end_matches(',')))
+    })
 }
 
 struct Record {
@@ -136,6 +164,8 @@ struct Page {
     text: String,
     format: &'static str,
     encoding: &'static Encoding,
+    /// What the server said of it, for `meta`.
+    said: Vec<(&'static str, String)>,
 }
 
 /// The page in the record's block, which is read to its end whatever it holds.
@@ -249,11 +279,26 @@ fn page(body: Vec<u8>, fields: &Fields) -> Result<Page, NoPage> {
     };
     let bytes = content.bytes_up_to(u64::MAX - 1)?.unwrap_or_default();
     let (text, encoding, _) = encoding.decode(&bytes);
-    Ok(Page { text: text.into_owned(), format, encoding })
+    Ok(Page { text: text.into_owned(), format, encoding, said: said(fields) })
+}
+
+fn said(fields: &Fields) -> Vec<(&'static str, String)> {
+    // Where several languages are named, they are the readers', not the text's.
+    let language = fields.get("Content-Language").filter(|codes| !codes.contains(','));
+    let facts = [
+        ("modified", fields.modified()),
+        ("license", fields.license().map(str::to_string)),
+        ("declared_language", language.map(str::to_string)),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+        .collect()
 }
 
 fn give(reading: &mut Reading, number: u64, record: &Record, page: Page) -> Result<()> {
     let mut document = reading.document(Some(number), page.text, page.format);
+    document.meta.extend(page.said.into_iter().map(|(name, value)| (name.to_string(), value.into())));
     if page.format == "html" {
         describe(&mut document);
     }
