@@ -65,8 +65,13 @@ fn step_text(step: &StepSummary) -> String {
     format!(
         "\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}",
         listed("found", &step.labels),
-        listed("worked with", &step.totals)
+        totals(&step.totals)
     )
+}
+
+/// What a step worked with: "960 items looked for".
+fn totals(counts: &BTreeMap<String, u64>) -> String {
+    counts.iter().map(|(name, count)| format!("; {} {name}", grouped(*count))).collect()
 }
 
 /// Counts by name, the largest first.

@@ -54,7 +54,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let pairs = options.count("pairs", 1)?.unwrap_or(3);
     let script = options.path("against").context("--against SCRIPT says what to run in turn with")?;
     ensure!(script.is_file(), "no script at {}", script.display());
+    // Both are run in another folder. A link is not followed: where it lies tells Python its packages.
+    let script = std::path::absolute(script)?;
     let python = options.path("python").unwrap_or_else(|| "python3".into());
+    let python = if python.is_file() { std::path::absolute(python)? } else { python };
     let version = version(&python)?;
     let books =
         options.path("books").unwrap_or_else(|| root().join("../shared/data/corpus/en/standard_ebooks"));
