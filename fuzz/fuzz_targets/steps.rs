@@ -4,19 +4,18 @@
 use std::sync::LazyLock;
 
 use nuwa_data::Document;
-use nuwa_data::clean::{CleanSettings, Preset, Step, Verdict};
+use nuwa_data::clean::{CleanSettings, DocumentStep, Preset, Step, Verdict};
 
-static CHAIN: LazyLock<Vec<Step>> = LazyLock::new(|| {
+static CHAIN: LazyLock<Vec<Box<dyn DocumentStep>>> = LazyLock::new(|| {
     let settings = CleanSettings { preset: Preset::Web, ..CleanSettings::default() };
-    settings.chain().expect("the default chain")
+    let chain = settings.chain().expect("the chain of the preset").into_iter();
+    chain.filter_map(|step| if let Step::Document(step) = step { Some(step) } else { None }).collect()
 });
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let mut document = Document { text: text.into(), ..Document::default() };
     for step in CHAIN.iter() {
-        if let Step::Document(step) = step
-            && let Verdict::Rejected { .. } = step.apply(&mut document)
-        {
+        if let Verdict::Rejected { .. } = step.apply(&mut document) {
             document.text = text.into();
         }
     }
