@@ -55,9 +55,10 @@ fn download(
         let count = other_parts.len();
         message(&format!(
             "left out {count} of {}'s files, which are not its training part ({first} ...); \
-            a path takes them: hf:{}/{first}",
+            a path takes them: hf:{}@{}/{first}",
             source.display(),
-            set.name
+            set.name,
+            set.revision
         ));
     }
     Ok(folder)

@@ -111,22 +111,9 @@ fn pass_corpus(
     let verdicts = step.apply(&mut documents)?;
     count.seconds += started.elapsed().as_secs_f64();
     assert_eq!(verdicts.len(), batch.len(), "a verdict for each document");
-    for ((mut passenger, before), verdict) in batch.into_iter().zip(before).zip(verdicts) {
-        count_verdict(count, &verdict, before.bytes, passenger.document.text.len());
-        match verdict {
-            Verdict::Kept => {}
-            Verdict::Changed => {
-                passenger.changed_by = Some(position);
-                let change = before.text.map(|text| Change::of(&passenger.document, step.name(), &text));
-                passed.changes.extend(change.map(|change| (position, change)));
-            }
-            Verdict::Rejected { reason, detail } => {
-                let document = passenger.document;
-                passed.rejected.push(Rejected { document, step: position, reason, detail });
-                continue;
-            }
-        }
-        passed.kept.push(passenger);
+    for ((passenger, before), verdict) in batch.into_iter().zip(before).zip(verdicts) {
+        let trace = before.trace(step.name(), &passenger.document, verdict);
+        settle(passenger, vec![trace], position, std::slice::from_mut(count), passed);
     }
     Ok(())
 }
@@ -142,6 +129,19 @@ impl Before {
     fn of(document: &Document, position: usize, limits: &Limits) -> Self {
         let is_wanted = limits.want(hash(&document.id), position);
         Self { bytes: document.text.len(), text: is_wanted.then(|| document.text.clone()) }
+    }
+
+    /// What the step made of it; the time is that of the batch, and counted there.
+    fn trace(self, step: &str, document: &Document, verdict: Verdict) -> Trace {
+        let seen = self.text.filter(|_| verdict == Verdict::Changed);
+        Trace {
+            verdict,
+            change: seen.map(|text| Change::of(document, step, &text)),
+            labels: Labels::new(),
+            bytes_in: self.bytes,
+            bytes_out: document.text.len(),
+            time: Duration::ZERO,
+        }
     }
 }
 
@@ -172,26 +172,37 @@ fn pass_documents(
             (passenger, traces)
         })
         .collect();
-    for (mut passenger, traces) in done {
-        let mut rejected = None;
-        for (position, trace) in traces.into_iter().enumerate() {
-            let count = &mut counts[position];
-            count.seconds += trace.time.as_secs_f64();
-            count_verdict(count, &trace.verdict, trace.bytes_in, trace.bytes_out);
-            count_labels(count, &trace.labels);
-            passed.changes.extend(trace.change.map(|change| (first + position, change)));
-            match trace.verdict {
-                Verdict::Kept => {}
-                Verdict::Changed => passenger.changed_by = Some(first + position),
-                Verdict::Rejected { reason, detail } => rejected = Some((first + position, reason, detail)),
-            }
+    for (passenger, traces) in done {
+        settle(passenger, traces, first, counts, passed);
+    }
+}
+
+/// Counts what steps made of a document, and puts it where it belongs.
+fn settle(
+    mut passenger: Passenger,
+    traces: Vec<Trace>,
+    first: usize,
+    counts: &mut [StepSummary],
+    passed: &mut Passed,
+) {
+    let mut rejected = None;
+    for (position, trace) in traces.into_iter().enumerate() {
+        let count = &mut counts[position];
+        count.seconds += trace.time.as_secs_f64();
+        count_verdict(count, &trace.verdict, trace.bytes_in, trace.bytes_out);
+        count_labels(count, &trace.labels);
+        passed.changes.extend(trace.change.map(|change| (first + position, change)));
+        match trace.verdict {
+            Verdict::Kept => {}
+            Verdict::Changed => passenger.changed_by = Some(first + position),
+            Verdict::Rejected { reason, detail } => rejected = Some((first + position, reason, detail)),
         }
-        match rejected {
-            Some((step, reason, detail)) => {
-                passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
-            }
-            None => passed.kept.push(passenger),
+    }
+    match rejected {
+        Some((step, reason, detail)) => {
+            passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
         }
+        None => passed.kept.push(passenger),
     }
 }
 

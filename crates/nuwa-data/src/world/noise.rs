@@ -98,8 +98,8 @@ fn mistaken(text: &str) -> String {
     mistaken.into_owned()
 }
 
-/// Letters of the shortest word with a slip.
-const SHORTEST_WITH_TYPO: usize = 4;
+/// Four letters and what ends the word: the shortest one with a slip.
+const SHORTEST_WITH_TYPO: usize = 5;
 
 /// Two neighbouring letters behind the first change places in every fourth word of four letters or more.
 fn with_typos(text: &str, random: &mut Random) -> String {
@@ -109,7 +109,7 @@ fn with_typos(text: &str, random: &mut Random) -> String {
             letters[*at] != letters[at + 1] && letters[*at..at + 2].iter().all(char::is_ascii_alphabetic)
         };
         let places: Vec<usize> = (1..letters.len().saturating_sub(1)).filter(differ).collect();
-        if word.len() > SHORTEST_WITH_TYPO && !places.is_empty() && random.chance(0.25) {
+        if word.len() >= SHORTEST_WITH_TYPO && !places.is_empty() && random.chance(0.25) {
             let at = *random.choose::<usize>(&places);
             letters.swap(at, at + 1);
         }

@@ -44,7 +44,8 @@ struct Contest {
 struct Pair {
     rival: Value,
     ours: Value,
-    /// The share of the processors that other programs took meanwhile, where it can be known.
+    /// The share of the processors that other programs took while ours ran, where it can be known: datatrove's workers are no
+    /// children that are waited for, so that beside them everything would seem to be of others.
     others: Option<f64>,
 }
 
@@ -141,9 +142,9 @@ impl Contest {
     }
 
     fn pair(&self, number: usize) -> Result<Pair> {
-        let meter = Meter::start();
         let rival =
             self.report(Command::new(&self.python).arg(&self.script), &[&self.workers.to_string()])?;
+        let meter = Meter::start();
         let ours = self.report(&mut Command::new(&self.ours), &[])?;
         let pair = Pair { rival, ours, others: meter.and_then(Meter::others) };
         pair.print(number)?;
@@ -179,7 +180,10 @@ impl Pair {
             );
         }
         if let Some(share) = self.others.filter(|&share| share > DISTURBED) {
-            println!("  DISTURBED: other programs took {:.0} % of the processors", 100.0 * share);
+            println!(
+                "  DISTURBED: other programs took {:.0} % of the processors while ours ran",
+                100.0 * share
+            );
         }
         Ok(())
     }
