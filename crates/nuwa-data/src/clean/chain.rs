@@ -247,7 +247,7 @@ fn count_verdict(count: &mut StepSummary, verdict: &Verdict, bytes_in: usize, by
     count.changed += u64::from(*verdict == Verdict::Changed);
 }
 
-fn count_labels(count: &mut StepSummary, labels: &Labels) {
+pub(super) fn count_labels(count: &mut StepSummary, labels: &Labels) {
     for (label, times) in labels {
         match count.labels.get_mut(label.as_ref()) {
             Some(sum) => *sum += times,

@@ -10,6 +10,7 @@ mod changes;
 mod memory;
 mod pieces;
 mod run;
+mod sieve;
 mod step;
 pub mod steps;
 mod summary;
@@ -29,7 +30,7 @@ use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
     article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
-    near_duplicates, personal_data, repetition, spelling, toxicity, unicode, whitespace,
+    near_duplicates, personal_data, repeated_passages, repetition, spelling, toxicity, unicode, whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -75,6 +76,8 @@ pub struct CleanSettings {
     pub decontaminate: decontaminate::DecontaminateSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
+    /// Passages that stand in more than one place.
+    pub repeated_passages: repeated_passages::RepeatedPassagesSettings,
     /// What is said of groups of people, counted before and after.
     pub bias: BiasSettings,
     /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
@@ -125,6 +128,8 @@ pub enum StepName {
     ExactDuplicates,
     /// Rejects near copies (MinHash).
     NearDuplicates,
+    /// Cuts passages that stand earlier in the corpus.
+    RepeatedPassages,
 }
 
 /// Steps for one kind of corpus.
@@ -176,6 +181,7 @@ impl Default for CleanSettings {
             fineweb: Default::default(),
             decontaminate: Default::default(),
             near_duplicates: Default::default(),
+            repeated_passages: Default::default(),
             bias: Default::default(),
             memory: "1GB".into(),
             samples: 3,
@@ -222,6 +228,9 @@ impl CleanSettings {
             StepName::ExactDuplicates => Step::corpus(steps::exact_duplicates::ExactDuplicates::default()),
             StepName::NearDuplicates => {
                 Step::corpus(near_duplicates::NearDuplicates::new(&self.near_duplicates)?)
+            }
+            StepName::RepeatedPassages => {
+                Step::corpus(repeated_passages::RepeatedPassages::new(&self.repeated_passages)?)
             }
         })
     }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::Limits;
 use super::chain::{self, Passed, Passenger, Rejected, RejectedLine};
 use super::changes::Changes;
-use super::step::{DocumentStep, Step, Workspace};
+use super::step::{Step, Workspace};
 use super::summary::{CleanSummary, Sample, StepSummary};
 use crate::bias::Bias;
 use crate::documents::{Document, Line, Lines, LinesWriter, next_batch, to_lines};
@@ -62,8 +62,14 @@ pub(super) fn run(
             None => (out.to_path_buf(), "documents"),
         };
         let new_spill = next.is_some().then(|| TemporaryFolder(target.clone()));
+        let stretch_end = first + stretch.len();
         source = cleaning.pass(source, LinesWriter::parts(&target, stem), &mut stretch, first, next)?;
         spill = new_spill;
+        if let Some(step) = stretches.peek_mut().and_then(|after| after.first_mut()) {
+            for _ in 1..step.observations() {
+                cleaning.observe_again(&source, step, stretch_end)?;
+            }
+        }
         cleaning.keep_totals(&stretch, first);
         first += stretch.len();
         passes += 1;
@@ -79,7 +85,7 @@ pub(super) fn run(
 fn stretches(steps: Vec<Step>) -> Vec<Vec<Step>> {
     let mut stretches = vec![Vec::new()];
     for step in steps {
-        if step.needs_whole_corpus() {
+        if step.observations() > 0 {
             stretches.push(Vec::new());
         }
         stretches.last_mut().expect("there is always one").push(step);
@@ -144,14 +150,9 @@ impl Cleaning<'_> {
                 count += passed.kept.len() as u64;
                 self.keep(&passed, is_last)?;
                 if let Some(step) = next.as_deref_mut() {
-                    self.observe(step, first + stretch.len(), &passed)?;
+                    self.observe(step, first + stretch.len(), &passed.kept)?;
                 }
-                (self.progress)(Progress {
-                    task: "cleaning documents",
-                    done,
-                    total: self.total,
-                    unit: "documents",
-                });
+                self.report(done);
                 let documents: Vec<_> = passed.kept.iter().map(|one| &one.document).collect();
                 if text_sender.send(to_lines(&documents)).is_err() {
                     break;
@@ -167,15 +168,37 @@ impl Cleaning<'_> {
         Ok(written)
     }
 
+    /// A pass in which a step only looks at documents that it has seen before.
+    fn observe_again(&mut self, files: &[PathBuf], step: &mut Step, position: usize) -> Result<()> {
+        let (line_sender, line_receiver) = sync_channel(QUEUE);
+        let reader_files = files.to_vec();
+        thread::scope(|scope| {
+            scope.spawn(move || read(reader_files, &line_sender));
+            let mut done = 0;
+            for lines in line_receiver {
+                let batch = parse(&lines?, files)?;
+                self.observe(step, position, &batch)?;
+                done += batch.len() as u64;
+                self.report(done);
+            }
+            self.conclude(step, position)
+        })
+    }
+
+    fn report(&mut self, done: u64) {
+        let (task, unit) = ("cleaning documents", "documents");
+        (self.progress)(Progress { task, done, total: self.total, unit });
+    }
+
     fn count_bias(&mut self, batch: &[Passenger], wanted: bool, count: fn(&mut Bias, &[&Document])) {
         if let Some(bias) = self.bias.as_mut().filter(|_| wanted) {
             count(bias, &batch.iter().map(|one| &one.document).collect::<Vec<_>>());
         }
     }
 
-    fn observe(&mut self, step: &mut Step, position: usize, passed: &Passed) -> Result<()> {
+    fn observe(&mut self, step: &mut Step, position: usize, batch: &[Passenger]) -> Result<()> {
         let started = Instant::now();
-        let documents: Vec<&Document> = passed.kept.iter().map(|one| &one.document).collect();
+        let documents: Vec<&Document> = batch.iter().map(|one| &one.document).collect();
         step.observe(&documents)?;
         self.summary.steps[position].seconds += started.elapsed().as_secs_f64();
         Ok(())
@@ -190,10 +213,14 @@ impl Cleaning<'_> {
 
     fn keep_totals(&mut self, stretch: &[Step], first: usize) {
         for (step, count) in stretch.iter().zip(&mut self.summary.steps[first..]) {
-            let step = step.as_document();
-            count.take_replacements(step.map(DocumentStep::replacements).unwrap_or_default());
-            let totals = step.map(DocumentStep::totals).unwrap_or_default();
-            count.totals = totals.into_iter().map(|(name, total)| (name.into_owned(), total)).collect();
+            if let Some(step) = step.as_corpus() {
+                chain::count_labels(count, &step.found());
+            }
+            if let Some(step) = step.as_document() {
+                count.take_replacements(step.replacements());
+                let totals = step.totals().into_iter();
+                count.totals = totals.map(|(name, total)| (name.into_owned(), total)).collect();
+            }
         }
     }
 

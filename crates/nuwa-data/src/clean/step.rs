@@ -81,19 +81,27 @@ pub trait LearningStep: DocumentStep {
     fn conclude(&mut self) -> Result<()>;
 }
 
-/// A step for which a document's fate depends on the others: it sees all documents, then all once more, both times in
-/// their order.
+/// A step for which a document's fate depends on the others: it sees all documents, once or more often, then all once more,
+/// each time in their order.
 pub trait CorpusStep: Send {
     /// Its name in settings and counts.
     fn name(&self) -> &'static str;
     /// Comes before all else: where it may spill what it learns.
     fn begin(&mut self, workspace: &Workspace) -> Result<()>;
-    /// The first pass.
+    /// How often it must have seen all documents before it can judge one.
+    fn observations(&self) -> usize {
+        1
+    }
+    /// A pass before the last.
     fn observe(&mut self, batch: &[&Document]) -> Result<()>;
-    /// The end of the first pass.
+    /// The end of each pass before the last.
     fn conclude(&mut self) -> Result<()>;
-    /// The second pass: changes documents where needed, and gives a verdict for each of the batch.
+    /// The last pass: changes documents where needed, and gives a verdict for each of the batch.
     fn apply(&mut self, batch: &mut [&mut Document]) -> Result<Vec<Verdict>>;
+    /// At the end: what it found, by kind.
+    fn found(&self) -> Labels {
+        Labels::new()
+    }
 }
 
 /// A link of the chain.
@@ -131,18 +139,20 @@ impl Step {
         }
     }
 
-    pub(super) fn needs_whole_corpus(&self) -> bool {
-        match self {
-            Self::Document(_) => false,
-            Self::Learning(_) | Self::Corpus(_) => true,
-        }
-    }
-
     pub(super) fn begin(&mut self, workspace: &Workspace) -> Result<()> {
         match self {
             Self::Document(_) => Ok(()),
             Self::Learning(step) => step.begin(workspace),
             Self::Corpus(step) => step.begin(workspace),
+        }
+    }
+
+    /// How often it must have seen the whole corpus before it can judge a document.
+    pub(super) fn observations(&self) -> usize {
+        match self {
+            Self::Document(_) => 0,
+            Self::Learning(_) => 1,
+            Self::Corpus(step) => step.observations(),
         }
     }
 
@@ -159,6 +169,14 @@ impl Step {
             Self::Document(_) => Ok(()),
             Self::Learning(step) => step.conclude(),
             Self::Corpus(step) => step.conclude(),
+        }
+    }
+
+    /// The step as one that judges documents by the others, if it does.
+    pub(super) fn as_corpus(&self) -> Option<&dyn CorpusStep> {
+        match self {
+            Self::Corpus(step) => Some(step.as_ref()),
+            Self::Document(_) | Self::Learning(_) => None,
         }
     }
 

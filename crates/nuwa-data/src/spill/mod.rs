@@ -6,7 +6,7 @@
 mod sort;
 mod strings;
 
-pub(crate) use sort::{Sorted, Sorter};
+pub(crate) use sort::{Record, Sorted, Sorter};
 pub(crate) use strings::{Strings, StringsWriter};
 
 use std::fs::{self, File};

@@ -13,6 +13,7 @@ mod pdf;
 mod persons;
 mod quality;
 mod real_data;
+mod repeated_passages;
 mod shards;
 mod slips;
 mod splitting;

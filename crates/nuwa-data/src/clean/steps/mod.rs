@@ -14,6 +14,7 @@ pub mod language;
 pub mod length;
 pub mod near_duplicates;
 pub mod personal_data;
+pub mod repeated_passages;
 pub mod repetition;
 pub mod spelling;
 pub mod toxicity;

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::items::Item;
 use crate::clean::pieces::ends_sentence;
+use crate::clean::sieve::Sieve;
 use crate::text::{for_each_word_at, is_unspaced, mix};
 
 /// When a run of words is too long; a character of a script without blanks is two thirds of a word.
@@ -368,36 +369,6 @@ impl Words<'_> {
         begins
             && (behind().any(|mark| parts(&mark))
                 || behind().map(char::len_utf8).sum::<usize>() == rest.len())
-    }
-}
-
-/// A Bloom filter with one hash: says at little cost that most runs of words are in no item.
-#[derive(Debug)]
-struct Sieve {
-    bits: Vec<u64>,
-    shift: u32,
-}
-
-impl Sieve {
-    /// For so many hashes, 16 bits or more each.
-    fn new(count: usize) -> Self {
-        let words = (count / 4).next_power_of_two();
-        Self { bits: vec![0; words], shift: 64 - words.trailing_zeros() - 6 }
-    }
-
-    fn place(&self, hash: u64) -> (usize, u64) {
-        let bit = (mix(hash, 1) >> self.shift) as usize;
-        (bit / 64, 1 << (bit % 64))
-    }
-
-    fn insert(&mut self, hash: u64) {
-        let (word, bit) = self.place(hash);
-        self.bits[word] |= bit;
-    }
-
-    fn may_contain(&self, hash: u64) -> bool {
-        let (word, bit) = self.place(hash);
-        self.bits[word] & bit != 0
     }
 }
 
