@@ -26,9 +26,16 @@ pub struct Document {
     /// Its language, where known.
     #[serde(default)]
     pub lang: Option<String>,
+    /// How often it is learned from beyond the first time; text that is held back for validation never is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_copies: u32,
     /// What else is known: the format, the encoding it was decoded from, other fields of a JSON line.
     #[serde(default)]
     pub meta: serde_json::Map<String, serde_json::Value>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The longest line that is read, in bytes.

@@ -202,6 +202,40 @@ pub enum Error {
         /// That step's rejections, by reason.
         reasons: BTreeMap<String, u64>,
     },
+    /// Text of which no share was asked for.
+    #[error("{setting} gives no weight to {what}")]
+    MixUnnamed {
+        /// The setting.
+        setting: &'static str,
+        /// A source or a language.
+        what: String,
+    },
+    /// A share of text that is not there.
+    #[error("{setting}.{name}: no document belongs to it; there are {}", some(known))]
+    MixUnknown {
+        /// The setting.
+        setting: &'static str,
+        /// The name in it.
+        name: String,
+        /// Some of what there is.
+        known: Vec<String>,
+    },
+    /// Shares of sources and of languages that exclude each other.
+    #[error(
+        "{setting}.{name}: a share of {:.1} % cannot be had together with the other shares, at best {:.1} %",
+        100.0 * asked,
+        100.0 * reached
+    )]
+    MixImpossible {
+        /// The setting.
+        setting: &'static str,
+        /// The name in it.
+        name: String,
+        /// The share asked for.
+        asked: f64,
+        /// The share at which the search ended.
+        reached: f64,
+    },
     /// A setting outside its range.
     #[error("{name} = {value}: expected {expected}")]
     Setting {
@@ -356,6 +390,15 @@ impl Error {
             Self::EverythingRejected { step, .. } => format!(
                 "look at rejected.jsonl.zst, then relax that step (clean.{step}) or leave it out of clean.steps"
             ),
+            Self::MixUnnamed { setting, .. } => {
+                format!("add a name that fits it, or give all the rest a weight (0 leaves it out): {setting}.others = 1")
+            }
+            Self::MixUnknown { setting, .. } => format!(
+                "write a whole part of a path or a code of a language, or take it out of {setting}"
+            ),
+            Self::MixImpossible { .. } => {
+                "a source has only the languages it has: ask for shares of sources or of languages, not both".into()
+            }
             Self::Setting { .. } => "correct the value in the recipe or in --set".into(),
             Self::NoValidation { .. } => "give more text, or set tokenize.split.validation_share = 0".into(),
             Self::Shard { .. } => {
@@ -426,6 +469,12 @@ fn other_fields_hint(others: &[String]) -> String {
 }
 
 /// " (2 empty, 1 a PNG image)", or nothing.
+fn some(known: &[String]) -> String {
+    let named: Vec<&str> = known.iter().take(8).map(String::as_str).collect();
+    let more = if known.len() > named.len() { " ..." } else { "" };
+    format!("{}{more}", named.join(", "))
+}
+
 fn counts(reasons: &BTreeMap<String, u64>) -> String {
     if reasons.is_empty() {
         return String::new();

@@ -165,18 +165,20 @@ impl Plan {
     }
 }
 
-/// The training texts, in the documents' order, for a tokenizer to learn from.
+/// The training texts, in the documents' order, for a tokenizer to learn from; further copies come at once.
 ///
 /// An iterator cannot fail, so a read error ends it; ask [`TrainingTexts::finish`] afterwards.
 pub fn training_texts(path: &Path, settings: &SplitSettings) -> Result<TrainingTexts> {
     let split = Split::plan(path, settings)?;
-    Ok(TrainingTexts { documents: documents::read(path)?, split, error: None })
+    Ok(TrainingTexts { documents: documents::read(path)?, split, again: None, error: None })
 }
 
 /// See [`training_texts`].
 pub struct TrainingTexts {
     documents: Documents,
     split: Split,
+    /// A text that comes so many times more.
+    again: Option<(u32, String)>,
     error: Option<Error>,
 }
 
@@ -191,12 +193,18 @@ impl Iterator for TrainingTexts {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
+        if let Some((times, text)) = self.again.take() {
+            self.again = (times > 1).then(|| (times - 1, text.clone()));
+            return Some(text);
+        }
         while self.error.is_none() {
             match self.documents.next()? {
                 Ok(mut document) => {
                     let end = self.split.divide(&document).train.len();
                     document.text.truncate(end);
                     if end > 0 {
+                        let times = document.extra_copies;
+                        self.again = (times > 0).then(|| (times, document.text.clone()));
                         return Some(document.text);
                     }
                 }

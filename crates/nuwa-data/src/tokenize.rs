@@ -90,19 +90,28 @@ pub fn tokenize(
     let writer = |part| ShardWriter::create(out, part, width, settings.shard_tokens);
     let mut train = writer(Part::Train);
     let mut validation = writer(Part::Validation);
-    let mut reader = documents::read(documents)?;
     let mut done = 0;
-    loop {
-        let batch = next_batch(&mut reader, |document| document.text.len())?;
-        if batch.is_empty() {
-            break;
+    let mut most_copies = 0;
+    let mut copy = 0;
+    // Further copies come after everything else, so that no window holds a text twice.
+    while copy <= most_copies {
+        let mut reader = documents::read(documents)?.filter(|read| is_wanted(read, copy));
+        loop {
+            let batch = next_batch(&mut reader, |document| document.text.len())?;
+            if batch.is_empty() {
+                break;
+            }
+            for encoded in encode(&batch, tokenizer, end_of_text, &split)? {
+                push(&mut train, &encoded.train)?;
+                if copy == 0 {
+                    push(&mut validation, &encoded.validation)?;
+                }
+            }
+            most_copies = batch.iter().map(|document| document.extra_copies).fold(most_copies, u32::max);
+            done += batch.iter().map(|document| document.text.len() as u64).sum::<u64>();
+            progress(Progress { task: "tokenizing", done, total: None, unit: "bytes" });
         }
-        for encoded in encode(&batch, tokenizer, end_of_text, &split)? {
-            push(&mut train, &encoded.train)?;
-            push(&mut validation, &encoded.validation)?;
-        }
-        done += batch.iter().map(|document| document.text.len() as u64).sum::<u64>();
-        progress(Progress { task: "tokenizing", done, total: None, unit: "bytes" });
+        copy += 1;
     }
     let train: PartSummary = train.finish()?.into();
     let val: PartSummary = validation.finish()?.into();
@@ -120,6 +129,11 @@ pub fn tokenize(
     };
     nuwa_files::write_json(&out.join("tokenize.json"), &summary)?;
     Ok(summary)
+}
+
+/// Whether a document comes so often; an error is for whoever reads it.
+fn is_wanted(read: &Result<Document>, copy: u32) -> bool {
+    read.as_ref().map_or(true, |document| document.extra_copies >= copy)
 }
 
 /// A part of a document: its ids and its text; nothing where the part is empty.

@@ -24,13 +24,14 @@ use serde::{Deserialize, Serialize};
 
 pub use changes::Change;
 pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict, Workspace};
-pub use summary::{CleanSummary, Replacement, Sample, StepSummary};
+pub use summary::{CleanSummary, Portion, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};
 use crate::{Error, Result, documents};
 use steps::{
     article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
-    near_duplicates, personal_data, repeated_passages, repetition, spelling, toxicity, unicode, whitespace,
+    mix, near_duplicates, personal_data, repeated_passages, repetition, spelling, toxicity, unicode,
+    whitespace,
 };
 
 /// Which steps run, in which order, and how.
@@ -78,6 +79,8 @@ pub struct CleanSettings {
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
     /// Passages that stand in more than one place.
     pub repeated_passages: repeated_passages::RepeatedPassagesSettings,
+    /// How much comes from each source and each language.
+    pub mix: mix::MixSettings,
     /// What is said of groups of people, counted before and after.
     pub bias: BiasSettings,
     /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
@@ -130,6 +133,8 @@ pub enum StepName {
     NearDuplicates,
     /// Cuts passages that stand earlier in the corpus.
     RepeatedPassages,
+    /// Gives each source and each language its share; runs at the end where `clean.mix` asks for shares.
+    Mix,
 }
 
 /// Steps for one kind of corpus.
@@ -182,6 +187,7 @@ impl Default for CleanSettings {
             decontaminate: Default::default(),
             near_duplicates: Default::default(),
             repeated_passages: Default::default(),
+            mix: Default::default(),
             bias: Default::default(),
             memory: "1GB".into(),
             samples: 3,
@@ -199,6 +205,9 @@ impl CleanSettings {
             let added: Vec<Step> = added.map(|name| self.step(name)).collect::<Result<_>>()?;
             let behind = last.map_or(0, |last| last + 1);
             chain.splice(behind..behind, added);
+        }
+        if self.mix.is_wanted() && !self.steps.contains(&StepName::Mix) {
+            chain.push(self.step(StepName::Mix)?);
         }
         Ok(chain)
     }
@@ -232,6 +241,7 @@ impl CleanSettings {
             StepName::RepeatedPassages => {
                 Step::corpus(repeated_passages::RepeatedPassages::new(&self.repeated_passages)?)
             }
+            StepName::Mix => Step::corpus(mix::Mix::new(&self.mix)?),
         })
     }
 }

@@ -215,6 +215,7 @@ impl Cleaning<'_> {
         for (step, count) in stretch.iter().zip(&mut self.summary.steps[first..]) {
             if let Some(step) = step.as_corpus() {
                 chain::count_labels(count, &step.found());
+                count.portions = step.portions();
             }
             if let Some(step) = step.as_document() {
                 count.take_replacements(step.replacements());

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::summary::Replacement;
+use super::summary::{Portion, Replacement};
 use crate::Result;
 use crate::documents::Document;
 
@@ -101,6 +101,10 @@ pub trait CorpusStep: Send {
     /// At the end: what it found, by kind.
     fn found(&self) -> Labels {
         Labels::new()
+    }
+    /// At the end: the shares of the text that were asked for, and those reached.
+    fn portions(&self) -> Vec<Portion> {
+        Vec::new()
     }
 }
 

@@ -52,8 +52,24 @@ pub struct StepSummary {
     /// Of these the most frequent hundred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Replacement>,
+    /// The shares of the text that the step was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portions: Vec<Portion>,
     /// Processor time, added up over threads.
     pub seconds: f64,
+}
+
+/// A part of the text as a share of all, copies counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Portion {
+    /// The source or the language.
+    pub name: String,
+    /// The share asked for, 0 to 1.
+    pub asked: f64,
+    /// The share before the step.
+    pub before: f64,
+    /// The share reached.
+    pub after: f64,
 }
 
 /// A word that was written in the place of another.

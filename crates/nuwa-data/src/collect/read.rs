@@ -131,7 +131,7 @@ impl Reading<'_> {
             Some(position) => format!("{}#{position}", self.input.id),
             None => self.input.id.clone(),
         };
-        Document { id, text, source: self.source(), lang: None, meta }
+        Document { id, text, source: self.source(), meta, ..Document::default() }
     }
 
     /// The file's path, or its address where the folder above says where it comes from.

@@ -8,6 +8,7 @@ mod decontaminating;
 mod hostile;
 mod hub;
 mod labelled;
+mod mixing;
 mod near_duplicates;
 mod pdf;
 mod persons;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use nuwa_data::clean::{CleanSummary, StepSummary};
+use nuwa_data::clean::{CleanSummary, Portion, StepSummary};
 use nuwa_data::world::{Audit, Caught as Count, Noise};
 use serde::Serialize;
 
@@ -37,6 +37,7 @@ pub struct Step {
     pub reasons: Vec<Fact>,
     pub labels: Vec<Fact>,
     pub totals: Vec<Fact>,
+    pub portions: Vec<Fact>,
     pub replaced: Option<String>,
     pub replacements: Vec<Fact>,
 }
@@ -87,9 +88,21 @@ fn step(step: &StepSummary, all: &CleanSummary) -> Step {
         reasons: counts(&step.reasons),
         labels: counts(&step.labels),
         totals: counts(&step.totals),
+        portions: step.portions.iter().map(portion).collect(),
         replaced: some(step.replaced),
         replacements: replacements(step),
     }
+}
+
+fn portion(portion: &Portion) -> Fact {
+    Fact { name: portion.name.clone(), value: shares(portion) }
+}
+
+/// "20.1 % → 49.9 %, asked 50.0 %".
+pub fn shares(portion: &Portion) -> String {
+    let [before, after, asked] =
+        [portion.before, portion.after, portion.asked].map(|share| numbers::percent(share, 1.0));
+    format!("{before} → {after}, asked {asked}")
 }
 
 /// "3,000 → 2,871", or the one number where both are written alike.

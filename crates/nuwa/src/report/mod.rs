@@ -5,7 +5,7 @@
 
 mod card;
 mod chart;
-mod cleaning;
+pub mod cleaning;
 mod columns;
 mod difference;
 mod facts;

@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::clean::{CleanSummary, StepSummary, clean};
+use nuwa_data::clean::{CleanSummary, Portion, StepSummary, clean};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::numbers::{bytes, grouped};
+use crate::report::cleaning::shares;
 
 /// Repair, filter and deduplicate documents
 ///
@@ -16,7 +17,8 @@ use crate::numbers::{bytes, grouped};
 #[command(after_help = "\
 Examples:
   nuwa clean documents --out cleaned --memory 2GB
-  nuwa clean documents --set 'clean.steps=[\"unicode\", \"exact-duplicates\"]' --out cleaned")]
+  nuwa clean documents --set 'clean.steps=[\"unicode\", \"exact-duplicates\"]' --out cleaned
+  nuwa clean documents --set clean.mix.languages.en=2 --set clean.mix.languages.zh=1 --out mixed")]
 pub struct Clean {
     /// Documents: .jsonl files (also .gz, .zst) or folders of them, as `nuwa collect` writes them
     #[arg(required = true, value_name = "FILE_OR_FOLDER")]
@@ -63,10 +65,16 @@ fn step_text(step: &StepSummary) -> String {
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
     format!(
-        "\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}",
+        "\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}{}",
         listed("found", &step.labels),
-        totals(&step.totals)
+        totals(&step.totals),
+        portions(&step.portions)
     )
+}
+
+/// Shares of the text, each on a line of its own.
+fn portions(portions: &[Portion]) -> String {
+    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares(portion))).collect()
 }
 
 /// What a step worked with: "960 items looked for".

@@ -12,6 +12,7 @@ pub mod fineweb;
 pub mod gopher_quality;
 pub mod language;
 pub mod length;
+pub mod mix;
 pub mod near_duplicates;
 pub mod personal_data;
 pub mod repeated_passages;

@@ -144,8 +144,10 @@ impl Drawing {
             let found =
                 (!step.labels.is_empty()).then(|| (Ink::Soft, format!("found: {}", listed(&step.labels))));
             let totals = (!step.totals.is_empty())
-                .then(|| (Ink::Soft, format!("worked with: {}", listed(&step.totals))));
-            for (ink, text) in [changed, rejected, totals, found].into_iter().flatten() {
+                .then(|| (Ink::Soft, format!("worked with {}", worked_with(&step.totals))));
+            let portions = (!step.portions.is_empty())
+                .then(|| (Ink::Soft, format!("shares of the text: {}", portions(&step.portions))));
+            for (ink, text) in [changed, rejected, totals, found, portions].into_iter().flatten() {
                 self.wrapped(&" ".repeat(wide + 4), &[(ink, text)], usize::MAX);
             }
         }
@@ -308,6 +310,18 @@ fn listed(facts: &[Fact]) -> String {
         facts.iter().take(12).map(|fact| format!("{} {}", fact.name, fact.value)).collect();
     let more = if facts.len() > 12 { format!(" and {} more", facts.len() - 12) } else { String::new() };
     shown.join(", ") + &more
+}
+
+/// "960 items looked for, 3 too short".
+fn worked_with(totals: &[Fact]) -> String {
+    let each: Vec<String> = totals.iter().map(|total| format!("{} {}", total.value, total.name)).collect();
+    each.join(", ")
+}
+
+fn portions(portions: &[Fact]) -> String {
+    let each: Vec<String> =
+        portions.iter().map(|portion| format!("{} {}", portion.name, portion.value)).collect();
+    each.join("; ")
 }
 
 fn widest<'a>(names: impl Iterator<Item = &'a str>) -> usize {
