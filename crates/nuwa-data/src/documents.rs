@@ -194,7 +194,7 @@ pub(crate) fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Res
 /// Writes a value a line, compressed, in parts; the parts get their names when all are complete.
 pub(crate) struct LinesWriter {
     folder: PathBuf,
-    stem: &'static str,
+    stem: String,
     part_bytes: u64,
     finished: Vec<AtomicFile>,
     current: Option<Encoder<'static, AtomicFile>>,
@@ -208,23 +208,30 @@ const COMPRESSION_LEVEL: i32 = 1;
 
 impl LinesWriter {
     /// A writer of `STEM-00000.jsonl.zst` and so on.
-    pub(crate) fn parts(folder: &Path, stem: &'static str) -> Self {
+    pub(crate) fn parts(folder: &Path, stem: &str) -> Self {
         Self::new(folder, stem, PART_BYTES)
     }
 
     /// A writer of one file `STEM.jsonl.zst`.
-    pub(crate) fn single(folder: &Path, stem: &'static str) -> Self {
+    pub(crate) fn single(folder: &Path, stem: &str) -> Self {
         Self::new(folder, stem, u64::MAX)
     }
 
-    fn new(folder: &Path, stem: &'static str, part_bytes: u64) -> Self {
-        Self { folder: folder.into(), stem, part_bytes, finished: Vec::new(), current: None, written: 0 }
+    fn new(folder: &Path, stem: &str, part_bytes: u64) -> Self {
+        Self {
+            folder: folder.into(),
+            stem: stem.into(),
+            part_bytes,
+            finished: Vec::new(),
+            current: None,
+            written: 0,
+        }
     }
 
     fn part_path(&self, index: usize) -> PathBuf {
         match self.part_bytes {
             u64::MAX => self.folder.join(format!("{}.jsonl.zst", self.stem)),
-            _ => self.folder.join(format!("{}-{index:05}.jsonl.zst", self.stem)),
+            _ => part_path(&self.folder, &self.stem, index),
         }
     }
 
@@ -271,18 +278,37 @@ impl LinesWriter {
             names.push(part.target().to_path_buf());
             part.commit()?;
         }
-        self.remove_older(names.len())?;
+        if self.part_bytes != u64::MAX {
+            remove_older(&self.folder, &self.stem, names.len())?;
+        }
         Ok(names)
     }
+}
 
-    fn remove_older(&self, from: usize) -> Result<()> {
-        let mut index = from;
-        while self.part_bytes != u64::MAX && self.part_path(index).exists() {
-            let path = self.part_path(index);
-            fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
-            index += 1;
+/// The name of a part.
+pub(crate) fn part_path(folder: &Path, stem: &str, index: usize) -> PathBuf {
+    folder.join(format!("{stem}-{index:05}.jsonl.zst"))
+}
+
+/// Moves parts that are complete to their names in `folder`, and removes those of an earlier, longer run.
+pub(crate) fn move_parts(parts: &[PathBuf], folder: &Path, stem: &str) -> Result<()> {
+    // Whoever was interrupted here has moved some of them before.
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.exists()) {
+        let target = part_path(folder, stem, index);
+        fs::rename(part, &target).map_err(nuwa_files::Error::write(&target))?;
+    }
+    remove_older(folder, stem, parts.len())
+}
+
+fn remove_older(folder: &Path, stem: &str, from: usize) -> Result<()> {
+    let mut index = from;
+    loop {
+        let path = part_path(folder, stem, index);
+        if !path.exists() {
+            return Ok(());
         }
-        Ok(())
+        fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+        index += 1;
     }
 }
 

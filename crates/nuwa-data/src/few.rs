@@ -40,6 +40,10 @@ impl<T> Few<T> {
         }
     }
 
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.chosen.values()
+    }
+
     pub fn into_values(self) -> impl Iterator<Item = T> {
         self.chosen.into_values()
     }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::groups::Groups;
@@ -27,6 +28,12 @@ const LEAST_BESIDE: u64 = 5;
 pub(super) struct Census {
     groups: Arc<Groups>,
     window: usize,
+    tally: Tally,
+}
+
+/// The counts, which may be written down and taken up again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Tally {
     documents: u64,
     bytes: u64,
     analysed_bytes: u64,
@@ -35,7 +42,7 @@ pub(super) struct Census {
 }
 
 /// Counts of one document or of many.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Counts {
     /// Words, or characters in scripts without blanks.
     tokens: u64,
@@ -48,6 +55,7 @@ struct Counts {
     words: HashMap<u64, Word>,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Word {
     text: Box<str>,
     total: u64,
@@ -58,41 +66,52 @@ struct Word {
 impl Census {
     pub fn new(groups: Arc<Groups>, window: usize) -> Self {
         let counts = Counts::new(&groups);
-        Self { groups, window, documents: 0, bytes: 0, analysed_bytes: 0, level: 0, counts }
+        let tally = Tally { documents: 0, bytes: 0, analysed_bytes: 0, level: 0, counts };
+        Self { groups, window, tally }
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Goes on from counts of earlier.
+    pub fn resume(&mut self, tally: Tally) {
+        self.tally = tally;
     }
 
     pub fn observe(&mut self, batch: &[&Document]) {
         let mut chosen = Vec::new();
+        let tally = &mut self.tally;
         for document in batch {
-            self.documents += 1;
-            self.bytes += document.text.len() as u64;
-            if is_chosen(document, self.level) {
-                self.analysed_bytes += document.text.len() as u64;
-                chosen.push((*document, 1 << self.level));
+            tally.documents += 1;
+            tally.bytes += document.text.len() as u64;
+            if is_chosen(document, tally.level) {
+                tally.analysed_bytes += document.text.len() as u64;
+                chosen.push((*document, 1 << tally.level));
             }
-            self.level = level(self.bytes);
+            tally.level = level(tally.bytes);
         }
         let counted: Vec<(Counts, u64)> = chosen
             .par_iter()
             .map(|(document, weight)| (Counts::of(document, &self.groups, self.window), *weight))
             .collect();
-        counted.into_iter().for_each(|(counts, weight)| self.counts.add(counts, weight));
-        self.counts.forget_rare();
+        counted.into_iter().for_each(|(counts, weight)| self.tally.counts.add(counts, weight));
+        self.tally.counts.forget_rare();
     }
 
     pub fn report(&self, top: usize) -> Report {
         let groups = self.groups.names.iter().enumerate();
         Report {
-            documents: self.documents,
-            bytes: self.bytes,
-            analysed_bytes: self.analysed_bytes,
-            words: self.counts.tokens,
+            documents: self.tally.documents,
+            bytes: self.tally.bytes,
+            analysed_bytes: self.tally.analysed_bytes,
+            words: self.tally.counts.tokens,
             groups: groups.map(|(group, name)| self.group(group, name, top)).collect(),
         }
     }
 
     fn group(&self, group: usize, name: &str, top: usize) -> GroupReport {
-        let counts = &self.counts;
+        let counts = &self.tally.counts;
         let own = self.groups.terms().zip(&counts.terms).filter(|(term, _)| term.group == Some(group));
         let mut terms: Vec<TermCount> =
             own.map(|(term, count)| TermCount { term: term.text.clone(), count: *count }).collect();
@@ -111,11 +130,11 @@ impl Census {
 
     /// The words that the group attracts most.
     fn beside(&self, group: usize, top: usize) -> Vec<Beside> {
-        let near = self.counts.near[group] as f64;
-        let all: u64 = self.counts.words.values().map(|word| word.total).sum();
+        let near = self.tally.counts.near[group] as f64;
+        let all: u64 = self.tally.counts.words.values().map(|word| word.total).sum();
         let is_own = |hash: u64| self.groups.terms().any(|term| term.group == Some(group) && term.has(hash));
         let mut found: Vec<(f64, Beside)> = Vec::new();
-        for (hash, word) in &self.counts.words {
+        for (hash, word) in &self.tally.counts.words {
             let count = u64::from(word.near[group]);
             if count < LEAST_BESIDE || is_own(*hash) {
                 continue;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::Document;
 use crate::{Error, Result};
-use census::Census;
+use census::{Census, Tally};
 use groups::Groups;
 
 pub use report::{Beside, BiasReport, GroupReport, Report, TermCount};
@@ -59,6 +59,13 @@ pub(crate) struct Bias {
     after: Census,
 }
 
+/// Counts that may be written down and taken up again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tallies {
+    before: Tally,
+    after: Tally,
+}
+
 impl Bias {
     /// None where no report is wanted.
     pub(crate) fn new(settings: &BiasSettings) -> Result<Option<Self>> {
@@ -85,6 +92,17 @@ impl Bias {
 
     pub(crate) fn after(&mut self, batch: &[&Document]) {
         self.after.observe(batch);
+    }
+
+    /// The counts so far, before and after.
+    pub(crate) fn tallies(&self) -> Tallies {
+        Tallies { before: self.before.tally().clone(), after: self.after.tally().clone() }
+    }
+
+    /// Goes on from counts of earlier.
+    pub(crate) fn resume(&mut self, tallies: Tallies) {
+        self.before.resume(tallies.before);
+        self.after.resume(tallies.after);
     }
 
     pub(crate) fn report(&self) -> BiasReport {

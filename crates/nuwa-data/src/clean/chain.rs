@@ -90,6 +90,20 @@ pub(super) fn pass(
     Ok(passed)
 }
 
+/// Shows a step documents that were led through it before, so that it is where it was.
+pub(super) fn pass_over(step: &mut Step, mut batch: Vec<Passenger>) -> Result<()> {
+    match step {
+        Step::Document(_) => {}
+        Step::Learning(step) => batch.par_iter_mut().for_each(|passenger| {
+            step.apply(&mut passenger.document);
+        }),
+        Step::Corpus(step) => {
+            step.apply(&mut batch.iter_mut().map(|one| &mut one.document).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
 /// The per-document steps at the beginning of `steps`: a document goes through all of them in one go.
 fn document_steps(steps: &[Step]) -> Vec<&dyn DocumentStep> {
     steps.iter().map_while(Step::as_document).collect()

@@ -54,6 +54,18 @@ impl Changes {
         }
     }
 
+    /// All that are kept so far.
+    pub fn kept(&self) -> Vec<Vec<Change>> {
+        self.0.iter().map(|few| few.values().cloned().collect()).collect()
+    }
+
+    /// Goes on from changes that were kept earlier.
+    pub fn resume(&mut self, kept: Vec<Vec<Change>>) {
+        for (position, changes) in kept.into_iter().enumerate() {
+            self.add(&mut changes.into_iter().map(|change| (position, change)).collect());
+        }
+    }
+
     pub fn write(self, out: &Path) -> Result<()> {
         let mut writer = LinesWriter::single(out, "changed");
         let all: Vec<Change> = self.0.into_iter().flat_map(Few::into_values).collect();

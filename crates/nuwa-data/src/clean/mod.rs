@@ -10,7 +10,9 @@ mod changes;
 mod memory;
 mod pieces;
 mod run;
+mod samples;
 mod sieve;
+mod state;
 mod step;
 pub mod steps;
 mod summary;
@@ -23,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use changes::Change;
+use run::Work;
 pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Verdict, Workspace};
 pub use summary::{CleanSummary, Portion, Replacement, Sample, StepSummary};
 
@@ -249,7 +252,7 @@ impl CleanSettings {
 /// Cleans the documents of `inputs` (files or folders of JSON lines) with the chain of the settings.
 ///
 /// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst`, `changed.jsonl.zst`, `clean.json` and, if wanted, `bias.json`
-/// into `out`. Where nothing is left, the rejected documents and the counts are still written, and the error names the step that took the last one.
+/// into `out`. Interrupted work is gone on with from its last chunk where nothing has changed. Where nothing is left, the rejected documents and the counts are still written, and the error names the step that took the last one.
 pub fn clean(
     inputs: &[PathBuf],
     out: &Path,
@@ -257,8 +260,15 @@ pub fn clean(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let bias = Bias::new(&settings.bias)?;
-    let limits = Limits { samples: settings.samples, memory: memory::parse(&settings.memory)? };
-    clean_documents(inputs, out, settings.chain()?, limits, bias, progress)
+    let limits = Limits {
+        samples: settings.samples,
+        memory: memory::parse(&settings.memory)?,
+        chunk_bytes: CHUNK_BYTES,
+    };
+    let files = files(inputs)?;
+    let values = serde_json::to_value(settings).expect("settings are plain values");
+    let basis = Some(state::basis(&files, &values));
+    clean_documents(inputs, Work { files, out, steps: settings.chain()?, limits, bias, basis }, progress)
 }
 
 /// [`clean`] with a chain of one's own.
@@ -269,8 +279,10 @@ pub fn clean_with(
     samples: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    let limits = Limits { samples, memory: memory::parse(&CleanSettings::default().memory)? };
-    clean_documents(inputs, out, steps, limits, None, progress)
+    let memory = memory::parse(&CleanSettings::default().memory)?;
+    let limits = Limits { samples, memory, chunk_bytes: CHUNK_BYTES };
+    let files = files(inputs)?;
+    clean_documents(inputs, Work { files, out, steps, limits, bias: None, basis: None }, progress)
 }
 
 /// What cleaning keeps at most.
@@ -280,26 +292,31 @@ struct Limits {
     samples: usize,
     /// Bytes of memory.
     memory: usize,
+    /// Bytes of text read, after which interrupted work can be gone on with.
+    chunk_bytes: usize,
 }
 
-fn clean_documents(
-    inputs: &[PathBuf],
-    out: &Path,
-    steps: Vec<Step>,
-    limits: Limits,
-    bias: Option<Bias>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<CleanSummary> {
-    if limits.samples > 100 {
-        let value = limits.samples.to_string();
-        return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
-    }
+/// Some ten seconds of work.
+const CHUNK_BYTES: usize = 1 << 28;
+
+fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
         files.extend(documents::files(input)?);
     }
-    let summary = run::run(files, out, steps, limits, bias, progress)?;
-    nuwa_files::write_json(&out.join("clean.json"), &summary)?;
+    Ok(files)
+}
+
+fn clean_documents(
+    inputs: &[PathBuf],
+    work: Work,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CleanSummary> {
+    if work.limits.samples > 100 {
+        let value = work.limits.samples.to_string();
+        return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
+    }
+    let summary = run::run(work, progress)?;
     match (summary.documents_in, summary.documents_out) {
         (0, _) => Err(Error::NoDocuments {
             path: inputs.first().cloned().unwrap_or_default(),
