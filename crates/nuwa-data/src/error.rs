@@ -160,6 +160,36 @@ pub enum Error {
         /// The files that are there.
         others: Vec<String>,
     },
+    /// An address that cannot be crawled.
+    #[error("{given} is no address of a page")]
+    CrawlAddress {
+        /// What was given.
+        given: String,
+    },
+    /// A site that does not want to be crawled.
+    #[error("{url}: the site's robots.txt {}", if *unreadable { "cannot be had, so nothing may be asked for" } else { "forbids it" })]
+    CrawlForbidden {
+        /// The address.
+        url: String,
+        /// There may be rules, but the server would not give them.
+        unreadable: bool,
+    },
+    /// A site that does not answer.
+    #[error("{url}: {problem}")]
+    CrawlSilent {
+        /// The address.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// A crawl without a page.
+    #[error("{url}: no page could be had{}", counts(reasons))]
+    CrawlNothing {
+        /// The address.
+        url: String,
+        /// How many addresses gave none for each reason.
+        reasons: BTreeMap<String, u64>,
+    },
     /// No answer from a server, or one that makes no sense.
     #[error("{url}: {problem}")]
     Web {
@@ -375,6 +405,15 @@ impl Error {
                 hf:roneneldan/TinyStories"
                 .into(),
             Self::NoDataFiles { others, .. } => data_files_hint(others),
+            Self::CrawlAddress { .. } => "it begins with http:// or https://, as in https://example.org/docs/".into(),
+            Self::CrawlForbidden { unreadable: true, .. } => "try again later".into(),
+            Self::CrawlForbidden { .. } => {
+                "ask its owner, or look whether the site offers its text as a download".into()
+            }
+            Self::CrawlSilent { .. } => {
+                "check the address and the connection, then start again: what has come is kept".into()
+            }
+            Self::CrawlNothing { .. } => "open the address in a browser and give the one that it ends at".into(),
             Self::Web { .. } => {
                 "check the connection and the address; HF_ENDPOINT names another server of data sets".into()
             }

@@ -37,6 +37,9 @@ impl Http {
 impl Fetch for Http {
     fn get(&self, request: &Request) -> Result<Response, FetchError> {
         let mut builder = self.agent.get(&request.url);
+        if let Some(patience) = request.patience {
+            builder = builder.config().timeout_global(Some(patience)).build();
+        }
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }

@@ -173,7 +173,8 @@ impl Road {
             return Ok(vec![self.place("world").join("corpus")]);
         }
         let mut display = Display::of_stages(self.stages("collect"));
-        online::fetched(&self.recipe.from, &self.place("downloads"), &self.recipe.collect, &mut display)
+        let (from, folder, settings) = (&self.recipe.from, self.place("downloads"), &self.recipe.collect);
+        online::fetched(from, &folder, settings, online::Again::No, &mut display)
     }
 
     fn collect(&self, world: Option<&Outcome>) -> anyhow::Result<Outcome> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::time::Duration;
 
 /// One `GET`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,12 +11,15 @@ pub struct Request {
     pub url: String,
     /// Names and values of headers beside those that every request has.
     pub headers: Vec<(String, String)>,
+    /// The most time that it may take, from the first byte sent to the last one read; where it is not said, as long as a large
+    /// file takes.
+    pub patience: Option<Duration>,
 }
 
 impl Request {
     /// A request without headers of its own.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), headers: Vec::new() }
+        Self { url: url.into(), headers: Vec::new(), patience: None }
     }
 
     /// The same with one header more.

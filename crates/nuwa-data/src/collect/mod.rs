@@ -12,6 +12,7 @@
 //! `.source.json` with `source`, an address, and `meta`, which every document below gets.
 
 mod content;
+pub mod crawl;
 mod decode;
 mod fetch;
 mod format;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::documents::{Document, LinesWriter};
 use crate::{Error, Result};
 use content::{Budget, Content};
+use crawl::CrawlSettings;
 use read::{Found, Outcome, Way};
 use walk::Input;
 
@@ -60,6 +62,8 @@ pub struct CollectSettings {
     /// A file that expands to more than this many times its size on the disk (and to more than 256 MiB) is taken for a
     /// bomb and read no further; at least 1.
     pub largest_expansion: u64,
+    /// How far a crawl goes, where a source is the address of a page.
+    pub crawl: CrawlSettings,
     /// How deep archives may lie in one another; with 1, an archive within an archive is passed over; at least 1.
     pub nested_archives: u32,
 }
@@ -83,6 +87,7 @@ impl Default for CollectSettings {
             split_fortune_files: true,
             bad_lines: BadLines::Error,
             largest_expansion: 200,
+            crawl: CrawlSettings::default(),
             nested_archives: 3,
         }
     }

@@ -4,6 +4,7 @@ mod archives;
 mod boilerplate;
 mod cleaning;
 mod collecting;
+mod crawl;
 mod decontaminating;
 mod hostile;
 mod hub;

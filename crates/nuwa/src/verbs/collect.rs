@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_data::collect::crawl::is_address;
 use nuwa_data::collect::{CollectSummary, collect};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::numbers::{bytes, counted};
-use crate::online;
+use crate::online::{self, Again};
 
 /// Read files and folders of text into documents
 ///
@@ -14,18 +15,30 @@ use crate::online;
 /// .mbox), web crawls (.warc, .wet) and the members of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz;
 /// folders with all that is below them. What a folder holds besides is passed over and counted; a file that is named must
 /// be readable. Data sets of the Hugging Face Hub are named hf:OWNER/NAME, with @REVISION or /PATH behind; they are
-/// downloaded into DIR/downloads once (HF_ENDPOINT names another server, HF_TOKEN holds your token).
+/// downloaded into DIR/downloads once (HF_ENDPOINT names another server, HF_TOKEN holds your token). Sites of the web are
+/// crawled into DIR/downloads as WARC, one page a second and within their robots.txt; a crawl that was stopped goes on, and one that is
+/// repeated asks only for what has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa collect ~/documents book.txt.gz --out documents
   nuwa collect posts.jsonl --set collect.text_field=body --out documents
   nuwa collect hf:roneneldan/TinyStories --out documents
+  nuwa collect --crawl https://example.org/docs/ --depth 2 --max-pages 200 --out documents
   nuwa collect crawl.warc.gz mails.mbox papers.zip --out documents")]
 pub struct Collect {
     /// Files, folders and data sets of the Hub
-    #[arg(required = true)]
+    #[arg(required_unless_present = "crawl")]
     paths: Vec<PathBuf>,
+    /// Crawl a site from this address on, politely; may be given several times
+    #[arg(long, value_name = "URL")]
+    crawl: Vec<PathBuf>,
+    /// With --crawl: how many links a page may be away from the start [default: 3]
+    #[arg(long, value_name = "N", requires = "crawl")]
+    depth: Option<u32>,
+    /// With --crawl: the most pages of each site [default: 1000]
+    #[arg(long, value_name = "N", requires = "crawl")]
+    max_pages: Option<u64>,
     /// The folder for documents-*.jsonl.zst and collect.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -38,10 +51,16 @@ pub struct Collect {
 
 impl Collect {
     pub fn run(self) -> anyhow::Result<()> {
-        let recipe = self.settings.recipe()?;
+        let mut settings = self.settings.recipe()?.collect;
+        settings.crawl.depth = self.depth.unwrap_or(settings.crawl.depth);
+        settings.crawl.max_pages = self.max_pages.unwrap_or(settings.crawl.max_pages);
+        if let Some(wrong) = self.crawl.iter().find(|url| !url.to_str().is_some_and(is_address)) {
+            return Err(nuwa_data::Error::CrawlAddress { given: wrong.display().to_string() }.into());
+        }
         let mut display = Display::new();
-        let paths = online::fetched(&self.paths, &self.out.join("downloads"), &recipe.collect, &mut display)?;
-        let summary = collect(&paths, &self.out, &recipe.collect, &mut |progress| display.show(progress))?;
+        let (sources, downloads) = ([self.paths, self.crawl].concat(), self.out.join("downloads"));
+        let paths = online::fetched(&sources, &downloads, &settings, Again::Yes, &mut display)?;
+        let summary = collect(&paths, &self.out, &settings, &mut |progress| display.show(progress))?;
         drop(display);
         print_figures(self.json, &summary, || text(&summary))
     }

@@ -3,7 +3,7 @@
 mod guard;
 pub(super) mod json_lines;
 pub(super) mod mail;
-mod page;
+pub(super) mod page;
 pub(super) mod parquet;
 pub(super) mod pdf;
 pub(super) mod table;

@@ -15,10 +15,8 @@ const LONGEST_TAG: usize = 2000;
 /// Of a fact that is said twice, the first counts.
 pub(super) fn describe(document: &mut Document) {
     let mut found = Map::new();
-    for tag in tags(&document.text) {
-        let end = tag.find(|end: char| !end.is_ascii_alphanumeric()).unwrap_or(tag.len());
-        let (name, attributes) = tag.split_at(end);
-        let Some((fact, value)) = said(&name.to_ascii_lowercase(), attributes) else { continue };
+    for (name, attributes) in tags_of(&document.text, b"almth") {
+        let Some((fact, value)) = said(&name, attributes) else { continue };
         let value = unescape(value.trim()).into_owned();
         if !value.is_empty() && !found.contains_key(fact) {
             found.insert(fact.to_string(), value.into());
@@ -71,26 +69,34 @@ fn fact_named(attributes: &str) -> Option<&'static str> {
     })
 }
 
-/// What stands between `<` and `>`, of the tags that may say something.
-fn tags(page: &str) -> impl Iterator<Item = &str> {
-    memchr::memchr_iter(b'<', page.as_bytes()).filter_map(|at| {
+/// The names, in lower case, and the attributes of tags whose name begins with one of these letters.
+pub(in crate::collect) fn tags_of<'a>(
+    page: &'a str,
+    initials: &'static [u8],
+) -> impl Iterator<Item = (String, &'a str)> {
+    let tags = memchr::memchr_iter(b'<', page.as_bytes()).filter_map(|at| {
         let rest = &page.as_bytes()[at + 1..];
-        if !rest.first().is_some_and(|first| b"almth".contains(&first.to_ascii_lowercase())) {
+        if !rest.first().is_some_and(|first| initials.contains(&first.to_ascii_lowercase())) {
             return None;
         }
         let end = memchr::memchr(b'>', &rest[..rest.len().min(LONGEST_TAG)])?;
         page.get(at + 1..at + 1 + end)
+    });
+    tags.map(|tag| {
+        let end = tag.find(|end: char| !end.is_ascii_alphanumeric()).unwrap_or(tag.len());
+        let (name, attributes) = tag.split_at(end);
+        (name.to_ascii_lowercase(), attributes)
     })
 }
 
 /// Whether one of the words of an attribute is the wanted one.
-pub(super) fn is_one_of(values: Option<&str>, wanted: &str) -> bool {
+pub(in crate::collect) fn is_one_of(values: Option<&str>, wanted: &str) -> bool {
     values
         .is_some_and(|values| values.split_ascii_whitespace().any(|value| value.eq_ignore_ascii_case(wanted)))
 }
 
 /// The value of an attribute, as it is written.
-fn attribute<'a>(attributes: &'a str, wanted: &str) -> Option<&'a str> {
+pub(in crate::collect) fn attribute<'a>(attributes: &'a str, wanted: &str) -> Option<&'a str> {
     let mut rest = attributes;
     loop {
         rest = rest.trim_start_matches(|blank: char| blank.is_ascii_whitespace() || blank == '/');
