@@ -86,6 +86,8 @@ pub(super) struct Amounts {
     pub letters: usize,
     /// Words without a letter.
     pub numbers: usize,
+    /// Apostrophes within words: "don't" is "do" and "n't" for those who count words of English.
+    pub clitics: usize,
     /// Characters of scripts without blanks.
     pub unspaced: usize,
     /// Runs of marks.
@@ -108,8 +110,9 @@ impl Amounts {
 
     fn add(&mut self, piece: Piece) {
         match piece {
-            Piece::Word { characters, has_letter, .. } => {
+            Piece::Word { text, characters, has_letter } => {
                 self.spaced += 1;
+                self.clitics += text.matches(['\'', '’']).count();
                 self.letters += characters;
                 self.numbers += usize::from(!has_letter);
             }

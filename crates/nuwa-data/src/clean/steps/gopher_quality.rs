@@ -4,7 +4,7 @@
 //! no words, and in that they lack the commonest words (Rae et al. 2021, "Scaling Language Models",
 //! <https://arxiv.org/abs/2112.11446>, section A.1.1, from which the rules and numbers come).
 //! What is counted: words as in datatrove's filter of this name, where marks stand apart from words and count as
-//! pieces of their own for the shares of signs and of words with letters. Unlike there, a run of `#` or of points is
+//! pieces of their own for the shares of signs and of words with letters; for the latter "don't" is two words. Unlike there, a run of `#` or of points is
 //! one sign, blank lines are no lines, and stop words are found in any case.
 //! Chinese, Japanese, Thai: two characters are a word and each is three letters, so the rule of mean word length says
 //! nothing about them; their punctuation is no piece; and the commonest characters stand for stop words. Stop words of a
@@ -142,7 +142,9 @@ impl GopherQuality {
     }
 
     fn letters(&self, amounts: &Amounts) -> Option<Broken> {
-        let share = (amounts.words() - amounts.numbers as f64) / amounts.pieces().max(1.0);
+        let clitics = amounts.clitics as f64;
+        let lettered = amounts.words() - amounts.numbers as f64 + clitics;
+        let share = lettered / (amounts.pieces() + clitics).max(1.0);
         let shown = format!("{:.1} % of words and marks", share * 100.0);
         (share < self.settings.min_lettered_share).then_some(("too few words with letters", shown))
     }
