@@ -201,7 +201,13 @@ impl Reading<'_> {
             self.done += batch.len() as u64;
             visit(batch.par_iter().map(|line| parse(line, &files)).collect::<Result<_>>()?);
             let Self { done, progress } = self;
-            progress(Progress { task: "reading documents", done: *done, total: None, unit: "documents" });
+            progress(Progress {
+                task: "reading documents",
+                done: *done,
+                total: None,
+                unit: "documents",
+                bytes: None,
+            });
         }
     }
 

@@ -109,7 +109,7 @@ pub fn tokenize(
             }
             most_copies = batch.iter().map(|document| document.extra_copies).fold(most_copies, u32::max);
             done += batch.iter().map(|document| document.text.len() as u64).sum::<u64>();
-            progress(Progress { task: "tokenizing", done, total: None, unit: "bytes" });
+            progress(Progress { task: "tokenizing", done, total: None, unit: "bytes", bytes: None });
         }
         copy += 1;
     }

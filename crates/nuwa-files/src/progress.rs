@@ -9,4 +9,6 @@ pub struct Progress {
     pub total: Option<u64>,
     /// What a unit is ("documents", "bytes").
     pub unit: &'static str,
+    /// Bytes in the units finished, where they are counted.
+    pub bytes: Option<u64>,
 }

@@ -111,6 +111,7 @@ pub fn train(
         done,
         total: Some(settings.vocab_size as u64),
         unit: "tokens",
+        bytes: None,
     };
     progress(done(0));
     let model = learn(words, settings)?;
@@ -144,7 +145,13 @@ fn count_words(
             forget_rare(&mut counts, max_words);
             bytes += batch_bytes as u64;
             (batch_bytes, batch) = (0, Vec::new());
-            progress(Progress { task: "counting words", done: bytes, total: None, unit: "bytes" });
+            progress(Progress {
+                task: "counting words",
+                done: bytes,
+                total: None,
+                unit: "bytes",
+                bytes: None,
+            });
         }
     }
     if counts.is_empty() { Err(Error::EmptyCorpus { texts: read }) } else { Ok(counts) }

@@ -93,7 +93,7 @@ pub fn train(
             let features: Vec<(usize, Features)> = chunk.par_iter().map(features).collect();
             learners.par_iter_mut().for_each(|learner| learner.learn(&features, &texts));
             let done = (pass * passages.len() + number * CHUNK + chunk.len()) as u64;
-            progress(Progress { task: "learning", done, total, unit: "passages" });
+            progress(Progress { task: "learning", done, total, unit: "passages", bytes: None });
         }
     }
     let whole = learners.pop().expect("one for each fold and one for all");

@@ -30,6 +30,7 @@ pub use step::{CorpusStep, DocumentStep, Labels, LearningStep, Reason, Step, Ver
 pub use summary::{CleanSummary, Portion, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};
+use crate::collect::CollectSummary;
 use crate::{Error, Result, documents};
 use steps::{
     article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
@@ -268,7 +269,11 @@ pub fn clean(
     let files = files(inputs)?;
     let values = serde_json::to_value(settings).expect("settings are plain values");
     let basis = Some(state::basis(&files, &values));
-    clean_documents(inputs, Work { files, out, steps: settings.chain()?, limits, bias, basis }, progress)
+    clean_documents(
+        inputs,
+        Work { files, out, steps: settings.chain()?, limits, bias, basis, documents: counted(inputs) },
+        progress,
+    )
 }
 
 /// [`clean`] with a chain of one's own.
@@ -282,7 +287,11 @@ pub fn clean_with(
     let memory = memory::parse(&CleanSettings::default().memory)?;
     let limits = Limits { samples, memory, chunk_bytes: CHUNK_BYTES };
     let files = files(inputs)?;
-    clean_documents(inputs, Work { files, out, steps, limits, bias: None, basis: None }, progress)
+    clean_documents(
+        inputs,
+        Work { files, out, steps, limits, bias: None, basis: None, documents: None },
+        progress,
+    )
 }
 
 /// What cleaning keeps at most.
@@ -298,6 +307,15 @@ struct Limits {
 
 /// Some ten seconds of work.
 const CHUNK_BYTES: usize = 1 << 28;
+
+/// How many documents there are, where whoever collected them has counted them.
+fn counted(inputs: &[PathBuf]) -> Option<u64> {
+    let count = |input: &PathBuf| {
+        let summary = nuwa_files::read_json::<CollectSummary>(&input.join("collect.json"));
+        summary.ok().map(|summary| summary.documents)
+    };
+    inputs.iter().map(count).sum()
+}
 
 fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();

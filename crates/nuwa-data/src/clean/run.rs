@@ -34,17 +34,19 @@ pub(super) struct Work<'a> {
     pub bias: Option<Bias>,
     /// What the result follows from, where interrupted work is to be gone on with.
     pub basis: Option<String>,
+    /// How many documents there are, where it is known.
+    pub documents: Option<u64>,
 }
 
 pub(super) fn run(work: Work, progress: &mut dyn FnMut(Progress)) -> Result<CleanSummary> {
-    let Work { files, out, steps, limits, bias, basis } = work;
+    let Work { files, out, steps, limits, bias, basis, documents } = work;
     let names: Vec<&'static str> = steps.iter().map(Step::name).collect();
     let counts =
         names.iter().map(|name| StepSummary { name: (*name).into(), ..Default::default() }).collect();
     let mut cleaning = Cleaning {
         unfinished: Unfinished::new(out, basis),
         chunk_bytes: limits.chunk_bytes,
-        at: Place::default(),
+        at: Place { total: documents, ..Place::default() },
         summary: CleanSummary { steps: counts, ..Default::default() },
         changes: Changes::new(names.len()),
         samples: Samples::new(limits.samples, names),
@@ -254,6 +256,7 @@ impl Cleaning<'_> {
     fn batch(&mut self, batch: Vec<Passenger>, stretch: &mut Stretch) -> Result<Passed> {
         let (is_first, is_last) = (self.at.passes == 0, stretch.next.is_none());
         self.at.done += batch.len() as u64;
+        self.at.bytes += text_bytes(&batch);
         if is_first {
             self.summary.documents_in += batch.len() as u64;
             self.summary.bytes_in += text_bytes(&batch);
@@ -268,7 +271,7 @@ impl Cleaning<'_> {
         if let Some(next) = stretch.next.as_deref_mut() {
             self.observe(next, end, &passed.kept)?;
         }
-        self.report(self.at.done);
+        self.report(self.at.done, self.at.bytes);
         Ok(passed)
     }
 
@@ -312,20 +315,21 @@ impl Cleaning<'_> {
         thread::scope(|scope| {
             let lines = lines;
             scope.spawn(move || read(read_files, &sender));
-            let mut done = 0;
+            let (mut done, mut bytes) = (0, 0);
             for lines in &lines {
                 let batch = parse(&lines?, files)?;
                 self.observe(step, position, &batch)?;
                 done += batch.len() as u64;
-                self.report(done);
+                bytes += text_bytes(&batch);
+                self.report(done, bytes);
             }
             Ok(())
         })
     }
 
-    fn report(&mut self, done: u64) {
+    fn report(&mut self, done: u64, bytes: u64) {
         let (task, unit) = ("cleaning documents", "documents");
-        (self.progress)(Progress { task, done, total: self.at.total, unit });
+        (self.progress)(Progress { task, done, total: self.at.total, unit, bytes: Some(bytes) });
     }
 
     fn count_bias(&mut self, batch: &[Passenger], wanted: bool, count: fn(&mut Bias, &[&Document])) {
@@ -476,6 +480,7 @@ mod tests {
             limits: Limits { samples: 3, memory: 100_000_000, chunk_bytes: 20_000 },
             bias: Bias::new(&BiasSettings::default())?,
             basis: Some("the same".into()),
+            documents: None,
         };
         run(work, progress)
     }

@@ -41,8 +41,9 @@ pub(super) struct Place {
     pub source_parts: usize,
     /// Documents that reach the coming pass; unknown before the first has ended.
     pub total: Option<u64>,
-    /// Documents of it that are done.
+    /// Documents of it that are done, and bytes of text in them.
     pub done: u64,
+    pub bytes: u64,
     /// Files that it wrote, and documents in them.
     pub parts: usize,
     pub kept: u64,

@@ -137,6 +137,7 @@ impl Hub<'_> {
                 done: done as u64,
                 total: Some(files.len() as u64),
                 unit: "files",
+                bytes: None,
             });
         };
         for (done, file) in files.iter().enumerate() {

@@ -154,19 +154,20 @@ pub fn collect(
     };
     let inputs = walk::inputs(paths, settings, &mut collection.summary)?;
     let mut done = 0;
-    let mut report = |files: usize| {
+    let mut report = |files: usize, bytes: u64| {
         done += files as u64;
         progress(Progress {
             task: "collecting files",
             done,
             total: Some(inputs.len() as u64),
             unit: "files",
+            bytes: Some(bytes),
         });
     };
-    report(0);
+    report(0, 0);
     for group in groups(&inputs) {
         collection.take(group)?;
-        report(group.len());
+        report(group.len(), collection.summary.bytes);
     }
     collection.finish(paths, out, started)
 }

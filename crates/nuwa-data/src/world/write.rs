@@ -141,7 +141,7 @@ fn corpus(world: &World, out: &Path, progress: &mut dyn FnMut(Progress)) -> Resu
             truth.push(planted);
         }
         let (done, total) = (number as u64 + 1, Some(settings.documents as u64));
-        progress(Progress { task: "writing the world", done, total, unit: "documents" });
+        progress(Progress { task: "writing the world", done, total, unit: "documents", bytes: None });
     }
     for (shelf, language) in shelves.into_iter().zip(Language::BOTH) {
         lines(&out.join("corpus").join(format!("{}.jsonl", language.code())), shelf)?;

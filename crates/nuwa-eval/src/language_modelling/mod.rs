@@ -128,7 +128,13 @@ fn score(
             document_losses[index] += loss;
             tally.add_block(loss, block.size);
         }
-        progress(Progress { task: "scoring text", done: tally.tokens(), total: None, unit: "tokens" });
+        progress(Progress {
+            task: "scoring text",
+            done: tally.tokens(),
+            total: None,
+            unit: "tokens",
+            bytes: None,
+        });
         rest = later;
     }
     for (document, loss) in documents.iter().zip(document_losses) {

@@ -66,7 +66,13 @@ impl Task {
                 tally.add(outcome);
             }
             let done = tally.n as u64;
-            progress(Progress { task: "answering", done, total: Some(count as u64), unit: "items" });
+            progress(Progress {
+                task: "answering",
+                done,
+                total: Some(count as u64),
+                unit: "items",
+                bytes: None,
+            });
         }
         Ok(tally.result(self, options, nuwa_files::hash_bytes(hashed.as_bytes())))
     }

@@ -72,9 +72,14 @@ pub struct Display {
     live: Option<Live>,
     stages: Stages,
     task: String,
+    /// The first progress of the task, and the latest.
+    first: Progress,
+    latest: Progress,
     started: Instant,
     last_line: Instant,
 }
+
+const NOTHING: Progress = Progress { task: "", done: 0, total: None, unit: "", bytes: None };
 
 impl Display {
     /// Ready to draw, with nothing drawn yet.
@@ -87,14 +92,27 @@ impl Display {
         // The terminal is asked for its cursor by way of both.
         let is_live = io::stderr().is_terminal() && io::stdout().is_terminal();
         let now = Instant::now();
-        Self { is_live, live: None, stages, task: String::new(), started: now, last_line: now }
+        Self {
+            is_live,
+            live: None,
+            stages,
+            task: String::new(),
+            first: NOTHING,
+            latest: NOTHING,
+            started: now,
+            last_line: now,
+        }
     }
 
     /// Shows how far the work has come.
     pub fn show(&mut self, progress: Progress) {
         if self.task != progress.task {
             self.begin(progress, None);
+        } else if progress.done < self.latest.done {
+            // The next pass over the same things.
+            (self.first, self.started) = (NOTHING, Instant::now());
         }
+        self.latest = progress;
         let line = self.plain(progress);
         let share = progress.total.map(|total| progress.done as f64 / total.max(1) as f64);
         let is_last = progress.total == Some(progress.done);
@@ -107,7 +125,8 @@ impl Display {
     /// Shows a step of training: its line is written by the caller, for it knows what matters.
     pub fn show_step(&mut self, shown: ShownStep<'_>) {
         let ShownStep { step, steps, loss, line } = shown;
-        let progress = Progress { task: "training", done: step, total: Some(steps), unit: "steps" };
+        let progress =
+            Progress { task: "training", done: step, total: Some(steps), unit: "steps", bytes: None };
         if self.task != progress.task {
             self.begin(progress, Some(Curve::new(steps)));
         }
@@ -131,6 +150,8 @@ impl Display {
 
     fn begin(&mut self, progress: Progress, curve: Option<Curve>) {
         self.task = progress.task.to_string();
+        // Of work that is gone on with, what was done before does not tell the speed.
+        self.first = progress;
         self.started = Instant::now();
         self.last_line = self.started;
         self.live = None;
@@ -159,19 +180,30 @@ impl Display {
     }
 
     fn plain(&self, progress: Progress) -> String {
-        let Progress { task, done, total, unit } = progress;
+        let Progress { task, done, total, unit, .. } = progress;
         let amount = |n: u64| if unit == "bytes" { numbers::bytes(n) } else { numbers::grouped(n) };
         let unit = if unit == "bytes" { "" } else { unit };
         match total {
             Some(total) => {
-                let left = self.started.elapsed().as_secs_f64() * (total.saturating_sub(done)) as f64
-                    / done.max(1) as f64;
-                let left = numbers::seconds(left);
-                format!("{task}: {} of {} {unit}, {left} left", amount(done), amount(total))
+                let new = done.saturating_sub(self.first.done).max(1);
+                let left =
+                    self.started.elapsed().as_secs_f64() * total.saturating_sub(done) as f64 / new as f64;
+                let (left, speed) = (numbers::seconds(left), self.speed(progress));
+                format!("{task}: {} of {} {unit}{speed}, {left} left", amount(done), amount(total))
                     .replace(" ,", ",")
             }
-            None => format!("{task}: {} {unit}", amount(done)).trim_end().to_string(),
+            None => format!("{task}: {} {unit}", amount(done)).trim_end().to_string() + &self.speed(progress),
         }
+    }
+
+    /// Units and bytes a second, once there is something to tell them by.
+    fn speed(&self, progress: Progress) -> String {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let (first, new) = (self.first, progress.done.saturating_sub(self.first.done));
+        let Some(bytes) = progress.bytes.filter(|_| seconds > 0.5 && new > 0) else { return String::new() };
+        let bytes = bytes.saturating_sub(first.bytes.unwrap_or(0));
+        let a_second = |amount: u64| (amount as f64 / seconds) as u64;
+        format!(", {}/s, {}/s", numbers::grouped(a_second(new)), numbers::bytes(a_second(bytes)))
     }
 }
 
@@ -182,9 +214,28 @@ mod tests {
     #[test]
     fn plain_lines_say_what_is_left() {
         let display = Display::new();
-        let known = Progress { task: "collecting files", done: 10, total: Some(10), unit: "files" };
+        let known =
+            Progress { task: "collecting files", done: 10, total: Some(10), unit: "files", bytes: None };
         assert_eq!(display.plain(known), "collecting files: 10 of 10 files, 0.0s left");
-        let unknown = Progress { task: "tokenizing", done: 2_500_000, total: None, unit: "bytes" };
+        let unknown =
+            Progress { task: "tokenizing", done: 2_500_000, total: None, unit: "bytes", bytes: None };
         assert_eq!(display.plain(unknown), "tokenizing: 2.5 MB");
+    }
+
+    #[test]
+    fn speeds_are_those_of_this_run() {
+        let at = |done, bytes| Progress {
+            task: "a",
+            done,
+            total: Some(9000),
+            unit: "documents",
+            bytes: Some(bytes),
+        };
+        let mut display = Display::new();
+        display.show(at(1000, 2_000_000));
+        display.started = Instant::now() - Duration::from_secs(10);
+        let line = display.plain(at(5000, 42_000_000));
+        let begins = "a: 5,000 of 9,000 documents, 3";
+        assert!(line.starts_with(begins) && line.contains("/s, ") && line.contains(" MB/s, 1"), "{line}");
     }
 }

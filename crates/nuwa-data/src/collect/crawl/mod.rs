@@ -308,7 +308,7 @@ impl Visit<'_> {
         while let Some(waiting) = self.journal.next().filter(|_| self.journal.summary.pages < max_pages) {
             let (done, more) = (self.journal.summary.pages, self.journal.waiting());
             let total = Some((done + more).min(max_pages));
-            progress(Progress { task: "crawling", done, total, unit: "pages" });
+            progress(Progress { task: "crawling", done, total, unit: "pages", bytes: None });
             self.visit(&waiting)?;
         }
         let mut summary = self.journal.summary.clone();
