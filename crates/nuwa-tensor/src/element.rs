@@ -1,6 +1,6 @@
 //! The kinds of number that tensors hold.
 
-use crate::simd::vectorised;
+use crate::simd::{LANES, vectorised};
 
 /// A number of a tensor: kept as it is, computed with as `f32`.
 pub trait Element: Copy + Send + Sync + Default + 'static {
@@ -29,7 +29,13 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
 
     /// [`Bf16::narrow_row`] of the values.
     fn round_row(values: &[Self], out: &mut [Bf16]);
+
+    /// Words of the elements of two rows of the same length, rounded to bf16: the first row's in the lower halves.
+    fn join_rows(low: &[Self], high: &[Self], words: &mut [u32]);
 }
+
+/// Elements that are rounded before they are joined.
+const JOINED: usize = 64;
 
 /// Names the kind of number of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +62,18 @@ impl Element for f32 {
     #[inline(always)]
     fn round_row(values: &[Self], out: &mut [Bf16]) {
         Bf16::narrow_row(values, out);
+    }
+
+    #[inline(always)]
+    fn join_rows(low: &[Self], high: &[Self], words: &mut [u32]) {
+        let mut pair = [[Bf16::default(); JOINED]; 2];
+        for ((low, high), words) in low.chunks(JOINED).zip(high.chunks(JOINED)).zip(words.chunks_mut(JOINED))
+        {
+            let [one, other] = pair.each_mut().map(|row| &mut row[..low.len()]);
+            Bf16::narrow_row(low, one);
+            Bf16::narrow_row(high, other);
+            Bf16::join_rows(one, other, words);
+        }
     }
 }
 
@@ -115,6 +133,24 @@ impl Element for Bf16 {
     #[inline(always)]
     fn round_row(values: &[Self], out: &mut [Bf16]) {
         out[..values.len()].copy_from_slice(values);
+    }
+
+    #[inline(always)]
+    fn join_rows(low: &[Self], high: &[Self], words: &mut [u32]) {
+        #[inline(always)]
+        fn join(low: &[Bf16], high: &[Bf16], words: &mut [u32]) {
+            for ((word, low), high) in words.iter_mut().zip(low).zip(high) {
+                *word = low.bits() | high.bits() << 16;
+            }
+        }
+        // Whole vectors first: a loop over any length would decide anew each time.
+        let (lows, low) = low.as_chunks::<LANES>();
+        let (highs, high) = high.as_chunks::<LANES>();
+        let (blocks, words) = words.split_at_mut(lows.len() * LANES);
+        for ((low, high), words) in lows.iter().zip(highs).zip(blocks.as_chunks_mut::<LANES>().0) {
+            join(low, high, words);
+        }
+        join(low, high, words);
     }
 }
 

@@ -54,6 +54,7 @@ vectorised! {
     ) {
         let count = columns.len();
         let row = |k: usize| &b.data[k * b.row_stride + columns.start..][..count];
+        let nothing = [T::default(); PANEL];
         for (unit, words) in out.chunks_exact_mut(width).enumerate() {
             if precision == Precision::F32 {
                 for (word, value) in words.iter_mut().zip(row(inner.start + unit)) {
@@ -61,12 +62,8 @@ vectorised! {
                 }
             } else {
                 let k = inner.start + 2 * unit;
-                let mut pair = [[Bf16::default(); PANEL]; 2];
-                round(row(k), &mut pair[0]);
-                if k + 1 < inner.end {
-                    round(row(k + 1), &mut pair[1]);
-                }
-                join(&pair[0][..count], &pair[1][..count], words);
+                let high = if k + 1 < inner.end { row(k + 1) } else { &nothing[..count] };
+                T::join_rows(row(k), high, words);
             }
             if count < width {
                 words[count..].fill(0);
@@ -88,14 +85,6 @@ fn round<T: Element, const N: usize>(values: &[T], out: &mut [Bf16; N]) {
     }
     if !(exactly::<T, N>(values, out) || exactly::<T, 32>(values, out) || exactly::<T, 16>(values, out)) {
         T::round_row(values, &mut out[..values.len()]);
-    }
-}
-
-/// Words of the elements of two rows.
-#[inline(always)]
-fn join(low: &[Bf16], high: &[Bf16], words: &mut [u32]) {
-    for ((word, low), high) in words.iter_mut().zip(low).zip(high) {
-        *word = low.bits() | high.bits() << 16;
     }
 }
 
@@ -240,16 +229,14 @@ fn tiles_of_pairs<T: Element>(
 ) {
     let row = |k: usize| &a.data[k * a.column_stride + rows.start..][..rows.len()];
     let units = length / TILE_ROWS;
+    let nothing = [T::default(); TILES * TILE_ROWS];
+    // Behind the rows there are, words stay 0.
+    let mut batch = [[0; 2 * TILES + TILES * TILE_ROWS]; BATCH];
     for start in (0..units).step_by(BATCH) {
-        let mut batch = [[0; 2 * TILES + TILES * TILE_ROWS]; BATCH];
         let present = BATCH.min(units - start);
         for (words, k) in batch[..present].iter_mut().zip((inner.start + 2 * start..).step_by(2)) {
-            let mut pair = [[Bf16::default(); TILES * TILE_ROWS]; 2];
-            round(row(k), &mut pair[0]);
-            if k + 1 < inner.end {
-                round(row(k + 1), &mut pair[1]);
-            }
-            join(&pair[0], &pair[1], words);
+            let high = if k + 1 < inner.end { row(k + 1) } else { &nothing[..rows.len()] };
+            T::join_rows(row(k), high, words);
         }
         for (tile, out) in out.chunks_exact_mut(length).take(rows.len().div_ceil(TILE_ROWS)).enumerate() {
             for (unit, words) in (start..).zip(&batch[..present]) {
