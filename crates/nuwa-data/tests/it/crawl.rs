@@ -361,3 +361,67 @@ fn calendars_end() {
     assert_eq!(crawled.summary.pages, 201);
     assert!(crawled.summary.left_out > 100);
 }
+
+/// A start that leads to seven pages.
+fn star() -> Site {
+    let paths = ["/1", "/2", "/3", "/4", "/5", "/6", "/7"];
+    let mut pages: Vec<(&str, &[&str])> = vec![("/", &paths)];
+    pages.extend(paths.iter().map(|path| (*path, &[][..])));
+    Site::of(&pages)
+}
+
+#[test]
+fn a_lost_connection_costs_no_page_however_often_it_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = star();
+    // robots.txt, sitemap.xml, the start and a page.
+    site.lives.set(Some(4));
+    let settings = CrawlSettings::default();
+    let error = site.crawl(folder.path(), &settings, false).unwrap_err();
+    assert!(matches!(error, Error::CrawlSilent { .. }), "{error}");
+    // Gone on with while it is still lost: not even robots.txt can be had.
+    let error = site.crawl(folder.path(), &settings, false).unwrap_err();
+    assert!(matches!(error, Error::CrawlSilent { .. }), "{error}");
+    let mut busy = star();
+    busy.add("/robots.txt", 500, "", "");
+    let error = busy.crawl(folder.path(), &settings, false).unwrap_err();
+    assert!(matches!(error, Error::CrawlSilent { .. }), "{error}");
+    site.lives.set(None);
+    let crawled = site.crawl(folder.path(), &settings, false).unwrap();
+    assert_eq!(pages(&crawled).len(), 8);
+    assert!(crawled.summary.failed.is_empty() && crawled.summary.forbidden == 0, "{:?}", crawled.summary);
+}
+
+#[test]
+fn pages_at_the_end_that_do_not_answer_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = star();
+    site.lives.set(Some(7));
+    let crawled = site.crawl(folder.path(), &CrawlSettings::default(), false).unwrap();
+    assert_eq!((pages(&crawled).len(), crawled.summary.failed["no answer"]), (5, 3));
+}
+
+#[test]
+fn what_a_server_compresses_unasked_is_stored_as_it_is() {
+    use std::io::Write;
+    struct Packing(Site);
+    impl Fetch for Packing {
+        fn get(&self, request: &Request) -> Result<Response, FetchError> {
+            let mut answer = self.0.get(request)?;
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::copy(&mut answer.body, &mut packer).unwrap();
+            packer.flush().unwrap();
+            let coding = if request.url.ends_with("/2") { "br" } else { "gzip" };
+            answer.headers.push(("Content-Encoding".into(), coding.into()));
+            answer.body = Box::new(Cursor::new(packer.finish().unwrap()));
+            Ok(answer)
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = CrawlSettings::default();
+    let site = Packing(star());
+    let crawler = Crawler { fetch: &site, wait: &|_| {}, settings: &settings };
+    let crawled = crawler.crawl(&format!("{HOME}/"), folder.path(), false, &mut |_| {}).unwrap();
+    assert_eq!(pages(&crawled).len(), 7, "the links of a compressed page are read, its text too");
+    assert_eq!(crawled.summary.failed["compressed in a way that is not read"], 1);
+}

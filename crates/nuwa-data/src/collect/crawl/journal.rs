@@ -208,8 +208,18 @@ impl Journal {
 
     /// The visit of the next address has ended.
     pub fn done(&mut self, done: Done) -> Result<()> {
-        self.write(&Line::Done(done.clone()))?;
+        self.put_off();
+        self.note(done)
+    }
+
+    /// The next address waits no longer; without a note of its visit, it waits again when the journal is opened the next time.
+    pub fn put_off(&mut self) {
         self.waiting.pop_front();
+    }
+
+    /// What became of an address that waits no longer.
+    pub fn note(&mut self, done: Done) -> Result<()> {
+        self.write(&Line::Done(done.clone()))?;
         self.count(done);
         self.writer.flush().map_err(nuwa_files::Error::write(&self.path))?;
         Ok(())

@@ -20,6 +20,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flate2::read::MultiGzDecoder;
 use mail_parser::DateTime;
 use nuwa_files::Progress;
 use schemars::JsonSchema;
@@ -177,6 +178,7 @@ impl Crawler<'_> {
             places: &places,
             robots: HashMap::new(),
             silent: 0,
+            unsure: Vec::new(),
         };
         let summary = match site.run(&start, progress) {
             // Nothing in it is worth going on with.
@@ -283,12 +285,16 @@ struct Visit<'a> {
     robots: HashMap<String, Robots>,
     /// Addresses in a row that got no answer.
     silent: u32,
+    /// Their visits, not written down until another address answers: perhaps the connection is lost, and they are well.
+    unsure: Vec<Done>,
 }
 
 /// Why an address gives no page.
 enum Trouble {
     /// What is counted.
     Reason(String),
+    /// The server, or the connection, is silent.
+    NoAnswer,
     /// What ends the crawl.
     End(Error),
 }
@@ -311,6 +317,7 @@ impl Visit<'_> {
             progress(Progress { task: "crawling", done, total, unit: "pages", bytes: None });
             self.visit(&waiting)?;
         }
+        self.settle()?;
         let mut summary = self.journal.summary.clone();
         summary.left_out += self.journal.waiting();
         match summary.pages {
@@ -337,13 +344,26 @@ impl Visit<'_> {
         let Some(address) = Address::parse(&waiting.url, None) else {
             return self.done(waiting, Outcome::Failed("no address".into()), None);
         };
-        if !self.robots(&address)?.allows(address.path_and_query()) {
+        let is_home = self.homes.contains(address.host());
+        let robots = self.robots(&address)?;
+        if is_home && *robots == Robots::closed() {
+            // What waits is not forbidden because the site is in trouble just now: the crawl can go on later.
+            let problem = "its robots.txt could not be had".into();
+            return Err(Error::CrawlSilent { url: waiting.url.clone(), problem });
+        }
+        if !robots.allows(address.path_and_query()) {
             return self.done(waiting, Outcome::Forbidden, None);
         }
         let earlier = self.earlier.get(&waiting.url).cloned();
         let (outcome, kept) = match self.ask(&address, earlier.as_ref()) {
             Ok(answer) => self.take(waiting, &address, answer, earlier)?,
             Err(Trouble::Reason(reason)) => (Outcome::Failed(reason), None),
+            Err(Trouble::NoAnswer) => {
+                let outcome = Outcome::Failed("no answer".into());
+                self.unsure.push(Done { url: waiting.url.clone(), outcome, kept: None });
+                self.journal.put_off();
+                return Ok(());
+            }
             Err(Trouble::End(error)) => return Err(error),
         };
         self.done(waiting, outcome, kept)
@@ -351,6 +371,11 @@ impl Visit<'_> {
 
     fn done(&mut self, waiting: &Waiting, outcome: Outcome, kept: Option<Kept>) -> Result<()> {
         self.journal.done(Done { url: waiting.url.clone(), outcome, kept })
+    }
+
+    /// Visits without an answer count as such where others got one.
+    fn settle(&mut self) -> Result<()> {
+        std::mem::take(&mut self.unsure).into_iter().try_for_each(|done| self.journal.note(done))
     }
 
     fn take(
@@ -402,8 +427,15 @@ impl Visit<'_> {
         if !["text/html", "application/xhtml+xml", "text/plain", "text/markdown"].contains(&kind.as_str()) {
             return Ok((Outcome::OtherType(kind), None));
         }
+        let coding = answer.header("content-encoding").unwrap_or("identity").trim().to_ascii_lowercase();
+        // Some servers compress whatever they are asked for.
+        let content: Box<dyn Read> = match coding.as_str() {
+            "identity" | "" => answer.body,
+            "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(answer.body)),
+            _ => return Ok((Outcome::Failed("compressed in a way that is not read".into()), None)),
+        };
         let mut body = Vec::new();
-        match answer.body.take(LARGEST_BODY + 1).read_to_end(&mut body) {
+        match content.take(LARGEST_BODY + 1).read_to_end(&mut body) {
             Err(_) => return Ok((Outcome::Failed("broken off".into()), None)),
             Ok(bytes) if bytes as u64 > LARGEST_BODY => {
                 return Ok((Outcome::Failed("too large".into()), None));
@@ -470,7 +502,7 @@ impl Visit<'_> {
             let Some(address) = &at else { break };
             let answer = match self.ask(address, None) {
                 Ok(answer) => answer,
-                Err(Trouble::Reason(_)) => return Ok(Robots::closed()),
+                Err(Trouble::Reason(_) | Trouble::NoAnswer) => return Ok(Robots::closed()),
                 Err(Trouble::End(error)) => return Err(error),
             };
             match (answer.status, answer.header("location")) {
@@ -524,7 +556,7 @@ impl Visit<'_> {
         }
         let answer = match self.ask(map, None) {
             Ok(answer) if answer.status == 200 => answer,
-            Ok(_) | Err(Trouble::Reason(_)) => return Ok(None),
+            Ok(_) | Err(Trouble::Reason(_) | Trouble::NoAnswer) => return Ok(None),
             Err(Trouble::End(error)) => return Err(error),
         };
         let mut bytes = Vec::new();
@@ -548,6 +580,7 @@ impl Visit<'_> {
                 }
                 Ok(answer) => {
                     self.silent = 0;
+                    self.settle()?;
                     return Ok(answer);
                 }
                 Err(error) => problem = error.to_string(),
@@ -561,13 +594,13 @@ impl Visit<'_> {
         let is_first = self.journal.is_new();
         match is_first || self.silent >= SILENCE {
             true => Err(Trouble::End(Error::CrawlSilent { url: address.as_str().into(), problem })),
-            false => Err(Trouble::Reason("no answer".into())),
+            false => Err(Trouble::NoAnswer),
         }
     }
 
     fn request(&self, address: &Address, earlier: Option<&Kept>) -> Request {
         let contact = &self.crawler.settings.contact;
-        let mut request = Request::new(address.as_str());
+        let mut request = Request::new(address.as_str()).header("Accept-Encoding", "identity");
         request.patience = Some(PATIENCE);
         if !contact.is_empty() {
             let agent = format!("{}/{} (+{contact})", robots::NAME, env!("CARGO_PKG_VERSION"));
