@@ -19,6 +19,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nuwa_files::Progress;
 use schemars::JsonSchema;
@@ -261,11 +262,7 @@ pub fn clean(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let bias = Bias::new(&settings.bias)?;
-    let limits = Limits {
-        samples: settings.samples,
-        memory: memory::parse(&settings.memory)?,
-        chunk_bytes: CHUNK_BYTES,
-    };
+    let limits = Limits::new(settings.samples, memory::parse(&settings.memory)?);
     let files = files(inputs)?;
     let values = serde_json::to_value(settings).expect("settings are plain values");
     let basis = Some(state::basis(&files, &values));
@@ -285,7 +282,7 @@ pub fn clean_with(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
     let memory = memory::parse(&CleanSettings::default().memory)?;
-    let limits = Limits { samples, memory, chunk_bytes: CHUNK_BYTES };
+    let limits = Limits::new(samples, memory);
     let files = files(inputs)?;
     clean_documents(
         inputs,
@@ -303,10 +300,20 @@ struct Limits {
     memory: usize,
     /// Bytes of text read, after which interrupted work can be gone on with.
     chunk_bytes: usize,
+    /// How long at least between two times that it is written down how far the work is.
+    between_states: Duration,
+}
+
+impl Limits {
+    fn new(samples: usize, memory: usize) -> Self {
+        Self { samples, memory, chunk_bytes: CHUNK_BYTES, between_states: BETWEEN_STATES }
+    }
 }
 
 /// Some ten seconds of work.
 const CHUNK_BYTES: usize = 1 << 28;
+/// What is worth going on with rather than beginning anew.
+const BETWEEN_STATES: Duration = Duration::from_secs(10);
 
 /// How many documents there are, where whoever collected them has counted them.
 fn counted(inputs: &[PathBuf]) -> Option<u64> {

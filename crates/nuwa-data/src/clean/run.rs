@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nuwa_files::Progress;
 use rayon::prelude::*;
@@ -53,6 +53,8 @@ pub(super) fn run(work: Work, progress: &mut dyn FnMut(Progress)) -> Result<Clea
         bias,
         progress,
         started: Instant::now(),
+        written: Instant::now(),
+        between_states: limits.between_states,
         seconds_before: 0.0,
     };
     if let Some(state) = cleaning.unfinished.take_up()? {
@@ -103,6 +105,9 @@ struct Cleaning<'a> {
     changes: Changes,
     progress: &'a mut dyn FnMut(Progress),
     started: Instant,
+    /// When it was last written down how far the work is, and the time to let pass before it is again.
+    written: Instant,
+    between_states: Duration,
     /// What the interrupted runs took.
     seconds_before: f64,
 }
@@ -284,15 +289,15 @@ impl Cleaning<'_> {
         let Place { passes, parts, kept, rejected, .. } = self.at;
         let source_parts = parts;
         self.at = Place { passes: passes + 1, source_parts, total: Some(kept), rejected, ..Place::default() };
-        self.write_down()?;
-        match passes {
-            0 => Ok(()),
-            _ => self.unfinished.forget(passes - 1),
-        }
+        self.write_down()
     }
 
-    /// Writes down how far the work is.
+    /// Writes down how far the work is, unless that was done a moment ago; passes before the last finished one are not needed then.
     fn write_down(&mut self) -> Result<()> {
+        if self.written.elapsed() < self.between_states {
+            return Ok(());
+        }
+        self.written = Instant::now();
         self.summary.seconds = self.seconds();
         self.unfinished.write(|| State {
             at: self.at,
@@ -301,7 +306,8 @@ impl Cleaning<'_> {
             changes: self.changes.kept(),
             bias: self.bias.as_ref().map(Bias::tallies),
             ..State::default()
-        })
+        })?;
+        self.unfinished.forget_before(self.at.passes.saturating_sub(1))
     }
 
     fn seconds(&self) -> f64 {
@@ -477,7 +483,12 @@ mod tests {
             files: vec![input.into()],
             out,
             steps: settings().chain()?,
-            limits: Limits { samples: 3, memory: 100_000_000, chunk_bytes: 20_000 },
+            limits: Limits {
+                samples: 3,
+                memory: 100_000_000,
+                chunk_bytes: 20_000,
+                between_states: Duration::ZERO,
+            },
             bias: Bias::new(&BiasSettings::default())?,
             basis: Some("the same".into()),
             documents: None,

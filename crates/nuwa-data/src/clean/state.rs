@@ -86,9 +86,9 @@ impl Unfinished {
         self.remove(if self.state_path().exists() { &self.steps } else { &self.folder })
     }
 
-    /// Removes what pass `number` wrote.
-    pub fn forget(&self, number: usize) -> Result<()> {
-        self.remove(&self.pass(number))
+    /// Removes what passes before this one wrote.
+    pub fn forget_before(&self, number: usize) -> Result<()> {
+        (0..number).try_for_each(|pass| self.remove(&self.pass(pass)))
     }
 
     fn pass(&self, number: usize) -> PathBuf {
