@@ -67,11 +67,6 @@ impl Address {
     pub fn path_and_query(&self) -> &str {
         &self.text[self.path..]
     }
-
-    /// The address without its query.
-    pub fn without_query(&self) -> &str {
-        self.text.split('?').next().unwrap_or_default()
-    }
 }
 
 /// Characters that may not stand in an address, as pages have them nevertheless, as `%XX`.
@@ -121,6 +116,6 @@ mod tests {
         }
         assert_eq!(Address::parse("example.org/a", None), None);
         assert_eq!(base.path_and_query(), "/a/b/c?d");
-        assert_eq!((base.site(), base.without_query()), ("https://example.org", "https://example.org/a/b/c"));
+        assert_eq!(base.site(), "https://example.org");
     }
 }

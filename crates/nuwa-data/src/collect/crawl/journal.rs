@@ -27,6 +27,8 @@ enum Line {
     /// The first: a crawl with another start or other settings is another crawl.
     Start(Start),
     Found(Waiting),
+    /// An address that needs no visit.
+    Known(String),
     Done(Done),
 }
 
@@ -140,10 +142,14 @@ impl Journal {
             Line::Start(_) => {}
             Line::Found(waiting) => {
                 self.see(&waiting.url);
+                self.count_query(&waiting.url);
                 if waiting.depth == 0 {
                     self.homes.push(waiting.url.clone());
                 }
                 self.waiting.push_back(waiting);
+            }
+            Line::Known(url) => {
+                self.see(&url);
             }
             Line::Done(done) => {
                 // Visits end in the order in which they were found.
@@ -165,8 +171,11 @@ impl Journal {
     }
 
     /// An address that needs no visit: its page is known by another one.
-    pub fn pass_over(&mut self, address: &Address) {
-        self.see(address.as_str());
+    pub fn pass_over(&mut self, address: &Address) -> Result<()> {
+        match self.see(address.as_str()) {
+            true => self.write(&Line::Known(address.as_str().into())),
+            false => Ok(()),
+        }
     }
 
     /// Takes an address if it is new and there is room.
@@ -176,7 +185,7 @@ impl Journal {
         }
         let most = WAITING_BESIDE
             + WAITING * usize::try_from(self.start.settings.max_pages).unwrap_or(usize::MAX / 8);
-        if self.waiting.len() >= most || self.is_trap(address) {
+        if self.waiting.len() >= most || self.count_query(address.as_str()) > QUERIES {
             self.summary.left_out += 1;
             return Ok(());
         }
@@ -187,13 +196,12 @@ impl Journal {
         Ok(())
     }
 
-    fn is_trap(&mut self, address: &Address) -> bool {
-        if !address.as_str().contains('?') {
-            return false;
-        }
-        let count = self.queries.entry(xxh3_64(address.without_query().as_bytes())).or_default();
+    /// How many addresses of its path differ in their query alone; 0 for one without.
+    fn count_query(&mut self, url: &str) -> u32 {
+        let Some((path, _)) = url.split_once('?') else { return 0 };
+        let count = self.queries.entry(xxh3_64(path.as_bytes())).or_default();
         *count += 1;
-        *count > QUERIES
+        *count
     }
 
     /// The next address to visit.

@@ -55,9 +55,18 @@ fn is_for_robots(name: Option<&str>) -> bool {
     })
 }
 
-/// Whether a list of orders, as in `meta name=robots` or `X-Robots-Tag`, holds this one, or "none".
+/// The same of an `X-Robots-Tag`, where orders may be for one crawler alone: "nuwa: noindex".
+pub(super) fn header_says(value: &str, order: &str) -> bool {
+    match value.split_once(':') {
+        Some((name, _)) if name.trim().eq_ignore_ascii_case("unavailable_after") => false,
+        Some((name, orders)) => is_for_robots(Some(name)) && orders_say(orders, order),
+        None => orders_say(value, order),
+    }
+}
+
+/// Whether a list of orders, as in `meta name=robots`, holds this one, or "none".
 pub(super) fn orders_say(orders: &str, order: &str) -> bool {
-    let words = orders.split([',', ';', ' ', ':']);
+    let words = orders.split([',', ';', ' ']);
     words.map(str::trim).any(|word| word.eq_ignore_ascii_case(order) || word.eq_ignore_ascii_case("none"))
 }
 
@@ -86,5 +95,7 @@ mod tests {
         let silent = read("<a href=x>1</a><meta name=nuwa content=none>", &address);
         assert!(silent.links.is_empty() && silent.no_index);
         assert_eq!(read("<a href", &address), Said::default());
+        assert!(header_says("noindex, nofollow", "nofollow") && header_says("nuwa: NONE", "noindex"));
+        assert!(!header_says("otherbot: noindex", "noindex") && !header_says("all", "noindex"));
     }
 }

@@ -444,7 +444,7 @@ impl Visit<'_> {
         }
         let headers = &answer.headers;
         let orders = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-robots-tag"));
-        let orders = |order| orders.clone().any(|(_, value)| links::orders_say(value, order));
+        let orders = |order| orders.clone().any(|(_, value)| links::header_says(value, order));
         let (no_index, no_follow) = (orders("noindex"), orders("nofollow"));
         let said = match kind.contains("html") {
             true => links::read(&String::from_utf8_lossy(&body), address),
@@ -462,7 +462,7 @@ impl Visit<'_> {
 
     fn follow(&mut self, waiting: &Waiting, said: &links::Said) -> Result<()> {
         if let Some(canonical) = said.canonical.as_ref().filter(|canonical| self.is_inside(canonical)) {
-            self.journal.pass_over(canonical);
+            self.journal.pass_over(canonical)?;
         }
         if waiting.depth >= self.crawler.settings.depth {
             return Ok(());
