@@ -16,6 +16,7 @@ mod element;
 mod error;
 mod gradients;
 pub mod measure;
+mod normal;
 pub mod ops;
 mod parameters;
 mod pool;

@@ -1,5 +1,11 @@
 //! Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011).
 
+use crate::normal;
+use crate::ops::parallel::chunks_mut;
+
+/// Pairs of normal numbers that a thread makes at a time.
+const NORMAL_PAIRS: usize = 1 << 14;
+
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
@@ -67,19 +73,36 @@ impl Random {
         ((u128::from(bits) * u128::from(limit)) >> 64) as u64
     }
 
-    /// Fills `values` with a normal distribution of the given standard deviation (Box and Muller, 1958).
-    pub fn fill_normal(&self, values: &mut [f32], deviation: f32) {
-        for (index, pair) in values.chunks_mut(2).enumerate() {
-            let [a, b, c, d] = self.words(index as u64);
-            let unit = |high: u32, low: u32| {
-                ((u64::from(high) << 21 | u64::from(low) >> 11) as f64 + 0.5) / 2_f64.powi(53)
-            };
-            let radius = (-2.0 * unit(a, b).ln()).sqrt();
-            let (sine, cosine) = (std::f64::consts::TAU * unit(c, d)).sin_cos();
-            for (value, normal) in pair.iter_mut().zip([radius * cosine, radius * sine]) {
-                *value = (normal * f64::from(deviation)) as f32;
-            }
+    /// [`Random::words`] of neighbouring indices, the first words of all of them first.
+    #[inline(always)]
+    pub(crate) fn words_from<const N: usize>(&self, first: u64) -> [[u32; N]; 4] {
+        let index = |lane: usize| first.wrapping_add(lane as u64);
+        let mut counters = [
+            std::array::from_fn(|lane| index(lane) as u32),
+            std::array::from_fn(|lane| (index(lane) >> 32) as u32),
+            [self.stream as u32; N],
+            [(self.stream >> 32) as u32; N],
+        ];
+        let mut key = self.key;
+        for _ in 0..10 {
+            let low: [u64; N] = counters[0].map(|word| u64::from(MULTIPLIERS[0]) * u64::from(word));
+            let high: [u64; N] = counters[2].map(|word| u64::from(MULTIPLIERS[1]) * u64::from(word));
+            counters = [
+                std::array::from_fn(|lane| (high[lane] >> 32) as u32 ^ counters[1][lane] ^ key[0]),
+                high.map(|product| product as u32),
+                std::array::from_fn(|lane| (low[lane] >> 32) as u32 ^ counters[3][lane] ^ key[1]),
+                low.map(|product| product as u32),
+            ];
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
         }
+        counters
+    }
+
+    /// Fills `values` with a normal distribution of the given standard deviation, side by side.
+    pub fn fill_normal(&self, values: &mut [f32], deviation: f32) {
+        chunks_mut(values, 2, NORMAL_PAIRS, |first, values| {
+            normal::fill(values, *self, first as u64, deviation);
+        });
     }
 
     /// A permutation of `0..length` (Fisher and Yates).
@@ -102,6 +125,12 @@ mod tests {
         assert_eq!(zero.words(0), [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8]);
         let ones = Random { key: [!0, !0], stream: !0 };
         assert_eq!(ones.words(!0), [0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD]);
+        let random = Random::new(9).named("a");
+        let beside = random.words_from::<5>(u64::from(u32::MAX) - 2);
+        for lane in 0..5 {
+            let alone = random.words(u64::from(u32::MAX) - 2 + lane as u64);
+            assert_eq!(beside.map(|words| words[lane]), alone);
+        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = OptimizerSettings { beta2: 0.999, weight_decay: 0.01, ..OptimizerSettings::default() };
     let mut optimizer = AdamW::new(model.parameters(), &settings);
     let batch = Batch::draw(run.sizes);
+    let ready = start.elapsed();
     let (mut times, mut loss, mut first, mut optimizing) = (Vec::new(), 0.0, Duration::ZERO, Duration::ZERO);
     let warm_up = WARM_UP.min(run.steps - 1);
     for step in 0..run.steps {
@@ -74,6 +75,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (weights, memory) = (model.parameters().count() as f64 / 1e6, peak_memory() / 1e9);
     let precision = if run.precision == Precision::F32 { "f32" } else { "bf16" };
     if !run.json {
+        println!(
+            "begun after {:.2} s, first step done after {:.2} s",
+            ready.as_secs_f64(),
+            first.as_secs_f64()
+        );
         let (family, name, ms, best) = (&run.family, &run.name, median * 1e3, fastest * 1e3);
         println!(
             "{family} {name} {precision} {weights:.1}M loss {loss:.4} median {ms:.1} ms (fastest {best:.1}) tok/s {speed:.0} rss {memory:.2} GB"
@@ -88,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = json!({
         "family": run.family, "size": run.name, "precision": precision, "parameters": model.parameters().count(),
         "loss": loss, "median_ms": median * 1e3, "fastest_ms": fastest * 1e3, "tokens_per_second": speed, "peak_memory_gb": memory,
-        "first_step_seconds": first.as_secs_f64(), "optimizer_ms": optimizing.as_secs_f64() * 1e3 / steps,
+        "start_seconds": ready.as_secs_f64(), "first_step_seconds": first.as_secs_f64(), "optimizer_ms": optimizing.as_secs_f64() * 1e3 / steps,
         "product_gflops": products(&run, model.as_ref()) / median / 1e9,
         "product_limit_gflops": measure::product_speed(run.precision) / 1e9,
         "operations": operations.collect::<Vec<_>>(),
