@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::crawl::OWN_FILES;
 use super::format::{Format, extension};
 use super::origin::{ORIGIN_FILE, Origin};
 use super::{CollectSettings, CollectSummary};
@@ -113,7 +114,7 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &Path, folder_id: &str) -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name == ORIGIN_FILE {
+        if name == ORIGIN_FILE || OWN_FILES.iter().any(|own| name == *own) {
             return Ok(());
         }
         if name.starts_with('.') {

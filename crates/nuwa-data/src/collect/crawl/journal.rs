@@ -13,7 +13,7 @@ use super::{CrawlSettings, CrawlSummary};
 use crate::Result;
 
 /// Hidden, so that it is not taken for documents.
-const FILE: &str = ".frontier.jsonl";
+pub(super) const FILE: &str = ".frontier.jsonl";
 /// Pages of one path that differ in their query alone; more are a calendar, or a search.
 const QUERIES: u32 = 200;
 /// Addresses that wait, for each page that is wanted, and beside them.

@@ -19,7 +19,8 @@ pub(super) struct Said {
 pub(super) fn read(page: &str, address: &Address) -> Said {
     let mut said = Said::default();
     let (mut base, mut no_follow) = (address.clone(), false);
-    for (name, attributes) in tags_of(page, b"ablm") {
+    let page = without_comments(page);
+    for (name, attributes) in tags_of(&page, b"ablm") {
         let target = || attribute(attributes, "href").map(unescape);
         let relation = attribute(attributes, "rel");
         match name.as_str() {
@@ -47,6 +48,32 @@ pub(super) fn read(page: &str, address: &Address) -> Said {
         said.links.clear();
     }
     said
+}
+
+/// The page without comments, scripts and styles, in which nothing is a tag. What is not closed goes to the end.
+fn without_comments(page: &str) -> String {
+    const HIDDEN: [(&str, &str); 3] = [("!--", "-->"), ("script", "</script"), ("style", "</style")];
+    let begins = |text: &str, start: &str| {
+        text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+    };
+    let (mut seen, mut rest) = (String::with_capacity(page.len()), page);
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        seen.push_str(before);
+        let hidden = HIDDEN.iter().find(|(start, _)| begins(&tag[1..], start));
+        rest = match hidden {
+            None => {
+                seen.push('<');
+                &tag[1..]
+            }
+            Some((_, end)) => {
+                let places = tag.match_indices(&end[..1]).map(|(place, _)| place);
+                let end_at = places.skip(1).find(|place| begins(&tag[*place..], end));
+                end_at.map_or("", |place| &tag[place + end.len()..])
+            }
+        };
+    }
+    seen + rest
 }
 
 fn is_for_robots(name: Option<&str>) -> bool {
@@ -95,6 +122,9 @@ mod tests {
         let silent = read("<a href=x>1</a><meta name=nuwa content=none>", &address);
         assert!(silent.links.is_empty() && silent.no_index);
         assert_eq!(read("<a href", &address), Said::default());
+        let hidden = "<!-- <a href=x>1</a> --><SCRIPT>\"<a href=y>\"</Script><a href=/z>2</a><style><a href=w></style><!-- <a href=v>";
+        let said = read(hidden, &address);
+        assert_eq!(said.links.iter().map(Address::as_str).collect::<Vec<_>>(), ["https://a.org/z"]);
         assert!(header_says("noindex, nofollow", "nofollow") && header_says("nuwa: NONE", "noindex"));
         assert!(!header_says("otherbot: noindex", "noindex") && !header_says("all", "noindex"));
     }

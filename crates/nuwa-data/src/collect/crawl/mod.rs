@@ -123,6 +123,9 @@ pub struct Crawler<'a> {
 
 const SUMMARY: &str = ".crawl.json";
 
+/// What a crawl keeps beside its pages.
+pub(super) const OWN_FILES: [&str; 2] = [SUMMARY, journal::FILE];
+
 /// Redirects that are followed from one address to another (RFC 9309 asks for five for robots.txt).
 const REDIRECTS: u32 = 5;
 /// For one page in all.
