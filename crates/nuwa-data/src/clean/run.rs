@@ -392,6 +392,7 @@ impl Cleaning<'_> {
     }
 
     fn finish(mut self, out: &Path) -> Result<CleanSummary> {
+        self.summary.seconds = self.seconds();
         let Place { passes, source_parts, rejected, .. } = self.at;
         move_parts(&self.unfinished.parts(passes - 1, source_parts), out, "documents")?;
         self.unfinished.join_rejected(rejected, &out.join("rejected.jsonl.zst"))?;
@@ -399,7 +400,6 @@ impl Cleaning<'_> {
         if let Some(bias) = &self.bias {
             nuwa_files::write_json(&out.join("bias.json"), &bias.report())?;
         }
-        self.summary.seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
         self.summary.samples = self.samples.into_all();
         nuwa_files::write_json(&out.join("clean.json"), &self.summary)?;
         self.unfinished.end()?;

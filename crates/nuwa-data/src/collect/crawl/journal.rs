@@ -183,8 +183,8 @@ impl Journal {
         if self.seen.contains(&xxh3_64(address.as_str().as_bytes())) {
             return Ok(());
         }
-        let most = WAITING_BESIDE
-            + WAITING * usize::try_from(self.start.settings.max_pages).unwrap_or(usize::MAX / 8);
+        let pages = usize::try_from(self.start.settings.max_pages).unwrap_or(usize::MAX);
+        let most = pages.saturating_mul(WAITING).saturating_add(WAITING_BESIDE);
         if self.waiting.len() >= most || self.count_query(address.as_str()) > QUERIES {
             self.summary.left_out += 1;
             return Ok(());

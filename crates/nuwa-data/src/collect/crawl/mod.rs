@@ -571,12 +571,13 @@ impl Visit<'_> {
     /// Sends one request, politely: after the site's pause, and again where it asks for patience.
     fn ask(&mut self, address: &Address, earlier: Option<&Kept>) -> std::result::Result<Response, Trouble> {
         let request = self.request(address, earlier);
+        let mut trouble = Trouble::NoAnswer;
         let mut problem = String::new();
         for attempt in 1..=ATTEMPTS {
             (self.crawler.wait)(self.pause(address));
             match self.crawler.fetch.get(&request) {
                 Ok(answer) if [429, 503].contains(&answer.status) => {
-                    problem = format!("status {}", answer.status);
+                    trouble = Trouble::Reason(format!("status {}", answer.status));
                     if attempt < ATTEMPTS {
                         (self.crawler.wait)(retry_after(&answer));
                     }
@@ -586,11 +587,11 @@ impl Visit<'_> {
                     self.settle()?;
                     return Ok(answer);
                 }
-                Err(error) => problem = error.to_string(),
+                Err(error) => (trouble, problem) = (Trouble::NoAnswer, error.to_string()),
             }
         }
-        if problem.starts_with("status ") {
-            return Err(Trouble::Reason(problem));
+        if !matches!(trouble, Trouble::NoAnswer) {
+            return Err(trouble);
         }
         self.silent += 1;
         // Of a site that never answered, the first silence says it all.
