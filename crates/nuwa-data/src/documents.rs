@@ -191,66 +191,25 @@ pub(crate) fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Res
     }
 }
 
-/// Writes a value a line, compressed, in parts; the parts get their names when all are complete.
+/// Writes a value a line, compressed, into a file that gets its name when it is complete.
 pub(crate) struct LinesWriter {
-    folder: PathBuf,
-    stem: String,
-    part_bytes: u64,
-    finished: Vec<AtomicFile>,
-    current: Option<Encoder<'static, AtomicFile>>,
-    written: u64,
+    path: PathBuf,
+    encoder: Option<Encoder<'static, AtomicFile>>,
 }
 
-/// Uncompressed bytes after which the next part begins.
-const PART_BYTES: u64 = 1 << 28;
 /// Level 1 keeps pace with cleaning; level 3 saves a tenth of the space for twice the time.
 const COMPRESSION_LEVEL: i32 = 1;
 
 impl LinesWriter {
-    /// A writer of `STEM-00000.jsonl.zst` and so on.
-    pub(crate) fn parts(folder: &Path, stem: &str) -> Self {
-        Self::new(folder, stem, PART_BYTES)
-    }
-
-    /// A writer of one file `STEM.jsonl.zst`.
-    pub(crate) fn single(folder: &Path, stem: &str) -> Self {
-        Self::new(folder, stem, u64::MAX)
-    }
-
-    fn new(folder: &Path, stem: &str, part_bytes: u64) -> Self {
-        Self {
-            folder: folder.into(),
-            stem: stem.into(),
-            part_bytes,
-            finished: Vec::new(),
-            current: None,
-            written: 0,
-        }
-    }
-
-    fn part_path(&self, index: usize) -> PathBuf {
-        match self.part_bytes {
-            u64::MAX => self.folder.join(format!("{}.jsonl.zst", self.stem)),
-            _ => part_path(&self.folder, &self.stem, index),
-        }
+    /// A writer of one file.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, encoder: None }
     }
 
     /// Appends lines that were serialised before.
     pub(crate) fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let path = self.part_path(self.finished.len());
-        let encoder = match &mut self.current {
-            Some(encoder) => encoder,
-            None => self.current.insert(begin(&path)?),
-        };
-        encoder.write_all(lines).map_err(nuwa_files::Error::write(&path))?;
-        self.written += lines.len() as u64;
-        if self.written >= self.part_bytes {
-            self.end_part()?;
-        }
-        Ok(())
+        let written = self.encoder()?.write_all(lines);
+        Ok(written.map_err(nuwa_files::Error::write(&self.path))?)
     }
 
     /// Appends documents, serialising them side by side.
@@ -258,36 +217,30 @@ impl LinesWriter {
         self.write_lines(&to_lines(values))
     }
 
-    fn end_part(&mut self) -> Result<()> {
-        let path = self.part_path(self.finished.len());
-        if let Some(encoder) = self.current.take() {
-            self.finished.push(encoder.finish().map_err(nuwa_files::Error::write(&path))?);
-            self.written = 0;
-        }
-        Ok(())
+    /// Gives the file its name; without a line it is an empty one.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.encoder()?;
+        let encoder = self.encoder.take().expect("it was begun");
+        let file = encoder.finish().map_err(nuwa_files::Error::write(&self.path))?;
+        Ok(file.commit()?)
     }
 
-    /// Gives every part its name and removes the parts of an earlier, longer run.
-    pub(crate) fn finish(mut self) -> Result<Vec<PathBuf>> {
-        if self.current.is_none() && self.finished.is_empty() {
-            self.current = Some(begin(&self.part_path(0))?);
+    fn encoder(&mut self) -> Result<&mut Encoder<'static, AtomicFile>> {
+        if self.encoder.is_none() {
+            self.encoder = Some(begin(&self.path)?);
         }
-        self.end_part()?;
-        let mut names = Vec::new();
-        for part in std::mem::take(&mut self.finished) {
-            names.push(part.target().to_path_buf());
-            part.commit()?;
-        }
-        if self.part_bytes != u64::MAX {
-            remove_older(&self.folder, &self.stem, names.len())?;
-        }
-        Ok(names)
+        Ok(self.encoder.as_mut().expect("it was begun"))
     }
+}
+
+/// The name of a file of lines.
+pub(crate) fn lines_path(folder: &Path, stem: &str) -> PathBuf {
+    folder.join(format!("{stem}.jsonl.zst"))
 }
 
 /// The name of a part.
 pub(crate) fn part_path(folder: &Path, stem: &str, index: usize) -> PathBuf {
-    folder.join(format!("{stem}-{index:05}.jsonl.zst"))
+    lines_path(folder, &format!("{stem}-{index:05}"))
 }
 
 /// Moves parts that are complete to their names in `folder`, and removes those of an earlier, longer run.

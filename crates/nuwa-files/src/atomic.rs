@@ -96,6 +96,14 @@ pub fn open_for_append(path: &Path) -> Result<File> {
     File::options().create(true).append(true).open(path).map_err(Error::write(path))
 }
 
+/// Removes a folder with all that is in it; where there is none, all is well.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(folder)(error)),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{Document, LinesWriter};
+use crate::documents::{Document, LinesWriter, lines_path};
 use crate::few::Few;
 use crate::{Result, text};
 
@@ -67,7 +67,7 @@ impl Changes {
     }
 
     pub fn write(self, out: &Path) -> Result<()> {
-        let mut writer = LinesWriter::single(out, "changed");
+        let mut writer = LinesWriter::new(lines_path(out, "changed"));
         let all: Vec<Change> = self.0.into_iter().flat_map(Few::into_values).collect();
         writer.write(&all)?;
         writer.finish()?;

@@ -32,7 +32,7 @@ pub use summary::{CleanSummary, Portion, Replacement, Sample, StepSummary};
 
 use crate::bias::{Bias, BiasSettings};
 use crate::collect::CollectSummary;
-use crate::{Error, Result, documents};
+use crate::{Error, Result, documents, unfinished};
 use steps::{
     article, boilerplate, c4, classified, decontaminate, emoji, fineweb, gopher_quality, language, length,
     mix, near_duplicates, personal_data, repeated_passages, repetition, spelling, toxicity, unicode,
@@ -265,7 +265,7 @@ pub fn clean(
     let limits = Limits::new(settings.samples, memory::parse(&settings.memory)?);
     let files = files(inputs)?;
     let values = serde_json::to_value(settings).expect("settings are plain values");
-    let basis = Some(state::basis(&files, &values));
+    let basis = Some(unfinished::basis(files.iter().map(PathBuf::as_path), &values));
     clean_documents(
         inputs,
         Work { files, out, steps: settings.chain()?, limits, bias, basis, documents: counted(inputs) },

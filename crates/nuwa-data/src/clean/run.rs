@@ -305,7 +305,6 @@ impl Cleaning<'_> {
             taken: self.samples.taken().clone(),
             changes: self.changes.kept(),
             bias: self.bias.as_ref().map(Bias::tallies),
-            ..State::default()
         })?;
         self.unfinished.forget_before(self.at.passes.saturating_sub(1))
     }

@@ -65,7 +65,7 @@ pub trait DocumentStep: Send + Sync {
 pub struct Workspace {
     /// A folder of its own, made when it is first used, gone when the work is done.
     pub folder: PathBuf,
-    /// The bytes that it may hold beyond what it states for each document.
+    /// The bytes that it may hold.
     pub memory: usize,
 }
 

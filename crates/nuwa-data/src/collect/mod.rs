@@ -6,11 +6,15 @@
 //! parsed in one piece has a limit: 64 MiB for a page, a mail, a PDF and a record of a crawl, 256 MiB for a line. A large
 //! member of an archive is copied into the output folder for as long as it is read.
 //!
+//! What was interrupted goes on from the last 256 MiB of documents that were written (`OUT/.collect/`), if none of the files and
+//! settings has changed.
+//!
 //! A file in a folder that is damaged, or expands too far, is passed over and counted; what came before the damage is kept.
 //! A document carries its source (`archive!member` within archives, the address for pages of a crawl) and in `meta` what the
 //! format knows: `date`, `title`, `license`, `subject`, `from`, other columns. A folder may say where it comes from: a file
 //! `.source.json` with `source`, an address, and `meta`, which every document below gets.
 
+mod collection;
 mod content;
 pub mod crawl;
 mod decode;
@@ -29,19 +33,15 @@ pub use origin::ORIGIN_FILE;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use nuwa_files::Progress;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{Document, LinesWriter};
 use crate::{Error, Result};
-use content::{Budget, Content};
+use collection::{Collection, PART_BYTES};
 use crawl::CrawlSettings;
-use read::{Found, Outcome, Way};
-use walk::Input;
+use read::Outcome;
 
 /// What is read and how it becomes documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,33 +143,28 @@ pub fn collect(
     settings: &CollectSettings,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CollectSummary> {
+    collect_in_parts(PART_BYTES, paths, out, settings, progress)
+}
+
+fn collect_in_parts(
+    part_bytes: u64,
+    paths: &[PathBuf],
+    out: &Path,
+    settings: &CollectSettings,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CollectSummary> {
     check(settings)?;
-    let started = Instant::now();
-    let mut collection = Collection {
-        way: Way { settings, spool: out },
-        writer: LinesWriter::parts(out, "documents"),
-        pending: Vec::new(),
-        pending_bytes: 0,
-        summary: CollectSummary::default(),
-    };
-    let inputs = walk::inputs(paths, settings, &mut collection.summary)?;
-    let mut done = 0;
-    let mut report = |files: usize, bytes: u64| {
-        done += files as u64;
-        progress(Progress {
-            task: "collecting files",
-            done,
-            total: Some(inputs.len() as u64),
-            unit: "files",
-            bytes: Some(bytes),
-        });
-    };
-    report(0, 0);
-    for group in groups(&inputs) {
-        collection.take(group)?;
-        report(group.len(), collection.summary.bytes);
+    let mut summary = CollectSummary::default();
+    let inputs = walk::inputs(paths, settings, &mut summary)?;
+    let mut collection = Collection::new(part_bytes, &inputs, out, settings, summary, progress);
+    collection.take_up()?;
+    match collection.take(&inputs) {
+        Ok(()) => collection.finish(paths),
+        Err(error) => {
+            collection.leave()?;
+            Err(error)
+        }
     }
-    collection.finish(paths, out, started)
 }
 
 fn check(settings: &CollectSettings) -> Result<()> {
@@ -180,112 +175,6 @@ fn check(settings: &CollectSettings) -> Result<()> {
     at_least("collect.split_documents_over", settings.split_documents_over, 1000, "at least 1000")?;
     at_least("collect.largest_expansion", settings.largest_expansion, 1, "at least 1")?;
     at_least("collect.nested_archives", settings.nested_archives.into(), 1, "at least 1")
-}
-
-/// Files that are worked on side by side: few enough that all of them fit into memory.
-const GROUP_FILES: usize = 64;
-const GROUP_BYTES: u64 = 1 << 23;
-
-fn groups(inputs: &[Input]) -> impl Iterator<Item = &[Input]> {
-    let mut rest = inputs;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |input: &Input| {
-            bytes += input.bytes;
-            bytes <= GROUP_BYTES
-        };
-        let count = rest.iter().take(GROUP_FILES).take_while({
-            let mut fits = fits;
-            move |input| fits(input)
-        });
-        let count = count.count().max(1).min(rest.len());
-        let (group, after) = rest.split_at(count);
-        rest = after;
-        (!group.is_empty()).then_some(group)
-    })
-}
-
-struct Collection<'a> {
-    way: Way<'a>,
-    writer: LinesWriter,
-    pending: Vec<Document>,
-    pending_bytes: usize,
-    summary: CollectSummary,
-}
-
-const PENDING_BYTES: usize = 1 << 22;
-
-impl Collection<'_> {
-    fn take(&mut self, group: &[Input]) -> Result<()> {
-        let way = self.way;
-        let ahead = |input: &Input| {
-            let content = Content::file(&input.path, Budget::of_file(input.bytes, way.settings));
-            let found = read::in_memory(input, &content, way);
-            (content, found)
-        };
-        let read_ahead: Vec<_> = group.par_iter().map(ahead).collect();
-        for (input, (content, found)) in group.iter().zip(read_ahead) {
-            let result = match found {
-                Some((found, result)) => {
-                    found.into_iter().try_for_each(|found| self.found(found))?;
-                    result
-                }
-                None => read::read(input, &content, way, &mut |found| self.found(found)),
-            };
-            self.end(input, result)?;
-        }
-        Ok(())
-    }
-
-    fn found(&mut self, found: Found) -> Result<()> {
-        match found {
-            Found::Document(document) => self.add(document)?,
-            Found::File(outcome) => self.summary.count(outcome),
-            Found::Skipped(path, reason) => self.summary.skip(path, reason),
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, document: Document) -> Result<()> {
-        self.summary.documents += 1;
-        self.summary.bytes += document.text.len() as u64;
-        self.summary.characters += document.text.chars().count() as u64;
-        self.pending_bytes += document.text.len();
-        self.pending.push(document);
-        if self.pending_bytes >= PENDING_BYTES { self.write_pending() } else { Ok(()) }
-    }
-
-    fn write_pending(&mut self) -> Result<()> {
-        self.writer.write(&self.pending)?;
-        self.pending.clear();
-        self.pending_bytes = 0;
-        Ok(())
-    }
-
-    /// Damage and the like in one file of a folder is no reason to stop; what came before it is kept.
-    fn end(&mut self, input: &Input, result: Result<()>) -> Result<()> {
-        let Err(error) = result else { return Ok(()) };
-        match error.skip_reason() {
-            Some(reason) if !input.named => self.summary.skip(input.path.clone(), reason),
-            _ => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, paths: &[PathBuf], out: &Path, started: Instant) -> Result<CollectSummary> {
-        if self.summary.documents == 0 {
-            let path = paths.first().cloned().unwrap_or_default();
-            return Err(match path.is_dir() {
-                true => Error::EmptyFolder { path, skipped: self.summary.skipped_reasons },
-                false => Error::EmptyFile { path },
-            });
-        }
-        self.write_pending()?;
-        self.writer.finish()?;
-        self.summary.seconds = started.elapsed().as_secs_f64();
-        nuwa_files::write_json(&out.join("collect.json"), &self.summary)?;
-        Ok(self.summary)
-    }
 }
 
 impl CollectSummary {
@@ -307,5 +196,82 @@ impl CollectSummary {
         if self.skipped.len() < SKIPPED_NAMED {
             self.skipped.push(Skipped { path, reason });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::documents;
+
+    /// Files of one document and of many, an archive, and some that are passed over.
+    fn sources(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        for number in 0..40 {
+            fs::write(folder.join(format!("{number:02}.txt")), format!("Text number {number}. ").repeat(30))
+                .unwrap();
+        }
+        let line = |number: usize| {
+            if number % 50 == 7 {
+                "{\"text\": 5}\n".into()
+            } else {
+                format!("{{\"text\": \"Line {number} of many.\"}}\n")
+            }
+        };
+        fs::write(folder.join("05-lines.jsonl"), (0..2000).map(line).collect::<String>()).unwrap();
+        fs::write(folder.join("07-picture.txt"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
+        fs::write(folder.join("08-picture.png"), "").unwrap();
+        let mut archive = tar::Builder::new(fs::File::create(folder.join("09-archive.tar")).unwrap());
+        for number in 0..200 {
+            let text = format!("Member {number}. ").repeat(20);
+            let mut header = tar::Header::new_ustar();
+            header.set_size(text.len() as u64);
+            let name = format!("{number}.{}", if number % 30 == 3 { "png" } else { "md" });
+            archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap();
+    }
+
+    #[test]
+    fn collecting_that_was_killed_anywhere_ends_as_if_it_had_not_been() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        sources(&from);
+        let settings = CollectSettings { bad_lines: BadLines::Skip, ..CollectSettings::default() };
+        let collected = |out: &Path, progress: &mut dyn FnMut(Progress)| {
+            let summary = collect_in_parts(3000, std::slice::from_ref(&from), out, &settings, progress);
+            CollectSummary { seconds: 0.0, ..summary.unwrap() }
+        };
+        let written = |out: &Path| {
+            let files = documents::files(out).unwrap();
+            files
+                .iter()
+                .map(|file| zstd::stream::decode_all(&fs::read(file).unwrap()[..]).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let whole = folder.path().join("whole");
+        let expected = collected(&whole, &mut |_| {});
+        assert!(expected.documents > 2000 && expected.skipped_files == 9, "{expected:?}");
+        let killed = folder.path().join("killed");
+        let state = killed.join(".collect/state.json");
+        let (mut attempts, mut taken_up) = (0, 0);
+        let found = loop {
+            attempts += 1;
+            let before = fs::read(&state).ok();
+            taken_up += usize::from(before.is_some());
+            // Every look at the state may be the last; each attempt comes one part further.
+            let kill = |_: Progress| assert!(fs::read(&state).ok() == before, "killed");
+            match catch_unwind(AssertUnwindSafe(|| collected(&killed, &mut { kill }))) {
+                Ok(found) => break found,
+                Err(_) => assert!(attempts < 500, "it comes no further"),
+            }
+        };
+        assert!(taken_up > 3, "{taken_up} of {attempts}");
+        assert_eq!(found, expected);
+        assert!(written(&killed) == written(&whole));
+        assert!(!killed.join(".collect").exists());
     }
 }

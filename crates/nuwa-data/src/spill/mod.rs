@@ -1,11 +1,14 @@
-//! What does not fit into memory: records sorted on disk, and byte strings found again by their number.
+//! What does not fit into memory: records sorted on disk, byte strings found again by their number, and numbers by their
+//! place.
 //!
-//! Both write into a folder of the one who asks, remove what they wrote when they are dropped, and hold no more memory
+//! All write into a folder of the one who asks, remove what they wrote when they are dropped, and hold no more memory
 //! than they were given.
 
+mod numbers;
 mod sort;
 mod strings;
 
+pub(crate) use numbers::Numbers;
 pub(crate) use sort::{Record, Sorted, Sorter};
 pub(crate) use strings::{Strings, StringsWriter};
 
@@ -23,7 +26,9 @@ impl Temporary {
     fn create(path: PathBuf) -> Result<(Self, File)> {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(nuwa_files::Error::write(folder))?;
-        let file = File::create(&path).map_err(nuwa_files::Error::write(&path))?;
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(true);
+        let file = options.open(&path).map_err(nuwa_files::Error::write(&path))?;
         Ok((Self(path), file))
     }
 

@@ -1,7 +1,7 @@
 //! External merge sort (Knuth, The Art of Computer Programming 3, section 5.4): records fill a buffer; each full buffer is
 //! sorted and written as a run; in the end all runs are merged while they are read.
 //!
-//! Memory: what was given, at most 64 MiB, for the buffer while records come in and for the blocks of the runs while they are merged.
+//! Memory: what was given, at most 32 MiB, for the buffer while records come in and for the blocks of the runs while they are merged.
 //! Disk: [`Record::BYTES`] a record, twice that for a moment where there are more runs than are merged at a time.
 
 use std::cmp::Reverse;
@@ -65,9 +65,9 @@ impl<A: Record, B: Record> Record for (A, B) {
 /// Runs that are merged at a time: fewer than the files that a process may open.
 const MERGED_AT_ONCE: usize = 128;
 const SMALLEST_BUFFER: usize = 1 << 16;
-/// Up to 8 GiB of records a larger buffer would save no merge.
-const LARGEST_BUFFER: usize = 1 << 26;
-const LARGEST_BLOCK: usize = 1 << 20;
+/// Up to 4 GiB of records a larger buffer would save no merge.
+const LARGEST_BUFFER: usize = 1 << 25;
+const LARGEST_BLOCK: usize = 1 << 18;
 
 /// Takes records in any order.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ struct Run {
 }
 
 impl<R: Record> Sorter<R> {
-    /// A sorter whose runs are files `STEM-N` of `folder`, which holds about `memory` bytes, at most 64 MiB.
+    /// A sorter whose runs are files `STEM-N` of `folder`, which holds about `memory` bytes, at most 32 MiB.
     pub fn new(folder: &Path, stem: &'static str, memory: usize) -> Self {
         let memory = memory.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
         Self { folder: folder.into(), stem, memory, buffer: Vec::new(), runs: Vec::new(), runs_made: 0 }

@@ -16,7 +16,7 @@ mod store;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -186,7 +186,7 @@ impl Crawler<'_> {
         let summary = match site.run(&start, progress) {
             // Nothing in it is worth going on with.
             Err(error @ (Error::CrawlNothing { .. } | Error::CrawlForbidden { .. })) => {
-                remove(&places.part)?;
+                nuwa_files::remove_folder(&places.part)?;
                 return Err(error);
             }
             ended => ended?,
@@ -247,32 +247,23 @@ impl Places {
 
     fn put_aside(&self) -> Result<()> {
         if self.whole.exists() || self.old.exists() {
-            return remove(&self.part);
+            return Ok(nuwa_files::remove_folder(&self.part)?);
         }
         rename(&self.part, &self.old)
     }
 
     fn finish(&self) -> Result<()> {
         if self.whole.exists() {
-            remove(&self.old)?;
+            nuwa_files::remove_folder(&self.old)?;
             rename(&self.whole, &self.old)?;
         }
         rename(&self.part, &self.whole)?;
-        remove(&self.old)
+        Ok(nuwa_files::remove_folder(&self.old)?)
     }
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(fs::rename(from, to).map_err(nuwa_files::Error::write(to))?)
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(nuwa_files::Error::write(folder)(error).into())
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A crawl under way.

@@ -1,47 +1,53 @@
 //! Union-find over documents, and the similarity that joins them.
 
 use std::cmp::{Ordering, Reverse};
+use std::path::Path;
 
-/// Clusters of documents; the root of each is the document that is kept.
+use crate::Result;
+use crate::spill::Numbers;
+
+/// Clusters of documents; the root of each is the document that is kept. On disk, 4 bytes a document.
 #[derive(Debug)]
 pub(super) struct Clusters {
-    parents: Vec<u32>,
-    /// Empty where the first document is kept.
-    lengths: Vec<u32>,
+    parents: Numbers,
+    /// Absent where the first document is kept.
+    lengths: Option<Numbers>,
 }
 
 impl Clusters {
     /// Each document by itself; with lengths the longest will be kept.
-    pub fn new(documents: u32, lengths: Vec<u32>) -> Self {
-        Self { parents: (0..documents).collect(), lengths }
+    pub fn new(folder: &Path, documents: u32, lengths: Option<Numbers>) -> Result<Self> {
+        let mut parents = Numbers::create(folder, "parents")?;
+        (0..documents).try_for_each(|document| parents.push(document))?;
+        Ok(Self { parents, lengths })
     }
 
     /// The document that is kept of this one's cluster.
-    pub fn root(&mut self, mut document: u32) -> u32 {
-        while self.parents[document as usize] != document {
-            let grandparent = self.parents[self.parents[document as usize] as usize];
-            self.parents[document as usize] = grandparent;
+    pub fn root(&mut self, mut document: u32) -> Result<u32> {
+        loop {
+            let parent = self.parents.get(document)?;
+            if parent == document {
+                return Ok(document);
+            }
+            let grandparent = self.parents.get(parent)?;
+            if grandparent != parent {
+                self.parents.set(document, grandparent)?;
+            }
             document = grandparent;
         }
-        document
     }
 
     /// Makes two clusters one.
-    pub fn join(&mut self, one: u32, other: u32) {
-        let (one, other) = (self.root(one), self.root(other));
-        let worth =
-            |document: u32| (self.lengths.get(document as usize).copied().unwrap_or(0), Reverse(document));
-        let (better, worse) = if worth(one) >= worth(other) { (one, other) } else { (other, one) };
-        self.parents[worse as usize] = better;
+    pub fn join(&mut self, one: u32, other: u32) -> Result<()> {
+        let (one, other) = (self.root(one)?, self.root(other)?);
+        let is_better = self.worth(one)? >= self.worth(other)?;
+        let (better, worse) = if is_better { (one, other) } else { (other, one) };
+        self.parents.set(worse, better)
     }
 
-    /// The document that is kept of each document's cluster.
-    pub fn roots(mut self) -> Vec<u32> {
-        (0..self.parents.len() as u32).for_each(|document| {
-            let root = self.root(document);
-            self.parents[document as usize] = root;
-        });
-        self.parents
+    fn worth(&mut self, document: u32) -> Result<(u32, Reverse<u32>)> {
+        let length = self.lengths.as_mut().map(|lengths| lengths.get(document)).transpose()?;
+        Ok((length.unwrap_or(0), Reverse(document)))
     }
 }
 
@@ -73,16 +79,21 @@ mod tests {
     #[test]
     fn the_kept_one_does_not_depend_on_the_order_of_joins() {
         let pairs = [(0, 3), (3, 4), (1, 2), (4, 5)];
-        for lengths in [vec![], vec![5, 9, 9, 7, 8, 8]] {
-            let kept = if lengths.is_empty() { [0, 1, 1, 0, 0, 0] } else { [4, 1, 1, 4, 4, 4] };
+        let folder = tempfile::tempdir().unwrap();
+        for (lengths, kept) in [(None, [0, 1, 1, 0, 0, 0]), (Some([5, 9, 9, 7, 8, 8]), [4, 1, 1, 4, 4, 4])] {
             for turned in [false, true] {
-                let mut clusters = Clusters::new(6, lengths.clone());
+                let lengths = lengths.map(|lengths| {
+                    let mut numbers = Numbers::create(folder.path(), "lengths").unwrap();
+                    lengths.iter().for_each(|length| numbers.push(*length).unwrap());
+                    numbers
+                });
+                let mut clusters = Clusters::new(folder.path(), 6, lengths).unwrap();
                 let mut pairs = pairs.to_vec();
                 if turned {
                     pairs.reverse();
                 }
-                pairs.iter().for_each(|&(one, other)| clusters.join(one, other));
-                assert_eq!(clusters.roots(), kept);
+                pairs.iter().for_each(|&(one, other)| clusters.join(one, other).unwrap());
+                assert_eq!([0, 1, 2, 3, 4, 5].map(|document| clusters.root(document).unwrap()), kept);
             }
         }
     }

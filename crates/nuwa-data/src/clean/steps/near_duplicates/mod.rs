@@ -7,11 +7,12 @@
 //! the defaults 0.998 at 0.8 and 0.27 at 0.5. Each proposed pair is then compared by the true similarity of its sets.
 //! (They hold hashes of 32 bits: of two documents of 100,000 shingles each about two are wrongly taken for common ones.)
 //! Union-find joins the pairs that reach the threshold to clusters, and one document of each cluster is kept.
-//! In a bucket of a band a document is compared with the first 64 that are not in its cluster yet.
+//! In a bucket of a band a document is compared with those of the first 64 that are not in its cluster yet.
 //! A word is a run of letters and digits regardless of case; in scripts without blanks each character is one.
-//! Memory: 4 bytes a document, 8 while clusters are made where the longest is kept; besides it what `clean.memory` allows
-//! the sort. Disk: `12 x bands` bytes a document and 4 bytes a word.
+//! Memory: what `clean.memory` allows the sorts, nothing for each document. Disk: `12 x bands` bytes a document, up to eight
+//! times as much again for one that shares bands with others, and 4 bytes a word.
 
+mod candidates;
 mod clusters;
 mod min_hash;
 
@@ -21,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clean::{CorpusStep, Verdict, Workspace};
 use crate::documents::Document;
-use crate::spill::{Sorter, Strings, StringsWriter};
+use crate::spill::{Numbers, Sorter, Strings, StringsWriter};
 use crate::{Error, Result};
+use candidates::Candidates;
 use clusters::{Clusters, similarity};
 use min_hash::{Hashers, shingles};
 
@@ -103,14 +105,14 @@ struct Observed {
     shingles: StringsWriter,
     ids: StringsWriter,
     /// Bytes of text, where they decide what is kept.
-    lengths: Vec<u32>,
+    lengths: Option<Numbers>,
     documents: u32,
+    workspace: Workspace,
 }
 
 #[derive(Debug)]
 struct Judging {
-    /// The document that is kept of each document's cluster.
-    kept: Vec<u32>,
+    clusters: Clusters,
     ids: Strings,
     judged: u32,
 }
@@ -123,27 +125,17 @@ impl NearDuplicates {
         Ok(Self { settings: settings.clone(), hashers, state: State::New })
     }
 
-    /// Joins what is alike, bucket by bucket.
-    fn clusters(&self, bands: Sorter<(u64, u32)>, mut sets: Strings, clusters: &mut Clusters) -> Result<()> {
-        let mut bucket: Vec<u32> = Vec::new();
-        let mut current = None;
-        for entry in bands.finish()? {
-            let (key, document) = entry?;
-            if current.replace(key) != Some(key) {
-                bucket.clear();
-            }
-            self.join(document, &bucket, &mut sets, clusters)?;
-            if bucket.len() < MOST_COMPARED {
-                bucket.push(document);
-            }
-        }
-        Ok(())
-    }
-
-    fn join(&self, document: u32, bucket: &[u32], sets: &mut Strings, clusters: &mut Clusters) -> Result<()> {
+    /// Joins a document with the earlier ones that it is like.
+    fn join(
+        &self,
+        document: u32,
+        earlier: &[u32],
+        sets: &mut Strings,
+        clusters: &mut Clusters,
+    ) -> Result<()> {
         let mut own = None;
-        for &other in bucket {
-            if clusters.root(other) == clusters.root(document) {
+        for &other in earlier {
+            if clusters.root(other)? == clusters.root(document)? {
                 continue;
             }
             let own = match &mut own {
@@ -153,7 +145,7 @@ impl NearDuplicates {
             if self.can_reach(own.len() as u64, sets.length(other.into())?)
                 && similarity(own, &sets.read(other.into())?) >= self.settings.threshold
             {
-                clusters.join(document, other);
+                clusters.join(document, other)?;
             }
         }
         Ok(())
@@ -165,22 +157,23 @@ impl NearDuplicates {
     }
 }
 
-/// Documents of a bucket that another one of it is compared with.
-const MOST_COMPARED: usize = 64;
-
 impl CorpusStep for NearDuplicates {
     fn name(&self) -> &'static str {
         "near-duplicates"
     }
 
     fn begin(&mut self, workspace: &Workspace) -> Result<()> {
-        let Workspace { folder, memory } = workspace;
+        // Both sorts work at once when bands become candidates.
+        let workspace = Workspace { memory: workspace.memory / 2, ..workspace.clone() };
+        let Workspace { folder, memory } = &workspace;
+        let keeps_longest = self.settings.keep == Keep::Longest;
         self.state = State::Observing(Box::new(Observed {
             bands: Sorter::new(folder, "bands", *memory),
             shingles: StringsWriter::create(folder, "shingles")?,
             ids: StringsWriter::create(folder, "ids")?,
-            lengths: Vec::new(),
+            lengths: keeps_longest.then(|| Numbers::create(folder, "lengths")).transpose()?,
             documents: 0,
+            workspace,
         }));
         Ok(())
     }
@@ -199,8 +192,8 @@ impl CorpusStep for NearDuplicates {
             let bytes: Vec<u8> = shingles.iter().flat_map(|shingle| shingle.to_le_bytes()).collect();
             observed.shingles.push(&bytes)?;
             observed.ids.push(document.id.as_bytes())?;
-            if self.settings.keep == Keep::Longest {
-                observed.lengths.push(u32::try_from(document.text.len()).unwrap_or(u32::MAX));
+            if let Some(lengths) = &mut observed.lengths {
+                lengths.push(u32::try_from(document.text.len()).unwrap_or(u32::MAX))?;
             }
             observed.documents = observed.documents.checked_add(1).expect("fewer than 4 billion documents");
         }
@@ -211,10 +204,14 @@ impl CorpusStep for NearDuplicates {
         let State::Observing(observed) = std::mem::replace(&mut self.state, State::New) else {
             unreachable!("the step was begun")
         };
-        let Observed { bands, shingles, ids, lengths, documents } = *observed;
-        let mut clusters = Clusters::new(documents, lengths);
-        self.clusters(bands, shingles.finish()?, &mut clusters)?;
-        let judging = Judging { kept: clusters.roots(), ids: ids.finish()?, judged: 0 };
+        let Observed { bands, shingles, ids, lengths, documents, workspace } = *observed;
+        let mut sets = shingles.finish()?;
+        let mut candidates = Candidates::new(bands, &workspace)?;
+        let mut clusters = Clusters::new(&workspace.folder, documents, lengths)?;
+        while let Some((document, earlier)) = candidates.next()? {
+            self.join(document, &earlier, &mut sets, &mut clusters)?;
+        }
+        let judging = Judging { clusters, ids: ids.finish()?, judged: 0 };
         self.state = State::Judging(judging);
         Ok(())
     }
@@ -235,7 +232,7 @@ impl Judging {
     fn next(&mut self) -> Result<Verdict> {
         let number = self.judged;
         self.judged += 1;
-        let kept = self.kept[number as usize];
+        let kept = self.clusters.root(number)?;
         if kept == number {
             return Ok(Verdict::Kept);
         }
