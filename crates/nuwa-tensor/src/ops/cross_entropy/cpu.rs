@@ -5,7 +5,9 @@ use rayon::prelude::*;
 use crate::Precision;
 use crate::element::{Bf16, Element};
 use crate::ops::linear::Context;
-use crate::ops::product::{Accumulate, Matrix, Store, product, product_over_rows};
+use crate::ops::product::{
+    Accumulate, Matrix, PackedMatrix, Store, product, product_over_rows, product_packed,
+};
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
 
@@ -20,6 +22,21 @@ pub struct Scores {
     precision: Precision,
 }
 
+/// The output head, packed for both of its products where these are of bf16: all chunks of rows use it.
+pub struct Head<'a> {
+    matrix: Matrix<'a, f32>,
+    packed: Option<[PackedMatrix; 2]>,
+}
+
+impl<'a> Head<'a> {
+    pub fn new(context: Context<'_>, head: &'a [f32], width: usize) -> Self {
+        let matrix = Matrix::new(head, head.len() / width, width);
+        let packed =
+            (context.precision == Precision::Bf16).then(|| PackedMatrix::both_ways(context.pool, matrix));
+        Self { matrix, packed }
+    }
+}
+
 impl Scores {
     pub fn new(pool: &Arc<Pool>, rows: usize, vocabulary: usize, precision: Precision) -> Self {
         // Whole vectors, so that rows of bf16 have an even number of elements and no two rows share a cache line.
@@ -29,10 +46,13 @@ impl Scores {
     }
 
     /// `hidden head^T`.
-    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: &[f32], width: usize) {
+    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: &Head<'_>, width: usize) {
         let hidden = Matrix::new(hidden, hidden.len() / width, width);
-        let head = Matrix::new(head, self.vocabulary, width).transposed();
-        product(context.pool, context.precision, hidden, head, &Store::plain(&mut self.values, self.stride));
+        let store = Store::plain(&mut self.values, self.stride);
+        match &head.packed {
+            Some([forward, _]) => product_packed(context.pool, hidden, forward, &store),
+            None => product(context.pool, context.precision, hidden, head.matrix.transposed(), &store),
+        }
     }
 
     /// The loss of each row; with `gradients`, each row of logits becomes `weight * (softmax - onehot)`.
@@ -56,19 +76,18 @@ impl Scores {
     pub fn hidden_gradient<H: Element>(
         &self,
         context: Context<'_>,
-        head: &[f32],
+        head: &Head<'_>,
         d_hidden: &mut [H],
         width: usize,
     ) {
         let (rows, store) = (d_hidden.len() / width, Store::plain(d_hidden, width));
-        let head = Matrix::new(head, self.vocabulary, width);
-        match self.precision {
-            Precision::F32 => product(context.pool, context.precision, self.wide(rows), head, &store),
-            Precision::Bf16 => {
+        match &head.packed {
+            Some([_, back]) => {
                 let columns = self.vocabulary.next_multiple_of(2);
                 let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, columns, 2 * self.stride);
-                product(context.pool, context.precision, gradients, head, &store);
+                product_packed(context.pool, gradients, back, &store);
             }
+            None => product(context.pool, context.precision, self.wide(rows), head.matrix, &store),
         }
     }
 

@@ -108,15 +108,17 @@ impl Tape {
         let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
         let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
         let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
+        let head_values = head.values();
+        let packed_head = cpu::Head::new(context, &head_values, width);
         for first in (0..losses.len()).step_by(step) {
             let span = first..(first + step).min(losses.len());
             let elements = span.start * width..span.end * width;
             let h = &hidden[elements.clone()];
-            scores.fill(context, h, &head.values(), width);
+            scores.fill(context, h, &packed_head, width);
             let (targets, weights) = (&rows.targets[span.clone()], &rows.weights[span.clone()]);
             scores.losses(targets, weights, &mut losses[span], tracked);
             if let Some(d_hidden) = &mut d_hidden {
-                scores.hidden_gradient(context, &head.values(), &mut d_hidden[elements], width);
+                scores.hidden_gradient(context, &packed_head, &mut d_hidden[elements], width);
                 head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
             }
         }

@@ -4,7 +4,10 @@ use crate::Precision;
 use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, values_and_slopes_at, values_at, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
-use crate::ops::product::{Accumulate, Epilogue, Matrix, Output, PANEL, Store, product, product_over_rows};
+use crate::ops::product::{
+    Accumulate, Epilogue, Matrix, Output, PANEL, PackedMatrix, Store, product, product_and_turn,
+    product_over_rows, product_packed,
+};
 use crate::pool::Pool;
 use crate::simd::{prefetch_read, vectorised};
 
@@ -15,16 +18,22 @@ pub struct Context<'a> {
     pub precision: Precision,
 }
 
+/// `x W^T`; with `turn`, where products are of bf16, also gives `W` packed for [`backward_input`].
 pub fn forward<A: Element, E: Epilogue>(
     context: Context<'_>,
     x: &[A],
     weight: &[f32],
     width: usize,
+    turn: bool,
     epilogue: &E,
-) {
+) -> Option<PackedMatrix> {
     let (rows, out) = (x.len() / width, weight.len() / width);
-    let weight = Matrix::new(weight, out, width).transposed();
-    product(context.pool, context.precision, Matrix::new(x, rows, width), weight, epilogue);
+    let (x, weight) = (Matrix::new(x, rows, width), Matrix::new(weight, out, width));
+    if turn && context.precision == Precision::Bf16 {
+        return Some(product_and_turn(context.pool, x, weight, epilogue));
+    }
+    product(context.pool, context.precision, x, weight.transposed(), epilogue);
+    None
 }
 
 /// `y = sums + bias`.
@@ -113,18 +122,20 @@ pub fn forward_activated<A: Element, T: Element>(
     y: &mut [T],
     slope: Option<&mut [T]>,
     width: usize,
-) {
+    turn: bool,
+) -> Option<PackedMatrix> {
     let out = weight.len() / width;
     let (y, slope) = (Output::new(y, out), slope.map(|slope| Output::new(slope, out)));
     with_curve!(activation, curve => {
-        forward(context, x, weight, width, &Activated { curve, y, slope, bias });
-    });
+        forward(context, x, weight, width, turn, &Activated { curve, y, slope, bias })
+    })
 }
 
 pub fn backward_input<D: Element, T: Element>(
     context: Context<'_>,
     dy: &[D],
     weight: &[f32],
+    turned: Option<&PackedMatrix>,
     dx: &mut [T],
     width: usize,
     accumulate: bool,
@@ -132,9 +143,22 @@ pub fn backward_input<D: Element, T: Element>(
     let out = weight.len() / width;
     let (dy, weight) = (Matrix::new(dy, dy.len() / out, out), Matrix::new(weight, out, width));
     if accumulate {
-        product(context.pool, context.precision, dy, weight, &Accumulate::new(dx, width));
+        times_weight(context, dy, weight, turned, &Accumulate::new(dx, width));
     } else {
-        product(context.pool, context.precision, dy, weight, &Store::plain(dx, width));
+        times_weight(context, dy, weight, turned, &Store::plain(dx, width));
+    }
+}
+
+fn times_weight<D: Element, E: Epilogue>(
+    context: Context<'_>,
+    dy: Matrix<'_, D>,
+    weight: Matrix<'_, f32>,
+    turned: Option<&PackedMatrix>,
+    epilogue: &E,
+) {
+    match turned {
+        Some(turned) => product_packed(context.pool, dy, turned, epilogue),
+        None => product(context.pool, context.precision, dy, weight, epilogue),
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
-use crate::ops::product::Output;
+use crate::ops::product::{Output, PackedMatrix};
 use crate::pool::Pool;
 use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
@@ -31,22 +31,27 @@ impl Tape {
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<Tensor> {
         check(x, weight, bias)?;
         let shape = with_width(x.shape(), weight.rows());
-        let y = with_kind!(self.precision(), T => self.affine::<T>(x, weight, bias));
-        let layer = Layer::new(self.precision(), x, weight, bias);
+        let (y, turned) = with_kind!(self.precision(), T => self.affine::<T>(x, weight, bias));
+        let layer = Layer::new(self.precision(), x, weight, bias, turned);
         self.record("linear", &[x], &parameters(weight, bias), shape, y, move |dy, gradients| {
             layer.backward(dy, gradients);
             Ok(())
         })
     }
 
-    fn affine<T: Stored>(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Values {
+    fn affine<T: Stored>(
+        &self,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+    ) -> (Values, Option<PackedMatrix>) {
         let mut y = self.pool().take::<T>(x.rows() * weight.rows());
         let bias = bias.map(Parameter::values);
         let epilogue = cpu::store(&mut y, bias.as_deref(), weight.rows());
-        with_values!(x.values(), x_values => {
-            cpu::forward(self.context(), x_values, &weight.values(), x.width(), &epilogue);
+        let turned = with_values!(x.values(), x_values => {
+            cpu::forward(self.context(), x_values, &weight.values(), x.width(), self.tracks(&[x], &[]), &epilogue)
         });
-        y.into()
+        (y.into(), turned)
     }
 
     /// `residual + x W^T + b` in `f32`.
@@ -74,11 +79,11 @@ impl Tape {
             bias: bias_values.as_deref(),
             width: weight.rows(),
         };
-        with_values!(x.values(), x_values => {
-            cpu::forward(self.context(), x_values, &weight.values(), x.width(), &epilogue);
+        let turned = with_values!(x.values(), x_values => {
+            cpu::forward(self.context(), x_values, &weight.values(), x.width(), self.tracks(&[x], &[]), &epilogue)
         });
         drop(bias_values);
-        let layer = Layer::new(self.precision(), x, weight, bias);
+        let layer = Layer::new(self.precision(), x, weight, bias, turned);
         let residual_saved = residual.clone();
         self.record(
             "linear_add",
@@ -121,13 +126,15 @@ impl Tape {
         let mut y = self.pool().take::<T>(shape.elements());
         let mut slope = self.tracks(&[x], &parameters).then(|| self.pool().take::<T>(shape.elements()));
         let bias_values = bias.map(Parameter::values);
-        with_values!(x.values(), x_values => {
+        let turned = with_values!(x.values(), x_values => {
             let (context, bias) = (self.context(), bias_values.as_deref());
-            let slope = slope.as_deref_mut();
-            cpu::forward_activated(context, x_values, &weight.values(), bias, activation, &mut y, slope, x.width());
+            let (slope, turn) = (slope.as_deref_mut(), self.tracks(&[x], &[]));
+            cpu::forward_activated(
+                context, x_values, &weight.values(), bias, activation, &mut y, slope, x.width(), turn,
+            )
         });
         drop(bias_values);
-        let layer = Layer::new(self.precision(), x, weight, bias);
+        let layer = Layer::new(self.precision(), x, weight, bias, turned);
         self.record("linear_activation", &[x], &parameters, shape, y, move |dy, gradients| {
             if let Some(mut slope) = slope {
                 layer.bias_gradient(gradients, |pool, db| cpu::times_slope(pool, T::of(dy), &mut slope, db));
@@ -144,11 +151,19 @@ struct Layer {
     x: Tensor,
     weight: Parameter,
     bias: Option<Parameter>,
+    /// The weight, packed for the gradient of the input, where the way forward did that.
+    turned: Option<PackedMatrix>,
 }
 
 impl Layer {
-    fn new(precision: Precision, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Self {
-        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned() }
+    fn new(
+        precision: Precision,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+        turned: Option<PackedMatrix>,
+    ) -> Self {
+        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned(), turned }
     }
 
     fn backward(&self, dy: &Values, gradients: &mut Gradients) {
@@ -184,7 +199,8 @@ impl Layer {
         let width = self.x.width();
         with_values!(dy, dy => {
             with_slot!(gradients, &self.x, |dx, accumulate| {
-                cpu::backward_input(context, dy, &self.weight.values(), dx, width, accumulate);
+                let turned = self.turned.as_ref();
+                cpu::backward_input(context, dy, &self.weight.values(), turned, dx, width, accumulate);
             });
             with_values!(self.x.values(), x => {
                 self.weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width));

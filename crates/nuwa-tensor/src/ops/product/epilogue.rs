@@ -23,7 +23,7 @@ pub struct Output<'a, T> {
 // SAFETY: the only way to the data is `part`, whose callers promise that no two parts overlap.
 unsafe impl<T: Send> Sync for Output<'_, T> {}
 
-impl<'a, T: Element> Output<'a, T> {
+impl<'a, T> Output<'a, T> {
     /// A matrix of rows `stride` apart.
     pub fn new(data: &'a mut [T], stride: usize) -> Self {
         Self { data: data.as_mut_ptr(), length: data.len(), stride, lifetime: PhantomData }

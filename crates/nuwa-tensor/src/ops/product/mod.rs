@@ -13,10 +13,12 @@ mod epilogue;
 mod few_rows;
 mod kernel;
 mod pack;
+mod packed;
 mod serial;
 
 pub use epilogue::{Accumulate, Epilogue, Output, Store};
 pub use kernel::{Left, PANEL, TILE_ROWS};
+pub use packed::PackedMatrix;
 pub use serial::{PackedLeft, PackedRight, multiply_serial};
 
 use std::ops::Range;
@@ -29,6 +31,7 @@ use crate::ops::parallel::rows_mut;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
+use packed::Turner;
 use serial::with_workspace;
 
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
@@ -135,9 +138,51 @@ pub fn product<A: Element, B: Element, E: Epilogue>(
     if a.rows <= FEW_ROWS && b.row_stride == 1 && a.is_row_major() && a.columns == b.rows {
         return few_rows::product(a, b, epilogue);
     }
-    match Left::direct(a, precision) {
-        Some(left) => by_panels(precision, left, a.rows, b, epilogue),
-        None => with_packed_rows(pool, precision, a, |left| by_panels(precision, left, a.rows, b, epilogue)),
+    by_panels(pool, precision, a, &Right::Plain(b, None), epilogue);
+}
+
+/// `A W^T` in bf16 as [`product`] makes it, which packs `W` on the way for a product with `W` itself.
+pub fn product_and_turn<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    a: Matrix<'_, A>,
+    weight: Matrix<'_, B>,
+    epilogue: &E,
+) -> PackedMatrix {
+    assert!(a.columns == weight.columns && weight.is_row_major(), "inner dimensions of a product");
+    let mut turned = PackedMatrix::room(pool, weight.rows, weight.columns);
+    let right = Right::Plain(weight.transposed(), Some(turned.turner()));
+    by_panels(pool, Precision::Bf16, a, &right, epilogue);
+    drop(right);
+    turned
+}
+
+/// As [`product`], in bf16, with a right operand that was packed before.
+pub fn product_packed<A: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    a: Matrix<'_, A>,
+    b: &PackedMatrix,
+    epilogue: &E,
+) {
+    assert!(
+        a.columns == b.inner || a.columns == b.inner.next_multiple_of(2) && a.is_direct(Precision::Bf16),
+        "inner dimensions of a product"
+    );
+    by_panels::<A, Bf16, E>(pool, Precision::Bf16, a, &Right::Packed(b), epilogue);
+}
+
+/// A right operand of many rows' products.
+enum Right<'a, 'b, B> {
+    /// As it lies, and where its rows are to be packed as well.
+    Plain(Matrix<'a, B>, Option<Turner<'b>>),
+    Packed(&'a PackedMatrix),
+}
+
+impl<B: Element> Right<'_, '_, B> {
+    fn columns(&self) -> usize {
+        match self {
+            Self::Plain(matrix, _) => matrix.columns,
+            Self::Packed(packed) => packed.columns,
+        }
     }
 }
 
@@ -171,20 +216,44 @@ fn with_packed_rows<A: Element>(
     then(Left::tiles(&tiles, units));
 }
 
-fn by_panels<B: Element, E: Epilogue>(
+fn by_panels<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    a: Matrix<'_, A>,
+    right: &Right<'_, '_, B>,
+    epilogue: &E,
+) {
+    match Left::direct(a, precision) {
+        Some(left) => all_panels(precision, left, a.rows, right, epilogue),
+        None => {
+            with_packed_rows(pool, precision, a, |left| all_panels(precision, left, a.rows, right, epilogue))
+        }
+    }
+}
+
+fn all_panels<B: Element, E: Epilogue>(
     precision: Precision,
     left: Left<'_>,
     rows: usize,
-    b: Matrix<'_, B>,
+    right: &Right<'_, '_, B>,
     epilogue: &E,
 ) {
-    let panels = b.columns.div_ceil(PANEL);
+    let all_columns = right.columns();
+    let panels = all_columns.div_ceil(PANEL);
     let chunks = rayon::current_num_threads().div_ceil(panels).min(rows.div_ceil(4 * TILE_ROWS)).max(1);
     let chunk = rows.div_ceil(chunks).next_multiple_of(TILE_ROWS);
     let work = |task: usize| {
         let (panel, first) = (task % panels, task / panels * chunk);
-        let columns = panel * PANEL..((panel + 1) * PANEL).min(b.columns);
-        one_panel(precision, left, first..(first + chunk).min(rows), b, columns, epilogue);
+        let columns = panel * PANEL..((panel + 1) * PANEL).min(all_columns);
+        let rows = first..(first + chunk).min(rows);
+        match right {
+            // Of several tasks with the same columns one packs them for later.
+            Right::Plain(b, turner) => {
+                let turner = turner.as_ref().filter(|_| first == 0);
+                one_panel(precision, left, rows, *b, turner, columns, epilogue);
+            }
+            Right::Packed(packed) => one_packed_panel(precision, left, rows, packed, columns, epilogue),
+        }
     };
     let tasks = panels * rows.div_ceil(chunk);
     (0..tasks).into_par_iter().with_max_len(1).for_each(work);
@@ -196,20 +265,57 @@ fn one_panel<B: Element, E: Epilogue>(
     left: Left<'_>,
     rows: Range<usize>,
     b: Matrix<'_, B>,
+    turner: Option<&Turner<'_>>,
     columns: Range<usize>,
     epilogue: &E,
 ) {
     let all = units(b.rows, precision);
     let sums = if all > INNER { rows.len() * PANEL } else { 0 };
+    // Rows are rounded one after the other before they are turned: reading many at a time would wait for the memory.
+    let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
+    let rounded = if is_rounded { packed::rounded_length(b.rows.min(2 * INNER)) } else { 0 };
     with_workspace(|workspace| {
-        let (packed, sums) = workspace.blocks(INNER.min(all) * PANEL, sums);
+        let (packed, sums, rounded) = workspace.blocks(INNER.min(all) * PANEL, sums, rounded);
         for first in (0..all.max(1)).step_by(INNER) {
             let span = first..(first + INNER).min(all);
-            pack::right(packed, b, &inner_of(&span, b.rows, precision), &columns, precision);
+            let inner = inner_of(&span, b.rows, precision);
+            if is_rounded {
+                packed::both(packed, b, &inner, &columns, rounded, turner);
+            } else {
+                pack::right(packed, b, &inner, &columns, precision);
+            }
             let panel = Panel {
                 words: &packed[..span.len() * PANEL],
                 all_units: span.len(),
                 units: 0..span.len(),
+                columns: columns.clone(),
+                is_first: first == 0,
+                is_last: span.end == all,
+            };
+            kernel::run(precision, left.beginning_with(first), rows.clone(), &panel, sums, epilogue);
+        }
+    });
+}
+
+/// The same where they are packed.
+fn one_packed_panel<E: Epilogue>(
+    precision: Precision,
+    left: Left<'_>,
+    rows: Range<usize>,
+    packed: &PackedMatrix,
+    columns: Range<usize>,
+    epilogue: &E,
+) {
+    let all = packed.units();
+    let sums = if all > INNER { rows.len() * PANEL } else { 0 };
+    with_workspace(|workspace| {
+        let (_, sums, _) = workspace.blocks(0, sums, 0);
+        for first in (0..all.max(1)).step_by(INNER) {
+            let span = first..(first + INNER).min(all);
+            let panel = Panel {
+                words: packed.panel(columns.start / PANEL),
+                all_units: all,
+                units: span.clone(),
                 columns: columns.clone(),
                 is_first: first == 0,
                 is_last: span.end == all,
@@ -263,7 +369,7 @@ fn rows_of_panels<A: Element, E: Epilogue>(
         let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
         let rows = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows);
         with_workspace(|workspace| {
-            let (tiles, _) = workspace.blocks(tiles.len() * TILE_ROWS * span.len(), 0);
+            let (tiles, _, _) = workspace.blocks(tiles.len() * TILE_ROWS * span.len(), 0, 0);
             pack::left(tiles, a, rows.clone(), span.clone(), precision);
             let left = Left::tiles(tiles, span.len()).shifted(rows.start);
             for (index, words) in packed.chunks_exact(length).enumerate() {

@@ -44,7 +44,7 @@ pub fn right<T: Element>(
 
 vectorised! {
     /// A block of a panel from a matrix whose rows lie together.
-    fn interleave[T: Element](
+    pub fn interleave[T: Element](
         out: &mut [u32],
         b: Matrix<'_, T>,
         inner: &Range<usize>,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::kernel::{self, Left, PANEL, Panel, TILE_ROWS};
 use super::{Epilogue, Matrix, pack, units};
 use crate::Precision;
-use crate::element::Element;
+use crate::element::{Bf16, Element};
 use crate::pool::Line;
 
 /// Memory of one thread that is used again and again.
@@ -16,14 +16,25 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Two blocks of at least the given lengths.
-    pub fn blocks(&mut self, words: usize, sums: usize) -> (&mut [u32], &mut [f32]) {
-        let needed = Line::count::<u32>(words) + Line::count::<f32>(sums);
+    /// Three blocks of the given lengths.
+    pub fn blocks(
+        &mut self,
+        words: usize,
+        sums: usize,
+        rounded: usize,
+    ) -> (&mut [u32], &mut [f32], &mut [Bf16]) {
+        let lines = [Line::count::<u32>(words), Line::count::<f32>(sums), Line::count::<Bf16>(rounded)];
+        let needed = lines.iter().sum();
         if self.lines.len() < needed {
             self.lines.resize(needed, Line::ZERO);
         }
-        let (first, second) = self.lines.split_at_mut(Line::count::<u32>(words));
-        (&mut Line::view_mut(first)[..words], &mut Line::view_mut(second)[..sums])
+        let (first, rest) = self.lines.split_at_mut(lines[0]);
+        let (second, third) = rest.split_at_mut(lines[1]);
+        (
+            &mut Line::view_mut(first)[..words],
+            &mut Line::view_mut(second)[..sums],
+            &mut Line::view_mut(third)[..rounded],
+        )
     }
 }
 

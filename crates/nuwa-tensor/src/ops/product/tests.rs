@@ -75,8 +75,38 @@ fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
     }
 }
 
+/// A weight packed for both of its products, in the course of the first and by itself.
+fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
+    let pool = Arc::new(Pool::default());
+    let (a, d) = (numbers(rows * inner, seed), numbers(rows * columns, seed + 1));
+    let weight = numbers(columns * inner, seed + 2);
+    let forward = expected(&a, &transposed(&weight, columns, inner), [rows, inner, columns]);
+    let back = expected(&d, &weight, [rows, columns, inner]);
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+        let _held = force_in_tests(level);
+        let (a, d) = (Matrix::new(&a, rows, inner), Matrix::new(&d, rows, columns));
+        let weight = Matrix::new(&weight, columns, inner);
+        let (mut y, mut dx) = (vec![0.0; rows * columns], vec![0.0; rows * inner]);
+        let turned = product_and_turn(&pool, a, weight, &Store::plain(&mut y, columns));
+        product_packed(&pool, d, &turned, &Store::plain(&mut dx, inner));
+        close(&y, &forward, inner);
+        close(&dx, &back, columns);
+        let (once, twice) = (y.clone(), dx.clone());
+        let [packed, turned] = PackedMatrix::both_ways(&pool, weight);
+        product_packed(&pool, a, &packed, &Store::plain(&mut y, columns));
+        product_packed(&pool, d, &turned, &Store::plain(&mut dx, inner));
+        assert_eq!((y, dx), (once, twice));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn packed_weights_give_the_products(rows in 1_usize..40, inner in 1_usize..140, columns in 1_usize..140, seed in 0_u64..1000) {
+        check_packed([rows, inner, columns], seed);
+    }
+
+
     #[test]
     fn every_form_gives_the_product(rows in 1_usize..40, inner in 1_usize..70, columns in 1_usize..140, seed in 0_u64..1000) {
         check([rows, inner, columns], seed);
@@ -86,6 +116,8 @@ proptest! {
 #[test]
 fn an_inner_axis_of_several_passes() {
     check([7, 2 * INNER + 33, 5], 3);
+    check_packed([7, 2 * INNER + 33, 70], 4);
+    check_packed([7, 70, 2 * INNER + 33], 5);
 }
 
 #[test]
