@@ -152,7 +152,6 @@ pub fn product_and_turn<A: Element, B: Element, E: Epilogue>(
     let mut turned = PackedMatrix::room(pool, weight.rows, weight.columns);
     let right = Right::Plain(weight.transposed(), Some(turned.turner()));
     by_panels(pool, Precision::Bf16, a, &right, epilogue);
-    drop(right);
     turned
 }
 
