@@ -103,10 +103,10 @@ pub(super) fn both<T: Element>(
     let span = units(columns.len(), Precision::Bf16) * width;
     for first in (0..inner.len()).step_by(width) {
         let part = first..(first + width).min(inner.len());
+        let block = (inner.start + first) / width;
         // SAFETY: whoever calls gives each column, and so each unit of the inner axis here, to one call only: panels begin at
         // whole units.
-        let out =
-            unsafe { turner.blocks.part((inner.start + first) / width, columns.start / 2 * width, span) };
+        let out = unsafe { turner.blocks.part(block, columns.start / 2 * width, span) };
         pack::interleave(out, rows, &(0..columns.len()), part, width, Precision::Bf16);
     }
 }
