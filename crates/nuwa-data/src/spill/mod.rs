@@ -17,6 +17,16 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
+/// Numbers as [`numbers_of`] reads them.
+pub(crate) fn bytes_of(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// The numbers that bytes hold, four of them each.
+pub(crate) fn numbers_of(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number))
+}
+
 /// A file that is gone when this is dropped.
 #[derive(Debug)]
 struct Temporary(PathBuf);

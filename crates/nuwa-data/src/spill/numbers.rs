@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::Temporary;
+use super::{Temporary, bytes_of, numbers_of};
 use crate::Result;
 
 const PAGE: usize = 1024;
@@ -77,9 +77,9 @@ impl Numbers {
     /// Writes a page if the disk has not got it so; gives its memory to be used again.
     fn put_away(&mut self, page: Page) -> Result<Box<[u32; PAGE]>> {
         if page.is_changed {
-            let bytes: Vec<u8> = page.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             // A page further on than those written before leaves a gap of zeros, as pages that were never changed are.
-            let written = self.seek(page.number).and_then(|()| self.file.write_all(&bytes));
+            let written =
+                self.seek(page.number).and_then(|()| self.file.write_all(&bytes_of(&page.values[..])));
             written.map_err(nuwa_files::Error::write(&self.path.0))?;
             self.pages_on_disk = self.pages_on_disk.max(page.number + 1);
         }
@@ -94,9 +94,7 @@ impl Numbers {
         let mut bytes = [0; PAGE_BYTES];
         let read = self.seek(number).and_then(|()| self.file.read_exact(&mut bytes));
         read.map_err(nuwa_files::Error::read(&self.path.0))?;
-        for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(size_of::<u32>())) {
-            *value = u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        }
+        values.iter_mut().zip(numbers_of(&bytes)).for_each(|(value, number)| *value = number);
         Ok(values)
     }
 

@@ -22,17 +22,17 @@ pub struct Scores {
     precision: Precision,
 }
 
-/// The output head, packed for both of its products where these are of bf16: all chunks of rows use it.
+/// The output head; for losses that are gone back from, in bf16, packed for both of its products: all chunks of rows use it.
 pub struct Head<'a> {
     matrix: Matrix<'a, f32>,
     packed: Option<[PackedMatrix; 2]>,
 }
 
 impl<'a> Head<'a> {
-    pub fn new(context: Context<'_>, head: &'a [f32], width: usize) -> Self {
+    pub fn new(context: Context<'_>, head: &'a [f32], width: usize, gradients: bool) -> Self {
         let matrix = Matrix::new(head, head.len() / width, width);
-        let packed =
-            (context.precision == Precision::Bf16).then(|| PackedMatrix::both_ways(context.pool, matrix));
+        let is_packed = gradients && context.precision == Precision::Bf16;
+        let packed = is_packed.then(|| PackedMatrix::both_ways(context.pool, matrix));
         Self { matrix, packed }
     }
 }

@@ -109,7 +109,7 @@ impl Tape {
         let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
         let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
         let head_values = head.values();
-        let packed_head = cpu::Head::new(context, &head_values, width);
+        let packed_head = cpu::Head::new(context, &head_values, width, tracked);
         for first in (0..losses.len()).step_by(step) {
             let span = first..(first + step).min(losses.len());
             let elements = span.start * width..span.end * width;

@@ -183,6 +183,26 @@ impl<B: Element> Right<'_, '_, B> {
             Self::Packed(packed) => packed.columns,
         }
     }
+
+    fn inner(&self) -> usize {
+        match self {
+            Self::Plain(matrix, _) => matrix.rows,
+            Self::Packed(packed) => packed.inner,
+        }
+    }
+
+    /// The words that packing a panel takes, and the elements that are rounded before: where columns lie together they are
+    /// read one after the other, for reading many at a time would wait for the memory.
+    fn room(&self, precision: Precision) -> [usize; 2] {
+        match self {
+            Self::Packed(_) => [0, 0],
+            Self::Plain(b, _) => {
+                let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
+                let rounded = if is_rounded { packed::rounded_length(b.rows.min(2 * INNER)) } else { 0 };
+                [INNER.min(units(b.rows, precision)) * PANEL, rounded]
+            }
+        }
+    }
 }
 
 /// Copies a left operand to where the kernel can read it.
@@ -244,15 +264,7 @@ fn all_panels<B: Element, E: Epilogue>(
     let work = |task: usize| {
         let (panel, first) = (task % panels, task / panels * chunk);
         let columns = panel * PANEL..((panel + 1) * PANEL).min(all_columns);
-        let rows = first..(first + chunk).min(rows);
-        match right {
-            // Of several tasks with the same columns one packs them for later.
-            Right::Plain(b, turner) => {
-                let turner = turner.as_ref().filter(|_| first == 0);
-                one_panel(precision, left, rows, *b, turner, columns, epilogue);
-            }
-            Right::Packed(packed) => one_packed_panel(precision, left, rows, packed, columns, epilogue),
-        }
+        one_panel(precision, left, first..(first + chunk).min(rows), right, columns, epilogue);
     };
     let tasks = panels * rows.div_ceil(chunk);
     (0..tasks).into_par_iter().with_max_len(1).for_each(work);
@@ -263,58 +275,36 @@ fn one_panel<B: Element, E: Epilogue>(
     precision: Precision,
     left: Left<'_>,
     rows: Range<usize>,
-    b: Matrix<'_, B>,
-    turner: Option<&Turner<'_>>,
+    right: &Right<'_, '_, B>,
     columns: Range<usize>,
     epilogue: &E,
 ) {
-    let all = units(b.rows, precision);
+    let inner = right.inner();
+    let all = units(inner, precision);
     let sums = if all > INNER { rows.len() * PANEL } else { 0 };
-    // Rows are rounded one after the other before they are turned: reading many at a time would wait for the memory.
-    let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
-    let rounded = if is_rounded { packed::rounded_length(b.rows.min(2 * INNER)) } else { 0 };
+    let [words, rounded] = right.room(precision);
     with_workspace(|workspace| {
-        let (packed, sums, rounded) = workspace.blocks(INNER.min(all) * PANEL, sums, rounded);
+        let (words, sums, rounded) = workspace.blocks(words, sums, rounded);
         for first in (0..all.max(1)).step_by(INNER) {
             let span = first..(first + INNER).min(all);
-            let inner = inner_of(&span, b.rows, precision);
-            if is_rounded {
-                packed::both(packed, b, &inner, &columns, rounded, turner);
-            } else {
-                pack::right(packed, b, &inner, &columns, precision);
-            }
-            let panel = Panel {
-                words: &packed[..span.len() * PANEL],
-                all_units: span.len(),
-                units: 0..span.len(),
-                columns: columns.clone(),
-                is_first: first == 0,
-                is_last: span.end == all,
+            let (words, units) = match right {
+                Right::Packed(packed) => (packed.panel(columns.start / PANEL), span.clone()),
+                Right::Plain(b, turner) => {
+                    let inner = inner_of(&span, inner, precision);
+                    // Of several tasks with the same columns one packs them for later.
+                    let turner = turner.as_ref().filter(|_| rows.start == 0);
+                    if rounded.is_empty() {
+                        pack::right(words, *b, &inner, &columns, precision);
+                    } else {
+                        packed::both(words, *b, &inner, &columns, rounded, turner);
+                    }
+                    (&words[..span.len() * PANEL], 0..span.len())
+                }
             };
-            kernel::run(precision, left.beginning_with(first), rows.clone(), &panel, sums, epilogue);
-        }
-    });
-}
-
-/// The same where they are packed.
-fn one_packed_panel<E: Epilogue>(
-    precision: Precision,
-    left: Left<'_>,
-    rows: Range<usize>,
-    packed: &PackedMatrix,
-    columns: Range<usize>,
-    epilogue: &E,
-) {
-    let all = packed.units();
-    let sums = if all > INNER { rows.len() * PANEL } else { 0 };
-    with_workspace(|workspace| {
-        let (_, sums, _) = workspace.blocks(0, sums, 0);
-        for first in (0..all.max(1)).step_by(INNER) {
-            let span = first..(first + INNER).min(all);
             let panel = Panel {
-                words: packed.panel(columns.start / PANEL),
-                all_units: all,
-                units: span.clone(),
+                words,
+                all_units: words.len() / PANEL,
+                units,
                 columns: columns.clone(),
                 is_first: first == 0,
                 is_last: span.end == all,

@@ -4,14 +4,14 @@
 //! part (Gao et al. 2020, "The Pile", <https://arxiv.org/abs/2101.00027>, section 2; Touvron et al. 2023, "LLaMA", table 1,
 //! <https://arxiv.org/abs/2302.13971>). Up to four times the same text is nearly as good as new text (Muennighoff et al. 2023,
 //! "Scaling Data-Constrained Language Models", <https://arxiv.org/abs/2305.16264>).
-//! How: the first pass counts the tokens of each source and language: its bytes, and the bytes that a token has there by a vocabulary
-//! of 4,096 learnt from a sample (bytes alone would give Chinese too much or too little, as the vocabulary has it). Shares of both are met at once by iterative
+//! How: the first pass counts the bytes of each source and language and takes a sample; a vocabulary of 4,096 tokens learnt from
+//! all samples says how many bytes a token has in each. Shares of tokens are met for both at once by iterative
 //! proportional fitting (Deming and Stephan 1940, <https://doi.org/10.1214/aoms/1177731829>). The sum stays what it was, copies
 //! counted, or becomes as much smaller as `max_copies` demands: shares and cap are kept, and the amount gives way. Each document
 //! then comes as often as its share asks, rounded so that the error of one is made good by the next ones of its kind.
 //! Copies are numbers (`extra_copies`), not documents: they are learned from in the training part alone, never in the
 //! same place twice in a row, and no text of the validation part is repeated.
-//! Runs at the end of the chain by itself where shares are given. Memory and disk: nothing that grows with the corpus.
+//! Runs at the end of the chain by itself where shares are given. Memory: 4 MB of samples; disk: nothing.
 
 mod tokens;
 
@@ -32,7 +32,7 @@ pub struct MixSettings {
     /// The weight of each source by tokens, for example { wiki = 2, books = 1 } for twice as much of "wiki". A name is a file, a folder, a host
     /// or several parts of a path ("news/2024"); where several names fit, the longest counts. "others" is all that has no name; 0 leaves out.
     pub sources: BTreeMap<String, f64>,
-    /// The weight of each language by tokens, for example { en = 0.7, zh = 0.3 }; "others" is every other language.
+    /// The weight of each language, named by its code, by tokens, for example { en = 0.7, zh = 0.3 }; "others" is every other language.
     pub languages: BTreeMap<String, f64>,
     /// The most often that a document may come, 1 to 1000.
     pub max_copies: u32,
@@ -171,8 +171,7 @@ struct Cell {
     bytes: u64,
     /// The bytes that a token has.
     token_bytes: f64,
-    /// Tokens there are, and that are given, copies counted.
-    before: f64,
+    /// Tokens that are given, copies counted.
     after: f64,
     /// How often a document comes, on average.
     times: f64,
@@ -228,24 +227,23 @@ impl Mix {
         (rows, columns)
     }
 
-    /// From bytes to tokens.
-    fn count_tokens(&mut self) -> Result<()> {
+    /// How long tokens are, from the samples.
+    fn measure_tokens(&mut self) -> Result<()> {
         let lengths = token_bytes(&self.cells.iter().map(|cell| &cell.sample).collect::<Vec<_>>())?;
         for (cell, length) in self.cells.iter_mut().zip(lengths) {
             cell.token_bytes = length;
-            cell.before = cell.bytes as f64 / length;
         }
         Ok(())
     }
 
     /// Decides how often the documents of each cell come.
     fn fit(&mut self) -> Result<()> {
-        let (sources, languages) = self.sums(|cell| cell.before);
+        let (sources, languages) = self.sums(Cell::tokens);
         self.sources.check(&sources)?;
         self.languages.check(&languages)?;
         // What has no text would be scaled without end where the shares contradict each other.
-        self.cells.iter_mut().for_each(|cell| cell.times = if cell.before > 0.0 { 1.0 } else { 0.0 });
-        let weighted: fn(&Cell) -> f64 = |cell| cell.before * cell.times;
+        self.cells.iter_mut().for_each(|cell| cell.times = if cell.bytes > 0 { 1.0 } else { 0.0 });
+        let weighted: fn(&Cell) -> f64 = |cell| cell.tokens() * cell.times;
         let width = self.languages.len();
         for _ in 0..ROUNDS {
             let (rows, _) = self.sums(weighted);
@@ -271,7 +269,7 @@ impl Mix {
 
     /// Shares of sources and of languages may contradict each other, where a source has not every language.
     fn check_fit(&self) -> Result<()> {
-        let (rows, columns) = self.sums(|cell| cell.before * cell.times);
+        let (rows, columns) = self.sums(|cell| cell.tokens() * cell.times);
         let sum: f64 = rows.iter().sum();
         for (axis, sums) in [(&self.sources, rows), (&self.languages, columns)] {
             for (at, share) in axis.shares.iter().enumerate() {
@@ -287,10 +285,10 @@ impl Mix {
 
     /// From shares to numbers of copies: as much text as there is, unless some would come too often.
     fn limit(&mut self) {
-        let (rows, _) = self.sums(|cell| cell.before);
-        let largest = self.cells.iter().filter(|cell| cell.before > 0.0).map(|cell| cell.times);
+        let (rows, _) = self.sums(Cell::tokens);
+        let largest = self.cells.iter().filter(|cell| cell.bytes > 0).map(|cell| cell.times);
         let largest = largest.fold(0.0, f64::max);
-        let (weighted, _) = self.sums(|cell| cell.before * cell.times);
+        let (weighted, _) = self.sums(|cell| cell.tokens() * cell.times);
         let same_sum = rows.iter().sum::<f64>() / weighted.iter().sum::<f64>();
         let factor = same_sum.min(f64::from(self.max_copies) / largest);
         self.cells.iter_mut().for_each(|cell| cell.times *= factor);
@@ -318,7 +316,12 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
 
 impl Cell {
     fn new(sample: Sample) -> Self {
-        Self { sample, bytes: 0, token_bytes: 1.0, before: 0.0, after: 0.0, times: 0.0, owed: 0.0 }
+        Self { sample, bytes: 0, token_bytes: 1.0, after: 0.0, times: 0.0, owed: 0.0 }
+    }
+
+    /// The tokens there are.
+    fn tokens(&self) -> f64 {
+        self.bytes as f64 / self.token_bytes
     }
 
     /// How often a document of so many bytes comes.
@@ -357,7 +360,7 @@ impl CorpusStep for Mix {
         if self.cells.iter().all(|cell| cell.bytes == 0) {
             return Ok(());
         }
-        self.count_tokens()?;
+        self.measure_tokens()?;
         self.fit()
     }
 
@@ -382,7 +385,7 @@ impl CorpusStep for Mix {
 
     fn portions(&self) -> Vec<Portion> {
         let ((sources, languages), (sources_after, languages_after)) =
-            (self.sums(|cell| cell.before), self.sums(|cell| cell.after));
+            (self.sums(Cell::tokens), self.sums(|cell| cell.after));
         let mut portions = self.sources.portions(&sources, &sources_after);
         portions.extend(self.languages.portions(&languages, &languages_after));
         portions

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use crate::Result;
 use crate::clean::Workspace;
-use crate::spill::{Sorted, Sorter, Strings, StringsWriter};
+use crate::spill::{Sorted, Sorter, Strings, StringsWriter, bytes_of, numbers_of};
 
 /// Documents of a bucket that the later ones of it are compared with.
 const MOST_COMPARED: usize = 64;
@@ -80,10 +80,8 @@ impl Candidates {
     }
 
     fn look_up(&mut self, bucket: u64, document: u32, earlier: &mut Vec<u32>) -> Result<()> {
-        let bytes = self.buckets.read(bucket)?;
-        let members =
-            bytes.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")));
-        earlier.extend(members.filter(|member| *member < document));
+        let members = self.buckets.read(bucket)?;
+        earlier.extend(numbers_of(&members).filter(|member| *member < document));
         Ok(())
     }
 }
@@ -106,8 +104,7 @@ impl Writer {
 
     fn end_bucket(&mut self) -> Result<()> {
         if self.members > NAMING {
-            let bytes: Vec<u8> = self.first.iter().flat_map(|document| document.to_le_bytes()).collect();
-            self.buckets.push(&bytes)?;
+            self.buckets.push(&bytes_of(&self.first))?;
             self.buckets_written += 1;
         }
         self.first.clear();

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::path::Path;
 
 use crate::Result;
-use crate::spill::Numbers;
+use crate::spill::{Numbers, numbers_of};
 
 /// Clusters of documents; the root of each is the document that is kept. On disk, 4 bytes a document.
 #[derive(Debug)]
@@ -53,10 +53,7 @@ impl Clusters {
 
 /// The Jaccard similarity of two sets of sorted hashes, four bytes each: what both have over what either has.
 pub(super) fn similarity(one: &[u8], other: &[u8]) -> f64 {
-    let hashes = |set: &[u8]| -> Vec<u32> {
-        set.chunks_exact(4).map(|hash| u32::from_le_bytes(hash.try_into().expect("four bytes"))).collect()
-    };
-    let (one, other) = (hashes(one), hashes(other));
+    let [one, other] = [one, other].map(|set| numbers_of(set).collect::<Vec<_>>());
     let (mut at, mut against, mut common) = (0, 0, 0);
     while at < one.len() && against < other.len() {
         match one[at].cmp(&other[against]) {
@@ -75,6 +72,7 @@ pub(super) fn similarity(one: &[u8], other: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spill::bytes_of;
 
     #[test]
     fn the_kept_one_does_not_depend_on_the_order_of_joins() {
@@ -100,9 +98,8 @@ mod tests {
 
     #[test]
     fn similarity_is_that_of_the_sets() {
-        let set = |hashes: &[u32]| hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect::<Vec<u8>>();
-        assert_eq!(similarity(&set(&[1, 2, 300]), &set(&[2, 300, 400])), 0.5);
-        assert_eq!(similarity(&set(&[1]), &set(&[2])), 0.0);
-        assert_eq!(similarity(&set(&[1, 2]), &set(&[1, 2])), 1.0);
+        assert_eq!(similarity(&bytes_of(&[1, 2, 300]), &bytes_of(&[2, 300, 400])), 0.5);
+        assert_eq!(similarity(&bytes_of(&[1]), &bytes_of(&[2])), 0.0);
+        assert_eq!(similarity(&bytes_of(&[1, 2]), &bytes_of(&[1, 2])), 1.0);
     }
 }

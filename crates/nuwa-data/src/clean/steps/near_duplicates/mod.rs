@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clean::{CorpusStep, Verdict, Workspace};
 use crate::documents::Document;
-use crate::spill::{Numbers, Sorter, Strings, StringsWriter};
+use crate::spill::{Numbers, Sorter, Strings, StringsWriter, bytes_of};
 use crate::{Error, Result};
 use candidates::Candidates;
 use clusters::{Clusters, similarity};
@@ -189,8 +189,7 @@ impl CorpusStep for NearDuplicates {
             for band in bands {
                 observed.bands.push((band, observed.documents))?;
             }
-            let bytes: Vec<u8> = shingles.iter().flat_map(|shingle| shingle.to_le_bytes()).collect();
-            observed.shingles.push(&bytes)?;
+            observed.shingles.push(&bytes_of(&shingles))?;
             observed.ids.push(document.id.as_bytes())?;
             if let Some(lengths) = &mut observed.lengths {
                 lengths.push(u32::try_from(document.text.len()).unwrap_or(u32::MAX))?;
