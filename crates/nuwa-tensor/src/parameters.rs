@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::ops::parallel::zeros;
 use crate::{Random, Shape};
 
 /// Entries start at multiples of this many elements: one cache line, so that no two share one.
@@ -13,6 +14,18 @@ const ALIGNMENT: usize = 16;
 struct Flat {
     values: RwLock<Vec<f32>>,
     gradients: RwLock<Vec<f32>>,
+}
+
+impl Flat {
+    /// The gradients, made on first use.
+    fn gradients_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
+        let length = read(&self.values).len();
+        let mut gradients = write(&self.gradients);
+        if gradients.len() != length {
+            *gradients = zeros(length);
+        }
+        gradients
+    }
 }
 
 /// What is known of one parameter besides its numbers.
@@ -104,15 +117,8 @@ impl Parameter {
     /// Adds to the gradient through `add`, unless the parameter is frozen.
     pub(crate) fn accumulate(&self, add: impl FnOnce(&mut [f32])) {
         if self.entry.is_trainable() {
-            add(&mut self.gradients_for_writing()[self.entry.range()]);
+            add(&mut self.flat.gradients_mut()[self.entry.range()]);
         }
-    }
-
-    fn gradients_for_writing(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
-        let length = read(&self.flat.values).len();
-        let mut gradients = write(&self.flat.gradients);
-        gradients.resize(length, 0.0);
-        gradients
     }
 }
 
@@ -221,10 +227,7 @@ impl Parameters {
 
     /// The whole flat block of gradients, made on first use.
     pub fn gradients_mut(&self) -> impl DerefMut<Target = Vec<f32>> + '_ {
-        let length = read(&self.flat.values).len();
-        let mut gradients = write(&self.flat.gradients);
-        gradients.resize(length, 0.0);
-        gradients
+        self.flat.gradients_mut()
     }
 
     /// Sets all gradients to zero.

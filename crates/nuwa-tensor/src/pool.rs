@@ -39,6 +39,35 @@ impl Line {
     }
 }
 
+/// Zeroed lines. The system is asked for zeros and gives pages when they are first touched, which the threads do that work
+/// on them: writing zeros here would be one thread's work, seconds of it for a large model.
+#[derive(Default)]
+struct Block {
+    /// Room for the lines wherever the first of them begins.
+    words: Vec<u64>,
+    length: usize,
+}
+
+impl Block {
+    const LINE_WORDS: usize = Line::BYTES / size_of::<u64>();
+
+    fn zeroed(lines: usize) -> Self {
+        Self { words: vec![0; (lines + 1) * Self::LINE_WORDS - 1], length: lines }
+    }
+
+    fn lines(&self) -> &[Line] {
+        // SAFETY: a line is bytes, of which every pattern is a value.
+        let (_, lines, _) = unsafe { self.words.align_to::<Line>() };
+        &lines[..self.length]
+    }
+
+    fn lines_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as in `lines`; every pattern of bits is a value of the words, too.
+        let (_, lines, _) = unsafe { self.words.align_to_mut::<Line>() };
+        &mut lines[..self.length]
+    }
+}
+
 /// Kinds of number that may be read from and written to plain memory: every pattern of bits is a value, and a cache line
 /// holds a whole number of them.
 pub(crate) trait Plain: Copy + Send + Sync + 'static {}
@@ -54,7 +83,7 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    idle: HashMap<usize, Vec<Vec<Line>>>,
+    idle: HashMap<usize, Vec<Block>>,
     idle_lines: usize,
     live_lines: usize,
     peak_lines: usize,
@@ -64,8 +93,8 @@ impl Pool {
     /// A buffer whose content is left over from earlier use: the caller writes every element.
     pub fn take<T: Plain>(self: &Arc<Self>, length: usize) -> Buffer<T> {
         let lines = Line::count::<T>(length);
-        let lines = self.state().take(lines).unwrap_or_else(|| vec![Line::ZERO; lines]);
-        Buffer { lines, length, pool: Arc::clone(self), kind: PhantomData }
+        let block = self.state().take(lines).unwrap_or_else(|| Block::zeroed(lines));
+        Buffer { block, length, pool: Arc::clone(self), kind: PhantomData }
     }
 
     /// A buffer of zeros.
@@ -86,7 +115,7 @@ impl Pool {
 }
 
 impl State {
-    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
+    fn take(&mut self, lines: usize) -> Option<Block> {
         self.live_lines += lines;
         self.peak_lines = self.peak_lines.max(self.live_lines);
         let found = self.idle.get_mut(&lines)?.pop()?;
@@ -96,18 +125,19 @@ impl State {
 
     /// Keeps a returned buffer, unless the idle ones would then outweigh the largest use so far: lengths that
     /// change from call to call (a growing prompt) must not pile up.
-    fn give(&mut self, lines: Vec<Line>) {
-        self.live_lines -= lines.len();
-        if self.idle_lines + lines.len() <= self.peak_lines {
-            self.idle_lines += lines.len();
-            self.idle.entry(lines.len()).or_default().push(lines);
+    fn give(&mut self, block: Block) {
+        let lines = block.length;
+        self.live_lines -= lines;
+        if self.idle_lines + lines <= self.peak_lines {
+            self.idle_lines += lines;
+            self.idle.entry(lines).or_default().push(block);
         }
     }
 }
 
 /// A block of numbers that returns to its pool when dropped.
 pub(crate) struct Buffer<T: Plain> {
-    lines: Vec<Line>,
+    block: Block,
     length: usize,
     pool: Arc<Pool>,
     kind: PhantomData<T>,
@@ -116,26 +146,26 @@ pub(crate) struct Buffer<T: Plain> {
 impl<T: Plain> Buffer<T> {
     /// The whole memory, to the end of its last line, as another kind of number.
     pub fn view<S: Plain>(&self) -> &[S] {
-        Line::view(&self.lines)
+        Line::view(self.block.lines())
     }
 }
 
 impl<T: Plain> Drop for Buffer<T> {
     fn drop(&mut self) {
-        self.pool.state().give(mem::take(&mut self.lines));
+        self.pool.state().give(mem::take(&mut self.block));
     }
 }
 
 impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        &Line::view(&self.lines)[..self.length]
+        &Line::view(self.block.lines())[..self.length]
     }
 }
 
 impl<T: Plain> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut Line::view_mut(&mut self.lines)[..self.length]
+        &mut Line::view_mut(self.block.lines_mut())[..self.length]
     }
 }
 

@@ -76,6 +76,8 @@ pub(crate) fn prefetch_read<T>(values: &[T]) {
         // SAFETY: a prefetch reads nothing, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().wrapping_add(line)) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
 
 /// Asks for the cache lines of `count` elements, to be written soon.

@@ -8,6 +8,7 @@
 mod cpu;
 
 use crate::Parameters;
+use crate::ops::parallel::zeros;
 
 /// The constants of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +38,7 @@ impl AdamWState {
     /// The state before the first step.
     pub fn new(parameters: &Parameters) -> Self {
         let length = parameters.values().len();
-        Self { steps: 0, first: vec![0.0; length], second: vec![0.0; length] }
+        Self { steps: 0, first: zeros(length), second: zeros(length) }
     }
 
     /// Changes all trainable parameters by their gradients, which are cleared, and gives the norm of the gradients
