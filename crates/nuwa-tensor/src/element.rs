@@ -59,6 +59,12 @@ impl Element for f32 {
         value
     }
 
+    // A loop over both slices becomes moves of single numbers where the length is known.
+    #[inline(always)]
+    fn narrow_row(values: &[f32], out: &mut [Self]) {
+        out[..values.len()].copy_from_slice(values);
+    }
+
     #[inline(always)]
     fn round_row(values: &[Self], out: &mut [Bf16]) {
         Bf16::narrow_row(values, out);

@@ -14,8 +14,9 @@ pub const PANEL: usize = 64;
 /// Rows of a tile: with four vectors of columns 24 of 32 registers hold sums.
 pub const TILE_ROWS: usize = 6;
 
-/// The sums of one tile.
-type Tile = [[f32; PANEL]; TILE_ROWS];
+/// The sums of one tile, at the beginning of a cache line: else each of its vectors lies in two.
+#[repr(align(64))]
+struct Tile([[f32; PANEL]; TILE_ROWS]);
 
 /// The left operand as the kernel reads it: the word `unit` of row `r` of tile `t` lies at
 /// `t * tile_step + r * row_step + unit * unit_step` bytes.
@@ -170,7 +171,7 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
     sums: &mut [f32],
     epilogue: &E,
 ) {
-    let mut tile: Tile = [[0.0; PANEL]; TILE_ROWS];
+    let mut tile = Tile([[0.0; PANEL]; TILE_ROWS]);
     let count = panel.columns.len();
     let mut row = rows.start;
     while row < rows.end {
@@ -188,7 +189,7 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
             };
             column += K::COLUMNS;
         }
-        for (offset, values) in tile[..height].iter_mut().enumerate() {
+        for (offset, values) in tile.0[..height].iter_mut().enumerate() {
             let values = &mut values[..count];
             if !panel.is_first || !panel.is_last {
                 let kept = &mut sums[(row - rows.start + offset) * PANEL..][..count];
@@ -267,7 +268,7 @@ impl Kernel for PortableF32 {
                 }
             }
         }
-        for (out, sums) in out.iter_mut().zip(&sums) {
+        for (out, sums) in out.0.iter_mut().zip(&sums) {
             out[column..column + 16].copy_from_slice(sums);
         }
     }
@@ -313,7 +314,7 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
                 }
             }
         }
-        for (out, sums) in out.iter_mut().zip(&sums) {
+        for (out, sums) in out.0.iter_mut().zip(&sums) {
             out[column..column + COLUMNS].copy_from_slice(sums);
         }
     }
@@ -393,7 +394,7 @@ mod x86 {
                     a = a.add(left.unit_step);
                     b = b.add(PANEL);
                 }
-                for (out, sums) in out.iter_mut().zip(sums) {
+                for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
                         _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
                     }
@@ -435,7 +436,7 @@ mod x86 {
                     a = a.add(left.unit_step);
                     b = b.add(PANEL);
                 }
-                for (out, sums) in out.iter_mut().zip(sums) {
+                for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
                         _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
                     }
@@ -476,7 +477,7 @@ mod x86 {
                     a = a.add(left.unit_step);
                     b = b.add(Self::COLUMNS);
                 }
-                for (out, sums) in out.iter_mut().zip(sums) {
+                for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
                         _mm256_storeu_ps(out.as_mut_ptr().add(column + 8 * vector), sum);
                     }
