@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::element::Element;
+
 /// How many `f32` partial sums a reduction keeps: a multiple of every vector width in use.
 pub const LANES: usize = 16;
 
@@ -217,56 +219,82 @@ pub(crate) fn sigmoid(m: impl MultiplyAdd, x: f32) -> f32 {
     1.0 / (1.0 + exp(m, -x))
 }
 
-/// The sum of `f(i)` over `0..length` in [`LANES`] partial sums, added in a fixed order.
+/// The sum of `f` over the elements, in [`LANES`] partial sums, added in a fixed order.
 #[inline(always)]
-pub(crate) fn sum(length: usize, f: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let whole = length - length % LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, total) in lanes.iter_mut().enumerate() {
-            *total += f(start + lane);
-        }
-    }
-    for index in whole..length {
-        lanes[index - whole] += f(index);
-    }
-    lanes.iter().sum()
+pub(crate) fn sum<A: Copy>(a: &[A], f: impl Fn(A) -> f32) -> f32 {
+    let [sum] = sums(a, a, a, |a, _, _| [f(a)]);
+    sum
 }
 
-/// As [`sum`] for two sums of one pass.
+/// The sum of the products of the elements of two rows.
 #[inline(always)]
-pub(crate) fn sums(length: usize, f: impl Fn(usize) -> [f32; 2]) -> [f32; 2] {
-    let (mut firsts, mut seconds) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-    let whole = length - length % LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, (first, second)) in firsts.iter_mut().zip(&mut seconds).enumerate() {
-            let terms = f(start + lane);
-            *first += terms[0];
-            *second += terms[1];
+pub(crate) fn dot<A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
+    let [sum] = sums(a, b, b, |a, b, _| [a.widen() * b.widen()]);
+    sum
+}
+
+/// As [`sum`], several sums over the elements of three rows in one pass. It goes by whole blocks of each row: an index that
+/// is checked against each length keeps the compiler from using vectors.
+#[inline(always)]
+pub(crate) fn sums<A: Copy, B: Copy, C: Copy, const N: usize>(
+    a: &[A],
+    b: &[B],
+    c: &[C],
+    f: impl Fn(A, B, C) -> [f32; N],
+) -> [f32; N] {
+    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+    let (b_blocks, b_rest) = b[..a.len()].as_chunks::<LANES>();
+    let (c_blocks, c_rest) = c[..a.len()].as_chunks::<LANES>();
+    let mut totals = [[0.0_f32; LANES]; N];
+    for ((a, b), c) in a_blocks.iter().zip(b_blocks).zip(c_blocks) {
+        for lane in 0..LANES {
+            let terms = f(a[lane], b[lane], c[lane]);
+            for (total, term) in totals.iter_mut().zip(terms) {
+                total[lane] += term;
+            }
         }
     }
-    for index in whole..length {
-        let terms = f(index);
-        firsts[index - whole] += terms[0];
-        seconds[index - whole] += terms[1];
+    for (lane, ((&a, &b), &c)) in a_rest.iter().zip(b_rest).zip(c_rest).enumerate() {
+        for (total, term) in totals.iter_mut().zip(f(a, b, c)) {
+            total[lane] += term;
+        }
     }
-    [firsts, seconds].map(|lanes| lanes.iter().sum())
+    totals.map(sum_of_lanes)
+}
+
+/// The sum of all lanes: halves, quarters, ... are added to each other, which vectors do at once.
+#[inline(always)]
+pub(crate) fn sum_of_lanes(lanes: [f32; LANES]) -> f32 {
+    fold(lanes, |a, b| a + b)
 }
 
 /// The largest value, or minus infinity of none; NaN is passed over.
 #[inline(always)]
 pub(crate) fn maximum(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
         for (lane, &value) in lanes.iter_mut().zip(block) {
-            *lane = if value > *lane { value } else { *lane };
+            *lane = larger(*lane, value);
         }
     }
     for (lane, &value) in lanes.iter_mut().zip(rest) {
-        *lane = if value > *lane { value } else { *lane };
+        *lane = larger(*lane, value);
     }
-    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    fold(lanes, larger)
+}
+
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = f(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Holds the level at `wanted`, or the best the processor has where that is lower, until the guard is dropped.

@@ -11,7 +11,7 @@ use crate::ops::product::{
     Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
 };
 use crate::pool::{Line, Plain};
-use crate::simd::{LANES, exp, maximum, sum, vectorised};
+use crate::simd::{LANES, dot, exp, maximum, sum, sum_of_lanes, vectorised};
 use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -191,13 +191,13 @@ vectorised! {
         scratch.clear();
         for row in range[0] as usize..range[1] as usize {
             let key = &memory.keys[row * memory.stride + head * dim..][..dim];
-            scratch.push(scale * sum(dim, |i| query[i].widen() * key[i].widen()));
+            scratch.push(scale * dot(query, key));
         }
         let largest = maximum(scratch);
         for score in scratch.iter_mut() {
             *score = exp(m, *score - largest);
         }
-        let total = sum(scratch.len(), |i| scratch[i]);
+        let total = sum(scratch, |weight| weight);
         let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
         let weights = scratch.len();
         scratch.resize(weights + dim, 0.0);
@@ -328,7 +328,7 @@ vectorised! {
             }
             T::narrow_row(scores, weights);
             let correction = exp(m, old - largest);
-            *running = [largest, total * correction + lanes.iter().sum::<f32>()];
+            *running = [largest, total * correction + sum_of_lanes(lanes)];
             if total > 0.0 && correction != 1.0 {
                 sums.iter_mut().for_each(|value| *value *= correction);
             }
@@ -488,7 +488,8 @@ impl<T: Stored> Backward<'_, T> {
         for (offset, &range) in ranges[..count].iter().enumerate() {
             let place = (row + offset) * out + head * dim;
             terms.log_sums[offset] = self.saved.log_sums[(row + offset) * heads + head];
-            terms.dots[offset] = dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
+            terms.dots[offset] =
+                row_dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
             [terms.starts[offset], terms.ends[offset]] = range;
         }
         let first = terms.starts[..count].iter().max().copied().unwrap_or(0);
@@ -509,8 +510,8 @@ struct Terms {
 }
 
 vectorised! {
-    fn dot[T: Element](a: &[T], b: &[T]) -> f32 {
-        sum(a.len(), |i| a[i].widen() * b[i].widen())
+    fn row_dot[T: Element](a: &[T], b: &[T]) -> f32 {
+        dot(a, b)
     }
 }
 

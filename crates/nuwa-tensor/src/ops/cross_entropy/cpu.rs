@@ -9,7 +9,7 @@ use crate::ops::product::{
     Accumulate, Matrix, PackedMatrix, Store, product, product_over_rows, product_packed,
 };
 use crate::pool::{Buffer, Pool};
-use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
+use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, sum_of_lanes, vectorised};
 
 /// Elements that are narrowed at a time.
 const BLOCK: usize = 4 * LANES;
@@ -127,7 +127,7 @@ impl Scores {
 vectorised! {
     fn loss_of_row with m (row: &[f32], target: usize) -> f32 {
         let largest = maximum(row);
-        let total = sum(row.len(), |i| exp(m, row[i] - largest));
+        let total = sum(row, |score| exp(m, score - largest));
         largest + total.ln() - row[target]
     }
 }
@@ -161,7 +161,7 @@ fn exponentials(m: impl MultiplyAdd, row: &mut [f32], largest: f32) -> f32 {
         *value = exp(m, *value - largest);
         *lane += *value;
     }
-    lanes.iter().sum()
+    sum_of_lanes(lanes)
 }
 
 vectorised! {

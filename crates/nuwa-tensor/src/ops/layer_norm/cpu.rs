@@ -25,8 +25,8 @@ vectorised! {
 #[inline(always)]
 fn moments<X: Element>(x: &[X], epsilon: f32) -> (f32, f32) {
     let width = x.len() as f32;
-    let mean = sum(x.len(), |i| x[i].widen()) / width;
-    let variance = sum(x.len(), |i| (x[i].widen() - mean) * (x[i].widen() - mean)) / width;
+    let mean = sum(x, X::widen) / width;
+    let variance = sum(x, |x| (x.widen() - mean) * (x.widen() - mean)) / width;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -63,9 +63,9 @@ vectorised! {
         let (dw, db) = total.split_at_mut(width);
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let (mean, scale) = moments(x, epsilon);
-            let [sum_g, dot] = sums(width, |i| {
-                let g = dy[i].widen() * weight[i];
-                [g, g * (x[i].widen() - mean)]
+            let [sum_g, dot] = sums(x, dy, weight, |x, dy, weight| {
+                let g = dy.widen() * weight;
+                [g, g * (x.widen() - mean)]
             });
             let (mean_g, mean_gn) = (sum_g / width as f32, dot * scale / width as f32);
             let sums = dw.iter_mut().zip(&mut *db);

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Epilogue, Matrix};
 use crate::element::Element;
-use crate::simd::{sum, vectorised};
+use crate::simd::{dot, vectorised};
 
 /// Rows of weights that a task takes: large enough against the cost of handing it to another thread.
 const TASK: usize = 64;
@@ -28,7 +28,7 @@ vectorised! {
     fn dots[A: Element, B: Element](left: &[A], columns: &[B], stride: usize, values: &mut [f32]) {
         for (index, value) in values.iter_mut().enumerate() {
             let column = &columns[index * stride..][..left.len()];
-            *value = sum(left.len(), |i| left[i].widen() * column[i].widen());
+            *value = dot(left, column);
         }
     }
 }

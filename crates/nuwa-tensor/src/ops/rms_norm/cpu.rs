@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::element::Element;
 use crate::ops::parallel::{rows_mut, sum_rows};
 use crate::pool::Pool;
-use crate::simd::{sum, vectorised};
+use crate::simd::{dot, sums, vectorised};
 
 pub fn forward<X: Element, Y: Element>(x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
     let width = weight.len();
@@ -24,7 +24,7 @@ vectorised! {
 
 #[inline(always)]
 fn scale<X: Element>(x: &[X], epsilon: f32) -> f32 {
-    1.0 / (sum(x.len(), |i| x[i].widen() * x[i].widen()) / x.len() as f32 + epsilon).sqrt()
+    1.0 / (dot(x, x) / x.len() as f32 + epsilon).sqrt()
 }
 
 pub fn backward_input<X: Element, D: Element>(
@@ -54,7 +54,7 @@ vectorised! {
         let width = weight.len();
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let scale = scale(x, epsilon);
-            let dot = sum(width, |i| dy[i].widen() * weight[i] * x[i].widen());
+            let [dot] = sums(x, dy, weight, |x, dy, weight| [dy.widen() * weight * x.widen()]);
             let pull = scale * scale * dot / width as f32;
             for (((dx, x), dy), w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
                 let before = if accumulate { dx.widen() } else { 0.0 };
