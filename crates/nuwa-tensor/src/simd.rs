@@ -222,44 +222,37 @@ pub(crate) fn sigmoid(m: impl MultiplyAdd, x: f32) -> f32 {
 /// The sum of `f` over the elements, in [`LANES`] partial sums, added in a fixed order.
 #[inline(always)]
 pub(crate) fn sum<A: Copy>(a: &[A], f: impl Fn(A) -> f32) -> f32 {
-    let [sum] = sums(a, a, a, |a, _, _| [f(a)]);
-    sum
+    sum_of_three(a, a, a, |a, _, _| f(a))
 }
 
 /// The sum of the products of the elements of two rows.
 #[inline(always)]
 pub(crate) fn dot<A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
-    let [sum] = sums(a, b, b, |a, b, _| [a.widen() * b.widen()]);
-    sum
+    sum_of_three(a, b, b, |a, b, _| a.widen() * b.widen())
 }
 
-/// As [`sum`], several sums over the elements of three rows in one pass. It goes by whole blocks of each row: an index that
-/// is checked against each length keeps the compiler from using vectors.
+/// As [`sum`] over the elements of three rows. It goes by whole blocks of each row: an index that is checked against each
+/// length, or two sums in one pass, would keep the compiler from using vectors.
 #[inline(always)]
-pub(crate) fn sums<A: Copy, B: Copy, C: Copy, const N: usize>(
+pub(crate) fn sum_of_three<A: Copy, B: Copy, C: Copy>(
     a: &[A],
     b: &[B],
     c: &[C],
-    f: impl Fn(A, B, C) -> [f32; N],
-) -> [f32; N] {
+    f: impl Fn(A, B, C) -> f32,
+) -> f32 {
     let (a_blocks, a_rest) = a.as_chunks::<LANES>();
     let (b_blocks, b_rest) = b[..a.len()].as_chunks::<LANES>();
     let (c_blocks, c_rest) = c[..a.len()].as_chunks::<LANES>();
-    let mut totals = [[0.0_f32; LANES]; N];
+    let mut lanes = [0.0_f32; LANES];
     for ((a, b), c) in a_blocks.iter().zip(b_blocks).zip(c_blocks) {
-        for lane in 0..LANES {
-            let terms = f(a[lane], b[lane], c[lane]);
-            for (total, term) in totals.iter_mut().zip(terms) {
-                total[lane] += term;
-            }
+        for (((lane, &a), &b), &c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
+            *lane += f(a, b, c);
         }
     }
-    for (lane, ((&a, &b), &c)) in a_rest.iter().zip(b_rest).zip(c_rest).enumerate() {
-        for (total, term) in totals.iter_mut().zip(f(a, b, c)) {
-            total[lane] += term;
-        }
+    for (((lane, &a), &b), &c) in lanes.iter_mut().zip(a_rest).zip(b_rest).zip(c_rest) {
+        *lane += f(a, b, c);
     }
-    totals.map(sum_of_lanes)
+    sum_of_lanes(lanes)
 }
 
 /// The sum of all lanes: halves, quarters, ... are added to each other, which vectors do at once.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::element::Element;
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::pool::Pool;
-use crate::simd::{sum, sums, vectorised};
+use crate::simd::{dot, sum, sum_of_three, vectorised};
 
 pub fn forward<X: Element, Y: Element>(x: &[X], weight: &[f32], bias: &[f32], y: &mut [Y], epsilon: f32) {
     let width = weight.len();
@@ -63,11 +63,9 @@ vectorised! {
         let (dw, db) = total.split_at_mut(width);
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let (mean, scale) = moments(x, epsilon);
-            let [sum_g, dot] = sums(x, dy, weight, |x, dy, weight| {
-                let g = dy.widen() * weight;
-                [g, g * (x.widen() - mean)]
-            });
-            let (mean_g, mean_gn) = (sum_g / width as f32, dot * scale / width as f32);
+            let sum_g = dot(dy, weight);
+            let sum_gn = sum_of_three(dy, weight, x, |dy, weight, x| dy.widen() * weight * (x.widen() - mean));
+            let (mean_g, mean_gn) = (sum_g / width as f32, sum_gn * scale / width as f32);
             let sums = dw.iter_mut().zip(&mut *db);
             for ((((dx, x), dy), w), (dw, db)) in dx.iter_mut().zip(x).zip(dy).zip(weight).zip(sums) {
                 let (g, normalised) = (dy.widen(), (x.widen() - mean) * scale);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::element::Element;
 use crate::ops::parallel::{rows_mut, sum_rows};
 use crate::pool::Pool;
-use crate::simd::{dot, sums, vectorised};
+use crate::simd::{dot, sum_of_three, vectorised};
 
 pub fn forward<X: Element, Y: Element>(x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
     let width = weight.len();
@@ -54,7 +54,7 @@ vectorised! {
         let width = weight.len();
         for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
             let scale = scale(x, epsilon);
-            let [dot] = sums(x, dy, weight, |x, dy, weight| [dy.widen() * weight * x.widen()]);
+            let dot = sum_of_three(x, dy, weight, |x, dy, weight| dy.widen() * weight * x.widen());
             let pull = scale * scale * dot / width as f32;
             for (((dx, x), dy), w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
                 let before = if accumulate { dx.widen() } else { 0.0 };
