@@ -1,6 +1,6 @@
 use crate::element::Element;
 use crate::ops::parallel::rows_mut;
-use crate::simd::{MultiplyAdd, erf, exp, sigmoid, vectorised};
+use crate::simd::{MultiplyAdd, erf, exp_for, sigmoid, vectorised};
 
 /// `2 sqrt(2 / pi)`.
 const GELU_SLOPE: f32 = 1.595_769_2;
@@ -9,8 +9,8 @@ const GELU_CUBE: f32 = 0.071_354_814;
 
 /// A function of one number.
 pub(crate) trait Curve: Copy + Send + Sync {
-    /// `f(x)` and `f'(x)`.
-    fn at(self, m: impl MultiplyAdd, x: f32) -> (f32, f32);
+    /// `f(x)` and `f'(x)`, which will be of kind `T`.
+    fn at<T: Element>(self, m: impl MultiplyAdd, x: f32) -> (f32, f32);
 }
 
 /// GELU by the tanh formula.
@@ -49,9 +49,9 @@ pub(crate) use with_curve;
 impl Curve for GeluTanh {
     /// With `1 + tanh(u) = 2 sigmoid(2 u)`, which loses no digits where it is small.
     #[inline(always)]
-    fn at(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
+    fn at<T: Element>(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
         let square = x * x;
-        let share = sigmoid(m, x * m.multiply_add(square, GELU_CUBE, GELU_SLOPE));
+        let share = sigmoid::<T>(m, x * m.multiply_add(square, GELU_CUBE, GELU_SLOPE));
         let value = x * share;
         let inner = m.multiply_add(square, 3.0 * GELU_CUBE, GELU_SLOPE);
         (value, m.multiply_add(value * (1.0 - share), inner, share))
@@ -60,17 +60,17 @@ impl Curve for GeluTanh {
 
 impl Curve for Gelu {
     #[inline(always)]
-    fn at(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
+    fn at<T: Element>(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
         let share = 0.5 * (1.0 + erf(m, x * std::f32::consts::FRAC_1_SQRT_2));
-        let density = exp(m, -0.5 * x * x) * 0.398_942_3;
+        let density = exp_for::<T>(m, -0.5 * x * x) * 0.398_942_3;
         (x * share, share + x * density)
     }
 }
 
 impl Curve for Silu {
     #[inline(always)]
-    fn at(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
-        let s = sigmoid(m, x);
+    fn at<T: Element>(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
+        let s = sigmoid::<T>(m, x);
         let value = x * s;
         (value, m.multiply_add(value, 1.0 - s, s))
     }
@@ -83,7 +83,7 @@ pub fn forward<C: Curve, T: Element>(curve: C, x: &[T], y: &mut [T]) {
 vectorised! {
     fn forward_part with m [C: Curve, T: Element](curve: C, x: &[T], y: &mut [T]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = T::narrow(curve.at(m, x.widen()).0);
+            *y = T::narrow(curve.at::<T>(m, x.widen()).0);
         }
     }
 }
@@ -96,7 +96,7 @@ vectorised! {
     fn backward_part with m [C: Curve, T: Element](curve: C, x: &[T], dy: &[T], dx: &mut [T], accumulate: bool) {
         for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
             let before = if accumulate { dx.widen() } else { 0.0 };
-            *dx = T::narrow(before + dy.widen() * curve.at(m, x.widen()).1);
+            *dx = T::narrow(before + dy.widen() * curve.at::<T>(m, x.widen()).1);
         }
     }
 }
@@ -110,7 +110,7 @@ vectorised! {
         for (y, x) in y.chunks_exact_mut(half).zip(x.chunks_exact(2 * half)) {
             let (gate, value) = x.split_at(half);
             for ((y, gate), value) in y.iter_mut().zip(gate).zip(value) {
-                *y = T::narrow(curve.at(m, gate.widen()).0 * value.widen());
+                *y = T::narrow(curve.at::<T>(m, gate.widen()).0 * value.widen());
             }
         }
     }
@@ -137,29 +137,11 @@ vectorised! {
             let (d_gate, d_value) = dx.split_at_mut(half);
             let inputs = gate.iter().zip(value).zip(dy);
             for ((d_gate, d_value), ((gate, value), dy)) in d_gate.iter_mut().zip(d_value).zip(inputs) {
-                let (f, slope) = curve.at(m, gate.widen());
+                let (f, slope) = curve.at::<T>(m, gate.widen());
                 let before = if accumulate { [d_gate.widen(), d_value.widen()] } else { [0.0; 2] };
                 *d_gate = T::narrow(before[0] + dy.widen() * value.widen() * slope);
                 *d_value = T::narrow(before[1] + dy.widen() * f);
             }
-        }
-    }
-}
-
-vectorised! {
-    /// Values of the function in place of its arguments.
-    pub fn values_at with m [C: Curve](curve: C, values: &mut [f32]) {
-        for value in values {
-            *value = curve.at(m, *value).0;
-        }
-    }
-}
-
-vectorised! {
-    /// Values of the function in place of its arguments, and its slopes.
-    pub fn values_and_slopes_at with m [C: Curve](curve: C, values: &mut [f32], slopes: &mut [f32]) {
-        for (value, slope) in values.iter_mut().zip(slopes) {
-            (*value, *slope) = curve.at(m, *value);
         }
     }
 }

@@ -11,7 +11,7 @@
 
 mod cpu;
 
-pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, values_and_slopes_at, values_at, with_curve};
+pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, with_curve};
 
 use crate::gradients::with_slot;
 use crate::ops::linear::with_width;

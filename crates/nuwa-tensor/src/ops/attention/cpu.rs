@@ -11,7 +11,7 @@ use crate::ops::product::{
     Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
 };
 use crate::pool::{Line, Plain};
-use crate::simd::{LANES, dot, exp, maximum, sum, sum_of_lanes, vectorised};
+use crate::simd::{LANES, MultiplyAdd, dot, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -71,6 +71,11 @@ fn seen(range: [u32; 2], block: &Range<usize>) -> (usize, usize) {
     let start = (range[0] as usize).clamp(block.start, block.end) - block.start;
     let end = (range[1] as usize).clamp(block.start, block.end) - block.start;
     (start, end.max(start))
+}
+
+/// `1 / sqrt(dim)`, by which scores are multiplied.
+fn score_scale(dim: usize) -> f32 {
+    1.0 / (dim as f32).sqrt()
 }
 
 /// The packed operands of one thread, used again from task to task.
@@ -187,7 +192,7 @@ vectorised! {
         scratch: &mut Vec<f32>,
     ) {
         let dim = query.len();
-        let scale = 1.0 / (dim as f32).sqrt();
+        let scale = score_scale(dim);
         scratch.clear();
         for row in range[0] as usize..range[1] as usize {
             let key = &memory.keys[row * memory.stride + head * dim..][..dim];
@@ -254,14 +259,13 @@ impl<T: Stored> Forward<'_, T> {
         let (dim, width, count) = (heads.head_dim, heads.width(), rows.len());
         let ranges = &self.ranges[rows.clone()];
         let first = packed_rows(self.ranges).start;
-        let scale = 1.0 / (dim as f32).sqrt();
         let queries = Matrix::strided(&self.queries[rows.start * width + head * dim..], count, dim, width);
         let mut running = [[f32::NEG_INFINITY, 0.0]; QUERY_BLOCK];
         let (scores, weights) = packed.blocks.scores::<T>();
         packed.floats.clear();
         packed.floats.resize(count * dim, 0.0);
         for block in key_blocks(ranges) {
-            let store = Store { out: Output::new(scores, KEY_BLOCK), factor: scale, bias: None };
+            let store = Store::plain(scores, KEY_BLOCK);
             let place = block.start - first..block.end - first;
             let keys = packed.keys.part(0..dim, place.clone(), precision);
             multiply_serial(precision, packed.left.rows(queries, precision), &keys, &store);
@@ -303,6 +307,7 @@ vectorised! {
         sums: &mut [f32],
         dim: usize,
     ) {
+        let scale = score_scale(dim);
         let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(weights.chunks_exact_mut(KEY_BLOCK)).zip(ranges);
         for ((((scores, weights), &range), running), sums) in rows.zip(running).zip(sums.chunks_exact_mut(dim)) {
             let (start, end) = seen(range, block);
@@ -318,16 +323,16 @@ vectorised! {
             scores[end..last].fill(f32::NEG_INFINITY);
             let (scores, weights) = (&mut scores[first..last], &mut weights[first..last]);
             let [old, total] = *running;
-            let largest = maximum(scores).max(old);
+            let largest = (scale * maximum(scores)).max(old);
             let mut lanes = [0.0_f32; LANES];
             for scores in scores.as_chunks_mut::<LANES>().0 {
                 for (score, lane) in scores.iter_mut().zip(&mut lanes) {
-                    *score = exp(m, *score - largest);
+                    *score = exp_for::<T>(m, m.multiply_add(*score, scale, -largest));
                     *lane += *score;
                 }
             }
             T::narrow_row(scores, weights);
-            let correction = exp(m, old - largest);
+            let correction = exp_for::<T>(m, old - largest);
             *running = [largest, total * correction + sum_of_lanes(lanes)];
             if total > 0.0 && correction != 1.0 {
                 sums.iter_mut().for_each(|value| *value *= correction);
@@ -477,19 +482,20 @@ impl<T: Stored> Backward<'_, T> {
     fn terms(&self, head: usize, row: usize, count: usize, ranges: &[[u32; 2]]) -> Terms {
         let HeadLayout { heads, head_dim: dim, .. } = self.layout.heads;
         let out = heads * dim;
+        let scale = score_scale(dim);
         let mut terms = Terms {
             everyone: 0..0,
             log_sums: [f32::INFINITY; QUERY_BLOCK],
-            dots: [0.0; QUERY_BLOCK],
+            scaled_dots: [0.0; QUERY_BLOCK],
             starts: [0; QUERY_BLOCK],
             ends: [0; QUERY_BLOCK],
-            scale: 1.0 / (dim as f32).sqrt(),
+            scale,
         };
         for (offset, &range) in ranges[..count].iter().enumerate() {
             let place = (row + offset) * out + head * dim;
             terms.log_sums[offset] = self.saved.log_sums[(row + offset) * heads + head];
-            terms.dots[offset] =
-                row_dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
+            terms.scaled_dots[offset] =
+                scale * row_dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
             [terms.starts[offset], terms.ends[offset]] = range;
         }
         let first = terms.starts[..count].iter().max().copied().unwrap_or(0);
@@ -503,7 +509,7 @@ struct Terms {
     /// The keys that every query sees; a query that is not there sees none.
     everyone: Range<u32>,
     log_sums: [f32; QUERY_BLOCK],
-    dots: [f32; QUERY_BLOCK],
+    scaled_dots: [f32; QUERY_BLOCK],
     starts: [u32; QUERY_BLOCK],
     ends: [u32; QUERY_BLOCK],
     scale: f32,
@@ -524,33 +530,25 @@ struct Weigh<'a, T> {
 
 impl<T: Element> Epilogue for Weigh<'_, T> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
+        let (terms, key) = (self.terms, (self.first_key + row) as u32);
+        for (score, log_sum) in values.iter_mut().zip(&terms.log_sums) {
+            *score = exp_for::<T>(m, m.multiply_add(*score, terms.scale, -log_sum));
+        }
+        if !terms.everyone.contains(&key) {
+            for ((weight, start), end) in values.iter_mut().zip(&terms.starts).zip(&terms.ends) {
+                *weight = if (*start <= key) & (key < *end) { *weight } else { 0.0 };
+            }
+        }
         // SAFETY: the part that this call is for.
-        let out = unsafe { self.weights.part(row, column, values.len()) };
-        weigh(values, out, self.terms, (self.first_key + row) as u32);
+        T::narrow_sums(values, unsafe { self.weights.part(row, column, values.len()) });
     }
 
     #[inline(always)]
     fn prefetch(&self, _: usize, _: usize, _: usize) {}
 }
 
-vectorised! {
-    fn weigh with m [T: Element](scores: &mut [f32], out: &mut [T], terms: &Terms, key: u32) {
-        let count = scores.len().min(QUERY_BLOCK);
-        let scores = &mut scores[..count];
-        for (score, log_sum) in scores.iter_mut().zip(&terms.log_sums) {
-            *score = exp(m, m.multiply_add(*score, terms.scale, -log_sum));
-        }
-        if !terms.everyone.contains(&key) {
-            for ((weight, start), end) in scores.iter_mut().zip(&terms.starts).zip(&terms.ends) {
-                *weight = if (*start <= key) & (key < *end) { *weight } else { 0.0 };
-            }
-        }
-        T::narrow_row(scores, out);
-    }
-}
-
-/// `scale dS = scale P (dP - dot)` from the products of a value with the gradients of the outputs.
+/// `scale dS = P (scale dP - scale dot)` from the products of a value with the gradients of the outputs.
 struct Slope<'a, T> {
     gradients: Output<'a, T>,
     /// `P`, as [`Weigh`] left it.
@@ -560,21 +558,16 @@ struct Slope<'a, T> {
 
 impl<T: Element> Epilogue for Slope<'_, T> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
+        let weights = &self.weights[row * QUERY_BLOCK + column..][..values.len()];
+        let terms = self.terms;
+        for ((value, weight), dot) in values.iter_mut().zip(weights).zip(&terms.scaled_dots) {
+            *value = weight.widen() * m.multiply_add(*value, terms.scale, -dot);
+        }
         // SAFETY: the part that this call is for.
-        let out = unsafe { self.gradients.part(row, column, values.len()) };
-        slopes(values, &self.weights[row * QUERY_BLOCK + column..], out, self.terms);
+        T::narrow_sums(values, unsafe { self.gradients.part(row, column, values.len()) });
     }
 
     #[inline(always)]
     fn prefetch(&self, _: usize, _: usize, _: usize) {}
-}
-
-vectorised! {
-    fn slopes[T: Element](d_weights: &mut [f32], weights: &[T], out: &mut [T], terms: &Terms) {
-        for ((value, weight), dot) in d_weights.iter_mut().zip(weights).zip(&terms.dots) {
-            *value = weight.widen() * (*value - dot) * terms.scale;
-        }
-        T::narrow_row(d_weights, out);
-    }
 }

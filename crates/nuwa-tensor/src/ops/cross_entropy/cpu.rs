@@ -9,7 +9,7 @@ use crate::ops::product::{
     Accumulate, Matrix, PackedMatrix, Store, product, product_over_rows, product_packed,
 };
 use crate::pool::{Buffer, Pool};
-use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, sum_of_lanes, vectorised};
+use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 
 /// Elements that are narrowed at a time.
 const BLOCK: usize = 4 * LANES;
@@ -136,7 +136,7 @@ vectorised! {
     fn gradient_of_row with m (row: &mut [f32], target: usize, weight: f32) -> f32 {
         let largest = maximum(row);
         let right = row[target];
-        let total = exponentials(m, row, largest);
+        let total = exponentials::<f32>(m, row, largest);
         let scale = weight / total;
         for value in row.iter_mut() {
             *value *= scale;
@@ -148,17 +148,17 @@ vectorised! {
 
 /// Replaces each value by `e^(value - largest)` and gives their sum.
 #[inline(always)]
-fn exponentials(m: impl MultiplyAdd, row: &mut [f32], largest: f32) -> f32 {
+fn exponentials<T: Element>(m: impl MultiplyAdd, row: &mut [f32], largest: f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     for block in blocks {
         for (lane, value) in lanes.iter_mut().zip(block) {
-            *value = exp(m, *value - largest);
+            *value = exp_for::<T>(m, *value - largest);
             *lane += *value;
         }
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
-        *value = exp(m, *value - largest);
+        *value = exp_for::<T>(m, *value - largest);
         *lane += *value;
     }
     sum_of_lanes(lanes)
@@ -170,7 +170,7 @@ vectorised! {
     fn narrow_gradient_of_row with m (row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> f32 {
         let largest = maximum(&row[..vocabulary]);
         let right = row[target];
-        let total = exponentials(m, &mut row[..vocabulary], largest);
+        let total = exponentials::<Bf16>(m, &mut row[..vocabulary], largest);
         let scale = weight / total;
         row[vocabulary..].fill(0.0);
         row[target] -= total;

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use crate::Precision;
 use crate::element::{Bf16, Element, convert};
-use crate::ops::activation::{Activation, Curve, values_and_slopes_at, values_at, with_curve};
+use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
     Accumulate, Epilogue, Matrix, Output, PANEL, PackedMatrix, Store, product, product_and_turn,
     product_over_rows, product_packed,
 };
 use crate::pool::Pool;
-use crate::simd::{prefetch_read, vectorised};
+use crate::simd::{MultiplyAdd, prefetch_read, vectorised};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ pub struct AddTo<'a> {
 
 impl Epilogue for AddTo<'_> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.y.part(row, column, values.len()) };
         let residual = &self.residual[row * self.width + column..][..values.len()];
@@ -82,7 +82,7 @@ struct Activated<'a, C, T> {
 
 impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.y.part(row, column, values.len()) };
         if let Some(bias) = self.bias {
@@ -91,12 +91,14 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
             }
         }
         let Some(slope) = &self.slope else {
-            values_at(self.curve, values);
+            values.iter_mut().for_each(|value| *value = self.curve.at::<T>(m, *value).0);
             return T::narrow_sums(values, out);
         };
         let mut slopes = [0.0; PANEL];
         let slopes = &mut slopes[..values.len()];
-        values_and_slopes_at(self.curve, values, slopes);
+        for (value, slope) in values.iter_mut().zip(&mut *slopes) {
+            (*value, *slope) = self.curve.at::<T>(m, *value);
+        }
         T::narrow_sums(values, out);
         // SAFETY: as above.
         T::narrow_sums(slopes, unsafe { slope.part(row, column, values.len()) });

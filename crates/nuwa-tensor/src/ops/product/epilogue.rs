@@ -1,12 +1,13 @@
 use std::marker::PhantomData;
 
 use crate::element::Element;
-use crate::simd::prefetch_write;
+use crate::simd::{MultiplyAdd, prefetch_write};
 
 /// What becomes of the sums of a product.
 pub trait Epilogue: Sync {
-    /// Takes `values`, the sums of `row` from `column` on. Called once for each part of each row.
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]);
+    /// Takes `values`, the sums of `row` from `column` on. Called once for each part of each row, and made part of its caller,
+    /// which is compiled for the instructions that `m` stands for.
+    fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]);
 
     /// Asks for the memory that [`Epilogue::apply`] will touch, while the sums are still being made.
     fn prefetch(&self, row: usize, column: usize, count: usize);
@@ -69,7 +70,7 @@ impl<'a, T: Element> Store<'a, T> {
 
 impl<T: Element> Epilogue for Store<'_, T> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.out.part(row, column, values.len()) };
         if self.factor != 1.0 {
@@ -101,7 +102,7 @@ impl<'a, T: Element> Accumulate<'a, T> {
 
 impl<T: Element> Epilogue for Accumulate<'_, T> {
     #[inline(always)]
-    fn apply(&self, row: usize, column: usize, values: &mut [f32]) {
+    fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.out.part(row, column, values.len()) };
         for (out, value) in out.iter_mut().zip(values) {

@@ -18,10 +18,16 @@ pub fn product<A: Element, B: Element, E: Epilogue>(a: Matrix<'_, A>, b: Matrix<
         for row in 0..a.rows {
             let left = &a.data[row * a.row_stride..][..a.columns];
             dots(left, &b.data[first * b.column_stride..], b.column_stride, &mut values[..count]);
-            epilogue.apply(row, first, &mut values[..count]);
+            finish(epilogue, row, first, &mut values[..count]);
         }
     };
     (0..b.columns.div_ceil(TASK)).into_par_iter().with_min_len(2).for_each(task);
+}
+
+vectorised! {
+    fn finish with m [E: Epilogue](epilogue: &E, row: usize, first: usize, values: &mut [f32]) {
+        epilogue.apply(m, row, first, values);
+    }
 }
 
 vectorised! {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Epilogue, Matrix};
 use crate::Precision;
 use crate::element::Element;
-use crate::simd::{Level, level};
+use crate::simd::{BASELINE, Level, MultiplyAdd, level};
 
 /// Columns of a panel: four vectors of AVX-512.
 pub const PANEL: usize = 64;
@@ -132,9 +132,13 @@ pub fn run<E: Epilogue>(
             x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
         },
         // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
-        (Precision::F32, _) => unsafe { tiles::<PortableF32, E>(left, rows, panel, sums, epilogue) },
+        (Precision::F32, _) => unsafe {
+            tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue)
+        },
         // SAFETY: as above.
-        (Precision::Bf16, _) => unsafe { tiles::<PortableBf16<16>, E>(left, rows, panel, sums, epilogue) },
+        (Precision::Bf16, _) => unsafe {
+            tiles::<PortableBf16<16>, E>(BASELINE, left, rows, panel, sums, epilogue)
+        },
     }
 }
 
@@ -165,6 +169,7 @@ trait Kernel {
 /// because every `Left` is made by a product that knows the extents of its operands.
 #[inline(always)]
 unsafe fn tiles<K: Kernel, E: Epilogue>(
+    m: impl MultiplyAdd,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
@@ -203,8 +208,8 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
             }
             // A copy for the usual length, so that its loops have no ends to look for.
             match values.first_chunk_mut::<PANEL>() {
-                Some(whole) => epilogue.apply(row + offset, panel.columns.start, whole),
-                None => epilogue.apply(row + offset, panel.columns.start, values),
+                Some(whole) => epilogue.apply(m, row + offset, panel.columns.start, whole),
+                None => epilogue.apply(m, row + offset, panel.columns.start, values),
             }
         }
         row += height;
@@ -331,6 +336,7 @@ mod x86 {
     use std::ops::Range;
 
     use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, Tile, tiles};
+    use crate::simd::Fused;
 
     /// A copy of `tiles` for one kernel, compiled for its instruction set.
     macro_rules! compiled {
@@ -346,7 +352,7 @@ mod x86 {
                 epilogue: &E,
             ) {
                 // SAFETY: the caller's promise.
-                unsafe { tiles::<$kernel, E>(left, rows, panel, sums, epilogue) }
+                unsafe { tiles::<$kernel, E>(Fused, left, rows, panel, sums, epilogue) }
             }
         };
     }
