@@ -52,14 +52,20 @@ impl<'a> Left<'a> {
         })
     }
 
-    /// Packed tiles, `[tile][unit][row]`.
+    /// Packed blocks, `[block][unit][row]`, of a tile each.
     pub fn tiles(words: &'a [u32], units: usize) -> Self {
+        let tile_step = TILE_ROWS * units * size_of::<u32>();
+        Self { tile_step, ..Self::block(words, TILE_ROWS) }
+    }
+
+    /// A packed block, `[unit][row]`, of several tiles side by side: `rows` in all.
+    pub fn block(words: &'a [u32], rows: usize) -> Self {
         let word = size_of::<u32>();
         Self {
             data: words.as_ptr().cast(),
             row_step: word,
-            unit_step: TILE_ROWS * word,
-            tile_step: TILE_ROWS * word * units,
+            unit_step: rows.next_multiple_of(TILE_ROWS) * word,
+            tile_step: TILE_ROWS * word,
             first_row: 0,
             lifetime: PhantomData,
         }

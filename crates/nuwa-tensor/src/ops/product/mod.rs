@@ -360,7 +360,7 @@ fn rows_of_panels<A: Element, E: Epilogue>(
         with_workspace(|workspace| {
             let (tiles, _, _) = workspace.blocks(tiles.len() * TILE_ROWS * span.len(), 0, 0);
             pack::left(tiles, a, rows.clone(), span.clone(), precision);
-            let left = Left::tiles(tiles, span.len()).shifted(rows.start);
+            let left = Left::block(tiles, rows.len()).shifted(rows.start);
             for (index, words) in packed.chunks_exact(length).enumerate() {
                 let panel = Panel {
                     words,

@@ -11,12 +11,6 @@ use crate::simd::vectorised;
 /// Units that are gathered at a time where a column's elements lie together.
 const GATHER: usize = 16;
 
-/// Tiles whose rows are gathered at a time where rows lie side by side.
-const TILES: usize = 8;
-
-/// Units that are gathered before they are put into their tiles: reads of what was just written would wait for it.
-const BATCH: usize = 8;
-
 /// A panel, `[block of columns][unit][column]`, of the rows `inner` and the given columns of `b`; what is missing up to
 /// whole units and blocks is 0.
 pub fn right<T: Element>(
@@ -54,21 +48,29 @@ vectorised! {
     ) {
         let count = columns.len();
         let row = |k: usize| &b.data[k * b.row_stride + columns.start..][..count];
-        let nothing = [T::default(); PANEL];
-        for (unit, words) in out.chunks_exact_mut(width).enumerate() {
+        let unit_rows = if precision == Precision::F32 { 1 } else { 2 };
+        for (words, k) in out.chunks_exact_mut(width).zip(inner.clone().step_by(unit_rows)) {
             if precision == Precision::F32 {
-                for (word, value) in words.iter_mut().zip(row(inner.start + unit)) {
+                for (word, value) in words.iter_mut().zip(row(k)) {
                     *word = value.widen().to_bits();
                 }
+            } else if k + 1 < inner.end {
+                T::join_rows(row(k), row(k + 1), words);
             } else {
-                let k = inner.start + 2 * unit;
-                let high = if k + 1 < inner.end { row(k + 1) } else { &nothing[..count] };
-                T::join_rows(row(k), high, words);
+                lone_row(row(k), words);
             }
             if count < width {
                 words[count..].fill(0);
             }
         }
+    }
+}
+
+/// Words of the last row of an odd number: their upper halves are 0.
+#[cold]
+fn lone_row<T: Element>(row: &[T], words: &mut [u32]) {
+    for (word, value) in words.iter_mut().zip(row) {
+        *word = rounded(value.widen());
     }
 }
 
@@ -182,104 +184,29 @@ fn words_of<T: Element>(source: &[T], precision: Precision) -> [u32; GATHER] {
     words
 }
 
-vectorised! {
-    /// Tiles, `[tile][unit][row]`, of the given rows and units of `a`; missing rows are 0.
-    pub fn left[T: Element](
-        out: &mut [u32],
-        a: Matrix<'_, T>,
-        rows: Range<usize>,
-        units: Range<usize>,
-        precision: Precision,
-    ) {
-        let inner = super::inner_of(&units, a.columns, precision);
-        let length = units.len() * TILE_ROWS;
-        if precision == Precision::Bf16 && a.row_stride == 1 {
-            for (index, out) in out.chunks_mut(TILES * length).enumerate() {
-                let first = rows.start + index * TILES * TILE_ROWS;
-                if first >= rows.end {
-                    break;
-                }
-                tiles_of_pairs(out, &a, first..(first + TILES * TILE_ROWS).min(rows.end), &inner, length);
-            }
-            return;
-        }
-        for (tile, out) in out.chunks_exact_mut(length).enumerate() {
-            let first = rows.start + tile * TILE_ROWS;
-            if first >= rows.end {
-                break;
-            }
-            let count = TILE_ROWS.min(rows.end - first);
-            if count == TILE_ROWS && a.row_stride == 1 {
-                whole_tile(out, &a, first, &inner);
-            } else {
-                partial_tile(out, &a, first..first + count, &inner, precision);
-            }
-        }
-    }
-}
-
-/// Up to [`TILES`] tiles whose rows lie side by side: the usual case of weight gradients.
-#[inline(always)]
-fn tiles_of_pairs<T: Element>(
+/// A block, `[unit][row]`, of the given rows and units of `a`; rows that are missing to whole tiles are 0.
+pub fn left<T: Element>(
     out: &mut [u32],
-    a: &Matrix<'_, T>,
+    a: Matrix<'_, T>,
     rows: Range<usize>,
-    inner: &Range<usize>,
-    length: usize,
-) {
-    let row = |k: usize| &a.data[k * a.column_stride + rows.start..][..rows.len()];
-    let units = length / TILE_ROWS;
-    let nothing = [T::default(); TILES * TILE_ROWS];
-    // Behind the rows there are, words stay 0.
-    let mut batch = [[0; 2 * TILES + TILES * TILE_ROWS]; BATCH];
-    for start in (0..units).step_by(BATCH) {
-        let present = BATCH.min(units - start);
-        for (words, k) in batch[..present].iter_mut().zip((inner.start + 2 * start..).step_by(2)) {
-            let high = if k + 1 < inner.end { row(k + 1) } else { &nothing[..rows.len()] };
-            T::join_rows(row(k), high, words);
-        }
-        for (tile, out) in out.chunks_exact_mut(length).take(rows.len().div_ceil(TILE_ROWS)).enumerate() {
-            for (unit, words) in (start..).zip(&batch[..present]) {
-                let words = &words[tile * TILE_ROWS..];
-                // A whole vector, whose end the next unit overwrites; the last unit has no room for more than its own.
-                match out.get_mut(unit * TILE_ROWS..unit * TILE_ROWS + 8) {
-                    Some(out) => out.copy_from_slice(&words[..8]),
-                    None => out[unit * TILE_ROWS..].copy_from_slice(&words[..TILE_ROWS]),
-                }
-            }
-        }
-    }
-}
-
-/// A tile of `f32` whose rows lie side by side.
-#[inline(always)]
-fn whole_tile<T: Element>(out: &mut [u32], a: &Matrix<'_, T>, first: usize, inner: &Range<usize>) {
-    for (unit, words) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
-        let row = &a.data[(inner.start + unit) * a.column_stride + first..][..TILE_ROWS];
-        for (word, value) in words.iter_mut().zip(row) {
-            *word = value.widen().to_bits();
-        }
-    }
-}
-
-#[inline(always)]
-fn partial_tile<T: Element>(
-    out: &mut [u32],
-    a: &Matrix<'_, T>,
-    rows: Range<usize>,
-    inner: &Range<usize>,
+    units: Range<usize>,
     precision: Precision,
 ) {
-    for (unit, words) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
-        for (place, word) in words.iter_mut().enumerate() {
-            let row = rows.start + place;
+    let (inner, width) =
+        (super::inner_of(&units, a.columns, precision), rows.len().next_multiple_of(TILE_ROWS));
+    let out = &mut out[..units.len() * width];
+    if a.row_stride == 1 {
+        return interleave(out, a.transposed(), &inner, rows, width, precision);
+    }
+    for (unit, words) in out.chunks_exact_mut(width.max(1)).enumerate() {
+        for (row, word) in words.iter_mut().enumerate() {
+            let row = rows.start + row;
+            let at = |k: usize| if row < rows.end && k < inner.end { a.at(row, k).widen() } else { 0.0 };
             *word = match precision {
-                _ if row >= rows.end => 0,
-                Precision::F32 => a.at(row, inner.start + unit).widen().to_bits(),
+                Precision::F32 => at(inner.start + unit).to_bits(),
                 Precision::Bf16 => {
                     let k = inner.start + 2 * unit;
-                    let high = if k + 1 < inner.end { rounded(a.at(row, k + 1).widen()) } else { 0 };
-                    rounded(a.at(row, k).widen()) | high << 16
+                    rounded(at(k)) | rounded(at(k + 1)) << 16
                 }
             };
         }

@@ -120,7 +120,7 @@ impl PackedLeft {
             self.words.resize(lines, Line::ZERO);
         }
         pack::left(Line::view_mut(&mut self.words), a, 0..a.rows, 0..units, precision);
-        Rows { left: Left::tiles(Line::view(&self.words), units), rows: a.rows, inner: a.columns }
+        Rows { left: Left::block(Line::view(&self.words), a.rows), rows: a.rows, inner: a.columns }
     }
 
     /// The matrix as it lies where the kernel can read it so, packed otherwise.
