@@ -209,12 +209,17 @@ pub(crate) fn exp_for<T: Element>(m: impl MultiplyAdd, x: f32) -> f32 {
     if T::KIND == Kind::F32 {
         return exp(m, x);
     }
+    #[expect(
+        clippy::approx_constant,
+        reason = "the fourth is not ln 2 but what errs least beside the others"
+    )]
+    const COEFFICIENTS: [f32; 5] = [9.671_513e-3, 5.550_734e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0];
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-88.0, 89.0);
     let shifted = m.multiply_add(clamped, std::f32::consts::LOG2_E, ROUND);
     let rest = m.multiply_add(clamped, std::f32::consts::LOG2_E, -(shifted - ROUND));
     let mut polynomial = 1.326_472_7e-3;
-    for coefficient in [9.671_513e-3, 5.550_734e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0] {
+    for coefficient in COEFFICIENTS {
         polynomial = m.multiply_add(polynomial, rest, coefficient);
     }
     polynomial * power_of_two(shifted)
