@@ -104,11 +104,13 @@ struct Watch<'a> {
     peak_memory: Option<u64>,
     /// When the loop began, and at which step.
     begun: (Instant, u64),
+    /// Seconds of a step alone, smoothed.
+    pace: Option<f64>,
 }
 
 impl<'a> Watch<'a> {
     fn new(display: &'a mut Display) -> Self {
-        Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0) }
+        Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0), pace: None }
     }
 
     fn show(&mut self, event: &TrainEvent) {
@@ -139,7 +141,13 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn step_line(&self, line: &StepLine, memory: Option<u64>) -> String {
+    /// The time left counts what comes between steps as well; the speed is that of the steps alone.
+    fn step_line(&mut self, line: &StepLine, memory: Option<u64>) -> String {
+        const SMOOTHING: f64 = 0.1;
+        let batch = line.tokens as f64 / line.step as f64;
+        let seconds = batch / line.tokens_per_second;
+        let pace = self.pace.map_or(seconds, |before| before + SMOOTHING * (seconds - before));
+        self.pace = Some(pace);
         let (began, before) = self.begun;
         let each = began.elapsed().as_secs_f64() / line.step.saturating_sub(before).max(1) as f64;
         let left = numbers::seconds(each * (self.steps - line.step) as f64);
@@ -151,8 +159,8 @@ impl<'a> Watch<'a> {
             line.loss,
             line.gradient_norm,
             line.learning_rate,
-            each * 1e3,
-            numbers::rounded(line.tokens_per_second),
+            pace * 1e3,
+            numbers::rounded(batch / pace),
         )
     }
 
