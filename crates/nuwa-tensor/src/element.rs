@@ -27,6 +27,9 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
         Self::narrow_row(values, out);
     }
 
+    /// The values, where they are `f32` already.
+    fn as_wide(values: &[Self]) -> Option<&[f32]>;
+
     /// [`Bf16::narrow_row`] of the values.
     fn round_row(values: &[Self], out: &mut [Bf16]);
 
@@ -63,6 +66,11 @@ impl Element for f32 {
     #[inline(always)]
     fn narrow_row(values: &[f32], out: &mut [Self]) {
         out[..values.len()].copy_from_slice(values);
+    }
+
+    #[inline(always)]
+    fn as_wide(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
     }
 
     #[inline(always)]
@@ -137,6 +145,11 @@ impl Element for Bf16 {
     }
 
     #[inline(always)]
+    fn as_wide(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    #[inline(always)]
     fn round_row(values: &[Self], out: &mut [Bf16]) {
         out[..values.len()].copy_from_slice(values);
     }
@@ -203,6 +216,9 @@ pub(crate) fn rounded(value: f32) -> u32 {
 vectorised! {
     /// Each value in another kind, or the same.
     pub(crate) fn convert[S: Element, T: Element](values: &[S], out: &mut [T]) {
+        if let Some(values) = S::as_wide(values) {
+            return T::narrow_row(values, out);
+        }
         const BLOCK: usize = 64;
         for (out, values) in out.chunks_mut(BLOCK).zip(values.chunks(BLOCK)) {
             let mut wide = [0.0; BLOCK];

@@ -13,7 +13,7 @@ use nuwa_train::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::console::{Display, ShownStep};
+use crate::console::{Display, ShownStep, Smoothed};
 use crate::{machine, model, numbers};
 
 /// What to train, on what, and where to.
@@ -104,13 +104,13 @@ struct Watch<'a> {
     peak_memory: Option<u64>,
     /// When the loop began, and at which step.
     begun: (Instant, u64),
-    /// Seconds of a step alone, smoothed.
-    pace: Option<f64>,
+    /// Seconds of a step alone.
+    pace: Smoothed,
 }
 
 impl<'a> Watch<'a> {
     fn new(display: &'a mut Display) -> Self {
-        Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0), pace: None }
+        Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0), pace: Smoothed::default() }
     }
 
     fn show(&mut self, event: &TrainEvent) {
@@ -143,11 +143,8 @@ impl<'a> Watch<'a> {
 
     /// The time left counts what comes between steps as well; the speed is that of the steps alone.
     fn step_line(&mut self, line: &StepLine, memory: Option<u64>) -> String {
-        const SMOOTHING: f64 = 0.1;
         let batch = line.tokens as f64 / line.step as f64;
-        let seconds = batch / line.tokens_per_second;
-        let pace = self.pace.map_or(seconds, |before| before + SMOOTHING * (seconds - before));
-        self.pace = Some(pace);
+        let pace = self.pace.with(batch / line.tokens_per_second);
         let (began, before) = self.begun;
         let each = began.elapsed().as_secs_f64() / line.step.saturating_sub(before).max(1) as f64;
         let left = numbers::seconds(each * (self.steps - line.step) as f64);

@@ -22,8 +22,6 @@ const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
 const CURVE_LINES: u16 = 9;
 /// Points of a curve; where there are more, every second one goes.
 const MOST_POINTS: usize = 600;
-/// Share of a new loss in the smoothed one.
-const SMOOTHING: f64 = 0.1;
 
 /// What is drawn.
 #[derive(Debug, Clone, Default)]
@@ -84,24 +82,36 @@ fn stages_line(stages: &Stages) -> Line<'_> {
     Line::from(spans)
 }
 
+/// A figure that changes from step to step, smoothed: the mean of all so far, each weighing a tenth less than the one after it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Smoothed(Option<f64>);
+
+impl Smoothed {
+    /// The smoothed figure with one more.
+    pub fn with(&mut self, value: f64) -> f64 {
+        const SHARE: f64 = 0.1;
+        let smoothed = self.0.map_or(value, |before| before + SHARE * (value - before));
+        self.0 = Some(smoothed);
+        smoothed
+    }
+}
+
 /// The smoothed loss over the steps.
 #[derive(Debug, Clone)]
 pub(super) struct Curve {
     steps: u64,
-    smoothed: Option<f64>,
+    loss: Smoothed,
     points: Vec<(f64, f64)>,
 }
 
 impl Curve {
     pub(super) fn new(steps: u64) -> Self {
-        Self { steps, smoothed: None, points: Vec::new() }
+        Self { steps, loss: Smoothed::default(), points: Vec::new() }
     }
 
     /// The loss of a step.
     pub(super) fn add(&mut self, step: u64, loss: f64) {
-        let smoothed = self.smoothed.map_or(loss, |before| before + SMOOTHING * (loss - before));
-        self.smoothed = Some(smoothed);
-        self.points.push((step as f64, smoothed));
+        self.points.push((step as f64, self.loss.with(loss)));
         if self.points.len() > MOST_POINTS {
             let mut keep = false;
             self.points.retain(|_| {

@@ -9,6 +9,7 @@ use nuwa_files::Progress;
 use serde::Serialize;
 
 use crate::numbers;
+pub use live::Smoothed;
 use live::{Curve, Live, View};
 
 /// Without a terminal a line is enough every few seconds.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::HeadLayout;
 use crate::Precision;
-use crate::element::Element;
+use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
     Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
@@ -424,7 +424,7 @@ impl<T: Stored> Backward<'_, T> {
                     *out = T::narrow(out.widen() + value);
                 }
             } else {
-                T::narrow_row(values, out);
+                convert(values, out);
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::Precision;
-use crate::element::{Bf16, Element};
+use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
@@ -200,7 +200,7 @@ pub type BiasGradient<'a> = Option<&'a mut [f32]>;
 pub fn round(pool: &Arc<Pool>, dy: &[f32], out: &mut [Bf16], db: BiasGradient<'_>) {
     pass(pool, out, db, |first, out, db| {
         let dy = &dy[first..][..out.len()];
-        Bf16::narrow_row(dy, out);
+        convert(dy, out);
         if let Some(db) = db {
             add_rows(dy, db);
         }

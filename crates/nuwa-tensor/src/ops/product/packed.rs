@@ -14,7 +14,7 @@ use super::kernel::{PANEL, block};
 use super::serial::with_workspace;
 use super::{Matrix, pack, units};
 use crate::Precision;
-use crate::element::{Bf16, Element};
+use crate::element::{Bf16, Element, convert};
 use crate::pool::{Buffer, Pool};
 
 /// A right operand as the kernel reads it: `[panel][block of columns][unit][column]` over the whole inner axis.
@@ -94,7 +94,7 @@ pub(super) fn both<T: Element>(
 ) {
     let stride = rounded_stride(inner.len());
     for (column, row) in columns.clone().zip(rounded.chunks_exact_mut(stride)) {
-        T::round_row(&b.data[column * b.column_stride..][inner.clone()], &mut row[..inner.len()]);
+        convert(&b.data[column * b.column_stride..][inner.clone()], &mut row[..inner.len()]);
     }
     let rows = Matrix::strided(&*rounded, columns.len(), inner.len(), stride);
     pack::right(out, rows.transposed(), &(0..inner.len()), &(0..columns.len()), Precision::Bf16);
