@@ -35,6 +35,9 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
 
     /// Words of the elements of two rows of the same length, rounded to bf16: the first row's in the lower halves.
     fn join_rows(low: &[Self], high: &[Self], words: &mut [u32]);
+
+    /// Words of neighbours, rounded to bf16: the first of two in the lower half.
+    fn pairs(values: &[Self; 32]) -> [u32; 16];
 }
 
 /// Elements that are rounded before they are joined.
@@ -88,6 +91,13 @@ impl Element for f32 {
             Bf16::narrow_row(high, other);
             Bf16::join_rows(one, other, words);
         }
+    }
+
+    #[inline(always)]
+    fn pairs(values: &[Self; 32]) -> [u32; 16] {
+        let mut narrow = [Bf16::default(); 32];
+        Bf16::narrow_row(values, &mut narrow);
+        Bf16::pairs(&narrow)
     }
 }
 
@@ -162,6 +172,11 @@ impl Element for Bf16 {
                 *word = low.bits() | high.bits() << 16;
             }
         }
+        #[cfg(target_arch = "x86_64")]
+        if crate::simd::level() >= crate::simd::Level::Avx512 {
+            // SAFETY: `level` only names instruction sets that this processor was found to have.
+            return unsafe { join_inline(low, high, words) };
+        }
         // Whole vectors first: a loop over any length would decide anew each time.
         let (lows, low) = low.as_chunks::<LANES>();
         let (highs, high) = high.as_chunks::<LANES>();
@@ -171,6 +186,11 @@ impl Element for Bf16 {
         }
         join(low, high, words);
     }
+
+    #[inline(always)]
+    fn pairs(values: &[Self; 32]) -> [u32; 16] {
+        std::array::from_fn(|i| values[2 * i].bits() | values[2 * i + 1].bits() << 16)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -179,6 +199,48 @@ impl Element for Bf16 {
 fn narrow_avx512(values: &[f32], out: &mut [Bf16]) {
     // SAFETY: this function has the instructions.
     unsafe { narrow_inline(values, out) }
+}
+
+/// [`Element::join_rows`] of bf16 as part of its caller; see [`narrow_inline`].
+///
+/// # Safety
+/// The processor has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn join_inline(low: &[Bf16], high: &[Bf16], words: &mut [u32]) {
+    use std::arch::x86_64::{
+        __m256i, _mm256_loadu_si256, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32,
+        _mm512_mask_storeu_epi32, _mm512_or_si512, _mm512_slli_epi32, _mm512_storeu_si512,
+    };
+
+    let join = |low: __m256i, high: __m256i| {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            let (low, high) = (_mm512_cvtepu16_epi32(low), _mm512_cvtepu16_epi32(high));
+            _mm512_or_si512(low, _mm512_slli_epi32::<16>(high))
+        }
+    };
+    let (lows, low) = low.as_chunks::<LANES>();
+    let (highs, high) = high.as_chunks::<LANES>();
+    let (blocks, rest) = words.as_chunks_mut::<LANES>();
+    for ((low, high), words) in lows.iter().zip(highs).zip(blocks) {
+        // SAFETY: as above; each load and store is of the block that it is given.
+        unsafe {
+            let (low, high) =
+                (_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast()));
+            _mm512_storeu_si512(words.as_mut_ptr().cast(), join(low, high));
+        }
+    }
+    let count = rest.len().min(low.len()).min(high.len());
+    if count > 0 {
+        let mask = (1 << count) - 1;
+        // SAFETY: as above; of a mask's elements, which all three have, nothing else is touched.
+        unsafe {
+            let low = _mm256_maskz_loadu_epi16(mask, low.as_ptr().cast());
+            let high = _mm256_maskz_loadu_epi16(mask, high.as_ptr().cast());
+            _mm512_mask_storeu_epi32(rest.as_mut_ptr().cast(), mask, join(low, high));
+        }
+    }
 }
 
 /// Becomes part of its caller, which has to be compiled for the instructions: else each of them is a call.

@@ -46,22 +46,50 @@ vectorised! {
         width: usize,
         precision: Precision,
     ) {
+        if inner.is_empty() || columns.is_empty() {
+            return out.fill(0);
+        }
+        let rows = &b.data[inner.start * b.row_stride + columns.start..];
         let count = columns.len();
-        let row = |k: usize| &b.data[k * b.row_stride + columns.start..][..count];
-        let unit_rows = if precision == Precision::F32 { 1 } else { 2 };
-        for (words, k) in out.chunks_exact_mut(width).zip(inner.clone().step_by(unit_rows)) {
-            if precision == Precision::F32 {
-                for (word, value) in words.iter_mut().zip(row(k)) {
-                    *word = value.widen().to_bits();
-                }
-            } else if k + 1 < inner.end {
-                T::join_rows(row(k), row(k + 1), words);
-            } else {
-                lone_row(row(k), words);
-            }
-            if count < width {
-                words[count..].fill(0);
-            }
+        // A copy for the usual length: the fewer instructions a unit takes, the more of them wait for the memory at one time.
+        match (precision, count) {
+            (Precision::F32, _) => single_rows(out, rows, b.row_stride, count, width),
+            (Precision::Bf16, PANEL) => pairs_of_rows(out, rows, b.row_stride, PANEL, width, inner.len()),
+            (Precision::Bf16, _) => pairs_of_rows(out, rows, b.row_stride, count, width, inner.len()),
+        }
+    }
+}
+
+#[inline(always)]
+fn single_rows<T: Element>(out: &mut [u32], rows: &[T], stride: usize, count: usize, width: usize) {
+    for (unit, words) in out.chunks_exact_mut(width).enumerate() {
+        let (words, rest) = words.split_at_mut(count);
+        for (word, value) in words.iter_mut().zip(&rows[unit * stride..][..count]) {
+            *word = value.widen().to_bits();
+        }
+        rest.fill(0);
+    }
+}
+
+#[inline(always)]
+fn pairs_of_rows<T: Element>(
+    out: &mut [u32],
+    rows: &[T],
+    stride: usize,
+    count: usize,
+    width: usize,
+    inner: usize,
+) {
+    for (unit, words) in out.chunks_exact_mut(width).enumerate() {
+        let (words, rest) = words.split_at_mut(count);
+        let low = &rows[2 * unit * stride..][..count];
+        if 2 * unit + 1 < inner {
+            T::join_rows(low, &rows[(2 * unit + 1) * stride..][..count], words);
+        } else {
+            lone_row(low, words);
+        }
+        if !rest.is_empty() {
+            rest.fill(0);
         }
     }
 }
@@ -71,22 +99,6 @@ vectorised! {
 fn lone_row<T: Element>(row: &[T], words: &mut [u32]) {
     for (word, value) in words.iter_mut().zip(row) {
         *word = rounded(value.widen());
-    }
-}
-
-/// As [`Element::round_row`], without calls to copy memory for the usual lengths.
-#[inline(always)]
-fn round<T: Element, const N: usize>(values: &[T], out: &mut [Bf16; N]) {
-    #[inline(always)]
-    fn exactly<T: Element, const M: usize>(values: &[T], out: &mut [Bf16]) -> bool {
-        let (Ok(values), Some(out)) = (<&[T; M]>::try_from(values), out.first_chunk_mut::<M>()) else {
-            return false;
-        };
-        T::round_row(values, out);
-        true
-    }
-    if !(exactly::<T, N>(values, out) || exactly::<T, 32>(values, out) || exactly::<T, 16>(values, out)) {
-        T::round_row(values, &mut out[..values.len()]);
     }
 }
 
@@ -126,6 +138,14 @@ vectorised! {
                 let source = &b.data[column * b.column_stride + inner.start..][..inner.len()];
                 *row = words_of(source, precision);
             }
+            #[cfg(target_arch = "x86_64")]
+            if crate::simd::level() >= crate::simd::Level::Avx512 {
+                // SAFETY: `level` only names instruction sets that this processor was found to have.
+                unsafe { turn_inline(&mut square) };
+            } else {
+                turn(&mut square);
+            }
+            #[cfg(not(target_arch = "x86_64"))]
             turn(&mut square);
             let place = first - columns.start;
             for (out, row) in out.chunks_exact_mut(width).zip(&square) {
@@ -146,6 +166,52 @@ fn turn(square: &mut [[u32; GATHER]; GATHER]) {
     exchange::<4>(square);
     exchange::<2>(square);
     exchange::<1>(square);
+}
+
+/// [`turn`] as part of its caller, which has to be compiled for the instructions.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn turn_inline(square: &mut [[u32; GATHER]; GATHER]) {
+    use std::arch::x86_64::{
+        _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    };
+    // SAFETY: the caller promises the instructions; loads and stores are of whole rows.
+    unsafe {
+        let mut rows = [_mm512_setzero_si512(); GATHER];
+        for (row, source) in rows.iter_mut().zip(square.iter()) {
+            *row = _mm512_loadu_si512(source.as_ptr().cast());
+        }
+        // Squares of four by four within the quarters of the vectors, then the quarters.
+        for four in rows.as_chunks_mut::<4>().0 {
+            let [a, b, c, d] = *four;
+            let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+            let (upper_ab, upper_cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+            *four = [
+                _mm512_unpacklo_epi64(ab, cd),
+                _mm512_unpackhi_epi64(ab, cd),
+                _mm512_unpacklo_epi64(upper_ab, upper_cd),
+                _mm512_unpackhi_epi64(upper_ab, upper_cd),
+            ];
+        }
+        for column in 0..4 {
+            let [a, b, c, d] = [0, 4, 8, 12].map(|row| rows[row + column]);
+            let (ab, cd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
+            let (odd_ab, odd_cd) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
+            let turned = [
+                _mm512_shuffle_i32x4::<0x88>(ab, cd),
+                _mm512_shuffle_i32x4::<0x88>(odd_ab, odd_cd),
+                _mm512_shuffle_i32x4::<0xdd>(ab, cd),
+                _mm512_shuffle_i32x4::<0xdd>(odd_ab, odd_cd),
+            ];
+            for (quarter, turned) in turned.into_iter().enumerate() {
+                _mm512_storeu_si512(square[4 * quarter + column].as_mut_ptr().cast(), turned);
+            }
+        }
+    }
 }
 
 /// In each pair of rows `STEP` apart, exchanges the upper half of every `2 STEP` columns of the first with the lower half
@@ -169,19 +235,23 @@ fn exchange<const STEP: usize>(square: &mut [[u32; GATHER]; GATHER]) {
 /// Up to [`GATHER`] words of elements that lie together.
 #[inline(always)]
 fn words_of<T: Element>(source: &[T], precision: Precision) -> [u32; GATHER] {
-    let mut words = [0; GATHER];
-    if precision == Precision::F32 {
-        for (word, value) in words.iter_mut().zip(source) {
-            *word = value.widen().to_bits();
+    match precision {
+        Precision::F32 => {
+            let mut words = [0; GATHER];
+            for (word, value) in words.iter_mut().zip(source) {
+                *word = value.widen().to_bits();
+            }
+            words
         }
-        return words;
+        Precision::Bf16 => match source.first_chunk() {
+            Some(whole) => T::pairs(whole),
+            None => {
+                let mut narrow = [Bf16::default(); 2 * GATHER];
+                T::round_row(source, &mut narrow[..source.len()]);
+                Bf16::pairs(&narrow)
+            }
+        },
     }
-    let mut narrow = [Bf16::default(); 2 * GATHER];
-    round(source, &mut narrow);
-    for (word, [low, high]) in words.iter_mut().zip(narrow.as_chunks::<2>().0) {
-        *word = low.bits() | high.bits() << 16;
-    }
-    words
 }
 
 /// A block, `[unit][row]`, of the given rows and units of `a`; rows that are missing to whole tiles are 0.
