@@ -92,7 +92,7 @@ impl Dpo {
         tokenizer: &Tokenizer,
         preferences: &[Preference],
         settings: &DpoSettings,
-        tuner: &Tuner,
+        tuner: &mut Tuner,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
@@ -117,7 +117,7 @@ impl Dpo {
         pairs: Vec<[Piece; 2]>,
         held_back: Vec<[Piece; 2]>,
         settings: &DpoSettings,
-        tuner: &Tuner,
+        tuner: &mut Tuner,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
@@ -154,7 +154,7 @@ impl Dpo {
     }
 
     /// Computes the reference's log-probabilities, which are kept with the pairs.
-    fn ask_reference(&self, tuner: &Tuner, pairs: &mut [Pair]) -> Result<()> {
+    fn ask_reference(&self, tuner: &mut Tuner, pairs: &mut [Pair]) -> Result<()> {
         for group in self.groups(0..pairs.len(), pairs) {
             let answers: Vec<&Piece> = group.iter().flat_map(|&index| &pairs[index].answers).collect();
             let losses = tuner.losses(&Packed::new(answers.iter().copied()))?;
@@ -218,7 +218,7 @@ impl Objective for Dpo {
         self.steps.len() as u64
     }
 
-    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured> {
+    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
         let order = &self.steps[step as usize];
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
         for (group, pass) in self.groups(order.iter().copied(), &self.pairs).into_iter().zip(0..) {
@@ -232,7 +232,7 @@ impl Objective for Dpo {
         Ok(measured)
     }
 
-    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>> {
+    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>> {
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
         for group in self.groups(0..self.held_back.len(), &self.held_back) {
             let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_back[index]).collect();

@@ -97,7 +97,7 @@ impl Objective for Sft {
         self.steps.len() as u64
     }
 
-    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured> {
+    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
         let packs = self.packs(&self.pieces, &self.steps[step as usize]);
         let trained: usize =
             packs.iter().flat_map(|(_, pieces)| pieces).map(|piece| piece.trained_tokens()).sum();
@@ -111,7 +111,7 @@ impl Objective for Sft {
         Ok(measured)
     }
 
-    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>> {
+    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>> {
         let all: Vec<usize> = (0..self.held_back.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
         for (packed, _) in self.packs(&self.held_back, &all) {

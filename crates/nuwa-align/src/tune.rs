@@ -34,13 +34,13 @@ pub trait Objective {
     ///
     /// # Errors
     /// When the engine refuses.
-    fn step(&mut self, tuner: &Tuner, step: u64) -> Result<Measured>;
+    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured>;
 
     /// Measures on what is held back; none where nothing is.
     ///
     /// # Errors
     /// When the engine refuses.
-    fn validate(&self, tuner: &Tuner) -> Result<Option<Measured>>;
+    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>>;
 
     /// A text that changes with anything that changes the outcome, but for the weights at the start.
     fn fingerprint(&self) -> String;
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
 
     fn validate(
         &mut self,
-        tuner: &Tuner,
+        tuner: &mut Tuner,
         objective: &dyn Objective,
         observe: &mut dyn FnMut(&TuneEvent),
     ) -> Result<()> {

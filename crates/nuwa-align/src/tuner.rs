@@ -1,6 +1,6 @@
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{LossRows, Parameters, Precision, Random, Tape, Tensor};
+use nuwa_tensor::{LossRows, Parameters, Precision, Random, Tape, Tensor, on_worker};
 
 use crate::pack::Piece;
 use crate::{LowRank, Result, TuningSettings};
@@ -129,23 +129,27 @@ impl Tuner {
     ///
     /// # Errors
     /// When an id is outside of the vocabulary, or a piece longer than the context.
-    pub fn losses(&self, packed: &Packed) -> Result<Vec<f32>> {
-        let hidden = self.hidden(&self.silent, packed)?;
-        let weights = vec![1.0; packed.targets.len()];
-        let rows = LossRows { targets: &packed.targets, weights: &weights };
-        Ok(self.silent.cross_entropy(&hidden, self.model.head(), rows)?.rows)
+    pub fn losses(&mut self, packed: &Packed) -> Result<Vec<f32>> {
+        on_worker(move || {
+            let hidden = self.hidden(&self.silent, packed)?;
+            let weights = vec![1.0; packed.targets.len()];
+            let rows = LossRows { targets: &packed.targets, weights: &weights };
+            Ok(self.silent.cross_entropy(&hidden, self.model.head(), rows)?.rows)
+        })
     }
 
     /// Adds the gradient of `sum of weights * nll` and gives that sum; `number` decides what dropout drops.
     ///
     /// # Errors
     /// As [`Tuner::losses`].
-    pub fn pass(&self, packed: &Packed, weights: &[f32], number: u64) -> Result<f32> {
-        self.tape.set_random(self.random.stream(number));
-        let hidden = self.hidden(&self.tape, packed)?;
-        let rows = LossRows { targets: &packed.targets, weights };
-        let loss = self.tape.cross_entropy(&hidden, self.model.head(), rows)?;
-        self.back(&loss.total)
+    pub fn pass(&mut self, packed: &Packed, weights: &[f32], number: u64) -> Result<f32> {
+        on_worker(move || {
+            self.tape.set_random(self.random.stream(number));
+            let hidden = self.hidden(&self.tape, packed)?;
+            let rows = LossRows { targets: &packed.targets, weights };
+            let loss = self.tape.cross_entropy(&hidden, self.model.head(), rows)?;
+            self.back(&loss.total)
+        })
     }
 
     /// As [`Tuner::pass`], of what `weigh` makes of the losses of all positions.
@@ -153,15 +157,17 @@ impl Tuner {
     /// # Errors
     /// As [`Tuner::losses`].
     pub fn objective_pass(
-        &self,
+        &mut self,
         packed: &Packed,
         number: u64,
-        weigh: impl FnOnce(&[f32]) -> nuwa_tensor::Objective,
+        weigh: impl FnOnce(&[f32]) -> nuwa_tensor::Objective + Send,
     ) -> Result<f32> {
-        self.tape.set_random(self.random.stream(number));
-        let hidden = self.hidden(&self.tape, packed)?;
-        let loss = self.tape.likelihood_objective(&hidden, self.model.head(), &packed.targets, weigh)?;
-        self.back(&loss.total)
+        on_worker(move || {
+            self.tape.set_random(self.random.stream(number));
+            let hidden = self.hidden(&self.tape, packed)?;
+            let loss = self.tape.likelihood_objective(&hidden, self.model.head(), &packed.targets, weigh)?;
+            self.back(&loss.total)
+        })
     }
 
     fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<Tensor> {

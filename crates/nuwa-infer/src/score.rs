@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::{LossRows, Tape, Tensor};
+use nuwa_tensor::{LossRows, Tape, Tensor, on_worker};
 
 use crate::{Error, Result};
 
@@ -45,12 +45,14 @@ impl Window<'_> {
 pub fn score(model: &dyn LanguageModel, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
     let context = model.context();
     windows.iter().try_for_each(|window| window.check(context))?;
-    let tape = Tape::inference();
-    let mut losses = Vec::with_capacity(windows.len());
-    for batch in batches(windows) {
-        losses.extend(score_batch(model, &tape, &windows[batch])?);
-    }
-    Ok(losses)
+    on_worker(|| {
+        let tape = Tape::inference();
+        let mut losses = Vec::with_capacity(windows.len());
+        for batch in batches(windows) {
+            losses.extend(score_batch(model, &tape, &windows[batch])?);
+        }
+        Ok(losses)
+    })
 }
 
 /// Cuts windows into runs of at most [`BATCH_POSITIONS`] inputs, or a single one that is longer.

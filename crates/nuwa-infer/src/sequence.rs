@@ -1,5 +1,5 @@
 use nuwa_models::{Cache, Input, LanguageModel};
-use nuwa_tensor::{Tape, Tensor};
+use nuwa_tensor::{Tape, Tensor, on_worker};
 
 use crate::{Error, Result};
 
@@ -57,6 +57,10 @@ impl<'a> Sequence<'a> {
     /// # Errors
     /// When an id is outside the model's vocabulary.
     pub fn next_scores(&mut self) -> Result<Tensor> {
+        on_worker(|| self.scores_here())
+    }
+
+    fn scores_here(&mut self) -> Result<Tensor> {
         if self.ids.len() - self.first > self.cache.capacity() {
             self.forget_half();
         }

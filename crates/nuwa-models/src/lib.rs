@@ -17,7 +17,7 @@ pub use names::{TensorName, tensor_name};
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Tape, Tensor};
 
 /// A model that gives a distribution over the next token at each position.
-pub trait LanguageModel: Send {
+pub trait LanguageModel: Send + Sync {
     /// What `config.json` holds.
     fn config(&self) -> ModelConfig;
 

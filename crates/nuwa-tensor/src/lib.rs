@@ -33,6 +33,7 @@ pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
 pub use ops::attention::{HeadLayout, KeyValueCache, Visibility};
 pub use ops::cross_entropy::{Loss, LossRows, Objective};
+pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;
 pub use parameters::{Parameter, ParameterEntry, ParameterValues, Parameters, ParametersBuilder};

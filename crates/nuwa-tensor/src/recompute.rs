@@ -17,7 +17,7 @@ impl Tape {
     pub fn recomputed(
         &self,
         x: &Tensor,
-        block: impl Fn(&Tape, &Tensor) -> Result<Tensor> + 'static,
+        block: impl Fn(&Tape, &Tensor) -> Result<Tensor> + Send + 'static,
     ) -> Result<Tensor> {
         if !self.is_recording() {
             return block(self, x);

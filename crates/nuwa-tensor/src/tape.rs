@@ -21,7 +21,7 @@ impl Node {
     }
 }
 
-type Backward = Box<dyn FnOnce(&Values, &mut Gradients) -> Result<()>>;
+type Backward = Box<dyn FnOnce(&Values, &mut Gradients) -> Result<()> + Send>;
 
 struct Record {
     operation: &'static str,
@@ -173,7 +173,7 @@ impl Tape {
         parameters: &[&Parameter],
         shape: Shape,
         values: impl Into<Values>,
-        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + 'static,
+        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + Send + 'static,
     ) -> Result<Tensor> {
         for tensor in tensors {
             self.check_pass(tensor)?;
@@ -187,7 +187,7 @@ impl Tape {
         operation: &'static str,
         shape: Shape,
         values: Values,
-        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + 'static,
+        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + Send + 'static,
     ) -> Tensor {
         let node = tracked.then(|| self.push(Record { operation, backward: Box::new(backward) }));
         self.measure(|clock| clock.forward(operation));

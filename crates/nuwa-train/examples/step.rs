@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences};
 use nuwa_nn::{AdamW, OptimizerSettings};
-use nuwa_tensor::{LossRows, Precision, Random, Tape, measure, simd};
+use nuwa_tensor::{LossRows, Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
 
 /// Steps that are not measured: the first ones touch their memory for the first time.
@@ -56,11 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             tape.enable_timing();
         }
         let clock = Instant::now();
-        loss = batch.pass(model.as_ref(), &tape)?;
-        let update = Instant::now();
-        optimizer.step(model.parameters(), 3e-4);
+        let updating = on_worker(|| {
+            loss = batch.pass(model.as_ref(), &mut tape)?;
+            let update = Instant::now();
+            optimizer.step(model.parameters(), 3e-4);
+            Ok::<_, nuwa_tensor::Error>(update.elapsed())
+        })?;
         if step >= warm_up {
-            optimizing += update.elapsed();
+            optimizing += updating;
         }
         tape.skip_time();
         times.push(clock.elapsed().as_secs_f64());
@@ -188,7 +191,7 @@ impl Batch {
     }
 
     /// Forward and backward.
-    fn pass(&self, model: &dyn LanguageModel, tape: &Tape) -> Result<f32, nuwa_tensor::Error> {
+    fn pass(&self, model: &dyn LanguageModel, tape: &mut Tape) -> Result<f32, nuwa_tensor::Error> {
         let sequences = Sequences::causal(self.sizes.batch, self.sizes.context);
         let hidden = model.hidden(tape, &self.ids, Input::Sequences(&sequences))?;
         let rows = LossRows { targets: &self.targets, weights: &self.weights };

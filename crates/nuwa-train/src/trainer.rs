@@ -1,6 +1,6 @@
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{LossRows, Precision, Random, Tape};
+use nuwa_tensor::{LossRows, Precision, Random, Tape, on_worker};
 
 use crate::{Error, Loader, Result};
 
@@ -64,6 +64,10 @@ impl Trainer {
     /// # Errors
     /// When the loss or the gradient is not finite: the weights then are those of before the step.
     pub fn step(&mut self, loader: &Loader, step: u64) -> Result<StepOutcome> {
+        on_worker(|| self.step_here(loader, step))
+    }
+
+    fn step_here(&mut self, loader: &Loader, step: u64) -> Result<StepOutcome> {
         let context = loader.context();
         let rows = self.sequences * context;
         let weights = vec![1.0 / (rows * self.accumulation) as f32; rows];

@@ -78,7 +78,7 @@ impl Alignment<'_> {
         let (pairs, reading) =
             data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
-        let mut objective = Dpo::new(&tokenizer, &pairs, settings, &tuner, self.seed)?;
+        let mut objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
         drop(pairs);
         let job = Job { out: self.out, settings: &settings.tuning, learning_rate: settings.learning_rate };
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;

@@ -57,7 +57,7 @@ fn the_gradient_of_adapters_is_that_of_finite_differences() {
     let state = nuwa_nn::AdamW::new(tuner.parameters(), &exact().optimizer);
     tuner.resume(state);
     let mut sft = Sft::of_pieces(pieces(4), Vec::new(), &sft_settings(), 0).unwrap();
-    sft.step(&tuner, 0).unwrap();
+    sft.step(&mut tuner, 0).unwrap();
     tuner.collect_gradient();
     let found = gradient(&tuner);
     let all: Vec<_> = tuner.parameters().iter().cloned().collect();

@@ -56,10 +56,10 @@ fn off(tuner: &Tuner, golden: &Golden, prefix: &str) -> f32 {
 fn sft_is_the_mean_over_the_tokens_of_all_answers() {
     for name in MODELS {
         let golden = golden(name);
-        let tuner = tuner(name);
+        let mut tuner = tuner(name);
         let mut sft = Sft::of_pieces(golden.pieces.clone(), Vec::new(), &sft_settings(), 0).unwrap();
         assert_eq!(sft.steps(), 2, "two epochs of one step");
-        let loss = sft.step(&tuner, 0).unwrap().loss;
+        let loss = sft.step(&mut tuner, 0).unwrap().loss;
         assert!((loss as f32 - golden.floats["sft.loss"][0]).abs() < 1e-5, "{name}: {loss}");
         let off = off(&tuner, &golden, "sft");
         assert!(off < 1e-5, "{name}: gradients differ by {off}");
@@ -83,10 +83,10 @@ fn dpo_and_its_variants_are_the_papers_formulas() {
                 golden.pieces.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
             let reference = load(name);
             reference.parameters().values_mut().iter_mut().for_each(|value| *value *= 0.9);
-            let reference = Tuner::new(reference, None, &exact(), 0);
-            let mut dpo = Dpo::of_pairs(pairs, Vec::new(), &settings, &reference, 0).unwrap();
-            let tuner = tuner(name);
-            let measured = dpo.step(&tuner, 0).unwrap();
+            let mut reference = Tuner::new(reference, None, &exact(), 0);
+            let mut dpo = Dpo::of_pairs(pairs, Vec::new(), &settings, &mut reference, 0).unwrap();
+            let mut tuner = tuner(name);
+            let measured = dpo.step(&mut tuner, 0).unwrap();
             let expected = golden.floats[&format!("{variant}.loss")][0];
             assert!(
                 (measured.loss as f32 - expected).abs() < 1e-5,

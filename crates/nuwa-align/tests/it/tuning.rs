@@ -12,9 +12,9 @@ fn accumulating_small_batches_equals_one_large_one() {
     let run = |micro_batch_tokens: usize| {
         let settings =
             SftSettings { tuning: TuningSettings { micro_batch_tokens, ..exact() }, ..sft_settings() };
-        let tuner = tuner("llama");
+        let mut tuner = tuner("llama");
         let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 1).unwrap();
-        let loss = sft.step(&tuner, 0).unwrap().loss;
+        let loss = sft.step(&mut tuner, 0).unwrap().loss;
         (loss, gradient(&tuner))
     };
     let (whole, gradient_of_whole) = run(1000);
@@ -33,9 +33,9 @@ fn dpo_accumulates_alike() {
             tuning: TuningSettings { micro_batch_tokens, ..exact() },
             ..DpoSettings::default()
         };
-        let tuner = tuner("gpt2");
-        let mut dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &tuner, 1).unwrap();
-        let loss = dpo.step(&tuner, 0).unwrap().loss;
+        let mut tuner = tuner("gpt2");
+        let mut dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &mut tuner, 1).unwrap();
+        let loss = dpo.step(&mut tuner, 0).unwrap().loss;
         (loss, gradient(&tuner))
     };
     let (whole, gradient_of_whole) = run(1000);
@@ -61,13 +61,13 @@ impl Objective for Breaking {
     fn steps(&self) -> u64 {
         self.0.steps()
     }
-    fn step(&mut self, tuner: &Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
+    fn step(&mut self, tuner: &mut Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
         match step == self.1 {
             true => Err(Error::Empty { path: "killed".into(), reason: String::new() }),
             false => self.0.step(tuner, step),
         }
     }
-    fn validate(&self, tuner: &Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
+    fn validate(&self, tuner: &mut Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
         self.0.validate(tuner)
     }
     fn fingerprint(&self) -> String {
@@ -130,7 +130,7 @@ fn answers_are_learnt_and_margins_rise() {
 
     let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let settings = DpoSettings { epochs: 10, batch_pairs: 3, tuning: exact(), ..DpoSettings::default() };
-    let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &tuner, 5).unwrap();
+    let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut tuner, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
     let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
     let summary = tune(&job, &mut tuner, &mut objective, &mut |_| {}).unwrap();

@@ -9,7 +9,7 @@ mod config;
 pub(crate) mod names;
 
 pub use config::{LlamaConfig, RopeScaling};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
 use nuwa_tensor::ops::activation::Activation;
@@ -147,7 +147,7 @@ impl LanguageModel for Llama {
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
         let positions = input.positions(ids.len());
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
-        let settings = Rc::new(Settings {
+        let settings = Arc::new(Settings {
             heads: self.config.heads(),
             dropout: self.dropout,
             positions,
@@ -157,7 +157,7 @@ impl LanguageModel for Llama {
             x = match input.layer(layer) {
                 LayerInput::Sequences(visibility) if self.recompute => {
                     let (block, visibility, settings) =
-                        (block.clone(), visibility.clone(), Rc::clone(&settings));
+                        (block.clone(), visibility.clone(), Arc::clone(&settings));
                     tape.recomputed(&x, move |tape, x| {
                         block.forward(tape, x, &settings, LayerInput::Sequences(&visibility))
                     })?

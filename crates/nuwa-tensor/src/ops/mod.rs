@@ -15,3 +15,5 @@ pub(crate) mod product;
 pub mod rms_norm;
 pub mod rotary;
 pub mod weighted_sum;
+
+pub use parallel::on_worker;
