@@ -1,5 +1,6 @@
 //! Integration tests of the engine: gradients by finite differences, golden numbers from PyTorch, levels, threads.
 
+mod attention;
 mod finite_differences;
 mod golden;
 mod invariants;

@@ -8,7 +8,8 @@ use crate::Precision;
 use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
-    Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Store, multiply_serial,
+    Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Spans, Store, TILE_ROWS,
+    multiply_serial,
 };
 use crate::pool::{Line, Plain};
 use crate::simd::{LANES, MultiplyAdd, dot, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
@@ -73,6 +74,31 @@ fn seen(range: [u32; 2], block: &Range<usize>) -> (usize, usize) {
     (start, end.max(start))
 }
 
+/// For each tile of queries the keys of a block that any of them sees.
+fn keys_of_queries(spans: &mut Vec<Range<usize>>, ranges: &[[u32; 2]], block: &Range<usize>) {
+    spans.clear();
+    spans.extend(ranges.chunks(TILE_ROWS).map(|tile| {
+        let seen = union(tile);
+        let [start, end] = [seen.start, seen.end].map(|key| key.clamp(block.start, block.end) - block.start);
+        start..end.max(start)
+    }));
+}
+
+/// For each tile of keys of a block the queries that see any of them.
+fn queries_of_keys(spans: &mut Vec<Range<usize>>, terms: &Terms, queries: usize, block: &Range<usize>) {
+    spans.clear();
+    spans.extend(block.clone().step_by(TILE_ROWS).map(|first| {
+        let keys = first as u32..(first + TILE_ROWS).min(block.end) as u32;
+        if terms.everyone.start <= keys.start && keys.end <= terms.everyone.end {
+            return 0..queries;
+        }
+        let sees = |query: &usize| terms.starts[*query] < keys.end && keys.start < terms.ends[*query];
+        let first = (0..queries).find(sees).unwrap_or(queries);
+        let last = (first..queries).rfind(sees);
+        first..last.map_or(first, |last| last + 1)
+    }));
+}
+
 /// `1 / sqrt(dim)`, by which scores are multiplied.
 fn score_scale(dim: usize) -> f32 {
     1.0 / (dim as f32).sqrt()
@@ -90,6 +116,8 @@ struct Packed {
     left: PackedLeft,
     floats: Vec<f32>,
     blocks: Blocks,
+    keys_of_queries: Vec<Range<usize>>,
+    queries_of_keys: Vec<Range<usize>>,
 }
 
 /// Blocks of scores and of what follows from them; what they hold is left over from earlier use.
@@ -268,12 +296,16 @@ impl<T: Stored> Forward<'_, T> {
             let store = Store::plain(scores, KEY_BLOCK);
             let place = block.start - first..block.end - first;
             let keys = packed.keys.part(0..dim, place.clone(), precision);
-            multiply_serial(precision, packed.left.rows(queries, precision), &keys, &store);
+            keys_of_queries(&mut packed.keys_of_queries, ranges, &block);
+            let spans = &packed.keys_of_queries;
+            let left = packed.left.rows(queries, precision);
+            multiply_serial(precision, left, &keys, Spans::Columns(spans), &store);
             softmax_block(scores, weights, &block, ranges, &mut running, &mut packed.floats, dim);
             let weights = Matrix::strided(&*weights, count, block.len(), KEY_BLOCK);
             let values = packed.values.part(place, 0..dim, precision);
             let add = Accumulate::new(&mut packed.floats, dim);
-            multiply_serial(precision, packed.left.rows(weights, precision), &values, &add);
+            let left = packed.left.rows(weights, precision);
+            multiply_serial(precision, left, &values, Spans::Inner(spans), &add);
         }
         for (offset, (&[largest, total], sums)) in
             running.iter().zip(packed.floats.chunks_exact(dim)).enumerate()
@@ -454,28 +486,56 @@ impl<T: Stored> Backward<'_, T> {
         let memory = self.memory();
         let (weights, gradients) = packed.blocks.gradients::<T>();
         for block in key_blocks(ranges) {
+            queries_of_keys(&mut packed.queries_of_keys, &terms, count, &block);
+            keys_of_queries(&mut packed.keys_of_queries, ranges, &block);
+            let queries = &packed.queries_of_keys;
             let left = memory.key_rows(self.shared, dim, block.clone());
             let right = packed.queries.whole(precision);
             let weigh =
                 Weigh { weights: Output::new(weights, QUERY_BLOCK), terms: &terms, first_key: block.start };
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &weigh);
+            multiply_serial(
+                precision,
+                packed.left.rows(left, precision),
+                &right,
+                Spans::Columns(queries),
+                &weigh,
+            );
             let left = memory.value_rows(self.shared, dim, block.clone());
             let right = packed.outputs.whole(precision);
             let slope = Slope { gradients: Output::new(gradients, QUERY_BLOCK), weights, terms: &terms };
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &slope);
+            multiply_serial(
+                precision,
+                packed.left.rows(left, precision),
+                &right,
+                Spans::Columns(queries),
+                &slope,
+            );
 
             let span = block.start * dim..block.end * dim;
             let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_values[span.clone()], dim);
             let right = packed.output_rows.whole(precision);
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
+            multiply_serial(
+                precision,
+                packed.left.rows(left, precision),
+                &right,
+                Spans::Inner(queries),
+                &add,
+            );
             let left = Matrix::strided(&*gradients, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_keys[span], dim);
             let right = packed.query_rows.whole(precision);
-            multiply_serial(precision, packed.left.rows(left, precision), &right, &add);
+            multiply_serial(
+                precision,
+                packed.left.rows(left, precision),
+                &right,
+                Spans::Inner(queries),
+                &add,
+            );
             let add = Accumulate::new(d_queries, dim);
             let right = packed.keys.part(block, 0..dim, precision);
-            multiply_serial(precision, packed.left.pack(left.transposed(), precision), &right, &add);
+            let left = packed.left.pack(left.transposed(), precision);
+            multiply_serial(precision, left, &right, Spans::Inner(&packed.keys_of_queries), &add);
         }
     }
 

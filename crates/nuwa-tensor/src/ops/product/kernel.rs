@@ -82,6 +82,16 @@ impl<'a> Left<'a> {
     }
 }
 
+/// What each tile of rows needs of a product; what is left out is known to be 0, or not looked at.
+#[derive(Clone, Copy)]
+pub enum Spans<'a> {
+    All,
+    /// The elements of the inner axis that are not 0 in the left operand.
+    Inner(&'a [Range<usize>]),
+    /// The columns; the epilogue gets 0 for the others.
+    Columns(&'a [Range<usize>]),
+}
+
 /// A packed part of the right operand.
 pub struct Panel<'a> {
     /// `[block of columns][unit][column]`, where a block has the width that [`block`] names.
@@ -93,6 +103,28 @@ pub struct Panel<'a> {
     /// Whether sums begin at 0 with it, and whether they are complete after it.
     pub is_first: bool,
     pub is_last: bool,
+    pub spans: Spans<'a>,
+}
+
+impl Panel<'_> {
+    /// The units, counted from the first of [`Panel::units`], and the columns, counted from the first of
+    /// [`Panel::columns`], that a tile needs.
+    fn span(&self, tile: usize, per_unit: usize) -> [Range<usize>; 2] {
+        let (units, count) = (self.units.len(), self.columns.len());
+        match self.spans {
+            Spans::All => [0..units, 0..count],
+            Spans::Inner(spans) => {
+                let span = &spans[tile];
+                [span.start / per_unit..span.end.div_ceil(per_unit).min(units), 0..count]
+            }
+            Spans::Columns(spans) => {
+                let first = self.columns.start;
+                let [start, end] = [spans[tile].start, spans[tile].end]
+                    .map(|column| column.saturating_sub(first).min(count));
+                [0..units, start..end]
+            }
+        }
+    }
 }
 
 /// The columns that a kernel takes at one time.
@@ -153,6 +185,12 @@ trait Kernel {
     /// Columns of a block.
     const COLUMNS: usize;
 
+    /// Columns that a whole tile can be made of in place of [`Kernel::COLUMNS`], beginning at a multiple of them.
+    const PART: usize = Self::COLUMNS;
+
+    /// Elements of a unit.
+    const PER_UNIT: usize;
+
     /// Writes `R` rows of sums over `units` to `out` from `column` on, of at least `QUARTERS` quarters of the columns.
     ///
     /// # Safety
@@ -191,15 +229,8 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
         if panel.is_last {
             (row..row + height).for_each(|row| epilogue.prefetch(row, panel.columns.start, count));
         }
-        let mut column = 0;
-        while column < count {
-            let b = panel.words[column * panel.all_units + panel.units.start * K::COLUMNS..].as_ptr();
-            // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from `b` on.
-            unsafe {
-                tile_of::<K>([height, count - column], a, &left, b, panel.units.len(), &mut tile, column)
-            };
-            column += K::COLUMNS;
-        }
+        // SAFETY: the caller's promise.
+        unsafe { sum_tile::<K>(&mut tile, height, a, &left, panel, (row - rows.start) / TILE_ROWS) };
         for (offset, values) in tile.0[..height].iter_mut().enumerate() {
             let values = &mut values[..count];
             if !panel.is_first || !panel.is_last {
@@ -220,6 +251,47 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
         }
         row += height;
     }
+}
+
+/// The sums of the tile `index` of a panel, 0 for columns that it does not need.
+///
+/// # Safety
+/// `height` rows of all units of the panel are readable at `a` with the steps of `left`, and the processor has the kernel's
+/// instruction set.
+#[inline(always)]
+unsafe fn sum_tile<K: Kernel>(
+    tile: &mut Tile,
+    height: usize,
+    a: *const u8,
+    left: &Left<'_>,
+    panel: &Panel<'_>,
+    index: usize,
+) {
+    let count = panel.columns.len();
+    let [units, columns] = panel.span(index, K::PER_UNIT);
+    let columns = whole_parts(columns, count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
+    if columns.len() < count {
+        tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
+    }
+    let a = a.wrapping_add(units.start * left.unit_step);
+    let mut column = columns.start;
+    while column < columns.end {
+        let within = column % K::COLUMNS;
+        let unit = panel.units.start + units.start;
+        let b = panel.words[(column - within) * panel.all_units + unit * K::COLUMNS + within..].as_ptr();
+        // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
+        // where a tile begins within a block it takes no more columns than are left.
+        unsafe { tile_of::<K>([height, columns.end - column], a, left, b, units.len(), tile, column) };
+        column += K::COLUMNS;
+    }
+}
+
+/// The parts of this size that hold the columns.
+fn whole_parts(columns: Range<usize>, count: usize, size: usize) -> Range<usize> {
+    if columns.is_empty() {
+        return 0..0;
+    }
+    columns.start / size * size..columns.end.next_multiple_of(size).min(count)
 }
 
 /// # Safety
@@ -254,6 +326,7 @@ struct PortableF32;
 
 impl Kernel for PortableF32 {
     const COLUMNS: usize = 16;
+    const PER_UNIT: usize = 1;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -296,6 +369,7 @@ struct PortableBf16<const COLUMNS: usize>;
 
 impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
     const COLUMNS: usize = COLUMNS;
+    const PER_UNIT: usize = 2;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -373,6 +447,8 @@ mod x86 {
 
     impl Kernel for Bf16Avx512 {
         const COLUMNS: usize = PANEL;
+        const PART: usize = PANEL / 2;
+        const PER_UNIT: usize = 2;
 
         // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
@@ -382,10 +458,10 @@ mod x86 {
             b: *const u32,
             units: usize,
             out: &mut Tile,
-            _: usize,
+            column: usize,
         ) {
-            // SAFETY: the caller promises the instruction set and that all words read here are readable; `__m512i` and
-            // `__m512bh` have one layout.
+            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
+            // `QUARTERS` after it lie in a row of the tile; `__m512i` and `__m512bh` have one layout.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b);
@@ -408,7 +484,7 @@ mod x86 {
                 }
                 for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
+                        _mm512_storeu_ps(out.as_mut_ptr().add(column + 16 * vector), sum);
                     }
                 }
             }
@@ -419,6 +495,8 @@ mod x86 {
 
     impl Kernel for F32Avx512 {
         const COLUMNS: usize = PANEL;
+        const PART: usize = PANEL / 2;
+        const PER_UNIT: usize = 1;
 
         // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
@@ -428,9 +506,10 @@ mod x86 {
             b: *const u32,
             units: usize,
             out: &mut Tile,
-            _: usize,
+            column: usize,
         ) {
-            // SAFETY: the caller promises the instruction set and that all words read here are readable.
+            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
+            // `QUARTERS` after it lie in a row of the tile.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b.cast::<f32>());
@@ -450,7 +529,7 @@ mod x86 {
                 }
                 for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm512_storeu_ps(out.as_mut_ptr().add(16 * vector), sum);
+                        _mm512_storeu_ps(out.as_mut_ptr().add(column + 16 * vector), sum);
                     }
                 }
             }
@@ -461,6 +540,7 @@ mod x86 {
 
     impl Kernel for F32Avx2 {
         const COLUMNS: usize = 16;
+        const PER_UNIT: usize = 1;
 
         // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]

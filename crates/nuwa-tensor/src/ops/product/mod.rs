@@ -31,6 +31,7 @@ use crate::ops::parallel::rows_mut;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
+pub use kernel::Spans;
 use packed::Turner;
 use serial::with_workspace;
 
@@ -308,6 +309,7 @@ fn one_panel<B: Element, E: Epilogue>(
                 columns: columns.clone(),
                 is_first: first == 0,
                 is_last: span.end == all,
+                spans: Spans::All,
             };
             kernel::run(precision, left.beginning_with(first), rows.clone(), &panel, sums, epilogue);
         }
@@ -369,6 +371,7 @@ fn rows_of_panels<A: Element, E: Epilogue>(
                     columns: index * PANEL..((index + 1) * PANEL).min(columns),
                     is_first: true,
                     is_last: true,
+                    spans: Spans::All,
                 };
                 kernel::run(precision, left, rows.clone(), &panel, &mut [], epilogue);
             }

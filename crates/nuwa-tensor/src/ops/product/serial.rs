@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernel::{self, Left, PANEL, Panel, TILE_ROWS};
+use super::kernel::{self, Left, PANEL, Panel, Spans, TILE_ROWS};
 use super::{Epilogue, Matrix, pack, units};
 use crate::Precision;
 use crate::element::{Bf16, Element};
@@ -140,14 +140,18 @@ pub struct Rows<'a> {
     inner: usize,
 }
 
-/// `left` times a packed operand; the columns that the epilogue sees begin at 0.
+/// `left` times a packed operand; the columns that the epilogue and the spans name begin at 0.
 pub fn multiply_serial<E: Epilogue>(
     precision: Precision,
     left: Rows<'_>,
     right: &RightPart<'_>,
+    spans: Spans<'_>,
     epilogue: &E,
 ) {
     assert_eq!(left.inner, right.inner, "inner dimensions of a product");
+    if let Spans::Inner(spans) | Spans::Columns(spans) = spans {
+        assert!(spans.len() >= left.rows.div_ceil(TILE_ROWS), "a span for each tile");
+    }
     let words: &[u32] = Line::view(&right.packed.words);
     for first in right.columns.clone().step_by(PANEL) {
         let count = PANEL.min(right.columns.end - first);
@@ -164,6 +168,7 @@ pub fn multiply_serial<E: Epilogue>(
                 columns: first - start..first - start + count,
                 is_first: true,
                 is_last: true,
+                spans,
             },
             &mut [],
             epilogue,
