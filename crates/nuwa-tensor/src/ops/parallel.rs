@@ -13,8 +13,7 @@ const CHUNK_ELEMENTS: usize = 1 << 15;
 const PARTIALS: usize = 16;
 
 /// Runs `work`, which does many operations, on one of the threads that they are divided among. An operation then begins there
-/// at once, where any other thread would wake a worker for each and wait to be woken: twice 20 to 50 us, hundreds of times
-/// a training step.
+/// at once, where any other thread would wake a worker for each and wait to be woken, hundreds of times a training step.
 pub fn on_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
 }

@@ -8,7 +8,7 @@ use crate::Precision;
 use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
-    Accumulate, Epilogue, Matrix, Output, PANEL, PackedLeft, PackedRight, Spans, Store, TILE_ROWS,
+    Accumulate, Epilogue, LeftRoom, Matrix, Output, PANEL, PackedRight, Spans, Store, TILE_ROWS,
     multiply_serial,
 };
 use crate::pool::{Line, Plain};
@@ -113,7 +113,7 @@ struct Packed {
     query_rows: PackedRight,
     outputs: PackedRight,
     output_rows: PackedRight,
-    left: PackedLeft,
+    left: LeftRoom,
     floats: Vec<f32>,
     blocks: Blocks,
     keys_of_queries: Vec<Range<usize>>,
@@ -298,14 +298,12 @@ impl<T: Stored> Forward<'_, T> {
             let keys = packed.keys.part(0..dim, place.clone(), precision);
             keys_of_queries(&mut packed.keys_of_queries, ranges, &block);
             let spans = &packed.keys_of_queries;
-            let left = packed.left.rows(queries, precision);
-            multiply_serial(precision, left, &keys, Spans::Columns(spans), &store);
+            multiply_serial(&mut packed.left, queries, &keys, Spans::Columns(spans), &store);
             softmax_block(scores, weights, &block, ranges, &mut running, &mut packed.floats, dim);
             let weights = Matrix::strided(&*weights, count, block.len(), KEY_BLOCK);
             let values = packed.values.part(place, 0..dim, precision);
             let add = Accumulate::new(&mut packed.floats, dim);
-            let left = packed.left.rows(weights, precision);
-            multiply_serial(precision, left, &values, Spans::Inner(spans), &add);
+            multiply_serial(&mut packed.left, weights, &values, Spans::Inner(spans), &add);
         }
         for (offset, (&[largest, total], sums)) in
             running.iter().zip(packed.floats.chunks_exact(dim)).enumerate()
@@ -488,54 +486,29 @@ impl<T: Stored> Backward<'_, T> {
         for block in key_blocks(ranges) {
             queries_of_keys(&mut packed.queries_of_keys, &terms, count, &block);
             keys_of_queries(&mut packed.keys_of_queries, ranges, &block);
-            let queries = &packed.queries_of_keys;
+            let (seeing, seen) = (&packed.queries_of_keys, &packed.keys_of_queries);
             let left = memory.key_rows(self.shared, dim, block.clone());
             let right = packed.queries.whole(precision);
             let weigh =
                 Weigh { weights: Output::new(weights, QUERY_BLOCK), terms: &terms, first_key: block.start };
-            multiply_serial(
-                precision,
-                packed.left.rows(left, precision),
-                &right,
-                Spans::Columns(queries),
-                &weigh,
-            );
+            multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &weigh);
             let left = memory.value_rows(self.shared, dim, block.clone());
             let right = packed.outputs.whole(precision);
             let slope = Slope { gradients: Output::new(gradients, QUERY_BLOCK), weights, terms: &terms };
-            multiply_serial(
-                precision,
-                packed.left.rows(left, precision),
-                &right,
-                Spans::Columns(queries),
-                &slope,
-            );
+            multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &slope);
 
             let span = block.start * dim..block.end * dim;
             let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_values[span.clone()], dim);
             let right = packed.output_rows.whole(precision);
-            multiply_serial(
-                precision,
-                packed.left.rows(left, precision),
-                &right,
-                Spans::Inner(queries),
-                &add,
-            );
+            multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
             let left = Matrix::strided(&*gradients, block.len(), count, QUERY_BLOCK);
             let add = Accumulate::new(&mut d_keys[span], dim);
             let right = packed.query_rows.whole(precision);
-            multiply_serial(
-                precision,
-                packed.left.rows(left, precision),
-                &right,
-                Spans::Inner(queries),
-                &add,
-            );
+            multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
             let add = Accumulate::new(d_queries, dim);
             let right = packed.keys.part(block, 0..dim, precision);
-            let left = packed.left.pack(left.transposed(), precision);
-            multiply_serial(precision, left, &right, Spans::Inner(&packed.keys_of_queries), &add);
+            multiply_serial(&mut packed.left, left.transposed(), &right, Spans::Inner(seen), &add);
         }
     }
 

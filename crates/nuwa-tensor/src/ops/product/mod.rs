@@ -17,9 +17,9 @@ mod packed;
 mod serial;
 
 pub use epilogue::{Accumulate, Epilogue, Output, Store};
-pub use kernel::{Left, PANEL, TILE_ROWS};
+pub use kernel::{Left, PANEL, Spans, TILE_ROWS};
 pub use packed::PackedMatrix;
-pub use serial::{PackedLeft, PackedRight, multiply_serial};
+pub use serial::{LeftRoom, PackedRight, multiply_serial};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +31,6 @@ use crate::ops::parallel::rows_mut;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
-pub use kernel::Spans;
 use packed::Turner;
 use serial::with_workspace;
 

@@ -138,14 +138,6 @@ vectorised! {
                 let source = &b.data[column * b.column_stride + inner.start..][..inner.len()];
                 *row = words_of(source, precision);
             }
-            #[cfg(target_arch = "x86_64")]
-            if crate::simd::level() >= crate::simd::Level::Avx512 {
-                // SAFETY: `level` only names instruction sets that this processor was found to have.
-                unsafe { turn_inline(&mut square) };
-            } else {
-                turn(&mut square);
-            }
-            #[cfg(not(target_arch = "x86_64"))]
             turn(&mut square);
             let place = first - columns.start;
             for (out, row) in out.chunks_exact_mut(width).zip(&square) {
@@ -162,6 +154,11 @@ vectorised! {
 /// Transposes a square by exchanging halves, quarters, ...: each exchange is whole vectors or a fixed shuffle of two.
 #[inline(always)]
 fn turn(square: &mut [[u32; GATHER]; GATHER]) {
+    #[cfg(target_arch = "x86_64")]
+    if crate::simd::level() >= crate::simd::Level::Avx512 {
+        // SAFETY: `level` only names instruction sets that this processor was found to have.
+        return unsafe { turn_inline(square) };
+    }
     exchange::<8>(square);
     exchange::<4>(square);
     exchange::<2>(square);

@@ -83,6 +83,7 @@ impl PackedRight {
         };
         RightPart {
             packed: self,
+            precision,
             inner: inner.len(),
             units: span,
             columns,
@@ -99,68 +100,58 @@ impl PackedRight {
 /// A part of a packed right operand.
 pub struct RightPart<'a> {
     packed: &'a PackedRight,
+    precision: Precision,
     inner: usize,
     units: Range<usize>,
     columns: Range<usize>,
     all: usize,
 }
 
-/// A left operand packed for one product.
+/// Room for a left operand that the kernel cannot read as it lies.
 #[derive(Default)]
-pub struct PackedLeft {
+pub struct LeftRoom {
     words: Vec<Line>,
 }
 
-impl PackedLeft {
-    /// Packs `a` in place of what was there.
-    pub fn pack<T: Element>(&mut self, a: Matrix<'_, T>, precision: Precision) -> Rows<'_> {
+impl LeftRoom {
+    /// The matrix as it lies where the kernel can read it so, packed otherwise.
+    fn rows<'a, T: Element>(&'a mut self, a: Matrix<'a, T>, precision: Precision) -> Left<'a> {
+        Left::direct(a, precision).unwrap_or_else(|| self.pack(a, precision))
+    }
+
+    fn pack<T: Element>(&mut self, a: Matrix<'_, T>, precision: Precision) -> Left<'_> {
         let units = units(a.columns, precision);
         let lines = Line::count::<u32>(a.rows.div_ceil(TILE_ROWS) * units * TILE_ROWS);
         if self.words.len() < lines {
             self.words.resize(lines, Line::ZERO);
         }
         pack::left(Line::view_mut(&mut self.words), a, 0..a.rows, 0..units, precision);
-        Rows { left: Left::block(Line::view(&self.words), a.rows), rows: a.rows, inner: a.columns }
-    }
-
-    /// The matrix as it lies where the kernel can read it so, packed otherwise.
-    pub fn rows<'a, T: Element>(&'a mut self, a: Matrix<'a, T>, precision: Precision) -> Rows<'a> {
-        match Left::direct(a, precision) {
-            Some(left) => Rows { left, rows: a.rows, inner: a.columns },
-            None => self.pack(a, precision),
-        }
+        Left::block(Line::view(&self.words), a.rows)
     }
 }
 
-/// A left operand that the kernel can read.
-#[derive(Clone, Copy)]
-pub struct Rows<'a> {
-    left: Left<'a>,
-    rows: usize,
-    inner: usize,
-}
-
-/// `left` times a packed operand; the columns that the epilogue and the spans name begin at 0.
-pub fn multiply_serial<E: Epilogue>(
-    precision: Precision,
-    left: Rows<'_>,
+/// `a` times a packed operand; the columns that the epilogue and the spans name begin at 0.
+pub fn multiply_serial<T: Element, E: Epilogue>(
+    room: &mut LeftRoom,
+    a: Matrix<'_, T>,
     right: &RightPart<'_>,
     spans: Spans<'_>,
     epilogue: &E,
 ) {
-    assert_eq!(left.inner, right.inner, "inner dimensions of a product");
+    assert_eq!(a.columns, right.inner, "inner dimensions of a product");
     if let Spans::Inner(spans) | Spans::Columns(spans) = spans {
-        assert!(spans.len() >= left.rows.div_ceil(TILE_ROWS), "a span for each tile");
+        assert!(spans.len() >= a.rows.div_ceil(TILE_ROWS), "a span for each tile");
     }
+    let left = room.rows(a, right.precision);
     let words: &[u32] = Line::view(&right.packed.words);
     for first in right.columns.clone().step_by(PANEL) {
         let count = PANEL.min(right.columns.end - first);
         let start = right.columns.start;
         // The words of a block of columns lie together over the whole inner axis; a part of it begins further in.
         kernel::run(
-            precision,
-            left.left,
-            0..left.rows,
+            right.precision,
+            left,
+            0..a.rows,
             &Panel {
                 words: &words[first * right.all..][..right.all * PANEL],
                 all_units: right.all,
