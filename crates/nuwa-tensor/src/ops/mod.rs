@@ -14,6 +14,7 @@ pub(crate) mod parallel;
 pub(crate) mod product;
 pub mod rms_norm;
 pub mod rotary;
+pub(crate) mod share;
 pub mod weighted_sum;
 
 pub use parallel::on_worker;

@@ -28,6 +28,7 @@ use rayon::prelude::*;
 
 use crate::element::{Bf16, Element, Kind};
 use crate::ops::parallel::rows_mut;
+use crate::ops::share::shared_tasks;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
@@ -39,6 +40,9 @@ const INNER: usize = 2048;
 
 /// Tiles of the left operand that one task packs at most when both operands have to be packed.
 const TASK_TILES: usize = 8;
+
+/// Rows of the left operand that a thread takes at a time from a panel.
+const PIECE_ROWS: usize = 32 * TILE_ROWS;
 
 /// Fewer rows than this on the left are not worth packing the right operand for.
 const FEW_ROWS: usize = 4;
@@ -191,17 +195,39 @@ impl<B: Element> Right<'_, '_, B> {
         }
     }
 
-    /// The words that packing a panel takes, and the elements that are rounded before: where columns lie together they are
-    /// read one after the other, for reading many at a time would wait for the memory.
-    fn room(&self, precision: Precision) -> [usize; 2] {
+    /// The units of a span, counted from the first of the words that [`Right::with_words`] gives.
+    fn units_of(&self, span: &Range<usize>) -> Range<usize> {
         match self {
-            Self::Packed(_) => [0, 0],
-            Self::Plain(b, _) => {
-                let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
-                let rounded = if is_rounded { packed::rounded_length(b.rows.min(2 * INNER)) } else { 0 };
-                [INNER.min(units(b.rows, precision)) * PANEL, rounded]
-            }
+            Self::Plain(..) => 0..span.len(),
+            Self::Packed(_) => span.clone(),
         }
+    }
+
+    /// Gives `then` the words of a panel: those of a span of units, or all where they are packed already. Where columns lie
+    /// together they are read and rounded one after the other before, for reading many at a time would wait for the memory.
+    fn with_words(
+        &self,
+        span: &Range<usize>,
+        columns: Range<usize>,
+        precision: Precision,
+        then: impl FnOnce(&[u32]),
+    ) {
+        let (b, turner) = match self {
+            Self::Packed(packed) => return then(packed.panel(columns.start / PANEL)),
+            Self::Plain(b, turner) => (*b, turner.as_ref()),
+        };
+        let inner = inner_of(span, b.rows, precision);
+        let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
+        let rounded = if is_rounded { packed::rounded_length(inner.len()) } else { 0 };
+        with_workspace(|workspace| {
+            let (words, rounded) = workspace.blocks(span.len() * PANEL, rounded);
+            if is_rounded {
+                packed::both(words, b, &inner, &columns, rounded, turner);
+            } else {
+                pack::right(words, b, &inner, &columns, precision);
+            }
+            then(words);
+        });
     }
 }
 
@@ -243,76 +269,60 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
     epilogue: &E,
 ) {
     match Left::direct(a, precision) {
-        Some(left) => all_panels(precision, left, a.rows, right, epilogue),
-        None => {
-            with_packed_rows(pool, precision, a, |left| all_panels(precision, left, a.rows, right, epilogue))
-        }
+        Some(left) => all_panels(pool, precision, left, a.rows, right, epilogue),
+        None => with_packed_rows(pool, precision, a, |left| {
+            all_panels(pool, precision, left, a.rows, right, epilogue)
+        }),
     }
 }
 
+/// Spans of the inner axis one after the other; the panels of each are tasks, their rows are shared.
 fn all_panels<B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
     precision: Precision,
     left: Left<'_>,
     rows: usize,
     right: &Right<'_, '_, B>,
     epilogue: &E,
 ) {
-    let all_columns = right.columns();
+    let (all_columns, all) = (right.columns(), units(right.inner(), precision));
     let panels = all_columns.div_ceil(PANEL);
-    let chunks = rayon::current_num_threads().div_ceil(panels).min(rows.div_ceil(4 * TILE_ROWS)).max(1);
-    let chunk = rows.div_ceil(chunks).next_multiple_of(TILE_ROWS);
-    let work = |task: usize| {
-        let (panel, first) = (task % panels, task / panels * chunk);
-        let columns = panel * PANEL..((panel + 1) * PANEL).min(all_columns);
-        one_panel(precision, left, first..(first + chunk).min(rows), right, columns, epilogue);
-    };
-    let tasks = panels * rows.div_ceil(chunk);
-    (0..tasks).into_par_iter().with_max_len(1).for_each(work);
-}
-
-/// All given rows against the columns of one panel.
-fn one_panel<B: Element, E: Epilogue>(
-    precision: Precision,
-    left: Left<'_>,
-    rows: Range<usize>,
-    right: &Right<'_, '_, B>,
-    columns: Range<usize>,
-    epilogue: &E,
-) {
-    let inner = right.inner();
-    let all = units(inner, precision);
-    let sums = if all > INNER { rows.len() * PANEL } else { 0 };
-    let [words, rounded] = right.room(precision);
-    with_workspace(|workspace| {
-        let (words, sums, rounded) = workspace.blocks(words, sums, rounded);
-        for first in (0..all.max(1)).step_by(INNER) {
-            let span = first..(first + INNER).min(all);
-            let (words, units) = match right {
-                Right::Packed(packed) => (packed.panel(columns.start / PANEL), span.clone()),
-                Right::Plain(b, turner) => {
-                    let inner = inner_of(&span, inner, precision);
-                    // Of several tasks with the same columns one packs them for later.
-                    let turner = turner.as_ref().filter(|_| rows.start == 0);
-                    if rounded.is_empty() {
-                        pack::right(words, *b, &inner, &columns, precision);
-                    } else {
-                        packed::both(words, *b, &inner, &columns, rounded, turner);
-                    }
-                    (&words[..span.len() * PANEL], 0..span.len())
-                }
+    let kept = if all > INNER { rows * PANEL } else { 0 };
+    let mut sums = pool.take::<f32>(panels * kept);
+    let sums = Output::new(&mut sums, kept.max(1));
+    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(all_columns);
+    let piece = rows_of_piece(rows, panels);
+    for first in (0..all.max(1)).step_by(INNER) {
+        let span = first..(first + INNER).min(all);
+        let own = |panel: usize, lend: &dyn Fn(&[u32])| {
+            right.with_words(&span, columns_of(panel), precision, lend);
+        };
+        let work = |panel: usize, words: &[u32], index: usize| {
+            let rows = index * piece..((index + 1) * piece).min(rows);
+            let sums: &mut [f32] = match kept {
+                0 => &mut [],
+                // SAFETY: no other piece has these rows of this panel.
+                _ => unsafe { sums.part(panel, rows.start * PANEL, rows.len() * PANEL) },
             };
             let panel = Panel {
                 words,
                 all_units: words.len() / PANEL,
-                units,
-                columns: columns.clone(),
+                units: right.units_of(&span),
+                columns: columns_of(panel),
                 is_first: first == 0,
                 is_last: span.end == all,
                 spans: Spans::All,
             };
-            kernel::run(precision, left.beginning_with(first), rows.clone(), &panel, sums, epilogue);
-        }
-    });
+            kernel::run(precision, left.beginning_with(first), rows, &panel, sums, epilogue);
+        };
+        shared_tasks(panels, rows.div_ceil(piece), own, work);
+    }
+}
+
+/// Rows that a thread takes at a time: few enough that the last ones are done soon, and that there are some for each thread.
+fn rows_of_piece(rows: usize, panels: usize) -> usize {
+    let pieces = rayon::current_num_threads().div_ceil(panels);
+    rows.div_ceil(pieces).clamp(4 * TILE_ROWS, PIECE_ROWS).next_multiple_of(TILE_ROWS)
 }
 
 /// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. `B` is packed once for
@@ -355,27 +365,33 @@ fn rows_of_panels<A: Element, E: Epilogue>(
     // As many tiles for each thread as for any other, but for one.
     let all_tiles = a.rows.div_ceil(TILE_ROWS);
     let tasks = all_tiles.div_ceil(TASK_TILES).next_multiple_of(rayon::current_num_threads()).min(all_tiles);
-    (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
+    let rows_of = |task: usize| {
         let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
-        let rows = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows);
+        tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows)
+    };
+    let own = |task: usize, lend: &dyn Fn(&[u32])| {
+        let rows = rows_of(task);
         with_workspace(|workspace| {
-            let (tiles, _, _) = workspace.blocks(tiles.len() * TILE_ROWS * span.len(), 0, 0);
-            pack::left(tiles, a, rows.clone(), span.clone(), precision);
-            let left = Left::block(tiles, rows.len()).shifted(rows.start);
-            for (index, words) in packed.chunks_exact(length).enumerate() {
-                let panel = Panel {
-                    words,
-                    all_units: span.len(),
-                    units: 0..span.len(),
-                    columns: index * PANEL..((index + 1) * PANEL).min(columns),
-                    is_first: true,
-                    is_last: true,
-                    spans: Spans::All,
-                };
-                kernel::run(precision, left, rows.clone(), &panel, &mut [], epilogue);
-            }
+            let (tiles, _) = workspace.blocks(rows.len().next_multiple_of(TILE_ROWS) * span.len(), 0);
+            pack::left(tiles, a, rows, span.clone(), precision);
+            lend(tiles);
         });
-    });
+    };
+    let work = |task: usize, tiles: &[u32], index: usize| {
+        let rows = rows_of(task);
+        let panel = Panel {
+            words: &packed[index * length..][..length],
+            all_units: span.len(),
+            units: 0..span.len(),
+            columns: index * PANEL..((index + 1) * PANEL).min(columns),
+            is_first: true,
+            is_last: true,
+            spans: Spans::All,
+        };
+        let left = Left::block(tiles, rows.len()).shifted(rows.start);
+        kernel::run(precision, left, rows, &panel, &mut [], epilogue);
+    };
+    shared_tasks(tasks, columns.div_ceil(PANEL), own, work);
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl PackedMatrix {
         forward.words.par_chunks_mut(length.max(1)).enumerate().for_each(|(panel, words)| {
             let columns = panel * PANEL..((panel + 1) * PANEL).min(turned.columns);
             with_workspace(|workspace| {
-                let (_, _, rounded) = workspace.blocks(0, 0, rounded_length(turned.rows));
+                let (_, rounded) = workspace.blocks(0, rounded_length(turned.rows));
                 both(words, turned, &(0..turned.rows), &columns, rounded, Some(&turner));
             });
         });

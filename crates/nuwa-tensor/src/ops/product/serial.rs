@@ -16,25 +16,15 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Three blocks of the given lengths.
-    pub fn blocks(
-        &mut self,
-        words: usize,
-        sums: usize,
-        rounded: usize,
-    ) -> (&mut [u32], &mut [f32], &mut [Bf16]) {
-        let lines = [Line::count::<u32>(words), Line::count::<f32>(sums), Line::count::<Bf16>(rounded)];
-        let needed = lines.iter().sum();
+    /// Two blocks of the given lengths.
+    pub fn blocks(&mut self, words: usize, rounded: usize) -> (&mut [u32], &mut [Bf16]) {
+        let lines = Line::count::<u32>(words);
+        let needed = lines + Line::count::<Bf16>(rounded);
         if self.lines.len() < needed {
             self.lines.resize(needed, Line::ZERO);
         }
-        let (first, rest) = self.lines.split_at_mut(lines[0]);
-        let (second, third) = rest.split_at_mut(lines[1]);
-        (
-            &mut Line::view_mut(first)[..words],
-            &mut Line::view_mut(second)[..sums],
-            &mut Line::view_mut(third)[..rounded],
-        )
+        let (first, second) = self.lines.split_at_mut(lines);
+        (&mut Line::view_mut(first)[..words], &mut Line::view_mut(second)[..rounded])
     }
 }
 

@@ -116,6 +116,7 @@ proptest! {
 #[test]
 fn an_inner_axis_of_several_passes() {
     check([7, 2 * INNER + 33, 5], 3);
+    check([PIECE_ROWS + 20, 2 * INNER + 33, 9], 3);
     check_packed([7, 2 * INNER + 33, 70], 4);
     check_packed([7, 70, 2 * INNER + 33], 5);
 }
