@@ -38,8 +38,12 @@ use serial::with_workspace;
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
 const INNER: usize = 2048;
 
-/// Tiles of the left operand that one task packs at most when both operands have to be packed.
-const TASK_TILES: usize = 8;
+/// Words of the left operand that one task packs at most when both operands have to be packed: with a panel of the right one
+/// they fill most of a level-2 cache, and the more of them there are the more seldom panels come from beyond it.
+const TASK_WORDS: usize = 6 * 16 * 1024;
+
+/// Pieces for each thread that a product should have, so that all end at about the same time.
+const PIECES: usize = 8;
 
 /// Rows of the left operand that a thread takes at a time from a panel.
 const PIECE_ROWS: usize = 32 * TILE_ROWS;
@@ -362,9 +366,8 @@ fn rows_of_panels<A: Element, E: Epilogue>(
     epilogue: &E,
 ) {
     let length = span.len() * PANEL;
-    // As many tiles for each thread as for any other, but for one.
-    let all_tiles = a.rows.div_ceil(TILE_ROWS);
-    let tasks = all_tiles.div_ceil(TASK_TILES).next_multiple_of(rayon::current_num_threads()).min(all_tiles);
+    let (all_tiles, panels) = (a.rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
+    let tasks = tasks_over_rows(all_tiles, span.len(), panels);
     let rows_of = |task: usize| {
         let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
         tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows)
@@ -391,7 +394,15 @@ fn rows_of_panels<A: Element, E: Epilogue>(
         let left = Left::block(tiles, rows.len()).shifted(rows.start);
         kernel::run(precision, left, rows, &panel, &mut [], epilogue);
     };
-    shared_tasks(tasks, columns.div_ceil(PANEL), own, work);
+    shared_tasks(tasks, panels, own, work);
+}
+
+/// As few tasks as their words allow that still have pieces for each thread, and as many tiles in each as in any other, but
+/// for one.
+fn tasks_over_rows(tiles: usize, units: usize, panels: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let by_words = (tiles * TILE_ROWS * units).div_ceil(TASK_WORDS);
+    by_words.max((PIECES * threads).div_ceil(panels)).next_multiple_of(threads).min(tiles)
 }
 
 #[cfg(test)]
