@@ -16,7 +16,7 @@ pub fn shared_tasks(
     own: impl Fn(usize, &dyn Fn(&[u32])) + Sync,
     piece: impl Fn(usize, &[u32], usize) + Sync,
 ) {
-    let loans: Vec<Loan> = (0..tasks).map(|_| Loan::default()).collect();
+    let loans: Vec<Loan> = (0..tasks).map(|_| Loan { pieces, ..Loan::default() }).collect();
     let threads = rayon::current_num_threads().min(tasks * pieces);
     let starts: Vec<AtomicUsize> =
         (0..threads).map(|thread| AtomicUsize::new(thread * tasks / threads)).collect();
@@ -30,31 +30,24 @@ pub fn shared_tasks(
                     break;
                 }
                 let loan = &loans[task];
-                let _closing = Closing { loan, pieces };
-                own(task, &|words| loan.lend(words, pieces, |words, index| piece(task, words, index)));
+                let _closing = Closing(loan);
+                own(task, &|words| loan.lend(words, |words, index| piece(task, words, index)));
             }
         }
-        help(&loans, pieces, &piece);
+        help(&loans, &piece);
     };
     (0..threads).into_par_iter().with_max_len(1).for_each(work);
 }
 
 /// Takes pieces of others' tasks until none is left.
-fn help(loans: &[Loan], pieces: usize, piece: &impl Fn(usize, &[u32], usize)) {
+fn help(loans: &[Loan], piece: &impl Fn(usize, &[u32], usize)) {
     let mut waiting = Waiting::default();
     loop {
-        let mut is_done = true;
         // The last ones are those that are still worked on.
         for (task, loan) in loans.iter().enumerate().rev() {
-            if loan.has_ended(pieces) {
-                continue;
-            }
-            match loan.words() {
-                Some(words) => loan.take(words, pieces, |words, index| piece(task, words, index)),
-                None => is_done = false,
-            }
+            loan.take(|words, index| piece(task, words, index));
         }
-        if is_done {
+        if loans.iter().all(Loan::has_ended) {
             return;
         }
         waiting.round();
@@ -64,6 +57,7 @@ fn help(loans: &[Loan], pieces: usize, piece: &impl Fn(usize, &[u32], usize)) {
 /// What the owner of a task lends to those who help.
 #[derive(Default)]
 struct Loan {
+    pieces: usize,
     words: AtomicPtr<u32>,
     length: AtomicUsize,
     /// The pieces that were given to a thread, and those that are done.
@@ -71,44 +65,38 @@ struct Loan {
     done: AtomicUsize,
 }
 
-/// The words of a loan, which may only be read by a thread that has taken a piece.
-#[derive(Clone, Copy)]
-struct Words {
-    data: *const u32,
-    length: usize,
-}
-
 impl Loan {
     /// Lends the words, works on the pieces, and returns when nobody reads the words any more.
-    fn lend(&self, words: &[u32], pieces: usize, work: impl Fn(&[u32], usize)) {
-        let _returning = Returning(Closing { loan: self, pieces });
+    fn lend(&self, words: &[u32], work: impl Fn(&[u32], usize)) {
+        let _returning = Returning(self);
         self.length.store(words.len(), Ordering::Relaxed);
         self.words.store(words.as_ptr().cast_mut(), Ordering::Release);
-        self.take(Words { data: words.as_ptr(), length: words.len() }, pieces, work);
-    }
-
-    /// The words, once they are lent.
-    fn words(&self) -> Option<Words> {
-        let data = self.words.load(Ordering::Acquire).cast_const();
-        (!data.is_null()).then(|| Words { data, length: self.length.load(Ordering::Relaxed) })
+        self.take(work);
     }
 
     /// Whether no piece is left to take: they were given away, or the owner panicked.
-    fn has_ended(&self, pieces: usize) -> bool {
-        self.taken.load(Ordering::Relaxed) >= pieces
+    fn has_ended(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.pieces
     }
 
-    /// Does pieces until all are given away.
-    fn take(&self, words: Words, pieces: usize, work: impl Fn(&[u32], usize)) {
-        while !self.has_ended(pieces) {
+    /// Does pieces until all are given away, or none where nothing is lent yet.
+    fn take(&self, work: impl Fn(&[u32], usize)) {
+        let words = self.words.load(Ordering::Acquire).cast_const();
+        while !words.is_null() && !self.has_ended() {
             let index = self.taken.fetch_add(1, Ordering::AcqRel);
-            if index >= pieces {
+            if index >= self.pieces {
                 return;
             }
             let _done = Done(&self.done);
+            let length = self.length.load(Ordering::Relaxed);
             // SAFETY: the owner lent this slice and waits in `Returning` until the piece that was just taken is done.
-            work(unsafe { std::slice::from_raw_parts(words.data, words.length) }, index);
+            work(unsafe { std::slice::from_raw_parts(words, length) }, index);
         }
+    }
+
+    /// Gives away no further piece; the number of those that were given away.
+    fn close(&self) -> usize {
+        self.taken.fetch_max(self.pieces, Ordering::AcqRel).min(self.pieces)
     }
 }
 
@@ -121,33 +109,23 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Gives away no further piece, for there may be some left after a panic.
-struct Closing<'a> {
-    loan: &'a Loan,
-    pieces: usize,
-}
-
-impl Closing<'_> {
-    /// The number of pieces that were given away until now.
-    fn close(&self) -> usize {
-        self.loan.taken.fetch_max(self.pieces, Ordering::AcqRel).min(self.pieces)
-    }
-}
+/// Closes a loan, for after a panic there may be pieces left.
+struct Closing<'a>(&'a Loan);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.close();
+        self.0.close();
     }
 }
 
 /// Closes a loan and waits until the pieces that were given away are done.
-struct Returning<'a>(Closing<'a>);
+struct Returning<'a>(&'a Loan);
 
 impl Drop for Returning<'_> {
     fn drop(&mut self) {
         let taken = self.0.close();
         let mut waiting = Waiting::default();
-        while self.0.loan.done.load(Ordering::Acquire) < taken {
+        while self.0.done.load(Ordering::Acquire) < taken {
             waiting.round();
         }
     }
