@@ -136,13 +136,49 @@ fn value(field: Field) -> Value {
         Field::Group(row) => Value::Object(object(row)),
         Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
         Field::MapInternal(map) => {
-            map.entries().iter().map(|(key, one)| (key.to_string(), value(one.clone()))).collect()
+            map.entries().iter().map(|(name, one)| (key(name.clone()), value(one.clone()))).collect()
         }
+        Field::Date(days) if !is_printable(i64::from(days) * 86_400) => days.into(),
+        Field::TimestampMillis(time) if !is_printable(time / 1_000) => time.into(),
+        Field::TimestampMicros(time) if !is_printable(time / 1_000_000) => time.into(),
         // Dates, times and decimals, as they are printed.
         other => other.to_string().into(),
     }
 }
 
+/// Whether a time, in seconds since 1970, is one of the 260,000 years around it that can be printed; damaged files and marks
+/// for "no time" have others.
+fn is_printable(seconds: i64) -> bool {
+    seconds.unsigned_abs() < 8_200_000_000_000
+}
+
+/// A key of a map as a name.
+fn key(field: Field) -> String {
+    match value(field) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
 fn object(row: Row) -> Map<String, Value> {
     row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_no_calendar_holds_stay_numbers() {
+        assert_eq!(value(Field::Date(0)), "1970-01-01");
+        assert_eq!(value(Field::Date(i32::MAX)), i32::MAX);
+        for time in [i64::MIN, i64::MAX] {
+            assert_eq!(value(Field::TimestampMillis(time)), time);
+            assert_eq!(value(Field::TimestampMicros(time)), time);
+        }
+        let last = 8_200_000_000_000 - 1;
+        for field in [Field::TimestampMillis(last * 1_000), Field::TimestampMillis(-last * 1_000)] {
+            assert!(value(field).is_string());
+        }
+    }
 }
