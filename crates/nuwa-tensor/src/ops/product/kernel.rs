@@ -191,7 +191,8 @@ trait Kernel {
     /// Elements of a unit.
     const PER_UNIT: usize;
 
-    /// Writes `R` rows of sums over `units` to `out` from `column` on, of at least `QUARTERS` quarters of the columns.
+    /// Writes `R` rows of sums over `units` to `out` from `column` on, of at least `QUARTERS` quarters of the columns. Calls `ask`
+    /// for each of [`TILE_ROWS`] rows on its way, so that the memory of the results can be asked for.
     ///
     /// # Safety
     /// `R` rows of `units` words are readable at `a` with the steps of `left`, and `units * COLUMNS` words at `b`; the
@@ -203,6 +204,7 @@ trait Kernel {
         units: usize,
         out: &mut Tile,
         column: usize,
+        ask: impl Fn(usize),
     );
 }
 
@@ -226,11 +228,13 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
     while row < rows.end {
         let height = TILE_ROWS.min(rows.end - row);
         let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
-        if panel.is_last {
-            (row..row + height).for_each(|row| epilogue.prefetch(row, panel.columns.start, count));
-        }
+        let ask = |offset: usize| {
+            if panel.is_last && offset < height {
+                epilogue.prefetch(row + offset, panel.columns.start, count);
+            }
+        };
         // SAFETY: the caller's promise.
-        unsafe { sum_tile::<K>(&mut tile, height, a, &left, panel, (row - rows.start) / TILE_ROWS) };
+        unsafe { sum_tile::<K>(&mut tile, height, a, &left, panel, (row - rows.start) / TILE_ROWS, ask) };
         for (offset, values) in tile.0[..height].iter_mut().enumerate() {
             let values = &mut values[..count];
             if !panel.is_first || !panel.is_last {
@@ -253,7 +257,7 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
     }
 }
 
-/// The sums of the tile `index` of a panel, 0 for columns that it does not need.
+/// The sums of the tile `index` of a panel, 0 for columns that it does not need; see [`Kernel::tile`] for `ask`.
 ///
 /// # Safety
 /// `height` rows of all units of the panel are readable at `a` with the steps of `left`, and the processor has the kernel's
@@ -266,6 +270,7 @@ unsafe fn sum_tile<K: Kernel>(
     left: &Left<'_>,
     panel: &Panel<'_>,
     index: usize,
+    ask: impl Fn(usize),
 ) {
     let count = panel.columns.len();
     let [units, columns] = panel.span(index, K::PER_UNIT);
@@ -279,9 +284,15 @@ unsafe fn sum_tile<K: Kernel>(
         let within = column % K::COLUMNS;
         let unit = panel.units.start + units.start;
         let b = panel.words[(column - within) * panel.all_units + unit * K::COLUMNS + within..].as_ptr();
+        let shape = [height, columns.end - column, units.len()];
+        let ask = |row: usize| {
+            if column == columns.start {
+                ask(row);
+            }
+        };
         // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
         // where a tile begins within a block it takes no more columns than are left.
-        unsafe { tile_of::<K>([height, columns.end - column], a, left, b, units.len(), tile, column) };
+        unsafe { tile_of::<K>(shape, a, left, b, tile, column, ask) };
         column += K::COLUMNS;
     }
 }
@@ -298,27 +309,41 @@ fn whole_parts(columns: Range<usize>, count: usize, size: usize) -> Range<usize>
 /// As for [`Kernel::tile`] with `height` rows.
 #[inline(always)]
 unsafe fn tile_of<K: Kernel>(
-    [height, columns]: [usize; 2],
+    [height, columns, units]: [usize; 3],
     a: *const u8,
     left: &Left<'_>,
     b: *const u32,
-    units: usize,
     tile: &mut Tile,
     column: usize,
+    ask: impl Fn(usize),
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {
         match height {
-            1 => K::tile::<1, 4>(a, left, b, units, tile, column),
-            2 => K::tile::<2, 4>(a, left, b, units, tile, column),
-            3 => K::tile::<3, 4>(a, left, b, units, tile, column),
-            4 => K::tile::<4, 4>(a, left, b, units, tile, column),
-            5 => K::tile::<5, 4>(a, left, b, units, tile, column),
+            1 => K::tile::<1, 4>(a, left, b, units, tile, column, ask),
+            2 => K::tile::<2, 4>(a, left, b, units, tile, column, ask),
+            3 => K::tile::<3, 4>(a, left, b, units, tile, column, ask),
+            4 => K::tile::<4, 4>(a, left, b, units, tile, column, ask),
+            5 => K::tile::<5, 4>(a, left, b, units, tile, column, ask),
             // Half a panel: the heads of small models.
-            _ if columns <= PANEL / 2 => K::tile::<6, 2>(a, left, b, units, tile, column),
-            _ => K::tile::<6, 4>(a, left, b, units, tile, column),
+            _ if columns <= PANEL / 2 => K::tile::<6, 2>(a, left, b, units, tile, column, ask),
+            _ => K::tile::<6, 4>(a, left, b, units, tile, column, ask),
         }
     }
+}
+
+/// Units that are summed between two rows that are asked for, at most.
+const BETWEEN: usize = 10;
+
+/// The units before the first row that is asked for, and after each. All at once would take the places in which the first-level cache
+/// notes what it waits for, and the operands would have to wait; long before the end they would have left that cache again.
+#[inline(always)]
+fn parts(units: usize) -> [usize; TILE_ROWS + 1] {
+    let between = BETWEEN.min(units / (TILE_ROWS + 2));
+    let mut parts = [between; TILE_ROWS + 1];
+    parts[0] = units - (TILE_ROWS + 2) * between;
+    parts[TILE_ROWS] = 3 * between;
+    parts
 }
 
 /// The reference: plain loops, one product and one sum at a time.
@@ -337,7 +362,9 @@ impl Kernel for PortableF32 {
         units: usize,
         out: &mut Tile,
         column: usize,
+        ask: impl Fn(usize),
     ) {
+        (0..TILE_ROWS).for_each(ask);
         let mut sums = [[0.0_f32; 16]; R];
         for unit in 0..units {
             // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
@@ -380,7 +407,9 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
         units: usize,
         out: &mut Tile,
         column: usize,
+        ask: impl Fn(usize),
     ) {
+        (0..TILE_ROWS).for_each(ask);
         let low = |word: u32| f32::from_bits(word << 16);
         let high = |word: u32| f32::from_bits(word & 0xffff_0000);
         let mut sums = [[0.0_f32; COLUMNS]; R];
@@ -415,7 +444,7 @@ mod x86 {
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, Tile, tiles};
+    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, Tile, parts, tiles};
     use crate::simd::Fused;
 
     /// A copy of `tiles` for one kernel, compiled for its instruction set.
@@ -459,28 +488,34 @@ mod x86 {
             units: usize,
             out: &mut Tile,
             column: usize,
+            ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
             // `QUARTERS` after it lie in a row of the tile; `__m512i` and `__m512bh` have one layout.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b);
-                for _ in 0..units {
-                    let mut panel: [__m512bh; QUARTERS] =
-                        [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); QUARTERS];
-                    for (vector, panel) in panel.iter_mut().enumerate() {
-                        *panel =
-                            transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(16 * vector).cast()));
+                for (part, count) in parts(units).into_iter().enumerate() {
+                    if part > 0 {
+                        ask(part - 1);
                     }
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let word = a.add(row * left.row_step).cast::<i32>().read_unaligned();
-                        let word = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word));
-                        for (sum, panel) in sums.iter_mut().zip(panel) {
-                            *sum = _mm512_dpbf16_ps(*sum, word, panel);
+                    for _ in 0..count {
+                        let mut panel: [__m512bh; QUARTERS] =
+                            [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); QUARTERS];
+                        for (vector, panel) in panel.iter_mut().enumerate() {
+                            *panel =
+                                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(16 * vector).cast()));
                         }
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let word = a.add(row * left.row_step).cast::<i32>().read_unaligned();
+                            let word = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(word));
+                            for (sum, panel) in sums.iter_mut().zip(panel) {
+                                *sum = _mm512_dpbf16_ps(*sum, word, panel);
+                            }
+                        }
+                        a = a.add(left.unit_step);
+                        b = b.add(PANEL);
                     }
-                    a = a.add(left.unit_step);
-                    b = b.add(PANEL);
                 }
                 for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
@@ -507,25 +542,32 @@ mod x86 {
             units: usize,
             out: &mut Tile,
             column: usize,
+            ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
             // `QUARTERS` after it lie in a row of the tile.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b.cast::<f32>());
-                for _ in 0..units {
-                    let mut panel = [_mm512_setzero_ps(); QUARTERS];
-                    for (vector, panel) in panel.iter_mut().enumerate() {
-                        *panel = _mm512_loadu_ps(b.add(16 * vector));
+                for (part, count) in parts(units).into_iter().enumerate() {
+                    if part > 0 {
+                        ask(part - 1);
                     }
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let word = _mm512_set1_ps(a.add(row * left.row_step).cast::<f32>().read_unaligned());
-                        for (sum, panel) in sums.iter_mut().zip(panel) {
-                            *sum = _mm512_fmadd_ps(word, panel, *sum);
+                    for _ in 0..count {
+                        let mut panel = [_mm512_setzero_ps(); QUARTERS];
+                        for (vector, panel) in panel.iter_mut().enumerate() {
+                            *panel = _mm512_loadu_ps(b.add(16 * vector));
                         }
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let word =
+                                _mm512_set1_ps(a.add(row * left.row_step).cast::<f32>().read_unaligned());
+                            for (sum, panel) in sums.iter_mut().zip(panel) {
+                                *sum = _mm512_fmadd_ps(word, panel, *sum);
+                            }
+                        }
+                        a = a.add(left.unit_step);
+                        b = b.add(PANEL);
                     }
-                    a = a.add(left.unit_step);
-                    b = b.add(PANEL);
                 }
                 for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
@@ -551,23 +593,30 @@ mod x86 {
             units: usize,
             out: &mut Tile,
             column: usize,
+            ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
             // the 16 after it lie in a row of the tile.
             unsafe {
                 let mut sums: [[__m256; 2]; R] = [[_mm256_setzero_ps(); 2]; R];
                 let (mut a, mut b) = (a, b.cast::<f32>());
-                for _ in 0..units {
-                    let panel = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let word =
-                            _mm256_broadcast_ss(&a.add(row * left.row_step).cast::<f32>().read_unaligned());
-                        for (sum, panel) in sums.iter_mut().zip(panel) {
-                            *sum = _mm256_fmadd_ps(word, panel, *sum);
-                        }
+                for (part, count) in parts(units).into_iter().enumerate() {
+                    if part > 0 {
+                        ask(part - 1);
                     }
-                    a = a.add(left.unit_step);
-                    b = b.add(Self::COLUMNS);
+                    for _ in 0..count {
+                        let panel = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let word = _mm256_broadcast_ss(
+                                &a.add(row * left.row_step).cast::<f32>().read_unaligned(),
+                            );
+                            for (sum, panel) in sums.iter_mut().zip(panel) {
+                                *sum = _mm256_fmadd_ps(word, panel, *sum);
+                            }
+                        }
+                        a = a.add(left.unit_step);
+                        b = b.add(Self::COLUMNS);
+                    }
                 }
                 for (out, sums) in out.0.iter_mut().zip(sums) {
                     for (vector, sum) in sums.into_iter().enumerate() {
