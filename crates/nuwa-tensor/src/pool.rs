@@ -123,12 +123,13 @@ impl State {
         Some(found)
     }
 
-    /// Keeps a returned buffer, unless the idle ones would then outweigh the largest use so far: lengths that
-    /// change from call to call (a growing prompt) must not pile up.
+    /// Keeps a returned buffer, unless the idle ones would then far outweigh the largest use so far: lengths that
+    /// change from call to call (a growing prompt) must not pile up. A little more than that use, for the buffers of a
+    /// training step are of several lengths, of which the largest uses do not come at one time.
     fn give(&mut self, block: Block) {
         let lines = block.length;
         self.live_lines -= lines;
-        if self.idle_lines + lines <= self.peak_lines {
+        if self.idle_lines + lines <= self.peak_lines + self.peak_lines / 8 {
             self.idle_lines += lines;
             self.idle.entry(lines).or_default().push(block);
         }
@@ -189,12 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn idle_buffers_never_outweigh_the_peak() {
+    fn idle_buffers_never_far_outweigh_the_peak() {
         let pool = Arc::new(Pool::default());
         for length in 1..2000 {
             drop(pool.take::<f32>(length));
         }
         let peak = pool.state().peak_lines;
-        assert!(pool.state().idle_lines <= peak);
+        assert!(pool.state().idle_lines <= peak + peak / 8);
     }
 }
