@@ -2,9 +2,11 @@
 
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::ops::parallel::zeros;
+use crate::ops::product::PackedWeight;
+use crate::pool::Pool;
 use crate::{Random, Shape};
 
 /// Entries start at multiples of this many elements: one cache line, so that no two share one.
@@ -36,6 +38,8 @@ pub struct ParameterEntry {
     offset: usize,
     decays: bool,
     trainable: AtomicBool,
+    /// The values in bf16 as products read them, while they are the same as when they were packed.
+    packed: Mutex<Option<Arc<PackedWeight>>>,
 }
 
 impl ParameterEntry {
@@ -62,6 +66,11 @@ impl ParameterEntry {
     /// Freezes (`false`) or thaws (`true`) this parameter.
     pub fn set_trainable(&self, trainable: bool) {
         self.trainable.store(trainable, Ordering::Relaxed);
+    }
+
+    /// What was packed, to be taken out where the values change.
+    pub(crate) fn packed(&self) -> MutexGuard<'_, Option<Arc<PackedWeight>>> {
+        self.packed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where its elements lie in the flat blocks.
@@ -105,7 +114,26 @@ impl Parameter {
 
     /// Overwrites the values through `fill`.
     pub fn set(&self, fill: impl FnOnce(&mut [f32])) {
-        fill(&mut write(&self.flat.values)[self.entry.range()]);
+        let mut values = write(&self.flat.values);
+        *self.entry.packed() = None;
+        fill(&mut values[self.entry.range()]);
+    }
+
+    /// What [`Parameter::packed`] gave since the values changed.
+    pub(crate) fn packed_before(&self) -> Option<Arc<PackedWeight>> {
+        self.entry.packed().as_ref().filter(|packed| packed.is_readable()).cloned()
+    }
+
+    /// The values in bf16, packed for both products of a weight; kept until they change.
+    pub(crate) fn packed(&self, pool: &Arc<Pool>) -> Arc<PackedWeight> {
+        let values = self.values();
+        if let Some(packed) = self.packed_before() {
+            return packed;
+        }
+        // Not under the lock: packing takes several threads, and one of them may come here again with other work.
+        let packed = Arc::new(PackedWeight::new(pool, &values, self.width()));
+        *self.entry.packed() = Some(Arc::clone(&packed));
+        packed
     }
 
     /// A copy of the gradient; zeros where none was computed yet.
@@ -179,7 +207,14 @@ impl ParametersBuilder {
             fill(&mut values[offset..offset + elements], random.named(&path));
         }
         drop(values);
-        let entry = ParameterEntry { path, shape, offset, decays, trainable: AtomicBool::new(true) };
+        let entry = ParameterEntry {
+            path,
+            shape,
+            offset,
+            decays,
+            trainable: AtomicBool::new(true),
+            packed: Mutex::default(),
+        };
         let parameter = Parameter { flat: Arc::clone(&self.flat), entry: Arc::new(entry) };
         self.entries.push(parameter.clone());
         parameter
@@ -222,6 +257,13 @@ impl Parameters {
 
     /// The whole flat block of values, to overwrite.
     pub fn values_mut(&self) -> impl DerefMut<Target = Vec<f32>> + '_ {
+        let values = self.values_to_pack();
+        self.iter().for_each(|parameter| *parameter.entry.packed() = None);
+        values
+    }
+
+    /// As [`Parameters::values_mut`], for a change after which the caller packs anew what was packed.
+    pub(crate) fn values_to_pack(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
         write(&self.flat.values)
     }
 

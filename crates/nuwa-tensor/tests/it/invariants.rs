@@ -1,8 +1,8 @@
 //! What must hold whatever the numbers: determinism, errors, cached attention.
 
 use nuwa_tensor::{
-    Error, HeadLayout, KeyValueCache, LossRows, Parameter, Parameters, ParametersBuilder, Random, Tape,
-    Visibility,
+    AdamWSettings, AdamWState, Error, HeadLayout, KeyValueCache, LossRows, Parameter, Parameters,
+    ParametersBuilder, Precision, Random, Tape, Visibility,
 };
 
 fn normal(values: &mut [f32], random: Random) {
@@ -172,4 +172,57 @@ fn a_second_pass_uses_the_same_buffers() {
     step();
     step();
     assert_eq!(tape.peak_bytes(), peak);
+}
+
+/// Products in bf16 read packed weights, which are kept from step to step: whatever changes the values must change them, too.
+#[test]
+fn packed_weights_follow_their_values() {
+    let _held = crate::levels::hold();
+    for [vocabulary, width] in [[37, 50], [64, 96], [130, 33]] {
+        let build = || {
+            let mut builder = ParametersBuilder::new(7);
+            let table = builder.add("table".into(), [vocabulary, width], true, normal);
+            let weight = builder.add("weight".into(), [width, width], true, normal);
+            (builder.finish(), table, weight)
+        };
+        let (all, table, weight) = build();
+        let ids: Vec<u32> = (0..24).map(|i| i * 5 % vocabulary as u32).collect();
+        let run = |tape: &Tape, table: &Parameter, weight: &Parameter| {
+            let x = tape.linear(&tape.embedding(&ids, table).unwrap(), weight, None).unwrap();
+            let loss =
+                tape.cross_entropy(&x, table, LossRows { targets: &ids, weights: &[0.1; 24] }).unwrap();
+            (x.to_vec(), loss)
+        };
+        let training = || Tape::training().with_precision(Precision::Bf16);
+        let tape = training();
+        let is_as_fresh = |what: &str| {
+            let (fresh, fresh_table, fresh_weight) = build();
+            fresh.values_mut().copy_from_slice(&all.values());
+            let (expected, expected_loss) = run(&training(), &fresh_table, &fresh_weight);
+            let (y, loss) = run(&tape, &table, &weight);
+            assert!(y == expected && loss.rows == expected_loss.rows, "{what}: {vocabulary} x {width}");
+            let (y, _) = run(&tape.for_inference(), &table, &weight);
+            assert!(y == expected, "{what}, without recording: {vocabulary} x {width}");
+            tape.discard();
+        };
+        let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
+        let mut optimizer = AdamWState::new(&all);
+        for (what, is_held, is_frozen) in
+            [("a step", false, false), ("held", true, false), ("frozen", false, true)]
+        {
+            weight.entry().set_trainable(!is_frozen);
+            tape.backward(&run(&tape, &table, &weight).1.total).unwrap();
+            let holder = training();
+            let held = is_held.then(|| run(&holder, &table, &weight));
+            let before = all.values().clone();
+            optimizer.step(&all, &settings, 1e-2);
+            assert!(*all.values() != before, "{what} changed nothing");
+            drop(held);
+            is_as_fresh(what);
+        }
+        weight.set(|values| values[3] += 1.0);
+        is_as_fresh("set");
+        all.values_mut()[5] += 1.0;
+        is_as_fresh("values_mut");
+    }
 }

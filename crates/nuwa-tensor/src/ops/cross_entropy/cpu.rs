@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use crate::Precision;
 use crate::element::{Bf16, Element};
-use crate::ops::linear::Context;
+use crate::ops::linear::{self, Context, Weight};
 use crate::ops::product::{
-    Accumulate, Matrix, PackedMatrix, Store, product, product_over_rows, product_packed,
+    Accumulate, Matrix, PackedWeight, Store, product, product_over_rows, product_packed,
 };
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
@@ -22,21 +22,6 @@ pub struct Scores {
     precision: Precision,
 }
 
-/// The output head; for losses that are gone back from, in bf16, packed for both of its products: all chunks of rows use it.
-pub struct Head<'a> {
-    matrix: Matrix<'a, f32>,
-    packed: Option<[PackedMatrix; 2]>,
-}
-
-impl<'a> Head<'a> {
-    pub fn new(context: Context<'_>, head: &'a [f32], width: usize, gradients: bool) -> Self {
-        let matrix = Matrix::new(head, head.len() / width, width);
-        let is_packed = gradients && context.precision == Precision::Bf16;
-        let packed = is_packed.then(|| PackedMatrix::both_ways(context.pool, matrix));
-        Self { matrix, packed }
-    }
-}
-
 impl Scores {
     pub fn new(pool: &Arc<Pool>, rows: usize, vocabulary: usize, precision: Precision) -> Self {
         // Whole vectors, so that rows of bf16 have an even number of elements and no two rows share a cache line.
@@ -46,13 +31,8 @@ impl Scores {
     }
 
     /// `hidden head^T`.
-    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: &Head<'_>, width: usize) {
-        let hidden = Matrix::new(hidden, hidden.len() / width, width);
-        let store = Store::plain(&mut self.values, self.stride);
-        match &head.packed {
-            Some([forward, _]) => product_packed(context.pool, hidden, forward, &store),
-            None => product(context.pool, context.precision, hidden, head.matrix.transposed(), &store),
-        }
+    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: Weight<'_>) {
+        linear::forward(context, hidden, head, &Store::plain(&mut self.values, self.stride));
     }
 
     /// The loss of each row; with `gradients`, each row of logits becomes `weight * (softmax - onehot)`.
@@ -73,21 +53,15 @@ impl Scores {
     }
 
     /// `d_hidden = g head`.
-    pub fn hidden_gradient<H: Element>(
-        &self,
-        context: Context<'_>,
-        head: &Head<'_>,
-        d_hidden: &mut [H],
-        width: usize,
-    ) {
-        let (rows, store) = (d_hidden.len() / width, Store::plain(d_hidden, width));
-        match &head.packed {
-            Some([_, back]) => {
+    pub fn hidden_gradient<H: Element>(&self, context: Context<'_>, head: Weight<'_>, d_hidden: &mut [H]) {
+        let (rows, store) = (d_hidden.len() / head.width, Store::plain(d_hidden, head.width));
+        match head.packed {
+            Some(PackedWeight { back, .. }) => {
                 let columns = self.vocabulary.next_multiple_of(2);
                 let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, columns, 2 * self.stride);
                 product_packed(context.pool, gradients, back, &store);
             }
-            None => product(context.pool, context.precision, self.wide(rows), head.matrix, &store),
+            None => product(context.pool, context.precision, self.wide(rows), head.matrix(), &store),
         }
     }
 

@@ -13,10 +13,11 @@
 
 mod cpu;
 
+use crate::ops::linear::Weight;
 use crate::ops::product::{Matrix, Store, product};
 use crate::ops::weighted_sum::weighted_sum;
 use crate::tensor::{Stored, Values, with_kind, with_values};
-use crate::{Error, Parameter, Result, Tape, Tensor};
+use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
 
 /// Logits that exist at one time, and bounds of the rows that they belong to: few enough to fit the memory, and enough to
 /// make packing the head worth while.
@@ -108,17 +109,19 @@ impl Tape {
         let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
         let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
         let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
-        let head_values = head.values();
-        let packed_head = cpu::Head::new(context, &head_values, width, tracked);
+        let is_packed = tracked && context.precision == Precision::Bf16;
+        let packed = is_packed.then(|| head.packed(context.pool));
+        let values = head.values();
+        let weight = Weight { values: &values, packed: packed.as_deref(), width };
         for first in (0..losses.len()).step_by(step) {
             let span = first..(first + step).min(losses.len());
             let elements = span.start * width..span.end * width;
             let h = &hidden[elements.clone()];
-            scores.fill(context, h, &packed_head, width);
+            scores.fill(context, h, weight);
             let (targets, weights) = (&rows.targets[span.clone()], &rows.weights[span.clone()]);
             scores.losses(targets, weights, &mut losses[span], tracked);
             if let Some(d_hidden) = &mut d_hidden {
-                scores.hidden_gradient(context, &packed_head, &mut d_hidden[elements], width);
+                scores.hidden_gradient(context, weight, &mut d_hidden[elements]);
                 head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
             }
         }

@@ -5,8 +5,8 @@ use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
-    Accumulate, Epilogue, Matrix, Output, PANEL, PackedMatrix, Store, product, product_and_turn,
-    product_over_rows, product_packed,
+    Accumulate, Epilogue, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
+    product_packed,
 };
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, prefetch_read, vectorised};
@@ -18,22 +18,31 @@ pub struct Context<'a> {
     pub precision: Precision,
 }
 
-/// `x W^T`; with `turn`, where products are of bf16, also gives `W` packed for [`backward_input`].
-pub fn forward<A: Element, E: Epilogue>(
-    context: Context<'_>,
-    x: &[A],
-    weight: &[f32],
-    width: usize,
-    turn: bool,
-    epilogue: &E,
-) -> Option<PackedMatrix> {
-    let (rows, out) = (x.len() / width, weight.len() / width);
-    let (x, weight) = (Matrix::new(x, rows, width), Matrix::new(weight, out, width));
-    if turn && context.precision == Precision::Bf16 {
-        return Some(product_and_turn(context.pool, x, weight, epilogue));
+/// A weight `W`, `[out, in]`, and where it is packed for its products.
+#[derive(Clone, Copy)]
+pub struct Weight<'a> {
+    pub values: &'a [f32],
+    pub packed: Option<&'a PackedWeight>,
+    pub width: usize,
+}
+
+impl Weight<'_> {
+    fn out(&self) -> usize {
+        self.values.len() / self.width
     }
-    product(context.pool, context.precision, x, weight.transposed(), epilogue);
-    None
+
+    pub fn matrix(&self) -> Matrix<'_, f32> {
+        Matrix::new(self.values, self.out(), self.width)
+    }
+}
+
+/// `x W^T`.
+pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
+    let x = Matrix::new(x, x.len() / weight.width, weight.width);
+    match weight.packed {
+        Some(packed) => product_packed(context.pool, x, &packed.forward, epilogue),
+        None => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
+    }
 }
 
 /// `y = sums + bias`.
@@ -114,53 +123,40 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
 }
 
 /// `y = f(x W^T + b)`.
-#[allow(clippy::too_many_arguments)]
 pub fn forward_activated<A: Element, T: Element>(
     context: Context<'_>,
     x: &[A],
-    weight: &[f32],
+    weight: Weight<'_>,
     bias: Option<&[f32]>,
     activation: Activation,
     y: &mut [T],
     slope: Option<&mut [T]>,
-    width: usize,
-    turn: bool,
-) -> Option<PackedMatrix> {
-    let out = weight.len() / width;
+) {
+    let out = weight.out();
     let (y, slope) = (Output::new(y, out), slope.map(|slope| Output::new(slope, out)));
-    with_curve!(activation, curve => {
-        forward(context, x, weight, width, turn, &Activated { curve, y, slope, bias })
-    })
+    with_curve!(activation, curve => forward(context, x, weight, &Activated { curve, y, slope, bias }));
 }
 
+/// `dx = dy W`, added to what is there or in place of it.
 pub fn backward_input<D: Element, T: Element>(
     context: Context<'_>,
     dy: &[D],
-    weight: &[f32],
-    turned: Option<&PackedMatrix>,
+    weight: Weight<'_>,
     dx: &mut [T],
-    width: usize,
     accumulate: bool,
 ) {
-    let out = weight.len() / width;
-    let (dy, weight) = (Matrix::new(dy, dy.len() / out, out), Matrix::new(weight, out, width));
     if accumulate {
-        times_weight(context, dy, weight, turned, &Accumulate::new(dx, width));
+        times_weight(context, dy, weight, &Accumulate::new(dx, weight.width));
     } else {
-        times_weight(context, dy, weight, turned, &Store::plain(dx, width));
+        times_weight(context, dy, weight, &Store::plain(dx, weight.width));
     }
 }
 
-fn times_weight<D: Element, E: Epilogue>(
-    context: Context<'_>,
-    dy: Matrix<'_, D>,
-    weight: Matrix<'_, f32>,
-    turned: Option<&PackedMatrix>,
-    epilogue: &E,
-) {
-    match turned {
-        Some(turned) => product_packed(context.pool, dy, turned, epilogue),
-        None => product(context.pool, context.precision, dy, weight, epilogue),
+fn times_weight<D: Element, E: Epilogue>(context: Context<'_>, dy: &[D], weight: Weight<'_>, epilogue: &E) {
+    let dy = Matrix::new(dy, dy.len() / weight.out(), weight.out());
+    match weight.packed {
+        Some(packed) => product_packed(context.pool, dy, &packed.back, epilogue),
+        None => product(context.pool, context.precision, dy, weight.matrix(), epilogue),
     }
 }
 

@@ -7,14 +7,14 @@
 mod cpu;
 
 use cpu::BiasGradient;
-pub(crate) use cpu::{Context, backward_bias};
+pub(crate) use cpu::{Context, Weight, backward_bias, forward};
 
 use std::sync::Arc;
 
 use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
-use crate::ops::product::{Output, PackedMatrix};
+use crate::ops::product::{FEW_ROWS, Output, PackedWeight};
 use crate::pool::Pool;
 use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
@@ -31,27 +31,38 @@ impl Tape {
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<Tensor> {
         check(x, weight, bias)?;
         let shape = with_width(x.shape(), weight.rows());
-        let (y, turned) = with_kind!(self.precision(), T => self.affine::<T>(x, weight, bias));
-        let layer = Layer::new(self.precision(), x, weight, bias, turned);
+        let packed = self.packed(x, weight);
+        let y = with_kind!(self.precision(), T => self.affine::<T>(x, weight, packed.as_deref(), bias));
+        let layer = Layer::new(self.precision(), x, weight, bias, packed);
         self.record("linear", &[x], &parameters(weight, bias), shape, y, move |dy, gradients| {
             layer.backward(dy, gradients);
             Ok(())
         })
     }
 
+    /// The weight packed for its products, in bf16: while recording it is packed where it is not yet.
+    fn packed(&self, x: &Tensor, weight: &Parameter) -> Option<Arc<PackedWeight>> {
+        match self.precision() {
+            Precision::Bf16 if self.tracks(&[x], &[]) => Some(weight.packed(self.pool())),
+            // Products of very few rows do not look at packed weights, so that results do not depend on whether they are packed.
+            Precision::Bf16 if x.rows() > FEW_ROWS => weight.packed_before(),
+            _ => None,
+        }
+    }
+
     fn affine<T: Stored>(
         &self,
         x: &Tensor,
         weight: &Parameter,
+        packed: Option<&PackedWeight>,
         bias: Option<&Parameter>,
-    ) -> (Values, Option<PackedMatrix>) {
+    ) -> Values {
         let mut y = self.pool().take::<T>(x.rows() * weight.rows());
-        let bias = bias.map(Parameter::values);
+        let (values, bias) = (weight.values(), bias.map(Parameter::values));
         let epilogue = cpu::store(&mut y, bias.as_deref(), weight.rows());
-        let turned = with_values!(x.values(), x_values => {
-            cpu::forward(self.context(), x_values, &weight.values(), x.width(), self.tracks(&[x], &[]), &epilogue)
-        });
-        (y.into(), turned)
+        let weight = Weight { values: &values, packed, width: x.width() };
+        with_values!(x.values(), x => forward(self.context(), x, weight, &epilogue));
+        y.into()
     }
 
     /// `residual + x W^T + b` in `f32`.
@@ -72,18 +83,18 @@ impl Tape {
             return Err(Error::shape("linear_add", reason));
         }
         let mut y = self.pool().take::<f32>(shape.elements());
-        let bias_values = bias.map(Parameter::values);
+        let packed = self.packed(x, weight);
+        let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
         let epilogue = cpu::AddTo {
             y: Output::new(&mut y, weight.rows()),
             residual: residual.data(),
             bias: bias_values.as_deref(),
             width: weight.rows(),
         };
-        let turned = with_values!(x.values(), x_values => {
-            cpu::forward(self.context(), x_values, &weight.values(), x.width(), self.tracks(&[x], &[]), &epilogue)
-        });
-        drop(bias_values);
-        let layer = Layer::new(self.precision(), x, weight, bias, turned);
+        let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
+        with_values!(x.values(), x => forward(self.context(), x, operand, &epilogue));
+        drop((values, bias_values));
+        let layer = Layer::new(self.precision(), x, weight, bias, packed);
         let residual_saved = residual.clone();
         self.record(
             "linear_add",
@@ -125,16 +136,15 @@ impl Tape {
         let parameters = parameters(weight, bias);
         let mut y = self.pool().take::<T>(shape.elements());
         let mut slope = self.tracks(&[x], &parameters).then(|| self.pool().take::<T>(shape.elements()));
-        let bias_values = bias.map(Parameter::values);
-        let turned = with_values!(x.values(), x_values => {
-            let (context, bias) = (self.context(), bias_values.as_deref());
-            let (slope, turn) = (slope.as_deref_mut(), self.tracks(&[x], &[]));
-            cpu::forward_activated(
-                context, x_values, &weight.values(), bias, activation, &mut y, slope, x.width(), turn,
-            )
+        let packed = self.packed(x, weight);
+        let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
+        let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
+        with_values!(x.values(), x => {
+            let (context, bias, slope) = (self.context(), bias_values.as_deref(), slope.as_deref_mut());
+            cpu::forward_activated(context, x, operand, bias, activation, &mut y, slope);
         });
-        drop(bias_values);
-        let layer = Layer::new(self.precision(), x, weight, bias, turned);
+        drop((values, bias_values));
+        let layer = Layer::new(self.precision(), x, weight, bias, packed);
         self.record("linear_activation", &[x], &parameters, shape, y, move |dy, gradients| {
             if let Some(mut slope) = slope {
                 layer.bias_gradient(gradients, |pool, db| cpu::times_slope(pool, T::of(dy), &mut slope, db));
@@ -151,8 +161,7 @@ struct Layer {
     x: Tensor,
     weight: Parameter,
     bias: Option<Parameter>,
-    /// The weight, packed for the gradient of the input, where the way forward did that.
-    turned: Option<PackedMatrix>,
+    packed: Option<Arc<PackedWeight>>,
 }
 
 impl Layer {
@@ -161,9 +170,9 @@ impl Layer {
         x: &Tensor,
         weight: &Parameter,
         bias: Option<&Parameter>,
-        turned: Option<PackedMatrix>,
+        packed: Option<Arc<PackedWeight>>,
     ) -> Self {
-        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned(), turned }
+        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned(), packed }
     }
 
     fn backward(&self, dy: &Values, gradients: &mut Gradients) {
@@ -199,8 +208,9 @@ impl Layer {
         let width = self.x.width();
         with_values!(dy, dy => {
             with_slot!(gradients, &self.x, |dx, accumulate| {
-                let turned = self.turned.as_ref();
-                cpu::backward_input(context, dy, &self.weight.values(), turned, dx, width, accumulate);
+                let values = self.weight.values();
+                let weight = Weight { values: &values, packed: self.packed.as_deref(), width };
+                cpu::backward_input(context, dy, weight, dx, accumulate);
             });
             with_values!(self.x.values(), x => {
                 self.weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width));

@@ -1,6 +1,7 @@
 use rayon::prelude::*;
 
 use super::AdamWSettings;
+use crate::ops::product::{PACKED_ROWS, Packer};
 use crate::simd::{LANES, vectorised};
 
 /// Elements a thread takes at a time.
@@ -58,6 +59,8 @@ impl Update {
 pub struct Stretch<'a> {
     /// None for a parameter that is frozen: its gradient is cleared, nothing else.
     pub update: Option<Update>,
+    /// Who packs the rows that begin with this one, where they are packed.
+    pub packing: Option<(&'a Packer<'a>, usize)>,
     pub values: &'a mut [f32],
     pub gradients: &'a mut [f32],
     pub first: &'a mut [f32],
@@ -74,6 +77,7 @@ impl<'a> Stretch<'a> {
         };
         Stretch {
             update,
+            packing: None,
             values: front(&mut self.values),
             gradients: front(&mut self.gradients),
             first: front(&mut self.first),
@@ -81,21 +85,28 @@ impl<'a> Stretch<'a> {
         }
     }
 
-    /// Cuts it into pieces that a thread takes at a time.
-    pub fn pieces(mut self) -> impl Iterator<Item = Stretch<'a>> {
-        let update = self.update;
+    /// Cuts it into pieces that a thread takes at a time: rows that are packed together, while they are in the cache.
+    pub fn pieces(mut self, packer: Option<&'a Packer<'a>>) -> impl Iterator<Item = Stretch<'a>> {
+        let (update, mut row) = (self.update, 0);
+        let chunk = packer.map_or(CHUNK, |packer| PACKED_ROWS * packer.width());
         std::iter::from_fn(move || {
-            let length = CHUNK.min(self.values.len());
-            (length > 0).then(|| self.take(length, update))
+            let length = chunk.min(self.values.len());
+            let packing = packer.map(|packer| (packer, row));
+            row += PACKED_ROWS;
+            (length > 0).then(|| Stretch { packing, ..self.take(length, update) })
         })
     }
 }
 
 /// Changes all weights by their gradients and clears these, in one pass.
 pub fn update(mut pieces: Vec<Stretch<'_>>) {
-    pieces.par_iter_mut().for_each(|piece| match &piece.update {
-        Some(update) => update_piece(update, piece.values, piece.gradients, piece.first, piece.second),
-        None => piece.gradients.fill(0.0),
+    pieces.par_iter_mut().for_each(|piece| {
+        let Some(update) = &piece.update else { return piece.gradients.fill(0.0) };
+        update_piece(update, piece.values, piece.gradients, piece.first, piece.second);
+        if let Some((packer, first)) = piece.packing {
+            // SAFETY: each piece has rows of its own.
+            unsafe { packer.pack(first, piece.values) };
+        }
     });
 }
 

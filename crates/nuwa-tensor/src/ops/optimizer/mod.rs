@@ -1,4 +1,4 @@
-//! AdamW with gradient clipping, in one pass over the flat blocks.
+//! AdamW with gradient clipping, in one pass over the flat blocks, which also packs weights anew for products in bf16.
 //!
 //! Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), as PyTorch computes it:
 //! `p -= lr * decay * p`, `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
@@ -7,8 +7,11 @@
 
 mod cpu;
 
+use std::sync::Arc;
+
 use crate::Parameters;
 use crate::ops::parallel::zeros;
+use crate::ops::product::{PackedWeight, Packer};
 
 /// The constants of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,26 +60,37 @@ impl AdamWState {
         self.steps += 1;
         let clipped =
             if settings.clip > 0.0 && norm > settings.clip { settings.clip / (norm + 1e-6) } else { 1.0 };
-        let mut values = parameters.values_mut();
+        let mut values = parameters.values_to_pack();
         let mut rest = cpu::Stretch {
             update: None,
+            packing: None,
             values: &mut values,
             gradients: &mut gradients,
             first: &mut self.first,
             second: &mut self.second,
         };
+        // What is packed is changed in place; where a tape still holds it, it is packed anew when it is asked for.
+        let taken = parameters.iter().map(|parameter| parameter.entry().packed().take());
+        let mut packed: Vec<Option<PackedWeight>> =
+            taken.map(|packed| packed.and_then(Arc::into_inner)).collect();
+        let packers: Vec<Option<Packer>> =
+            packed.iter_mut().map(|packed| packed.as_mut().map(PackedWeight::packer)).collect();
         let (mut pieces, mut done) = (Vec::new(), 0);
-        for parameter in parameters.iter() {
+        for (parameter, packer) in parameters.iter().zip(&packers) {
             let entry = parameter.entry();
             let range = entry.range();
             let decay = if entry.decays() { settings.weight_decay } else { 0.0 };
             let update = cpu::Update::new(settings, self.steps, learning_rate, decay, clipped);
             // What lies between two parameters is padding, and always 0.
             rest.take(range.start - done, None);
-            pieces.extend(rest.take(range.len(), entry.is_trainable().then_some(update)).pieces());
+            let stretch = rest.take(range.len(), entry.is_trainable().then_some(update));
+            pieces.extend(stretch.pieces(packer.as_ref()));
             done = range.end;
         }
         cpu::update(pieces);
+        for (parameter, packed) in parameters.iter().zip(packed) {
+            *parameter.entry().packed() = packed.map(Arc::new);
+        }
         norm
     }
 }

@@ -18,7 +18,7 @@ mod serial;
 
 pub use epilogue::{Accumulate, Epilogue, Output, Store};
 pub use kernel::{Left, PANEL, Spans, TILE_ROWS};
-pub use packed::PackedMatrix;
+pub use packed::{PACKED_ROWS, PackedMatrix, PackedWeight, Packer};
 pub use serial::{LeftRoom, PackedRight, multiply_serial};
 
 use std::ops::Range;
@@ -32,7 +32,6 @@ use crate::ops::share::shared_tasks;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
-use packed::Turner;
 use serial::with_workspace;
 
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
@@ -49,7 +48,7 @@ const PIECES: usize = 8;
 const PIECE_ROWS: usize = 32 * TILE_ROWS;
 
 /// Fewer rows than this on the left are not worth packing the right operand for.
-const FEW_ROWS: usize = 4;
+pub const FEW_ROWS: usize = 4;
 
 /// A matrix within a slice, read as it lies or transposed.
 #[derive(Debug, Clone, Copy)]
@@ -146,21 +145,7 @@ pub fn product<A: Element, B: Element, E: Epilogue>(
     if a.rows <= FEW_ROWS && b.row_stride == 1 && a.is_row_major() && a.columns == b.rows {
         return few_rows::product(a, b, epilogue);
     }
-    by_panels(pool, precision, a, &Right::Plain(b, None), epilogue);
-}
-
-/// `A W^T` in bf16 as [`product`] makes it, which packs `W` on the way for a product with `W` itself.
-pub fn product_and_turn<A: Element, B: Element, E: Epilogue>(
-    pool: &Arc<Pool>,
-    a: Matrix<'_, A>,
-    weight: Matrix<'_, B>,
-    epilogue: &E,
-) -> PackedMatrix {
-    assert!(a.columns == weight.columns && weight.is_row_major(), "inner dimensions of a product");
-    let mut turned = PackedMatrix::room(pool, weight.rows, weight.columns);
-    let right = Right::Plain(weight.transposed(), Some(turned.turner()));
-    by_panels(pool, Precision::Bf16, a, &right, epilogue);
-    turned
+    by_panels(pool, precision, a, &Right::Plain(b), epilogue);
 }
 
 /// As [`product`], in bf16, with a right operand that was packed before.
@@ -178,23 +163,22 @@ pub fn product_packed<A: Element, E: Epilogue>(
 }
 
 /// A right operand of many rows' products.
-enum Right<'a, 'b, B> {
-    /// As it lies, and where its rows are to be packed as well.
-    Plain(Matrix<'a, B>, Option<Turner<'b>>),
+enum Right<'a, B> {
+    Plain(Matrix<'a, B>),
     Packed(&'a PackedMatrix),
 }
 
-impl<B: Element> Right<'_, '_, B> {
+impl<B: Element> Right<'_, B> {
     fn columns(&self) -> usize {
         match self {
-            Self::Plain(matrix, _) => matrix.columns,
+            Self::Plain(matrix) => matrix.columns,
             Self::Packed(packed) => packed.columns,
         }
     }
 
     fn inner(&self) -> usize {
         match self {
-            Self::Plain(matrix, _) => matrix.rows,
+            Self::Plain(matrix) => matrix.rows,
             Self::Packed(packed) => packed.inner,
         }
     }
@@ -202,7 +186,7 @@ impl<B: Element> Right<'_, '_, B> {
     /// The units of a span, counted from the first of the words that [`Right::with_words`] gives.
     fn units_of(&self, span: &Range<usize>) -> Range<usize> {
         match self {
-            Self::Plain(..) => 0..span.len(),
+            Self::Plain(_) => 0..span.len(),
             Self::Packed(_) => span.clone(),
         }
     }
@@ -216,23 +200,33 @@ impl<B: Element> Right<'_, '_, B> {
         precision: Precision,
         then: impl FnOnce(&[u32]),
     ) {
-        let (b, turner) = match self {
+        let b = match self {
             Self::Packed(packed) => return then(packed.panel(columns.start / PANEL)),
-            Self::Plain(b, turner) => (*b, turner.as_ref()),
+            Self::Plain(b) => *b,
         };
         let inner = inner_of(span, b.rows, precision);
         let is_rounded = precision == Precision::Bf16 && b.row_stride == 1;
-        let rounded = if is_rounded { packed::rounded_length(inner.len()) } else { 0 };
+        let stride = if is_rounded { rounded_stride(inner.len()) } else { 0 };
         with_workspace(|workspace| {
-            let (words, rounded) = workspace.blocks(span.len() * PANEL, rounded);
+            let (words, rounded) = workspace.blocks(span.len() * PANEL, PANEL * stride);
             if is_rounded {
-                packed::both(words, b, &inner, &columns, rounded, turner);
+                for (column, row) in columns.clone().zip(rounded.chunks_exact_mut(stride)) {
+                    let source = &b.data[column * b.column_stride..][inner.clone()];
+                    element::convert(source, &mut row[..inner.len()]);
+                }
+                let b = Matrix::strided(&*rounded, columns.len(), inner.len(), stride).transposed();
+                pack::right(words, b, &(0..b.rows), &(0..b.columns), precision);
             } else {
                 pack::right(words, b, &inner, &columns, precision);
             }
             then(words);
         });
     }
+}
+
+/// Elements from one rounded row to the next: rows a power of two apart would fight for the same places in a cache.
+fn rounded_stride(inner: usize) -> usize {
+    inner.next_multiple_of(32) + 32
 }
 
 /// Copies a left operand to where the kernel can read it.
@@ -269,7 +263,7 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
-    right: &Right<'_, '_, B>,
+    right: &Right<'_, B>,
     epilogue: &E,
 ) {
     match Left::direct(a, precision) {
@@ -286,7 +280,7 @@ fn all_panels<B: Element, E: Epilogue>(
     precision: Precision,
     left: Left<'_>,
     rows: usize,
-    right: &Right<'_, '_, B>,
+    right: &Right<'_, B>,
     epilogue: &E,
 ) {
     let (all_columns, all) = (right.columns(), units(right.inner(), precision));

@@ -172,16 +172,30 @@ fn turn(square: &mut [[u32; GATHER]; GATHER]) {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn turn_inline(square: &mut [[u32; GATHER]; GATHER]) {
-    use std::arch::x86_64::{
-        _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
-    };
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_storeu_si512};
     // SAFETY: the caller promises the instructions; loads and stores are of whole rows.
     unsafe {
-        let mut rows = [_mm512_setzero_si512(); GATHER];
-        for (row, source) in rows.iter_mut().zip(square.iter()) {
-            *row = _mm512_loadu_si512(source.as_ptr().cast());
+        let rows = square.each_ref().map(|row| _mm512_loadu_si512(row.as_ptr().cast()));
+        for (row, turned) in square.iter_mut().zip(turned(rows)) {
+            _mm512_storeu_si512(row.as_mut_ptr().cast(), turned);
         }
+    }
+}
+
+/// The columns of a square of words, given its rows; part of its caller, which has to be compiled for the instructions.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub unsafe fn turned(mut rows: [std::arch::x86_64::__m512i; GATHER]) -> [std::arch::x86_64::__m512i; GATHER] {
+    use std::arch::x86_64::{
+        _mm512_shuffle_i32x4, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
+    };
+    let mut columns = rows;
+    // SAFETY: the caller promises the instructions.
+    unsafe {
         // Squares of four by four within the quarters of the vectors, then the quarters.
         for four in rows.as_chunks_mut::<4>().0 {
             let [a, b, c, d] = *four;
@@ -198,17 +212,13 @@ unsafe fn turn_inline(square: &mut [[u32; GATHER]; GATHER]) {
             let [a, b, c, d] = [0, 4, 8, 12].map(|row| rows[row + column]);
             let (ab, cd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
             let (odd_ab, odd_cd) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
-            let turned = [
-                _mm512_shuffle_i32x4::<0x88>(ab, cd),
-                _mm512_shuffle_i32x4::<0x88>(odd_ab, odd_cd),
-                _mm512_shuffle_i32x4::<0xdd>(ab, cd),
-                _mm512_shuffle_i32x4::<0xdd>(odd_ab, odd_cd),
-            ];
-            for (quarter, turned) in turned.into_iter().enumerate() {
-                _mm512_storeu_si512(square[4 * quarter + column].as_mut_ptr().cast(), turned);
-            }
+            columns[column] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
+            columns[4 + column] = _mm512_shuffle_i32x4::<0x88>(odd_ab, odd_cd);
+            columns[8 + column] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
+            columns[12 + column] = _mm512_shuffle_i32x4::<0xdd>(odd_ab, odd_cd);
         }
     }
+    columns
 }
 
 /// In each pair of rows `STEP` apart, exchanges the upper half of every `2 STEP` columns of the first with the lower half

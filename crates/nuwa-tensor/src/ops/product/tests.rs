@@ -75,7 +75,7 @@ fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
     }
 }
 
-/// A weight packed for both of its products, in the course of the first and by itself.
+/// A weight packed for both of its products: whole, and each few rows of it anew.
 fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     let pool = Arc::new(Pool::default());
     let (a, d) = (numbers(rows * inner, seed), numbers(rows * columns, seed + 1));
@@ -85,17 +85,19 @@ fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
         let _held = force_in_tests(level);
         let (a, d) = (Matrix::new(&a, rows, inner), Matrix::new(&d, rows, columns));
-        let weight = Matrix::new(&weight, columns, inner);
-        let (mut y, mut dx) = (vec![0.0; rows * columns], vec![0.0; rows * inner]);
-        let turned = product_and_turn(&pool, a, weight, &Store::plain(&mut y, columns));
-        product_packed(&pool, d, &turned, &Store::plain(&mut dx, inner));
-        close(&y, &forward, inner);
-        close(&dx, &back, columns);
-        let (once, twice) = (y.clone(), dx.clone());
-        let [packed, turned] = PackedMatrix::both_ways(&pool, weight);
-        product_packed(&pool, a, &packed, &Store::plain(&mut y, columns));
-        product_packed(&pool, d, &turned, &Store::plain(&mut dx, inner));
-        assert_eq!((y, dx), (once, twice));
+        let mut packed = PackedWeight::new(&pool, &vec![f32::NAN; columns * inner], inner);
+        let packer = packed.packer();
+        for (group, rows) in weight.chunks(PACKED_ROWS * inner).enumerate() {
+            // SAFETY: one call after the other.
+            unsafe { packer.pack(group * PACKED_ROWS, rows) };
+        }
+        for packed in [packed, PackedWeight::new(&pool, &weight, inner)] {
+            let (mut y, mut dx) = (vec![0.0; rows * columns], vec![0.0; rows * inner]);
+            product_packed(&pool, a, &packed.forward, &Store::plain(&mut y, columns));
+            product_packed(&pool, d, &packed.back, &Store::plain(&mut dx, inner));
+            close(&y, &forward, inner);
+            close(&dx, &back, columns);
+        }
     }
 }
 
