@@ -332,20 +332,6 @@ unsafe fn tile_of<K: Kernel>(
     }
 }
 
-/// Units that are summed between two rows that are asked for, at most.
-const BETWEEN: usize = 10;
-
-/// The units before the first row that is asked for, and after each. All at once would take the places in which the first-level cache
-/// notes what it waits for, and the operands would have to wait; long before the end they would have left that cache again.
-#[inline(always)]
-fn parts(units: usize) -> [usize; TILE_ROWS + 1] {
-    let between = BETWEEN.min(units / (TILE_ROWS + 2));
-    let mut parts = [between; TILE_ROWS + 1];
-    parts[0] = units - (TILE_ROWS + 2) * between;
-    parts[TILE_ROWS] = 3 * between;
-    parts
-}
-
 /// The reference: plain loops, one product and one sum at a time.
 struct PortableF32;
 
@@ -444,8 +430,22 @@ mod x86 {
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, Tile, parts, tiles};
+    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, Tile, tiles};
     use crate::simd::Fused;
+
+    /// Units that are summed between two rows that are asked for, at most.
+    const BETWEEN: usize = 10;
+
+    /// The units before the first row that is asked for, and after each. All at once would take the places in which the first-level cache
+    /// notes what it waits for, and the operands would have to wait; long before the end they would have left that cache again.
+    #[inline(always)]
+    fn parts(units: usize) -> [usize; TILE_ROWS + 1] {
+        let between = BETWEEN.min(units / (TILE_ROWS + 2));
+        let mut parts = [between; TILE_ROWS + 1];
+        parts[0] = units - (TILE_ROWS + 2) * between;
+        parts[TILE_ROWS] = 3 * between;
+        parts
+    }
 
     /// A copy of `tiles` for one kernel, compiled for its instruction set.
     macro_rules! compiled {

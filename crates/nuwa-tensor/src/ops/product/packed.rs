@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::epilogue::Output;
 use super::kernel::{PANEL, block};
-use super::{pack, units};
+use super::units;
 use crate::Precision;
 use crate::element::rounded;
 use crate::pool::{Buffer, Pool};
@@ -118,16 +118,35 @@ impl Packer<'_> {
                 && values.len() == (self.rows - first).min(PACKED_ROWS) * self.width,
             "rows to pack are a whole group"
         );
-        let mut done = 0;
-        #[cfg(target_arch = "x86_64")]
-        if values.len() == PACKED_ROWS * self.width && crate::simd::level() == crate::simd::Level::Avx512Bf16
-        {
-            done = self.width / SQUARE * SQUARE;
-            // SAFETY: the caller's promise; the level was just looked at.
-            unsafe { self.whole_squares(first, values, done) };
-        }
+        // SAFETY: the caller's promise.
+        let done = unsafe { self.whole_squares_of(first, values) };
         // SAFETY: the caller's promise.
         unsafe { self.other_columns(first, values, done..self.width) };
+    }
+
+    /// Packs as many columns as the instructions of the processor take, and gives their number.
+    ///
+    /// # Safety
+    /// As for [`Packer::pack`].
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn whole_squares_of(&self, first: usize, values: &[f32]) -> usize {
+        let is_whole = values.len() == PACKED_ROWS * self.width;
+        if !is_whole || crate::simd::level() != crate::simd::Level::Avx512Bf16 {
+            return 0;
+        }
+        let columns = self.width / SQUARE * SQUARE;
+        // SAFETY: the caller's promise; the level was just looked at.
+        unsafe { self.whole_squares(first, values, columns) };
+        columns
+    }
+
+    /// None: no other processor has such instructions.
+    ///
+    /// # Safety
+    /// As for [`Packer::pack`].
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe fn whole_squares_of(&self, _: usize, _: &[f32]) -> usize {
+        0
     }
 
     /// Squares of words, all in registers: rounded, in one order transposed, in the other joined by pairs of rows.
@@ -176,7 +195,7 @@ impl Packer<'_> {
                         _mm512_stream_si512(out.as_mut_ptr().cast(), words);
                     }
                 }
-                for (unit, words) in pack::turned(square).into_iter().enumerate() {
+                for (unit, words) in super::pack::turned(square).into_iter().enumerate() {
                     let out = self.words(&self.forward, all, column / 2 + unit, first, PACKED_ROWS);
                     _mm512_stream_si512(out.as_mut_ptr().cast(), words);
                 }
