@@ -17,7 +17,7 @@ use crate::ops::linear::Weight;
 use crate::ops::product::{Matrix, Store, product};
 use crate::ops::weighted_sum::weighted_sum;
 use crate::tensor::{Stored, Values, with_kind, with_values};
-use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
+use crate::{Error, Parameter, Result, Tape, Tensor};
 
 /// Logits that exist at one time, and bounds of the rows that they belong to: few enough to fit the memory, and enough to
 /// make packing the head worth while.
@@ -109,8 +109,7 @@ impl Tape {
         let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
         let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
         let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
-        let is_packed = tracked && context.precision == Precision::Bf16;
-        let packed = is_packed.then(|| head.packed(context.pool));
+        let packed = self.packed(head, tracked);
         let values = head.values();
         let weight = Weight { values: &values, packed: packed.as_deref(), width };
         for first in (0..losses.len()).step_by(step) {

@@ -5,7 +5,7 @@ use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
-    Accumulate, Epilogue, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
+    Accumulate, Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
     product_packed,
 };
 use crate::pool::Pool;
@@ -36,12 +36,13 @@ impl Weight<'_> {
     }
 }
 
-/// `x W^T`.
+/// `x W^T`. Very few rows read the weight as it lies, so that results do not depend on whether it is packed.
 pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
-    let x = Matrix::new(x, x.len() / weight.width, weight.width);
+    let rows = x.len() / weight.width;
+    let x = Matrix::new(x, rows, weight.width);
     match weight.packed {
-        Some(packed) => product_packed(context.pool, x, &packed.forward, epilogue),
-        None => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
+        Some(packed) if rows > FEW_ROWS => product_packed(context.pool, x, &packed.forward, epilogue),
+        _ => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
     }
 }
 

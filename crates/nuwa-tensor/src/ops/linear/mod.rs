@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
-use crate::ops::product::{FEW_ROWS, Output, PackedWeight};
+use crate::ops::product::{Output, PackedWeight};
 use crate::pool::Pool;
 use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
@@ -31,7 +31,7 @@ impl Tape {
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<Tensor> {
         check(x, weight, bias)?;
         let shape = with_width(x.shape(), weight.rows());
-        let packed = self.packed(x, weight);
+        let packed = self.packed(weight, self.tracks(&[x], &[]));
         let y = with_kind!(self.precision(), T => self.affine::<T>(x, weight, packed.as_deref(), bias));
         let layer = Layer::new(self.precision(), x, weight, bias, packed);
         self.record("linear", &[x], &parameters(weight, bias), shape, y, move |dy, gradients| {
@@ -40,13 +40,12 @@ impl Tape {
         })
     }
 
-    /// The weight packed for its products, in bf16: while recording it is packed where it is not yet.
-    fn packed(&self, x: &Tensor, weight: &Parameter) -> Option<Arc<PackedWeight>> {
-        match self.precision() {
-            Precision::Bf16 if self.tracks(&[x], &[]) => Some(weight.packed(self.pool())),
-            // Products of very few rows do not look at packed weights, so that results do not depend on whether they are packed.
-            Precision::Bf16 if x.rows() > FEW_ROWS => weight.packed_before(),
-            _ => None,
+    /// The weight packed for its products, in bf16: packed now where a gradient will be wanted, else where it is already.
+    pub(crate) fn packed(&self, weight: &Parameter, tracked: bool) -> Option<Arc<PackedWeight>> {
+        match (self.precision(), tracked) {
+            (Precision::F32, _) => None,
+            (Precision::Bf16, true) => Some(weight.packed(self.pool())),
+            (Precision::Bf16, false) => weight.packed_before(),
         }
     }
 
@@ -83,7 +82,7 @@ impl Tape {
             return Err(Error::shape("linear_add", reason));
         }
         let mut y = self.pool().take::<f32>(shape.elements());
-        let packed = self.packed(x, weight);
+        let packed = self.packed(weight, self.tracks(&[x], &[]));
         let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
         let epilogue = cpu::AddTo {
             y: Output::new(&mut y, weight.rows()),
@@ -136,7 +135,7 @@ impl Tape {
         let parameters = parameters(weight, bias);
         let mut y = self.pool().take::<T>(shape.elements());
         let mut slope = self.tracks(&[x], &parameters).then(|| self.pool().take::<T>(shape.elements()));
-        let packed = self.packed(x, weight);
+        let packed = self.packed(weight, self.tracks(&[x], &[]));
         let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
         let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
         with_values!(x.values(), x => {
