@@ -8,8 +8,7 @@ use crate::Precision;
 use crate::element::{Element, convert};
 use crate::ops::parallel::chunks_mut;
 use crate::ops::product::{
-    Accumulate, Epilogue, LeftRoom, Matrix, Output, PANEL, PackedRight, Spans, Store, TILE_ROWS,
-    multiply_serial,
+    Epilogue, LeftRoom, Matrix, Output, PANEL, PackedRight, Spans, Store, TILE_ROWS, multiply_serial,
 };
 use crate::pool::{Line, Plain};
 use crate::simd::{LANES, MultiplyAdd, dot, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
@@ -302,7 +301,7 @@ impl<T: Stored> Forward<'_, T> {
             softmax_block(scores, weights, &block, ranges, &mut running, &mut packed.floats, dim);
             let weights = Matrix::strided(&*weights, count, block.len(), KEY_BLOCK);
             let values = packed.values.part(place, 0..dim, precision);
-            let add = Accumulate::new(&mut packed.floats, dim);
+            let add = Store::onto(&mut packed.floats, dim);
             multiply_serial(&mut packed.left, weights, &values, Spans::Inner(spans), &add);
         }
         for (offset, (&[largest, total], sums)) in
@@ -499,14 +498,14 @@ impl<T: Stored> Backward<'_, T> {
 
             let span = block.start * dim..block.end * dim;
             let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
-            let add = Accumulate::new(&mut d_values[span.clone()], dim);
+            let add = Store::onto(&mut d_values[span.clone()], dim);
             let right = packed.output_rows.whole(precision);
             multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
             let left = Matrix::strided(&*gradients, block.len(), count, QUERY_BLOCK);
-            let add = Accumulate::new(&mut d_keys[span], dim);
+            let add = Store::onto(&mut d_keys[span], dim);
             let right = packed.query_rows.whole(precision);
             multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
-            let add = Accumulate::new(d_queries, dim);
+            let add = Store::onto(d_queries, dim);
             let right = packed.keys.part(block, 0..dim, precision);
             multiply_serial(&mut packed.left, left.transposed(), &right, Spans::Inner(seen), &add);
         }

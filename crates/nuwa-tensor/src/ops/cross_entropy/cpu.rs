@@ -5,9 +5,7 @@ use rayon::prelude::*;
 use crate::Precision;
 use crate::element::{Bf16, Element};
 use crate::ops::linear::{self, Context, Weight};
-use crate::ops::product::{
-    Accumulate, Matrix, PackedWeight, Store, product, product_over_rows, product_packed,
-};
+use crate::ops::product::{Matrix, PackedWeight, Store, product, product_over_rows, product_packed};
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 
@@ -74,7 +72,7 @@ impl Scores {
         width: usize,
     ) {
         let rows = hidden.len() / width;
-        let (hidden, add) = (Matrix::new(hidden, rows, width), Accumulate::new(dw, width));
+        let (hidden, add) = (Matrix::new(hidden, rows, width), Store::onto(dw, width));
         match self.precision {
             Precision::F32 => {
                 product_over_rows(

@@ -5,11 +5,11 @@ use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
-    Accumulate, Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
+    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
     product_packed,
 };
 use crate::pool::Pool;
-use crate::simd::{MultiplyAdd, prefetch_read, vectorised};
+use crate::simd::{MultiplyAdd, vectorised};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
@@ -43,42 +43,6 @@ pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: W
     match weight.packed {
         Some(packed) if rows > FEW_ROWS => product_packed(context.pool, x, &packed.forward, epilogue),
         _ => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
-    }
-}
-
-/// `y = sums + bias`.
-pub fn store<'a, T: Element>(y: &'a mut [T], bias: Option<&'a [f32]>, width: usize) -> Store<'a, T> {
-    Store { out: Output::new(y, width), factor: 1.0, bias }
-}
-
-/// `y = residual + sums + bias`.
-pub struct AddTo<'a> {
-    pub y: Output<'a, f32>,
-    pub residual: &'a [f32],
-    pub bias: Option<&'a [f32]>,
-    pub width: usize,
-}
-
-impl Epilogue for AddTo<'_> {
-    #[inline(always)]
-    fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
-        // SAFETY: the part that this call is for.
-        let out = unsafe { self.y.part(row, column, values.len()) };
-        let residual = &self.residual[row * self.width + column..][..values.len()];
-        for ((out, value), residual) in out.iter_mut().zip(&*values).zip(residual) {
-            *out = residual + value;
-        }
-        if let Some(bias) = self.bias {
-            for (out, bias) in out.iter_mut().zip(&bias[column..]) {
-                *out += bias;
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, row: usize, column: usize, count: usize) {
-        self.y.prefetch(row, column, count);
-        prefetch_read(&self.residual[row * self.width + column..][..count]);
     }
 }
 
@@ -147,7 +111,7 @@ pub fn backward_input<D: Element, T: Element>(
     accumulate: bool,
 ) {
     if accumulate {
-        times_weight(context, dy, weight, &Accumulate::new(dx, weight.width));
+        times_weight(context, dy, weight, &Store::onto(dx, weight.width));
     } else {
         times_weight(context, dy, weight, &Store::plain(dx, weight.width));
     }
@@ -170,7 +134,7 @@ pub fn backward_weight<D: Element, A: Element>(
 ) {
     let (rows, out) = (x.len() / width, dw.len() / width);
     let (dy, x) = (Matrix::new(dy, rows, out).transposed(), Matrix::new(x, rows, width));
-    product_over_rows(context.pool, context.precision, dy, x, &Accumulate::new(dw, width));
+    product_over_rows(context.pool, context.precision, dy, x, &Store::onto(dw, width));
 }
 
 pub fn backward_bias<D: Element>(pool: &Arc<Pool>, dy: &[D], db: &mut [f32]) {

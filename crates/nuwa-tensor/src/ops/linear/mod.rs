@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::element::Bf16;
 use crate::gradients::{Gradients, with_slot};
 use crate::ops::activation::Activation;
-use crate::ops::product::{Output, PackedWeight};
+use crate::ops::product::{PackedWeight, Store};
 use crate::pool::Pool;
 use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
@@ -58,7 +58,7 @@ impl Tape {
     ) -> Values {
         let mut y = self.pool().take::<T>(x.rows() * weight.rows());
         let (values, bias) = (weight.values(), bias.map(Parameter::values));
-        let epilogue = cpu::store(&mut y, bias.as_deref(), weight.rows());
+        let epilogue = Store::plain(&mut y, weight.rows()).with_bias(bias.as_deref());
         let weight = Weight { values: &values, packed, width: x.width() };
         with_values!(x.values(), x => forward(self.context(), x, weight, &epilogue));
         y.into()
@@ -84,12 +84,8 @@ impl Tape {
         let mut y = self.pool().take::<f32>(shape.elements());
         let packed = self.packed(weight, self.tracks(&[x], &[]));
         let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
-        let epilogue = cpu::AddTo {
-            y: Output::new(&mut y, weight.rows()),
-            residual: residual.data(),
-            bias: bias_values.as_deref(),
-            width: weight.rows(),
-        };
+        let epilogue =
+            Store::plain(&mut y, weight.rows()).with_base(residual.data()).with_bias(bias_values.as_deref());
         let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
         with_values!(x.values(), x => forward(self.context(), x, operand, &epilogue));
         drop((values, bias_values));

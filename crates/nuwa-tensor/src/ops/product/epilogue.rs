@@ -1,7 +1,8 @@
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use crate::element::Element;
-use crate::simd::{MultiplyAdd, prefetch_write};
+use crate::element::{Bf16, Element, Kind};
+use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write};
 
 /// What becomes of the sums of a product.
 pub trait Epilogue: Sync {
@@ -11,6 +12,44 @@ pub trait Epilogue: Sync {
 
     /// Asks for the memory that [`Epilogue::apply`] will touch, while the sums are still being made.
     fn prefetch(&self, row: usize, column: usize, count: usize);
+
+    /// A block of the result, where the kernel can make it of the sums while they are in registers, in place of
+    /// [`Epilogue::apply`]. Called once for each part of each row, too.
+    #[inline(always)]
+    fn block(&self, _rows: Range<usize>, _columns: Range<usize>) -> Option<Block> {
+        None
+    }
+}
+
+/// A block of a result that is `base + sums + bias`: rows of all but the bias are `stride` elements apart. The base and the bias may be null,
+/// and then count as 0.
+#[derive(Clone, Copy)]
+pub struct Block {
+    /// Elements of this kind.
+    pub out: *mut u8,
+    pub kind: Kind,
+    pub stride: usize,
+    pub base: *const f32,
+    pub bias: *const f32,
+}
+
+impl Block {
+    /// The block that begins this many columns further on.
+    #[inline(always)]
+    pub fn shifted(self, columns: usize) -> Self {
+        let further =
+            |values: *const f32| if values.is_null() { values } else { values.wrapping_add(columns) };
+        let size = match self.kind {
+            Kind::F32 => size_of::<f32>(),
+            Kind::Bf16 => size_of::<Bf16>(),
+        };
+        Self {
+            out: self.out.wrapping_add(columns * size),
+            base: further(self.base),
+            bias: further(self.bias),
+            ..self
+        }
+    }
 }
 
 /// The result of a product, written by several threads, each its own part.
@@ -36,6 +75,16 @@ impl<'a, T> Output<'a, T> {
         prefetch_write(self.data.wrapping_add(row * self.stride + column), count);
     }
 
+    /// Where these rows of these columns begin, of which there is at least one each.
+    #[inline(always)]
+    fn block(&self, rows: Range<usize>, columns: Range<usize>) -> *mut T {
+        assert!(
+            columns.end <= self.stride && (rows.end - 1) * self.stride + columns.end <= self.length,
+            "the result of a product lies in its slice"
+        );
+        self.data.wrapping_add(rows.start * self.stride + columns.start)
+    }
+
     /// `count` elements of `row` from `column` on.
     ///
     /// # Safety
@@ -54,17 +103,42 @@ impl<'a, T> Output<'a, T> {
     }
 }
 
-/// `out = factor * sums + bias`.
+/// `out = base + sums + bias`.
 pub struct Store<'a, T> {
-    pub out: Output<'a, T>,
-    pub factor: f32,
-    pub bias: Option<&'a [f32]>,
+    out: Output<'a, T>,
+    base: Base<'a>,
+    bias: Option<&'a [f32]>,
+}
+
+/// What sums are added to.
+#[derive(Clone, Copy)]
+enum Base<'a> {
+    Nothing,
+    /// What is in the place of the result.
+    Result,
+    /// Rows that lie as those of the result.
+    Rows(&'a [f32]),
 }
 
 impl<'a, T: Element> Store<'a, T> {
-    /// The sums themselves.
+    /// The sums themselves, as a matrix of rows `stride` apart.
     pub fn plain(out: &'a mut [T], stride: usize) -> Self {
-        Self { out: Output::new(out, stride), factor: 1.0, bias: None }
+        Self { out: Output::new(out, stride), base: Base::Nothing, bias: None }
+    }
+
+    /// The sums added to such a matrix.
+    pub fn onto(out: &'a mut [T], stride: usize) -> Self {
+        Self { base: Base::Result, ..Self::plain(out, stride) }
+    }
+
+    /// The sums and such a matrix.
+    pub fn with_base(self, rows: &'a [f32]) -> Self {
+        Self { base: Base::Rows(rows), ..self }
+    }
+
+    /// A number for each column more.
+    pub fn with_bias(self, bias: Option<&'a [f32]>) -> Self {
+        Self { bias, ..self }
     }
 }
 
@@ -73,8 +147,13 @@ impl<T: Element> Epilogue for Store<'_, T> {
     fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         // SAFETY: the part that this call is for.
         let out = unsafe { self.out.part(row, column, values.len()) };
-        if self.factor != 1.0 {
-            values.iter_mut().for_each(|value| *value *= self.factor);
+        match self.base {
+            Base::Nothing => {}
+            Base::Result => values.iter_mut().zip(&*out).for_each(|(value, out)| *value += out.widen()),
+            Base::Rows(rows) => {
+                let rows = &rows[row * self.out.stride + column..][..values.len()];
+                values.iter_mut().zip(rows).for_each(|(value, base)| *value += base);
+            }
         }
         if let Some(bias) = self.bias {
             values.iter_mut().zip(&bias[column..]).for_each(|(value, bias)| *value += bias);
@@ -85,33 +164,24 @@ impl<T: Element> Epilogue for Store<'_, T> {
     #[inline(always)]
     fn prefetch(&self, row: usize, column: usize, count: usize) {
         self.out.prefetch(row, column, count);
-    }
-}
-
-/// `out += sums`.
-pub struct Accumulate<'a, T> {
-    pub out: Output<'a, T>,
-}
-
-impl<'a, T: Element> Accumulate<'a, T> {
-    /// Onto a matrix of rows `stride` apart.
-    pub fn new(out: &'a mut [T], stride: usize) -> Self {
-        Self { out: Output::new(out, stride) }
-    }
-}
-
-impl<T: Element> Epilogue for Accumulate<'_, T> {
-    #[inline(always)]
-    fn apply(&self, _: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
-        // SAFETY: the part that this call is for.
-        let out = unsafe { self.out.part(row, column, values.len()) };
-        for (out, value) in out.iter_mut().zip(values) {
-            *out = T::narrow(out.widen() + *value);
+        if let Base::Rows(rows) = self.base {
+            prefetch_read(&rows[row * self.out.stride + column..][..count]);
         }
     }
 
     #[inline(always)]
-    fn prefetch(&self, row: usize, column: usize, count: usize) {
-        self.out.prefetch(row, column, count);
+    fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Option<Block> {
+        let stride = self.out.stride;
+        let out = self.out.block(rows.clone(), columns.clone());
+        let base = match self.base {
+            Base::Nothing => std::ptr::null(),
+            Base::Result if T::KIND == Kind::F32 => out.cast_const().cast(),
+            Base::Result => return None,
+            Base::Rows(base) => {
+                base[rows.start * stride + columns.start..(rows.end - 1) * stride + columns.end].as_ptr()
+            }
+        };
+        let bias = self.bias.map_or(std::ptr::null(), |bias| bias[columns].as_ptr());
+        Some(Block { out: out.cast(), kind: T::KIND, stride, base, bias })
     }
 }

@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Epilogue, Matrix};
+use super::{Block, Epilogue, Matrix};
 use crate::Precision;
-use crate::element::Element;
+use crate::element::{Element, Kind};
 use crate::simd::{BASELINE, Level, MultiplyAdd, level};
 
 /// Columns of a panel: four vectors of AVX-512.
@@ -17,6 +17,19 @@ pub const TILE_ROWS: usize = 6;
 /// The sums of one tile, at the beginning of a cache line: else each of its vectors lies in two.
 #[repr(align(64))]
 struct Tile([[f32; PANEL]; TILE_ROWS]);
+
+impl Tile {
+    fn block(&mut self) -> Block {
+        let nothing = std::ptr::null();
+        Block {
+            out: self.0.as_mut_ptr().cast(),
+            kind: Kind::F32,
+            stride: PANEL,
+            base: nothing,
+            bias: nothing,
+        }
+    }
+}
 
 /// The left operand as the kernel reads it: the word `unit` of row `r` of tile `t` lies at
 /// `t * tile_step + r * row_step + unit * unit_step` bytes.
@@ -88,7 +101,7 @@ pub enum Spans<'a> {
     All,
     /// The elements of the inner axis that are not 0 in the left operand.
     Inner(&'a [Range<usize>]),
-    /// The columns; the epilogue gets 0 for the others.
+    /// The columns; the epilogue gets 0 for the others, or nothing.
     Columns(&'a [Range<usize>]),
 }
 
@@ -191,19 +204,23 @@ trait Kernel {
     /// Elements of a unit.
     const PER_UNIT: usize;
 
-    /// Writes `R` rows of sums over `units` to `out` from `column` on, of at least `QUARTERS` quarters of the columns. Calls `ask`
-    /// for each of [`TILE_ROWS`] rows on its way, so that the memory of the results can be asked for.
+    /// Whether it makes blocks of a result of this kind of its sums; else it only stores them, as `f32`.
+    fn finishes(_kind: Kind) -> bool {
+        false
+    }
+
+    /// Makes `R` rows of `out` of sums over `units`, of at least `QUARTERS` quarters of the columns. Calls `ask` for each of
+    /// [`TILE_ROWS`] rows on its way, so that the memory of the results can be asked for.
     ///
     /// # Safety
-    /// `R` rows of `units` words are readable at `a` with the steps of `left`, and `units * COLUMNS` words at `b`; the
-    /// processor has the kernel's instruction set.
+    /// `R` rows of `units` words are readable at `a` with the steps of `left`, and `units * COLUMNS` words at `b`; `out` has room
+    /// for the sums; the processor has the kernel's instruction set.
     unsafe fn tile<const R: usize, const QUARTERS: usize>(
         a: *const u8,
         left: &Left<'_>,
         b: *const u32,
         units: usize,
-        out: &mut Tile,
-        column: usize,
+        out: Block,
         ask: impl Fn(usize),
     );
 }
@@ -228,43 +245,67 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
     while row < rows.end {
         let height = TILE_ROWS.min(rows.end - row);
         let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
+        let index = (row - rows.start) / TILE_ROWS;
         let ask = |offset: usize| {
             if panel.is_last && offset < height {
                 epilogue.prefetch(row + offset, panel.columns.start, count);
             }
         };
-        // SAFETY: the caller's promise.
-        unsafe { sum_tile::<K>(&mut tile, height, a, &left, panel, (row - rows.start) / TILE_ROWS, ask) };
-        for (offset, values) in tile.0[..height].iter_mut().enumerate() {
-            let values = &mut values[..count];
-            if !panel.is_first || !panel.is_last {
-                let kept = &mut sums[(row - rows.start + offset) * PANEL..][..count];
-                if !panel.is_first {
-                    values.iter_mut().zip(&*kept).for_each(|(value, kept)| *value += kept);
-                }
-                if !panel.is_last {
-                    kept.copy_from_slice(values);
-                    continue;
-                }
+        if let Some(block) = finished_block::<K, E>(panel, row..row + height, epilogue) {
+            // SAFETY: the caller's promise.
+            unsafe { sum_tile::<K>(block, height, a, &left, panel, index, ask) };
+        } else {
+            if let Spans::Columns(_) = panel.spans {
+                tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
             }
-            // A copy for the usual length, so that its loops have no ends to look for.
-            match values.first_chunk_mut::<PANEL>() {
-                Some(whole) => epilogue.apply(m, row + offset, panel.columns.start, whole),
-                None => epilogue.apply(m, row + offset, panel.columns.start, values),
+            // SAFETY: the caller's promise.
+            unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, ask) };
+            for (offset, values) in tile.0[..height].iter_mut().enumerate() {
+                let values = &mut values[..count];
+                if !panel.is_first || !panel.is_last {
+                    let kept = &mut sums[(row - rows.start + offset) * PANEL..][..count];
+                    if !panel.is_first {
+                        values.iter_mut().zip(&*kept).for_each(|(value, kept)| *value += kept);
+                    }
+                    if !panel.is_last {
+                        kept.copy_from_slice(values);
+                        continue;
+                    }
+                }
+                // A copy for the usual length, so that its loops have no ends to look for.
+                match values.first_chunk_mut::<PANEL>() {
+                    Some(whole) => epilogue.apply(m, row + offset, panel.columns.start, whole),
+                    None => epilogue.apply(m, row + offset, panel.columns.start, values),
+                }
             }
         }
         row += height;
     }
 }
 
-/// The sums of the tile `index` of a panel, 0 for columns that it does not need; see [`Kernel::tile`] for `ask`.
+/// The block of the result that these rows of a panel are, where the kernel can finish it.
+#[inline(always)]
+fn finished_block<K: Kernel, E: Epilogue>(
+    panel: &Panel<'_>,
+    rows: Range<usize>,
+    epilogue: &E,
+) -> Option<Block> {
+    // What a tile writes has to be columns of the panel.
+    let part = if rows.len() == TILE_ROWS { K::PART } else { K::COLUMNS };
+    if !panel.is_first || !panel.is_last || !panel.columns.len().is_multiple_of(part) {
+        return None;
+    }
+    epilogue.block(rows, panel.columns.clone()).filter(|block| K::finishes(block.kind))
+}
+
+/// Makes the columns of `out` that the tile `index` of a panel needs; see [`Kernel::tile`] for `ask`.
 ///
 /// # Safety
-/// `height` rows of all units of the panel are readable at `a` with the steps of `left`, and the processor has the kernel's
-/// instruction set.
+/// `height` rows of all units of the panel are readable at `a` with the steps of `left`; `out` has room for a tile, or is a
+/// [`finished_block`]; the processor has the kernel's instruction set.
 #[inline(always)]
 unsafe fn sum_tile<K: Kernel>(
-    tile: &mut Tile,
+    out: Block,
     height: usize,
     a: *const u8,
     left: &Left<'_>,
@@ -275,9 +316,6 @@ unsafe fn sum_tile<K: Kernel>(
     let count = panel.columns.len();
     let [units, columns] = panel.span(index, K::PER_UNIT);
     let columns = whole_parts(columns, count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
-    if columns.len() < count {
-        tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
-    }
     let a = a.wrapping_add(units.start * left.unit_step);
     let mut column = columns.start;
     while column < columns.end {
@@ -292,7 +330,7 @@ unsafe fn sum_tile<K: Kernel>(
         };
         // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
         // where a tile begins within a block it takes no more columns than are left.
-        unsafe { tile_of::<K>(shape, a, left, b, tile, column, ask) };
+        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), ask) };
         column += K::COLUMNS;
     }
 }
@@ -313,22 +351,32 @@ unsafe fn tile_of<K: Kernel>(
     a: *const u8,
     left: &Left<'_>,
     b: *const u32,
-    tile: &mut Tile,
-    column: usize,
+    out: Block,
     ask: impl Fn(usize),
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {
         match height {
-            1 => K::tile::<1, 4>(a, left, b, units, tile, column, ask),
-            2 => K::tile::<2, 4>(a, left, b, units, tile, column, ask),
-            3 => K::tile::<3, 4>(a, left, b, units, tile, column, ask),
-            4 => K::tile::<4, 4>(a, left, b, units, tile, column, ask),
-            5 => K::tile::<5, 4>(a, left, b, units, tile, column, ask),
+            1 => K::tile::<1, 4>(a, left, b, units, out, ask),
+            2 => K::tile::<2, 4>(a, left, b, units, out, ask),
+            3 => K::tile::<3, 4>(a, left, b, units, out, ask),
+            4 => K::tile::<4, 4>(a, left, b, units, out, ask),
+            5 => K::tile::<5, 4>(a, left, b, units, out, ask),
             // Half a panel: the heads of small models.
-            _ if columns <= PANEL / 2 => K::tile::<6, 2>(a, left, b, units, tile, column, ask),
-            _ => K::tile::<6, 4>(a, left, b, units, tile, column, ask),
+            _ if columns <= PANEL / 2 => K::tile::<6, 2>(a, left, b, units, out, ask),
+            _ => K::tile::<6, 4>(a, left, b, units, out, ask),
         }
+    }
+}
+
+/// # Safety
+/// There is room for the sums.
+#[inline(always)]
+unsafe fn store<const R: usize, const COLUMNS: usize>(out: Block, sums: &[[f32; COLUMNS]; R]) {
+    let out = out.out.cast::<f32>();
+    for (row, sums) in sums.iter().enumerate() {
+        // SAFETY: the caller's promise; a tile has rows of a panel's length.
+        unsafe { out.add(row * PANEL).cast::<[f32; COLUMNS]>().write(*sums) };
     }
 }
 
@@ -346,8 +394,7 @@ impl Kernel for PortableF32 {
         left: &Left<'_>,
         b: *const u32,
         units: usize,
-        out: &mut Tile,
-        column: usize,
+        out: Block,
         ask: impl Fn(usize),
     ) {
         (0..TILE_ROWS).for_each(ask);
@@ -365,9 +412,8 @@ impl Kernel for PortableF32 {
                 }
             }
         }
-        for (out, sums) in out.0.iter_mut().zip(&sums) {
-            out[column..column + 16].copy_from_slice(sums);
-        }
+        // SAFETY: the caller promises room for the sums.
+        unsafe { store(out, &sums) };
     }
 }
 
@@ -391,8 +437,7 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
         left: &Left<'_>,
         b: *const u32,
         units: usize,
-        out: &mut Tile,
-        column: usize,
+        out: Block,
         ask: impl Fn(usize),
     ) {
         (0..TILE_ROWS).for_each(ask);
@@ -414,23 +459,24 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
                 }
             }
         }
-        for (out, sums) in out.0.iter_mut().zip(&sums) {
-            out[column..column + COLUMNS].copy_from_slice(sums);
-        }
+        // SAFETY: the caller promises room for the sums.
+        unsafe { store(out, &sums) };
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m256, __m256bh, __m256i, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps,
+        _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, Tile, tiles};
+    use super::{Block, Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, tiles};
+    use crate::element::Kind;
     use crate::simd::Fused;
 
     /// Units that are summed between two rows that are asked for, at most.
@@ -472,12 +518,57 @@ mod x86 {
     compiled!(bf16_portable_avx512, PortableBf16<PANEL>, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
     compiled!(bf16_portable_avx2, PortableBf16<16>, "avx2,fma");
 
+    /// Makes a block of its sums; one of bf16 only where `NARROWS`.
+    ///
+    /// # Safety
+    /// There is room for the sums, and the processor has AVX-512, with bf16 where `NARROWS`.
+    #[inline(always)]
+    unsafe fn finish<const R: usize, const QUARTERS: usize, const NARROWS: bool>(
+        block: Block,
+        mut sums: [[__m512; QUARTERS]; R],
+    ) {
+        let place = |row: usize, vector: usize| row * block.stride + 16 * vector;
+        // SAFETY: the caller's promise; `__m256bh` and `__m256i` have one layout.
+        unsafe {
+            if !block.base.is_null() {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (vector, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm512_add_ps(_mm512_loadu_ps(block.base.add(place(row, vector))), *sum);
+                    }
+                }
+            }
+            if !block.bias.is_null() {
+                for sums in &mut sums {
+                    for (vector, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm512_add_ps(*sum, _mm512_loadu_ps(block.bias.add(16 * vector)));
+                    }
+                }
+            }
+            let narrow = NARROWS && block.kind == Kind::Bf16;
+            for (row, sums) in sums.into_iter().enumerate() {
+                for (vector, sum) in sums.into_iter().enumerate() {
+                    if narrow {
+                        let out = block.out.cast::<u16>().add(place(row, vector));
+                        let sum = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(sum));
+                        _mm256_storeu_si256(out.cast(), sum);
+                    } else {
+                        _mm512_storeu_ps(block.out.cast::<f32>().add(place(row, vector)), sum);
+                    }
+                }
+            }
+        }
+    }
+
     struct Bf16Avx512;
 
     impl Kernel for Bf16Avx512 {
         const COLUMNS: usize = PANEL;
         const PART: usize = PANEL / 2;
         const PER_UNIT: usize = 2;
+
+        fn finishes(_: Kind) -> bool {
+            true
+        }
 
         // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
@@ -486,8 +577,7 @@ mod x86 {
             left: &Left<'_>,
             b: *const u32,
             units: usize,
-            out: &mut Tile,
-            column: usize,
+            out: Block,
             ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
@@ -517,11 +607,7 @@ mod x86 {
                         b = b.add(PANEL);
                     }
                 }
-                for (out, sums) in out.0.iter_mut().zip(sums) {
-                    for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm512_storeu_ps(out.as_mut_ptr().add(column + 16 * vector), sum);
-                    }
-                }
+                finish::<R, QUARTERS, true>(out, sums);
             }
         }
     }
@@ -533,6 +619,10 @@ mod x86 {
         const PART: usize = PANEL / 2;
         const PER_UNIT: usize = 1;
 
+        fn finishes(kind: Kind) -> bool {
+            kind == Kind::F32
+        }
+
         // SAFETY: what it asks of its caller is what the trait says.
         #[inline(always)]
         unsafe fn tile<const R: usize, const QUARTERS: usize>(
@@ -540,8 +630,7 @@ mod x86 {
             left: &Left<'_>,
             b: *const u32,
             units: usize,
-            out: &mut Tile,
-            column: usize,
+            out: Block,
             ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
@@ -569,11 +658,7 @@ mod x86 {
                         b = b.add(PANEL);
                     }
                 }
-                for (out, sums) in out.0.iter_mut().zip(sums) {
-                    for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm512_storeu_ps(out.as_mut_ptr().add(column + 16 * vector), sum);
-                    }
-                }
+                finish::<R, QUARTERS, false>(out, sums);
             }
         }
     }
@@ -591,8 +676,7 @@ mod x86 {
             left: &Left<'_>,
             b: *const u32,
             units: usize,
-            out: &mut Tile,
-            column: usize,
+            out: Block,
             ask: impl Fn(usize),
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
@@ -618,9 +702,10 @@ mod x86 {
                         b = b.add(Self::COLUMNS);
                     }
                 }
-                for (out, sums) in out.0.iter_mut().zip(sums) {
+                let out = out.out.cast::<f32>();
+                for (row, sums) in sums.into_iter().enumerate() {
                     for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm256_storeu_ps(out.as_mut_ptr().add(column + 8 * vector), sum);
+                        _mm256_storeu_ps(out.add(row * PANEL + 8 * vector), sum);
                     }
                 }
             }

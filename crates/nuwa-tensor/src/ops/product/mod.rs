@@ -16,7 +16,7 @@ mod pack;
 mod packed;
 mod serial;
 
-pub use epilogue::{Accumulate, Epilogue, Output, Store};
+pub use epilogue::{Block, Epilogue, Output, Store};
 pub use kernel::{Left, PANEL, Spans, TILE_ROWS};
 pub use packed::{PACKED_ROWS, PackedMatrix, PackedWeight, Packer};
 pub use serial::{LeftRoom, PackedRight, multiply_serial};

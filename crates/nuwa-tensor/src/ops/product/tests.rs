@@ -68,7 +68,7 @@ fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
                 product(&pool, precision, turned, right, &Store::plain(&mut out, columns));
                 close(&out, &wanted, inner);
                 out.fill(0.0);
-                product_over_rows(&pool, precision, turned, right, &Accumulate::new(&mut out, columns));
+                product_over_rows(&pool, precision, turned, right, &Store::onto(&mut out, columns));
                 close(&out, &wanted, inner);
             }
         }
@@ -101,13 +101,80 @@ fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     }
 }
 
+/// `base + a b + bias` in every form that it is stored in.
+fn check_stores(sizes @ [rows, _, columns]: [usize; 3], seed: u64) {
+    let [a, b] = [rows * sizes[1], sizes[1] * columns].map(|count| numbers(count, seed));
+    let (base, bias) = (numbers(rows * columns, seed + 2), numbers(columns, seed + 3));
+    let product = expected(&a, &b, sizes);
+    let wanted = |base: Option<&[f32]>, bias: Option<&[f32]>| -> Vec<f32> {
+        let terms = product.iter().enumerate();
+        terms
+            .map(|(i, sum)| {
+                sum + base.map_or(0.0, |base| base[i]) + bias.map_or(0.0, |bias| bias[i % columns])
+            })
+            .collect()
+    };
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+        let _held = force_in_tests(level);
+        for precision in [Precision::F32, Precision::Bf16] {
+            for bias in [None, Some(bias.as_slice())] {
+                check_stores_of::<f32>(precision, sizes, [&a, &b, &base], bias, wanted);
+                check_stores_of::<Bf16>(precision, sizes, [&a, &b, &base], bias, wanted);
+            }
+        }
+    }
+}
+
+fn check_stores_of<T: Element>(
+    precision: Precision,
+    [rows, inner, columns]: [usize; 3],
+    [a, b, base]: [&[f32]; 3],
+    bias: Option<&[f32]>,
+    wanted: impl Fn(Option<&[f32]>, Option<&[f32]>) -> Vec<f32>,
+) {
+    let pool = Arc::new(Pool::default());
+    let store = |out: Store<'_, T>| {
+        product(
+            &pool,
+            precision,
+            Matrix::new(a, rows, inner),
+            Matrix::new(b, inner, columns),
+            &out.with_bias(bias),
+        );
+    };
+    let same = |out: &[T], wanted: Vec<f32>| {
+        let tolerance = if T::KIND == Kind::F32 { 1e-5 } else { 4e-3 };
+        for (index, (out, wanted)) in out.iter().zip(wanted).enumerate() {
+            let out = out.widen();
+            assert!(
+                (out - wanted).abs() <= tolerance * (1.0 + wanted.abs()),
+                "element {index}: {out}, expected {wanted}"
+            );
+        }
+    };
+    let mut out = vec![T::default(); rows * columns];
+    store(Store::plain(&mut out, columns));
+    same(&out, wanted(None, bias));
+    store(Store::plain(&mut out, columns).with_base(base));
+    same(&out, wanted(Some(base), bias));
+    T::narrow_row(base, &mut out);
+    store(Store::onto(&mut out, columns));
+    same(&out, wanted(Some(base), bias));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn sums_are_stored_with_what_is_added(rows in 1_usize..20, inner in 1_usize..40, halves in 1_usize..5, less in 0_usize..32, seed in 0_u64..1000) {
+        // Whole panels and halves, which the kernel finishes in registers, as often as others.
+        check_stores([rows, inner, 32 * halves], seed);
+        check_stores([rows, inner, 32 * halves - less], seed);
+    }
+
     #[test]
     fn packed_weights_give_the_products(rows in 1_usize..40, inner in 1_usize..140, columns in 1_usize..140, seed in 0_u64..1000) {
         check_packed([rows, inner, columns], seed);
     }
-
 
     #[test]
     fn every_form_gives_the_product(rows in 1_usize..40, inner in 1_usize..70, columns in 1_usize..140, seed in 0_u64..1000) {
@@ -131,20 +198,23 @@ fn infinity_and_nan_stay_in_their_row() {
         for precision in [Precision::F32, Precision::Bf16] {
             let mut a = vec![1.0; 9 * 5];
             (a[2 * 5 + 4], a[6 * 5]) = (f32::NAN, f32::INFINITY);
-            let mut out = vec![0.0; 9 * 3];
-            let b = vec![1.0; 5 * 3];
-            product(
-                &pool,
-                precision,
-                Matrix::new(&a, 9, 5),
-                Matrix::new(&b, 5, 3),
-                &Store::plain(&mut out, 3),
-            );
-            for (row, values) in out.chunks_exact(3).enumerate() {
-                match row {
-                    2 => assert!(values.iter().all(|value| value.is_nan())),
-                    6 => assert!(values.iter().all(|value| *value == f32::INFINITY)),
-                    _ => assert_eq!(values, [5.0; 3]),
+            for columns in [3, PANEL] {
+                let mut out = vec![Bf16::default(); 9 * columns];
+                let b = vec![1.0; 5 * columns];
+                product(
+                    &pool,
+                    precision,
+                    Matrix::new(&a, 9, 5),
+                    Matrix::new(&b, 5, columns),
+                    &Store::plain(&mut out, columns),
+                );
+                for (row, values) in out.chunks_exact(columns).enumerate() {
+                    let all = |is: fn(f32) -> bool| values.iter().all(|value| is(value.widen()));
+                    match row {
+                        2 => assert!(all(f32::is_nan)),
+                        6 => assert!(all(|value| value == f32::INFINITY)),
+                        _ => assert!(all(|value| value == 5.0)),
+                    }
                 }
             }
         }
