@@ -373,10 +373,10 @@ unsafe fn tile_of<K: Kernel>(
 /// There is room for the sums.
 #[inline(always)]
 unsafe fn store<const R: usize, const COLUMNS: usize>(out: Block, sums: &[[f32; COLUMNS]; R]) {
-    let out = out.out.cast::<f32>();
+    let (out, stride) = (out.out.cast::<f32>(), out.stride);
     for (row, sums) in sums.iter().enumerate() {
-        // SAFETY: the caller's promise; a tile has rows of a panel's length.
-        unsafe { out.add(row * PANEL).cast::<[f32; COLUMNS]>().write(*sums) };
+        // SAFETY: the caller's promise.
+        unsafe { out.add(row * stride).cast::<[f32; COLUMNS]>().write(*sums) };
     }
 }
 
@@ -702,10 +702,10 @@ mod x86 {
                         b = b.add(Self::COLUMNS);
                     }
                 }
-                let out = out.out.cast::<f32>();
+                let values = out.out.cast::<f32>();
                 for (row, sums) in sums.into_iter().enumerate() {
                     for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm256_storeu_ps(out.add(row * PANEL + 8 * vector), sum);
+                        _mm256_storeu_ps(values.add(row * out.stride + 8 * vector), sum);
                     }
                 }
             }
