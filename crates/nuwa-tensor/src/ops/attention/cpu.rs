@@ -11,7 +11,7 @@ use crate::ops::product::{
     Epilogue, LeftRoom, Matrix, Output, PANEL, PackedRight, Spans, Store, TILE_ROWS, multiply_serial,
 };
 use crate::pool::{Line, Plain};
-use crate::simd::{LANES, MultiplyAdd, dot, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
+use crate::simd::{LANES, MultiplyAdd, dot, exp, exp2_for, maximum, sum, sum_of_lanes, vectorised};
 use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -101,6 +101,11 @@ fn queries_of_keys(spans: &mut Vec<Range<usize>>, terms: &Terms, queries: usize,
 /// `1 / sqrt(dim)`, by which scores are multiplied.
 fn score_scale(dim: usize) -> f32 {
     1.0 / (dim as f32).sqrt()
+}
+
+/// The same for exponents of 2 in place of e.
+fn binary_scale(dim: usize) -> f32 {
+    score_scale(dim) * std::f32::consts::LOG2_E
 }
 
 /// The packed operands of one thread, used again from task to task.
@@ -311,16 +316,22 @@ impl<T: Stored> Forward<'_, T> {
             let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
             // SAFETY: this task alone has these rows of this head.
             let y = unsafe { y.part(row, head * dim, dim) };
-            for (y, sum) in y.iter_mut().zip(sums) {
-                *y = T::narrow(sum * inverse);
-            }
+            scaled_row(sums, inverse, y);
             if let Some(log_sums) = log_sums {
-                // A query that sees nothing gives 0, and weights of e^(score - infinity) = 0 on the way back.
-                let log_sum = if total > 0.0 { largest + total.ln() } else { f32::INFINITY };
+                // A query that sees nothing gives 0, and weights of 2^(score - infinity) = 0 on the way back.
+                let log_sum = if total > 0.0 { largest + total.log2() } else { f32::INFINITY };
                 // SAFETY: as above.
                 let place = unsafe { log_sums.part(row, head, 1) };
                 place[0] = log_sum;
             }
+        }
+    }
+}
+
+vectorised! {
+    fn scaled_row[T: Element](sums: &[f32], factor: f32, y: &mut [T]) {
+        for (y, sum) in y.iter_mut().zip(sums) {
+            *y = T::narrow(sum * factor);
         }
     }
 }
@@ -336,7 +347,7 @@ vectorised! {
         sums: &mut [f32],
         dim: usize,
     ) {
-        let scale = score_scale(dim);
+        let scale = binary_scale(dim);
         let rows = scores.chunks_exact_mut(KEY_BLOCK).zip(weights.chunks_exact_mut(KEY_BLOCK)).zip(ranges);
         for ((((scores, weights), &range), running), sums) in rows.zip(running).zip(sums.chunks_exact_mut(dim)) {
             let (start, end) = seen(range, block);
@@ -344,7 +355,7 @@ vectorised! {
                 weights[..block.len()].fill(T::default());
                 continue;
             }
-            // Whole vectors; what is not seen weighs e^(-infinity) = 0.
+            // Whole vectors; what is not seen weighs 2^(-infinity) = 0.
             let (first, last) = (start / LANES * LANES, end.next_multiple_of(LANES));
             weights[..first].fill(T::default());
             weights[last.min(block.len())..block.len()].fill(T::default());
@@ -356,12 +367,12 @@ vectorised! {
             let mut lanes = [0.0_f32; LANES];
             for scores in scores.as_chunks_mut::<LANES>().0 {
                 for (score, lane) in scores.iter_mut().zip(&mut lanes) {
-                    *score = exp_for::<T>(m, m.multiply_add(*score, scale, -largest));
+                    *score = exp2_for::<T>(m, m.multiply_add(*score, scale, -largest));
                     *lane += *score;
                 }
             }
             T::narrow_row(scores, weights);
-            let correction = exp_for::<T>(m, old - largest);
+            let correction = exp2_for::<T>(m, old - largest);
             *running = [largest, total * correction + sum_of_lanes(lanes)];
             if total > 0.0 && correction != 1.0 {
                 sums.iter_mut().for_each(|value| *value *= correction);
@@ -375,14 +386,17 @@ vectorised! {
 pub struct Saved<'a, T> {
     pub qkv: &'a [T],
     pub output: &'a [T],
+    /// The logarithm of base 2 of each query's sum of weights, `[rows][heads]`.
     pub log_sums: &'a [f32],
 }
 
-/// The gradient of packed rows; every element of `dx` is written, or added to where `accumulate`.
+/// The gradient of packed rows; every element of `dx` is written, or added to where `accumulate`. `dots` is room for a number for
+/// each head of each row.
 pub fn backward<T: Stored>(
     layout: Layout<'_>,
     saved: &Saved<'_, T>,
     dy: &[T],
+    dots: &mut [f32],
     dx: &mut [T],
     accumulate: bool,
 ) {
@@ -390,11 +404,17 @@ pub fn backward<T: Stored>(
     if length == 0 || ranges.is_empty() {
         return;
     }
+    // Row by row, for the parts of one head lie so far apart that each row would wait for the memory.
+    chunks_mut(dots, heads.heads, QUERY_BLOCK, |first, dots| {
+        let rows = first * heads.query_width()..;
+        head_dots(&dy[rows.clone()], &saved.output[rows], heads.head_dim, dots);
+    });
+    let dots = &*dots;
     let dx = Output::new(dx, heads.width());
     let pairs = ranges.len() / length * heads.kv_heads;
     (0..pairs).into_par_iter().with_max_len(1).for_each(|pair| {
         let (first_row, shared) = (pair / heads.kv_heads * length, pair % heads.kv_heads);
-        let task = Backward { layout, saved, dy, first_row, shared, dx: &dx, accumulate };
+        let task = Backward { layout, saved, dy, dots, first_row, shared, dx: &dx, accumulate };
         PACKED.with_borrow_mut(|packed| task.run(packed));
     });
 }
@@ -404,6 +424,8 @@ struct Backward<'a, T> {
     layout: Layout<'a>,
     saved: &'a Saved<'a, T>,
     dy: &'a [T],
+    /// `dy y` of each head of each row.
+    dots: &'a [f32],
     first_row: usize,
     shared: usize,
     dx: &'a Output<'a, T>,
@@ -479,7 +501,7 @@ impl<T: Stored> Backward<'_, T> {
         packed.query_rows.pack(queries, precision);
         packed.outputs.pack(dy.transposed(), precision);
         packed.output_rows.pack(dy, precision);
-        let terms = self.terms(head, row, count, ranges);
+        let terms = self.terms(head, row, ranges);
         let memory = self.memory();
         let (weights, gradients) = packed.blocks.gradients::<T>();
         for block in key_blocks(ranges) {
@@ -511,9 +533,8 @@ impl<T: Stored> Backward<'_, T> {
         }
     }
 
-    fn terms(&self, head: usize, row: usize, count: usize, ranges: &[[u32; 2]]) -> Terms {
+    fn terms(&self, head: usize, row: usize, ranges: &[[u32; 2]]) -> Terms {
         let HeadLayout { heads, head_dim: dim, .. } = self.layout.heads;
-        let out = heads * dim;
         let scale = score_scale(dim);
         let mut terms = Terms {
             everyone: 0..0,
@@ -522,14 +543,15 @@ impl<T: Stored> Backward<'_, T> {
             starts: [0; QUERY_BLOCK],
             ends: [0; QUERY_BLOCK],
             scale,
+            binary_scale: binary_scale(dim),
         };
-        for (offset, &range) in ranges[..count].iter().enumerate() {
-            let place = (row + offset) * out + head * dim;
-            terms.log_sums[offset] = self.saved.log_sums[(row + offset) * heads + head];
-            terms.scaled_dots[offset] =
-                scale * row_dot(&self.dy[place..place + dim], &self.saved.output[place..place + dim]);
+        for (offset, &range) in ranges.iter().enumerate() {
+            let place = (row + offset) * heads + head;
+            terms.log_sums[offset] = self.saved.log_sums[place];
+            terms.scaled_dots[offset] = scale * self.dots[place];
             [terms.starts[offset], terms.ends[offset]] = range;
         }
+        let count = ranges.len();
         let first = terms.starts[..count].iter().max().copied().unwrap_or(0);
         terms.everyone = first..terms.ends[..count].iter().min().copied().unwrap_or(0);
         terms
@@ -545,15 +567,19 @@ struct Terms {
     starts: [u32; QUERY_BLOCK],
     ends: [u32; QUERY_BLOCK],
     scale: f32,
+    binary_scale: f32,
 }
 
 vectorised! {
-    fn row_dot[T: Element](a: &[T], b: &[T]) -> f32 {
-        dot(a, b)
+    /// The dot products of each head of some rows.
+    fn head_dots[T: Element](a: &[T], b: &[T], dim: usize, dots: &mut [f32]) {
+        for ((dot_of_head, a), b) in dots.iter_mut().zip(a.chunks_exact(dim)).zip(b.chunks_exact(dim)) {
+            *dot_of_head = dot(a, b);
+        }
     }
 }
 
-/// `P = e^(scale S - log sum)` from the products of a key with the queries.
+/// `P = e^(scale S - log sum)`, by powers of 2, from the products of a key with the queries.
 struct Weigh<'a, T> {
     weights: Output<'a, T>,
     terms: &'a Terms,
@@ -565,7 +591,7 @@ impl<T: Element> Epilogue for Weigh<'_, T> {
     fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
         let (terms, key) = (self.terms, (self.first_key + row) as u32);
         for (score, log_sum) in values.iter_mut().zip(&terms.log_sums) {
-            *score = exp_for::<T>(m, m.multiply_add(*score, terms.scale, -log_sum));
+            *score = exp2_for::<T>(m, m.multiply_add(*score, terms.binary_scale, -log_sum));
         }
         if !terms.everyone.contains(&key) {
             for ((weight, start), end) in values.iter_mut().zip(&terms.starts).zip(&terms.ends) {

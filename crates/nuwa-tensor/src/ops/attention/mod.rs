@@ -223,6 +223,7 @@ impl Tape {
         });
         let (saved, output, visibility) = (qkv.clone(), y.clone(), visibility.clone());
         self.record("attention", &[qkv], &[], shape, y, move |dy, gradients| {
+            let mut dots = gradients.pool().take::<f32>(log_sums.len());
             with_slot!(gradients, &saved, |dx, accumulate| {
                 let forward = cpu::Saved {
                     qkv: Stored::of(saved.values()),
@@ -230,7 +231,7 @@ impl Tape {
                     log_sums: &log_sums,
                 };
                 let layout = visibility.layout(precision, heads);
-                cpu::backward(layout, &forward, Stored::of(dy), dx, accumulate);
+                cpu::backward(layout, &forward, Stored::of(dy), &mut dots, dx, accumulate);
             });
             Ok(())
         })

@@ -172,10 +172,14 @@ fn turn(square: &mut [[u32; GATHER]; GATHER]) {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn turn_inline(square: &mut [[u32; GATHER]; GATHER]) {
-    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_storeu_si512};
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_setzero_si512, _mm512_storeu_si512};
     // SAFETY: the caller promises the instructions; loads and stores are of whole rows.
     unsafe {
-        let rows = square.each_ref().map(|row| _mm512_loadu_si512(row.as_ptr().cast()));
+        // A loop: for an array's `map` each load would be a call, for it is not compiled for the instructions.
+        let mut rows = [_mm512_setzero_si512(); GATHER];
+        for (vector, row) in rows.iter_mut().zip(&*square) {
+            *vector = _mm512_loadu_si512(row.as_ptr().cast());
+        }
         for (row, turned) in square.iter_mut().zip(turned(rows)) {
             _mm512_storeu_si512(row.as_mut_ptr().cast(), turned);
         }
