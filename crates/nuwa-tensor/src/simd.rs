@@ -69,17 +69,17 @@ pub fn detect() -> Level {
     Level::Baseline
 }
 
-/// Asks for the cache lines of `values`, to be read soon.
+/// Asks for the cache lines of `count` elements, to be read soon.
 #[inline(always)]
-pub(crate) fn prefetch_read<T>(values: &[T]) {
+pub(crate) fn prefetch_read<T>(values: *const T, count: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..size_of_val(values)).step_by(LINE) {
+    for line in (0..count * size_of::<T>()).step_by(LINE) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch reads nothing, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().wrapping_add(line)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.cast::<i8>().wrapping_add(line)) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
+    let _ = (values, count);
 }
 
 /// Asks for the cache lines of `count` elements, to be written soon.

@@ -165,7 +165,7 @@ impl<T: Element> Epilogue for Store<'_, T> {
     fn prefetch(&self, row: usize, column: usize, count: usize) {
         self.out.prefetch(row, column, count);
         if let Base::Rows(rows) = self.base {
-            prefetch_read(&rows[row * self.out.stride + column..][..count]);
+            prefetch_read(rows.as_ptr().wrapping_add(row * self.out.stride + column), count);
         }
     }
 

@@ -221,8 +221,27 @@ trait Kernel {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: impl Fn(usize),
+        ask: &Ask<'_, impl Epilogue>,
     );
+}
+
+/// Asks for the memory of a tile's results.
+struct Ask<'a, E> {
+    epilogue: &'a E,
+    first_row: usize,
+    rows: usize,
+    column: usize,
+    count: usize,
+}
+
+impl<E: Epilogue> Ask<'_, E> {
+    /// Asks for one row of the tile, if it has as many.
+    #[inline(always)]
+    fn row(&self, row: usize) {
+        if row < self.rows {
+            self.epilogue.prefetch(self.first_row + row, self.column, self.count);
+        }
+    }
 }
 
 /// All tiles of a panel.
@@ -246,20 +265,17 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
         let height = TILE_ROWS.min(rows.end - row);
         let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
         let index = (row - rows.start) / TILE_ROWS;
-        let ask = |offset: usize| {
-            if panel.is_last && offset < height {
-                epilogue.prefetch(row + offset, panel.columns.start, count);
-            }
-        };
+        let asked = if panel.is_last { height } else { 0 };
+        let ask = Ask { epilogue, first_row: row, rows: asked, column: panel.columns.start, count };
         if let Some(block) = finished_block::<K, E>(panel, row..row + height, epilogue) {
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(block, height, a, &left, panel, index, ask) };
+            unsafe { sum_tile::<K>(block, height, a, &left, panel, index, &ask) };
         } else {
             if let Spans::Columns(_) = panel.spans {
                 tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
             }
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, ask) };
+            unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, &ask) };
             for (offset, values) in tile.0[..height].iter_mut().enumerate() {
                 let values = &mut values[..count];
                 if !panel.is_first || !panel.is_last {
@@ -311,7 +327,7 @@ unsafe fn sum_tile<K: Kernel>(
     left: &Left<'_>,
     panel: &Panel<'_>,
     index: usize,
-    ask: impl Fn(usize),
+    ask: &Ask<'_, impl Epilogue>,
 ) {
     let count = panel.columns.len();
     let [units, columns] = panel.span(index, K::PER_UNIT);
@@ -323,14 +339,10 @@ unsafe fn sum_tile<K: Kernel>(
         let unit = panel.units.start + units.start;
         let b = panel.words[(column - within) * panel.all_units + unit * K::COLUMNS + within..].as_ptr();
         let shape = [height, columns.end - column, units.len()];
-        let ask = |row: usize| {
-            if column == columns.start {
-                ask(row);
-            }
-        };
+        let ask = Ask { rows: if column == columns.start { ask.rows } else { 0 }, ..*ask };
         // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
         // where a tile begins within a block it takes no more columns than are left.
-        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), ask) };
+        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), &ask) };
         column += K::COLUMNS;
     }
 }
@@ -352,7 +364,7 @@ unsafe fn tile_of<K: Kernel>(
     left: &Left<'_>,
     b: *const u32,
     out: Block,
-    ask: impl Fn(usize),
+    ask: &Ask<'_, impl Epilogue>,
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {
@@ -395,9 +407,9 @@ impl Kernel for PortableF32 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: impl Fn(usize),
+        ask: &Ask<'_, impl Epilogue>,
     ) {
-        (0..TILE_ROWS).for_each(ask);
+        (0..TILE_ROWS).for_each(|row| ask.row(row));
         let mut sums = [[0.0_f32; 16]; R];
         for unit in 0..units {
             // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
@@ -438,9 +450,9 @@ impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: impl Fn(usize),
+        ask: &Ask<'_, impl Epilogue>,
     ) {
-        (0..TILE_ROWS).for_each(ask);
+        (0..TILE_ROWS).for_each(|row| ask.row(row));
         let low = |word: u32| f32::from_bits(word << 16);
         let high = |word: u32| f32::from_bits(word & 0xffff_0000);
         let mut sums = [[0.0_f32; COLUMNS]; R];
@@ -475,7 +487,7 @@ mod x86 {
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Block, Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, tiles};
+    use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, tiles};
     use crate::element::Kind;
     use crate::simd::Fused;
 
@@ -578,7 +590,7 @@ mod x86 {
             b: *const u32,
             units: usize,
             out: Block,
-            ask: impl Fn(usize),
+            ask: &Ask<'_, impl Epilogue>,
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
             // `QUARTERS` after it lie in a row of the tile; `__m512i` and `__m512bh` have one layout.
@@ -587,7 +599,7 @@ mod x86 {
                 let (mut a, mut b) = (a, b);
                 for (part, count) in parts(units).into_iter().enumerate() {
                     if part > 0 {
-                        ask(part - 1);
+                        ask.row(part - 1);
                     }
                     for _ in 0..count {
                         let mut panel: [__m512bh; QUARTERS] =
@@ -631,7 +643,7 @@ mod x86 {
             b: *const u32,
             units: usize,
             out: Block,
-            ask: impl Fn(usize),
+            ask: &Ask<'_, impl Epilogue>,
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
             // `QUARTERS` after it lie in a row of the tile.
@@ -640,7 +652,7 @@ mod x86 {
                 let (mut a, mut b) = (a, b.cast::<f32>());
                 for (part, count) in parts(units).into_iter().enumerate() {
                     if part > 0 {
-                        ask(part - 1);
+                        ask.row(part - 1);
                     }
                     for _ in 0..count {
                         let mut panel = [_mm512_setzero_ps(); QUARTERS];
@@ -677,7 +689,7 @@ mod x86 {
             b: *const u32,
             units: usize,
             out: Block,
-            ask: impl Fn(usize),
+            ask: &Ask<'_, impl Epilogue>,
         ) {
             // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
             // the 16 after it lie in a row of the tile.
@@ -686,7 +698,7 @@ mod x86 {
                 let (mut a, mut b) = (a, b.cast::<f32>());
                 for (part, count) in parts(units).into_iter().enumerate() {
                     if part > 0 {
-                        ask(part - 1);
+                        ask.row(part - 1);
                     }
                     for _ in 0..count {
                         let panel = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
