@@ -19,9 +19,11 @@ vectorised! {
     pub(crate) fn fill(values: &mut [f32], random: Random, first: u64, deviation: f32) {
         for (block, values) in (0..).zip(values.chunks_mut(2 * PAIRS)) {
             let [a, b, c, d] = random.words_from(first + block * PAIRS as u64);
-            let (radius, turn) = (uniform(&a, &b).map(radius), uniform(&c, &d));
+            let (mut radii, turns) = (uniform(&a, &b), uniform(&c, &d));
+            // A loop: an array's `map` would be a call that is not compiled for the instructions.
+            radii.iter_mut().for_each(|value| *value = radius(*value));
             let mut pairs = [[0.0; 2]; PAIRS];
-            for ((pair, radius), turn) in pairs.iter_mut().zip(radius).zip(turn) {
+            for ((pair, radius), turn) in pairs.iter_mut().zip(radii).zip(turns) {
                 let [cosine, sine] = on_circle(turn);
                 *pair = [radius * cosine, radius * sine].map(|normal| (normal * f64::from(deviation)) as f32);
             }
