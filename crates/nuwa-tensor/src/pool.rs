@@ -87,6 +87,7 @@ struct State {
     idle_lines: usize,
     live_lines: usize,
     peak_lines: usize,
+    held_lines: usize,
 }
 
 impl Pool {
@@ -109,6 +110,11 @@ impl Pool {
         self.state().peak_lines * Line::BYTES
     }
 
+    /// The largest number of bytes that were in use or kept for the next use at one time.
+    pub fn held_bytes(&self) -> usize {
+        self.state().held_lines * Line::BYTES
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,9 +124,12 @@ impl State {
     fn take(&mut self, lines: usize) -> Option<Block> {
         self.live_lines += lines;
         self.peak_lines = self.peak_lines.max(self.live_lines);
-        let found = self.idle.get_mut(&lines)?.pop()?;
-        self.idle_lines -= lines;
-        Some(found)
+        let found = self.idle.get_mut(&lines).and_then(Vec::pop);
+        if found.is_some() {
+            self.idle_lines -= lines;
+        }
+        self.held_lines = self.held_lines.max(self.live_lines + self.idle_lines);
+        found
     }
 
     /// Keeps a returned buffer, unless the idle ones would then far outweigh the largest use so far: lengths that
@@ -187,6 +196,17 @@ mod tests {
         let place = first.as_ptr();
         drop(first);
         assert_eq!(pool.take::<Bf16>(128).as_ptr().cast(), place);
+    }
+
+    #[test]
+    fn what_is_kept_counts_as_held() {
+        let pool = Arc::new(Pool::default());
+        let line = Line::count::<f32>(16) * Line::BYTES;
+        drop(pool.take::<f32>(160));
+        drop(pool.take::<f32>(16));
+        let again = pool.take::<f32>(16);
+        assert_eq!((pool.peak_bytes(), pool.held_bytes()), (10 * line, 11 * line));
+        drop(again);
     }
 
     #[test]

@@ -140,6 +140,11 @@ impl Tape {
         self.pool.peak_bytes()
     }
 
+    /// The largest number of bytes that tensors of this tape used, or kept for the next ones, at one time.
+    pub fn held_bytes(&self) -> usize {
+        self.pool.held_bytes()
+    }
+
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }

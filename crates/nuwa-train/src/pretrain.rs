@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
             seconds: self.seconds,
             validation_loss: last.map(|line| line.validation_loss),
             bits_per_byte: last.map(|line| line.bits_per_byte),
-            peak_tensor_bytes: self.trainer.peak_bytes() as u64,
+            peak_tensor_bytes: self.trainer.held_bytes() as u64,
         };
         Ok((self.trainer.model, summary))
     }

@@ -130,9 +130,9 @@ impl Trainer {
         self.tape.for_inference()
     }
 
-    /// The most memory that tensors used at one time, in bytes.
-    pub fn peak_bytes(&self) -> usize {
-        self.tape.peak_bytes()
+    /// The most memory that tensors used, or kept for the next ones, at one time, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.tape.held_bytes()
     }
 }
 

@@ -292,7 +292,7 @@ fn expect(plan: &mut Plan, request: &Request<'_>, pilot: &Pilot, text: Text) {
     let expected = law::extrapolate(&result, plan.tokens, text.tokens);
     plan.predicted = Prediction {
         seconds,
-        memory_bytes: pilot.peak_bytes() + shape::state_bytes(plan.parameters) + resident(request),
+        memory_bytes: pilot.held_bytes() + shape::state_bytes(plan.parameters) + resident(request),
         bits_per_byte: expected.map(|value| value.bits_per_byte),
         bits_per_byte_error: expected.map(|value| value.error),
     };
@@ -308,8 +308,12 @@ fn refuse_too_large(request: &Request<'_>, plan: &Plan) -> Result<()> {
 /// What the program itself holds, about, where it is not said.
 const USUAL_RESIDENT: u64 = 40_000_000;
 
+/// What training holds beside tensors, about, by the measured sizes of four models: operands that each thread packs, text, and code that
+/// is needed for the first time.
+const BESIDE_TENSORS: u64 = 11_000_000;
+
 fn resident(request: &Request<'_>) -> u64 {
-    request.resident.unwrap_or(USUAL_RESIDENT)
+    request.resident.unwrap_or(USUAL_RESIDENT) + BESIDE_TENSORS
 }
 
 fn check_memory(needed: u64, memory: Option<u64>) -> Result<()> {

@@ -77,8 +77,8 @@ impl Pilot {
         self.batch_tokens as f64 / seconds[seconds.len() / 2]
     }
 
-    pub fn peak_bytes(&self) -> u64 {
-        self.trainer.peak_bytes() as u64
+    pub fn held_bytes(&self) -> u64 {
+        self.trainer.held_bytes() as u64
     }
 
     pub fn result(&self, text: Text) -> PilotResult {
