@@ -271,7 +271,8 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
             // SAFETY: the caller's promise.
             unsafe { sum_tile::<K>(block, height, a, &left, panel, index, &ask) };
         } else {
-            if let Spans::Columns(_) = panel.spans {
+            let [_, needed] = panel.span(index, K::PER_UNIT);
+            if needed.len() < count {
                 tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
             }
             // SAFETY: the caller's promise.
