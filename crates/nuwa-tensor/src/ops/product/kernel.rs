@@ -593,8 +593,8 @@ mod x86 {
             out: Block,
             ask: &Ask<'_, impl Epilogue>,
         ) {
-            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
-            // `QUARTERS` after it lie in a row of the tile; `__m512i` and `__m512bh` have one layout.
+            // SAFETY: the caller promises the instruction set and that all words read here are readable, and
+            // room for the sums; `__m512i` and `__m512bh` have one layout.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b);
@@ -646,8 +646,8 @@ mod x86 {
             out: Block,
             ask: &Ask<'_, impl Epilogue>,
         ) {
-            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and the
-            // `QUARTERS` after it lie in a row of the tile.
+            // SAFETY: the caller promises the instruction set and that all words read here are readable, and
+            // room for the sums.
             unsafe {
                 let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
                 let (mut a, mut b) = (a, b.cast::<f32>());
@@ -692,8 +692,8 @@ mod x86 {
             out: Block,
             ask: &Ask<'_, impl Epilogue>,
         ) {
-            // SAFETY: the caller promises the instruction set and that all words read here are readable; `column` and
-            // the 16 after it lie in a row of the tile.
+            // SAFETY: the caller promises the instruction set and that all words read here are readable, and
+            // room for the sums.
             unsafe {
                 let mut sums: [[__m256; 2]; R] = [[_mm256_setzero_ps(); 2]; R];
                 let (mut a, mut b) = (a, b.cast::<f32>());
