@@ -135,7 +135,7 @@ impl Element for Bf16 {
     #[inline(always)]
     fn narrow_row(values: &[f32], out: &mut [Self]) {
         #[cfg(target_arch = "x86_64")]
-        if crate::simd::level() == crate::simd::Level::Avx512Bf16 {
+        if crate::simd::level() >= crate::simd::Level::Avx512Bf16 {
             // SAFETY: `level` only names instruction sets that this processor was found to have.
             return unsafe { narrow_avx512(values, out) };
         }
@@ -147,7 +147,7 @@ impl Element for Bf16 {
     #[inline(always)]
     fn narrow_sums(values: &[f32], out: &mut [Self]) {
         #[cfg(target_arch = "x86_64")]
-        if crate::simd::level() == crate::simd::Level::Avx512Bf16 {
+        if crate::simd::level() >= crate::simd::Level::Avx512Bf16 {
             // SAFETY: `level` only names instruction sets that this processor was found to have.
             return unsafe { narrow_inline(values, out) };
         }

@@ -22,6 +22,8 @@ pub enum Level {
     Avx512 = 3,
     /// AVX-512 with products of bf16.
     Avx512Bf16 = 4,
+    /// These and tile registers that multiply bf16 (AMX).
+    Amx = 5,
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -33,6 +35,7 @@ pub fn level() -> Level {
         2 => Level::Avx2,
         3 => Level::Avx512,
         4 => Level::Avx512Bf16,
+        5 => Level::Amx,
         _ => {
             let best = detect();
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -44,7 +47,15 @@ pub fn level() -> Level {
 /// Uses `wanted` from now on, or the best the processor has where that is lower. For tests and measurements: while an
 /// operation runs it must not change, for operands are packed for one level.
 pub fn force(wanted: Level) {
-    CHOSEN.store(wanted.min(detect()) as u8, Ordering::Relaxed);
+    CHOSEN.store(wanted.min(highest()) as u8, Ordering::Relaxed);
+}
+
+/// The best level that can be forced: unit tests emulate tile registers where only these are missing.
+fn highest() -> Level {
+    match detect() {
+        Level::Avx512Bf16 if cfg!(test) => Level::Amx,
+        best => best,
+    }
 }
 
 /// The best level of this processor.
@@ -56,11 +67,55 @@ pub fn detect() -> Level {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
     match (avx2, avx2 && avx512) {
-        (_, true) if is_x86_feature_detected!("avx512bf16") => Level::Avx512Bf16,
+        (_, true) if is_x86_feature_detected!("avx512bf16") => {
+            if tile_registers() {
+                Level::Amx
+            } else {
+                Level::Avx512Bf16
+            }
+        }
         (_, true) => Level::Avx512,
         (true, _) => Level::Avx2,
         _ => Level::Baseline,
     }
+}
+
+/// Whether the processor has tile registers for bf16 and the system lets this process use them: Linux wants to be asked, for
+/// they make what it saves of each thread 8 KiB larger.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn tile_registers() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    /// Intel's bits of leaf 7: AMX-BF16 and AMX-TILE.
+    const FEATURES: u32 = 1 << 22 | 1 << 24;
+    /// Linux's number of the call, its request for permission, and the state that is asked for.
+    const ARCH_PRCTL: u64 = 158;
+    const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+    const XTILEDATA: u64 = 18;
+
+    if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & FEATURES != FEATURES {
+        return false;
+    }
+    let mut result = ARCH_PRCTL;
+    // SAFETY: the call touches no memory of this process; the kernel overwrites `rcx` and `r11`.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inout("rax") result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XTILEDATA,
+            out("rcx") _,
+            out("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}
+
+/// Other systems are not asked.
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn tile_registers() -> bool {
+    false
 }
 
 /// The best level of this processor.
@@ -167,11 +222,11 @@ macro_rules! vectorised {
 
             #[cfg(target_arch = "x86_64")]
             match $crate::simd::level() {
-                // SAFETY: `level` only names instruction sets that this processor was found to have.
-                $crate::simd::Level::Avx512 | $crate::simd::Level::Avx512Bf16 => return unsafe { avx512($($argument),*) },
-                // SAFETY: as above.
-                $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
                 $crate::simd::Level::Baseline => {}
+                // SAFETY: `level` only names instruction sets that this processor was found to have.
+                $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
+                // SAFETY: as above, and higher levels have what this one has.
+                _ => return unsafe { avx512($($argument),*) },
             }
             portable($crate::simd::BASELINE, $($argument),*)
         }

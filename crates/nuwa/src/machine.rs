@@ -120,6 +120,7 @@ fn processor() -> Option<String> {
 
 fn simd_name() -> &'static str {
     match simd::level() {
+        simd::Level::Amx => "AVX-512 with bf16 and tile registers (AMX)",
         simd::Level::Avx512Bf16 => "AVX-512 with bf16",
         simd::Level::Avx512 => "AVX-512",
         simd::Level::Avx2 => "AVX2 with fused multiply-add",

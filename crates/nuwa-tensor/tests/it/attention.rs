@@ -111,7 +111,7 @@ proptest! {
         let (qkv, dy) = (numbers(length * heads.width(), seed), numbers(length * heads.query_width(), seed + 1));
         let expected = definition(heads, &qkv, &dy, &ranges);
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
-            for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+            for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx] {
                 force(level);
                 let found = found(precision, heads, &qkv, &dy, &ranges);
                 for (found, expected) in found.iter().zip(&expected) {

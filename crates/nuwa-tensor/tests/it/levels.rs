@@ -63,7 +63,7 @@ proptest! {
             force(Level::Baseline);
             let expected = step(precision, rows, width, heads, seed);
             let largest = expected.iter().fold(1.0_f32, |a, b| a.max(b.abs()));
-            for level in [Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+            for level in [Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx] {
                 force(level);
                 let found = step(precision, rows, width, heads, seed);
                 for (a, b) in found.iter().zip(&expected) {

@@ -52,17 +52,19 @@ unsafe impl Sync for Left<'_> {}
 impl<'a> Left<'a> {
     /// A matrix as it lies, where that is possible. [`Matrix::strided`] has checked that it lies in its slice.
     pub fn direct<T: Element>(a: Matrix<'a, T>, precision: Precision) -> Option<Self> {
-        a.is_direct(precision).then(|| {
-            let row_step = a.row_stride * size_of::<T>();
-            Self {
-                data: a.data.as_ptr().cast(),
-                row_step,
-                unit_step: size_of::<u32>(),
-                tile_step: TILE_ROWS * row_step,
-                first_row: 0,
-                lifetime: PhantomData,
-            }
-        })
+        a.is_direct(precision).then(|| Self::by_rows(a.data.as_ptr().cast(), a.row_stride * size_of::<T>()))
+    }
+
+    fn by_rows(data: *const u8, row_step: usize) -> Self {
+        let unit_step = size_of::<u32>();
+        Self {
+            data,
+            row_step,
+            unit_step,
+            tile_step: TILE_ROWS * row_step,
+            first_row: 0,
+            lifetime: PhantomData,
+        }
     }
 
     /// Packed blocks, `[block][unit][row]`, of a tile each.
@@ -82,6 +84,33 @@ impl<'a> Left<'a> {
             first_row: 0,
             lifetime: PhantomData,
         }
+    }
+
+    /// Packed rows, `[row][unit]`, `step` words from one to the next.
+    pub fn rows(words: &'a [u32], step: usize) -> Self {
+        Self::by_rows(words.as_ptr().cast(), step * size_of::<u32>())
+    }
+
+    /// Rows that the kernel takes at one time of whole panels.
+    pub fn rows_of_tile(&self, precision: Precision) -> usize {
+        if self.lies_by_rows() { block_rows(precision) } else { TILE_ROWS }
+    }
+
+    /// Whether the words of a row lie next to each other.
+    fn lies_by_rows(&self) -> bool {
+        self.unit_step == size_of::<u32>()
+    }
+
+    /// Bytes from one row to the next, where all rows lie alike.
+    #[cfg(target_arch = "x86_64")]
+    pub fn row_step(&self) -> usize {
+        self.row_step
+    }
+
+    /// Where a row begins, if all rows lie alike.
+    #[cfg(target_arch = "x86_64")]
+    pub fn row(&self, row: usize) -> *const u8 {
+        self.data.wrapping_add((row - self.first_row) * self.row_step)
     }
 
     /// The same data, which begins with row `first_row`.
@@ -140,6 +169,21 @@ impl Panel<'_> {
     }
 }
 
+/// The rows that the kernel for whole panels takes at one time, where it can.
+pub fn block_rows(precision: Precision) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if reads_rows(precision) {
+        return super::amx::ROWS;
+    }
+    let _ = precision;
+    TILE_ROWS
+}
+
+/// Whether the kernel for whole panels wants the words of a row next to each other.
+pub fn reads_rows(precision: Precision) -> bool {
+    precision == Precision::Bf16 && level() >= Level::Amx
+}
+
 /// The columns that a kernel takes at one time.
 pub fn block() -> usize {
     if level() >= Level::Avx512 { PANEL } else { 16 }
@@ -161,12 +205,17 @@ pub fn run<E: Epilogue>(
     match (precision, level()) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (Precision::Bf16, Level::Avx512Bf16) => unsafe {
+        (Precision::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
+            x86::bf16_amx(left, rows, panel, sums, epilogue);
+        },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Precision::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::bf16_avx512(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::F32, Level::Avx512 | Level::Avx512Bf16) => unsafe {
+        (Precision::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::f32_avx512(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
@@ -277,26 +326,42 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
             }
             // SAFETY: the caller's promise.
             unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, &ask) };
-            for (offset, values) in tile.0[..height].iter_mut().enumerate() {
-                let values = &mut values[..count];
-                if !panel.is_first || !panel.is_last {
-                    let kept = &mut sums[(row - rows.start + offset) * PANEL..][..count];
-                    if !panel.is_first {
-                        values.iter_mut().zip(&*kept).for_each(|(value, kept)| *value += kept);
-                    }
-                    if !panel.is_last {
-                        kept.copy_from_slice(values);
-                        continue;
-                    }
-                }
-                // A copy for the usual length, so that its loops have no ends to look for.
-                match values.first_chunk_mut::<PANEL>() {
-                    Some(whole) => epilogue.apply(m, row + offset, panel.columns.start, whole),
-                    None => epilogue.apply(m, row + offset, panel.columns.start, values),
-                }
-            }
+            hand_over(m, &mut tile.0[..height], row..row + height, rows.start, panel, sums, epilogue);
         }
         row += height;
+    }
+}
+
+/// Gives the epilogue the sums of some rows, together with what earlier panels of the same columns gave; keeps them in
+/// `sums`, which begins with the row `kept_from`, where later panels follow.
+#[inline(always)]
+pub(super) fn hand_over<E: Epilogue>(
+    m: impl MultiplyAdd,
+    tile: &mut [[f32; PANEL]],
+    rows: Range<usize>,
+    kept_from: usize,
+    panel: &Panel<'_>,
+    sums: &mut [f32],
+    epilogue: &E,
+) {
+    let count = panel.columns.len();
+    for (row, values) in rows.zip(tile) {
+        let values = &mut values[..count];
+        if !panel.is_first || !panel.is_last {
+            let kept = &mut sums[(row - kept_from) * PANEL..][..count];
+            if !panel.is_first {
+                values.iter_mut().zip(&*kept).for_each(|(value, kept)| *value += kept);
+            }
+            if !panel.is_last {
+                kept.copy_from_slice(values);
+                continue;
+            }
+        }
+        // A copy for the usual length, so that its loops have no ends to look for.
+        match values.first_chunk_mut::<PANEL>() {
+            Some(whole) => epilogue.apply(m, row, panel.columns.start, whole),
+            None => epilogue.apply(m, row, panel.columns.start, values),
+        }
     }
 }
 
@@ -490,6 +555,7 @@ mod x86 {
 
     use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, tiles};
     use crate::element::Kind;
+    use crate::ops::product::amx;
     use crate::simd::Fused;
 
     /// Units that are summed between two rows that are asked for, at most.
@@ -530,6 +596,28 @@ mod x86 {
     compiled!(f32_avx2, F32Avx2, "avx2,fma");
     compiled!(bf16_portable_avx512, PortableBf16<PANEL>, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
     compiled!(bf16_portable_avx2, PortableBf16<16>, "avx2,fma");
+
+    /// [`amx::blocks`] with the registers of the processor, or emulated ones in unit tests.
+    ///
+    /// # Safety
+    /// As for [`tiles`]; the words of a row of `left` lie next to each other.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    pub unsafe fn bf16_amx<E: Epilogue>(
+        left: Left<'_>,
+        rows: Range<usize>,
+        panel: &Panel<'_>,
+        sums: &mut [f32],
+        epilogue: &E,
+    ) {
+        #[cfg(test)]
+        if crate::simd::detect() < crate::simd::Level::Amx {
+            let mut registers = amx::Emulated::default();
+            // SAFETY: the caller's promise.
+            return unsafe { amx::blocks(Fused, &mut registers, left, rows, panel, sums, epilogue) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { amx::blocks(Fused, &mut amx::Tiles::configured(), left, rows, panel, sums, epilogue) }
+    }
 
     /// Makes a block of its sums; one of bf16 only where `NARROWS`.
     ///

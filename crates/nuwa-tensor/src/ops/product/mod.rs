@@ -9,6 +9,8 @@
 //!
 //! Each sum is made by one thread in one order, so results do not depend on the number of threads.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod epilogue;
 mod few_rows;
 mod kernel;
@@ -32,6 +34,7 @@ use crate::ops::share::shared_tasks;
 use crate::pool::Pool;
 use crate::{Precision, element};
 use kernel::Panel;
+use pack::LeftLayout;
 use serial::with_workspace;
 
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
@@ -289,7 +292,7 @@ fn all_panels<B: Element, E: Epilogue>(
     let mut sums = pool.take::<f32>(panels * kept);
     let sums = Output::new(&mut sums, kept.max(1));
     let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(all_columns);
-    let piece = rows_of_piece(rows, panels);
+    let piece = rows_of_piece(rows, panels, left.rows_of_tile(precision));
     for first in (0..all.max(1)).step_by(INNER) {
         let span = first..(first + INNER).min(all);
         let own = |panel: usize, lend: &dyn Fn(&[u32])| {
@@ -318,9 +321,9 @@ fn all_panels<B: Element, E: Epilogue>(
 }
 
 /// Rows that a thread takes at a time: few enough that the last ones are done soon, and that there are some for each thread.
-fn rows_of_piece(rows: usize, panels: usize) -> usize {
+fn rows_of_piece(rows: usize, panels: usize, tile: usize) -> usize {
     let pieces = rayon::current_num_threads().div_ceil(panels);
-    rows.div_ceil(pieces).clamp(4 * TILE_ROWS, PIECE_ROWS).next_multiple_of(TILE_ROWS)
+    rows.div_ceil(pieces).clamp(4 * TILE_ROWS, PIECE_ROWS).next_multiple_of(tile)
 }
 
 /// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. `B` is packed once for
@@ -360,21 +363,23 @@ fn rows_of_panels<A: Element, E: Epilogue>(
     epilogue: &E,
 ) {
     let length = span.len() * PANEL;
-    let (all_tiles, panels) = (a.rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
-    let tasks = tasks_over_rows(all_tiles, span.len(), panels);
+    let layout = LeftLayout::of(&a, precision);
+    let tile = layout.rows_of_tile();
+    let (all_tiles, panels) = (a.rows.div_ceil(tile), columns.div_ceil(PANEL));
+    let tasks = tasks_over_rows(all_tiles, tile * span.len(), panels);
     let rows_of = |task: usize| {
         let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
-        tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(a.rows)
+        tiles.start * tile..(tiles.end * tile).min(a.rows)
     };
     let own = |task: usize, lend: &dyn Fn(&[u32])| {
         let rows = rows_of(task);
         with_workspace(|workspace| {
-            let (tiles, _) = workspace.blocks(rows.len().next_multiple_of(TILE_ROWS) * span.len(), 0);
-            pack::left(tiles, a, rows, span.clone(), precision);
-            lend(tiles);
+            let (words, _) = workspace.blocks(layout.words(rows.len(), span.len()), 0);
+            layout.pack(words, a, rows, span.clone(), precision);
+            lend(words);
         });
     };
-    let work = |task: usize, tiles: &[u32], index: usize| {
+    let work = |task: usize, words: &[u32], index: usize| {
         let rows = rows_of(task);
         let panel = Panel {
             words: &packed[index * length..][..length],
@@ -385,7 +390,7 @@ fn rows_of_panels<A: Element, E: Epilogue>(
             is_last: true,
             spans: Spans::All,
         };
-        let left = Left::block(tiles, rows.len()).shifted(rows.start);
+        let left = layout.left(words, rows.len(), span.len()).shifted(rows.start);
         kernel::run(precision, left, rows, &panel, &mut [], epilogue);
     };
     shared_tasks(tasks, panels, own, work);
@@ -393,9 +398,9 @@ fn rows_of_panels<A: Element, E: Epilogue>(
 
 /// As few tasks as their words allow that still have pieces for each thread, and as many tiles in each as in any other, but
 /// for one.
-fn tasks_over_rows(tiles: usize, units: usize, panels: usize) -> usize {
+fn tasks_over_rows(tiles: usize, words_of_tile: usize, panels: usize) -> usize {
     let threads = rayon::current_num_threads();
-    let by_words = (tiles * TILE_ROWS * units).div_ceil(TASK_WORDS);
+    let by_words = (tiles * words_of_tile).div_ceil(TASK_WORDS);
     by_words.max((PIECES * threads).div_ceil(panels)).next_multiple_of(threads).min(tiles)
 }
 

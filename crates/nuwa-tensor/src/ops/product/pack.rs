@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Matrix;
-use super::kernel::{PANEL, TILE_ROWS, block};
+use super::kernel::{Left, PANEL, TILE_ROWS, block, block_rows, reads_rows};
 use crate::Precision;
 use crate::element::{Bf16, Element, rounded};
 use crate::simd::vectorised;
@@ -262,6 +262,94 @@ fn words_of<T: Element>(source: &[T], precision: Precision) -> [u32; GATHER] {
                 Bf16::pairs(&narrow)
             }
         },
+    }
+}
+
+/// How the rows of a left operand that has to be packed lie: those of a task.
+#[derive(Clone, Copy)]
+pub enum LeftLayout {
+    /// `[unit][row]`: a word of each row of a tile, then the next.
+    ByUnits,
+    /// `[row][unit]`, for kernels that read whole lines of a row.
+    ByRows,
+}
+
+impl LeftLayout {
+    /// The layout for the kernel in use.
+    pub fn of<T: Element>(a: &Matrix<'_, T>, precision: Precision) -> Self {
+        if reads_rows(precision) && a.row_stride == 1 { Self::ByRows } else { Self::ByUnits }
+    }
+
+    /// Rows that the kernel takes at one time.
+    pub fn rows_of_tile(self) -> usize {
+        match self {
+            Self::ByUnits => TILE_ROWS,
+            Self::ByRows => block_rows(Precision::Bf16),
+        }
+    }
+
+    /// The words that so many rows take.
+    pub fn words(self, rows: usize, units: usize) -> usize {
+        match self {
+            Self::ByUnits => rows.next_multiple_of(TILE_ROWS) * units,
+            Self::ByRows => rows * row_words(units),
+        }
+    }
+
+    /// Packs the given rows and units of `a`.
+    pub fn pack<T: Element>(
+        self,
+        out: &mut [u32],
+        a: Matrix<'_, T>,
+        rows: Range<usize>,
+        units: Range<usize>,
+        precision: Precision,
+    ) {
+        match self {
+            Self::ByUnits => left(out, a, rows, units, precision),
+            Self::ByRows => {
+                let inner = super::inner_of(&units, a.columns, precision);
+                turned_rows(out, a.transposed(), inner, rows, row_words(units.len()));
+            }
+        }
+    }
+
+    /// What was packed.
+    pub fn left(self, words: &[u32], rows: usize, units: usize) -> Left<'_> {
+        match self {
+            Self::ByUnits => Left::block(words, rows),
+            Self::ByRows => Left::rows(words, row_words(units)),
+        }
+    }
+}
+
+/// Words from one row to the next: rows a power of two apart would fight for the same places in a cache.
+fn row_words(units: usize) -> usize {
+    units.next_multiple_of(GATHER) + GATHER
+}
+
+vectorised! {
+    /// Columns of a matrix whose rows lie together, `step` words from one to the next, in pairs of its rows.
+    fn turned_rows[T: Element](out: &mut [u32], a: Matrix<'_, T>, inner: Range<usize>, columns: Range<usize>, step: usize) {
+        for (group, out) in out.chunks_mut(GATHER * step).enumerate() {
+            let first = columns.start + group * GATHER;
+            let count = GATHER.min(columns.end - first);
+            for start in inner.clone().step_by(2 * GATHER) {
+                let mut square = [[0; GATHER]; GATHER];
+                for (low, words) in (start..inner.end).step_by(2).zip(&mut square) {
+                    let row = |row: usize| &a.data[row * a.row_stride + first..][..count];
+                    if low + 1 < inner.end {
+                        T::join_rows(row(low), row(low + 1), &mut words[..count]);
+                    } else {
+                        lone_row(row(low), words);
+                    }
+                }
+                turn(&mut square);
+                for (out, words) in out.chunks_exact_mut(step).zip(&square) {
+                    out[(start - inner.start) / 2..][..GATHER].copy_from_slice(words);
+                }
+            }
+        }
     }
 }
 

@@ -131,7 +131,7 @@ impl Packer<'_> {
     #[cfg(target_arch = "x86_64")]
     unsafe fn whole_squares_of(&self, first: usize, values: &[f32]) -> usize {
         let is_whole = values.len() == PACKED_ROWS * self.width;
-        if !is_whole || crate::simd::level() != crate::simd::Level::Avx512Bf16 {
+        if !is_whole || crate::simd::level() < crate::simd::Level::Avx512Bf16 {
             return 0;
         }
         let columns = self.width / SQUARE * SQUARE;

@@ -4,6 +4,9 @@ use super::*;
 use crate::Random;
 use crate::simd::{Level, force_in_tests};
 
+/// Tile registers are emulated where the processor has none but all the rest.
+const LEVELS: [Level; 5] = [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx];
+
 /// Numbers that bf16 holds exactly, so that only the order of sums differs.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0; count];
@@ -40,7 +43,7 @@ fn check(sizes @ [rows, inner, columns]: [usize; 3], seed: u64) {
     let (a, b) = (numbers(rows * inner, seed), numbers(inner * columns, seed + 1));
     let (a_turned, b_turned) = (transposed(&a, rows, inner), transposed(&b, inner, columns));
     let wanted = expected(&a, &b, sizes);
-    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+    for level in LEVELS {
         let _held = force_in_tests(level);
         for precision in [Precision::F32, Precision::Bf16] {
             let mut out = vec![0.0; rows * columns];
@@ -82,7 +85,7 @@ fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     let weight = numbers(columns * inner, seed + 2);
     let forward = expected(&a, &transposed(&weight, columns, inner), [rows, inner, columns]);
     let back = expected(&d, &weight, [rows, columns, inner]);
-    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+    for level in LEVELS {
         let _held = force_in_tests(level);
         let (a, d) = (Matrix::new(&a, rows, inner), Matrix::new(&d, rows, columns));
         let mut packed = PackedWeight::new(&pool, &vec![f32::NAN; columns * inner], inner);
@@ -114,7 +117,7 @@ fn check_stores(sizes @ [rows, _, columns]: [usize; 3], seed: u64) {
             })
             .collect()
     };
-    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+    for level in LEVELS {
         let _held = force_in_tests(level);
         for precision in [Precision::F32, Precision::Bf16] {
             for bias in [None, Some(bias.as_slice())] {
@@ -172,12 +175,12 @@ proptest! {
     }
 
     #[test]
-    fn packed_weights_give_the_products(rows in 1_usize..40, inner in 1_usize..140, columns in 1_usize..140, seed in 0_u64..1000) {
+    fn packed_weights_give_the_products(rows in 1_usize..80, inner in 1_usize..140, columns in 1_usize..140, seed in 0_u64..1000) {
         check_packed([rows, inner, columns], seed);
     }
 
     #[test]
-    fn every_form_gives_the_product(rows in 1_usize..40, inner in 1_usize..70, columns in 1_usize..140, seed in 0_u64..1000) {
+    fn every_form_gives_the_product(rows in 1_usize..80, inner in 1_usize..100, columns in 1_usize..140, seed in 0_u64..1000) {
         check([rows, inner, columns], seed);
     }
 }
@@ -193,7 +196,7 @@ fn an_inner_axis_of_several_passes() {
 #[test]
 fn infinity_and_nan_stay_in_their_row() {
     let pool = Arc::new(Pool::default());
-    for level in [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16] {
+    for level in LEVELS {
         let _held = force_in_tests(level);
         for precision in [Precision::F32, Precision::Bf16] {
             let mut a = vec![1.0; 9 * 5];
