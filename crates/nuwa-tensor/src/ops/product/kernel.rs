@@ -148,7 +148,20 @@ pub struct Panel<'a> {
     pub spans: Spans<'a>,
 }
 
-impl Panel<'_> {
+impl<'a> Panel<'a> {
+    /// A panel of so many units, which make whole sums.
+    pub fn complete(words: &'a [u32], units: usize, columns: Range<usize>) -> Self {
+        Self {
+            words,
+            all_units: units,
+            units: 0..units,
+            columns,
+            is_first: true,
+            is_last: true,
+            spans: Spans::All,
+        }
+    }
+
     /// The units, counted from the first of [`Panel::units`], and the columns, counted from the first of
     /// [`Panel::columns`], that a tile needs.
     fn span(&self, tile: usize, per_unit: usize) -> [Range<usize>; 2] {

@@ -50,6 +50,9 @@ const PIECES: usize = 8;
 /// Rows of the left operand that a thread takes at a time from a panel.
 const PIECE_ROWS: usize = 32 * TILE_ROWS;
 
+/// Rows of the left operand that are packed together where a panel is what a task packs: whole tiles of each kernel.
+const GROUP_ROWS: usize = 16 * TILE_ROWS;
+
 /// Fewer rows than this on the left are not worth packing the right operand for.
 pub const FEW_ROWS: usize = 4;
 
@@ -326,8 +329,8 @@ fn rows_of_piece(rows: usize, panels: usize, tile: usize) -> usize {
     rows.div_ceil(pieces).clamp(4 * TILE_ROWS, PIECE_ROWS).next_multiple_of(tile)
 }
 
-/// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. `B` is packed once for
-/// all, and each thread packs the rows of `A` that it works on.
+/// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. The smaller operand is packed
+/// once for all, and each thread packs the parts of the larger one that it works on.
 pub fn product_over_rows<A: Element, B: Element, E: Epilogue>(
     pool: &Arc<Pool>,
     precision: Precision,
@@ -340,32 +343,66 @@ pub fn product_over_rows<A: Element, B: Element, E: Epilogue>(
         return;
     }
     let all = units(a.columns, precision);
-    let panels = b.columns.div_ceil(PANEL);
-    let mut packed = pool.take::<u32>(panels * PANEL * INNER.min(all));
     for first in (0..all).step_by(INNER) {
         let span = first..(first + INNER).min(all);
-        let length = span.len() * PANEL;
-        let packed = &mut packed[..panels * length];
-        packed.par_chunks_mut(length).enumerate().for_each(|(panel, words)| {
-            let columns = panel * PANEL..((panel + 1) * PANEL).min(b.columns);
-            pack::right(words, b, &inner_of(&span, a.columns, precision), &columns, precision);
-        });
-        rows_of_panels(precision, a, b.columns, packed, span, epilogue);
+        if b.columns > a.rows {
+            panels_of_columns(pool, precision, a, b, span, epilogue);
+        } else {
+            groups_of_rows(pool, precision, a, b, span, epilogue);
+        }
     }
 }
 
-fn rows_of_panels<A: Element, E: Epilogue>(
+/// Tasks are panels of `B`, their pieces groups of rows of `A`, which are packed before.
+fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
-    columns: usize,
-    packed: &[u32],
+    b: Matrix<'_, B>,
     span: Range<usize>,
     epilogue: &E,
 ) {
-    let length = span.len() * PANEL;
+    let layout = LeftLayout::of(&a, precision);
+    let (groups, length) = (a.rows.div_ceil(GROUP_ROWS), layout.words(GROUP_ROWS, span.len()));
+    let rows_of = |group: usize| group * GROUP_ROWS..((group + 1) * GROUP_ROWS).min(a.rows);
+    let mut packed = pool.take::<u32>(groups * length);
+    packed.par_chunks_mut(length).enumerate().for_each(|(group, words)| {
+        let rows = rows_of(group);
+        let words = &mut words[..layout.words(rows.len(), span.len())];
+        layout.pack(words, a, rows, span.clone(), precision);
+    });
+    let (right, panels) = (Right::Plain(b), b.columns.div_ceil(PANEL));
+    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+    let own = |panel: usize, lend: &dyn Fn(&[u32])| {
+        right.with_words(&span, columns_of(panel), precision, lend);
+    };
+    let work = |panel: usize, words: &[u32], group: usize| {
+        let rows = rows_of(group);
+        let left = layout.left(&packed[group * length..][..length], rows.len(), span.len());
+        let panel = Panel::complete(words, span.len(), columns_of(panel));
+        kernel::run(precision, left.shifted(rows.start), rows, &panel, &mut [], epilogue);
+    };
+    shared_tasks(panels, groups, own, work);
+}
+
+/// Tasks are groups of rows of `A`, their pieces panels of `B`, which are packed before.
+fn groups_of_rows<A: Element, B: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    a: Matrix<'_, A>,
+    b: Matrix<'_, B>,
+    span: Range<usize>,
+    epilogue: &E,
+) {
+    let (panels, length) = (b.columns.div_ceil(PANEL), span.len() * PANEL);
+    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+    let mut packed = pool.take::<u32>(panels * length);
+    packed.par_chunks_mut(length).enumerate().for_each(|(panel, words)| {
+        pack::right(words, b, &inner_of(&span, a.columns, precision), &columns_of(panel), precision);
+    });
     let layout = LeftLayout::of(&a, precision);
     let tile = layout.rows_of_tile();
-    let (all_tiles, panels) = (a.rows.div_ceil(tile), columns.div_ceil(PANEL));
+    let all_tiles = a.rows.div_ceil(tile);
     let tasks = tasks_over_rows(all_tiles, tile * span.len(), panels);
     let rows_of = |task: usize| {
         let tiles = task * all_tiles / tasks..(task + 1) * all_tiles / tasks;
@@ -379,19 +416,11 @@ fn rows_of_panels<A: Element, E: Epilogue>(
             lend(words);
         });
     };
-    let work = |task: usize, words: &[u32], index: usize| {
+    let work = |task: usize, words: &[u32], panel: usize| {
         let rows = rows_of(task);
-        let panel = Panel {
-            words: &packed[index * length..][..length],
-            all_units: span.len(),
-            units: 0..span.len(),
-            columns: index * PANEL..((index + 1) * PANEL).min(columns),
-            is_first: true,
-            is_last: true,
-            spans: Spans::All,
-        };
-        let left = layout.left(words, rows.len(), span.len()).shifted(rows.start);
-        kernel::run(precision, left, rows, &panel, &mut [], epilogue);
+        let left = layout.left(words, rows.len(), span.len());
+        let panel = Panel::complete(&packed[panel * length..][..length], span.len(), columns_of(panel));
+        kernel::run(precision, left.shifted(rows.start), rows, &panel, &mut [], epilogue);
     };
     shared_tasks(tasks, panels, own, work);
 }

@@ -6,10 +6,13 @@ use super::Matrix;
 use super::kernel::{Left, PANEL, TILE_ROWS, block, block_rows, reads_rows};
 use crate::Precision;
 use crate::element::{Bf16, Element, rounded};
-use crate::simd::vectorised;
+use crate::simd::{prefetch_read, vectorised};
 
 /// Units that are gathered at a time where a column's elements lie together.
 const GATHER: usize = 16;
+
+/// Units ahead whose rows are asked for where pairs of rows are joined.
+const AHEAD: usize = 4;
 
 /// A panel, `[block of columns][unit][column]`, of the rows `inner` and the given columns of `b`; what is missing up to
 /// whole units and blocks is 0.
@@ -81,6 +84,10 @@ fn pairs_of_rows<T: Element>(
     inner: usize,
 ) {
     for (unit, words) in out.chunks_exact_mut(width).enumerate() {
+        // Parts of rows that lie far apart are followed by no prefetcher.
+        let ahead = rows.as_ptr().wrapping_add(2 * (unit + AHEAD) * stride);
+        prefetch_read(ahead, count);
+        prefetch_read(ahead.wrapping_add(stride), count);
         let (words, rest) = words.split_at_mut(count);
         let low = &rows[2 * unit * stride..][..count];
         if 2 * unit + 1 < inner {
