@@ -274,14 +274,34 @@ unsafe fn sum_block(
                 }
             }
         }
-        let mut filled = Filled { left: [[0; UNITS]; ROWS], right: [[0; PANEL]; UNITS] };
-        for unit in (whole * UNITS..units).step_by(UNITS) {
-            let shape = [block.len(), UNITS.min(units - unit)];
+        if whole * UNITS < units {
+            add_filled(registers, block.len(), whole * UNITS..units, a, step, b);
+        }
+        registers.store(out);
+    }
+}
+
+/// Adds the products of the given units of fewer rows than a block has, or of fewer units than a tile has.
+///
+/// # Safety
+/// `rows` rows of these units are readable at `a`, `step` bytes apart, and the units at `b`; the processor has the registers.
+unsafe fn add_filled(
+    registers: &mut impl Registers,
+    rows: usize,
+    units: Range<usize>,
+    a: *const u8,
+    step: usize,
+    b: *const u32,
+) {
+    let mut filled = Filled { left: [[0; UNITS]; ROWS], right: [[0; PANEL]; UNITS] };
+    for unit in units.clone().step_by(UNITS) {
+        let shape = [rows, UNITS.min(units.end - unit)];
+        // SAFETY: the caller's promise.
+        unsafe {
             filled.fill(shape, a.add(unit * size_of::<u32>()), step, b.add(unit * PANEL));
             let (left, right) = (filled.left.as_ptr().cast(), filled.right.as_ptr().cast());
             registers.add(left, UNITS * size_of::<u32>(), right);
         }
-        registers.store(out);
     }
 }
 

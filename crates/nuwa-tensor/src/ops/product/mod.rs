@@ -4,8 +4,10 @@
 //! The right operand is packed into panels of [`PANEL`] columns, `[units][columns]`; the left one is read as it lies where
 //! pairs lie together, and packed into tiles of [`TILE_ROWS`] rows otherwise. A kernel ([`kernel`]) keeps a tile of sums in
 //! registers over the whole inner axis (or [`INNER`] of it), and the epilogue gets the sums while they are in the
-//! first-level cache, or says how the kernel finishes them in its registers ([`Block`]). Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), says why
-//! panels; that the left operand needs no packing is because a word is broadcast wherever it lies.
+//! first-level cache, or says how the kernel finishes them in its registers ([`Block`]). Goto and van de Geijn, "Anatomy of
+//! High-Performance Matrix Multiplication" (2008), says why panels; that the left operand needs no packing is because a word
+//! is broadcast wherever it lies. Where the processor has tile registers (`amx`), they read the same panels, and rows of
+//! the left operand as they lie.
 //!
 //! Each sum is made by one thread in one order, so results do not depend on the number of threads.
 
