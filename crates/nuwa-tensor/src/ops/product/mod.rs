@@ -117,6 +117,11 @@ impl<'a, T: Element> Matrix<'a, T> {
     }
 }
 
+/// The part `index` of `all`, which is cut into parts of `size`.
+fn part(index: usize, size: usize, all: usize) -> Range<usize> {
+    index * size..((index + 1) * size).min(all)
+}
+
 /// The number of 32-bit units of an inner axis.
 fn units(inner: usize, precision: Precision) -> usize {
     match precision {
@@ -296,7 +301,7 @@ fn all_panels<B: Element, E: Epilogue>(
     let kept = if all > INNER { rows * PANEL } else { 0 };
     let mut sums = pool.take::<f32>(panels * kept);
     let sums = Output::new(&mut sums, kept.max(1));
-    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(all_columns);
+    let columns_of = |panel: usize| part(panel, PANEL, all_columns);
     let piece = rows_of_piece(rows, panels, left.rows_of_tile(precision));
     for first in (0..all.max(1)).step_by(INNER) {
         let span = first..(first + INNER).min(all);
@@ -304,7 +309,7 @@ fn all_panels<B: Element, E: Epilogue>(
             right.with_words(&span, columns_of(panel), precision, lend);
         };
         let work = |panel: usize, words: &[u32], index: usize| {
-            let rows = index * piece..((index + 1) * piece).min(rows);
+            let rows = part(index, piece, rows);
             let sums: &mut [f32] = match kept {
                 0 => &mut [],
                 // SAFETY: no other piece has these rows of this panel.
@@ -366,7 +371,7 @@ fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
 ) {
     let layout = LeftLayout::of(&a, precision);
     let (groups, length) = (a.rows.div_ceil(GROUP_ROWS), layout.words(GROUP_ROWS, span.len()));
-    let rows_of = |group: usize| group * GROUP_ROWS..((group + 1) * GROUP_ROWS).min(a.rows);
+    let rows_of = |group: usize| part(group, GROUP_ROWS, a.rows);
     let mut packed = pool.take::<u32>(groups * length);
     packed.par_chunks_mut(length).enumerate().for_each(|(group, words)| {
         let rows = rows_of(group);
@@ -374,7 +379,7 @@ fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
         layout.pack(words, a, rows, span.clone(), precision);
     });
     let (right, panels) = (Right::Plain(b), b.columns.div_ceil(PANEL));
-    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+    let columns_of = |panel: usize| part(panel, PANEL, b.columns);
     let own = |panel: usize, lend: &dyn Fn(&[u32])| {
         right.with_words(&span, columns_of(panel), precision, lend);
     };
@@ -397,7 +402,7 @@ fn groups_of_rows<A: Element, B: Element, E: Epilogue>(
     epilogue: &E,
 ) {
     let (panels, length) = (b.columns.div_ceil(PANEL), span.len() * PANEL);
-    let columns_of = |panel: usize| panel * PANEL..((panel + 1) * PANEL).min(b.columns);
+    let columns_of = |panel: usize| part(panel, PANEL, b.columns);
     let mut packed = pool.take::<u32>(panels * length);
     packed.par_chunks_mut(length).enumerate().for_each(|(panel, words)| {
         pack::right(words, b, &inner_of(&span, a.columns, precision), &columns_of(panel), precision);
