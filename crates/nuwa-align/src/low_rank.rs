@@ -120,7 +120,7 @@ impl Matrix {
     fn new(weight: Parameter, rank: usize, builder: &mut ParametersBuilder) -> Self {
         let (path, width, rows) = (weight.entry().path().to_string(), weight.width(), weight.rows());
         let normal =
-            |values: &mut [f32], random: Random| random.fill_normal(values, (width as f32).powf(-0.5));
+            move |values: &mut [f32], random: Random| random.fill_normal(values, (width as f32).powf(-0.5));
         let a = builder.add(format!("{path}.a"), [rank, width], true, normal);
         let b = builder.add(format!("{path}.b"), [rows, rank], true, |_, _| {});
         let start = weight.values().to_vec();

@@ -40,7 +40,7 @@ impl<'a> Scope<'a> {
         let shape = shape.into();
         let decays = shape.axes().len() > 1;
         let path = self.join(name);
-        self.builder.add(path, shape, decays, |values, random| match initialisation {
+        self.builder.add(path, shape, decays, move |values, random| match initialisation {
             Initialisation::Zeros => values.fill(0.0),
             Initialisation::Ones => values.fill(1.0),
             Initialisation::Normal(deviation) => random.fill_normal(values, deviation),

@@ -1,5 +1,6 @@
 //! All weights of a model in one flat block of `f32`, their gradients in a second block of the same layout.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -164,13 +165,24 @@ impl Deref for ParameterValues<'_> {
     }
 }
 
-/// Declares the parameters of a model, one after the other.
-#[derive(Debug)]
+/// Writes the first values of one parameter.
+type Fill = Box<dyn FnOnce(&mut [f32], Random)>;
+
+/// Declares the parameters of a model, one after the other. They have values when all are declared, so that the block
+/// is made once, of its final length, and its memory is first touched by the threads that write the values.
 pub struct ParametersBuilder {
     /// None where all values stay 0, to be overwritten.
     random: Option<Random>,
     flat: Arc<Flat>,
+    length: usize,
     entries: Vec<Parameter>,
+    fills: Vec<Fill>,
+}
+
+impl fmt::Debug for ParametersBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParametersBuilder").field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 impl ParametersBuilder {
@@ -182,11 +194,12 @@ impl ParametersBuilder {
     /// Starts an empty set whose values are all 0: for weights that are read from a file, where drawing them first
     /// would take longer than reading.
     pub fn zeros() -> Self {
-        Self { random: None, flat: Arc::default(), entries: Vec::new() }
+        Self { random: None, flat: Arc::default(), length: 0, entries: Vec::new(), fills: Vec::new() }
     }
 
-    /// Adds a parameter; `fill` writes its first values with a generator that depends on the seed and the path
-    /// only, so that adding a layer does not change the start of the others.
+    /// Adds a parameter, which has no values before [`ParametersBuilder::finish`]. There `fill` writes the first ones,
+    /// with a generator that depends on the seed and the path only, so that adding a layer does not change the start of
+    /// the others.
     ///
     /// # Panics
     /// When `path` was added before: names are how checkpoints find their place.
@@ -195,18 +208,13 @@ impl ParametersBuilder {
         path: String,
         shape: impl Into<Shape>,
         decays: bool,
-        fill: impl FnOnce(&mut [f32], Random),
+        fill: impl FnOnce(&mut [f32], Random) + 'static,
     ) -> Parameter {
         assert!(self.entries.iter().all(|p| p.entry.path != path), "parameter {path} is declared twice");
         let shape = shape.into();
-        let mut values = write(&self.flat.values);
-        let offset = values.len();
-        let elements = shape.elements();
-        values.resize(offset + elements.next_multiple_of(ALIGNMENT), 0.0);
-        if let Some(random) = self.random {
-            fill(&mut values[offset..offset + elements], random.named(&path));
-        }
-        drop(values);
+        let offset = self.length;
+        self.length += shape.elements().next_multiple_of(ALIGNMENT);
+        self.fills.push(Box::new(fill));
         let entry = ParameterEntry {
             path,
             shape,
@@ -222,7 +230,13 @@ impl ParametersBuilder {
 
     /// The finished set.
     pub fn finish(self) -> Parameters {
-        write(&self.flat.values).shrink_to_fit();
+        let mut values = vec![0.0; self.length];
+        if let Some(random) = self.random {
+            for (Parameter { entry, .. }, fill) in self.entries.iter().zip(self.fills) {
+                fill(&mut values[entry.range()], random.named(&entry.path));
+            }
+        }
+        *write(&self.flat.values) = values;
         Parameters { flat: self.flat, entries: self.entries }
     }
 }

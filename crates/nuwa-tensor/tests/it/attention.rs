@@ -83,7 +83,8 @@ fn found(
 ) -> [Vec<f32>; 2] {
     let mut builder = ParametersBuilder::new(0);
     let axes = [ranges.len(), heads.width()];
-    let table = builder.add("qkv".into(), axes, true, |values, _| values.copy_from_slice(qkv));
+    let start = qkv.to_vec();
+    let table = builder.add("qkv".into(), axes, true, move |values, _| values.copy_from_slice(&start));
     let _all = builder.finish();
     let tape = Tape::training().with_precision(precision);
     let ids: Vec<u32> = (0..ranges.len() as u32).collect();

@@ -77,7 +77,8 @@ impl Golden {
         let mut builder = ParametersBuilder::new(0);
         let mut add = |name: &str| {
             let (axes, values) = &self.tensors[name];
-            builder.add(name.into(), axes.as_slice(), true, |fill, _| fill.copy_from_slice(values))
+            let values = values.clone();
+            builder.add(name.into(), axes.as_slice(), true, move |fill, _| fill.copy_from_slice(&values))
         };
         let own = names.iter().map(|name| add(name)).collect();
         (builder.finish(), own)
@@ -212,8 +213,8 @@ fn cross_entropy(golden: &Golden) {
 fn adamw(golden: &Golden) {
     let mut builder = ParametersBuilder::new(0);
     let mut add = |name: &str, axes: &[usize], decays: bool| {
-        let start = golden.floats(&format!("{name}.start"));
-        builder.add(name.into(), axes, decays, |values, _| values.copy_from_slice(start))
+        let start = golden.floats(&format!("{name}.start")).to_vec();
+        builder.add(name.into(), axes, decays, move |values, _| values.copy_from_slice(&start))
     };
     let parameters = [add("matrix", &[7, 5], true), add("bias", &[5], false)];
     let all = builder.finish();
