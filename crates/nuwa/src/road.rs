@@ -25,7 +25,7 @@ use crate::recipe::{Draft, Recipe};
 use crate::report::{self, inspection::Cleaned};
 use crate::run::{Lock, Outcome, Stage, run_stage};
 use crate::training::{Outcome as Trained, Training};
-use crate::tune::{self, Tuned};
+use crate::tune::{self, Time, Tuned};
 use crate::verbs;
 use crate::verbs::eval::Evaluation;
 use crate::worth;
@@ -267,12 +267,11 @@ impl Road {
     fn tune(&self, tokens: &Outcome) -> anyhow::Result<Outcome> {
         let Recipe { budget, params, tokens: count, model, pretrain, .. } = &self.recipe;
         let stage = Stage::new("tune").settings(&(budget, params, count, model, pretrain))?.after(tokens);
-        let outcome = self.stage(stage, |out, _| {
+        let outcome = self.stage(stage, |out, display| {
             nuwa_files::write_json(&self.place("machine.json"), &Machine::measure())?;
             let tokenizer = Tokenizer::load(&self.place("tokenizer"))?;
-            let spent = self.begun.elapsed();
-            let afterwards = tune::afterwards(&self.recipe);
-            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, spent, afterwards)?;
+            let time = Time { spent: self.begun.elapsed(), afterwards: tune::afterwards(&self.recipe) };
+            let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, time, display)?;
             nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
             Ok(tune::text(&tuned))
         })?;

@@ -10,6 +10,7 @@ use nuwa_train::plan::{self, Goal, Plan, Request};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
+use crate::console::Display;
 use crate::failure::Problem;
 use crate::machine;
 use crate::numbers::{self, Count, Span};
@@ -67,12 +68,19 @@ const USUAL_OF_WORLD: Duration = Duration::from_secs(330);
 const MEMORY_SHARE: f64 = 0.9;
 
 /// The plan kept in `path`; made and kept there the first time.
-pub fn kept(path: &Path, recipe: &Recipe, shards: &Path, tokenizer: &Tokenizer) -> anyhow::Result<Tuned> {
+pub fn kept(
+    path: &Path,
+    recipe: &Recipe,
+    shards: &Path,
+    tokenizer: &Tokenizer,
+    display: &mut Display,
+) -> anyhow::Result<Tuned> {
     if path.exists() {
         let tuned: Tuned = nuwa_files::read_json(path)?;
         return if tuned.asked == asked(recipe)? { Ok(tuned) } else { Err(another(path).into()) };
     }
-    let tuned = make(recipe, shards, tokenizer, Duration::ZERO, AFTERWARDS)?;
+    let time = Time { spent: Duration::ZERO, afterwards: AFTERWARDS };
+    let tuned = make(recipe, shards, tokenizer, time, display)?;
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
 }
@@ -165,31 +173,42 @@ pub fn make(
     recipe: &Recipe,
     shards: &Path,
     tokenizer: &Tokenizer,
-    spent: Duration,
-    afterwards: f64,
+    time: Time,
+    display: &mut Display,
 ) -> anyhow::Result<Tuned> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
-    let plan = plan::make(&Request {
+    let request = Request {
         shards,
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
-        goal: what_is_left(goal(recipe)?, spent, afterwards),
+        goal: time.what_is_left(goal(recipe)?),
         model: &recipe.model,
         pretrain: &recipe.pretrain,
         memory,
         resident: machine::resident_memory(),
         seed: recipe.seed,
-    })?;
+    };
+    let plan = plan::make(&request, &mut |progress| display.show(progress))?;
     Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
 }
 
-/// A budget without what the stages before took, and those after will take.
-fn what_is_left(goal: Goal, spent: Duration, afterwards: f64) -> Goal {
-    match goal {
-        Goal::Seconds(seconds) => {
-            Goal::Seconds((seconds * (1.0 - afterwards) - spent.as_secs_f64()).max(0.0))
+/// What is not left of a budget to the training.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// What the stages before took.
+    pub spent: Duration,
+    /// The share of the budget that those after will take.
+    pub afterwards: f64,
+}
+
+impl Time {
+    fn what_is_left(self, goal: Goal) -> Goal {
+        match goal {
+            Goal::Seconds(seconds) => {
+                Goal::Seconds((seconds * (1.0 - self.afterwards) - self.spent.as_secs_f64()).max(0.0))
+            }
+            sizes @ Goal::Sizes { .. } => sizes,
         }
-        sizes @ Goal::Sizes { .. } => sizes,
     }
 }
 

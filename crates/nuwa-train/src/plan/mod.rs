@@ -13,11 +13,12 @@ pub mod sizes;
 use std::path::Path;
 
 use nuwa_data::shards::{Part, Shards};
+use nuwa_files::Progress;
 use nuwa_models::{LanguageModel, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
-use pilot::Pilot;
+use pilot::{FEWEST_STEPS, Pilot};
 
 /// What the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -157,7 +158,7 @@ const PILOT_SHARE: f64 = 0.04;
 const PILOT_SECONDS: [f64; 2] = [1.0, 120.0];
 
 /// Bounds of its steps where the plan is given in sizes.
-const PILOT_STEPS: [usize; 2] = [3, 200];
+const PILOT_STEPS: [usize; 2] = [FEWEST_STEPS, 200];
 
 /// Share of the time for validations, samples and checkpoints during training.
 const ASIDE_SHARE: f64 = 0.03;
@@ -165,17 +166,17 @@ const ASIDE_SHARE: f64 = 0.03;
 /// The least training worth doing, in seconds.
 const SHORTEST: f64 = 5.0;
 
-/// Makes the plan.
+/// Makes the plan; `progress` hears of the steps that are tried for it.
 ///
 /// # Errors
 /// When the text is too short, the budget too small, a setting out of range, or the memory too small.
-pub fn make(request: &Request<'_>) -> Result<Plan> {
+pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
     let shards = Shards::open(request.shards, Part::Train)?;
     let text = Text { tokens: shards.tokens(), bytes: shards.bytes() };
     let plan = match request.goal {
-        Goal::Sizes { parameters, tokens } => for_sizes(request, text, parameters, tokens)?,
-        Goal::Seconds(seconds) => for_seconds(request, text, seconds)?,
+        Goal::Sizes { parameters, tokens } => for_sizes(request, text, [parameters, tokens], progress)?,
+        Goal::Seconds(seconds) => for_seconds(request, text, seconds, progress)?,
     };
     check_memory(plan.predicted.memory_bytes, request.memory)?;
     Ok(plan)
@@ -196,17 +197,27 @@ impl Text {
 
 /// The plan does not depend on the machine; the steps that are tried only say how long it will take and how good it will
 /// be.
-fn for_sizes(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
+fn for_sizes(
+    request: &Request<'_>,
+    text: Text,
+    [parameters, tokens]: [u64; 2],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Plan> {
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
-    pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]))?;
+    pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]), progress)?;
     expect(&mut plan, request, &pilot, text);
     Ok(plan)
 }
 
-fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> {
+fn for_seconds(
+    request: &Request<'_>,
+    text: Text,
+    seconds: f64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Plan> {
     if seconds < SHORTEST {
         return Err(Error::Budget { left: seconds });
     }
@@ -221,7 +232,7 @@ fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> 
         let guess = draft(request, text, parameters, tokens)?;
         refuse_too_large(request, &guess)?;
         let mut pilot = Pilot::start(request, &guess)?;
-        pilot.run_steps(3)?;
+        pilot.run_steps(FEWEST_STEPS, progress)?;
         rate = pilot.tokens_per_second() * shape::operations_per_token(&guess.model);
         operations = rate * training_seconds;
     }
@@ -231,7 +242,7 @@ fn for_seconds(request: &Request<'_>, text: Text, seconds: f64) -> Result<Plan> 
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
-    pilot.run_seconds(pilot_seconds)?;
+    pilot.run_seconds(pilot_seconds, progress)?;
     set_tokens(&mut plan, request, text, (pilot.tokens_per_second() * training_seconds) as u64);
     expect(&mut plan, request, &pilot, text);
     Ok(plan)

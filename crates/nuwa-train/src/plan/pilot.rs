@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
+use nuwa_files::Progress;
 use nuwa_nn::{AdamW, Schedule, ScheduleKind};
 
 use super::{PilotResult, Plan, Request, Text};
@@ -8,6 +9,9 @@ use crate::{Loader, Result, Trainer};
 
 /// Steps that fill caches and buffers and are not counted.
 const WARM_UP: usize = 1;
+
+/// The fewest steps that tell the speed.
+pub(super) const FEWEST_STEPS: usize = WARM_UP + 2;
 
 /// Steps over which the learning rate of a pilot rises.
 const RISE: u64 = 10;
@@ -50,17 +54,25 @@ impl Pilot {
         Ok(Self { trainer, loader, batch_tokens: plan.batch_tokens(), steps: Vec::new() })
     }
 
-    pub fn run_steps(&mut self, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| self.step())
-    }
-
-    pub fn run_seconds(&mut self, seconds: f64) -> Result<()> {
-        let began = Instant::now();
-        self.run_steps(WARM_UP + 2)?;
-        while began.elapsed().as_secs_f64() < seconds {
+    pub fn run_steps(&mut self, count: usize, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        for done in 0..count {
+            progress(tried(done as u64, count as u64, "steps"));
             self.step()?;
         }
+        progress(tried(count as u64, count as u64, "steps"));
         Ok(())
+    }
+
+    pub fn run_seconds(&mut self, seconds: f64, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let elapsed = began.elapsed().as_secs_f64();
+            progress(tried(elapsed.min(seconds) as u64, seconds as u64, "seconds"));
+            if elapsed >= seconds && self.steps.len() >= FEWEST_STEPS {
+                return Ok(());
+            }
+            self.step()?;
+        }
     }
 
     fn step(&mut self) -> Result<()> {
@@ -94,4 +106,8 @@ impl Pilot {
             bits_per_byte: text.bits_per_byte(loss),
         }
     }
+}
+
+fn tried(done: u64, total: u64, unit: &'static str) -> Progress {
+    Progress { task: "trying the model", done, total: Some(total), unit, bytes: None }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
+use nuwa_files::Progress;
 use nuwa_models::LanguageModel;
 use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Random};
@@ -62,7 +63,7 @@ impl World {
             resident: None,
             seed: 3,
         };
-        make(&request).unwrap()
+        make(&request, &mut |_| {}).unwrap()
     }
 
     /// Trains, stopping by a panic in the observer after `kill_at` steps.
@@ -249,11 +250,15 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
         resident: None,
         seed: 1,
     };
-    let plan = make(&request(6.0, None)).unwrap();
+    let mut heard: Vec<Progress> = Vec::new();
+    let plan = make(&request(6.0, None), &mut |progress| heard.push(progress)).unwrap();
+    let whole: Vec<&Progress> = heard.iter().filter(|heard| heard.total == Some(heard.done)).collect();
+    assert_eq!(whole.iter().map(|heard| heard.unit).collect::<Vec<_>>(), ["steps", "steps", "seconds"]);
+    assert!(heard.iter().all(|heard| Some(heard.done) <= heard.total && heard.task == "trying the model"));
     assert!(plan.predicted.seconds < 6.0, "{plan:?}");
     assert!(plan.predicted.bits_per_byte.is_some() && plan.steps > 10, "{plan:?}");
-    insta::assert_snapshot!(make(&request(0.5, None)).unwrap_err(), @"the budget leaves 0.5 s for training, too little for a useful run");
-    let short = make(&request(6.0, Some(1_000))).unwrap_err();
+    insta::assert_snapshot!(make(&request(0.5, None), &mut |_| {}).unwrap_err(), @"the budget leaves 0.5 s for training, too little for a useful run");
+    let short = make(&request(6.0, Some(1_000)), &mut |_| {}).unwrap_err();
     assert!(matches!(short, Error::Memory { .. }), "{short}");
 }
 
@@ -264,7 +269,7 @@ fn memory_that_is_short_makes_blocks_compute_again() {
     let model =
         ModelSettings { width: Some(64), layers: Some(12), context: Some(64), ..ModelSettings::default() };
     let plan = |pretrain: &PretrainSettings, memory: u64| {
-        make(&Request {
+        let request = Request {
             shards: &shards,
             vocabulary: VOCABULARY,
             end_of_text: Some(0),
@@ -274,7 +279,8 @@ fn memory_that_is_short_makes_blocks_compute_again() {
             memory: Some(memory),
             resident: None,
             seed: 1,
-        })
+        };
+        make(&request, &mut |_| {})
     };
     let usual = PretrainSettings {
         batch_tokens: Some(2048),

@@ -186,15 +186,19 @@ impl Display {
         let unit = if unit == "bytes" { "" } else { unit };
         match total {
             Some(total) => {
-                let new = done.saturating_sub(self.first.done).max(1);
-                let left =
-                    self.started.elapsed().as_secs_f64() * total.saturating_sub(done) as f64 / new as f64;
-                let (left, speed) = (numbers::seconds(left), self.speed(progress));
-                format!("{task}: {} of {} {unit}{speed}, {left} left", amount(done), amount(total))
+                let left = self.left(done, total).map_or(String::new(), |left| format!(", {left} left"));
+                format!("{task}: {} of {} {unit}{}{left}", amount(done), amount(total), self.speed(progress))
                     .replace(" ,", ",")
             }
             None => format!("{task}: {} {unit}", amount(done)).trim_end().to_string() + &self.speed(progress),
         }
+    }
+
+    /// The time that the rest will take, once something is done.
+    fn left(&self, done: u64, total: u64) -> Option<String> {
+        let new = done.saturating_sub(self.first.done);
+        let rest = total.saturating_sub(done) as f64;
+        (new > 0).then(|| numbers::seconds(self.started.elapsed().as_secs_f64() * rest / new as f64))
     }
 
     /// Units and bytes a second, once there is something to tell them by.
@@ -218,6 +222,7 @@ mod tests {
         let known =
             Progress { task: "collecting files", done: 10, total: Some(10), unit: "files", bytes: None };
         assert_eq!(display.plain(known), "collecting files: 10 of 10 files, 0.0s left");
+        assert_eq!(display.plain(Progress { done: 0, ..known }), "collecting files: 0 of 10 files");
         let unknown =
             Progress { task: "tokenizing", done: 2_500_000, total: None, unit: "bytes", bytes: None };
         assert_eq!(display.plain(unknown), "tokenizing: 2.5 MB");

@@ -4,7 +4,7 @@ use clap::Args;
 use nuwa_tokenizer::Tokenizer;
 
 use super::settings::Settings;
-use crate::console::{Display, message, print_figures};
+use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::numbers;
 use crate::run::Lock;
@@ -51,8 +51,10 @@ impl Pretrain {
         let recipe = draft.recipe()?;
         let tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
         let _lock = Lock::take(&self.out)?;
-        let plan = tune::kept(&self.out.join("tune.json"), &recipe, &self.data, &tokenizer)?;
-        message(&tune::text(&plan));
+        let mut display = Display::new();
+        let kept = self.out.join("tune.json");
+        let plan = tune::kept(&kept, &recipe, &self.data, &tokenizer, &mut display)?;
+        display.note(&tune::text(&plan));
         let training = Training {
             shards: &self.data,
             tokenizer: &tokenizer,
@@ -61,7 +63,6 @@ impl Pretrain {
             settings: &recipe.pretrain,
             seed: recipe.seed,
         };
-        let mut display = Display::new();
         let outcome = training.run(&mut display)?;
         drop(display);
         print_figures(self.json, &outcome, || text(&outcome))
