@@ -252,8 +252,10 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
     };
     let mut heard: Vec<Progress> = Vec::new();
     let plan = make(&request(6.0, None), &mut |progress| heard.push(progress)).unwrap();
-    let whole: Vec<&Progress> = heard.iter().filter(|heard| heard.total == Some(heard.done)).collect();
-    assert_eq!(whole.iter().map(|heard| heard.unit).collect::<Vec<_>>(), ["steps", "steps", "seconds"]);
+    let whole = |unit: &str| {
+        heard.iter().filter(|heard| heard.unit == unit && heard.total == Some(heard.done)).count()
+    };
+    assert!(whole("steps") == 2 && whole("seconds") >= 1, "{heard:?}");
     assert!(heard.iter().all(|heard| Some(heard.done) <= heard.total && heard.task == "trying the model"));
     assert!(plan.predicted.seconds < 6.0, "{plan:?}");
     assert!(plan.predicted.bits_per_byte.is_some() && plan.steps > 10, "{plan:?}");
