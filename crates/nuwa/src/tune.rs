@@ -192,7 +192,7 @@ pub fn make(
     Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
 }
 
-/// What is not left of a budget to the training.
+/// What a budget is spent on besides the training.
 #[derive(Debug, Clone, Copy)]
 pub struct Time {
     /// What the stages before took.

@@ -98,16 +98,10 @@ impl<'a> Stretch<'a> {
     }
 }
 
-/// Changes all weights by their gradients and clears these, in one pass. Before the `first` one the running means are zeros
-/// that nobody has written: they are written here, a piece at a time, for memory that is read before it is written is given by
-/// the system twice.
-pub fn update(mut pieces: Vec<Stretch<'_>>, first: bool) {
+/// Changes all weights by their gradients and clears these, in one pass.
+pub fn update(mut pieces: Vec<Stretch<'_>>) {
     pieces.par_iter_mut().for_each(|piece| {
         let Some(update) = &piece.update else { return piece.gradients.fill(0.0) };
-        if first {
-            piece.first.fill(0.0);
-            piece.second.fill(0.0);
-        }
         update_piece(update, piece.values, piece.gradients, piece.first, piece.second);
         if let Some((packer, first)) = piece.packing {
             // SAFETY: each piece has rows of its own.

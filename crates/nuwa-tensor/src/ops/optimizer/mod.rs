@@ -10,6 +10,7 @@ mod cpu;
 use std::sync::Arc;
 
 use crate::Parameters;
+use crate::ops::parallel::zeros;
 use crate::ops::product::{PackedWeight, Packer};
 
 /// The constants of AdamW.
@@ -40,7 +41,7 @@ impl AdamWState {
     /// The state before the first step.
     pub fn new(parameters: &Parameters) -> Self {
         let length = parameters.values().len();
-        Self { steps: 0, first: vec![0.0; length], second: vec![0.0; length] }
+        Self { steps: 0, first: zeros(length), second: zeros(length) }
     }
 
     /// Changes all trainable parameters by their gradients, which are cleared, and gives the norm of the gradients
@@ -86,7 +87,7 @@ impl AdamWState {
             pieces.extend(stretch.pieces(packer.as_ref()));
             done = range.end;
         }
-        cpu::update(pieces, self.steps == 1);
+        cpu::update(pieces);
         for (parameter, packed) in parameters.iter().zip(packed) {
             *parameter.entry().packed() = packed.map(Arc::new);
         }
