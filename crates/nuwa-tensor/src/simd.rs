@@ -50,6 +50,13 @@ pub fn force(wanted: Level) {
     CHOSEN.store(wanted.min(highest()) as u8, Ordering::Relaxed);
 }
 
+/// The levels that can be forced here, lowest first: what tests of all of them go through.
+pub fn levels() -> impl Iterator<Item = Level> {
+    let all = [Level::Baseline, Level::Avx2, Level::Avx512, Level::Avx512Bf16, Level::Amx];
+    let highest = highest();
+    all.into_iter().filter(move |&level| level <= highest)
+}
+
 /// The best level that can be forced: unit tests emulate tile registers where only these are missing.
 fn highest() -> Level {
     match detect() {

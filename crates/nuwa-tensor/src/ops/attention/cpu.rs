@@ -18,7 +18,8 @@ use crate::tensor::Stored;
 const QUERY_BLOCK: usize = PANEL;
 
 /// Keys whose scores exist at one time: with [`QUERY_BLOCK`] a block of 64 KiB, half a level-2 cache with its gradient.
-const KEY_BLOCK: usize = 256;
+/// For Miri short, so that small tests have several blocks.
+const KEY_BLOCK: usize = if cfg!(miri) { PANEL } else { 256 };
 
 /// Up to this many queries at a time are taken one by one, without packing.
 const FEW_QUERIES: usize = 4;

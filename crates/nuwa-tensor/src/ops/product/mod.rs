@@ -40,7 +40,8 @@ use pack::LeftLayout;
 use serial::with_workspace;
 
 /// The longest inner axis of one pass of the kernel, in units: a packed panel of it is half of a level-2 cache.
-const INNER: usize = 2048;
+/// Under Miri, which is some thousand times slower, tests of several passes have to do with few units in each.
+const INNER: usize = if cfg!(miri) { 8 } else { 2048 };
 
 /// Words of the left operand that one task packs at most when both operands have to be packed: with a panel of the right one
 /// they fill most of a level-2 cache, and the more of them there are the more seldom panels come from beyond it.
@@ -49,8 +50,8 @@ const TASK_WORDS: usize = 6 * 16 * 1024;
 /// Pieces for each thread that a product should have, so that all end at about the same time.
 const PIECES: usize = 8;
 
-/// Rows of the left operand that a thread takes at a time from a panel.
-const PIECE_ROWS: usize = 32 * TILE_ROWS;
+/// Rows of the left operand that a thread takes at a time from a panel; for Miri as [`INNER`].
+const PIECE_ROWS: usize = if cfg!(miri) { 4 } else { 32 } * TILE_ROWS;
 
 /// Rows of the left operand that are packed together where a panel is what a task packs: whole tiles of each kernel.
 const GROUP_ROWS: usize = 16 * TILE_ROWS;
