@@ -41,7 +41,7 @@ fn main() -> nuwa_tokenizer::Result<()> {
     speed("encode, all threads", start, count);
     let start = Instant::now();
     let count: usize =
-        texts.iter().map(|text| tokenizer.encode_by_library(text).map_or(0, |ids| ids.len())).sum();
+        texts.iter().map(|text| tokenizer.encode_by_library(text, false).map_or(0, |ids| ids.len())).sum();
     speed("encode, one thread, the library", start, count);
     Ok(())
 }

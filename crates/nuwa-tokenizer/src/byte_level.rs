@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ahash::AHashMap;
 use serde_json::Value;
 
+use crate::bpe::{Bpe, Merge};
 use crate::bytes;
 use crate::split::Splitter;
 
@@ -38,31 +39,23 @@ struct Merges {
 }
 
 impl ByteLevelEncoder {
-    /// `None` when the pipeline does something that this encoder does not.
-    pub fn from_json(json: &Value) -> Option<Self> {
-        let model = &json["model"];
-        if !is_plain_byte_level(json) {
-            return None;
-        }
-        let splitter = Splitter::from_pre_tokenizer(&json["pre_tokenizer"])?;
-        let vocabulary = model["vocab"].as_object()?;
-        let id_of = |token: &str| vocabulary.get(token)?.as_u64().map(|id| id as u32);
-        let merges = Merges::read(&model["merges"], &id_of)?;
-        let mut tokens = AHashMap::with_capacity(vocabulary.len());
-        for (token, id) in vocabulary {
-            if let (Some(bytes), Some(id)) = (bytes::from_characters(token), id.as_u64()) {
-                tokens.insert(bytes.into_boxed_slice(), id as u32);
+    /// `None` when the vocabulary lacks a byte, or the `pre_tokenizer` does something that this encoder does not.
+    pub fn new(pre_tokenizer: &Value, bpe: &Bpe) -> Option<Self> {
+        let splitter = Splitter::from_pre_tokenizer(pre_tokenizer)?;
+        let mut tokens = AHashMap::with_capacity(bpe.tokens.len());
+        for (token, id) in &bpe.tokens {
+            if let Some(bytes) = bytes::from_characters(token) {
+                tokens.insert(bytes.into_boxed_slice(), *id);
             }
         }
+        let merges = Merges::new(&tokens, &bpe.merges)?;
         let size = tokens.values().max().map_or(0, |&id| id as usize + 1);
         let whole = std::iter::repeat_with(AtomicU8::default).take(size).collect();
-        let ignore_merges = model["ignore_merges"] == true;
-        Some(Self { splitter, merges, tokens, whole, ignore_merges })
+        Some(Self { splitter, merges, tokens, whole, ignore_merges: bpe.ignore_merges })
     }
 
-    /// The ids of plain text.
-    pub fn encode(&self, text: &str) -> Vec<u32> {
-        let mut ids = Vec::with_capacity(text.len() / 3);
+    /// Adds the ids of plain text.
+    pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) {
         let mut word_ids = Vec::new();
         self.splitter.words(text, &mut |word| match self.whole_token(word.as_bytes(), &mut word_ids) {
             Some(id) => ids.push(id),
@@ -71,7 +64,6 @@ impl ByteLevelEncoder {
                 ids.extend_from_slice(&word_ids);
             }
         });
-        ids
     }
 
     /// The id of a word that is one token.
@@ -91,35 +83,17 @@ impl ByteLevelEncoder {
     }
 }
 
-fn is_plain_byte_level(json: &Value) -> bool {
-    let model = &json["model"];
-    let absent = |name: &str| model[name].is_null() || model[name] == "";
-    let is_bpe = model["type"] == "BPE" || (model["type"].is_null() && model["merges"].is_array());
-    is_bpe
-        && json["normalizer"].is_null()
-        && absent("dropout")
-        && absent("continuing_subword_prefix")
-        && absent("end_of_word_suffix")
-        && model["byte_fallback"] != true
-}
-
 impl Merges {
-    fn read(merges: &Value, id_of: &impl Fn(&str) -> Option<u32>) -> Option<Self> {
-        let mut byte_ids = [0; 256];
-        for (byte, &character) in bytes::alphabet().iter().enumerate() {
-            byte_ids[byte] = id_of(character.encode_utf8(&mut [0; 4]))?;
+    fn new(tokens: &AHashMap<Box<[u8]>, u32>, merges: &[Merge]) -> Option<Self> {
+        let mut bytes = [0; 256];
+        for byte in 0..=255 {
+            bytes[byte as usize] = *tokens.get(&[byte][..])?;
         }
-        let list = merges.as_array()?;
-        let mut ranks = AHashMap::with_capacity(list.len());
-        for (rank, merge) in list.iter().enumerate() {
-            let (left, right) = match merge {
-                Value::String(line) => line.split_once(' ')?,
-                pair => (pair[0].as_str()?, pair[1].as_str()?),
-            };
-            let merged = id_of(&format!("{left}{right}"))?;
-            ranks.insert((id_of(left)?, id_of(right)?), (rank as u32, merged));
+        let mut ranks = AHashMap::with_capacity(merges.len());
+        for (rank, &Merge { left, right, merged }) in (0..).zip(merges) {
+            ranks.insert((left, right), (rank, merged));
         }
-        Some(Self { bytes: byte_ids, ranks })
+        Some(Self { bytes, ranks })
     }
 
     fn rank(&self, left: u32, right: u32) -> (u32, u32) {

@@ -147,9 +147,9 @@ impl StreamDecoder {
         let rest = match &mut self.state {
             State::Pieces { pending, .. } => String::from_utf8_lossy(pending).into_owned(),
             State::Window { given, pending } => {
-                let before = self.inner.decode_window(given).unwrap_or_default();
+                let before = self.inner.library.decode(given).unwrap_or_default();
                 given.append(pending);
-                difference(&before, &self.inner.decode_window(given).unwrap_or_default())
+                difference(&before, &self.inner.library.decode(given).unwrap_or_default())
             }
         };
         *self = Self { skips_special: self.skips_special, ..Self::new(Arc::clone(&self.inner)) };
@@ -178,9 +178,9 @@ fn unfinished_length(invalid: &[u8]) -> usize {
 }
 
 fn step_window(inner: &Inner, given: &mut Vec<u32>, pending: &mut Vec<u32>) -> Result<String> {
-    let before = inner.decode_window(given)?;
+    let before = inner.library.decode(given)?;
     let all: Vec<u32> = given.iter().chain(pending.iter()).copied().collect();
-    let after = inner.decode_window(&all)?;
+    let after = inner.library.decode(&all)?;
     if after.ends_with('\u{fffd}') {
         return Ok(String::new());
     }
@@ -203,18 +203,12 @@ impl Inner {
         }
     }
 
-    fn decode_window(&self, ids: &[u32]) -> Result<String> {
-        self.pipeline
-            .decode(ids, false)
-            .map_err(|e| Error::Pipeline { action: "decode", reason: e.to_string() })
-    }
-
     pub(crate) fn decode(&self, ids: &[u32], skips_special: bool) -> Result<String> {
         ids.iter().try_for_each(|&id| self.check_id(id))?;
         let kept = ids.iter().copied().filter(|&id| !(skips_special && self.is_special(id)));
         match &self.pieces {
             Some(pieces) => Ok(pieces.decode(kept)),
-            None => self.decode_window(&kept.collect::<Vec<_>>()),
+            None => self.library.decode(&kept.collect::<Vec<_>>()),
         }
     }
 }

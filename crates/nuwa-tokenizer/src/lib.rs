@@ -4,6 +4,8 @@
 //! are turned into that form when they are read, so whatever was loaded can be saved for other programs.
 #![forbid(unsafe_code)]
 
+mod added;
+mod bpe;
 mod byte_level;
 mod bytes;
 mod chat;
@@ -11,6 +13,7 @@ mod config;
 mod decode;
 mod error;
 mod import;
+mod library;
 mod split;
 mod tokenizer;
 mod train;

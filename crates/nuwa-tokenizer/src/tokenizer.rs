@@ -1,15 +1,18 @@
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use ahash::AHashMap;
-use serde_json::Value;
-use tokenizers::Tokenizer as Pipeline;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper};
 
+use crate::added::{AddedToken, AddedTokens, Part};
 use crate::byte_level::ByteLevelEncoder;
 use crate::chat::{self, Message};
 use crate::config::Config;
 use crate::decode::{Pieces, StreamDecoder};
 use crate::import::{self, Source};
+use crate::library::Library;
 use crate::{Error, Result};
 
 /// Text to ids and back. Cheap to clone; can be used from many threads at once.
@@ -21,20 +24,16 @@ pub struct Tokenizer {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    /// `tokenizer.json` as it was read, so that saving changes nothing in it.
-    json: String,
-    /// Takes special tokens in the text for plain text.
-    pub pipeline: Pipeline,
-    /// Recognises special tokens; made when first needed.
-    special_pipeline: OnceLock<Pipeline>,
-    fast: Option<ByteLevelEncoder>,
+    pub library: Library,
+    /// Encodes without the library, with the tokens that are looked for first.
+    fast: Option<(ByteLevelEncoder, AddedTokens)>,
     pub pieces: Option<Pieces>,
     /// All tokens by id.
     pub tokens: Vec<Option<String>>,
     ids: AHashMap<String, u32>,
     is_special: Vec<bool>,
-    /// Added tokens that are recognised even in plain text.
-    plain_added: Vec<String>,
+    /// Whether a model of it expects the token that begins a text.
+    adds_beginning_of_text: bool,
     end_of_text: Option<u32>,
     beginning_of_text: Option<u32>,
 }
@@ -48,46 +47,44 @@ impl Tokenizer {
     }
 
     pub(crate) fn from_source(source: Source) -> Result<Self> {
-        let Source { path, json, value, pipeline, config } = source;
-        let tokens = tokens_by_id(&path, &pipeline)?;
+        let Source { path, library, frame, tokens, bpe, config } = source;
         let ids = by_token(&tokens);
-        let is_special = special_flags(&pipeline, tokens.len());
-        let config = if config.is_empty() { guess_config(&value, &ids) } else { config };
+        let added = added_tokens(&path, &frame, &ids)?;
+        let config = if config.is_empty() { guess_config(&added, &ids) } else { config };
         let id_of = |role: &str| config.token(role).and_then(|token| ids.get(token).copied());
+        let fast = bpe.and_then(|bpe| {
+            Some((ByteLevelEncoder::new(&frame["pre_tokenizer"], &bpe)?, AddedTokens::new(&added)?))
+        });
+        let begin = id_of("bos_token");
         let inner = Inner {
             end_of_text: id_of("eos_token"),
-            beginning_of_text: id_of("bos_token"),
-            fast: ByteLevelEncoder::from_json(&value),
-            pieces: Pieces::new(&value["decoder"], &tokens),
-            plain_added: plain_added_tokens(&value),
-            special_pipeline: OnceLock::new(),
-            pipeline: for_plain_text(pipeline),
-            json,
+            beginning_of_text: begin,
+            adds_beginning_of_text: begin.is_some() && first_mark(&frame["post_processor"]) == begin,
+            fast,
+            pieces: Pieces::new(&frame["decoder"], &tokens),
+            is_special: special_flags(&added, tokens.len()),
+            library,
             tokens,
             ids,
-            is_special,
         };
         Ok(Self { inner: Arc::new(inner), config: Arc::new(config) })
     }
 
     /// Writes `tokenizer.json` and `tokenizer_config.json` into `folder`.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        nuwa_files::write_atomically(&folder.join("tokenizer.json"), self.inner.json.as_bytes())?;
+        nuwa_files::write_atomically(&folder.join("tokenizer.json"), self.inner.library.json().as_bytes())?;
         nuwa_files::write_json(&folder.join("tokenizer_config.json"), &self.config.to_json())?;
         Ok(())
     }
 
     /// The ids of plain text: nothing is put before or after it, and the names of special tokens in it are text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        match &self.inner.fast {
-            Some(fast) if !self.inner.holds_added_token(text) => Ok(fast.encode(text)),
-            _ => run(&self.inner.pipeline, text, false),
-        }
+        self.inner.encode(text, false)
     }
 
     /// The ids of text in which the names of special tokens stand for them, as in a rendered chat.
     pub fn encode_with_special_tokens(&self, text: &str) -> Result<Vec<u32>> {
-        run(self.inner.special_pipeline(), text, false)
+        self.inner.encode(text, true)
     }
 
     /// The text of `ids`, special tokens written out by name. Bytes that are not UTF-8 become U+FFFD.
@@ -137,9 +134,7 @@ impl Tokenizer {
 
     /// Whether a model of this tokenizer expects [`Tokenizer::beginning_of_text`] before a text.
     pub fn adds_beginning_of_text(&self) -> bool {
-        let with_marks = run(self.inner.special_pipeline(), "a", true);
-        self.inner.beginning_of_text.is_some()
-            && with_marks.is_ok_and(|ids| ids.first() == self.inner.beginning_of_text.as_ref())
+        self.inner.adds_beginning_of_text
     }
 
     /// The chat template, in Jinja.
@@ -183,72 +178,27 @@ impl Tokenizer {
         ids.into_iter().find(|&id| self.is_special(id))
     }
 
-    /// The ids of plain text by the `tokenizers` crate alone, to hold the faster road against.
+    /// The ids by the `tokenizers` crate alone, to hold the faster road against.
     #[doc(hidden)]
-    pub fn encode_by_library(&self, text: &str) -> Result<Vec<u32>> {
-        run(&self.inner.pipeline, text, false)
+    pub fn encode_by_library(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        self.inner.library.encode(text, special)
     }
 }
 
 impl Inner {
-    fn special_pipeline(&self) -> &Pipeline {
-        self.special_pipeline.get_or_init(|| {
-            let mut pipeline = self.pipeline.clone();
-            pipeline.set_encode_special_tokens(false);
-            pipeline
-        })
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        let Some((encoder, added)) = &self.fast else { return self.library.encode(text, special) };
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        added.split(text, special, &mut |part| match part {
+            Part::Token(id) => ids.push(id),
+            Part::Text(text) => encoder.encode_into(text, &mut ids),
+        });
+        Ok(ids)
     }
 
     pub(crate) fn is_special(&self, id: u32) -> bool {
         self.is_special.get(id as usize).copied().unwrap_or(false)
     }
-
-    fn holds_added_token(&self, text: &str) -> bool {
-        self.plain_added.iter().any(|token| text.contains(token.as_str()))
-    }
-}
-
-fn run(pipeline: &Pipeline, text: &str, add_marks: bool) -> Result<Vec<u32>> {
-    let encoding = pipeline.encode_fast(text, add_marks);
-    let encoding =
-        encoding.map_err(|error| Error::Pipeline { action: "encode", reason: error.to_string() })?;
-    Ok(encoding.get_ids().to_vec())
-}
-
-/// Cutting and padding are the business of whoever makes batches.
-fn for_plain_text(mut pipeline: Pipeline) -> Pipeline {
-    pipeline.with_padding(None);
-    if pipeline.with_truncation(None).is_err() {
-        return pipeline;
-    }
-    pipeline.set_encode_special_tokens(true);
-    pipeline
-}
-
-/// More ids than any vocabulary has: a higher one in a file would only make us ask for memory.
-const HIGHEST_ID: u32 = 1 << 24;
-
-fn tokens_by_id(path: &Path, pipeline: &Pipeline) -> Result<Vec<Option<String>>> {
-    let vocabulary = pipeline.get_vocab(true);
-    let Some(&highest) = vocabulary.values().max() else {
-        return Err(Error::invalid(path, "the vocabulary is empty"));
-    };
-    if highest > HIGHEST_ID {
-        return Err(Error::invalid(
-            path,
-            format!("token id {highest} is beyond any vocabulary ({HIGHEST_ID})"),
-        ));
-    }
-    let mut tokens = vec![None; highest as usize + 1];
-    for (token, id) in vocabulary {
-        tokens[id as usize] = Some(token);
-    }
-    for (id, added) in pipeline.get_added_tokens_decoder() {
-        if let Some(slot) = tokens.get_mut(id as usize) {
-            *slot = Some(added.content);
-        }
-    }
-    Ok(tokens)
 }
 
 fn by_token(tokens: &[Option<String>]) -> AHashMap<String, u32> {
@@ -256,31 +206,32 @@ fn by_token(tokens: &[Option<String>]) -> AHashMap<String, u32> {
     pairs.filter_map(|(id, token)| Some((token.clone()?, id as u32))).collect()
 }
 
-fn added_tokens(json: &Value) -> impl Iterator<Item = &Value> {
-    json["added_tokens"].as_array().into_iter().flatten()
+/// The added tokens with the ids that the library gives them, whatever the file says.
+fn added_tokens(path: &Path, frame: &Value, ids: &AHashMap<String, u32>) -> Result<Vec<AddedToken>> {
+    let list = frame.get("added_tokens").filter(|list| !list.is_null()).cloned().unwrap_or(json!([]));
+    let mut added: Vec<AddedToken> = serde_json::from_value(list)
+        .map_err(|error| Error::invalid(path, format!("\"added_tokens\": {error}")))?;
+    added.retain_mut(|token| ids.get(&token.content).map(|&id| token.id = id).is_some());
+    Ok(added)
 }
 
-fn special_flags(pipeline: &Pipeline, size: usize) -> Vec<bool> {
+fn special_flags(added: &[AddedToken], size: usize) -> Vec<bool> {
     let mut flags = vec![false; size];
-    for (id, token) in pipeline.get_added_tokens_decoder() {
-        if let Some(flag) = flags.get_mut(id as usize) {
-            *flag = token.special;
-        }
-    }
+    added.iter().for_each(|token| flags[token.id as usize] = token.special);
     flags
 }
 
-fn plain_added_tokens(json: &Value) -> Vec<String> {
-    let plain = added_tokens(json).filter(|token| token["special"] != true);
-    plain.filter_map(|token| Some(token["content"].as_str()?.to_string())).collect()
+/// What a `post_processor` puts before a text.
+fn first_mark(post_processor: &Value) -> Option<u32> {
+    let wrapper = PostProcessorWrapper::deserialize(post_processor).ok()?;
+    let encoding = wrapper.process(Encoding::default(), None, true).ok()?;
+    encoding.get_ids().first().copied()
 }
 
 /// Without a `tokenizer_config.json` the usual names tell begin and end.
-fn guess_config(json: &Value, ids: &AHashMap<String, u32>) -> Config {
-    let special: Vec<&str> = added_tokens(json)
-        .filter(|token| token["special"] == true)
-        .filter_map(|token| token["content"].as_str())
-        .collect();
+fn guess_config(added: &[AddedToken], ids: &AHashMap<String, u32>) -> Config {
+    let special: Vec<&str> =
+        added.iter().filter(|token| token.special).map(|token| token.content.as_str()).collect();
     let known = |names: &[&'static str]| {
         names.iter().copied().find(|name| special.contains(name) && ids.contains_key(*name))
     };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 
+use crate::added::AddedToken;
 use crate::chat::CHAT_TEMPLATE;
 use crate::config::Config;
 use crate::import::Source;
@@ -105,7 +106,8 @@ pub fn train(
         value: format!("{:?}", settings.split),
         expected: "expected a rule that this crate can run",
     })?;
-    let words = count_words(texts, &splitter, settings.max_words, progress)?;
+    let longest = LONGEST_WORD.max(4 * settings.max_token_bytes);
+    let words = count_words(texts, &splitter, longest, settings.max_words, progress)?;
     let done = |done| Progress {
         task: "learning merges",
         done,
@@ -124,12 +126,17 @@ pub fn train(
 
 type Counts = AHashMap<CompactString, u64>;
 
+/// Longer words are counted in pieces of this many bytes: the time that the trainer needs grows with the square of a
+/// word's length (a genome, a picture in base64 or a ruler is one word). Pairs across the cuts are not seen.
+const LONGEST_WORD: usize = 256;
+
 /// Texts are counted in batches of about this many bytes, each text by one thread.
 const BATCH_BYTES: usize = 8 << 20;
 
 fn count_words(
     texts: impl Iterator<Item = String>,
     splitter: &Splitter,
+    longest: usize,
     max_words: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Counts> {
@@ -141,7 +148,7 @@ fn count_words(
         batch_bytes += text.len();
         batch.push(text);
         if batch_bytes >= BATCH_BYTES || texts.peek().is_none() {
-            add_batch(&mut counts, &batch, splitter);
+            add_batch(&mut counts, &batch, splitter, longest);
             forget_rare(&mut counts, max_words);
             bytes += batch_bytes as u64;
             (batch_bytes, batch) = (0, Vec::new());
@@ -157,17 +164,28 @@ fn count_words(
     if counts.is_empty() { Err(Error::EmptyCorpus { texts: read }) } else { Ok(counts) }
 }
 
-fn add_batch(counts: &mut Counts, batch: &[String], splitter: &Splitter) {
+fn add_batch(counts: &mut Counts, batch: &[String], splitter: &Splitter, longest: usize) {
     let counted = batch.par_iter().fold(Counts::new, |mut counts, text| {
-        splitter.words(text, &mut |word| match counts.get_mut(word) {
+        let mut count = |word: &str| match counts.get_mut(word) {
             Some(count) => *count += 1,
             None => drop(counts.insert(word.into(), 1)),
-        });
+        };
+        splitter.words(text, &mut |word| pieces(word, longest).for_each(&mut count));
         counts
     });
     for (word, count) in counted.collect::<Vec<_>>().into_iter().flatten() {
         *counts.entry(word).or_default() += count;
     }
+}
+
+/// A word in pieces of at most `longest` bytes, cut between characters.
+fn pieces(word: &str, longest: usize) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(longest));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// Drops the rarest words, whole frequencies at a time, until half of the room is free.
@@ -219,7 +237,7 @@ fn tokenizer_json(model: &BPE, pre_tokenizer: Value, settings: &TrainSettings) -
         .map_err(|error| Error::Pipeline { action: "write its vocabulary", reason: error.to_string() })?;
     let special = settings.special_tokens();
     let added: Vec<Value> =
-        (0..).zip(&special).map(|(id, token)| crate::import::added_token(id, token, true)).collect();
+        (0..).zip(&special).map(|(id, token)| AddedToken::new(id, token, true).to_json()).collect();
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": pre_tokenizer,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Source, added_token};
+use super::Source;
+use crate::added::AddedToken;
 use crate::config::Config;
 use crate::{Error, Result, train::END_OF_TEXT};
 
@@ -14,7 +15,8 @@ pub fn read(vocabulary_path: &Path, merges_path: &Path) -> Result<Source> {
         serde_json::from_str(&text).map_err(|error| Error::json(vocabulary_path, &error))?;
     let merges = read_merges(merges_path)?;
     let end = vocabulary[END_OF_TEXT].as_u64().and_then(|id| u32::try_from(id).ok());
-    let added: Vec<Value> = end.map(|id| added_token(id, END_OF_TEXT, true)).into_iter().collect();
+    let added: Vec<Value> =
+        end.map(|id| AddedToken::new(id, END_OF_TEXT, true).to_json()).into_iter().collect();
     let value = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},

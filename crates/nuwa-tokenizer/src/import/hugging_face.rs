@@ -2,23 +2,91 @@
 
 use std::path::Path;
 
+use ahash::AHashMap;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizers::{
     DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Pipeline,
 };
 
 use super::Source;
+use crate::added::AddedToken;
+use crate::bpe::{Bpe, Model};
 use crate::config::{Config, kind_of};
+use crate::library::Library;
 use crate::{Error, Result};
 
 pub fn read(path: &Path) -> Result<Source> {
     let json = String::from_utf8(nuwa_files::read(path)?)
         .map_err(|_| Error::invalid(path, "it is not UTF-8 text; expected JSON"))?;
+    let config = Config::load(path.parent().unwrap_or(Path::new(".")))?;
+    if let Some((frame, bpe, added)) = quick(&json) {
+        return Source::from_bpe(path, frame, bpe, &added, config, Library::new(Box::new(|| json)));
+    }
     let value: Value = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
     let pipeline = pipeline(path, &value)?;
-    let config = Config::load(path.parent().unwrap_or(Path::new(".")))?;
-    Ok(Source { path: path.to_path_buf(), json, value, pipeline, config })
+    Source::with_pipeline(path, json, value, pipeline, config)
+}
+
+/// A `tokenizer.json` with a model that is byte-level BPE.
+#[derive(Deserialize)]
+struct File<'a> {
+    version: Option<String>,
+    #[serde(default)]
+    added_tokens: Vec<AddedToken>,
+    #[serde(default)]
+    truncation: Value,
+    #[serde(default)]
+    padding: Value,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    decoder: Value,
+    #[serde(borrow)]
+    model: Model<'a>,
+}
+
+/// Reads byte-level BPE without the library. `None` of everything else and of whatever is wrong: the library's road then says what.
+fn quick(json: &str) -> Option<(Value, Bpe, Vec<AddedToken>)> {
+    let file: File = serde_json::from_str(json).ok()?;
+    let absent = [&file.normalizer, &file.truncation, &file.padding].into_iter().all(Value::is_null);
+    let frame = json!({
+        "pre_tokenizer": file.pre_tokenizer, "post_processor": file.post_processor, "decoder": file.decoder,
+    });
+    let known = file.version.as_deref() == Some("1.0") && absent && unknown_part(&frame).is_none();
+    let bpe = file.model.into_bpe().filter(|_| known)?;
+    ids_are_the_librarys(&bpe, &file.added_tokens).then_some((frame, bpe, file.added_tokens))
+}
+
+/// The library takes an added token's id from the vocabulary or gives the next free one, whatever the file says.
+fn ids_are_the_librarys(bpe: &Bpe, added: &[AddedToken]) -> bool {
+    let mut next = bpe.tokens.len() as u32;
+    let known: AHashMap<&str, u32> = bpe.tokens.iter().map(|(token, id)| (token.as_str(), *id)).collect();
+    added.iter().all(|token| match known.get(token.content.as_str()) {
+        Some(&id) => id == token.id,
+        None => {
+            next += 1;
+            token.id + 1 == next && !token.content.is_empty()
+        }
+    })
+}
+
+/// A `tokenizer.json` as the library writes it.
+pub fn written(value: Value) -> String {
+    let unordered = value.to_string();
+    let pipeline = serde_json::from_value::<Pipeline>(value).ok();
+    pipeline.and_then(|pipeline| pipeline.to_string(true).ok()).unwrap_or(unordered)
+}
+
+/// The model of a `tokenizer.json` that the library took, where that is byte-level BPE.
+pub fn byte_level(value: &Value) -> Option<Bpe> {
+    let model = value["normalizer"].is_null().then(|| Model::deserialize(&value["model"]).ok())??;
+    model.into_bpe()
 }
 
 /// The library's pipeline; what it refuses is explained part by part, for its own words name neither.

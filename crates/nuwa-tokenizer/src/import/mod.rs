@@ -12,18 +12,23 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::Tokenizer as Pipeline;
 
+use crate::added::AddedToken;
+use crate::bpe::Bpe;
 use crate::config::Config;
+use crate::library::Library;
 use crate::{Error, Result};
 
 /// A tokenizer as read.
 pub struct Source {
     /// The file that messages name.
     pub path: PathBuf,
-    /// The text of `tokenizer.json`.
-    pub json: String,
-    /// The same, parsed.
-    pub value: Value,
-    pub pipeline: Pipeline,
+    pub library: Library,
+    /// `tokenizer.json`; the lists of `model` may be left out.
+    pub frame: Value,
+    /// All tokens by id.
+    pub tokens: Vec<Option<String>>,
+    /// The model, where it is byte-level BPE and nothing is done to a text before or after.
+    pub bpe: Option<Bpe>,
     /// Empty where the form has no such thing.
     pub config: Config,
 }
@@ -33,9 +38,69 @@ impl Source {
     pub fn from_value(path: &Path, value: Value, config: Config) -> Result<Self> {
         let pipeline = hugging_face::pipeline(path, &value)?;
         let json = pipeline.to_string(true).map_err(|error| Error::invalid(path, error.to_string()))?;
-        let value = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
-        Ok(Self { path: path.to_path_buf(), json, value, pipeline, config })
+        let frame = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
+        Self::with_pipeline(path, json, frame, pipeline, config)
     }
+
+    /// A source whose pipeline is made when it is asked for; `frame` gets the added tokens.
+    pub fn from_bpe(
+        path: &Path,
+        mut frame: Value,
+        bpe: Bpe,
+        added: &[AddedToken],
+        config: Config,
+        library: Library,
+    ) -> Result<Self> {
+        frame["added_tokens"] = added.iter().map(AddedToken::to_json).collect();
+        let added = added.iter().map(|token| (token.content.clone(), token.id));
+        let tokens = by_id(path, bpe.tokens.iter().cloned().chain(added).collect())?;
+        Ok(Self { path: path.to_path_buf(), library, frame, tokens, bpe: Some(bpe), config })
+    }
+
+    /// A source whose pipeline was made already.
+    fn with_pipeline(
+        path: &Path,
+        json: String,
+        frame: Value,
+        pipeline: Pipeline,
+        config: Config,
+    ) -> Result<Self> {
+        let tokens = tokens_by_id(path, &pipeline)?;
+        let bpe = hugging_face::byte_level(&frame);
+        Ok(Self {
+            path: path.to_path_buf(),
+            library: Library::ready(json, pipeline),
+            frame,
+            tokens,
+            bpe,
+            config,
+        })
+    }
+}
+
+/// More ids than any vocabulary has: a higher one in a file would only make us ask for memory.
+const HIGHEST_ID: u32 = 1 << 24;
+
+fn tokens_by_id(path: &Path, pipeline: &Pipeline) -> Result<Vec<Option<String>>> {
+    let vocabulary = pipeline.get_vocab(true).into_iter();
+    let added = pipeline.get_added_tokens_decoder().into_iter().map(|(id, added)| (added.content, id));
+    by_id(path, vocabulary.chain(added).collect())
+}
+
+/// Of several tokens with one id the last counts.
+fn by_id(path: &Path, tokens: Vec<(String, u32)>) -> Result<Vec<Option<String>>> {
+    let Some(highest) = tokens.iter().map(|(_, id)| *id).max() else {
+        return Err(Error::invalid(path, "the vocabulary is empty"));
+    };
+    if highest > HIGHEST_ID {
+        let reason = format!("token id {highest} is beyond any vocabulary ({HIGHEST_ID})");
+        return Err(Error::invalid(path, reason));
+    }
+    let mut by_id = vec![None; highest as usize + 1];
+    for (token, id) in tokens {
+        by_id[id as usize] = Some(token);
+    }
+    Ok(by_id)
 }
 
 /// Reads whatever tokenizer `path` is or holds.
@@ -99,12 +164,4 @@ fn sorted_names(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// An entry of `added_tokens`.
-pub fn added_token(id: u32, content: &str, special: bool) -> Value {
-    serde_json::json!({
-        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-        "special": special,
-    })
 }

@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Source, added_token};
+use super::Source;
+use crate::added::AddedToken;
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -118,7 +119,9 @@ fn added_tokens(model: &Model) -> Vec<Value> {
     let pieces = model.pieces.iter().enumerate();
     let added =
         pieces.filter(|(_, piece)| matches!(piece.kind, Kind::Unknown | Kind::Control | Kind::UserDefined));
-    added.map(|(id, piece)| added_token(id as u32, &piece.text, piece.kind != Kind::UserDefined)).collect()
+    added
+        .map(|(id, piece)| AddedToken::new(id as u32, &piece.text, piece.kind != Kind::UserDefined).to_json())
+        .collect()
 }
 
 fn normalizers(model: &Model) -> Vec<Value> {

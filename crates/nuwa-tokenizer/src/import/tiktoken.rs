@@ -7,10 +7,14 @@ use std::path::Path;
 use ahash::AHashMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
 
-use super::{Source, added_token};
+use super::{Source, hugging_face};
+use crate::added::AddedToken;
+use crate::bpe::{Bpe, Merge};
 use crate::config::Config;
+use crate::library::Library;
 use crate::split::{self, GPT2, LLAMA3, O200K, QWEN2};
 use crate::{Error, Result, bytes, train::END_OF_TEXT};
 
@@ -32,23 +36,49 @@ pub fn looks_like(bytes: &[u8]) -> bool {
 pub fn read(path: &Path) -> Result<Source> {
     let ranks = read_ranks(path)?;
     let known = known(ranks.len() as u32);
-    let added: Vec<Value> = known.special.iter().map(|(id, name)| added_token(*id, name, true)).collect();
-    // The special tokens are in the vocabulary too: the library numbers added tokens that are not by itself.
-    let special = known.special.iter().map(|(id, name)| (name.clone(), Value::from(*id)));
-    let tokens = ranks.iter().map(|(token, &rank)| (bytes::to_characters(token), Value::from(rank)));
-    let vocabulary: serde_json::Map<String, Value> = tokens.chain(special).collect();
-    let value = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
+    let added: Vec<AddedToken> =
+        known.special.iter().map(|(id, name)| AddedToken::new(*id, name, true)).collect();
+    let frame = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
         "pre_tokenizer": split::pre_tokenizer(&[known.pattern]),
         "post_processor": null,
         "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": true,
-            "vocab": vocabulary, "merges": merges(&ranks),
-        },
     });
-    Source::from_value(path, value, Config::new(&[("eos_token", known.end), ("bos_token", known.begin)]))
+    let bpe = bpe(&ranks, &added);
+    let config = Config::new(&[("eos_token", known.end), ("bos_token", known.begin)]);
+    let library = library(frame.clone(), &bpe, &added);
+    Source::from_bpe(path, frame, bpe, &added, config, library)
+}
+
+/// The special tokens are in the vocabulary too: the library numbers added tokens that are not by itself.
+fn bpe(ranks: &Ranks, special: &[AddedToken]) -> Bpe {
+    let tokens = ranks.iter().map(|(token, &rank)| (bytes::to_characters(token), rank));
+    let special = special.iter().map(|token| (token.content.clone(), token.id));
+    let mut tokens: Vec<(String, u32)> = tokens.chain(special).collect();
+    tokens.sort_unstable_by_key(|(_, id)| *id);
+    Bpe { tokens, merges: merges(ranks), ignore_merges: true }
+}
+
+/// `tokenizer.json`, written when it is asked for.
+fn library(mut frame: Value, bpe: &Bpe, added: &[AddedToken]) -> Library {
+    let (tokens, merges) = (bpe.tokens.clone(), bpe.merges.clone());
+    frame["added_tokens"] = added.iter().map(AddedToken::to_json).collect();
+    Library::new(Box::new(move || {
+        frame["model"] = model(&tokens, &merges);
+        hugging_face::written(frame)
+    }))
+}
+
+fn model(tokens: &[(String, u32)], merges: &[Merge]) -> Value {
+    let by_id: AHashMap<u32, &str> = tokens.iter().map(|(token, id)| (*id, token.as_str())).collect();
+    let pairs = merges.iter().map(|merge| json!([by_id[&merge.left], by_id[&merge.right]]));
+    let vocabulary: Map<String, Value> =
+        tokens.iter().map(|(token, id)| (token.clone(), Value::from(*id))).collect();
+    json!({
+        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": true,
+        "vocab": vocabulary, "merges": pairs.collect::<Vec<_>>(),
+    })
 }
 
 fn parse_line(line: &str) -> Option<(Vec<u8>, u32)> {
@@ -78,19 +108,18 @@ fn read_ranks(path: &Path) -> Result<Ranks> {
 
 /// Every way to put a token together from two others, in order of the token's rank: tiktoken merges any pair of
 /// neighbours that is a token.
-fn merges(ranks: &Ranks) -> Vec<Value> {
-    let mut merges = Vec::new();
-    for (token, &rank) in ranks {
-        for middle in 1..token.len() {
-            let (left, right) = token.split_at(middle);
-            if let (Some(&left_rank), Some(&right_rank)) = (ranks.get(left), ranks.get(right)) {
-                merges.push((rank, left_rank, right_rank, left, right));
-            }
-        }
-    }
-    merges.sort_unstable();
-    let pair = |left, right| json!([bytes::to_characters(left), bytes::to_characters(right)]);
-    merges.into_iter().map(|(_, _, _, left, right)| pair(left, right)).collect()
+fn merges(ranks: &Ranks) -> Vec<Merge> {
+    let mut merges: Vec<Merge> =
+        ranks.par_iter().flat_map_iter(|(token, &merged)| parts(ranks, token, merged)).collect();
+    merges.par_sort_unstable_by_key(|merge| (merge.merged, merge.left, merge.right));
+    merges
+}
+
+fn parts(ranks: &Ranks, token: &[u8], merged: u32) -> impl Iterator<Item = Merge> {
+    (1..token.len()).filter_map(move |middle| {
+        let (left, right) = token.split_at(middle);
+        Some(Merge { left: *ranks.get(left)?, right: *ranks.get(right)?, merged })
+    })
 }
 
 fn known(count: u32) -> Known {

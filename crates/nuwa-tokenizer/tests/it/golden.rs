@@ -71,7 +71,7 @@ fn the_saved_form_gives_the_same_ids_by_the_library_alone() {
         let saved = Tokenizer::load(folder.path()).unwrap();
         let ids = tokenizer.encode(&text).unwrap();
         assert_eq!(saved.encode(&text).unwrap(), ids, "{path}");
-        assert_eq!(saved.encode_by_library(&text).unwrap(), ids, "{path}");
+        assert_eq!(saved.encode_by_library(&text, false).unwrap(), ids, "{path}");
         assert_eq!(saved.decode(&ids).unwrap(), text, "{path}");
         assert_eq!(saved.vocab_size(), tokenizer.vocab_size());
         assert_eq!(saved.end_of_text(), tokenizer.end_of_text());

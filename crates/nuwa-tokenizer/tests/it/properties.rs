@@ -31,7 +31,41 @@ fn odd_text() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
 
+/// Added tokens of every kind: one within another, one that is a beginning of another, special and plain, normalized or not.
+static WITH_ADDED: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    trained(340).save(folder.path()).unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let added = [
+        ("ab", true, false),
+        ("abc", false, false),
+        ("<ab>", true, false),
+        ("bc", false, true),
+        ("c", true, true),
+    ];
+    for (id, (content, special, normalized)) in (340..).zip(added) {
+        value["added_tokens"].as_array_mut().unwrap().push(serde_json::json!({
+            "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": normalized, "special": special,
+        }));
+    }
+    fs::write(&path, value.to_string()).unwrap();
+    Tokenizer::load(&path).unwrap()
+});
+
 proptest! {
+    #[test]
+    fn added_tokens_are_found_as_the_library_finds_them(text in "[abc<> ]{0,24}") {
+        for special in [false, true] {
+            let ids = match special {
+                true => WITH_ADDED.encode_with_special_tokens(&text),
+                false => WITH_ADDED.encode(&text),
+            };
+            prop_assert_eq!(ids.unwrap(), WITH_ADDED.encode_by_library(&text, special).unwrap());
+        }
+    }
+
     #[test]
     fn decoding_undoes_encoding(text in odd_text()) {
         let ids = OURS.encode(&text).unwrap();
@@ -43,7 +77,9 @@ proptest! {
     #[test]
     fn the_fast_road_gives_the_librarys_ids(text in odd_text()) {
         for tokenizer in BY_RULE.iter().chain([&*OURS]) {
-            prop_assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text).unwrap());
+            prop_assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text, false).unwrap());
+            let special = tokenizer.encode_with_special_tokens(&text).unwrap();
+            prop_assert_eq!(special, tokenizer.encode_by_library(&text, true).unwrap());
         }
     }
 
@@ -79,7 +115,7 @@ fn long_words_are_merged_as_the_library_does() {
         ["ab".repeat(400), "大海河流".repeat(200), "=".repeat(5000), "theriverrunstotheseathe".repeat(50)];
     for tokenizer in BY_RULE.iter().chain([&*OURS]) {
         for word in &words {
-            assert_eq!(tokenizer.encode(word).unwrap(), tokenizer.encode_by_library(word).unwrap());
+            assert_eq!(tokenizer.encode(word).unwrap(), tokenizer.encode_by_library(word, false).unwrap());
         }
     }
 }
@@ -92,7 +128,7 @@ fn real_vocabularies_give_the_librarys_ids_on_every_language() {
         let tokenizer = Tokenizer::load(&data.join(path)).unwrap();
         for entry in fs::read_dir(data.join("corpus/mars")).unwrap() {
             let text = String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned();
-            assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text).unwrap());
+            assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_by_library(&text, false).unwrap());
         }
     }
 }

@@ -62,3 +62,19 @@ fn progress_is_told() {
     tasks.dedup();
     assert_eq!(tasks, ["counting words", "learning merges"]);
 }
+
+#[test]
+fn one_long_word_is_learnt_from_in_pieces() {
+    // One word of four letters at random: a genome. Quadratic time would take minutes for it.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"acgt"[(state >> 30) as usize] as char
+    };
+    let genome: String = (0..300_000).map(|_| letter()).collect();
+    let settings = TrainSettings { vocab_size: 600, ..TrainSettings::default() };
+    let tokenizer = train([genome.clone()].into_iter(), &settings, &mut |_| {}).unwrap();
+    let ids = tokenizer.encode(&genome).unwrap();
+    assert!(ids.len() < 100_000, "{} tokens", ids.len());
+    assert_eq!(tokenizer.decode(&ids).unwrap(), genome);
+}
