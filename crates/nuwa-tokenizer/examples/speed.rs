@@ -16,7 +16,7 @@ fn main() -> nuwa_tokenizer::Result<()> {
     let bytes = texts.iter().map(String::len).sum::<usize>() as f64;
     let tokenizer = match name.strip_prefix("train:") {
         Some(wanted) => learn(wanted, &texts)?,
-        None => Tokenizer::load(Path::new(&name))?,
+        None => load(Path::new(&name))?,
     };
     let speed = |what: &str, start: Instant, tokens: usize| {
         let seconds = start.elapsed().as_secs_f64();
@@ -44,6 +44,13 @@ fn main() -> nuwa_tokenizer::Result<()> {
         texts.iter().map(|text| tokenizer.encode_by_library(text, false).map_or(0, |ids| ids.len())).sum();
     speed("encode, one thread, the library", start, count);
     Ok(())
+}
+
+fn load(path: &Path) -> nuwa_tokenizer::Result<Tokenizer> {
+    let start = Instant::now();
+    let tokenizer = Tokenizer::load(path)?;
+    println!("loaded: {:.2} s", start.elapsed().as_secs_f64());
+    Ok(tokenizer)
 }
 
 fn learn(wanted: &str, texts: &[String]) -> nuwa_tokenizer::Result<Tokenizer> {
