@@ -4,6 +4,7 @@
 //! names of classes speak for or against, links count against. What a page says of itself (`<main>`,
 //! `<article>`, `itemprop="articleBody"`) goes first.
 
+use super::around::{AROUND, ARTICLE, has_any, inherit, leave_out, never_shown};
 use super::tree::{Kind, Tree};
 
 /// The nodes to render: roots in document order, and what is left out below them.
@@ -49,127 +50,6 @@ pub(super) fn title(tree: &Tree) -> Option<String> {
         }
         Kind::Element(_) => None,
     }
-}
-
-fn never_shown(tag: &str) -> bool {
-    matches!(
-        tag,
-        "head"
-            | "script"
-            | "style"
-            | "template"
-            | "iframe"
-            | "svg"
-            | "canvas"
-            | "object"
-            | "embed"
-            | "audio"
-            | "map"
-            | "noscript"
-            | "title"
-            | "link"
-            | "meta"
-    )
-}
-
-/// A node is left out with everything below it.
-fn inherit(tree: &Tree, leave_out: impl Fn(usize) -> bool) -> Vec<bool> {
-    let mut left_out = vec![false; tree.nodes.len()];
-    for at in 1..tree.nodes.len() {
-        left_out[at] = left_out[tree.nodes[at].parent] || leave_out(at);
-    }
-    left_out
-}
-
-/// Parts of class names and ids that stand for what is around an article.
-const AROUND: [&str; 46] = [
-    "comment",
-    "sidebar",
-    "side-bar",
-    "share",
-    "sharing",
-    "social",
-    "related",
-    "promo",
-    "advert",
-    "-ad-",
-    " ad ",
-    " ads ",
-    "newsletter",
-    "subscribe",
-    "cookie",
-    "gdpr",
-    "consent",
-    "breadcrumb",
-    "pagination",
-    "pager",
-    "footer",
-    "navbar",
-    "navigation",
-    " nav",
-    "menu",
-    "modal",
-    "popup",
-    "recommend",
-    "disqus",
-    "masthead",
-    "banner",
-    "sponsor",
-    "toolbar",
-    "widget",
-    "outbrain",
-    "taboola",
-    "skip-link",
-    "screen-reader",
-    "sr-only",
-    "visually-hidden",
-    "paywall",
-    "byline",
-    "trending",
-    "most-read",
-    "read-more",
-    "print-only",
-];
-
-/// Parts of names that speak for an article, also where one of the above is there too.
-const ARTICLE: [&str; 7] = ["article", "body", "content", "main", "story", "entry", "post-text"];
-
-fn has_any(names: &str, parts: &[&str]) -> bool {
-    parts.iter().any(|part| names.contains(part))
-}
-
-fn leave_out(tree: &Tree, strict: bool) -> Vec<bool> {
-    let in_article = inherit(tree, |at| matches!(tree.tag(at), "article" | "main"));
-    inherit(tree, |at| {
-        let Some(element) = tree.element(at) else { return false };
-        let by_tag = match element.tag {
-            "nav" | "aside" | "button" | "select" | "option" | "input" | "textarea" | "dialog" | "menu"
-            | "footer" | "label" => true,
-            "header" => !in_article[at],
-            tag => never_shown(tag),
-        };
-        let by_role = matches!(
-            element.role.as_str(),
-            "navigation"
-                | "complementary"
-                | "banner"
-                | "contentinfo"
-                | "dialog"
-                | "alertdialog"
-                | "alert"
-                | "menu"
-                | "menubar"
-                | "search"
-                | "tooltip"
-        );
-        by_tag || by_role || element.hidden || (strict && is_around(element.tag, &element.names))
-    })
-}
-
-fn is_around(tag: &str, names: &str) -> bool {
-    !matches!(tag, "body" | "html" | "main" | "article" | "a" | "code" | "pre")
-        && has_any(names, &AROUND)
-        && !has_any(names, &ARTICLE)
 }
 
 /// What is counted of a node and everything below it.
@@ -232,6 +112,7 @@ impl<'t> Page<'t> {
             .max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)))
             .unwrap_or(scope);
         let top = self.widen(top, scope, &scores);
+        let top = self.section_of(top, scope);
         let roots = self.with_siblings(top, scope, &scores);
         let mut left_out = self.left_out.clone();
         for &root in &roots {
@@ -334,6 +215,38 @@ impl<'t> Page<'t> {
         widest
     }
 
+    /// The holder of `top` that stands beside others of its kind with text: an article in several containers.
+    fn section_of(&self, top: usize, scope: usize) -> usize {
+        let (mut section, mut most) = (top, self.counts[top].characters / 5);
+        let mut at = top;
+        while at != scope {
+            let parent = self.tree.nodes[at].parent;
+            let beside = self.children(parent).filter(|&other| other != at && self.is_section(other, at));
+            let text = beside.map(|other| self.counts[other].characters).sum::<u32>();
+            if text > most {
+                (section, most) = (at, text);
+            }
+            at = parent;
+        }
+        section
+    }
+
+    fn is_section(&self, at: usize, like: usize) -> bool {
+        let long = self.counts[at].characters > 80 && self.counts[at].commas > 0;
+        !self.left_out[at] && long && self.link_density(at) < 0.25 && self.same_kind(at, like)
+    }
+
+    fn same_kind(&self, one: usize, other: usize) -> bool {
+        let kind = |at: usize| self.tree.element(at).map(|element| (element.tag, element.kind_of_names()));
+        matches!(self.tree.tag(one), "div" | "section" | "article") && kind(one) == kind(other)
+    }
+
+    fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
+        let first = (parent + 1 < self.tree.nodes[parent].end).then_some(parent + 1);
+        let end = self.tree.nodes[parent].end;
+        std::iter::successors(first, move |&at| Some(self.tree.nodes[at].end).filter(|&next| next < end))
+    }
+
     /// The top element, with those beside it that look like more of the same.
     fn with_siblings(&self, top: usize, scope: usize, scores: &[f32]) -> Vec<usize> {
         if top == scope {
@@ -344,10 +257,11 @@ impl<'t> Page<'t> {
         let belongs = |at: usize| {
             let Count { characters, .. } = self.counts[at];
             let density = self.link_density(at);
+            let section = characters > 80 && density < 0.25 && self.same_kind(at, top);
             let long_text = self.tree.tag(at) == "p" && characters > 80 && density < 0.25;
             let short_text = self.tree.tag(at) == "p" && characters > 0 && density == 0.0;
             let heading = matches!(self.tree.tag(at), "h1" | "h2" | "h3") && density < 0.3;
-            at == top || scores[at] >= threshold || long_text || short_text || heading
+            at == top || section || scores[at] >= threshold || long_text || short_text || heading
         };
         let siblings =
             (parent + 1..self.tree.nodes[parent].end).filter(|&at| self.tree.nodes[at].parent == parent);
@@ -357,8 +271,29 @@ impl<'t> Page<'t> {
     /// Lists and boxes below a root that hold little but links.
     fn leave_out_link_lists(&self, root: usize, left_out: &mut [bool]) {
         for at in root + 1..self.tree.nodes[root].end {
-            left_out[at] |= left_out[self.tree.nodes[at].parent] || self.is_link_list(at);
+            let is_left_out = left_out[self.tree.nodes[at].parent];
+            left_out[at] |= is_left_out || (self.is_link_list(at) && !self.has_heading(at));
         }
+    }
+
+    /// A list that a heading announces, other than one of further pages.
+    fn has_heading(&self, at: usize) -> bool {
+        if !matches!(self.tree.tag(at), "ul" | "ol" | "dl") {
+            return false;
+        }
+        let before = self.children(self.tree.nodes[at].parent).take_while(|&other| other < at);
+        let before = before.filter(|&other| self.counts[other].characters > 0).last();
+        before.is_some_and(|heading| {
+            let is_heading = matches!(self.tree.tag(heading), "h2" | "h3" | "h4" | "h5" | "h6");
+            is_heading && !is_about_further_pages(&self.text_of(heading))
+        })
+    }
+
+    fn text_of(&self, at: usize) -> String {
+        let texts = self.tree.nodes[at..self.tree.nodes[at].end].iter();
+        texts
+            .filter_map(|node| if let Kind::Text(text) = &node.kind { Some(&**text) } else { None })
+            .collect()
     }
 
     fn is_link_list(&self, at: usize) -> bool {
@@ -373,6 +308,28 @@ impl<'t> Page<'t> {
             _ => false,
         }
     }
+}
+
+fn is_about_further_pages(heading: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "related",
+        "more",
+        "also",
+        "read",
+        "recommend",
+        "popular",
+        "latest",
+        "trending",
+        "share",
+        "follow",
+        "tags",
+        "topics",
+        "相关",
+        "推荐",
+        "热门",
+        "更多",
+    ];
+    has_any(&heading.to_lowercase(), &WORDS)
 }
 
 fn count_text(text: &str, in_link: bool) -> Count {

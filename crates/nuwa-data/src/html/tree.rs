@@ -27,6 +27,15 @@ pub(super) struct Element {
     pub role: String,
     pub hidden: bool,
     pub is_article_body: bool,
+    /// A script of the kind `application/ld+json`, whose content is kept.
+    pub is_linked_data: bool,
+}
+
+impl Element {
+    /// The names without their numbers: sections are often numbered.
+    pub fn kind_of_names(&self) -> String {
+        self.names.chars().filter(|character| !character.is_ascii_digit()).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -330,13 +339,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Everything up to the end tag is text; only that of a title is kept.
+    /// Everything up to the end tag is text; only that of a title and of linked data is kept.
     fn raw_content(&mut self, node: usize, name: &str) {
         let rest = &self.page[self.at..];
         let end = find_end_tag(rest, name);
+        let is_linked_data = self.tree.element(node).is_some_and(|element| element.is_linked_data);
         if self.tree.tag(node) == "title" {
             self.open.push(node);
             self.text(&rest[..end]);
+            self.open.pop();
+        } else if is_linked_data {
+            self.open.push(node);
+            self.push(Kind::Text(Cow::Borrowed(&rest[..end])));
             self.open.pop();
         }
         self.at += end;
@@ -464,6 +478,10 @@ fn keep_attribute(element: &mut Element, name: &str, value: &str) {
             let compact: String = value.split_ascii_whitespace().collect();
             let compact = compact.to_ascii_lowercase();
             element.hidden |= compact.contains("display:none") || compact.contains("visibility:hidden");
+        }
+        "type" => {
+            element.is_linked_data =
+                element.tag == "script" && value.eq_ignore_ascii_case("application/ld+json")
         }
         "itemprop" => {
             element.is_article_body = value.split_ascii_whitespace().any(|word| word == "articleBody")
