@@ -270,23 +270,23 @@ impl<'t> Page<'t> {
 
     /// Lists and boxes below a root that hold little but links.
     fn leave_out_link_lists(&self, root: usize, left_out: &mut [bool]) {
+        // The last child with text so far, of each node: a list may be one of very many beside each other.
+        let mut last = vec![root; self.tree.nodes.len()];
         for at in root + 1..self.tree.nodes[root].end {
-            let is_left_out = left_out[self.tree.nodes[at].parent];
-            left_out[at] |= is_left_out || (self.is_link_list(at) && !self.has_heading(at));
+            let parent = self.tree.nodes[at].parent;
+            let is_more = |at| self.is_link_list(at) && !self.is_announced_by(at, last[parent]);
+            left_out[at] |= left_out[parent] || is_more(at);
+            if self.counts[at].characters > 0 {
+                last[parent] = at;
+            }
         }
     }
 
-    /// A list that a heading announces, other than one of further pages.
-    fn has_heading(&self, at: usize) -> bool {
-        if !matches!(self.tree.tag(at), "ul" | "ol" | "dl") {
-            return false;
-        }
-        let before = self.children(self.tree.nodes[at].parent).take_while(|&other| other < at);
-        let before = before.filter(|&other| self.counts[other].characters > 0).last();
-        before.is_some_and(|heading| {
-            let is_heading = matches!(self.tree.tag(heading), "h2" | "h3" | "h4" | "h5" | "h6");
-            is_heading && !is_about_further_pages(&self.text_of(heading))
-        })
+    /// Whether `at` is a list and `before` a heading, other than one of further pages.
+    fn is_announced_by(&self, at: usize, before: usize) -> bool {
+        matches!(self.tree.tag(at), "ul" | "ol" | "dl")
+            && matches!(self.tree.tag(before), "h2" | "h3" | "h4" | "h5" | "h6")
+            && !is_about_further_pages(&self.text_of(before))
     }
 
     fn text_of(&self, at: usize) -> String {

@@ -70,8 +70,9 @@ fn ids_are_the_librarys(bpe: &Bpe, added: &[AddedToken]) -> bool {
     added.iter().all(|token| match known.get(token.content.as_str()) {
         Some(&id) => id == token.id,
         None => {
+            let free = token.id == next && !token.content.is_empty();
             next += 1;
-            token.id + 1 == next && !token.content.is_empty()
+            free
         }
     })
 }
