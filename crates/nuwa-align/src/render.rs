@@ -5,7 +5,7 @@
 //! ends with the token that ends the turn, so that the model learns to stop. Text is turned into ids piece by piece,
 //! cut where answers begin and end: just as in use, where the model goes on from the ids of the opened answer.
 
-use nuwa_tokenizer::{Message, Tokenizer};
+use nuwa_tokenizer::{ChatText, Message, Tokenizer};
 use serde_json::Value;
 
 use crate::data::Dialogue;
@@ -31,25 +31,25 @@ pub fn render(tokenizer: &Tokenizer, dialogue: &Dialogue, first_trained: usize) 
     let mut rendered = Rendered::default();
     let mut at = 0;
     for (place, mark) in spans.cuts {
-        rendered.push(tokenizer, &spans.text[at..place], false)?;
+        rendered.push(tokenizer, &spans.text.part(at..place), false)?;
         at = place;
         match mark {
             Mark::Turn => rendered.turns.push(rendered.ids.len()),
             Mark::Answer(end) => {
-                rendered.push(tokenizer, &spans.text[place..end], true)?;
+                rendered.push(tokenizer, &spans.text.part(place..end), true)?;
                 at = end;
             }
         }
     }
-    rendered.push(tokenizer, &spans.text[at..], false)?;
+    rendered.push(tokenizer, &spans.text.part(at..spans.text.text().len()), false)?;
     rendered.end(tokenizer);
     Ok(rendered)
 }
 
 impl Rendered {
-    fn push(&mut self, tokenizer: &Tokenizer, text: &str, trained: bool) -> Result<()> {
-        if !text.is_empty() {
-            self.ids.extend(tokenizer.encode_with_special_tokens(text)?);
+    fn push(&mut self, tokenizer: &Tokenizer, text: &ChatText, trained: bool) -> Result<()> {
+        if !text.text().is_empty() {
+            self.ids.extend(tokenizer.encode_chat(text)?);
             self.trained.resize(self.ids.len(), trained);
         }
         Ok(())
@@ -76,7 +76,7 @@ enum Mark {
 
 /// The text of a dialogue, and what begins where.
 struct Spans {
-    text: String,
+    text: ChatText,
     cuts: Vec<(usize, Mark)>,
 }
 
@@ -84,7 +84,7 @@ impl Spans {
     fn find(tokenizer: &Tokenizer, dialogue: &Dialogue, first_trained: usize) -> Result<Self> {
         let Dialogue { messages, tools, place } = dialogue;
         let tools = tools.as_ref();
-        let text = tokenizer.apply_chat_template_with_tools(messages, tools, false)?;
+        let text = tokenizer.chat(messages, tools, false)?;
         let mut spans = Self { text, cuts: Vec::new() };
         // Beginnings that a template cannot render (it wants a question first) are no place to cut.
         for (index, message) in messages.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Spans {
             let (Some(start), Some(end)) = (opened, closed) else {
                 return Err(Error::Template { place: place.clone() });
             };
-            let end = start + spans.text[start..end].trim_end().len();
+            let end = start + spans.text.text()[start..end].trim_end().len();
             spans.cuts.push((start, Mark::Answer(end)));
         }
         Ok(spans)
@@ -116,7 +116,7 @@ impl Spans {
         if turns.is_empty() && !opened {
             return Some(0);
         }
-        let text = tokenizer.apply_chat_template_with_tools(turns, tools, opened).ok()?;
-        self.text.starts_with(&text).then_some(text.len())
+        let chat = tokenizer.chat(turns, tools, opened).ok()?;
+        self.text.text().starts_with(chat.text()).then_some(chat.text().len())
     }
 }

@@ -52,8 +52,8 @@ impl Conversation {
     fn ids_from(&self, engine: &Engine, first: usize) -> Result<Vec<u32>> {
         let system = self.system.iter().map(|text| Message::new("system", text.as_str()));
         let messages: Vec<Message> = system.chain(self.turns[first..].iter().cloned()).collect();
-        let text = engine.tokenizer().apply_chat_template(&messages, true)?;
-        Ok(engine.tokenizer().encode_with_special_tokens(&text)?)
+        let chat = engine.tokenizer().chat(&messages, None, true)?;
+        Ok(engine.tokenizer().encode_chat(&chat)?)
     }
 }
 

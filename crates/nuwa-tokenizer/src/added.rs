@@ -12,11 +12,11 @@ pub struct AddedToken {
     #[serde(default)]
     single_word: bool,
     #[serde(default)]
-    lstrip: bool,
+    pub lstrip: bool,
     #[serde(default)]
-    rstrip: bool,
+    pub rstrip: bool,
     #[serde(default)]
-    normalized: bool,
+    pub normalized: bool,
     #[serde(default)]
     pub special: bool,
 }

@@ -54,6 +54,14 @@ impl ByteLevelEncoder {
         Some(Self { splitter, merges, tokens, whole, ignore_merges: bpe.ignore_merges })
     }
 
+    /// A word with the name of one of these tokens is text.
+    pub fn without_names<'a>(mut self, names: impl Iterator<Item = &'a str>) -> Self {
+        for name in names {
+            self.tokens.remove(name.as_bytes());
+        }
+        self
+    }
+
     /// Adds the ids of plain text.
     pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) {
         let mut word_ids = Vec::new();

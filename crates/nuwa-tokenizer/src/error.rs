@@ -92,6 +92,11 @@ pub enum Error {
     /// The tokenizer has no chat template.
     #[error("this tokenizer has no chat template")]
     NoChatTemplate,
+    /// What was said uses up the private characters that mark what was said.
+    #[error(
+        "the conversation holds nearly every private character of Unicode: none is left to tell what was said from what the template writes"
+    )]
+    NoPrivateCharacter,
     /// The chat template is not valid Jinja, or refused these messages.
     #[error("the chat template {stage} at line {line}, column {column}: {reason}")]
     ChatTemplate {
@@ -148,6 +153,7 @@ impl Error {
                 "check what the earlier stages kept: the reasons are in rejected.jsonl.zst".into()
             }
             Self::Setting { .. } => return None,
+            Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
             Self::ChatTemplate { .. } => {
                 "the template is chat_template in tokenizer_config.json, or chat_template.jinja beside it"
                     .into()

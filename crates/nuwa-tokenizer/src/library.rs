@@ -5,6 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use tokenizers::Tokenizer as Pipeline;
 
+use crate::special::{self, Place, Specials};
 use crate::{Error, Result};
 
 type Make<T> = Box<dyn FnOnce() -> T + Send>;
@@ -42,6 +43,22 @@ impl Library {
         let encoding = self.pipeline(special)?.encode_fast(text, false);
         let encoding = encoding.map_err(|error| failed("encode", error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of text in which only `places` are special tokens.
+    pub fn encode_at(
+        &self,
+        text: &str,
+        specials: &Specials,
+        plain: &[(String, u32)],
+        places: &[Place],
+    ) -> Result<Vec<u32>> {
+        special::encode(self.pipeline(false)?, specials, plain, text, places)
+    }
+
+    /// Whether the names of special tokens become these tokens although text was asked for.
+    pub fn finds_names(&self) -> Result<bool> {
+        Ok(special::finds_names(self.pipeline(false)?))
     }
 
     /// The text of ids, special tokens written out.

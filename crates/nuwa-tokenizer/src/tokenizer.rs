@@ -13,6 +13,8 @@ use crate::config::Config;
 use crate::decode::{Pieces, StreamDecoder};
 use crate::import::{self, Source};
 use crate::library::Library;
+use crate::said::{self, ChatText, Said};
+use crate::special::{Place, Specials};
 use crate::{Error, Result};
 
 /// Text to ids and back. Cheap to clone; can be used from many threads at once.
@@ -32,6 +34,9 @@ pub(crate) struct Inner {
     pub tokens: Vec<Option<String>>,
     ids: AHashMap<String, u32>,
     is_special: Vec<bool>,
+    specials: Specials,
+    /// Added tokens that are recognised in any text.
+    plain_added: Vec<(String, u32)>,
     /// Whether a model of it expects the token that begins a text.
     adds_beginning_of_text: bool,
     end_of_text: Option<u32>,
@@ -53,7 +58,9 @@ impl Tokenizer {
         let config = if config.is_empty() { guess_config(&added, &ids) } else { config };
         let id_of = |role: &str| config.token(role).and_then(|token| ids.get(token).copied());
         let fast = bpe.and_then(|bpe| {
-            Some((ByteLevelEncoder::new(&frame["pre_tokenizer"], &bpe)?, AddedTokens::new(&added)?))
+            let names = added.iter().filter(|token| token.special).map(|token| token.content.as_str());
+            let encoder = ByteLevelEncoder::new(&frame["pre_tokenizer"], &bpe)?.without_names(names);
+            Some((encoder, AddedTokens::new(&added)?))
         });
         let begin = id_of("bos_token");
         let inner = Inner {
@@ -63,6 +70,8 @@ impl Tokenizer {
             fast,
             pieces: Pieces::new(&frame["decoder"], &tokens),
             is_special: special_flags(&added, tokens.len()),
+            specials: Specials::new(&added, !frame["normalizer"].is_null()),
+            plain_added: plain_added(&added),
             library,
             tokens,
             ids,
@@ -82,7 +91,8 @@ impl Tokenizer {
         self.inner.encode(text, false)
     }
 
-    /// The ids of text in which the names of special tokens stand for them, as in a rendered chat.
+    /// The ids of text in which the names of special tokens stand for them, whoever wrote them. For a conversation
+    /// there is [`Tokenizer::encode_chat`].
     pub fn encode_with_special_tokens(&self, text: &str) -> Result<Vec<u32>> {
         self.inner.encode(text, true)
     }
@@ -144,18 +154,40 @@ impl Tokenizer {
 
     /// A conversation as the text that the model was tuned on; `add_generation_prompt` opens the answer.
     pub fn apply_chat_template(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        self.apply_chat_template_with_tools(messages, None, add_generation_prompt)
+        Ok(self.chat(messages, None, add_generation_prompt)?.text().to_string())
     }
 
-    /// As [`Tokenizer::apply_chat_template`], with the tools that the template may tell the model of.
-    pub fn apply_chat_template_with_tools(
+    /// As [`Tokenizer::apply_chat_template`], with the tools that the template may tell the model of, and in the form
+    /// that [`Tokenizer::encode_chat`] takes.
+    pub fn chat(
         &self,
         messages: &[Message],
         tools: Option<&Value>,
         add_generation_prompt: bool,
-    ) -> Result<String> {
+    ) -> Result<ChatText> {
         let template = self.chat_template().ok_or(Error::NoChatTemplate)?;
-        chat::render(template, &self.config, messages, tools, add_generation_prompt)
+        let write = |messages: &[Message], tools: Option<&Value>| {
+            chat::render(template, &self.config, messages, tools, add_generation_prompt)
+        };
+        said::write_marked(&Said { messages, tools }, &self.inner.specials, write)
+    }
+
+    /// The ids of a conversation, or of a part of one: special tokens are those that the template wrote; their names in
+    /// what was said are text.
+    pub fn encode_chat(&self, chat: &ChatText) -> Result<Vec<u32>> {
+        let (inner, text) = (&self.inner, chat.text());
+        let was_said = |bytes: &_| chat.was_said(bytes);
+        let places = || inner.specials.places(text, was_said);
+        if inner.specials.any(text, was_said) {
+            return inner.encode_at(text, &places());
+        }
+        let ids = self.encode_with_special_tokens(text)?;
+        // A name may only come out of what was said once it is normalised.
+        let found = || ids.iter().filter(|&&id| self.is_special(id)).count();
+        if inner.specials.normalised && found() > places().len() {
+            return inner.encode_at(text, &places());
+        }
+        Ok(ids)
     }
 
     /// The same tokenizer with another chat template.
@@ -187,12 +219,32 @@ impl Tokenizer {
 
 impl Inner {
     fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
-        let Some((encoder, added)) = &self.fast else { return self.library.encode(text, special) };
-        let mut ids = Vec::with_capacity(text.len() / 3);
-        added.split(text, special, &mut |part| match part {
-            Part::Token(id) => ids.push(id),
-            Part::Text(text) => encoder.encode_into(text, &mut ids),
-        });
+        if let Some((encoder, added)) = &self.fast {
+            let mut ids = Vec::with_capacity(text.len() / 3);
+            added.split(text, special, &mut |part| match part {
+                Part::Token(id) => ids.push(id),
+                Part::Text(text) => encoder.encode_into(text, &mut ids),
+            });
+            return Ok(ids);
+        }
+        if !special && self.specials.any(text, |_| true) && self.library.finds_names()? {
+            return self.encode_at(text, &[]);
+        }
+        self.library.encode(text, special)
+    }
+
+    /// The ids of text in which only `places` are special tokens.
+    fn encode_at(&self, text: &str, places: &[Place]) -> Result<Vec<u32>> {
+        if self.fast.is_none() {
+            return self.library.encode_at(text, &self.specials, &self.plain_added, places);
+        }
+        let (mut ids, mut done) = (Vec::new(), 0);
+        for Place { taken, id, .. } in places {
+            ids.append(&mut self.encode(&text[done..taken.start], false)?);
+            ids.push(*id);
+            done = taken.end;
+        }
+        ids.append(&mut self.encode(&text[done..], false)?);
         Ok(ids)
     }
 
@@ -219,6 +271,11 @@ fn special_flags(added: &[AddedToken], size: usize) -> Vec<bool> {
     let mut flags = vec![false; size];
     added.iter().for_each(|token| flags[token.id as usize] = token.special);
     flags
+}
+
+fn plain_added(added: &[AddedToken]) -> Vec<(String, u32)> {
+    let plain = added.iter().filter(|token| !token.special && !token.content.is_empty());
+    plain.map(|token| (token.content.clone(), token.id)).collect()
 }
 
 /// What a `post_processor` puts before a text.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use nuwa_files::Progress;
-use nuwa_tokenizer::Message;
+use nuwa_tokenizer::{ChatText, Message};
 
 use super::items::Items;
 use super::likelihood::{Pair, log_likelihoods};
@@ -270,19 +270,19 @@ impl Run<'_> {
         }
     }
 
-    /// The text of a chat up to the opened answer, as the template writes it.
-    fn opened_text(&self, turns: &[Message]) -> Result<String> {
-        let text = self.scorer.tokenizer().apply_chat_template(turns, true);
-        Ok(text.map_err(nuwa_infer::Error::from)?)
+    /// A chat as the template writes it; `opened` ends it with the beginning of an answer.
+    fn chat(&self, turns: &[Message], opened: bool) -> Result<ChatText> {
+        let chat = self.scorer.tokenizer().chat(turns, None, opened);
+        Ok(chat.map_err(nuwa_infer::Error::from)?)
     }
 
-    /// The same in ids.
+    /// The ids of a chat up to the opened answer.
     fn opened(&self, turns: &[Message]) -> Result<Vec<u32>> {
-        self.ids_of(&self.opened_text(turns)?)
+        self.ids_of(&self.chat(turns, true)?)
     }
 
-    fn ids_of(&self, text: &str) -> Result<Vec<u32>> {
-        let ids = self.scorer.tokenizer().encode_with_special_tokens(text);
+    fn ids_of(&self, chat: &ChatText) -> Result<Vec<u32>> {
+        let ids = self.scorer.tokenizer().encode_chat(chat);
         Ok(ids.map_err(nuwa_infer::Error::from)?)
     }
 
@@ -291,12 +291,14 @@ impl Run<'_> {
         let tokenizer = self.scorer.tokenizer();
         let mut all = turns.to_vec();
         all.push(Message::new("assistant", answer));
-        let whole = tokenizer.apply_chat_template(&all, false).map_err(nuwa_infer::Error::from)?;
-        let opened = self.opened_text(turns)?;
-        let added = match whole.strip_prefix(&opened) {
-            Some(added) => self.ids_of(added.trim_end())?,
+        let (whole, opened) = (self.chat(&all, false)?, self.chat(turns, true)?);
+        let added = match whole.text().starts_with(opened.text()) {
+            true => {
+                let end = whole.text().trim_end().len().max(opened.text().len());
+                self.ids_of(&whole.part(opened.text().len()..end))?
+            }
             // A template that writes the turns before an answer otherwise once it is there.
-            None => {
+            false => {
                 let ids = tokenizer.encode(answer).map_err(nuwa_infer::Error::from)?;
                 ids.into_iter().chain(tokenizer.end_of_turn()).collect()
             }

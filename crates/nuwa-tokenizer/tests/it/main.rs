@@ -2,6 +2,7 @@
 
 mod chat;
 mod errors;
+mod forging;
 mod golden;
 mod llama2c;
 mod properties;
