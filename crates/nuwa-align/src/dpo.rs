@@ -11,11 +11,12 @@
 //! is `+- (sigmoid(z) - (1 - e)) beta`, divided by the answer's length where normalised.
 
 use nuwa_tensor::Objective as Value;
-use nuwa_tokenizer::Tokenizer;
+use nuwa_tokenizer::{Message, Tokenizer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Dialogue, Preference};
+use crate::join;
 use crate::pack::{Piece, groups, steps};
 use crate::render::render;
 use crate::sft::divide;
@@ -31,6 +32,9 @@ pub struct Account {
     pub shortened: u64,
     /// Pairs that are longer than the context even so, and are not used.
     pub too_long: u64,
+    /// Pairs that stand after others in one conversation.
+    #[serde(default)]
+    pub joined: u64,
 }
 
 /// A pair as it goes through the model.
@@ -99,8 +103,10 @@ impl Dpo {
         let context = tuner.model().context();
         let mut account = Account { pairs: preferences.len() as u64, ..Account::default() };
         let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
-        let pairs = fitting(tokenizer, &trained, context, &mut account)?;
-        let held_back = fitting(tokenizer, &held_back, context, &mut account)?;
+        let joining = Joining { share: settings.joined, context, seed };
+        let pairs = fitting(tokenizer, &trained, &joining, &mut account)?;
+        let alone = Joining { share: 0.0, ..joining };
+        let held_back = fitting(tokenizer, &held_back, &alone, &mut account)?;
         if pairs.is_empty() {
             let reason =
                 format!("all {} pairs are longer than the context of {context} tokens", account.pairs);
@@ -280,24 +286,83 @@ impl Sums {
     }
 }
 
+/// Which pairs stand after others.
+#[derive(Debug, Clone, Copy)]
+struct Joining {
+    share: f64,
+    context: usize,
+    seed: u64,
+}
+
 fn fitting(
     tokenizer: &Tokenizer,
     preferences: &[&Preference],
-    context: usize,
+    joining: &Joining,
     account: &mut Account,
 ) -> Result<Vec<[Piece; 2]>> {
+    let context = joining.context;
     let fitted: Vec<Option<Fitted>> = preferences
         .par_iter()
         .map(|preference| fit(tokenizer, preference, context))
         .collect::<Result<_>>()?;
     account.too_long += fitted.iter().filter(|fitted| fitted.is_none()).count() as u64;
     account.shortened += fitted.iter().flatten().filter(|fitted| fitted.shortened).count() as u64;
-    Ok(fitted.into_iter().flatten().map(|fitted| fitted.answers).collect())
+    // One that does not fit is too long for any group.
+    let size = |fitted: &Option<Fitted>| fitted.as_ref().map_or(usize::MAX / 2, Fitted::longest);
+    let sizes: Vec<usize> = fitted.iter().map(size).collect();
+    let before = before_each(preferences, &sizes, joining);
+    let longer: Vec<Option<Fitted>> = preferences
+        .par_iter()
+        .zip(&before)
+        .map(|(preference, before)| after(tokenizer, before, preference, context))
+        .collect();
+    account.joined += longer.iter().flatten().count() as u64;
+    let pairs = longer.into_iter().zip(fitted).filter_map(|(longer, alone)| longer.or(alone));
+    Ok(pairs.map(|fitted| fitted.answers).collect())
+}
+
+/// The pairs that stand before each in its conversation.
+fn before_each<'a>(
+    preferences: &[&'a Preference],
+    sizes: &[usize],
+    joining: &Joining,
+) -> Vec<Vec<&'a Preference>> {
+    let mut before = vec![Vec::new(); preferences.len()];
+    for group in join::groups(preferences, sizes, joining.share, joining.context, joining.seed) {
+        for (place, &index) in group.iter().enumerate() {
+            before[index] = group[..place].iter().map(|&earlier| preferences[earlier]).collect();
+        }
+    }
+    before
+}
+
+/// The pair after others with their chosen answers; none where there are no others, they do not fit, or the template
+/// cannot write it.
+fn after(
+    tokenizer: &Tokenizer,
+    before: &[&Preference],
+    preference: &Preference,
+    context: usize,
+) -> Option<Fitted> {
+    if before.is_empty() {
+        return None;
+    }
+    let earlier: Vec<Vec<Message>> =
+        before.iter().map(|one| one.prompt.iter().chain(&one.chosen).cloned().collect()).collect();
+    let parts = earlier.iter().chain([&preference.prompt]).map(Vec::as_slice);
+    let whole = Preference { prompt: join::joined(parts), ..preference.clone() };
+    fit(tokenizer, &whole, context).ok().flatten().filter(|fitted| !fitted.shortened)
 }
 
 struct Fitted {
     answers: [Piece; 2],
     shortened: bool,
+}
+
+impl Fitted {
+    fn longest(&self) -> usize {
+        self.answers.iter().map(|answer| answer.ids.len()).max().unwrap_or(0)
+    }
 }
 
 /// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context; none where

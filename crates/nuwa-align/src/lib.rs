@@ -11,6 +11,7 @@
 pub mod data;
 pub mod dpo;
 mod error;
+mod join;
 mod low_rank;
 pub mod pack;
 pub mod render;

@@ -22,9 +22,14 @@ pub struct Piece {
 
 impl Piece {
     fn new(rendered: &Rendered, start: usize, end: usize) -> Self {
-        let mut trained = rendered.trained[start..end].to_vec();
-        trained[0] = false;
-        Self { ids: rendered.ids[start..end].to_vec(), trained }
+        Self::after(rendered, start, start, end)
+    }
+
+    /// From `start` to `end`, after what stands between `first` and `start`, which is trained on elsewhere.
+    fn after(rendered: &Rendered, first: usize, start: usize, end: usize) -> Self {
+        let mut trained = rendered.trained[first..end].to_vec();
+        trained[..=start - first].fill(false);
+        Self { ids: rendered.ids[first..end].to_vec(), trained }
     }
 
     /// How many positions of the model it takes.
@@ -49,16 +54,25 @@ pub struct Account {
     pub split: u64,
     /// Dialogues of which only the beginning is used.
     pub truncated: u64,
+    /// Dialogues, of those used whole, that stand in one conversation with others.
+    #[serde(default)]
+    pub joined: u64,
     /// Dialogues that are not used, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// Pieces that hold no token to train on; what they stood before is in other pieces.
     pub empty_pieces: u64,
+    /// Tokens of earlier pieces that later ones begin with, to see as much as the context holds.
+    #[serde(default)]
+    pub repeated_tokens: u64,
     /// Pieces that are trained on.
     pub pieces: u64,
     /// Their positions.
     pub tokens: u64,
     /// Their tokens that are trained on.
     pub trained_tokens: u64,
+    /// Positions of the longest piece: as far into the context answers are trained.
+    #[serde(default)]
+    pub longest: u64,
 }
 
 /// Cuts dialogues into pieces of at most `context` positions.
@@ -81,9 +95,9 @@ impl Packer {
         self.account.dialogues += 1;
         let fits = rendered.ids.len() <= self.context + 1;
         match self.long {
-            _ if fits => self.whole(rendered),
+            _ if fits => self.whole(rendered, 1),
             LongDialogues::Drop => self.drop("longer than the context"),
-            LongDialogues::Truncate => match self.keep(rendered, 0, self.context + 1) {
+            LongDialogues::Truncate => match self.keep(Piece::new(rendered, 0, self.context + 1)) {
                 true => self.account.truncated += 1,
                 false => self.drop("longer than the context, with no answer in its beginning"),
             },
@@ -91,14 +105,22 @@ impl Packer {
         }
     }
 
+    /// Takes in a conversation joined from `dialogues` dialogues, which fits the context.
+    pub fn add_joined(&mut self, rendered: &Rendered, dialogues: u64) {
+        self.account.dialogues += dialogues;
+        self.account.joined += dialogues;
+        self.whole(rendered, dialogues);
+    }
+
     /// The pieces, and what became of each dialogue.
     pub fn finish(self) -> (Vec<Piece>, Account) {
         (self.pieces, self.account)
     }
 
-    fn whole(&mut self, rendered: &Rendered) {
-        match rendered.ids.len() > 1 && self.keep(rendered, 0, rendered.ids.len()) {
-            true => self.account.whole += 1,
+    fn whole(&mut self, rendered: &Rendered, dialogues: u64) {
+        let length = rendered.ids.len();
+        match length > 1 && self.keep(Piece::new(rendered, 0, length)) {
+            true => self.account.whole += dialogues,
             false => self.drop("no token to train on"),
         }
     }
@@ -107,8 +129,12 @@ impl Packer {
         let (mut start, mut kept) = (0, 0);
         while start + 1 < rendered.ids.len() {
             let (end, next) = self.cut(rendered, start);
-            match self.keep(rendered, start, end) {
-                true => kept += 1,
+            let first = self.first_seen(rendered, start, end);
+            match self.keep(Piece::after(rendered, first, start, end)) {
+                true => {
+                    kept += 1;
+                    self.account.repeated_tokens += (start - first) as u64;
+                }
                 false => self.account.empty_pieces += 1,
             }
             start = next;
@@ -131,8 +157,16 @@ impl Packer {
         between.map_or((most, most - 1), |turn| (turn, turn))
     }
 
-    fn keep(&mut self, rendered: &Rendered, start: usize, end: usize) -> bool {
-        let piece = Piece::new(rendered, start, end);
+    /// Where what the piece from `start` to `end` sees begins: as early as the context allows, at a turn that is no answer, or,
+    /// of a turn that is cut, in its midst.
+    fn first_seen(&self, rendered: &Rendered, start: usize, end: usize) -> usize {
+        let earliest = end.saturating_sub(self.context + 1);
+        let turns = rendered.turns.iter().copied();
+        let mut whole = turns.filter(|&turn| turn >= earliest && !is_answer(rendered, turn));
+        whole.find(|&turn| turn <= start).unwrap_or(earliest.min(start))
+    }
+
+    fn keep(&mut self, piece: Piece) -> bool {
         let trained = piece.trained_tokens();
         if trained == 0 {
             return false;
@@ -140,6 +174,7 @@ impl Packer {
         self.account.pieces += 1;
         self.account.tokens += piece.positions() as u64;
         self.account.trained_tokens += trained as u64;
+        self.account.longest = self.account.longest.max(piece.positions() as u64);
         self.pieces.push(piece);
         true
     }
@@ -219,6 +254,18 @@ mod tests {
         let (pieces, account) = packed(4, LongDialogues::Split, &[dialogue(&[(2, 11)])]);
         assert_eq!((account.trained_tokens, account.empty_pieces), (11, 0));
         assert!(pieces.iter().all(|piece| piece.positions() <= 4));
+    }
+
+    #[test]
+    fn pieces_of_a_long_dialogue_see_as_much_as_the_context_holds() {
+        let (pieces, account) = packed(128, LongDialogues::Split, &[dialogue(&[(2400, 5)])]);
+        assert_eq!((pieces.len(), pieces[0].positions(), pieces[0].trained_tokens()), (1, 128, 5));
+        assert_eq!((account.split, account.longest), (1, 128));
+        let (pieces, account) = packed(20, LongDialogues::Split, &[dialogue(&[(5, 5), (5, 5), (5, 5)])]);
+        let spans: Vec<(u32, u32)> =
+            pieces.iter().map(|piece| (piece.ids[0], *piece.ids.last().unwrap())).collect();
+        assert_eq!(spans, [(0, 19), (10, 29)], "the second question is seen again before the third");
+        assert_eq!((account.trained_tokens, account.repeated_tokens), (15, 10));
     }
 
     #[test]

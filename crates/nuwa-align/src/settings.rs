@@ -128,6 +128,9 @@ pub struct SftSettings {
     pub batch_tokens: usize,
     /// What becomes of a dialogue that is longer than the context: split, truncate or drop.
     pub long_dialogues: LongDialogues,
+    /// Share of the dialogues that are joined into conversations as long as the context, 0 to 1. Without, a model tuned on
+    /// short dialogues cannot answer late in its context.
+    pub joined: f64,
     /// Low-rank adapters instead of all weights.
     pub lora: LoraSettings,
     /// What every kind of tuning has in common.
@@ -141,6 +144,7 @@ impl Default for SftSettings {
             learning_rate: 3e-4,
             batch_tokens: 4096,
             long_dialogues: LongDialogues::Split,
+            joined: 0.5,
             lora: LoraSettings::default(),
             tuning: TuningSettings::default(),
         }
@@ -152,6 +156,7 @@ impl SftSettings {
     pub fn check(&self) -> Result<()> {
         self.tuning.check("sft")?;
         check_common("sft", self.epochs, self.learning_rate)?;
+        check_share("sft.joined", self.joined)?;
         ensure(self.batch_tokens > 0, "sft.batch_tokens", self.batch_tokens, "at least 1")
     }
 }
@@ -176,6 +181,9 @@ pub struct DpoSettings {
     pub reference_free: bool,
     /// Weight of the chosen answers' own negative log-likelihood a token, added to the loss; keeps them likely.
     pub sft_weight: f32,
+    /// Share of the pairs that stand in conversations as long as the context, each after those before it with their chosen
+    /// answers, 0 to 1. Takes more time the larger it is.
+    pub joined: f64,
     /// Low-rank adapters instead of all weights.
     pub lora: LoraSettings,
     /// What every kind of tuning has in common.
@@ -193,6 +201,7 @@ impl Default for DpoSettings {
             length_normalised: false,
             reference_free: false,
             sft_weight: 0.0,
+            joined: 0.2,
             lora: LoraSettings::default(),
             tuning: TuningSettings::default(),
         }
@@ -204,6 +213,7 @@ impl DpoSettings {
     pub fn check(&self) -> Result<()> {
         self.tuning.check("dpo")?;
         check_common("dpo", self.epochs, self.learning_rate)?;
+        check_share("dpo.joined", self.joined)?;
         ensure(self.batch_pairs > 0, "dpo.batch_pairs", self.batch_pairs, "at least 1")?;
         ensure(self.beta > 0.0 && self.beta.is_finite(), "dpo.beta", self.beta, "a number above 0")?;
         let smoothing = self.label_smoothing;
@@ -216,6 +226,10 @@ impl DpoSettings {
         let weight = self.sft_weight;
         ensure(weight >= 0.0 && weight.is_finite(), "dpo.sft_weight", weight, "0 or more")
     }
+}
+
+fn check_share(name: &str, value: f64) -> Result<()> {
+    ensure((0.0..=1.0).contains(&value), name, value, "0 to 1")
 }
 
 fn check_common(stage: &str, epochs: u64, rate: f32) -> Result<()> {

@@ -7,8 +7,9 @@ use nuwa_tokenizer::Tokenizer;
 use rayon::prelude::*;
 
 use crate::data::Dialogue;
+use crate::join;
 use crate::pack::{Account, Packer, Piece, groups, steps};
-use crate::render::render;
+use crate::render::{Rendered, render};
 use crate::tune::{Measured, Objective};
 use crate::{Error, Packed, Result, SftSettings, Tuner};
 
@@ -40,8 +41,9 @@ impl Sft {
     ) -> Result<Self> {
         settings.check()?;
         let [trained, held_back] = divide(dialogues, settings.tuning.held_back, seed);
-        let (pieces, account) = cut(tokenizer, &trained, settings, context)?;
-        let (held_back, _) = cut(tokenizer, &held_back, settings, context)?;
+        let conversations = rendered(tokenizer, &trained, settings.joined, context, seed)?;
+        let (pieces, account) = cut(&conversations, settings, context);
+        let (held_back, _) = cut(&rendered(tokenizer, &held_back, 0.0, context, seed)?, settings, context);
         Ok(Self { account, ..Self::of_pieces(pieces, held_back, settings, seed)? })
     }
 
@@ -147,15 +149,65 @@ pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
     [of(false), of(true)]
 }
 
-fn cut(
+/// What a piece is cut from: one dialogue, or a conversation of several.
+struct Conversation {
+    rendered: Rendered,
+    dialogues: u64,
+}
+
+/// All dialogues rendered, a share of them joined. One whose template cannot write it after others stays alone.
+fn rendered(
     tokenizer: &Tokenizer,
     dialogues: &[&Dialogue],
-    settings: &SftSettings,
+    joined: f64,
     context: usize,
-) -> Result<(Vec<Piece>, Account)> {
-    let rendered: Vec<_> =
+    seed: u64,
+) -> Result<Vec<Conversation>> {
+    let alone: Vec<Rendered> =
         dialogues.par_iter().map(|dialogue| render(tokenizer, dialogue, 0)).collect::<Result<_>>()?;
+    let sizes: Vec<usize> = alone.iter().map(|rendered| rendered.ids.len()).collect();
+    let groups = join::groups(dialogues, &sizes, joined, context, seed);
+    let of_group = |group: &Vec<usize>| match join_some(tokenizer, dialogues, group, context) {
+        Some((conversation, rest)) => {
+            let rest = rest.iter().map(|&index| Conversation::alone(&alone[index]));
+            std::iter::once(conversation).chain(rest).collect()
+        }
+        None => group.iter().map(|&index| Conversation::alone(&alone[index])).collect::<Vec<_>>(),
+    };
+    Ok(groups.par_iter().flat_map_iter(of_group).collect())
+}
+
+impl Conversation {
+    fn alone(rendered: &Rendered) -> Self {
+        Self { rendered: rendered.clone(), dialogues: 1 }
+    }
+}
+
+/// As many of the first dialogues of `group` as fit the context in one conversation, at least two, and the others.
+fn join_some<'a>(
+    tokenizer: &Tokenizer,
+    dialogues: &[&Dialogue],
+    group: &'a [usize],
+    context: usize,
+) -> Option<(Conversation, &'a [usize])> {
+    for count in (2..=group.len()).rev() {
+        let messages = join::joined(group[..count].iter().map(|&index| dialogues[index].messages.as_slice()));
+        let whole = Dialogue { messages, ..dialogues[group[0]].clone() };
+        let rendered = render(tokenizer, &whole, 0).ok()?;
+        if rendered.ids.len() <= context + 1 {
+            return Some((Conversation { rendered, dialogues: count as u64 }, &group[count..]));
+        }
+    }
+    None
+}
+
+fn cut(conversations: &[Conversation], settings: &SftSettings, context: usize) -> (Vec<Piece>, Account) {
     let mut packer = Packer::new(context, settings.long_dialogues);
-    rendered.iter().for_each(|rendered| packer.add(rendered));
-    Ok(packer.finish())
+    for Conversation { rendered, dialogues } in conversations {
+        match dialogues {
+            1 => packer.add(rendered),
+            _ => packer.add_joined(rendered, *dialogues),
+        }
+    }
+    packer.finish()
 }

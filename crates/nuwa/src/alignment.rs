@@ -240,6 +240,9 @@ fn dialogues_text(account: &pack::Account) -> String {
         grouped(account.trained_tokens),
         grouped(account.tokens)
     );
+    if account.joined > 0 {
+        text += &format!("; {} joined into longer conversations", grouped(account.joined));
+    }
     for (n, what) in [(account.split, "cut into pieces"), (account.truncated, "cut short")] {
         if n > 0 {
             text += &format!("; {n} {what}, being longer than the context");
@@ -257,6 +260,9 @@ fn pairs_text(account: &dpo::Account) -> String {
         numbers::grouped(account.pairs - account.too_long),
         numbers::grouped(account.pairs)
     );
+    if account.joined > 0 {
+        text += &format!("; {} stand after others", numbers::grouped(account.joined));
+    }
     if account.shortened > 0 {
         text += &format!("; {} lost their oldest turns to fit the context", account.shortened);
     }
