@@ -1,6 +1,6 @@
 use nuwa_tokenizer::Message;
 
-use crate::{Engine, Error, Flow, GenerateSettings, Generation, Result, continue_until};
+use crate::{Engine, Error, Finish, Flow, GenerateSettings, Generation, Result, continue_until};
 
 /// Turns of a chat with a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +26,35 @@ impl Conversation {
         Self { system: None, turns: vec![Message::new("user", question)] }
     }
 
+    /// Answers the last turn; `goes_on` is asked before each token. The answer is not added to the turns.
+    ///
+    /// The model is given as many of the latest turns as leave some room for an answer; where an answer needs more, it goes
+    /// on after fewer turns, so that it never loses sight of its question.
+    ///
+    /// # Errors
+    /// As [`Conversation::prompt`], and when a setting makes no sense.
+    pub fn answer(
+        &self,
+        engine: &Engine,
+        settings: &GenerateSettings,
+        goes_on: &mut dyn FnMut() -> Flow,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Answer> {
+        // Blanks between the opened turn and its first word are the template's.
+        let mut begun = false;
+        let mut shown = |text: &str| {
+            let text = if begun { text } else { text.trim_start() };
+            begun |= !text.is_empty();
+            on_text(text);
+        };
+        let mut answer = Answer::new(settings);
+        while let Some(prompt) = answer.next_prompt(self, engine)? {
+            answer.go_on(engine, prompt, settings, goes_on, &mut shown)?;
+        }
+        answer.text.drain(..answer.text.len() - answer.text.trim_start().len());
+        Ok(answer)
+    }
+
     /// The prompt for the next answer: as many of the latest turns as leave room for `reserve` tokens, whole, from a turn of
     /// the user on.
     ///
@@ -44,7 +73,7 @@ impl Conversation {
             shortest = Some(ids.len());
         }
         match shortest {
-            Some(tokens) => Err(Error::PromptTooLong { tokens, context: room }),
+            Some(tokens) => Err(Error::QuestionTooLong { tokens, context, reserve }),
             None => Err(Error::EmptyPrompt),
         }
     }
@@ -57,36 +86,82 @@ impl Conversation {
     }
 }
 
-impl Engine {
-    /// Answers the last turn of a conversation; `goes_on` is asked before each token. The answer is not added to it.
-    ///
-    /// # Errors
-    /// As [`Conversation::prompt`], and when a setting makes no sense.
-    pub fn answer(
-        &self,
-        prompt: &Prompt,
+/// The answer to the last turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its text.
+    pub text: String,
+    /// Why it ended.
+    pub finish: Finish,
+    /// How many of the oldest turns the model no longer saw at its end.
+    pub forgotten: usize,
+    /// Its ids, without the one that ended it.
+    pub tokens: Vec<u32>,
+    most: usize,
+}
+
+/// The share of the context that is kept for an answer before turns are left out, as a divisor. Most answers are far
+/// shorter than the conversation before them; the few that need more get it when they do.
+const RESERVED: usize = 8;
+
+impl Answer {
+    fn new(settings: &GenerateSettings) -> Self {
+        Self {
+            text: String::new(),
+            finish: Finish::Length,
+            forgotten: 0,
+            tokens: Vec::new(),
+            most: settings.max_tokens,
+        }
+    }
+
+    /// What the answer goes on from; none where it has ended, or where even the last question leaves no room for more of it.
+    fn next_prompt(&self, conversation: &Conversation, engine: &Engine) -> Result<Option<Prompt>> {
+        let left = self.most - self.tokens.len();
+        if self.finish != Finish::Length || left == 0 {
+            return Ok(None);
+        }
+        let reserve = match self.tokens.is_empty() {
+            true => left.min((engine.model().context() / RESERVED).max(1)),
+            false => 1,
+        };
+        match conversation.prompt(engine, self.tokens.len() + reserve) {
+            Ok(prompt) => Ok(Some(prompt)),
+            Err(Error::QuestionTooLong { .. }) if !self.tokens.is_empty() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        engine: &Engine,
+        mut prompt: Prompt,
         settings: &GenerateSettings,
         goes_on: &mut dyn FnMut() -> Flow,
         on_text: &mut dyn FnMut(&str),
-    ) -> Result<Generation> {
+    ) -> Result<()> {
+        self.forgotten = prompt.forgotten;
+        prompt.ids.extend(&self.tokens);
         let ends: Vec<u32> =
-            self.tokenizer().end_of_turn().into_iter().chain(self.tokenizer().end_of_text()).collect();
-        // Blanks between the opened turn and its first word are the template's.
-        let mut begun = false;
-        let mut shown = |text: &str| {
-            let text = if begun { text } else { text.trim_start() };
-            begun |= !text.is_empty();
-            on_text(text);
-        };
-        let mut answer = self.write_until(prompt, settings, &ends, goes_on, &mut shown)?;
-        answer.text.drain(..answer.text.len() - answer.text.trim_start().len());
-        Ok(answer)
+            engine.tokenizer().end_of_turn().into_iter().chain(engine.tokenizer().end_of_text()).collect();
+        let room = engine.model().context() - prompt.ids.len();
+        let mut settings = settings.clone();
+        settings.max_tokens = (self.most - self.tokens.len()).min(room);
+        // Each part draws its own numbers.
+        settings.seed = settings.seed.wrapping_add(self.tokens.len() as u64);
+        let part = engine.write_until(&prompt, &settings, &ends, goes_on, on_text)?;
+        self.text += &part.text;
+        self.tokens.extend(part.tokens);
+        self.finish = part.finish;
+        Ok(())
     }
+}
 
-    /// As [`Engine::answer`], up to any of the ids `ends`.
+impl Engine {
+    /// Continues a prompt up to any of the ids `ends`; `goes_on` is asked before each token.
     ///
     /// # Errors
-    /// As there.
+    /// When a setting makes no sense, or the prompt is longer than the context.
     pub fn write_until(
         &self,
         prompt: &Prompt,

@@ -28,6 +28,20 @@ pub enum Error {
         /// Positions that the model has.
         context: usize,
     },
+    /// The last turn of a conversation, which nothing more can be left out of.
+    #[error(
+        "the question has {tokens} tokens, with its template and the system prompt, but only {} fit: the model's context holds \
+         {context}, {reserve} of them for the answer",
+        .context.saturating_sub(*.reserve)
+    )]
+    QuestionTooLong {
+        /// Its length.
+        tokens: usize,
+        /// Positions that the model has.
+        context: usize,
+        /// Positions that are kept for the answer.
+        reserve: usize,
+    },
     /// Nothing to continue, and no token to begin a text with.
     #[error("the prompt is empty, and the tokenizer names no token that begins or ends a text")]
     EmptyPrompt,
@@ -77,6 +91,10 @@ impl Error {
                     "shorten the prompt by {} tokens, or use a model with a longer context",
                     tokens - context
                 )
+            }
+            Self::QuestionTooLong { tokens, context, reserve } => {
+                let more = tokens - context.saturating_sub(*reserve);
+                format!("shorten it by {more} tokens, or use a model with a longer context")
             }
             Self::EmptyPrompt => "give a prompt, or name eos_token in tokenizer_config.json".to_string(),
             Self::Vocabulary { .. } => {

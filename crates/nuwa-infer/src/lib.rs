@@ -18,7 +18,7 @@ mod settings;
 mod stop;
 mod writer;
 
-pub use conversation::{Conversation, Prompt};
+pub use conversation::{Answer, Conversation, Prompt};
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use generate::{Finish, Flow, Generation, continue_ids, continue_until};

@@ -41,6 +41,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Prints a failure that the program goes on after, with the line of the input that it is about.
+pub fn tell(line: Option<u64>, error: &anyhow::Error) {
+    let place = line.map_or(String::new(), |number| format!("line {number}: "));
+    eprint!("{}", text(error).replacen("error: ", &format!("error: {place}"), 1));
+}
+
 /// `nuwa ... | head` closes the pipe when it has enough: no failure of ours.
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let broken = |cause: &&(dyn StandardError + 'static)| {

@@ -1,23 +1,9 @@
 //! Text from random models: the cache, the context's end, streaming, stop strings, errors.
 
 use nuwa_infer::{Engine, Finish, GenerateSettings, SamplingSettings, Sequence};
-use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::Tape;
 use proptest::prelude::*;
 
-use crate::support::{CONTEXT, engine, greedy, model, sampled, tokenizer};
-
-/// The scores of the id after `ids`, by a pass over all of them.
-fn scores_without_cache(model: &dyn LanguageModel, ids: &[u32]) -> Vec<f32> {
-    let tape = Tape::inference();
-    let hidden = model.hidden(&tape, ids, Input::Sequences(&Sequences::causal(1, ids.len()))).unwrap();
-    let logits = tape.logits(&hidden, model.head()).unwrap();
-    logits.row(ids.len() - 1).to_vec()
-}
-
-fn argmax(scores: &[f32]) -> u32 {
-    (0..scores.len()).reduce(|best, id| if scores[id] > scores[best] { id } else { best }).unwrap() as u32
-}
+use crate::support::{CONTEXT, argmax, engine, greedy, model, sampled, scores_without_cache, tokenizer};
 
 #[test]
 fn greedy_equals_a_loop_without_a_cache() {

@@ -1,7 +1,8 @@
 //! A tokenizer and models small enough for a test, with random weights.
 
 use nuwa_infer::{Engine, GenerateSettings, SamplingSettings};
-use nuwa_models::{LanguageModel, ModelConfig, build};
+use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
+use nuwa_tensor::Tape;
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
 pub const VOCABULARY: usize = 320;
@@ -34,4 +35,16 @@ pub fn greedy(max_tokens: usize) -> GenerateSettings {
 
 pub fn sampled(max_tokens: usize, seed: u64) -> GenerateSettings {
     GenerateSettings { max_tokens, seed, ..GenerateSettings::default() }
+}
+
+/// The scores of the id after `ids`, by a pass over all of them.
+pub fn scores_without_cache(model: &dyn LanguageModel, ids: &[u32]) -> Vec<f32> {
+    let tape = Tape::inference();
+    let hidden = model.hidden(&tape, ids, Input::Sequences(&Sequences::causal(1, ids.len()))).unwrap();
+    let logits = tape.logits(&hidden, model.head()).unwrap();
+    logits.row(ids.len() - 1).to_vec()
+}
+
+pub fn argmax(scores: &[f32]) -> u32 {
+    (0..scores.len()).reduce(|best, id| if scores[id] > scores[best] { id } else { best }).unwrap() as u32
 }

@@ -278,10 +278,42 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
         "{}",
         talk.err
     );
+    a_talk_goes_on_after_lines_that_cannot_be_answered(&place);
 
     place.succeed(
         "sft runs/world/pretrain --data runs/world/world/sft.jsonl --out adapted --lora 2 --epochs 1",
     );
     place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
     place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
+}
+
+fn a_talk_goes_on_after_lines_that_cannot_be_answered(place: &Place) {
+    let mut input = b"\xef\xbb\xbfhello\r\ncaf\xe9\n/unknown\n/etc/hosts\r//reset\n".to_vec();
+    input.extend("clay ".repeat(400).bytes());
+    input.extend(b"\n/temperature hot\nhello\n/save bad.json\n/save went-on.json\n");
+    place.write("bad.json", "{}");
+    let talk = place.nuwa_with_input("chat runs/world --max-tokens 4 --temperature 0", &input);
+    assert_eq!((talk.code, talk.out.lines().count() >= 4), (Some(1), true), "{talk:?}");
+    let told: Vec<&str> = talk.err.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        [told[0], told[1], told[3], told[4], told[5]],
+        [
+            "error: line 2: this is not UTF-8: byte 4 begins no character",
+            "error: line 3: there is no /unknown",
+            "error: line 7: /temperature hot: expected a number of 0 or more",
+            "error: line 9: bad.json exists and is no conversation",
+            "error: 5 lines could not be answered",
+        ]
+    );
+    assert!(told[2].starts_with("error: line 6: the question has "), "{}", talk.err);
+    assert!(
+        told[2].ends_with("only 156 fit: the model's context holds 160, 4 of them for the answer"),
+        "{}",
+        talk.err
+    );
+    let kept: serde_json::Value = serde_json::from_str(&place.read("went-on.json")).unwrap();
+    let turns = kept["messages"].as_array().unwrap();
+    let asked: Vec<_> = turns.iter().step_by(2).map(|turn| turn["content"].as_str().unwrap()).collect();
+    assert_eq!(asked, ["hello", "/etc/hosts", "/reset", "hello"]);
+    assert_eq!(turns.len(), 8, "no half turn: {kept}");
 }

@@ -1,0 +1,396 @@
+mod lines;
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use clap::Args;
+use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, SamplingSettings};
+use nuwa_tokenizer::Message;
+use serde::{Deserialize, Serialize};
+
+use crate::console::{message, print, print_line};
+use crate::failure::{self, Problem};
+use crate::model;
+use crate::numbers::{Count, counted};
+use lines::Lines;
+
+/// Talk to a model
+///
+/// Answers go to standard output as they are written, all else to standard error, so it works in a pipe too: a line is a
+/// question. One that cannot be answered is told with its number, and the next is read; the exit code is then 1. Ctrl-C
+/// stops an answer; at the prompt it ends the program.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa chat                                     the newest model in runs/
+  nuwa chat runs/world --prompt \"Where does Mina live?\"
+  nuwa chat tuned --system \"Answer in one word.\" --temperature 0
+
+While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FILE, /load FILE, /help, /quit;
+//word asks /word")]
+pub struct Chat {
+    /// A model folder, or the folder of a run [default: the newest run in runs/]
+    model: Option<PathBuf>,
+    /// Answer this, and end
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// What the model is told before all turns
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    system: Option<String>,
+    /// 0 always takes the likeliest token, 1 follows the model's own probabilities [default: 0.3]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// The most tokens of an answer [default: 200]
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<Count>,
+    /// The same seed and questions give the same answers
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+const HELP: &str = "\
+/reset           forget all turns
+/system TEXT     what the model is told before all turns; without TEXT: nothing
+/temperature T   0 is always the likeliest answer, 1 is daring
+/save FILE       keep the conversation
+/load FILE       go on with a kept one
+/quit            end (also Ctrl-D)
+//word           asks the model /word";
+
+/// Whether an answer is being written, and whether it is to stop.
+static ANSWERING: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(false);
+
+impl Chat {
+    pub fn run(self) -> anyhow::Result<()> {
+        let folder = match &self.model {
+            Some(path) => model::folder(path)?,
+            None => newest(Path::new("runs"))?,
+        };
+        let engine = Engine::load(&folder)?;
+        let mut session = Session::new(engine, &self);
+        match &self.prompt {
+            Some(prompt) => {
+                session.note_on_template();
+                session.ask(prompt)
+            }
+            None => session.talk(&folder),
+        }
+    }
+
+    fn settings(&self) -> GenerateSettings {
+        let sampling =
+            SamplingSettings { temperature: self.temperature.unwrap_or(0.3), ..SamplingSettings::default() };
+        let max_tokens = self.max_tokens.map_or(200, |count| count.0 as usize);
+        GenerateSettings { max_tokens, seed: self.seed, sampling, ..GenerateSettings::default() }
+    }
+}
+
+/// The model of the run that was built last.
+fn newest(runs: &Path) -> anyhow::Result<PathBuf> {
+    let built = |folder: PathBuf| -> Option<(SystemTime, PathBuf)> {
+        let config = folder.join("model").join("config.json");
+        Some((config.metadata().ok()?.modified().ok()?, folder.join("model")))
+    };
+    let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
+    match folders.filter_map(built).max() {
+        Some((_, model)) => Ok(model),
+        None => Err(Problem::new("there is no model in runs/")
+            .hint("name a model folder, or make one first: nuwa build")
+            .into()),
+    }
+}
+
+/// A conversation as `/save` keeps it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    messages: Vec<Message>,
+}
+
+struct Session {
+    engine: Engine,
+    conversation: Conversation,
+    settings: GenerateSettings,
+}
+
+impl Session {
+    fn new(engine: Engine, arguments: &Chat) -> Self {
+        let conversation = Conversation { system: arguments.system.clone(), turns: Vec::new() };
+        Self { engine, conversation, settings: arguments.settings() }
+    }
+
+    fn has_template(&self) -> bool {
+        self.engine.tokenizer().chat_template().is_some()
+    }
+
+    /// A model that was never tuned to answer can only go on with what it is given.
+    fn note_on_template(&self) {
+        if !self.has_template() {
+            message(
+                "this model has no chat template: it continues what you write (nuwa sft makes it answer)",
+            );
+        }
+    }
+
+    fn talk(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let at_terminal = io::stdin().is_terminal();
+        if at_terminal {
+            message(&format!("{}; /help says what can be done", folder.display()));
+        }
+        self.note_on_template();
+        listen_for_interrupts();
+        let failed = self.hear_all(at_terminal)?;
+        // At a terminal somebody saw each error and could ask again.
+        if failed == 0 || at_terminal {
+            return Ok(());
+        }
+        Err(Problem::new(format!("{} could not be answered", counted(failed, "line")))
+            .hint("each is named above, with the reason")
+            .into())
+    }
+
+    /// Answers line after line; how many could not be answered.
+    fn hear_all(&mut self, at_terminal: bool) -> anyhow::Result<u64> {
+        let mut lines = Lines::new(io::stdin().lock());
+        let mut failed = 0;
+        loop {
+            if at_terminal {
+                eprint!("> ");
+                io::stderr().flush()?;
+            }
+            let Some(line) = lines.next()? else { return Ok(failed) };
+            match line.map_err(anyhow::Error::from).and_then(|line| self.hear(&line)) {
+                Ok(Flow::Continue(())) => {}
+                Ok(Flow::Break(())) => return Ok(failed),
+                // Where nothing can be printed, nobody hears the next answer either.
+                Err(error) if error.is::<io::Error>() => return Err(error),
+                Err(error) => {
+                    failed += 1;
+                    failure::tell((!at_terminal).then_some(lines.number()), &error);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, line: &str) -> anyhow::Result<Flow> {
+        match Said::in_line(line) {
+            Said::Nothing => {}
+            Said::Command { name: "/quit" | "/exit", rest: "" } => return Ok(Flow::Break(())),
+            Said::Command { name, rest } => self.obey(name, rest)?,
+            Said::Question(question) => self.ask(question)?,
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    fn obey(&mut self, name: &str, rest: &str) -> anyhow::Result<()> {
+        match name {
+            "/help" | "/reset" | "/quit" | "/exit" if !rest.is_empty() => {
+                return Err(Problem::new(format!("{name} takes nothing after it"))
+                    .hint(format!("to ask the model: /{name} {rest}"))
+                    .into());
+            }
+            "/help" => message(HELP),
+            "/reset" => {
+                self.conversation.turns.clear();
+                message("all turns are forgotten");
+            }
+            "/system" => self.conversation.system = (!rest.is_empty()).then(|| rest.to_string()),
+            "/temperature" => self.set_temperature(rest)?,
+            "/save" | "/load" if rest.is_empty() => {
+                return Err(Problem::new(format!("{name} needs the name of a file"))
+                    .hint(format!("for example: {name} talk.json"))
+                    .into());
+            }
+            "/save" => self.save(Path::new(rest))?,
+            "/load" => self.load(Path::new(rest))?,
+            _ => {
+                return Err(Problem::new(format!("there is no {name}"))
+                    .hint(format!("/help lists what there is; to ask the model: /{name} {rest}").trim_end())
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn set_temperature(&mut self, text: &str) -> anyhow::Result<()> {
+        match text.parse::<f64>() {
+            Ok(value) if value >= 0.0 && value.is_finite() => {
+                self.settings.sampling.temperature = value;
+                Ok(())
+            }
+            _ => Err(Problem::new(format!("/temperature {text}: expected a number of 0 or more"))
+                .hint("for example: /temperature 0.3")
+                .into()),
+        }
+    }
+
+    fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let system = self.conversation.system.iter().map(|text| Message::new("system", text.as_str()));
+        let messages = system.chain(self.conversation.turns.iter().cloned()).collect();
+        if path.exists() && nuwa_files::read_json::<Kept>(path).is_err() {
+            return Err(Problem::new(format!("{} exists and is no conversation", path.display()))
+                .hint("name another file: this one would be lost")
+                .into());
+        }
+        nuwa_files::write_json(path, &Kept { messages })?;
+        message(&format!("kept in {}", path.display()));
+        Ok(())
+    }
+
+    fn load(&mut self, path: &Path) -> anyhow::Result<()> {
+        let Kept { mut messages } = nuwa_files::read_json(path)?;
+        if messages.last().is_some_and(|turn| turn.role != "assistant") {
+            return Err(Problem::new(format!("{} does not end in an answer", path.display()))
+                .hint("the last of its messages must have the role `assistant`")
+                .into());
+        }
+        let has_system = messages.first().is_some_and(|turn| turn.role == "system");
+        self.conversation.system = has_system.then(|| messages.remove(0).content);
+        self.conversation.turns = messages;
+        message(&format!("{} loaded", counted(self.conversation.turns.len() as u64, "turn")));
+        Ok(())
+    }
+
+    /// Answers a question and keeps both; where there is no whole answer, neither.
+    fn ask(&mut self, question: &str) -> anyhow::Result<()> {
+        if !self.has_template() {
+            return self.go_on_with(question);
+        }
+        let mut settings = self.settings.clone();
+        // Each answer draws its own numbers.
+        settings.seed = settings.seed.wrapping_add(self.conversation.turns.len() as u64);
+        self.conversation.turns.push(Message::new("user", question));
+        let answer =
+            shown(|goes_on, on_text| self.conversation.answer(&self.engine, &settings, goes_on, on_text));
+        match answer {
+            Ok(answer) if answer.finish != Finish::Interrupted => self.keep(answer),
+            other => {
+                self.conversation.turns.pop();
+                other?;
+                message("(stopped: the question and this answer are not kept)");
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, answer: Answer) {
+        if answer.finish == Finish::Length {
+            let limit = match answer.tokens.len() < self.settings.max_tokens {
+                true => "the context is full",
+                false => "--max-tokens allows more",
+            };
+            message(&format!("(cut off after {}: {limit})", counted(answer.tokens.len() as u64, "token")));
+        }
+        self.conversation.turns.push(Message::new("assistant", answer.text));
+        if answer.forgotten > 0 {
+            self.conversation.turns.drain(..answer.forgotten);
+            let turns = counted(answer.forgotten as u64, "oldest turn");
+            message(&format!("(the context is full: {turns} forgotten)"));
+        }
+    }
+
+    fn go_on_with(&self, text: &str) -> anyhow::Result<()> {
+        let prompt = Prompt { ids: self.engine.prompt_ids(text)?, forgotten: 0 };
+        let ends: Vec<u32> = self.engine.tokenizer().end_of_text().into_iter().collect();
+        let written = shown(|goes_on, on_text| {
+            self.engine.write_until(&prompt, &self.settings, &ends, goes_on, on_text)
+        })?;
+        if written.finish == Finish::Interrupted {
+            message("(stopped)");
+        }
+        Ok(())
+    }
+}
+
+/// Writes a text to standard output as it comes, until it ends, Ctrl-C stops it, or nobody reads it any more.
+fn shown<T>(
+    write: impl FnOnce(&mut dyn FnMut() -> Flow, &mut dyn FnMut(&str)) -> nuwa_infer::Result<T>,
+) -> anyhow::Result<T> {
+    STOP.store(false, Ordering::Relaxed);
+    ANSWERING.store(true, Ordering::Relaxed);
+    let printed = RefCell::new(Ok(()));
+    let mut on_text = |text: &str| {
+        if printed.borrow().is_ok() {
+            *printed.borrow_mut() = print(text);
+        }
+    };
+    let mut goes_on = || match STOP.load(Ordering::Relaxed) || printed.borrow().is_err() {
+        true => Flow::Break(()),
+        false => Flow::Continue(()),
+    };
+    let written = write(&mut goes_on, &mut on_text);
+    ANSWERING.store(false, Ordering::Relaxed);
+    let written = written?;
+    printed.into_inner()?;
+    print_line("")?;
+    Ok(written)
+}
+
+/// What a line says.
+#[derive(Debug, PartialEq, Eq)]
+enum Said<'a> {
+    Nothing,
+    /// `/` and letters, and what stands after them.
+    Command {
+        name: &'a str,
+        rest: &'a str,
+    },
+    Question(&'a str),
+}
+
+impl<'a> Said<'a> {
+    fn in_line(line: &'a str) -> Self {
+        let line = line.trim();
+        if line.is_empty() {
+            return Self::Nothing;
+        }
+        let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        match name.strip_prefix('/') {
+            Some(word) if is_word(word) => Self::Command { name, rest: rest.trim() },
+            Some(word) if word.starts_with('/') => Self::Question(&line[1..]),
+            _ => Self::Question(line),
+        }
+    }
+}
+
+/// Ctrl-C stops an answer; where none is being written, it ends the program.
+fn listen_for_interrupts() {
+    let stop = || match ANSWERING.load(Ordering::Relaxed) {
+        true => STOP.store(true, Ordering::Relaxed),
+        false => std::process::exit(130),
+    };
+    if ctrlc::set_handler(stop).is_err() {
+        message("Ctrl-C will end the program, not only an answer");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_and_letters_are_a_command_and_all_else_is_a_question() {
+        let command = |name, rest| Said::Command { name, rest };
+        let cases = [
+            ("  ", Said::Nothing),
+            ("/reset", command("/reset", "")),
+            (" /system  Be short. ", command("/system", "Be short.")),
+            ("/unknown", command("/unknown", "")),
+            ("/etc/hosts", Said::Question("/etc/hosts")),
+            ("/etc/hosts holds what?", Said::Question("/etc/hosts holds what?")),
+            ("/", Said::Question("/")),
+            ("/3 of 4", Said::Question("/3 of 4")),
+            ("/你好", Said::Question("/你好")),
+            ("//reset", Said::Question("/reset")),
+            ("//", Said::Question("/")),
+            ("9 / 3?", Said::Question("9 / 3?")),
+        ];
+        for (line, said) in cases {
+            assert_eq!(Said::in_line(line), said, "{line}");
+        }
+    }
+}
