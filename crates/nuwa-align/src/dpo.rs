@@ -129,6 +129,7 @@ impl Dpo {
         settings.check()?;
         let ids: Vec<_> = pairs.iter().chain(&held_back).flatten().map(|answer| &answer.ids).collect();
         let data = nuwa_files::hash_bytes(serde_json::json!(ids).to_string().as_bytes());
+        let deciding = DpoSettings { tuning: settings.tuning.deciding(), ..settings.clone() };
         let unasked = |answers| Pair { answers, reference: [0.0; 2] };
         let mut dpo = Self {
             steps: steps(&vec![1; pairs.len()], settings.batch_pairs, settings.epochs, seed),
@@ -137,7 +138,7 @@ impl Dpo {
             micro_batch: settings.tuning.micro_batch_tokens,
             settings: settings.clone(),
             account: Account::default(),
-            fingerprint: serde_json::json!(["dpo", data, settings, seed]).to_string(),
+            fingerprint: serde_json::json!(["dpo", data, deciding, seed]).to_string(),
         };
         if !settings.reference_free {
             let mut pairs = std::mem::take(&mut dpo.pairs);

@@ -25,5 +25,7 @@ pub use error::{Error, Result};
 pub use low_rank::LowRank;
 pub use settings::{BadRecords, DpoSettings, LongDialogues, LoraSettings, SftSettings, TuningSettings};
 pub use sft::Sft;
-pub use tune::{Figures, Job, Measured, Objective, Summary, TuneEvent, TuneLine, ValidationLine, tune};
+pub use tune::{
+    Figures, Job, Measured, Objective, Summary, TuneEvent, TuneLine, ValidationLine, remove_checkpoint, tune,
+};
 pub use tuner::{Packed, Tuner};

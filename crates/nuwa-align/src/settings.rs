@@ -98,6 +98,12 @@ impl TuningSettings {
         Schedule { kind: ScheduleKind::Cosine, peak, floor: self.floor, warmup, decay: 0, steps }
     }
 
+    /// What decides the outcome: how often is measured and saved does not, so a killed run goes on when they change.
+    pub(crate) fn deciding(&self) -> Self {
+        let Self { validations, checkpoint_seconds, .. } = Self::default();
+        Self { validations, checkpoint_seconds, ..self.clone() }
+    }
+
     pub(crate) fn check(&self, stage: &str) -> Result<()> {
         let share = |name: &str, value: f64, most: f64| {
             ensure(

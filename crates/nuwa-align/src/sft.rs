@@ -70,7 +70,8 @@ impl Sft {
             .chain(&held_back)
             .flat_map(|piece| piece.ids.iter().flat_map(|id| id.to_le_bytes()));
         let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
-        let fingerprint = serde_json::json!(["sft", data, settings, seed]).to_string();
+        let deciding = SftSettings { tuning: settings.tuning.deciding(), ..settings.clone() };
+        let fingerprint = serde_json::json!(["sft", data, deciding, seed]).to_string();
         Ok(Self { pieces, held_back, steps, micro_batch, account: Account::default(), fingerprint })
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use nuwa_nn::AdamW;
-use nuwa_train::MetricsFile;
 use nuwa_train::checkpoint::{self, Header};
+use nuwa_train::{Kept, MetricsFile, keep_earlier};
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, Tuner, TuningSettings};
@@ -99,6 +99,8 @@ pub enum TuneEvent {
         /// Steps done before.
         done: u64,
     },
+    /// Something of an earlier run was in the way and got another name.
+    Kept(Kept),
     /// A step was done.
     Step(TuneLine),
     /// A measurement was done.
@@ -130,6 +132,7 @@ pub fn tune(
 ) -> Result<Summary> {
     let mut run = Run::start(job, tuner, objective)?;
     observe(&TuneEvent::Started { steps: run.steps, done: run.step });
+    std::mem::take(&mut run.kept).into_iter().for_each(|kept| observe(&TuneEvent::Kept(kept)));
     loop {
         if run.is_due() {
             run.validate(tuner, objective, observe)?;
@@ -150,23 +153,29 @@ struct Run<'a> {
     seconds: f64,
     saved: Instant,
     last: Option<ValidationLine>,
+    /// What of an earlier run got another name.
+    kept: Vec<Kept>,
 }
+
+/// What a run leaves in its folder.
+const RESULTS: [&str; 6] = ["checkpoint.bin", "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
 
 impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>, tuner: &mut Tuner, objective: &dyn Objective) -> Result<Self> {
-        let weights = hash(&tuner.model().parameters().values());
-        let about = serde_json::json!([weights, objective.fingerprint(), job.settings]);
+        let about = serde_json::json!([tuner.base(), objective.fingerprint(), job.settings.deciding()]);
         let fingerprint = nuwa_files::hash_bytes(about.to_string().as_bytes());
         let path = job.out.join("checkpoint.bin");
         let found = checkpoint::load(&path, &fingerprint, tuner.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
+        let earlier = if found.is_none() { keep_earlier(job.out, &RESULTS)? } else { None };
         if let Some((_, state)) = found {
             tuner.resume(AdamW::resume(&job.settings.optimizer, state));
         }
-        let metrics = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
+        let (metrics, unreadable) = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
+        let kept = earlier.into_iter().chain(unreadable).collect();
         let steps = objective.steps();
         tuner.set_schedule(job.settings.schedule(job.learning_rate, steps));
-        Ok(Self { job, metrics, fingerprint, steps, step, seconds, saved: Instant::now(), last: None })
+        Ok(Self { job, metrics, fingerprint, steps, step, seconds, saved: Instant::now(), last: None, kept })
     }
 
     /// Before the first step, after the last, and evenly between.
@@ -232,30 +241,39 @@ impl<'a> Run<'a> {
             optimizer_steps: tuner.optimizer().state().steps,
         };
         let path = self.job.out.join("checkpoint.bin");
+        self.metrics.sync()?;
         checkpoint::save(&path, &header, tuner.parameters(), tuner.optimizer())?;
         self.saved = Instant::now();
         Ok(())
     }
 
     fn finish(self) -> Result<Summary> {
-        let path = self.job.out.join("checkpoint.bin");
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
-        }
         let before = first_validation(&self.job.out.join("metrics.jsonl"))?;
         Ok(Summary { steps: self.step, seconds: self.seconds, before, after: self.last })
     }
 }
 
-fn hash(weights: &[f32]) -> String {
-    nuwa_files::hash_bytes(&weights.iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<_>>())
+/// Removes the checkpoint of a run whose result has been written: until then it is all there is of the work.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn remove_checkpoint(out: &Path) -> Result<()> {
+    let path = out.join("checkpoint.bin");
+    if path.exists() {
+        std::fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+    }
+    Ok(())
 }
 
 /// The measurement before the first step; a resumed run did it in an earlier life.
 fn first_validation(path: &Path) -> Result<Option<ValidationLine>> {
     let text = nuwa_files::read_to_string(path)?;
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .find(|line: &ValidationLine| line.step == 0))
+    for line in text.lines() {
+        let problem = |source| nuwa_files::Error::Json { path: path.to_path_buf(), source };
+        let value: serde_json::Value = serde_json::from_str(line).map_err(problem)?;
+        if value["step"] == 0 && value.get("validation_loss").is_some() {
+            return Ok(Some(serde_json::from_value(value).map_err(problem)?));
+        }
+    }
+    Ok(None)
 }

@@ -51,6 +51,7 @@ enum Changed {
 /// A model in tuning: passes add to the gradient, an update uses it up.
 pub struct Tuner {
     model: Box<dyn LanguageModel>,
+    base: String,
     changed: Changed,
     schedule: Schedule,
     tape: Tape,
@@ -66,6 +67,7 @@ impl Tuner {
         settings: &TuningSettings,
         seed: u64,
     ) -> Self {
+        let base = nuwa_format::weights_hash(model.as_ref());
         model.set_dropout(settings.dropout);
         let optimizer = &settings.optimizer;
         let changed = match adapters {
@@ -78,12 +80,17 @@ impl Tuner {
         let tape = Tape::training().with_precision(Precision::from(settings.precision));
         let silent = tape.for_inference();
         let schedule = settings.schedule(0.0, 1);
-        Self { model, changed, schedule, tape, silent, random: Random::new(seed).named("dropout") }
+        Self { model, base, changed, schedule, tape, silent, random: Random::new(seed).named("dropout") }
     }
 
     /// The model as it is now.
     pub fn model(&self) -> &dyn LanguageModel {
         self.model.as_ref()
+    }
+
+    /// The hash of the model's weights before anything was changed.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The model and, where adapters were tuned, these.

@@ -1,5 +1,6 @@
 //! Documents as files: one JSON object a line, usually compressed.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<Documents> {
     Ok(Documents { lines: Lines::open(files(path)?) })
 }
 
-/// The files that [`read`] reads: `documents-*` where there are such, else every JSON lines file but the rejected and the changed.
+/// The files that [`read`] reads: every JSON lines file of a folder, but not what cleaning put aside there.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         if !path.exists() {
@@ -61,13 +62,13 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::read(path))? {
         let file = entry.map_err(Error::read(path))?.path();
-        let is_aside = ["rejected", "changed", "."].iter().any(|start| name_starts_with(&file, start));
-        if is_json_lines(&file) && !is_aside {
+        if is_json_lines(&file) && !name_of(&file).starts_with('.') {
             found.push(file);
         }
     }
-    if found.iter().any(|file| name_starts_with(file, "documents-")) {
-        found.retain(|file| name_starts_with(file, "documents-"));
+    // Only beside documents of ours are these ours; anywhere else they are the user's, whatever they are called.
+    if found.iter().any(|file| is_part(&name_of(file))) {
+        found.retain(|file| !ASIDE.contains(&&*name_of(file)));
     }
     found.sort();
     match found.is_empty() {
@@ -81,8 +82,17 @@ fn is_json_lines(path: &Path) -> bool {
     [".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn name_starts_with(path: &Path, start: &str) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
+/// What cleaning writes beside the documents that it keeps.
+const ASIDE: [&str; 2] = ["rejected.jsonl.zst", "changed.jsonl.zst"];
+
+/// Whether collecting or cleaning wrote the file: `documents-00000.jsonl.zst`.
+fn is_part(name: &str) -> bool {
+    let number = name.strip_prefix("documents-").and_then(|rest| rest.strip_suffix(".jsonl.zst"));
+    number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn name_of(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// Iterates over the documents of one or several files.
@@ -248,7 +258,7 @@ pub(crate) fn move_parts(parts: &[PathBuf], folder: &Path, stem: &str) -> Result
     // Whoever was interrupted here has moved some of them before.
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.exists()) {
         let target = part_path(folder, stem, index);
-        fs::rename(part, &target).map_err(nuwa_files::Error::write(&target))?;
+        nuwa_files::rename(part, &target)?;
     }
     remove_older(folder, stem, parts.len())
 }
@@ -300,4 +310,35 @@ pub(crate) fn next_batch<T>(
         batch.push(item);
     }
     Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(present: &[&str]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        present.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        files(folder.path()).unwrap().iter().map(|file| name_of(file).into_owned()).collect()
+    }
+
+    #[test]
+    fn files_of_the_users_are_read_whatever_they_are_called() {
+        let own =
+            ["changed.jsonl.zst", "changed_names.jsonl", "documents-old.jsonl", "rejected.jsonl", "x.jsonl"];
+        assert_eq!(names(&own), own);
+        assert_eq!(
+            names(&["rejected.jsonl.zst"]),
+            ["rejected.jsonl.zst"],
+            "to look at it, or to clean it again"
+        );
+    }
+
+    #[test]
+    fn what_cleaning_put_aside_is_no_text_to_learn_from() {
+        let aside = ["changed.jsonl.zst", "documents-00000.jsonl.zst", "rejected.jsonl.zst"];
+        assert_eq!(names(&aside), ["documents-00000.jsonl.zst"]);
+        let added = ["documents-00000.jsonl.zst", "more.jsonl", "rejected-poems.jsonl", "rejected.jsonl.zst"];
+        assert_eq!(names(&added), added[..3]);
+    }
 }

@@ -98,6 +98,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// What tells how far interrupted work is cannot be read.
+    #[error("cannot go on with interrupted work: {}{}: {problem}", path.display(), line.map_or(String::new(), |line| format!(", line {line}")))]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, where the file has lines.
+        line: Option<u64>,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A line that is not a JSON object.
     #[error("{}, line {line}: invalid JSON: {problem}", path.display())]
     Json {
@@ -385,6 +395,13 @@ impl Error {
             Self::Binary { kind, .. } if kind.contains("PDF") => "make a text of it with another program first".into(),
             Self::Binary { .. } => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
             Self::LargePage { .. } => "split the page, or save it as plain text".into(),
+            Self::Unfinished { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                format!(
+                    "to begin anew, move the work aside and run the same command again: mv {0} {0}.old",
+                    folder.display()
+                )
+            }
             Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => {
                 "correct the line (JSON lines hold one object each); when \
                 collecting, collect.bad_lines = \"skip\" leaves such lines out and counts them"

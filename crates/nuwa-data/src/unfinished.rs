@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The folder of unfinished work.
 #[derive(Debug)]
@@ -39,12 +39,25 @@ impl Unfinished {
     }
 
     /// How far the very same work was; of any other work nothing stays.
+    ///
+    /// # Errors
+    /// When the state cannot be read: what was done so far is not thrown away for that.
     pub fn take_up<S: DeserializeOwned>(&self) -> Result<Option<S>> {
-        let found = nuwa_files::read_json::<Written<S>>(&self.state_path()).ok();
-        match found.filter(|found| self.basis.as_ref() == Some(&found.basis)) {
-            Some(found) => Ok(Some(found.state)),
-            None => self.remove().map(|()| None),
+        let path = self.state_path();
+        if self.basis.is_none() || !path.exists() {
+            return self.remove().map(|()| None);
         }
+        let wrong = |error: serde_json::Error| Error::Unfinished {
+            path: path.clone(),
+            line: None,
+            problem: error.to_string(),
+        };
+        let found: Written<serde_json::Value> =
+            serde_json::from_slice(&nuwa_files::read(&path)?).map_err(wrong)?;
+        if self.basis.as_ref() != Some(&found.basis) {
+            return self.remove().map(|()| None);
+        }
+        serde_json::from_value(found.state).map(Some).map_err(wrong)
     }
 
     /// Writes down how far the work is.
@@ -93,4 +106,27 @@ fn identity(file: &Path) -> String {
     let changed = metadata.and_then(|metadata| metadata.modified().ok());
     let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     format!("{} {bytes:?} {changed:?}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_state_does_not_cost_what_was_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |basis: &str| Unfinished::new(folder.path().join(".work"), Some(basis.into()));
+        of("same").write(|| 7).unwrap();
+        let done = folder.path().join(".work/documents-00000.jsonl.zst");
+        fs::write(&done, "hours").unwrap();
+        assert_eq!(of("same").take_up::<u32>().unwrap(), Some(7));
+        let state = fs::read(of("same").state_path()).unwrap();
+        fs::write(of("same").state_path(), &state[..state.len() - 3]).unwrap();
+        let error = of("same").take_up::<u32>().unwrap_err();
+        assert!(error.to_string().contains("state.json"), "{error}");
+        assert!(done.exists());
+        fs::write(of("same").state_path(), &state).unwrap();
+        assert_eq!(of("other").take_up::<u32>().unwrap(), None);
+        assert!(!done.exists(), "other work begins in an empty folder");
+    }
 }

@@ -19,11 +19,8 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Opens a temporary file beside `target`, making its folder where it is missing.
     pub fn create(target: &Path) -> Result<Self> {
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder).map_err(Error::write(folder))?;
+        let folder = folder_of(target);
+        create_folder(folder)?;
         let temporary = Builder::new()
             .prefix(".writing-")
             .suffix(".tmp")
@@ -38,13 +35,13 @@ impl AtomicFile {
         &self.target
     }
 
-    /// Flushes to the disk and renames: from here on the file exists, whole.
+    /// Flushes to the disk, renames, and flushes the folder: from here on the file exists, whole, through a loss of power too.
     pub fn commit(self) -> Result<()> {
         let Self { target, writer } = self;
         let temporary = writer.into_inner().map_err(|e| Error::write(&target)(e.into_error()))?;
         temporary.as_file().sync_all().map_err(Error::write(&target))?;
         temporary.persist(&target).map_err(|e| Error::write(&target)(e.error))?;
-        Ok(())
+        sync_folder(folder_of(&target))
     }
 }
 
@@ -91,6 +88,86 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     write_atomically(path, &bytes)
 }
 
+/// Gives a file or folder another name, and makes sure that the disk knows it by that.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::write(to))?;
+    if folder_of(from) != folder_of(to) {
+        sync_folder(folder_of(from))?;
+    }
+    sync_folder(folder_of(to))
+}
+
+/// Makes room for `path` without losing what is there: `NAME` becomes `NAME.old`, or `NAME.old-2` where that is taken too.
+/// Gives the name under which it is kept; where there is nothing, none.
+pub fn keep_aside(path: &Path) -> Result<Option<PathBuf>> {
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let kept = free_name(path, ".old");
+    rename(path, &kept)?;
+    Ok(Some(kept))
+}
+
+/// `path` with `ending`, and with a number behind that where the name is taken.
+pub fn free_name(path: &Path, ending: &str) -> PathBuf {
+    let named = |number: u64| {
+        let mut name = path.as_os_str().to_os_string();
+        name.push(ending);
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        PathBuf::from(name)
+    };
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..).map(named).find(is_free).expect("numbers do not end")
+}
+
+/// The folder that `path` lies in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a folder with all above it that are missing, each flushed to the disk.
+fn create_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(folder);
+    if above != folder {
+        create_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+            Err(Error::write(folder)(error))
+        }
+        _ => sync_folder(above),
+    }
+}
+
+/// Flushes the names in a folder to the disk: without that, a file that was renamed may be gone after a loss of power.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    #[cfg(test)]
+    tests::SYNCED.with_borrow_mut(|synced| synced.push(folder.to_path_buf()));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // A folder that may be written but not read, or a file system that knows no such flush: as safe as it gets there.
+        Err(error) if ![InvalidInput, PermissionDenied, Unsupported].contains(&error.kind()) => {
+            Err(Error::write(folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Elsewhere folders cannot be flushed; the system does so by itself.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// Opens a file for appending, making it where it is missing.
 pub fn open_for_append(path: &Path) -> Result<File> {
     File::options().create(true).append(true).open(path).map_err(Error::write(path))
@@ -106,7 +183,42 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// Folders that were flushed.
+        pub static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_commit_and_a_rename_flush_every_folder_that_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write_atomically(&at("new/deep/a.txt"), b"text").unwrap();
+        assert_eq!(
+            SYNCED.take(),
+            [at(""), at("new"), at("new/deep")].map(|path| path.components().collect::<PathBuf>())
+        );
+        rename(&at("new/deep/a.txt"), &at("new/b.txt")).unwrap();
+        assert_eq!(SYNCED.take(), [at("new/deep"), at("new")]);
+        assert!(sync_folder(&at("absent")).is_err(), "the flush looks at the folder");
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_kept_under_a_free_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        assert_eq!(keep_aside(&path).unwrap(), None);
+        for (text, name) in [("1", "a.bin.old"), ("2", "a.bin.old-2"), ("3", "a.bin.old-3")] {
+            write_atomically(&path, text.as_bytes()).unwrap();
+            assert_eq!(keep_aside(&path).unwrap(), Some(folder.path().join(name)));
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text);
+        }
+        assert!(!path.exists());
+    }
 
     #[test]
     fn an_uncommitted_file_leaves_nothing() {

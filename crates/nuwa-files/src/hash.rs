@@ -11,6 +11,13 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
     format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes))
 }
 
+/// The same hash of bytes that come in blocks.
+pub fn hash_blocks<T: AsRef<[u8]>>(blocks: impl IntoIterator<Item = T>) -> String {
+    let mut hasher = Xxh3::new();
+    blocks.into_iter().for_each(|block| hasher.update(block.as_ref()));
+    format!("{:032x}", hasher.digest128())
+}
+
 /// The XXH3-128 hash of a file's content, read in blocks.
 pub fn hash_file(path: &Path) -> Result<String> {
     let mut hasher = Xxh3::new();
@@ -65,6 +72,12 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_hash_as_the_whole() {
+        assert_eq!(hash_blocks(["ab", "", "c"]), hash_bytes(b"abc"));
+        assert_ne!(hash_blocks(["ab", "d"]), hash_bytes(b"abc"));
+    }
 
     #[test]
     fn a_folder_hash_sees_names_and_contents() {

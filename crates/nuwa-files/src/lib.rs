@@ -9,7 +9,9 @@ mod error;
 mod hash;
 mod progress;
 
-pub use atomic::{AtomicFile, open_for_append, remove_folder, write_atomically, write_json};
+pub use atomic::{
+    AtomicFile, free_name, keep_aside, open_for_append, remove_folder, rename, write_atomically, write_json,
+};
 pub use error::{Error, Result, read, read_json, read_to_string};
-pub use hash::{files_in, hash_bytes, hash_file, hash_path};
+pub use hash::{files_in, hash_blocks, hash_bytes, hash_file, hash_path};
 pub use progress::Progress;

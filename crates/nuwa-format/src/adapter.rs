@@ -9,6 +9,7 @@ use std::path::Path;
 use nuwa_models::LanguageModel;
 use serde_json::{Value, json};
 
+use crate::base::Base;
 use crate::layout::parts;
 use crate::weights::{self, Weights};
 use crate::{Error, Result};
@@ -16,6 +17,22 @@ use crate::{Error, Result};
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
+
+/// Fields of peft that make adapters something else than `alpha / rank * B A`, unless absent, false or empty.
+const OTHER_FORMS: [&str; 9] = [
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "lora_bias",
+    "alpha_pattern",
+    "rank_pattern",
+    "layer_replication",
+    "trainable_token_indices",
+    "modules_to_save",
+];
+
+/// Ways to begin (`init_lora_weights`) that change the base.
+const CHANGE_THE_BASE: [&str; 5] = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
 /// Adapters on tensors of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,11 +63,11 @@ pub fn is_adapter(folder: &Path) -> bool {
     folder.join(CONFIG).is_file()
 }
 
-/// Writes `adapter` for the model in the folder `base`.
+/// Writes `adapter` for the model `base`.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_adapter(adapter: &Adapter, base: &Path, transposed: bool, folder: &Path) -> Result<()> {
+pub fn save_adapter(adapter: &Adapter, base: &Base, transposed: bool, folder: &Path) -> Result<()> {
     let mut tensors: Vec<(String, [usize; 2], &[f32])> = Vec::new();
     for part in &adapter.parts {
         let module = part.tensor.trim_end_matches(".weight");
@@ -61,10 +78,11 @@ pub fn save_adapter(adapter: &Adapter, base: &Path, transposed: bool, folder: &P
     let listed: Vec<(&str, &[usize])> =
         tensors.iter().map(|(name, shape, _)| (name.as_str(), &shape[..])).collect();
     weights::write(&folder.join(WEIGHTS), &listed, |index| tensors[index].2.to_vec())?;
-    Ok(nuwa_files::write_json(&folder.join(CONFIG), &config(adapter, base, transposed))?)
+    base.write(folder)?;
+    Ok(nuwa_files::write_json(&folder.join(CONFIG), &config(adapter, &base.name, transposed))?)
 }
 
-fn config(adapter: &Adapter, base: &Path, transposed: bool) -> Value {
+fn config(adapter: &Adapter, base: &str, transposed: bool) -> Value {
     let module = |part: &AdapterPart| {
         part.tensor.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string()
     };
@@ -93,6 +111,7 @@ pub fn load_adapter(folder: &Path) -> Result<Adapter> {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
     let config: Value = nuwa_files::read_json(&path)?;
+    check(&path, &config)?;
     let number = |name: &str| {
         let found = config[name].as_f64().filter(|&value| value > 0.0);
         found.ok_or_else(|| {
@@ -100,6 +119,8 @@ pub fn load_adapter(folder: &Path) -> Result<Adapter> {
         })
     };
     let (rank, alpha) = (number("r")? as usize, number("lora_alpha")? as f32);
+    // Rank-stabilised adapters (Kalajdzievski 2023) are scaled by alpha / sqrt(rank).
+    let alpha = if config["use_rslora"] == true { alpha * (rank as f32).sqrt() } else { alpha };
     let mut weights = Weights::open_file(&folder.join(WEIGHTS))?;
     let names: Vec<String> = weights.names().map(String::from).collect();
     let mut found: BTreeMap<String, [Option<Vec<f32>>; 2]> = BTreeMap::new();
@@ -127,6 +148,37 @@ pub fn load_adapter(folder: &Path) -> Result<Adapter> {
     };
     let parts = found.into_iter().map(part).collect::<Result<_>>()?;
     Ok(Adapter { rank, alpha, parts })
+}
+
+/// Refuses what would merge into another model than the one that was trained.
+fn check(path: &Path, config: &Value) -> Result<()> {
+    let kind = &config["peft_type"];
+    if !kind.is_null() && kind != "LORA" {
+        return Err(Error::config(path, format!("peft_type = {kind}: only \"LORA\" is supported")));
+    }
+    let is_plain = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => false,
+    };
+    for field in OTHER_FORMS {
+        if !is_plain(&config[field]) {
+            return Err(Error::config(
+                path,
+                format!("{field} = {}: such adapters are not read", config[field]),
+            ));
+        }
+    }
+    // These begin by changing the base; what is saved is relative to the changed one.
+    let begun = &config["init_lora_weights"];
+    let changes = |kind: &str| CHANGE_THE_BASE.iter().any(|name| kind.to_lowercase().starts_with(name));
+    if begun.as_str().is_some_and(changes) {
+        let reason =
+            format!("init_lora_weights = {begun}: it changes the base model, so such adapters are not read");
+        return Err(Error::config(path, reason));
+    }
+    Ok(())
 }
 
 /// Adds `adapter` to the weights of `model`; `path` is where it came from, for messages.

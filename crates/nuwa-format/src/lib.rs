@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod base;
 mod config;
 mod error;
 mod folder;
@@ -14,6 +15,7 @@ mod llama2c;
 mod weights;
 
 pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_adapter};
+pub use base::{Base, weights_hash};
 pub use config::load_config;
 pub use error::{Error, Result};
 pub use folder::{load_model, save_model};

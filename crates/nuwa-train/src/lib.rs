@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+mod earlier;
 mod error;
 mod loader;
 mod metrics;
@@ -15,6 +16,7 @@ mod settings;
 mod trainer;
 mod validation;
 
+pub use earlier::{Kept, keep_earlier};
 pub use error::{Error, Result};
 pub use loader::Loader;
 pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};

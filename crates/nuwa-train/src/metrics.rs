@@ -1,10 +1,10 @@
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, Validation};
+use crate::{Kept, Result, Validation};
 
 /// One training step, as `metrics.jsonl` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub enum TrainEvent {
         /// Steps done before.
         done: u64,
     },
+    /// Something of an earlier run was in the way and got another name.
+    Kept(Kept),
     /// A step was done.
     Step(StepLine),
     /// A validation was done.
@@ -83,14 +85,26 @@ pub struct MetricsFile {
 
 impl MetricsFile {
     /// Opens the file to go on after `step`: what will be written again is dropped (later steps, and the validation and
-    /// sample of `step` itself), and so is half a line from a killed run.
-    pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let kept: String = match fs::read_to_string(path) {
-            Ok(text) => text.lines().filter(|line| is_before(line, step)).flat_map(|l| [l, "\n"]).collect(),
-            Err(_) => String::new(),
+    /// sample of `step` itself), and so is half a line at the end, from a killed run. Where other lines cannot be read, the
+    /// file as it was is kept beside.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(path: &Path, step: u64) -> Result<(Self, Option<Kept>)> {
+        let found = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(nuwa_files::Error::read(path))?,
         };
-        nuwa_files::write_atomically(path, kept.as_bytes())?;
-        Ok(Self { path: path.to_path_buf(), file: nuwa_files::open_for_append(path)? })
+        let sorted = sort_lines(&found, step);
+        let kept =
+            if sorted.unreadable == 0 { None } else { keep_unreadable(path, &found, sorted.unreadable)? };
+        nuwa_files::write_atomically(path, &sorted.before)?;
+        Ok((Self { path: path.to_path_buf(), file: nuwa_files::open_for_append(path)? }, kept))
+    }
+
+    /// Makes sure that the lines are on the disk, so that no checkpoint is ahead of them.
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.file.sync_data().map_err(nuwa_files::Error::write(&self.path))?)
     }
 
     /// Writes one event; those that are not figures are passed over.
@@ -99,7 +113,7 @@ impl MetricsFile {
             TrainEvent::Step(line) => serde_json::json!(line),
             TrainEvent::Validated(line) => serde_json::json!(line),
             TrainEvent::Sampled { step, sample } => serde_json::json!({ "step": step, "sample": sample }),
-            TrainEvent::Started { .. } | TrainEvent::Saved { .. } => return Ok(()),
+            TrainEvent::Started { .. } | TrainEvent::Saved { .. } | TrainEvent::Kept(_) => return Ok(()),
         };
         self.write_line(&line)
     }
@@ -111,14 +125,91 @@ impl MetricsFile {
     }
 }
 
-fn is_before(line: &str, step: u64) -> bool {
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(line) else { return false };
-    let of_line = value.get("step").and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX);
-    of_line < step || (of_line == step && value.get("loss").is_some())
+/// The lines of a file, sorted by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    /// Lines that stay.
+    before: Vec<u8>,
+    /// Lines that are no JSON, the last one apart where it has no end.
+    unreadable: usize,
+}
+
+fn sort_lines(found: &[u8], step: u64) -> Sorted {
+    let mut sorted = Sorted::default();
+    for line in found.split_inclusive(|byte| *byte == b'\n') {
+        let is_whole = line.ends_with(b"\n");
+        match serde_json::from_slice(line) {
+            Ok(value) if is_before(&value, step) => {
+                sorted.before.extend(line.trim_ascii());
+                sorted.before.push(b'\n');
+            }
+            Err(_) if is_whole && !line.trim_ascii().is_empty() => sorted.unreadable += 1,
+            _ => {}
+        }
+    }
+    sorted
+}
+
+/// A line without a step is nobody's to write again.
+fn is_before(line: &serde_json::Value, step: u64) -> bool {
+    let Some(of_line) = line.get("step").and_then(serde_json::Value::as_u64) else { return true };
+    of_line < step || (of_line == step && line.get("loss").is_some())
+}
+
+fn keep_unreadable(path: &Path, found: &[u8], lines: usize) -> Result<Option<Kept>> {
+    let kept = nuwa_files::free_name(path, ".old");
+    nuwa_files::write_atomically(&kept, found)?;
+    let what = format!("{}, of which {lines} lines cannot be read,", path.display());
+    Ok(Some(Kept { what, path: kept }))
 }
 
 impl ValidationLine {
     pub(crate) fn new(step: u64, tokens: u64, validation: &Validation) -> Self {
         Self { step, tokens, validation_loss: validation.loss, bits_per_byte: validation.bits_per_byte }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in the file after it was opened to go on after `step`, and what the kept copy holds.
+    fn opened(before: &[u8], step: u64) -> (String, Option<Vec<u8>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        fs::write(&path, before).unwrap();
+        let (_, kept) = MetricsFile::open(&path, step).unwrap();
+        (fs::read_to_string(&path).unwrap(), kept.map(|kept| fs::read(kept.path).unwrap()))
+    }
+
+    const LINES: &str = "{\"step\":1,\"loss\":3}\n{\"step\":2,\"loss\":2}\n";
+
+    #[test]
+    fn a_torn_end_costs_no_line_before_it() {
+        for torn in [&b"{\"step\":3,\"lo"[..], b"{\"step\":3,\"sample\":\"\xe4\xbd", b"\0\0\0"] {
+            assert_eq!(opened(&[LINES.as_bytes(), torn].concat(), 2), (LINES.into(), None));
+        }
+    }
+
+    #[test]
+    fn what_will_be_written_again_is_dropped() {
+        let later = "{\"step\":2,\"validation_loss\":2}\n{\"step\":3,\"loss\":1}\n";
+        assert_eq!(opened(format!("{LINES}{later}").as_bytes(), 2), (LINES.into(), None));
+        let note = "{\"note\":\"by hand\"}\n";
+        assert_eq!(opened(format!("{note}{LINES}").as_bytes(), 2), (format!("{note}{LINES}"), None));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read_are_kept_in_a_copy() {
+        for bad in [&b"{\"step\":0,\n"[..], b"\xe4\xbd\n", b"\0\0\n"] {
+            let before = [bad, LINES.as_bytes()].concat();
+            assert_eq!(opened(&before, 2), (LINES.into(), Some(before)));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(MetricsFile::open(folder.path(), 2), Err(crate::Error::Files(_))));
     }
 }

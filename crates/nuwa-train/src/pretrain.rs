@@ -11,8 +11,8 @@ use crate::checkpoint::{self, Header};
 use crate::metrics::MetricsFile;
 use crate::plan::Plan;
 use crate::{
-    Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer, ValidationLine,
-    validate,
+    Kept, Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer,
+    ValidationLine, keep_earlier, validate,
 };
 
 /// One pretraining run.
@@ -66,6 +66,9 @@ pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn Languag
     job.settings.check()?;
     let mut run = Run::start(job)?;
     run.report(hooks, TrainEvent::Started { steps: job.plan.steps, done: run.step })?;
+    for kept in std::mem::take(&mut run.kept) {
+        run.report(hooks, TrainEvent::Kept(kept))?;
+    }
     loop {
         run.look_aside(hooks)?;
         if run.step == job.plan.steps {
@@ -94,23 +97,30 @@ struct Run<'a> {
     seconds: f64,
     saved: Instant,
     last_validation: Option<ValidationLine>,
+    /// What of an earlier run got another name.
+    kept: Vec<Kept>,
 }
+
+/// What a run leaves in its folder, but for its plan.
+const RESULTS: [&str; 4] = ["checkpoint.bin", "metrics.jsonl", "model", "pretrain.json"];
 
 impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>) -> Result<Self> {
         let plan = job.plan;
         let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
-        let validation = Shards::open(job.shards, Part::Validation).ok().filter(|shards| shards.tokens() > 1);
+        let validation =
+            Shards::open_if_any(job.shards, Part::Validation)?.filter(|shards| shards.tokens() > 1);
         let model = plan.build(job.seed)?;
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
         let settings = &job.settings.optimizer;
+        let earlier = if found.is_none() { keep_earlier(job.out, &RESULTS)? } else { None };
         let optimizer = match found {
             Some((_, state)) => AdamW::resume(settings, state),
             None => AdamW::new(model.parameters(), settings),
         };
-        let metrics = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
+        let (metrics, unreadable) = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
         let end_of_text = job.end_of_text.filter(|_| job.settings.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
         let precision = Precision::from(job.settings.precision);
@@ -136,6 +146,7 @@ impl<'a> Run<'a> {
             seconds,
             saved: Instant::now(),
             last_validation: None,
+            kept: earlier.into_iter().chain(unreadable).collect(),
         })
     }
 
@@ -218,6 +229,7 @@ impl<'a> Run<'a> {
             elements: self.trainer.model.parameters().values().len(),
             optimizer_steps: self.trainer.optimizer.state().steps,
         };
+        self.metrics.sync()?;
         checkpoint::save(
             &checkpoint_path(self.job.out),
             &header,

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use nuwa_align::data::{self, Columns, Reading};
 use nuwa_align::{
     Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Summary, TuneEvent,
-    TuneLine, Tuner, TuningSettings, ValidationLine, dpo, pack, tune,
+    TuneLine, Tuner, TuningSettings, ValidationLine, dpo, pack, remove_checkpoint, tune,
 };
+use nuwa_format::Base;
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep};
-use crate::{machine, model, numbers};
+use crate::{machine, numbers};
 
 /// What is tuned, on what, and where to.
 pub struct Alignment<'a> {
@@ -139,11 +140,13 @@ impl Alignment<'_> {
             written,
         };
         nuwa_files::write_json(&self.out.join(name), &outcome)?;
+        remove_checkpoint(self.out)?;
         Ok(outcome)
     }
 
     /// The model with its tokenizer, or the adapters alone.
     fn save(&self, tuner: Tuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
+        let base = Base::new(self.model, tuner.base().into());
         let (model, adapters) = tuner.finish();
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
@@ -154,7 +157,7 @@ impl Alignment<'_> {
         let folder = self.out.join("adapter");
         let transposed = matches!(model.config(), ModelConfig::Gpt2(_));
         let adapter = adapters.to_adapter(model.as_ref());
-        nuwa_format::save_adapter(&adapter, &model::absolute(self.model), transposed, &folder)?;
+        nuwa_format::save_adapter(&adapter, &base, transposed, &folder)?;
         tokenizer.save(&folder)?;
         Ok(folder)
     }
@@ -177,6 +180,7 @@ impl Watch<'_> {
                     self.display.note(&format!("goes on after step {done} of {steps}"));
                 }
             }
+            TuneEvent::Kept(kept) => self.display.note(&kept.to_string()),
             TuneEvent::Step(line) => {
                 self.memory = self.memory.max(machine::resident_memory());
                 let text = self.step_line(line);

@@ -79,8 +79,10 @@ impl Training<'_> {
         if !self.settings.sample_prompt.is_empty() {
             return Ok(self.tokenizer.encode(&self.settings.sample_prompt)?);
         }
-        let held_back = Shards::open(self.shards, Part::Validation).ok().filter(|shards| shards.tokens() > 0);
-        let Some(shards) = held_back else { return Ok(self.tokenizer.end_of_text().into_iter().collect()) };
+        let held_back = Shards::open_if_any(self.shards, Part::Validation)?;
+        let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else {
+            return Ok(self.tokenizer.end_of_text().into_iter().collect());
+        };
         let mut ids = vec![0; WORDS.min(self.plan.context / 2).min(shards.tokens() as usize).max(1)];
         shards.read(0, &mut ids)?;
         Ok(ids)
@@ -137,6 +139,7 @@ impl<'a> Watch<'a> {
                 let text = self.sample_line(*step, sample);
                 self.display.note(&text);
             }
+            TrainEvent::Kept(kept) => self.display.note(&kept.to_string()),
             TrainEvent::Saved { .. } => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Low-rank adapters: what they begin as, their gradients, their files.
 
 use nuwa_align::{Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Tuner, tune};
-use nuwa_format::{load_adapter, merge, save_adapter};
+use nuwa_format::{Adapter, Base, load_adapter, merge, save_adapter, weights_hash};
 use nuwa_models::LanguageModel;
 
 use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
@@ -24,7 +24,9 @@ fn trained(name: &str) -> (Box<dyn LanguageModel>, LowRank) {
     let out = tempfile::tempdir().unwrap();
     let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
     tune(&job, &mut tuner, &mut sft, &mut |_| {}).unwrap();
+    assert_eq!(tuner.base(), weights_hash(load(name).as_ref()), "of the model before tuning");
     let (model, adapters) = tuner.finish();
+    assert_ne!(weights_hash(model.as_ref()), weights_hash(load(name).as_ref()));
     (model, adapters.unwrap())
 }
 
@@ -37,7 +39,11 @@ fn only_adapters_change_and_their_files_give_the_tuned_model_back() {
         assert!(difference(&tuned.parameters().values(), &base.parameters().values()) > 1e-2, "{name}");
         let folder = tempfile::tempdir().unwrap();
         let adapter = adapters.to_adapter(tuned.as_ref());
-        save_adapter(&adapter, std::path::Path::new("base"), name == "gpt2", folder.path()).unwrap();
+        let of = Base::new(std::path::Path::new("/home/somebody/base"), weights_hash(base.as_ref()));
+        save_adapter(&adapter, &of, name == "gpt2", folder.path()).unwrap();
+        assert_eq!(Base::of_adapter(folder.path()).unwrap(), Some(of));
+        let config = std::fs::read_to_string(folder.path().join("adapter_config.json")).unwrap();
+        assert!(config.contains("\"base_model_name_or_path\": \"base\"") && !config.contains("somebody"));
         let read = load_adapter(folder.path()).unwrap();
         let merged = load(name);
         merge(merged.as_ref(), &read, folder.path()).unwrap();
@@ -98,4 +104,41 @@ fn what_does_not_belong_together_is_refused() {
     let adapter = adapters.to_adapter(tuned.as_ref());
     let error = merge(load("llama").as_ref(), &adapter, std::path::Path::new("adapters")).unwrap_err();
     assert!(error.to_string().contains("transformer.h.0.attn.c_attn.weight"), "{error}");
+}
+
+/// The adapters in a folder whose configuration was changed in one field.
+fn with_field(field: &str, value: serde_json::Value) -> nuwa_format::Result<Adapter> {
+    let (tuned, adapters) = trained("gpt2");
+    let folder = tempfile::tempdir().unwrap();
+    let base = Base::new(std::path::Path::new("base"), String::new());
+    save_adapter(&adapters.to_adapter(tuned.as_ref()), &base, true, folder.path()).unwrap();
+    let path = folder.path().join("adapter_config.json");
+    let mut config: serde_json::Value = nuwa_files::read_json(&path).unwrap();
+    config[field] = value;
+    nuwa_files::write_json(&path, &config).unwrap();
+    load_adapter(folder.path())
+}
+
+#[test]
+fn adapters_of_other_forms_are_scaled_rightly_or_refused() {
+    let plain = with_field("use_rslora", false.into()).unwrap();
+    let stabilised = with_field("use_rslora", true.into()).unwrap();
+    assert!((stabilised.alpha / plain.alpha - 2.0).abs() < 1e-6, "the root of rank 4");
+    with_field("init_lora_weights", "gaussian".into()).unwrap();
+    let refused = [
+        ("peft_type", "IA3".into()),
+        ("use_dora", true.into()),
+        ("alpha_pattern", serde_json::json!({ "c_attn": 8 })),
+        ("init_lora_weights", "pissa_niter_4".into()),
+    ];
+    let messages = refused.map(|(field, value)| {
+        let message = with_field(field, value).unwrap_err().to_string();
+        message[message.find("adapter_config").unwrap()..].to_string()
+    });
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    adapter_config.json: peft_type = "IA3": only "LORA" is supported
+    adapter_config.json: use_dora = true: such adapters are not read
+    adapter_config.json: alpha_pattern = {"c_attn":8}: such adapters are not read
+    adapter_config.json: init_lora_weights = "pissa_niter_4": it changes the base model, so such adapters are not read
+    "#);
 }

@@ -2,7 +2,7 @@
 
 use nuwa_align::{
     Dpo, DpoSettings, Error, Job, Objective, Sft, SftSettings, Summary, TuneEvent, Tuner, TuningSettings,
-    tune,
+    remove_checkpoint, tune,
 };
 
 use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
@@ -114,7 +114,38 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
         text.lines().filter(|line| line.contains("learning_rate")).count()
     };
     assert_eq!(metrics(broken.path()), metrics(whole.path()));
-    assert!(!broken.path().join("checkpoint.bin").exists(), "what is finished needs no checkpoint");
+    assert!(broken.path().join("checkpoint.bin").exists(), "until the model is written, it is all there is");
+    remove_checkpoint(broken.path()).unwrap();
+    assert!(!broken.path().join("checkpoint.bin").exists());
+}
+
+#[test]
+fn a_run_with_other_settings_keeps_what_an_earlier_one_left() {
+    let out = tempfile::tempdir().unwrap();
+    let run = |epochs: u64, validations: u64, kill_at: u64| {
+        let tuning = TuningSettings { checkpoint_seconds: 0, validations, ..exact() };
+        let settings = SftSettings { batch_tokens: 40, epochs, tuning, ..SftSettings::default() };
+        let (mut done, mut kept) = (0, Vec::new());
+        let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
+        let mut observe = |event: &TuneEvent| match event {
+            TuneEvent::Started { done: before, .. } => done = *before,
+            TuneEvent::Kept(one) => kept.push(one.path.clone()),
+            _ => {}
+        };
+        let mut objective = Breaking(sft(&settings), kill_at);
+        let _ = tune(&job(out.path(), &settings.tuning), &mut tuner, &mut objective, &mut observe);
+        (done, kept)
+    };
+    let read = |name: &str| std::fs::read(out.path().join(name)).unwrap();
+    assert_eq!(run(2, 4, 3), (0, Vec::new()));
+    assert_eq!(run(2, 9, 5), (3, Vec::new()), "how often is measured does not decide the outcome");
+    let (checkpoint, metrics) = (read("checkpoint.bin"), read("metrics.jsonl"));
+    std::fs::create_dir(out.path().join("model")).unwrap();
+    std::fs::write(out.path().join("model/config.json"), "hours").unwrap();
+    assert_eq!(run(3, 4, 2), (0, vec![out.path().join("old")]));
+    assert_eq!((read("old/checkpoint.bin"), read("old/metrics.jsonl")), (checkpoint, metrics));
+    assert_eq!(read("old/model/config.json"), b"hours");
+    assert_eq!(run(4, 4, 2), (0, vec![out.path().join("old-2")]));
 }
 
 #[test]

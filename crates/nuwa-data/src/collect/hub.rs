@@ -146,7 +146,7 @@ impl Hub<'_> {
         }
         tell(files.len());
         origin(set, &listing).write(&folder)?;
-        fs::rename(&folder, &whole).map_err(nuwa_files::Error::write(&whole))?;
+        nuwa_files::rename(&folder, &whole)?;
         Ok(Downloaded { folder: whole, other_parts })
     }
 
@@ -178,7 +178,7 @@ impl Hub<'_> {
                 return Err(error);
             }
         }
-        Ok(fs::rename(&part, target).map_err(nuwa_files::Error::write(target))?)
+        Ok(nuwa_files::rename(&part, target)?)
     }
 
     /// Takes what is missing of a file.

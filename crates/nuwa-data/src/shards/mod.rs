@@ -10,10 +10,13 @@ mod format;
 mod reader;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use reader::Shards;
 pub use writer::{ShardWriter, Written};
+
+use crate::{Error, Result};
 
 /// Which part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +38,27 @@ impl Part {
 
     fn path(self, folder: &Path, index: usize, ending: &str) -> PathBuf {
         folder.join(format!("{}-{index:05}.{ending}", self.stem()))
+    }
+
+    /// The numbers of its shards of which there is a file in `folder`, ascending; none where there is no folder.
+    fn numbers_in(self, folder: &Path) -> Result<Vec<usize>> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.map_err(Error::read(folder))?,
+        };
+        let mut numbers = BTreeSet::new();
+        for entry in entries {
+            let name = entry.map_err(Error::read(folder))?.file_name();
+            numbers.extend(self.number_of(&name.to_string_lossy()));
+        }
+        Ok(numbers.into_iter().collect())
+    }
+
+    /// The number in the name of one of its files.
+    fn number_of(self, name: &str) -> Option<usize> {
+        let (number, ending) = name.strip_prefix(self.stem())?.strip_prefix('-')?.split_once('.')?;
+        let is_ours = ["bin", "idx"].contains(&ending) && number.len() >= 5;
+        if is_ours { number.parse().ok() } else { None }
     }
 }
 

@@ -41,21 +41,32 @@ struct Shard {
 const BLOCK: usize = 512;
 
 impl Shards {
-    /// Opens all shards of a part and checks magic, version and length of each file.
+    /// Opens all shards of a part and checks magic, version and length of each file, and that none between them is missing.
     pub fn open(folder: &Path, part: Part) -> Result<Self> {
-        let mut shards = Self { files: Vec::new(), tokens: 0, documents: 0, bytes: 0, characters: 0 };
-        while part.path(folder, shards.files.len(), "bin").exists() {
-            let index = shards.files.len();
-            shards.add(Shard::open(part.path(folder, index, "bin"), part.path(folder, index, "idx"))?);
-        }
-        match shards.files.is_empty() {
-            false => Ok(shards),
-            true if folder.exists() => {
+        match Self::open_if_any(folder, part)? {
+            Some(shards) => Ok(shards),
+            None if folder.exists() => {
                 let problem = "there is no such shard".into();
                 Err(Error::Shard { path: part.path(folder, 0, "bin"), problem })
             }
-            true => Err(Error::Missing { path: folder.to_path_buf() }),
+            None => Err(Error::Missing { path: folder.to_path_buf() }),
         }
+    }
+
+    /// As [`Shards::open`], but none where the folder has no file of this part: absent is not damaged.
+    pub fn open_if_any(folder: &Path, part: Part) -> Result<Option<Self>> {
+        let mut shards = Self { files: Vec::new(), tokens: 0, documents: 0, bytes: 0, characters: 0 };
+        let numbers = part.numbers_in(folder)?;
+        for (index, &number) in numbers.iter().enumerate() {
+            let path = part.path(folder, index, "bin");
+            if number != index || !path.exists() {
+                let last = numbers[numbers.len() - 1];
+                let problem = format!("it is missing, though there are files of shards up to number {last}");
+                return Err(Error::Shard { path, problem });
+            }
+            shards.add(Shard::open(path, part.path(folder, index, "idx"))?);
+        }
+        Ok((!numbers.is_empty()).then_some(shards))
     }
 
     fn add(&mut self, mut shard: Shard) {

@@ -147,6 +147,22 @@ fn damage_is_named() {
 }
 
 #[test]
+fn a_shard_that_is_missing_between_others_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), IdWidth::Two, 2, &[vec![1, 2], vec![3, 4], vec![5, 6]]);
+    fs::remove_file(folder.path().join("train-00001.bin")).unwrap();
+    let gap = shown(&Shards::open(folder.path(), Part::Train).unwrap_err(), folder.path());
+    fs::remove_file(folder.path().join("train-00001.idx")).unwrap();
+    assert_eq!(shown(&Shards::open(folder.path(), Part::Train).unwrap_err(), folder.path()), gap);
+    insta::assert_snapshot!(gap, @r#"
+    DIR/train-00001.bin: it is missing, though there are files of shards up to number 2
+    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    "#);
+    assert!(Shards::open_if_any(folder.path(), Part::Validation).unwrap().is_none());
+    assert!(Shards::open_if_any(&folder.path().join("absent"), Part::Validation).unwrap().is_none());
+}
+
+#[test]
 fn reading_past_the_end_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), IdWidth::Two, 100, &[vec![1, 2]]);

@@ -117,6 +117,51 @@ fn a_killed_run_ends_with_the_same_bits() {
 }
 
 #[test]
+fn a_run_of_another_kind_keeps_what_an_earlier_one_left() {
+    let world = World::new();
+    let at = |name: &str| world.folder.path().join("run").join(name);
+    let read = |name: &str| std::fs::read(at(name)).unwrap();
+    assert!(world.train("run", &settings(), Some(40)).is_none());
+    let (checkpoint, metrics) = (read("checkpoint.bin"), read("metrics.jsonl"));
+    std::fs::create_dir(at("model")).unwrap();
+    std::fs::write(at("model/config.json"), "hours").unwrap();
+    let other = PretrainSettings { floor: 0.3, ..settings() };
+    assert!(world.train("run", &other, Some(10)).is_none());
+    assert_eq!((read("old/checkpoint.bin"), read("old/metrics.jsonl")), (checkpoint, metrics));
+    assert_eq!(read("old/model/config.json"), b"hours");
+    assert!(world.train("run", &other, Some(20)).is_none());
+    assert!(!at("old-2").exists(), "the same run goes on");
+    std::fs::remove_file(at("checkpoint.bin")).unwrap();
+    let metrics = read("metrics.jsonl");
+    assert!(world.train("run", &other, Some(3)).is_none());
+    assert_eq!(read("old-2/metrics.jsonl"), metrics, "its checkpoint was deleted: it begins anew");
+}
+
+#[test]
+fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
+    let world = World::new();
+    let train = |out: &str| {
+        let out = world.folder.path().join(out);
+        let (settings, shards) = (settings(), world.shards());
+        let plan = world.plan(&settings, 1000);
+        let (plan, settings) = (&plan, &settings);
+        let job = Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3 };
+        let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None };
+        pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
+    };
+    assert!(train("whole").unwrap().is_some());
+    let bytes = std::fs::read(world.shards().join("val-00000.bin")).unwrap();
+    std::fs::write(world.shards().join("val-00000.bin"), &bytes[..bytes.len() - 2]).unwrap();
+    let error = train("cut").unwrap_err();
+    assert!(error.to_string().contains("val-00000.bin"), "{error}");
+    std::fs::remove_file(world.shards().join("val-00000.bin")).unwrap();
+    let error = train("lost").unwrap_err();
+    assert!(error.to_string().contains("val-00000.bin: it is missing"), "{error}");
+    std::fs::remove_file(world.shards().join("val-00000.idx")).unwrap();
+    assert_eq!(train("absent").unwrap(), None);
+}
+
+#[test]
 fn the_loss_falls_and_metrics_say_so() {
     let world = World::new();
     world.train("run", &settings(), None).unwrap();

@@ -176,10 +176,20 @@ impl Run {
         })
     }
 
-    /// The objects of JSON lines; lines that are none are left out, such as the last one of a killed run.
+    /// The objects of JSON lines; a note says how many lines are none, but for half a line of a killed run at the end.
     fn lines(&mut self, path: &str) -> Vec<Value> {
         let text = self.text(path, None).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let (mut found, mut unreadable) = (Vec::new(), 0);
+        for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
+            match serde_json::from_str(line) {
+                Ok(value) => found.push(value),
+                Err(_) => unreadable += usize::from(line.ends_with('\n')),
+            }
+        }
+        if unreadable > 0 {
+            self.notes.push(format!("{path}: {unreadable} lines cannot be read and are left out."));
+        }
+        found
     }
 
     /// The file's text; where it is absent, a note says what is missing for it (if that is worth a note).

@@ -1,9 +1,11 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nuwa_format::{Base, weights_hash};
+use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
 
-use crate::console::print_line;
+use crate::console::{message, print_line};
 use crate::failure::Problem;
 use crate::model;
 
@@ -23,6 +25,9 @@ pub struct Merge {
     /// The folder for the merged model
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Merge even if the adapters were trained on another model of the same shape
+    #[arg(long)]
+    force: bool,
 }
 
 impl Merge {
@@ -36,11 +41,35 @@ impl Merge {
         }
         let adapter = nuwa_format::load_adapter(&folder)?;
         let merged = nuwa_format::load_model(&base)?;
+        self.check_base(&folder, merged.as_ref())?;
         nuwa_format::merge(merged.as_ref(), &adapter, &folder)?;
         nuwa_format::save_model(merged.as_ref(), &self.out)?;
         // The template that was tuned with lies beside the adapters.
         let beside = if folder.join("tokenizer.json").is_file() { &folder } else { &base };
         Tokenizer::load(beside)?.save(&self.out)?;
         print_line(&format!("{} tensors merged\nmodel    {}", adapter.parts.len(), self.out.display()))
+    }
+    /// Adapters change the weights that they were trained on, and spoil all others.
+    fn check_base(&self, adapter: &Path, model: &dyn LanguageModel) -> anyhow::Result<()> {
+        let (adapter_name, model_name) = (adapter.display(), self.model.display());
+        let Some(base) = Base::of_adapter(adapter)? else {
+            message(&format!(
+                "warning: {adapter_name} does not say which weights it was trained on; only shapes are compared with {model_name}"
+            ));
+            return Ok(());
+        };
+        if self.force || base.weights == weights_hash(model) {
+            return Ok(());
+        }
+        let called =
+            if base.name.is_empty() { String::new() } else { format!(" (it was called {})", base.name) };
+        let problem = format!(
+            "{adapter_name} was trained on another model{called}: the weights of {model_name} differ"
+        );
+        let hint = format!(
+            "name the model that it was trained on, or merge all the same: nuwa merge {model_name} --adapter {adapter_name} --out {} --force",
+            self.out.display()
+        );
+        Err(Problem::new(problem).hint(hint).into())
     }
 }

@@ -285,6 +285,14 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     );
     place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
     place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
+
+    let onto_another = "merge runs/world/sft/model --adapter adapted --out wrong";
+    insta::assert_snapshot!(place.failure(onto_another), @"");
+    assert!(!place.path("wrong").exists());
+    place.succeed(&format!("{onto_another} --force"));
+    std::fs::remove_file(place.path("adapted/adapter/base_model.json")).unwrap();
+    let unknown = place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
+    assert!(unknown.err.contains("does not say which weights it was trained on"), "{}", unknown.err);
 }
 
 fn a_talk_goes_on_after_lines_that_cannot_be_answered(place: &Place) {

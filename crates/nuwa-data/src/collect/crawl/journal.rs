@@ -10,7 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::address::Address;
 use super::{CrawlSettings, CrawlSummary};
-use crate::Result;
+use crate::documents::json_problem;
+use crate::{Error, Result};
 
 /// Hidden, so that it is not taken for documents.
 pub(super) const FILE: &str = ".frontier.jsonl";
@@ -265,11 +266,18 @@ fn lines(path: &Path) -> Result<(Vec<Line>, u64)> {
     let text = nuwa_files::read(path)?;
     let (mut lines, mut whole) = (Vec::new(), 0);
     for line in text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-        let Ok(parsed) = serde_json::from_slice(line) else { break };
-        lines.push(parsed);
-        whole += line.len() as u64;
+        whole += line.len();
+        match serde_json::from_slice(line) {
+            Ok(parsed) => lines.push(parsed),
+            // The last line may be of a write that was cut off; one before it would take the rest of the crawl with it.
+            Err(_) if whole == text.len() => return Ok((lines, (whole - line.len()) as u64)),
+            Err(error) => {
+                let (path, line) = (path.to_path_buf(), Some(lines.len() as u64 + 1));
+                return Err(Error::Unfinished { path, line, problem: json_problem(&error) });
+            }
+        }
     }
-    Ok((lines, whole))
+    Ok((lines, whole as u64))
 }
 
 /// Where a crawl that has ended keeps its pages.
@@ -280,4 +288,24 @@ pub(super) fn kept_pages(folder: &Path) -> Result<HashMap<String, Kept>> {
         _ => None,
     });
     Ok(kept.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_end_is_dropped_and_a_damaged_line_before_it_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let whole = "{\"known\":\"https://a.example/\"}\n";
+        for torn in [&b"{\"kno"[..], b"{\"known\":\"\xe4\xbd\n", b"\0\0"] {
+            fs::write(&path, [whole.as_bytes(), torn].concat()).unwrap();
+            let (found, length) = lines(&path).unwrap();
+            assert_eq!((found.len(), length), (1, whole.len() as u64));
+        }
+        fs::write(&path, format!("{whole}{{\n{whole}")).unwrap();
+        let error = lines(&path).unwrap_err();
+        assert!(error.to_string().contains(".frontier.jsonl, line 2: EOF"), "{error}");
+    }
 }

@@ -15,7 +15,6 @@ mod sitemap;
 mod store;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -263,7 +262,7 @@ impl Places {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    Ok(fs::rename(from, to).map_err(nuwa_files::Error::write(to))?)
+    Ok(nuwa_files::rename(from, to)?)
 }
 
 /// A crawl under way.
