@@ -6,67 +6,45 @@ use nuwa_models::ModelConfig;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::dialect::{Translated, translate};
 use crate::{Error, Result};
 
 pub const CONFIG: &str = "config.json";
 pub const GENERATION_CONFIG: &str = "generation_config.json";
 
-/// The families by their `model_type`.
-const FAMILIES: [&str; 2] = ["gpt2", "llama"];
-
 /// More positions than any model here has; the tables of a larger context would only ask for memory.
 const LONGEST_CONTEXT: usize = 1 << 22;
-
-/// Fields that change what a model computes, with the one value that is computed here (absent counts as that).
-const FIXED: [(&str, Value); 5] = [
-    ("scale_attn_weights", Value::Bool(true)),
-    ("scale_attn_by_inverse_layer_idx", Value::Bool(false)),
-    ("add_cross_attention", Value::Bool(false)),
-    ("is_encoder_decoder", Value::Bool(false)),
-    ("quantization_config", Value::Null),
-];
 
 /// The configuration of the model in `folder`.
 ///
 /// # Errors
 /// When there is no `config.json`, its family is unknown, or a field is missing or makes no sense.
 pub fn load_config(folder: &Path) -> Result<ModelConfig> {
+    read(folder).map(|(config, _)| config)
+}
+
+/// The same, and the end of the names of tensors that may be absent, being zero.
+pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
     std::fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))?;
     let path = folder.join(CONFIG);
     if !path.exists() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
-    let config = parse(&path, nuwa_files::read_json(&path)?)?;
+    let Translated { config, zeros } = translate(&path, nuwa_files::read_json(&path)?)?;
+    let config = parse(&path, config)?;
     config.validate().map_err(|error| Error::config(&path, error.to_string()))?;
     if config.context() > LONGEST_CONTEXT {
         let reason =
             format!("a context of {} positions; expected at most {LONGEST_CONTEXT}", config.context());
         return Err(Error::config(&path, reason));
     }
-    Ok(config)
+    Ok((config, zeros))
 }
 
-fn parse(path: &Path, mut value: Value) -> Result<ModelConfig> {
-    for (field, computed) in &FIXED {
-        let found = &value[*field];
-        if !found.is_null() && found != computed {
-            return Err(Error::config(path, format!("{field} = {found}: only {computed} is supported")));
-        }
-    }
-    // Llama 3 lists several ids that may end a text; the first is the tokenizer's.
-    if let Some(first) = value["eos_token_id"].as_array().and_then(|ids| ids.first()).cloned() {
-        value["eos_token_id"] = first;
-    }
+fn parse(path: &Path, value: Value) -> Result<ModelConfig> {
     match value["model_type"].as_str() {
         Some("gpt2") => Ok(ModelConfig::Gpt2(typed(path, value)?)),
-        Some("llama") => Ok(ModelConfig::Llama(typed(path, value)?)),
-        Some(found) => {
-            let known = FAMILIES.join(" or ");
-            Err(Error::UnknownFamily { path: path.to_path_buf(), found: found.to_string(), known })
-        }
-        None => {
-            Err(Error::config(path, format!("model_type is missing, expected {}", FAMILIES.join(" or "))))
-        }
+        _ => Ok(ModelConfig::Llama(typed(path, value)?)),
     }
 }
 

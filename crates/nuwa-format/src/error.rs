@@ -37,6 +37,26 @@ pub enum Error {
         /// Field, value, and what was expected.
         reason: String,
     },
+    /// A model that is whole, but of a kind that is not computed here.
+    #[error("{}: {reason}", path.display())]
+    Unsupported {
+        /// The file that says so.
+        path: PathBuf,
+        /// Field and value, and what is supported.
+        reason: String,
+        /// What the user can do.
+        hint: &'static str,
+    },
+    /// Some of the files of a model are there, and others not.
+    #[error("{}: {missing} is missing; {because}", folder.display())]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file's name.
+        missing: String,
+        /// What says that it should be there.
+        because: String,
+    },
     /// The content of a file is not what its form demands.
     #[error("{} is not valid: {reason}", path.display())]
     Invalid {
@@ -90,7 +110,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A kind of number that is not read.
-    #[error("{}: tensor {tensor} holds {found}, expected F32, F16 or BF16", path.display())]
+    #[error("{}: tensor {tensor} holds {found}, expected F32, F16, BF16 or F64", path.display())]
     Kind {
         /// The weights.
         path: PathBuf,
@@ -151,6 +171,10 @@ impl Error {
         Self::Config { path: path.to_path_buf(), reason: reason.into() }
     }
 
+    pub(crate) fn unsupported(path: &Path, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self::Unsupported { path: path.to_path_buf(), reason: reason.into(), hint }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -160,14 +184,19 @@ impl Error {
                 "its weights are a PyTorch pickle, which is not read; load it in transformers and save it again with \
                  save_pretrained, which writes model.safetensors"
             }
+            Self::NotAModel { missing: "model.safetensors", .. } => {
+                "weights are read from model.safetensors, or from its parts (model-00001-of-00002.safetensors and so on); fetch \
+                 the model's whole folder in this form"
+            }
             Self::NotAModel { .. } => {
                 "give the folder that holds config.json and model.safetensors, such as RUN/model"
             }
             Self::UnknownFamily { .. } => {
-                "only these families can be loaded; a model of another kind needs a family in nuwa-models"
+                "take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5 and GPT-2 are), or run this \
+                 one with transformers; another model_type in config.json does not make it one of them"
             }
             Self::Config { .. } => {
-                "correct the field in config.json, or fetch the model's original file again"
+                "config.json has to be the one that came with the weights: fetch it again, or export the model again"
             }
             Self::Length { .. } => "the file was not written or copied to its end; fetch or export it again",
             Self::Invalid { .. } => "the file is damaged or of another kind; fetch or export it again",
@@ -175,9 +204,14 @@ impl Error {
                 "config.json and the weights belong to different models; fetch or export both together again"
             }
             Self::NotTied { .. } => {
-                "set tie_word_embeddings to false in config.json to use the head in the file"
+                "the two do not agree which head the model was trained with: fetch the model again, or save it again with the \
+                 program that trained it"
             }
             Self::Kind { .. } => "quantised weights are not read; use the model's f32, f16 or bf16 weights",
+            Self::Unsupported { hint, .. } => hint,
+            Self::MissingFile { .. } => {
+                "fetch the whole folder again: every file of the model has to lie in it"
+            }
             Self::NotFinite { .. } => {
                 "the weights are damaged or training diverged; go back to an earlier checkpoint or fetch them again"
             }

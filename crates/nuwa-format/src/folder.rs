@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nuwa_models::{LanguageModel, ModelConfig, TensorName};
 
-use crate::config::{self, CONFIG, load_config};
+use crate::config::{self, CONFIG};
 use crate::layout::{Part, parts};
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
@@ -21,11 +21,17 @@ const HEAD: &str = "lm_head.weight";
 /// # Errors
 /// When a file is missing or damaged, or configuration and weights do not fit each other.
 pub fn load_model(folder: &Path) -> Result<Box<dyn LanguageModel>> {
-    let config = load_config(folder)?;
+    let (config, zeros) = config::read(folder)?;
     let mut weights = Weights::open(folder)?;
-    let spare_head = check(&config, &weights)?;
+    let is_zero = |weights: &Weights, name: &str| {
+        zeros.is_some_and(|end| name.ends_with(end)) && resolve(weights, name).is_err()
+    };
+    let spare_head = check(&config, &weights, |name| is_zero(&weights, name))?;
     let path = weights.path().to_path_buf();
     let model = build(&config, &folder.join(CONFIG), |part| {
+        if is_zero(&weights, &part.name) {
+            return Ok(vec![0.0; part.range.len()]);
+        }
         let name = resolve(&weights, &part.name)?.to_string();
         expect_shape(&weights, &name, &part.shape)?;
         weights.read(&name)
@@ -55,14 +61,14 @@ pub fn build(
 
 /// Holds names and first axes against the configuration before memory is asked for, so that no configuration makes us
 /// ask for more than the files hold. Tells whether a tied model's file repeats its head.
-fn check(config: &ModelConfig, weights: &Weights) -> Result<bool> {
+fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool) -> Result<bool> {
     if config.layers() > weights.names().len() {
         let tensor = format!("of layer {}", config.layers() - 1);
         return Err(Error::MissingTensor { path: weights.path().to_path_buf(), tensor });
     }
     let mut used = BTreeSet::new();
     for name in config.names() {
-        for (part, rows) in &name.parts {
+        for (part, rows) in name.parts.iter().filter(|(part, _)| !is_zero(part)) {
             let found = resolve(weights, part)?;
             check_rows(weights, found, &name, *rows)?;
             used.insert(found.to_string());

@@ -7,6 +7,7 @@
 mod adapter;
 mod base;
 mod config;
+mod dialect;
 mod error;
 mod folder;
 mod import;

@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nuwa_files::Error as FileError;
-use nuwa_models::llama::LlamaConfig;
+use nuwa_models::llama::{GateActivation, LlamaConfig};
 use nuwa_models::{LanguageModel, ModelConfig};
 
 use crate::layout::Part;
@@ -126,6 +126,7 @@ fn configuration(path: &Path, header: &[u8; HEADER_BYTES as usize]) -> Result<Ll
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         rope_scaling: None,
+        hidden_act: GateActivation::Silu,
         attention_bias: false,
         mlp_bias: false,
         tie_word_embeddings: shared_head,

@@ -17,8 +17,6 @@ use crate::{Error, Result};
 
 pub const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
-
 /// Longer headers than any model has: the limit of the safetensors library.
 const LONGEST_HEADER: u64 = 100_000_000;
 
@@ -54,8 +52,32 @@ impl Weights {
         if index.exists() {
             return Self::open_shards(index);
         }
-        let pickled = PICKLED.iter().any(|name| folder.join(name).exists());
-        Err(Error::NotAModel { folder: folder.to_path_buf(), missing: WEIGHTS, pickled })
+        let names = names_in(folder)?;
+        let parts: Vec<&String> = names.iter().filter(|name| part_of(name).is_some()).collect();
+        if !parts.is_empty() {
+            return Self::open_parts(folder, &parts);
+        }
+        Err(no_weights(folder, &names))
+    }
+
+    /// Reads parts that have no index: each file's header says what it holds, each name how many parts there are.
+    fn open_parts(folder: &Path, names: &[&String]) -> Result<Self> {
+        let mut weights = Self { path: folder.to_path_buf(), files: Vec::new(), tensors: BTreeMap::new() };
+        let (_, count) = part_of(names[0]).expect("these are names of parts");
+        let of_others = names.iter().find(|name| part_of(name).is_some_and(|(_, other)| other != count));
+        if let Some(other) = of_others {
+            let reason = format!("it holds parts of two models, {} and {other}", names[0]);
+            return Err(Error::invalid(folder, reason));
+        }
+        for number in 1..=count {
+            let Some(name) = names.iter().find(|name| part_of(name) == Some((number, count))) else {
+                let missing = format!("model-{number:05}-of-{count:05}.safetensors");
+                let because = format!("{} says that there are {count} parts", names[0]);
+                return Err(Error::MissingFile { folder: folder.to_path_buf(), missing, because });
+            };
+            weights.add_file(folder.join(name))?;
+        }
+        Ok(weights)
     }
 
     /// Reads the header of one file.
@@ -76,7 +98,13 @@ impl Weights {
                     format!("shard {name:?} is not the name of a file beside it"),
                 ));
             }
-            weights.add_file(path.with_file_name(name))?;
+            let file = path.with_file_name(name);
+            if !file.exists() {
+                let folder = path.parent().unwrap_or(&path).to_path_buf();
+                let because = format!("{INDEX} names it");
+                return Err(Error::MissingFile { folder, missing: name.clone(), because });
+            }
+            weights.add_file(file)?;
         }
         match weight_map.keys().find(|tensor| !weights.tensors.contains_key(*tensor)) {
             Some(tensor) => Err(Error::MissingTensor { path, tensor: tensor.clone() }),
@@ -141,6 +169,52 @@ impl Weights {
     }
 }
 
+/// The names of the files in `folder`, sorted.
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(FileError::read(folder))? {
+        let entry = entry.map_err(FileError::read(folder))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Of `model-00001-of-00002.safetensors` 1 and 2.
+fn part_of(name: &str) -> Option<(usize, usize)> {
+    let numbers = name.strip_prefix("model-")?.strip_suffix(".safetensors")?;
+    let (number, count) = numbers.split_once("-of-")?;
+    let (number, count) = (number.parse().ok()?, count.parse().ok()?);
+    (1..=count).contains(&number).then_some((number, count))
+}
+
+/// Why there are no weights that could be read, as far as the names of the files say.
+fn no_weights(folder: &Path, names: &[String]) -> Error {
+    let ends =
+        |endings: &[&str]| names.iter().find(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    let pickled = ends(&[".bin", ".pt", ".pth", ".ckpt", ".bin.index.json"]);
+    if let Some(name) = ends(&[".safetensors"]).filter(|name| !name.starts_with("adapter")) {
+        let reason = format!("its weights are called {name}, expected {WEIGHTS}");
+        return Error::unsupported(
+            folder,
+            reason,
+            "if they are the weights of config.json beside them, rename the file",
+        );
+    }
+    if let (Some(name), None) = (ends(&[".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".npz"]), pickled) {
+        let reason = format!("weights in the form of {name} are not supported, only {WEIGHTS} is");
+        return Error::unsupported(
+            folder,
+            reason,
+            "take the model's folder in Hugging Face's form, with safetensors files",
+        );
+    }
+    Error::NotAModel { folder: folder.to_path_buf(), missing: WEIGHTS, pickled: pickled.is_some() }
+}
+
+/// The beginning of what Git leaves in place of a large file that was not fetched.
+const POINTER: &[u8] = b"version https://git-lfs";
+
 /// Where the numbers begin, and what the header says of them.
 fn read_header(path: &Path, file: &mut File, found: u64) -> Result<(u64, Metadata)> {
     let mut length = [0; 8];
@@ -149,6 +223,14 @@ fn read_header(path: &Path, file: &mut File, found: u64) -> Result<(u64, Metadat
         return Err(Error::invalid(path, reason));
     }
     file.read_exact(&mut length).map_err(FileError::read(path))?;
+    if POINTER.starts_with(&length) {
+        let reason = "it is a pointer of Git LFS, not the weights themselves";
+        return Err(Error::unsupported(
+            path,
+            reason,
+            "fetch the file itself, in the folder that was cloned: git lfs pull",
+        ));
+    }
     let length = u64::from_le_bytes(length);
     if length > LONGEST_HEADER {
         let reason = format!("its first 8 bytes say that its header has {length} bytes: no safetensors file");
@@ -168,6 +250,9 @@ fn numbers(kind: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let words = || bytes.as_chunks::<2>().0.iter().copied();
     match kind {
         Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()),
+        Dtype::F64 => {
+            Some(bytes.as_chunks::<8>().0.iter().map(|word| f64::from_le_bytes(*word) as f32).collect())
+        }
         Dtype::F16 => Some(words().map(|word| f16::from_le_bytes(word).to_f32()).collect()),
         Dtype::BF16 => Some(words().map(|word| bf16::from_le_bytes(word).to_f32()).collect()),
         _ => None,

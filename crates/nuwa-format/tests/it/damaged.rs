@@ -61,22 +61,22 @@ fn missing_files() {
 #[test]
 fn configurations() {
     insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "{\"model_type\": ").unwrap()), @"MODEL/config.json is not valid: EOF while parsing a value at line 1 column 15");
-    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected gpt2 or llama");
-    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected gpt2 or llama"#);
+    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected gpt2, llama, mistral or qwen2");
+    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected gpt2, llama, mistral or qwen2"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!("big")), @r#"MODEL/config.json: hidden_size: invalid type: string "big", expected a whole number"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!(-1)), @"MODEL/config.json: hidden_size: invalid value: integer `-1`, expected a whole number");
     insta::assert_snapshot!(with_config("llama", |c| { c.as_object_mut().unwrap().remove("hidden_size"); }), @"MODEL/config.json: missing field `hidden_size`");
     insta::assert_snapshot!(with_config("llama", |c| c["num_attention_heads"] = json!(0)), @"MODEL/config.json: num_attention_heads = 0: expected a whole number of at least 1");
     insta::assert_snapshot!(with_config("llama", |c| c["num_key_value_heads"] = json!(3)), @"MODEL/config.json: num_key_value_heads = 3: expected a divisor of num_attention_heads = 4");
-    insta::assert_snapshot!(with_config("llama", |c| c["hidden_act"] = json!("gelu")), @"MODEL/config.json: hidden_act: unknown variant `gelu`, expected `silu`");
-    insta::assert_snapshot!(with_config("llama", |c| c["rope_parameters"] = json!({"rope_type": "yarn", "factor": 2})), @"MODEL/config.json: rope_parameters: unknown variant `yarn`, expected `default` or `llama3`");
+    insta::assert_snapshot!(with_config("llama", |c| c["hidden_act"] = json!("relu")), @r#"MODEL/config.json: hidden_act = "relu" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are"#);
+    insta::assert_snapshot!(with_config("llama", |c| c["rope_parameters"] = json!({"rope_type": "yarn", "factor": 2})), @r#"MODEL/config.json: rope_parameters: rope_type = "yarn" is not supported, only default, linear, dynamic and llama3 are"#);
     insta::assert_snapshot!(with_config("llama", |c| c["rms_norm_eps"] = json!(0)), @"MODEL/config.json: rms_norm_eps = 0: expected a number above 0");
     insta::assert_snapshot!(with_config("llama", |c| c["max_position_embeddings"] = json!(1 << 29)), @"MODEL/config.json: a context of 536870912 positions; expected at most 4194304");
-    insta::assert_snapshot!(with_config("llama", |c| c["quantization_config"] = json!({"bits": 4})), @r#"MODEL/config.json: quantization_config = {"bits":4}: only null is supported"#);
+    insta::assert_snapshot!(with_config("llama", |c| c["quantization_config"] = json!({"bits": 4})), @"MODEL/config.json: quantization_config says that the weights are quantised (4 bits), which is not supported");
     insta::assert_snapshot!(with_config("llama_rope_llama3", |c| c["rope_parameters"]["high_freq_factor"] = json!(1)), @"MODEL/config.json: high_freq_factor = 1: expected a number above low_freq_factor = 1");
     insta::assert_snapshot!(with_config("gpt2", |c| c["n_head"] = json!(5)), @"MODEL/config.json: n_head = 5: expected a divisor of n_embd = 32");
-    insta::assert_snapshot!(with_config("gpt2", |c| c["activation_function"] = json!("relu")), @"MODEL/config.json: activation_function: unknown variant `relu`, expected one of `gelu_new`, `gelu_pytorch_tanh`, `gelu`");
-    insta::assert_snapshot!(with_config("gpt2", |c| c["scale_attn_by_inverse_layer_idx"] = json!(true)), @"MODEL/config.json: scale_attn_by_inverse_layer_idx = true: only false is supported");
+    insta::assert_snapshot!(with_config("gpt2", |c| c["activation_function"] = json!("relu")), @r#"MODEL/config.json: activation_function = "relu" is not supported, only gelu_new, gelu_pytorch_tanh, gelu_fast, gelu are"#);
+    insta::assert_snapshot!(with_config("gpt2", |c| c["scale_attn_by_inverse_layer_idx"] = json!(true)), @"MODEL/config.json: scale_attn_by_inverse_layer_idx = true is not supported, only false is");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn weights() {
     insta::assert_snapshot!(with_weights("llama", |b| b.extend([0; 5])), @"MODEL/model.safetensors is 95165 bytes long, expected 95160 by its header");
     insta::assert_snapshot!(with_weights("llama", |b| b[..8].fill(0xff)), @"MODEL/model.safetensors is not valid: its first 8 bytes say that its header has 18446744073709551615 bytes: no safetensors file");
     insta::assert_snapshot!(with_weights("llama", |b| b[9] = b'!'), @"MODEL/model.safetensors is not valid: its header of 2096 bytes: key must be a string at line 1 column 2");
-    insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "\"F32\"", "\"I32\"")), @"MODEL/model.safetensors: tensor lm_head.weight holds I32, expected F32, F16 or BF16");
+    insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "\"F32\"", "\"I32\"")), @"MODEL/model.safetensors: tensor lm_head.weight holds I32, expected F32, F16, BF16 or F64");
     insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "model.norm.weight", "model.nora.weight")), @"MODEL/model.safetensors: tensor model.norm.weight is missing");
     insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "[97,32]", "[32,97]")), @"MODEL/model.safetensors: tensor lm_head.weight has shape [32, 97], but config.json asks for 97 rows");
     insta::assert_snapshot!(with_weights("llama", |b| { let end = b.len(); b[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes()); }), @"MODEL/model.safetensors: tensor model.norm.weight holds NaN at element 31, expected finite numbers");

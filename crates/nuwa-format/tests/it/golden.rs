@@ -82,7 +82,7 @@ fn the_older_configuration_is_the_same_model() {
         assert_eq!(load_config(copied.path()).unwrap(), load_config(&folder).unwrap());
         compared += 1;
     }
-    assert_eq!(compared, 4);
+    assert_eq!(compared, 6);
 }
 
 /// Name, kind and shape of each tensor.

@@ -4,6 +4,7 @@ mod damaged;
 mod export;
 mod golden;
 mod llama2c;
+mod other_models;
 mod training;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 6, "folders in fixtures/models");
+    assert_eq!(folders.len(), 8, "folders in fixtures/models");
     folders
 }
 

@@ -46,7 +46,7 @@ pub struct Gpt2Config {
 pub enum Gelu {
     /// By the tanh formula.
     #[default]
-    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh")]
+    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh", alias = "gelu_fast")]
     Tanh,
     /// By the error function.
     #[serde(rename = "gelu")]

@@ -1,5 +1,6 @@
 use std::f64::consts::TAU;
 
+use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{HeadLayout, RotaryTable};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct LlamaConfig {
     pub rope_theta: f64,
     /// How frequencies are stretched for long contexts, where they are.
     pub rope_scaling: Option<RopeScaling>,
+    /// The activation of the feed-forward layer's gate.
+    pub hidden_act: GateActivation,
     /// Whether the projections of attention have biases.
     pub attention_bias: bool,
     /// Whether the projections of the feed-forward layer have biases.
@@ -45,9 +48,22 @@ pub struct LlamaConfig {
     pub eos_token_id: Option<u32>,
 }
 
-/// Rotary frequencies for contexts longer than those first trained on, as in Llama 3.1.
+/// Rotary frequencies for contexts longer than those first trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RopeScaling {
+#[serde(tag = "rope_type", rename_all = "lowercase")]
+pub enum RopeScaling {
+    /// All wavelengths become longer alike (Chen et al. 2023).
+    Linear {
+        /// How much longer.
+        factor: f64,
+    },
+    /// As in Llama 3.1.
+    Llama3(Llama3Scaling),
+}
+
+/// Llama 3.1's rule: short wavelengths stay, long ones are stretched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Llama3Scaling {
     /// How much longer wavelengths become.
     pub factor: f64,
     /// Wavelengths above the old context divided by this are stretched whole.
@@ -56,6 +72,31 @@ pub struct RopeScaling {
     pub high_freq_factor: f64,
     /// The context first trained on.
     pub original_max_position_embeddings: usize,
+}
+
+/// What the gate goes through, by its names at Hugging Face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum GateActivation {
+    /// SiLU: the family's own.
+    #[default]
+    #[serde(rename = "silu", alias = "swish")]
+    Silu,
+    /// GELU by the error function.
+    #[serde(rename = "gelu")]
+    Gelu,
+    /// GELU by the tanh formula.
+    #[serde(rename = "gelu_pytorch_tanh", alias = "gelu_new")]
+    GeluTanh,
+}
+
+impl From<GateActivation> for Activation {
+    fn from(activation: GateActivation) -> Self {
+        match activation {
+            GateActivation::Silu => Self::Silu,
+            GateActivation::Gelu => Self::Gelu,
+            GateActivation::GeluTanh => Self::GeluTanh,
+        }
+    }
 }
 
 impl LlamaConfig {
@@ -99,6 +140,22 @@ impl LlamaConfig {
 
 impl RopeScaling {
     fn validate(&self) -> Result<()> {
+        match self {
+            Self::Linear { factor } => above_zero("factor", *factor),
+            Self::Llama3(scaling) => scaling.validate(),
+        }
+    }
+
+    fn stretch(&self, frequency: f64) -> f64 {
+        match self {
+            Self::Linear { factor } => frequency / factor,
+            Self::Llama3(scaling) => scaling.stretch(frequency),
+        }
+    }
+}
+
+impl Llama3Scaling {
+    fn validate(&self) -> Result<()> {
         above_zero("factor", self.factor)?;
         above_zero("low_freq_factor", self.low_freq_factor)?;
         let expected = format!("expected a number above low_freq_factor = {}", self.low_freq_factor);
@@ -107,7 +164,7 @@ impl RopeScaling {
         positive("original_max_position_embeddings", self.original_max_position_embeddings)
     }
 
-    /// Llama 3.1's rule: short wavelengths stay, long ones are stretched by `factor`, those between are blended.
+    /// Those between short and long are blended.
     fn stretch(&self, frequency: f64) -> f64 {
         let turns = self.original_max_position_embeddings as f64 * frequency / TAU;
         let share = (turns - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
@@ -145,19 +202,11 @@ struct Written {
     #[serde(default = "default_range")]
     initializer_range: f32,
     #[serde(default)]
-    hidden_act: Silu,
+    hidden_act: GateActivation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bos_token_id: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     eos_token_id: Option<u32>,
-}
-
-/// The one activation of the family.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-enum Silu {
-    #[default]
-    #[serde(rename = "silu")]
-    Silu,
 }
 
 /// The rotary settings under either name; `rope_type` decides which of them count.
@@ -173,14 +222,25 @@ struct WrittenRope {
 #[serde(tag = "rope_type", rename_all = "lowercase")]
 enum RopeKind {
     Default,
-    Llama3(RopeScaling),
+    Linear { factor: f64 },
+    Llama3(Llama3Scaling),
 }
 
 impl RopeKind {
     fn scaling(self) -> Option<RopeScaling> {
         match self {
             Self::Default => None,
-            Self::Llama3(scaling) => Some(scaling),
+            Self::Linear { factor } => Some(RopeScaling::Linear { factor }),
+            Self::Llama3(scaling) => Some(RopeScaling::Llama3(scaling)),
+        }
+    }
+}
+
+impl From<RopeScaling> for RopeKind {
+    fn from(scaling: RopeScaling) -> Self {
+        match scaling {
+            RopeScaling::Linear { factor } => Self::Linear { factor },
+            RopeScaling::Llama3(scaling) => Self::Llama3(scaling),
         }
     }
 }
@@ -215,6 +275,7 @@ impl From<Written> for LlamaConfig {
             rms_norm_eps: written.rms_norm_eps,
             rope_theta: inner_theta.or(written.rope_theta).unwrap_or(DEFAULT_THETA),
             rope_scaling: rope.and_then(|rope| rope.kind.scaling()),
+            hidden_act: written.hidden_act,
             attention_bias: written.attention_bias,
             mlp_bias: written.mlp_bias,
             tie_word_embeddings: written.tie_word_embeddings,
@@ -228,9 +289,9 @@ impl From<Written> for LlamaConfig {
 /// Written in both forms, so that older and newer readers find what they look for.
 impl From<LlamaConfig> for Written {
     fn from(config: LlamaConfig) -> Self {
-        let kind = config.rope_scaling.clone().map_or(RopeKind::Default, RopeKind::Llama3);
+        let kind = config.rope_scaling.clone().map_or(RopeKind::Default, RopeKind::from);
         let rope_parameters = WrittenRope { rope_theta: Some(config.rope_theta), kind };
-        let rope_scaling = config.rope_scaling.map(RopeKind::Llama3);
+        let rope_scaling = config.rope_scaling.map(RopeKind::from);
         Self {
             vocab_size: config.vocab_size,
             hidden_size: config.hidden_size,
@@ -248,7 +309,7 @@ impl From<LlamaConfig> for Written {
             mlp_bias: config.mlp_bias,
             tie_word_embeddings: config.tie_word_embeddings,
             initializer_range: config.initializer_range,
-            hidden_act: Silu::Silu,
+            hidden_act: config.hidden_act,
             bos_token_id: config.bos_token_id,
             eos_token_id: config.eos_token_id,
         }

@@ -8,7 +8,7 @@
 mod config;
 pub(crate) mod names;
 
-pub use config::{LlamaConfig, RopeScaling};
+pub use config::{GateActivation, Llama3Scaling, LlamaConfig, RopeScaling};
 use std::sync::Arc;
 
 use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
@@ -111,7 +111,7 @@ impl Block {
         settings: &Settings,
         input: LayerInput<'_>,
     ) -> Result<Tensor> {
-        let Settings { heads, dropout, positions, rotary } = settings;
+        let Settings { heads, dropout, positions, rotary, .. } = settings;
         let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
         let qkv = tape.rotary(&qkv, *heads, positions, rotary)?;
         let attention = input.attention(tape, &qkv, *heads)?;
@@ -121,7 +121,7 @@ impl Block {
     /// `x + feed_forward(norm(x))`.
     fn feed_forward(&self, tape: &Tape, x: &Tensor, settings: &Settings) -> Result<Tensor> {
         let gate_up = self.gate_up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
-        let inner = tape.gated_activation(&gate_up, Activation::Silu)?;
+        let inner = tape.gated_activation(&gate_up, settings.activation)?;
         residual(tape, x, &inner, &self.down, settings.dropout)
     }
 }
@@ -130,6 +130,7 @@ impl Block {
 #[derive(Debug)]
 struct Settings {
     heads: HeadLayout,
+    activation: Activation,
     dropout: f32,
     positions: Vec<u32>,
     rotary: RotaryTable,
@@ -149,6 +150,7 @@ impl LanguageModel for Llama {
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
         let settings = Arc::new(Settings {
             heads: self.config.heads(),
+            activation: self.config.hidden_act.into(),
             dropout: self.dropout,
             positions,
             rotary: self.rotary.clone(),

@@ -2,7 +2,7 @@
 
 use nuwa_models::ModelConfig;
 use nuwa_models::gpt2::{Gelu, Gpt2Config};
-use nuwa_models::llama::LlamaConfig;
+use nuwa_models::llama::{GateActivation, LlamaConfig};
 use nuwa_tensor::Precision;
 
 use super::Plan;
@@ -85,6 +85,7 @@ fn of_width(
             rms_norm_eps: 1e-5,
             rope_theta: 10_000.0,
             rope_scaling: None,
+            hidden_act: GateActivation::Silu,
             attention_bias: false,
             mlp_bias: false,
             tie_word_embeddings: !settings.untied_head,

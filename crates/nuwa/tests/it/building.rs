@@ -287,7 +287,10 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
 
     let onto_another = "merge runs/world/sft/model --adapter adapted --out wrong";
-    insta::assert_snapshot!(place.failure(onto_another), @"");
+    insta::assert_snapshot!(place.failure(onto_another), @r#"
+    error: adapted/adapter was trained on another model (it was called runs/world/pretrain/model): the weights of runs/world/sft/model differ
+    hint: name the model that it was trained on, or merge all the same: nuwa merge runs/world/sft/model --adapter adapted/adapter --out wrong --force
+    "#);
     assert!(!place.path("wrong").exists());
     place.succeed(&format!("{onto_another} --force"));
     std::fs::remove_file(place.path("adapted/adapter/base_model.json")).unwrap();
