@@ -63,12 +63,14 @@ pub struct TuningSettings {
     /// Share of the records held back to measure on, 0 to 0.5; at most 500 of them.
     pub held_back: f64,
     /// Measurements on what is held back: before the first step, after the last, and between.
+    #[schemars(extend("x-decides" = false))]
     pub validations: u64,
     /// What becomes of a record that is no whole dialogue or preference: error or skip.
     pub bad_records: BadRecords,
     /// Numbers to compute in: auto, f32 or bf16.
     pub precision: PrecisionChoice,
     /// Seconds between two checkpoints.
+    #[schemars(extend("x-decides" = false))]
     pub checkpoint_seconds: u64,
     /// Optimizer.
     pub optimizer: OptimizerSettings,

@@ -34,6 +34,17 @@ impl Default for SplitSettings {
     }
 }
 
+impl SplitSettings {
+    /// Whether each value lies in its range.
+    pub fn check(&self) -> Result<()> {
+        if (0.0..=0.5).contains(&self.validation_share) {
+            return Ok(());
+        }
+        let value = self.validation_share.to_string();
+        Err(Error::Setting { name: "tokenize.split.validation_share", value, expected: "0 to 0.5" })
+    }
+}
+
 /// A planned split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
@@ -66,11 +77,7 @@ const BUCKETS: usize = 1 << 16;
 impl Split {
     /// Reads the documents once and decides.
     pub fn plan(path: &Path, settings: &SplitSettings) -> Result<Self> {
-        if !(0.0..=0.5).contains(&settings.validation_share) {
-            let value = settings.validation_share.to_string();
-            let name = "tokenize.split.validation_share";
-            return Err(Error::Setting { name, value, expected: "0 to 0.5" });
-        }
+        settings.check()?;
         let mut plan = Plan { documents: 0, bytes: 0, longest: 0, buckets: vec![0; BUCKETS] };
         for document in documents::read(path)? {
             plan.add(&document?, settings.seed);

@@ -34,6 +34,17 @@ impl Default for TokenizeSettings {
     }
 }
 
+impl TokenizeSettings {
+    /// Whether each value lies in its range.
+    pub fn check(&self) -> Result<()> {
+        if self.shard_tokens == 0 || self.shard_tokens > i32::MAX as u64 {
+            let value = self.shard_tokens.to_string();
+            return Err(Error::Setting { name: "tokenize.shard_tokens", value, expected: "1 to 2147483647" });
+        }
+        self.split.check()
+    }
+}
+
 /// What was written; the content of `tokenize.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenizeSummary {
@@ -80,10 +91,7 @@ pub fn tokenize(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TokenizeSummary> {
     let started = Instant::now();
-    if settings.shard_tokens == 0 || settings.shard_tokens > i32::MAX as u64 {
-        let value = settings.shard_tokens.to_string();
-        return Err(Error::Setting { name: "tokenize.shard_tokens", value, expected: "1 to 2147483647" });
-    }
+    settings.check()?;
     let end_of_text = tokenizer.end_of_text().ok_or(Error::NoEndOfText)?;
     let split = Split::plan(documents, &settings.split)?;
     let width = IdWidth::for_vocabulary(tokenizer.vocab_size().max(end_of_text as usize + 1));

@@ -147,12 +147,12 @@ impl Error {
             }
             Self::VocabularyTooSmall { special, .. } => format!("ask for at least {}", 256 + special),
             Self::VocabularyTooLarge { largest, .. } => {
-                format!("ask for at most {largest}, give more text, or lower min_frequency")
+                format!("ask for at most {largest}, give more text, or lower tokenizer.min_frequency")
             }
             Self::EmptyCorpus { .. } => {
                 "check what the earlier stages kept: the reasons are in rejected.jsonl.zst".into()
             }
-            Self::Setting { .. } => return None,
+            Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
             Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
             Self::ChatTemplate { .. } => {
                 "the template is chat_template in tokenizer_config.json, or chat_template.jinja beside it"

@@ -25,6 +25,9 @@ pub const MESSAGE_START: &str = "<|im_start|>";
 /// Ends a turn of a conversation.
 pub const MESSAGE_END: &str = "<|im_end|>";
 
+/// More tokens than any text has use for.
+const LARGEST_VOCABULARY: usize = 10_000_000;
+
 /// How a vocabulary is learnt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,7 +67,11 @@ impl TrainSettings {
         ours.into_iter().chain(self.extra_special_tokens.iter().cloned()).collect()
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the name of the setting, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
         let refuse = |name, value: String, expected| Err(Error::Setting { name, value, expected });
         let special = self.special_tokens();
         let mut seen = AHashSet::new();
@@ -72,19 +79,26 @@ impl TrainSettings {
             special.iter().find(|token| token.trim().is_empty() || !seen.insert(token.as_str()))
         {
             return refuse(
-                "extra_special_tokens",
+                "tokenizer.extra_special_tokens",
                 format!("{bad:?}"),
                 "each token once, and none of them empty",
             );
         }
         if self.min_frequency == 0 {
-            return refuse("min_frequency", "0".into(), "expected 1 or more");
+            return refuse("tokenizer.min_frequency", "0".into(), "expected 1 or more");
         }
         if self.max_token_bytes < 2 {
-            return refuse("max_token_bytes", self.max_token_bytes.to_string(), "expected 2 or more");
+            return refuse(
+                "tokenizer.max_token_bytes",
+                self.max_token_bytes.to_string(),
+                "expected 2 or more",
+            );
         }
         if self.max_words < 1000 {
-            return refuse("max_words", self.max_words.to_string(), "expected 1000 or more");
+            return refuse("tokenizer.max_words", self.max_words.to_string(), "expected 1000 or more");
+        }
+        if self.vocab_size > LARGEST_VOCABULARY {
+            return refuse("tokenizer.vocab_size", self.vocab_size.to_string(), "expected at most 10000000");
         }
         if self.vocab_size < 256 + special.len() {
             return Err(Error::VocabularyTooSmall { asked: self.vocab_size, special: special.len() });
@@ -102,7 +116,7 @@ pub fn train(
     settings.check()?;
     let pre_tokenizer = settings.split.pre_tokenizer();
     let splitter = Splitter::from_pre_tokenizer(&pre_tokenizer).ok_or(Error::Setting {
-        name: "split",
+        name: "tokenizer.split",
         value: format!("{:?}", settings.split),
         expected: "expected a rule that this crate can run",
     })?;

@@ -90,7 +90,7 @@ impl Error {
             Self::Files(error) => return error.hint(),
             Self::Data(error) => return error.hint(),
             Self::Tensor(_) | Self::Hook(_) => return None,
-            Self::Model(error) => format!("set model.{} in the recipe to a value that fits", error.field),
+            Self::Model(_) => "choose other values under [model] in the recipe, or leave them to the plan".into(),
             Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
             Self::TooShort { .. } => {
                 "give more text, or a shorter context with --set model.context=64 (any even number from 8 on)".into()

@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
         let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
         let validation =
             Shards::open_if_any(job.shards, Part::Validation)?.filter(|shards| shards.tokens() > 1);
-        let model = plan.build(job.seed)?;
+        let model = plan.build(job.seed, job.settings.recompute)?;
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));

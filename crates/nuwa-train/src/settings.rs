@@ -84,6 +84,7 @@ pub struct PretrainSettings {
     pub micro_batch_tokens: u64,
     /// Whether the inside of each block is computed again on the way back rather than kept: auto (where memory is short),
     /// on or off. Takes a third more time and a fraction of the memory; the weights come out the same.
+    #[schemars(extend("x-decides" = false))]
     pub recompute: Recompute,
     /// Share of activations dropped, 0 to 0.9. Chosen from how often the text is repeated when absent.
     pub dropout: Option<f32>,
@@ -98,14 +99,19 @@ pub struct PretrainSettings {
     /// Whether attention stops at the start of each document.
     pub document_boundaries: bool,
     /// Validations during the run, evenly spread; one more is done at the end.
+    #[schemars(extend("x-decides" = false))]
     pub validations: u64,
     /// Most tokens that a validation during the run looks at; the last one looks at all.
+    #[schemars(extend("x-decides" = false))]
     pub validation_tokens: u64,
     /// Times during the run at which a sample is written, evenly spread; one more at the end.
+    #[schemars(extend("x-decides" = false))]
     pub samples: u64,
     /// Beginning of the samples. A piece of the validation text when empty.
+    #[schemars(extend("x-decides" = false))]
     pub sample_prompt: String,
     /// Seconds between two checkpoints.
+    #[schemars(extend("x-decides" = false))]
     pub checkpoint_seconds: u64,
     /// Numbers to compute in: auto, f32 or bf16. Auto takes bf16 where the processor multiplies it; weights always have
     /// 32 bits.
@@ -140,7 +146,10 @@ impl Default for PretrainSettings {
 
 impl PretrainSettings {
     /// Whether each value lies in its range.
-    pub(crate) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
         let share =
             |name, value: f64| ensure((0.0..=1.0).contains(&value), name, value, "a share from 0 to 1");
         share("pretrain.warmup", self.warmup)?;

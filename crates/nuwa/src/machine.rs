@@ -49,7 +49,7 @@ impl Machine {
             product_gflops_bf16: has_native_bf16().then(|| measure::product_speed(Precision::Bf16) / 1e9),
             native_bf16: has_native_bf16(),
             memory_bandwidth_gb_per_second: measure::memory_bandwidth() / 1e9,
-            memory_total_bytes: memory("MemTotal:"),
+            memory_total_bytes: total_memory(),
             memory_free_bytes: free_memory(),
             disk_free_bytes: disk_free(Path::new(".")),
             gpus: gpus(),
@@ -99,6 +99,11 @@ pub fn resident_memory() -> Option<u64> {
 /// The memory that a new process may take, in bytes.
 pub fn free_memory() -> Option<u64> {
     memory("MemAvailable:")
+}
+
+/// The memory of the machine, in bytes.
+pub fn total_memory() -> Option<u64> {
+    memory("MemTotal:")
 }
 
 fn memory(name: &str) -> Option<u64> {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod alignment;
+mod check;
 mod console;
 mod failure;
 mod http;

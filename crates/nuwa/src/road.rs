@@ -14,16 +14,18 @@ use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::sizes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::alignment::{self, Alignment};
+use crate::check::check;
 use crate::console::{Display, Stages, message, print_figures};
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::report::{self, inspection::Cleaned};
-use crate::run::{Lock, Outcome, Stage, run_stage};
+use crate::run::{Lock, Outcome, Owner, Stage, own_folder, renew_inputs, run_stage};
 use crate::training::{Outcome as Trained, Training};
 use crate::tune::{self, Time, Tuned};
 use crate::verbs;
@@ -63,20 +65,21 @@ pub struct Road {
 impl Road {
     /// Checks what can be checked before anything is read.
     pub fn new(mut draft: Draft) -> anyhow::Result<Self> {
+        let folder = folder(&draft.recipe()?)?;
         if tune::is_world(&draft.recipe()?) {
             tune::fit_to_world(&mut draft)?;
-            let folder = folder(&draft.recipe()?)?;
             tune::clean_world(&mut draft, &folder)?;
         }
         let recipe = draft.recipe()?;
-        tune::goal(&recipe)?;
-        let folder = folder(&recipe)?;
+        check(&draft, &recipe)?;
         Ok(Self { draft, recipe, folder, begun: Instant::now() })
     }
 
     /// Goes the whole way.
     pub fn go(mut self, json: bool) -> anyhow::Result<()> {
         let _lock = Lock::take(&self.folder)?;
+        Owner::new(&self.recipe.from, &self.folder).claim(&self.folder)?;
+        renew_inputs(&self.folder)?;
         self.keep_recipe()?;
         let world = self.world()?;
         let collected = self.collect(world.as_ref())?;
@@ -129,12 +132,11 @@ impl Road {
             told = work(out, &mut display)?;
             Ok(())
         })?;
-        match &outcome {
-            Outcome::Skipped(_) => message(&format!("{name:<10} skipped: unchanged")),
-            Outcome::Done(manifest) => {
-                let (first, rest) = told.split_at(told.find('\n').unwrap_or(told.len()));
-                message(&format!("{name:<10} {first} ({}){rest}", numbers::seconds(manifest.seconds)));
-            }
+        if outcome.skipped {
+            message(&format!("{name:<10} skipped: unchanged"));
+        } else {
+            let (first, rest) = told.split_at(told.find('\n').unwrap_or(told.len()));
+            message(&format!("{name:<10} {first} ({}){rest}", numbers::seconds(outcome.manifest.seconds)));
         }
         Ok(outcome)
     }
@@ -180,7 +182,7 @@ impl Road {
     fn collect(&self, world: Option<&Outcome>) -> anyhow::Result<Outcome> {
         let settings = &self.recipe.collect;
         let sources = self.sources()?;
-        let mut stage = Stage::new("collect").settings(&(&self.recipe.from, settings))?;
+        let mut stage = Stage::new("collect").settings(settings)?;
         stage = world.into_iter().fold(stage, Stage::after);
         for source in sources.iter().filter(|_| world.is_none()) {
             stage = stage.reads(source, &settings.extra_text_extensions)?;
@@ -325,16 +327,14 @@ impl Road {
         world: Option<&Outcome>,
         models: &[Model],
         data: &[PathBuf],
-        settings: &impl Serialize,
+        settings: &(impl Serialize + JsonSchema),
         work: impl FnOnce(&Alignment<'_>, &mut Display) -> anyhow::Result<alignment::Outcome>,
     ) -> anyhow::Result<Option<Outcome>> {
         let Some((before, earlier)) = models.last().filter(|_| !data.is_empty()) else { return Ok(None) };
         let mut stage = Stage::new(name).settings(settings)?.seed(self.recipe.seed).after(earlier);
         stage = world.into_iter().fold(stage, Stage::after);
-        if world.is_none() {
-            for path in data {
-                stage = stage.reads(path, &[])?;
-            }
+        for path in data.iter().filter(|path| world.is_none() || !path.starts_with(self.place("world"))) {
+            stage = stage.reads(path, &[])?;
         }
         let outcome = self.stage(stage, |out, display| {
             let job = Alignment {
@@ -367,9 +367,9 @@ impl Road {
             }
             let evaluation = Evaluation { model: self.place("model"), tasks };
             nuwa_files::write_json(&out.join("eval.json"), &evaluation)?;
-            Ok(match models.len() {
-                1 => verbs::eval::headline(&evaluation.tasks),
-                _ => worth::text(&evaluation.tasks),
+            Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
+                true => worth::text(&evaluation.tasks),
+                false => verbs::eval::headline(&evaluation.tasks),
             })
         })
     }
@@ -380,10 +380,8 @@ impl Road {
         let mut tasks = verbs::eval::measure(engine, &settings.tasks, &source, settings.limit, display)?;
         if tune::is_world(&self.recipe) {
             for language in world::Language::BOTH {
-                tasks.insert(
-                    format!("language_modelling_{}", language.code()),
-                    self.measure_language(engine, language, display)?,
-                );
+                let found = self.measure_language(engine, language, display)?;
+                tasks.extend(found.map(|found| (format!("language_modelling_{}", language.code()), found)));
             }
             let options = Options { limit: settings.limit, chat, ..Options::default() };
             let items = self.place("world").join("eval");
@@ -398,21 +396,22 @@ impl Road {
         Ok(tasks)
     }
 
-    /// How well the held-back text of one language is predicted, with what `zstd -19` makes of the same text.
+    /// How well the held-back text of one language is predicted, with what `zstd -19` makes of the same text; none where there is no
+    /// such text.
     fn measure_language(
         &self,
         engine: &Engine,
         language: world::Language,
         display: &mut Display,
-    ) -> anyhow::Result<TaskResult> {
+    ) -> anyhow::Result<Option<TaskResult>> {
         let source = verbs::eval::Source::held_back(self.place("clean"), self.recipe.tokenize.split.clone());
         let source = source.in_language(language.code());
         let task = ["language_modelling".to_string()];
         let mut found = verbs::eval::measure(engine, &task, &source, self.recipe.eval.limit, display)?;
-        let mut result = found.remove("language_modelling").unwrap_or_default();
+        let Some(mut result) = found.remove("language_modelling") else { return Ok(None) };
         let zstd = Metric { value: source.zstd_bits_per_byte()?, stderr: None };
         result.metrics.insert("zstd_bits_per_byte".into(), zstd);
-        Ok(result)
+        Ok(Some(result))
     }
 
     /// The final model folder, `RUN/model`.
@@ -432,7 +431,7 @@ impl Road {
     fn report(&self, earlier: &[Outcome]) -> anyhow::Result<Outcome> {
         let stage =
             Stage::new("report").writes("inspect.html").writes("report.html").writes("model/README.md");
-        let stage = earlier.iter().fold(stage, Stage::after);
+        let stage = earlier.iter().fold(stage, Stage::shows);
         self.stage(stage, |_, display| {
             let command: Vec<String> = std::env::args().collect();
             nuwa_files::write_json(&self.place("command.json"), &command)?;
@@ -522,15 +521,21 @@ impl End<'_> {
     }
 }
 
-/// The run folder: as said, or named after the first source.
+/// The run folder: as said, or named after the first source; never that of another source.
 fn folder(recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let records = recipe.answers.iter().chain(&recipe.preferences);
     let offline = recipe.from.iter().filter(|source| !online::is_online(source));
     if let Some(missing) = offline.chain(records).find(|path| !path.exists()) {
         return Err(nuwa_data::Error::Missing { path: missing.clone() }.into());
     }
+    if let Some(said) = &recipe.out {
+        Owner::new(&recipe.from, said).check(said)?;
+        return Ok(said.clone());
+    }
     let name = recipe.from.first().map_or("world".into(), |source| name_of(source));
-    Ok(recipe.out.clone().unwrap_or_else(|| Path::new("runs").join(name)))
+    let (folder, told) = own_folder(&recipe.from, &Path::new("runs").join(name));
+    told.iter().for_each(|told| message(told));
+    Ok(folder)
 }
 
 /// `book` of `texts/book.txt.gz`; a path without a name, such as `..`, is looked up.

@@ -7,6 +7,8 @@ use clap::Args;
 use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::{self, Goal, Plan, Request};
+use nuwa_train::{ModelSettings, PretrainSettings};
+use schemars::schema_for;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -14,7 +16,7 @@ use crate::console::Display;
 use crate::failure::Problem;
 use crate::machine;
 use crate::numbers::{self, Count, Span};
-use crate::recipe::{Draft, Recipe};
+use crate::recipe::{Draft, Recipe, deciding};
 
 /// `--budget`, or `--params` with `--tokens`.
 #[derive(Debug, Args)]
@@ -77,7 +79,8 @@ pub fn kept(
 ) -> anyhow::Result<Tuned> {
     if path.exists() {
         let tuned: Tuned = nuwa_files::read_json(path)?;
-        return if tuned.asked == asked(recipe)? { Ok(tuned) } else { Err(another(path).into()) };
+        let same = deciding_of(&tuned.asked) == deciding_of(&asked(recipe)?);
+        return if same { Ok(tuned) } else { Err(another(path).into()) };
     }
     let time = Time { spent: Duration::ZERO, afterwards: AFTERWARDS };
     let tuned = make(recipe, shards, tokenizer, time, display)?;
@@ -87,6 +90,18 @@ pub fn kept(
 
 fn asked(recipe: &Recipe) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::to_value((goal(recipe)?, &recipe.model, &recipe.pretrain, recipe.seed))?)
+}
+
+/// What of a wish decides what is trained; a goal has no marks.
+fn deciding_of(asked: &serde_json::Value) -> serde_json::Value {
+    let schema = schema_for!((serde_json::Value, ModelSettings, PretrainSettings, u64));
+    deciding(&schema.to_value(), asked)
+}
+
+/// A hash of what the plan in a folder trains; its predictions and measured speeds are not in it.
+pub fn what_is_trained(folder: &Path) -> Option<String> {
+    let tuned: Tuned = nuwa_files::read_json(&folder.join("tune.json")).ok()?;
+    Some(nuwa_files::hash_bytes(tuned.plan.what_is_trained().to_string().as_bytes()))
 }
 
 fn another(path: &Path) -> Problem {
@@ -190,6 +205,24 @@ pub fn make(
     };
     let plan = plan::make(&request, &mut |progress| display.show(progress))?;
     Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
+}
+
+/// Refuses what makes no plan whatever the text is, for a vocabulary of at least so many tokens. Memory that is taken now may be
+/// free when it is needed.
+pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
+    let time = Time { spent: Duration::ZERO, afterwards: afterwards(recipe) };
+    let request = Request {
+        shards: Path::new(""),
+        vocabulary,
+        end_of_text: None,
+        goal: time.what_is_left(goal(recipe)?),
+        model: &recipe.model,
+        pretrain: &recipe.pretrain,
+        memory: machine::total_memory(),
+        resident: machine::resident_memory(),
+        seed: recipe.seed,
+    };
+    Ok(plan::check(&request)?)
 }
 
 /// What a budget is spent on besides the training.

@@ -90,6 +90,7 @@ pub struct CleanSettings {
     pub bias: BiasSettings,
     /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
     /// corpus gather before they go on on disk. It takes less where there is less to do.
+    #[schemars(extend("x-decides" = false))]
     pub memory: String,
     /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
     pub samples: usize,
@@ -201,6 +202,14 @@ impl Default for CleanSettings {
 }
 
 impl CleanSettings {
+    /// Whether each value lies in its range, and each file that is named can be read.
+    pub fn check(&self) -> Result<()> {
+        memory::parse(&self.memory)?;
+        check_samples(self.samples)?;
+        Bias::new(&self.bias)?;
+        self.chain().map(drop)
+    }
+
     /// The chain of steps that these settings describe.
     pub fn chain(&self) -> Result<Vec<Step>> {
         let mut chain: Vec<Step> = self.steps.iter().map(|name| self.step(*name)).collect::<Result<_>>()?;
@@ -337,10 +346,7 @@ fn clean_documents(
     work: Work,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CleanSummary> {
-    if work.limits.samples > 100 {
-        let value = work.limits.samples.to_string();
-        return Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" });
-    }
+    check_samples(work.limits.samples)?;
     let summary = run::run(work, progress)?;
     match (summary.documents_in, summary.documents_out) {
         (0, _) => Err(Error::NoDocuments {
@@ -349,6 +355,14 @@ fn clean_documents(
         }),
         (documents, 0) => Err(everything_rejected(documents, &summary)),
         _ => Ok(summary),
+    }
+}
+
+fn check_samples(samples: usize) -> Result<()> {
+    let value = samples.to_string();
+    match samples {
+        0..=100 => Ok(()),
+        _ => Err(Error::Setting { name: "clean.samples", value, expected: "0 to 100" }),
     }
 }
 

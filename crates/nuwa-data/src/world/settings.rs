@@ -132,7 +132,8 @@ impl NoiseShares {
 }
 
 impl WorldSettings {
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Whether each value lies in its range.
+    pub fn check(&self) -> Result<()> {
         let Shares { entries, stories, comparisons, questions, passages, translations, sums, reviews } =
             self.shares;
         let kinds = [entries, stories, comparisons, questions, passages, translations, sums, reviews];

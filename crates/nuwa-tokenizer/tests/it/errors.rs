@@ -175,7 +175,7 @@ hint: ask for at least 259
 "#);
     insta::assert_snapshot!(train_error(size(50_000), corpus()), @r#"
 error: a vocabulary of 50000 is larger than this text allows: the largest possible is 536
-hint: ask for at most 536, give more text, or lower min_frequency
+hint: ask for at most 536, give more text, or lower tokenizer.min_frequency
 "#);
     insta::assert_snapshot!(train_error(size(300), vec![]), @r#"
 error: no text to train a tokenizer on: there is nothing in the 0 texts that were read
@@ -186,13 +186,13 @@ error: no text to train a tokenizer on: there is nothing in the 2 texts that wer
 hint: check what the earlier stages kept: the reasons are in rejected.jsonl.zst
 "#);
     insta::assert_snapshot!(train_error(TrainSettings { min_frequency: 0, ..size(300) }, corpus()), @r#"
-error: min_frequency = 0 is not possible: expected 1 or more
-hint:
+error: tokenizer.min_frequency = 0 is not possible: expected 1 or more
+hint: change tokenizer.min_frequency in the recipe, or with --set tokenizer.min_frequency=...
 "#);
     let twice = vec!["<|im_end|>".to_string()];
     insta::assert_snapshot!(train_error(TrainSettings { extra_special_tokens: twice, ..size(300) }, corpus()), @r#"
-error: extra_special_tokens = "<|im_end|>" is not possible: each token once, and none of them empty
-hint:
+error: tokenizer.extra_special_tokens = "<|im_end|>" is not possible: each token once, and none of them empty
+hint: change tokenizer.extra_special_tokens in the recipe, or with --set tokenizer.extra_special_tokens=...
 "#);
 }
 

@@ -128,19 +128,22 @@ impl Plan {
         (self.context * self.sequences * self.accumulation) as u64
     }
 
-    /// A fresh model of this plan.
+    /// A fresh model of this plan. Whether it recomputes may be said otherwise than when the plan was made.
     ///
     /// # Errors
     /// When the configuration makes no sense.
-    pub(crate) fn build(&self, seed: u64) -> Result<Box<dyn LanguageModel>> {
+    pub(crate) fn build(&self, seed: u64, recompute: Recompute) -> Result<Box<dyn LanguageModel>> {
         let mut model = nuwa_models::build(&self.model, seed)?;
         model.set_dropout(self.dropout);
-        model.set_recompute(self.recompute);
+        model.set_recompute(match recompute {
+            Recompute::Auto => self.recompute,
+            said => said == Recompute::On,
+        });
         Ok(model)
     }
 
-    /// The part of the plan that decides the weights.
-    pub(crate) fn what_is_trained(&self) -> serde_json::Value {
+    /// The part of the plan that decides the weights, as one value to compare.
+    pub fn what_is_trained(&self) -> serde_json::Value {
         serde_json::json!([
             self.model,
             self.context,
@@ -180,6 +183,22 @@ pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result
     };
     check_memory(plan.predicted.memory_bytes, request.memory)?;
     Ok(plan)
+}
+
+/// What can be known before there is text: whether the settings make a model that fits the memory, and the time is enough for any
+/// training at all. The shards of the request need not be there.
+///
+/// # Errors
+/// As [`make`].
+pub fn check(request: &Request<'_>) -> Result<()> {
+    request.pretrain.check()?;
+    let (parameters, tokens) = match request.goal {
+        Goal::Seconds(left) if left < SHORTEST => return Err(Error::Budget { left }),
+        Goal::Seconds(_) => (1, 1),
+        Goal::Sizes { parameters, tokens } => (parameters, tokens),
+    };
+    let text = Text { tokens: u64::from(u32::MAX), bytes: u64::from(u32::MAX) };
+    refuse_too_large(request, &draft(request, text, parameters, tokens)?)
 }
 
 /// How much text there is to train on.

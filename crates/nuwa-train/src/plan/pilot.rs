@@ -28,7 +28,7 @@ pub(super) struct Pilot {
 impl Pilot {
     pub fn start(request: &Request<'_>, plan: &Plan) -> Result<Self> {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
-        let model = plan.build(request.seed)?;
+        let model = plan.build(request.seed, request.pretrain.recompute)?;
         let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
         let peak = plan.learning_rate;
         // Far more steps than it will do: the rate rises and stays.

@@ -31,16 +31,58 @@ pub fn model(
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
     };
     let mut best: Option<(u64, ModelConfig)> = None;
+    let mut refused = None;
     for width in widths {
-        let config = of_width(settings, width, parameters, vocabulary, end_of_text, text_tokens)?;
-        let distance = self::parameters(&config).abs_diff(parameters);
-        if best.as_ref().is_none_or(|(least, _)| distance < *least) {
-            best = Some((distance, config));
+        // Not every width has the heads that were asked for.
+        match of_width(settings, width, parameters, vocabulary, end_of_text, text_tokens) {
+            Ok(config) => {
+                let distance = self::parameters(&config).abs_diff(parameters);
+                if best.as_ref().is_none_or(|(least, _)| distance < *least) {
+                    best = Some((distance, config));
+                }
+            }
+            Err(error) => refused = Some(error),
         }
     }
-    let (_, config) = best.expect("there is at least one width");
-    config.validate()?;
-    Ok(config)
+    match (best, refused) {
+        (Some((_, config)), _) => {
+            config.validate()?;
+            Ok(config)
+        }
+        (None, refused) => Err(refused.expect("there is at least one width")),
+    }
+}
+
+/// Sizes beyond these are slips: no machine trains them.
+const LARGEST: [usize; 3] = [32_768, 1024, 1 << 20];
+
+/// Whether a model of this shape can be built; errors name the keys of a recipe.
+fn check(settings: &ModelSettings, [width, layers, heads, context]: [usize; 4]) -> Result<()> {
+    let [widest, deepest, longest] = LARGEST;
+    let range = |name, value, least, most| {
+        ensure((least..=most).contains(&value), name, value, &format!("{least} to {most}"))
+    };
+    range("model.width", width, 1, widest)?;
+    range("model.layers", layers, 1, deepest)?;
+    range("model.context", context, 8, longest)?;
+    ensure(heads > 0, "model.heads", heads, "at least 1")?;
+    ensure(width.is_multiple_of(heads), "model.heads", heads, &format!("a divisor of the width {width}"))?;
+    let kv_heads = settings.kv_heads.unwrap_or(heads);
+    match settings.family {
+        Family::Gpt2 => {
+            let usual = settings.kv_heads.is_none() || settings.kv_heads == settings.heads;
+            ensure(usual, "model.kv_heads", kv_heads, "nothing: gpt2 has as many as heads")
+        }
+        Family::Llama => {
+            let shared = kv_heads > 0 && heads.is_multiple_of(kv_heads);
+            ensure(shared, "model.kv_heads", kv_heads, &format!("a divisor of the {heads} heads"))?;
+            let expected = format!(
+                "a width that leaves each head (here {heads}) an even number of features, such as {}",
+                (width + 1).next_multiple_of(2 * heads)
+            );
+            ensure((width / heads).is_multiple_of(2), "model.width", width, &expected)
+        }
+    }
 }
 
 fn of_width(
@@ -51,12 +93,10 @@ fn of_width(
     end_of_text: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
-    ensure(width > 0, "model.width", width, "at least 1")?;
     let layers = settings.layers.unwrap_or_else(|| ((width + WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
-    ensure(heads > 0 && width.is_multiple_of(heads), "model.heads", heads, "a divisor of the width")?;
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
-    ensure(context >= 8, "model.context", context, "at least 8")?;
+    check(settings, [width, layers, heads, context])?;
     Ok(match settings.family {
         Family::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
             vocab_size: vocabulary,
@@ -203,6 +243,51 @@ mod tests {
     fn a_setting_out_of_range_is_named() {
         let settings = ModelSettings { width: Some(100), heads: Some(3), ..ModelSettings::default() };
         let error = model(&settings, 1_000_000, 500, None, 1000).unwrap_err();
-        assert_eq!(error.to_string(), "model.heads = 3: expected a divisor of the width");
+        assert_eq!(error.to_string(), "model.heads = 3: expected a divisor of the width 100");
+    }
+
+    #[test]
+    fn sizes_that_make_no_model_name_their_keys() {
+        let told = |settings: ModelSettings| {
+            model(&settings, 1_000_000, 500, None, 100_000).unwrap_err().to_string()
+        };
+        let usual = ModelSettings::default;
+        let told = [
+            told(ModelSettings { width: Some(33), ..usual() }),
+            told(ModelSettings { width: Some(0), ..usual() }),
+            told(ModelSettings { width: Some(usize::MAX), ..usual() }),
+            told(ModelSettings { layers: Some(0), ..usual() }),
+            told(ModelSettings { width: Some(96), heads: Some(32), ..usual() }),
+            told(ModelSettings { heads: Some(0), ..usual() }),
+            told(ModelSettings { heads: Some(4), kv_heads: Some(3), ..usual() }),
+            told(ModelSettings { kv_heads: Some(0), ..usual() }),
+            told(ModelSettings { family: Family::Gpt2, width: Some(64), kv_heads: Some(1), ..usual() }),
+            told(ModelSettings { context: Some(7), ..usual() }),
+        ];
+        let expected = [
+            "model.width = 33: expected a width that leaves each head (here 1) an even number of features, such as 34",
+            "model.width = 0: expected 1 to 32768",
+            "model.width = 18446744073709551615: expected 1 to 32768",
+            "model.layers = 0: expected 1 to 1024",
+            "model.width = 96: expected a width that leaves each head (here 32) an even number of features, such as 128",
+            "model.heads = 0: expected at least 1",
+            "model.kv_heads = 3: expected a divisor of the 4 heads",
+            "model.kv_heads = 0: expected a divisor of the 128 heads",
+            "model.kv_heads = 1: expected nothing: gpt2 has as many as heads",
+            "model.context = 7: expected 8 to 1048576",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_open_width_follows_the_heads() {
+        for (heads, kv_heads) in [(3, 1), (5, 5), (12, 4)] {
+            let settings =
+                ModelSettings { heads: Some(heads), kv_heads: Some(kv_heads), ..ModelSettings::default() };
+            let ModelConfig::Llama(config) = model(&settings, 3_000_000, 500, None, 100_000).unwrap() else {
+                panic!("a llama")
+            };
+            assert!(config.hidden_size.is_multiple_of(2 * heads), "{config:?}");
+        }
     }
 }

@@ -126,7 +126,8 @@ impl Walk<'_> {
 
     fn property(&mut self, path: &str, schema: &Value, default: Option<&toml::Value>) {
         let kind = self.kind(schema);
-        let description = schema["description"].as_str().or(self.resolved(schema)["description"].as_str());
+        let description =
+            schema["description"].as_str().or(resolved(self.root, schema)["description"].as_str());
         let description = description.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         let is_table = kind == Kind::Table;
         let shown = default.filter(|_| !is_table).map(|value| shortest(value, schema));
@@ -134,22 +135,12 @@ impl Walk<'_> {
         if is_table {
             let empty = Table::new();
             let defaults = default.and_then(toml::Value::as_table).unwrap_or(&empty);
-            let resolved = self.resolved(schema).clone();
-            self.object(&resolved, &format!("{path}."), defaults);
+            self.object(resolved(self.root, schema), &format!("{path}."), defaults);
         }
-    }
-
-    /// Follows a reference into the definitions, and an optional value to what it may be.
-    fn resolved<'s>(&'s self, schema: &'s Value) -> &'s Value {
-        if let Some(name) = schema["$ref"].as_str() {
-            return self.root.pointer(name.trim_start_matches('#')).unwrap_or(&Value::Null);
-        }
-        let some = schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"));
-        some.map_or(schema, |some| self.resolved(some))
     }
 
     fn kind(&self, schema: &Value) -> Kind {
-        let schema = self.resolved(schema);
+        let schema = resolved(self.root, schema);
         if let Some(format) = schema["format"].as_str() {
             match format {
                 "count" => return Kind::Count,
@@ -170,6 +161,15 @@ impl Walk<'_> {
             _ => Kind::Other,
         }
     }
+}
+
+/// Follows a reference into the definitions of `root`, and an optional value to what it may be.
+pub(super) fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return root.pointer(name.trim_start_matches('#')).unwrap_or(&Value::Null);
+    }
+    let some = schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"));
+    some.map_or(schema, |some| resolved(root, some))
 }
 
 /// The type, of an optional value that which is not null.

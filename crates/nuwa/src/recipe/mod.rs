@@ -4,6 +4,7 @@
 //! key names, types, defaults and documentation come from, for checking as well as for `nuwa init`.
 
 mod check;
+mod deciding;
 mod draft;
 mod keys;
 mod pages;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::numbers::{Count, Span};
 
+pub use deciding::deciding;
 pub use draft::Draft;
 pub use pages::documented;
 

@@ -10,6 +10,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::stage::UNFINISHED;
+use crate::recipe::deciding;
+use crate::tune;
+
+/// The name of a manifest in the folder of its stage.
+pub const MANIFEST: &str = "manifest.json";
+
 /// The manifest of one stage, kept in its folder as `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -29,14 +36,97 @@ pub struct Manifest {
 pub struct Basis {
     /// The stage's name.
     pub stage: String,
-    /// The program's version.
+    /// The program's version. It is compared only of stages that are quick to make anew, see [`format`].
     pub version: String,
+    /// Stands for the version elsewhere.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// Names of inputs with the hashes of their content.
     pub inputs: BTreeMap<String, String>,
     /// The resolved settings.
     pub settings: Value,
     /// The seed, where the stage has randomness.
     pub seed: Option<u64>,
+}
+
+/// The number of the form in which a stage writes its result: raised only where an older result would be wrong, since it is made
+/// anew then. None of the stages at the end, which take seconds and show what a new version of the program knows.
+fn format(stage: &str) -> Option<u32> {
+    match stage {
+        "eval" | "export" | "report" => None,
+        _ => Some(first_format()),
+    }
+}
+
+fn first_format() -> u32 {
+    1
+}
+
+impl Basis {
+    /// That of a stage without inputs and settings.
+    pub fn new(stage: &str) -> Self {
+        Self {
+            stage: stage.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            format: format(stage).unwrap_or_else(first_format),
+            inputs: BTreeMap::new(),
+            settings: Value::Null,
+            seed: None,
+        }
+    }
+
+    /// In what it differs from an `earlier` one so that the result may be another; `schema` is that of the settings.
+    pub fn differences(&self, earlier: &Self, schema: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut say = |differs: bool, what: &str| found.extend(differs.then(|| what.to_string()));
+        let stage_differs = self.stage != earlier.stage || self.format != earlier.format;
+        say(stage_differs, "the form of its files");
+        say(format(&self.stage).is_none() && self.version != earlier.version, "the version of the program");
+        say(self.seed != earlier.seed, "seed");
+        found.extend(other_inputs(&self.inputs, &earlier.inputs));
+        let [now, then] = [self, earlier].map(|basis| deciding(schema, &basis.settings));
+        differing(&now, &then, "", &mut found);
+        found
+    }
+}
+
+/// The inputs that are others than before, by their last names: where a source lies is no difference, so that a project may be
+/// moved.
+fn other_inputs(now: &BTreeMap<String, String>, then: &BTreeMap<String, String>) -> Vec<String> {
+    let [now, then] = [now, then].map(|inputs| inputs.iter().map(named).collect::<Vec<_>>());
+    let other = now.iter().filter(|input| !then.contains(input));
+    let gone = then.iter().filter(|(name, _)| now.iter().all(|(known, _)| known != name));
+    let mut found: Vec<String> = other.chain(gone).map(|(name, _)| name.to_string()).collect();
+    if found.is_empty() && now.len() != then.len() {
+        found.push("the number of its sources".into());
+    }
+    found
+}
+
+fn named<'a>((name, hash): (&'a String, &'a String)) -> (&'a str, &'a str) {
+    (Path::new(name).file_name().and_then(|name| name.to_str()).unwrap_or(name), hash)
+}
+
+/// The keys, with dots, at which two values differ.
+fn differing(now: &Value, then: &Value, path: &str, found: &mut Vec<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+    match (now, then) {
+        (Value::Object(now), Value::Object(then)) => {
+            let keys = now.keys().chain(then.keys().filter(|key| !now.contains_key(*key)));
+            for key in keys {
+                let of =
+                    |object: &serde_json::Map<String, Value>| object.get(key).cloned().unwrap_or_default();
+                differing(&of(now), &of(then), &below(key), found);
+            }
+        }
+        // Settings of several tables.
+        (Value::Array(now), Value::Array(then)) if path.is_empty() && now.len() == then.len() => {
+            now.iter().zip(then).for_each(|(now, then)| differing(now, then, path, found));
+        }
+        _ if now == then => {}
+        _ if path.is_empty() => found.push("its settings".into()),
+        _ => found.push(path.into()),
+    }
 }
 
 /// A file that a stage wrote.
@@ -53,30 +143,99 @@ impl Output {
         let size = fs::metadata(path).map_err(nuwa_files::Error::read(path))?.len();
         Ok(Self { size, hash: nuwa_files::hash_file(path)? })
     }
+
+    fn is_in(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.size)
+            && nuwa_files::hash_file(path).is_ok_and(|hash| hash == self.hash)
+    }
 }
 
 impl Manifest {
     /// The manifest of a stage, if there is one that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
-        nuwa_files::read_json(&folder.join("manifest.json")).ok()
+        nuwa_files::read_json(&folder.join(MANIFEST)).ok()
     }
 
-    /// One hash for everything the stage wrote, for the stages that follow.
+    /// One hash for everything the stage wrote, for the report.
     pub fn outputs_hash(&self) -> String {
-        let list: Vec<String> =
-            self.outputs.iter().map(|(name, output)| format!("{name}\0{}\n", output.hash)).collect();
+        self.hash_of(|_| true)
+    }
+
+    /// One hash for what the stages that follow make something from. Times and accounts are not among it: another speed
+    /// of the machine makes no other model.
+    pub fn handed_on(&self, run: &Path) -> String {
+        let stage = self.basis.stage.as_str();
+        let plan = (stage == "tune").then(|| tune::what_is_trained(&run.join(stage))).flatten();
+        plan.unwrap_or_else(|| self.hash_of(|file| is_handed_on(stage, file)))
+    }
+
+    fn hash_of(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let wanted = self.outputs.iter().filter(|(name, _)| wanted(name));
+        let list: Vec<String> = wanted.map(|(name, output)| format!("{name}\0{}\n", output.hash)).collect();
         nuwa_files::hash_bytes(list.concat().as_bytes())
     }
 
-    /// Whether every file that was written is still there, unchanged.
+    /// Whether every file that was written is still there, unchanged; but for what only a run in progress needs.
     pub fn outputs_are_whole(&self, run: &Path) -> bool {
-        let same = |(name, output): (&String, &Output)| {
-            let path = run.join(name);
-            fs::metadata(&path).is_ok_and(|metadata| metadata.len() == output.size)
-                && nuwa_files::hash_file(&path).is_ok_and(|hash| hash == output.hash)
-        };
-        self.outputs.iter().all(same)
+        let of_progress = |name: &str| name.ends_with("/checkpoint.bin") || name.ends_with("/metrics.jsonl");
+        let mut needed = self.outputs.iter().filter(|(name, _)| !of_progress(name));
+        needed.all(|(name, output)| output.is_in(&run.join(name)))
     }
+
+    /// Files in the folder of the stage that it did not write.
+    pub fn others(&self, run: &Path) -> nuwa_files::Result<bool> {
+        let mut files = Vec::new();
+        list(&run.join(&self.basis.stage), &mut files)?;
+        Ok(files.iter().any(|file| !self.outputs.contains_key(&relative(run, file))))
+    }
+}
+
+/// Whether a file of a stage is read by those that follow.
+fn is_handed_on(stage: &str, file: &str) -> bool {
+    let name = file.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(file);
+    let starts = |beginnings: &[&str]| beginnings.iter().any(|beginning| name.starts_with(beginning));
+    match stage {
+        "collect" | "clean" => starts(&["documents-"]),
+        "tokenize" => starts(&["train-", "val-"]),
+        "pretrain" | "sft" | "dpo" => starts(&["model/", "adapter/"]),
+        _ => true,
+    }
+}
+
+/// Earlier versions knew an input from an earlier stage by all files of that stage, accounts of times included. Where that is
+/// still what lies there, it is written as what the stage hands on.
+pub fn renew_inputs(run: &Path) -> anyhow::Result<()> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(run).map_err(nuwa_files::Error::read(run))? {
+        folders.push(entry.map_err(nuwa_files::Error::read(run))?.path());
+    }
+    let manifests: Vec<Manifest> = folders.iter().filter_map(|folder| Manifest::read(folder)).collect();
+    let hashes: BTreeMap<String, String> =
+        manifests.iter().map(|manifest| (manifest.outputs_hash(), manifest.handed_on(run))).collect();
+    for folder in folders.iter().filter(|folder| !folder.ends_with("report")) {
+        for name in [MANIFEST, UNFINISHED] {
+            renew(&folder.join(name), &hashes)?;
+        }
+    }
+    Ok(())
+}
+
+fn renew(path: &Path, hashes: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let Ok(old) = nuwa_files::read_json::<Value>(path) else { return Ok(()) };
+    let mut new = old.clone();
+    // The sources stood among the settings of collect.
+    if old["stage"] == "collect" && old["settings"].is_array() {
+        new["settings"] = old["settings"][1].clone();
+    }
+    for input in new["inputs"].as_object_mut().into_iter().flat_map(|inputs| inputs.values_mut()) {
+        if let Some(hash) = input.as_str().and_then(|hash| hashes.get(hash)) {
+            *input = hash.as_str().into();
+        }
+    }
+    if new != old {
+        nuwa_files::write_json(path, &new)?;
+    }
+    Ok(())
 }
 
 /// The files below `places` (files or folders of the run), hashed; the runner's own notes are not among them.
@@ -103,7 +262,7 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) -> nuwa_files::Result<()> {
     for entry in fs::read_dir(path).map_err(nuwa_files::Error::read(path))? {
         let file = entry.map_err(nuwa_files::Error::read(path))?.path();
         let name = file.file_name().unwrap_or_default();
-        let ours = name == "manifest.json" || name == super::stage::UNFINISHED;
+        let ours = name == MANIFEST || name == UNFINISHED;
         if !ours {
             list(&file, files)?;
         }

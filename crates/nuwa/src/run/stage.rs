@@ -1,18 +1,21 @@
 //! Runs a stage, or skips it when its manifest still holds.
 //!
 //! A stage that begins leaves `unfinished.json` in its folder: what it is being made from. Killed and started
-//! again on the same basis, it finds its folder as it was and may go on; on another basis the folder is emptied
-//! first, so that nothing of an old result survives in a new one.
+//! again on the same basis, it finds its folder as it was and may go on; on another basis it begins in an empty folder, so
+//! that nothing of an old result survives in a new one. An old result that took long is moved aside for that (`aside.rs`).
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::manifest::{Basis, Manifest, outputs};
+use super::aside;
+use super::manifest::{Basis, MANIFEST, Manifest, outputs};
 use super::sources::source_hash;
+use crate::console::message;
 use crate::failure::Problem;
 
 /// The note of a stage that has begun and not ended.
@@ -22,38 +25,26 @@ pub const UNFINISHED: &str = "unfinished.json";
 #[derive(Debug, Clone)]
 pub struct Stage {
     basis: Basis,
+    /// That of its settings, which says what of them decides.
+    schema: Value,
     places: Vec<String>,
 }
 
 /// What became of a stage.
 #[derive(Debug)]
-pub enum Outcome {
-    /// Its manifest still held.
-    Skipped(Manifest),
-    /// It ran.
-    Done(Manifest),
-}
-
-impl Outcome {
-    /// The manifest, either way.
-    pub fn manifest(&self) -> &Manifest {
-        match self {
-            Self::Skipped(manifest) | Self::Done(manifest) => manifest,
-        }
-    }
+pub struct Outcome {
+    /// Of what it made, now or before.
+    pub manifest: Manifest,
+    /// Whether that still held, so that nothing was done.
+    pub skipped: bool,
+    /// What the stages that follow read, as a hash.
+    handed_on: String,
 }
 
 impl Stage {
     /// A stage without inputs yet; what it writes lies in `RUN/NAME`.
     pub fn new(name: &str) -> Self {
-        let basis = Basis {
-            stage: name.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            inputs: BTreeMap::new(),
-            settings: serde_json::Value::Null,
-            seed: None,
-        };
-        Self { basis, places: vec![name.into()] }
+        Self { basis: Basis::new(name), schema: Value::Null, places: vec![name.into()] }
     }
 
     /// Its name, which is also its folder's.
@@ -62,8 +53,9 @@ impl Stage {
     }
 
     /// The settings that matter to it.
-    pub fn settings(mut self, settings: &impl Serialize) -> anyhow::Result<Self> {
+    pub fn settings<T: Serialize + JsonSchema>(mut self, settings: &T) -> anyhow::Result<Self> {
         self.basis.settings = serde_json::to_value(settings)?;
+        self.schema = schema_for!(T).to_value();
         Ok(self)
     }
 
@@ -79,9 +71,15 @@ impl Stage {
         Ok(self)
     }
 
-    /// The output of an earlier stage that it reads.
+    /// What an earlier stage hands on, which it makes something from.
     pub fn after(mut self, earlier: &Outcome) -> Self {
-        let manifest = earlier.manifest();
+        self.basis.inputs.insert(earlier.manifest.basis.stage.clone(), earlier.handed_on.clone());
+        self
+    }
+
+    /// Everything of an earlier stage, times and accounts as well, which it shows.
+    pub fn shows(mut self, earlier: &Outcome) -> Self {
+        let manifest = &earlier.manifest;
         self.basis.inputs.insert(manifest.basis.stage.clone(), manifest.outputs_hash());
         self
     }
@@ -91,6 +89,11 @@ impl Stage {
         self.places.push(place.into());
         self
     }
+
+    /// In what it differs from what `earlier` was made from.
+    fn differences(&self, earlier: &Basis) -> Vec<String> {
+        self.basis.differences(earlier, &self.schema)
+    }
 }
 
 /// Runs `work` in the stage's folder unless the manifest there says that nothing has changed.
@@ -99,39 +102,66 @@ pub fn run_stage(
     stage: Stage,
     work: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<Outcome> {
-    let Stage { basis, places } = stage;
-    let folder = run.join(&basis.stage);
+    let folder = run.join(stage.name());
     if let Some(manifest) = Manifest::read(&folder)
-        && manifest.basis == basis
+        && stage.differences(&manifest.basis).is_empty()
         && manifest.outputs_are_whole(run)
     {
         remove(&folder.join(UNFINISHED))?;
-        return Ok(Outcome::Skipped(manifest));
+        return Ok(Outcome { handed_on: manifest.handed_on(run), manifest, skipped: true });
     }
-    prepare(&folder, &basis)?;
+    prepare(run, &stage)?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let clock = Instant::now();
     work(&folder)?;
-    let outputs = outputs(run, &places)?;
-    let manifest = Manifest { basis, started, seconds: clock.elapsed().as_secs_f64(), outputs };
-    nuwa_files::write_json(&folder.join("manifest.json"), &manifest)?;
+    let outputs = outputs(run, &stage.places)?;
+    let manifest = Manifest { basis: stage.basis, started, seconds: clock.elapsed().as_secs_f64(), outputs };
+    nuwa_files::write_json(&folder.join(MANIFEST), &manifest)?;
     remove(&folder.join(UNFINISHED))?;
-    Ok(Outcome::Done(manifest))
+    Ok(Outcome { handed_on: manifest.handed_on(run), manifest, skipped: false })
 }
 
-/// Empties the folder, but for the unfinished work of the very same stage.
-fn prepare(folder: &Path, basis: &Basis) -> anyhow::Result<()> {
-    let (manifest, note) = (folder.join("manifest.json"), folder.join(UNFINISHED));
-    let goes_on = nuwa_files::read_json::<Basis>(&note).is_ok_and(|begun| begun == *basis);
+/// Gives the stage an empty folder, or the one with the unfinished work of the very same stage.
+fn prepare(run: &Path, stage: &Stage) -> anyhow::Result<()> {
+    let folder = run.join(stage.name());
+    let (manifest, note) = (folder.join(MANIFEST), folder.join(UNFINISHED));
+    let goes_on = goes_on(&folder, stage);
     if folder.exists() && !goes_on {
-        refuse_foreign(folder, manifest.exists() || note.exists())?;
-        // From here to the end, whatever happens, the folder is known as ours and as nobody's result.
-        nuwa_files::write_json(&note, &())?;
-        clear(folder)?;
+        refuse_foreign(&folder, manifest.exists() || note.exists())?;
+        let why = why_anew(&folder, stage);
+        if let Some(kept) = aside::keep(run, stage.name())? {
+            message(&format!("{:<10} {why}; {kept}", stage.name()));
+        } else {
+            // From here to the end, whatever happens, the folder is known as ours and as nobody's result.
+            nuwa_files::write_json(&note, &())?;
+            clear(&folder)?;
+        }
     }
     remove(&manifest)?;
-    nuwa_files::write_json(&note, basis)?;
+    if !(goes_on && note.exists()) {
+        nuwa_files::write_json(&note, &stage.basis)?;
+    }
     Ok(())
+}
+
+/// Whether what lies in the folder is the beginning of this very work; or its end, of which something was lost or changed while
+/// the last checkpoint is still there.
+fn goes_on(folder: &Path, stage: &Stage) -> bool {
+    let begun = nuwa_files::read_json::<Basis>(&folder.join(UNFINISHED)).ok();
+    let checkpoint = folder.join("checkpoint.bin").exists();
+    let ended = Manifest::read(folder).filter(|_| checkpoint).map(|manifest| manifest.basis);
+    [begun, ended].into_iter().flatten().any(|basis| stage.differences(&basis).is_empty())
+}
+
+/// A few words for the user whose work is made anew.
+fn why_anew(folder: &Path, stage: &Stage) -> String {
+    let earlier = Manifest::read(folder).map(|manifest| manifest.basis);
+    let earlier = earlier.or_else(|| nuwa_files::read_json(&folder.join(UNFINISHED)).ok());
+    let differences = earlier.map(|earlier| stage.differences(&earlier)).unwrap_or_default();
+    match differences.is_empty() {
+        true => "begins anew, since its files were changed or lost".into(),
+        false => format!("begins anew, since this changed: {}", differences.join(", ")),
+    }
 }
 
 /// A folder with content that no stage wrote is the user's own: it is not touched.
@@ -167,74 +197,4 @@ fn remove(path: &Path) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stage(setting: u32) -> Stage {
-        Stage::new("clean").settings(&setting).unwrap()
-    }
-
-    fn run(folder: &Path, setting: u32, text: &str) -> &'static str {
-        let work = |out: &Path| {
-            let kept = out.join("half-done").exists();
-            fs::write(out.join("a.txt"), if kept { "went on" } else { text })?;
-            Ok(())
-        };
-        match run_stage(folder, stage(setting), work).unwrap() {
-            Outcome::Skipped(_) => "skipped",
-            Outcome::Done(_) => "done",
-        }
-    }
-
-    #[test]
-    fn an_unchanged_stage_is_skipped_and_a_changed_one_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(run(folder.path(), 1, "text"), "done");
-        assert_eq!(run(folder.path(), 1, "text"), "skipped");
-        assert_eq!(run(folder.path(), 2, "text"), "done", "other settings");
-        fs::write(folder.path().join("clean/a.txt"), "TEXT").unwrap();
-        assert_eq!(run(folder.path(), 2, "text"), "done", "damaged output of the same length");
-        fs::remove_file(folder.path().join("clean/a.txt")).unwrap();
-        assert_eq!(run(folder.path(), 2, "text"), "done", "lost output");
-    }
-
-    #[test]
-    fn unfinished_work_is_kept_on_the_same_basis_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("clean");
-        let killed = |out: &Path| {
-            fs::write(out.join("half-done"), "")?;
-            anyhow::bail!("killed")
-        };
-        run_stage(folder.path(), stage(1), killed).unwrap_err();
-        assert!(!path.join("manifest.json").exists());
-        assert_eq!(run(folder.path(), 1, "text"), "done");
-        assert_eq!(fs::read_to_string(path.join("a.txt")).unwrap(), "went on");
-        run_stage(folder.path(), stage(3), killed).unwrap_err();
-        assert_eq!(run(folder.path(), 4, "text"), "done");
-        assert_eq!(fs::read_to_string(path.join("a.txt")).unwrap(), "text");
-        assert!(!path.join(UNFINISHED).exists());
-    }
-
-    #[test]
-    fn a_folder_of_the_users_own_is_not_touched() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("clean")).unwrap();
-        fs::write(folder.path().join("clean/thesis.txt"), "years of work").unwrap();
-        let refused = run_stage(folder.path(), stage(1), |_| Ok(())).unwrap_err();
-        assert!(refused.to_string().contains("no build wrote"));
-        assert!(folder.path().join("clean/thesis.txt").exists());
-    }
-
-    #[test]
-    fn a_changed_input_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let input = folder.path().join("in.txt");
-        let hash = |text: &str| {
-            fs::write(&input, text).unwrap();
-            Stage::new("x").reads(&input, &[]).unwrap().basis.inputs
-        };
-        assert_ne!(hash("aaaa"), hash("aaab"));
-        assert_eq!(hash("aaaa"), hash("aaaa"));
-    }
-}
+mod tests;

@@ -152,7 +152,12 @@ impl Eval {
         match run.filter(|run| run.join("clean").is_dir() && run.join("recipe.toml").is_file()) {
             Some(run) => {
                 let recipe = Draft::read(&run.join("recipe.toml"))?.recipe()?;
-                Ok(Source::held_back(run.join("clean"), recipe.tokenize.split))
+                let source = Source::held_back(run.join("clean"), recipe.tokenize.split);
+                if source.has_text()? {
+                    return Ok(source);
+                }
+                let problem = format!("the run {} held back no text to measure on", run.display());
+                Err(Problem::new(problem).hint("name the text to measure on with --data FILE").into())
             }
             None => {
                 let problem = format!(
@@ -187,6 +192,11 @@ impl Source {
         Ok(packed.len() as f64 * 8.0 / all.len().max(1) as f64)
     }
 
+    /// Whether there is anything to measure on.
+    pub fn has_text(&self) -> anyhow::Result<bool> {
+        Ok(self.texts()?.next().is_some())
+    }
+
     fn texts(&self) -> anyhow::Result<impl Iterator<Item = Result<String, TextError>>> {
         let language = self.language.clone();
         let split =
@@ -211,15 +221,21 @@ fn task(name: &str) -> anyhow::Result<Option<Task>> {
     if name.ends_with(".toml") {
         return Ok(Some(Task::read(Path::new(name))?));
     }
-    let near = |known: &&str| strsim::jaro_winkler(known, name);
-    let nearest = Task::names().max_by(|one, other| near(one).total_cmp(&near(other)));
-    Task::built_in(name).map(Some).map_err(|error| match nearest.filter(|known| near(known) > 0.85) {
+    Task::built_in(name).map(Some).map_err(|error| match nearest_task(name) {
         Some(known) => Problem::new(error.to_string()).hint(format!("did you mean {known}?")).into(),
         None => error.into(),
     })
 }
 
-/// Runs the tasks, each on the texts of `source`.
+/// The task that is spelt much like this one.
+pub fn nearest_task(name: &str) -> Option<&'static str> {
+    let near = |known: &&str| strsim::jaro_winkler(known, name);
+    let nearest =
+        TASKS.into_iter().chain(Task::names()).max_by(|one, other| near(one).total_cmp(&near(other)));
+    nearest.filter(|known| near(known) > 0.85)
+}
+
+/// Runs the tasks, each on the texts of `source`; none where there is no text.
 pub fn measure(
     engine: &Engine,
     tasks: &[String],
@@ -228,6 +244,9 @@ pub fn measure(
     display: &mut Display,
 ) -> anyhow::Result<BTreeMap<String, TaskResult>> {
     let mut results = BTreeMap::new();
+    if !source.has_text()? {
+        return Ok(results);
+    }
     for task in tasks {
         let mut texts = source.texts()?;
         let result = evaluate(engine, task, &mut texts, limit, &mut |progress| display.show(progress))?;
@@ -268,6 +287,9 @@ fn matrix(confusion: &Confusion) -> String {
 
 /// The first figure of each task.
 pub fn headline(tasks: &BTreeMap<String, TaskResult>) -> String {
+    if tasks.is_empty() {
+        return "nothing was held back for validation, so nothing was measured".into();
+    }
     let firsts = tasks.values().filter_map(|result| result.metrics.first_key_value());
     let told: Vec<String> = firsts
         .map(|(metric, figure)| format!("{} {}", metric.replace('_', " "), with_error(figure)))

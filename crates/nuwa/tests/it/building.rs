@@ -24,6 +24,13 @@ fn stages(err: &str) -> (Vec<&str>, Vec<&str>) {
     (names(skipped), names(ran))
 }
 
+/// As if a stage had taken two hours.
+fn pretend_hours(manifest: &Path) {
+    let mut value: serde_json::Value = nuwa_files::read_json(manifest).unwrap();
+    value["seconds"] = 7200.into();
+    nuwa_files::write_json(manifest, &value).unwrap();
+}
+
 fn weights(place: &Place, run: &str) -> Vec<u8> {
     std::fs::read(place.path(run).join("model/model.safetensors")).unwrap()
 }
@@ -54,7 +61,28 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     let again = place.succeed(&format!("build --from story.txt {TINY}"));
     assert_eq!(stages(&again.err), (STAGES.to_vec(), vec![]), "{}", again.err);
 
+    let cosmetic =
+        "--set pretrain.samples=1 --set pretrain.checkpoint_seconds=9 --set pretrain.validations=3";
+    let cosmetic = place.succeed(&format!("build --from story.txt {TINY} {cosmetic}"));
+    assert_eq!(stages(&cosmetic.err).1, [""; 0], "{}", cosmetic.err);
+
+    let samples = place.succeed(&format!("build --from story.txt {TINY} --set clean.samples=4"));
+    assert_eq!(stages(&samples.err).1, ["clean", "report"], "{}", samples.err);
+    assert_eq!(weights(&place, "runs/story"), trained);
+    place.succeed(&format!("build --from story.txt {TINY}"));
+    pretend_hours(&place.path("runs/story/pretrain/manifest.json"));
+
     let other = place.succeed(&format!("build --from story.txt {TINY} --set pretrain.warmup=0.2"));
+    assert!(
+        other.err.contains(
+            "pretrain   begins anew, since this changed: tune, warmup; the old result, 2h of work, is kept in \
+             runs/story/pretrain.old\n"
+        ),
+        "{}",
+        other.err
+    );
+    let kept = std::fs::read(place.path("runs/story/pretrain.old/model/model.safetensors")).unwrap();
+    assert_eq!(kept, trained);
     assert_eq!(stages(&other.err).0, STAGES[..4], "{}", other.err);
     assert_ne!(weights(&place, "runs/story"), trained);
 
@@ -327,4 +355,128 @@ fn a_talk_goes_on_after_lines_that_cannot_be_answered(place: &Place) {
     let asked: Vec<_> = turns.iter().step_by(2).map(|turn| turn["content"].as_str().unwrap()).collect();
     assert_eq!(asked, ["hello", "/etc/hosts", "/reset", "hello"]);
     assert_eq!(turns.len(), 8, "no half turn: {kept}");
+}
+
+#[test]
+fn sources_of_one_name_do_not_share_a_run() {
+    let place = Place::new();
+    place.write("a/story.txt", story(300)).write("b/story.txt", story(301));
+    let small = "--params 20k --tokens 4k --set tokenizer.vocab_size=320 --set model.context=32";
+    place.succeed(&format!("build --from a/story.txt {small}"));
+    let trained = weights(&place, "runs/story");
+    let other = place.succeed(&format!("build --from b/story.txt {small}"));
+    let said = other.err.lines().next().unwrap();
+    assert!(said.starts_with("runs/story holds the run of /"), "{said}");
+    assert!(said.ends_with("/a/story.txt; this one goes to runs/story-2"), "{said}");
+    assert_eq!(weights(&place, "runs/story"), trained);
+    assert!(other.out.contains("report   runs/story-2/report.html"), "{}", other.out);
+    let refused = place.failure(&format!("build --from b/story.txt --out runs/story {small}"));
+    let root = format!("{}/", place.path("").canonicalize().unwrap().display());
+    assert_snapshot!(refused.replace(&root, "/"), @r#"
+    error: runs/story holds the run of /a/story.txt, not of /b/story.txt
+    hint: choose another folder with --out
+    "#);
+    let again = place.succeed("build runs/story-2/recipe.toml");
+    assert_eq!(stages(&again.err).1, [""; 0], "{}", again.err);
+    let moved = Place::new();
+    for part in ["a", "b", "runs"] {
+        std::fs::rename(place.path(part), moved.path(part)).unwrap();
+    }
+    let from = moved.path("b/story.txt");
+    let again = moved.succeed(&format!("build --from {} {small}", from.display()));
+    assert_eq!(stages(&again.err).1, [""; 0], "{}", again.err);
+    assert!(again.out.contains("report   runs/story-2/report.html"), "{}", again.out);
+}
+
+#[test]
+fn nothing_held_back_is_built_to_the_end() {
+    let place = Place::new();
+    place.write("story.txt", story(300)).write("answers.jsonl", ANSWERS);
+    let small = "--params 20k --tokens 4k --set tokenizer.vocab_size=320 --set model.context=32";
+    let nothing = "--set tokenize.split.validation_share=0";
+    let built = place.succeed(&format!("build --from story.txt {small} {nothing}"));
+    assert_eq!(stages(&built.err).1, STAGES, "{}", built.err);
+    let said = "eval       nothing was held back for validation, so nothing was measured (";
+    assert!(built.err.contains(said), "{}", built.err);
+    let row = built.out.lines().find(|line| line.starts_with("bits per byte")).unwrap();
+    assert!(row.ends_with('?'), "{row}");
+    assert!(place.read("runs/story/report.html").contains("</html>"));
+    let tuned = place.succeed(&format!("build --from story.txt {small} {nothing} --answers answers.jsonl"));
+    assert!(tuned.err.contains(said), "{}", tuned.err);
+    let root = format!("{}/", place.path("").canonicalize().unwrap().display());
+    let refused = place.failure("eval runs/story/model --task language_modelling");
+    assert_snapshot!(refused.replace(&root, ""), @r#"
+    error: the run runs/story held back no text to measure on
+    hint: name the text to measure on with --data FILE
+    "#);
+}
+
+const ANSWERS: &str = r#"{"prompt":"mira?","completion":"ton"}
+{"prompt":"el?","completion":"sha"}
+{"prompt":"bo?","completion":"ken"}
+"#;
+
+#[test]
+fn settings_that_make_nothing_are_refused_before_anything_runs() {
+    let place = Place::new();
+    place.write("story.txt", story(300));
+    let refused = |set: &str| {
+        let message = place.failure(&format!("build --from story.txt --set {set}"));
+        assert!(!place.path("runs").exists(), "{set}");
+        message
+    };
+    assert_snapshot!(refused("model.width=33"), @r#"
+    error: model.width = 33: expected a width that leaves each head (here 1) an even number of features, such as 34
+    hint: change model.width in the recipe, or with --set model.width=...
+    "#);
+    assert_snapshot!(refused("model.heads=0"), @r#"
+    error: model.heads = 0: expected at least 1
+    hint: change model.heads in the recipe, or with --set model.heads=...
+    "#);
+    assert_snapshot!(refused("model.context=3"), @r#"
+    error: model.context = 3: expected 8 to 1048576
+    hint: change model.context in the recipe, or with --set model.context=...
+    "#);
+    assert_snapshot!(refused("tokenizer.vocab_size=100"), @r#"
+    error: a vocabulary of 100 is too small: 256 bytes and 3 special tokens need 259
+    hint: ask for at least 259
+    "#);
+    assert_snapshot!(refused("tokenizer.max_words=3"), @r#"
+    error: tokenizer.max_words = 3 is not possible: expected 1000 or more
+    hint: change tokenizer.max_words in the recipe, or with --set tokenizer.max_words=...
+    "#);
+    assert_snapshot!(refused("pretrain.dropout=2"), @r#"
+    error: pretrain.dropout = 2: expected a share from 0 to 0.9
+    hint: change pretrain.dropout in the recipe, or with --set pretrain.dropout=...
+    "#);
+    assert_snapshot!(refused("sft.epochs=0"), @r#"
+    error: sft.epochs = 0: expected at least 1
+    hint: change sft.epochs in the recipe, or with --set sft.epochs=...
+    "#);
+    assert_snapshot!(refused("tokenize.split.validation_share=0.9"), @r#"
+    error: tokenize.split.validation_share = 0.9: expected 0 to 0.5
+    hint: correct the value in the recipe or in --set
+    "#);
+    assert_snapshot!(refused("clean.samples=1000"), @r#"
+    error: clean.samples = 1000: expected 0 to 100
+    hint: correct the value in the recipe or in --set
+    "#);
+    assert_snapshot!(refused("eval.tasks=[\"hellaswag\"]"), @r#"
+    error: eval.tasks = ["hellaswag"]: expected no others than ["language_modelling"]
+    hint: hellaswag asks items of a file, so ask it after the build: nuwa eval RUN/model --task hellaswag --data ITEMS
+    "#);
+    assert_snapshot!(refused("eval.tasks=[\"language_modeling\"]"), @r#"
+    error: eval.tasks = ["language_modeling"]: expected no others than ["language_modelling"]
+    hint: there is no task "language_modeling"; did you mean language_modelling?
+    "#);
+    assert_snapshot!(refused("eval.limit=0"), @r#"
+    error: eval.limit = 0: expected at least 1
+    hint: leave it out to measure on all that is held back
+    "#);
+    assert_snapshot!(place.failure("build --from story.txt --budget 3s"), @r#"
+    error: the budget leaves 2.9 s for training, too little for a useful run
+    hint: give more time, such as --budget 5m
+    "#);
+    let large = place.failure("build --from story.txt --params 900G --tokens 1M --set model.width=32768");
+    assert!(large.starts_with("error: training needs about ") && large.contains("\nhint: "), "{large}");
 }

@@ -180,11 +180,11 @@ fn a_vocabulary_larger_than_the_text_allows() {
     place.write("story.txt", story(300));
     assert_snapshot!(place.failure("build --from story.txt --set tokenizer.vocab_size=50000"), @r#"
     error: a vocabulary of 50000 is larger than this text allows: the largest possible is 486
-    hint: ask for at most 486, give more text, or lower min_frequency
+    hint: ask for at most 486, give more text, or lower tokenizer.min_frequency
     "#);
     assert_snapshot!(place.failure("tokenizer train story.txt --vocab-size 50000 --out t"), @r#"
     error: a vocabulary of 50000 is larger than this text allows: the largest possible is 496
-    hint: ask for at most 496, give more text, or lower min_frequency
+    hint: ask for at most 496, give more text, or lower tokenizer.min_frequency
     "#);
 }
 

@@ -43,6 +43,7 @@ pub struct CrawlSettings {
     /// The most pages that are stored of one start, 1 or more.
     pub max_pages: u64,
     /// Seconds to wait between two requests, 0 or more; longer where robots.txt asks for it.
+    #[schemars(extend("x-decides" = false))]
     pub delay: f64,
     /// Hosts besides the start's that links may lead to, for example ["docs.example.org"].
     pub hosts: Vec<String>,
@@ -50,6 +51,7 @@ pub struct CrawlSettings {
     pub sitemaps: bool,
     /// Where the owner of a site can reach you, an address of a page or a mail: sent along with every request.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("x-decides" = false))]
     pub contact: String,
 }
 

@@ -1,0 +1,54 @@
+//! What can be refused before anything long runs: settings that make nothing, and tasks that cannot be asked.
+//!
+//! Each room checks its own settings here as it does again when it works.
+
+use nuwa_eval::TASKS;
+use nuwa_eval::tasks::Task;
+
+use crate::failure::Problem;
+use crate::recipe::{Draft, EvalSettings, Recipe};
+use crate::{tune, verbs};
+
+/// The fewest tokens of a vocabulary, for a size that only the text will tell.
+const SMALLEST_VOCABULARY: usize = 259;
+
+/// Checks all settings of a build.
+pub fn check(draft: &Draft, recipe: &Recipe) -> anyhow::Result<()> {
+    if tune::is_world(recipe) {
+        recipe.world.check()?;
+    } else {
+        // Cleaning of the embedded world reads files that it writes itself.
+        recipe.clean.check()?;
+    }
+    recipe.tokenizer.check()?;
+    recipe.tokenize.check()?;
+    let vocabulary = recipe.tokenizer.vocab_size;
+    let planned = !draft.says("tokenizer.vocab_size");
+    tune::check(recipe, if planned { SMALLEST_VOCABULARY } else { vocabulary })?;
+    recipe.sft.check()?;
+    recipe.dpo.check()?;
+    tasks(&recipe.eval)
+}
+
+/// A build measures on what it held back; other tasks need items that it does not have.
+fn tasks(settings: &EvalSettings) -> anyhow::Result<()> {
+    if settings.limit == Some(0) {
+        let problem = Problem::new("eval.limit = 0: expected at least 1");
+        return Err(problem.hint("leave it out to measure on all that is held back").into());
+    }
+    let Some(other) = settings.tasks.iter().find(|task| !TASKS.contains(&task.as_str())) else {
+        return Ok(());
+    };
+    let problem = format!("eval.tasks = {:?}: expected no others than {TASKS:?}", settings.tasks);
+    let is_asked = other.ends_with(".toml") || Task::names().any(|name| name == other);
+    let hint = match is_asked {
+        true => format!(
+            "{other} asks items of a file, so ask it after the build: nuwa eval RUN/model --task {other} --data ITEMS"
+        ),
+        false => match verbs::eval::nearest_task(other) {
+            Some(known) => format!("there is no task {other:?}; did you mean {known}?"),
+            None => format!("there is no task {other:?}; leave eval.tasks out"),
+        },
+    };
+    Err(Problem::new(problem).hint(hint).into())
+}
