@@ -9,6 +9,7 @@ use nuwa_data::clean::steps::decontaminate::{Decontaminate, DecontaminateSetting
 use nuwa_data::clean::{CleanSettings, DocumentStep, StepName, Verdict};
 use serde_json::Value;
 
+use crate::framed::{FRAMES, PAGES, clean_pages, found, recall, sets, step};
 use crate::{cleaned, documents_of, folder, shared, shown};
 
 /// An item as it would stand on a page, and its file.
@@ -66,11 +67,12 @@ fn labelled<'a>(question: &str, choices: impl Iterator<Item = &'a str>) -> Strin
     format!("{}{choices}", question.trim())
 }
 
-/// Words of a text, two thirds for a Chinese character.
+/// Words of a text, of which "it 's" is one; two thirds for a Chinese character.
 fn words(text: &str) -> f64 {
+    let joined = text.replace(" '", "'").replace(" n't", "n't");
     let is_chinese = |character: char| ('\u{3400}'..='\u{9fff}').contains(&character);
     let spaced: String =
-        text.replace(['\'', '’'], "").chars().map(|one| if is_chinese(one) { ' ' } else { one }).collect();
+        joined.replace(['\'', '’'], "").chars().map(|one| if is_chinese(one) { ' ' } else { one }).collect();
     let others = spaced.split(|one: char| !one.is_alphanumeric()).filter(|word| !word.is_empty()).count();
     others as f64 + text.chars().filter(|character| is_chinese(*character)).count() as f64 * 2.0 / 3.0
 }
@@ -156,6 +158,80 @@ fn planted_items_are_found_and_clean_documents_stay() {
     assert_eq!(clean.len(), 10_000);
     assert_eq!(lost.len(), 0, "clean documents were lost");
     assert_eq!(missed.len(), 0, "whole items were missed");
+}
+
+#[test]
+fn framed_items_are_found_on_pages_of_any_form() {
+    let (Some(eval), Some(_)) = (shared("eval"), shared("corpus/en/standard_ebooks")) else { return };
+    let folder = eval.parent().unwrap();
+    let sets = sets(&eval, 1, 25);
+    let clean = clean_pages(folder, 40);
+    for frame in FRAMES {
+        let out = tempfile::tempdir().unwrap();
+        let step = step(&sets, frame, out.path());
+        for form in PAGES {
+            let (mut planted, mut right, mut missed) = (0, 0, Vec::new());
+            for items in sets.values() {
+                let recall = recall(&step, items, form, &clean);
+                (planted, right) = (planted + recall.0, right + recall.1);
+                missed.extend(recall.2);
+            }
+            // A question of a few words by itself is no item: "How to make tea".
+            let least = if form == "question" { 80 } else { 95 };
+            assert!(right * 100 >= planted * least, "{frame}, {form}: {right} of {planted}; {missed:#?}");
+        }
+        let lost: Vec<_> = clean.iter().filter_map(|text| found(&step, text)).collect();
+        assert_eq!(lost.len(), 0, "{frame}: {lost:?}");
+    }
+}
+
+#[test]
+fn the_field_items_are_found() {
+    let (Some(items), Some(pages)) =
+        (shared("field/data/decon_items.jsonl"), shared("field/data/decon_docs.jsonl"))
+    else {
+        return;
+    };
+    let step =
+        Decontaminate::new(&DecontaminateSettings { items: vec![items], ..Default::default() }).unwrap();
+    for line in std::fs::read_to_string(pages).unwrap().lines() {
+        let page: Value = serde_json::from_str(line).unwrap();
+        let text = page["text"].as_str().unwrap();
+        assert!(found(&step, text).is_some(), "{}", page["id"]);
+        let clean = text.replace("quiet harbours", "loud rivers");
+        assert!(found(&step, &clean).is_none(), "{}", page["id"]);
+    }
+}
+
+#[test]
+fn one_set_in_two_files_does_not_hide_its_questions() {
+    let question = "Which of these is a common trait of quiet harbours?";
+    let plain = serde_json::json!({ "question": question, "choices": ["salt on ropes", "old letters"] });
+    let framed = serde_json::json!({ "query": format!("Question: {question}\nAnswer:"), "gold": 1 });
+    let items = folder(&[
+        ("plain.jsonl", plain.to_string().as_bytes()),
+        ("framed.jsonl", framed.to_string().as_bytes()),
+    ]);
+    let settings = DecontaminateSettings { items: vec![items.path().into()], ..Default::default() };
+    let step = Decontaminate::new(&settings).unwrap();
+    assert!(found(&step, &format!("They asked each other: {question} Nobody knew.")).is_some());
+    assert!(found(&step, "Which of these is a common trait of a quiet man?").is_none());
+}
+
+#[test]
+fn labels_ids_and_links_are_no_company() {
+    let item = serde_json::json!({
+        "id": "b12", "question": "What is a kiln?", "choices": ["an oven for clay", "an owl that hoots"],
+        "label": ["A", "B"], "source": "https://example.org/clay/and/its/ovens", "subject": "pottery of the river",
+    });
+    let items = folder(&[("items.jsonl", item.to_string().as_bytes())]);
+    let settings = DecontaminateSettings { items: vec![items.path().into()], ..Default::default() };
+    let step = Decontaminate::new(&settings).unwrap();
+    let is_found = |text: &str| found(&step, text).is_some();
+    assert!(is_found("What is a kiln? (A) an oven for clay"));
+    assert!(!is_found(
+        "See b12 https://example.org/clay/and/its/ovens: pottery of the river, by A or B, an oven for clay."
+    ));
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The words of all items, found again in documents.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use unicode_normalization::UnicodeNormalization;
-
-use super::items::Item;
-use crate::clean::pieces::ends_sentence;
+use super::normal::normal;
+use super::pieces::{Kind, Wanted};
+use super::units::{ANCHOR, Unit, WORD, Words, length, prefixes, run_hash, units};
 use crate::clean::sieve::Sieve;
-use crate::text::{for_each_word_at, is_unspaced, mix};
+use crate::text::{is_unspaced, mix};
 
 /// When a run of words is too long; a character of a script without blanks is two thirds of a word.
 #[derive(Debug, Clone, Copy)]
@@ -18,46 +17,22 @@ pub(super) struct Rules {
     pub short_words: usize,
 }
 
-/// Words are looked up by runs of so many.
-const ANCHOR: usize = 8;
 /// Items of fewer words are not looked for, and shorter strings are no place to begin where there is a longer one.
 const FEWEST_WORDS: usize = 4;
-/// Lengths are counted in thirds of a word.
-const WORD: usize = 3;
-const CHARACTER: usize = 2;
 /// Words between two strings of an item that are no part of it: "Answer:", "(A)".
 const BETWEEN: usize = 4;
-const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A word as it is compared: its hash, the lowest bit of which tells a character of a script without blanks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unit(u64);
-
-impl Unit {
-    fn length(self) -> usize {
-        if self.0 & 1 == 1 { CHARACTER } else { WORD }
-    }
-}
-
-fn length(units: &[Unit]) -> usize {
-    units.iter().map(|unit| unit.length()).sum()
-}
-
-fn units(text: &str) -> (Vec<Unit>, Vec<Range<usize>>) {
-    let mut found = (Vec::with_capacity(text.len() / 5), Vec::with_capacity(text.len() / 5));
-    for_each_word_at(text, |word, place| {
-        found.0.push(Unit((word.hash & !1) | u64::from(word.unspaced)));
-        found.1.push(place);
-    });
-    found
-}
+/// Words of choices that an item does not have, since it only names the right one.
+const CHOICES: usize = 40;
 
 /// A string of an item.
 #[derive(Debug, Clone)]
 struct Passage {
     item: u32,
     units: Range<u32>,
+    kind: Kind,
     need: Need,
+    /// Only this item of its file has it.
+    is_unique: bool,
 }
 
 /// What makes a passage count as found.
@@ -76,6 +51,8 @@ enum Need {
 #[derive(Debug)]
 struct Source {
     file: u32,
+    /// The number of the file; several may be of one name.
+    source: usize,
     place: usize,
     passages: Range<u32>,
     /// The length of its passages that read like text.
@@ -111,13 +88,13 @@ pub(super) struct Index {
 pub(super) struct Found<'a> {
     pub file: &'a str,
     pub place: usize,
-    /// Where in the text.
-    pub span: Range<usize>,
+    /// The words of the text, in normal form.
+    pub said: String,
 }
 
 impl Index {
     /// Of these items.
-    pub fn new(items: &[Item], rules: Rules) -> Self {
+    pub fn new(items: &[Wanted], rules: Rules) -> Self {
         let mut index = Self {
             rules,
             files: Vec::new(),
@@ -145,32 +122,35 @@ impl Index {
         (self.items.len() - self.too_short, self.too_short)
     }
 
-    /// Takes an item's strings, each once, as they are written and, where that differs, in Unicode normal form C.
-    fn take(&mut self, item: &Item) {
+    /// Takes an item's pieces, each once.
+    fn take(&mut self, item: &Wanted) {
         let first = self.passages.len();
         let mut total = 0;
-        for string in &item.strings {
-            let normal: String = string.nfc().collect();
-            let forms = if normal == *string { vec![normal] } else { vec![string.clone(), normal] };
-            for (at, form) in forms.iter().enumerate() {
-                let (units, _) = units(form);
-                let is_new = self.passages[first..].iter().all(|other| self.words(other) != units);
-                if units.is_empty() || !is_new {
-                    continue;
-                }
-                let reads_like_text = form.trim().contains(char::is_whitespace) || form.contains(is_unspaced);
-                let need = if reads_like_text { Need::Whole } else { Need::Nothing };
-                if reads_like_text && at == 0 {
-                    total += length(&units);
-                }
-                let start = self.units.len() as u32;
-                self.units.extend(units);
-                let units = start..self.units.len() as u32;
-                self.passages.push(Passage { item: self.items.len() as u32, units, need });
+        for piece in &item.pieces {
+            let (units, _) = units(&piece.text);
+            let is_new = self.passages[first..].iter().all(|other| self.words(other) != units);
+            let is_too_short = piece.kind == Kind::Joined && length(&units) < self.rules.words * WORD;
+            if units.is_empty() || !is_new || is_too_short {
+                continue;
             }
+            let reads_like_text =
+                piece.text.trim().contains(char::is_whitespace) || piece.text.contains(is_unspaced);
+            if reads_like_text && matches!(piece.kind, Kind::Question | Kind::Other) {
+                total += length(&units);
+            }
+            let start = self.units.len() as u32;
+            self.units.extend(units);
+            self.passages.push(Passage {
+                item: self.items.len() as u32,
+                units: start..self.units.len() as u32,
+                kind: piece.kind,
+                need: if reads_like_text { Need::Whole } else { Need::Nothing },
+                is_unique: true,
+            });
         }
         self.items.push(Source {
             file: self.files.len() as u32 - 1,
+            source: item.source,
             place: item.place,
             passages: first as u32..self.passages.len() as u32,
             length: total,
@@ -185,32 +165,54 @@ impl Index {
     fn decide(&mut self) {
         let hash = |passage: &Passage| self.words(passage).iter().fold(0, |hash, unit| mix(hash, unit.0));
         let hashes: Vec<u64> = self.passages.iter().map(hash).collect();
-        let mut occurrences: HashMap<u64, u32> = HashMap::new();
-        hashes.iter().for_each(|hash| *occurrences.entry(*hash).or_default() += 1);
+        let repeated = self.repeated(&hashes);
         for (at, hash) in hashes.iter().enumerate() {
             let passage = &self.passages[at];
+            let is_unique = !repeated.contains(hash);
             let need = match length(self.words(passage)) {
                 _ if passage.need == Need::Nothing => Need::Nothing,
                 long if long >= self.rules.words * WORD => Need::Run,
-                short if short >= self.rules.short_words * WORD && occurrences[hash] == 1 => Need::Whole,
+                short if short >= self.rules.short_words * WORD && is_unique => Need::Whole,
                 short if short >= FEWEST_WORDS * WORD => Need::Company,
                 _ => Need::Nothing,
             };
-            self.passages[at].need = need;
+            (self.passages[at].need, self.passages[at].is_unique) = (need, is_unique);
         }
         (0..self.items.len()).for_each(|item| self.decide_beginning(item));
     }
 
-    /// An item of nothing but very short strings begins with the longest of them.
+    /// What several items of one file have. The same set in another file is no other item, and neighbours that share a
+    /// string are one question with its answers.
+    fn repeated(&self, hashes: &[u64]) -> HashSet<u64> {
+        let mut last: HashMap<(usize, u64), u32> = HashMap::new();
+        let mut repeated = HashSet::new();
+        for (passage, hash) in self.passages.iter().zip(hashes) {
+            let source = self.items[passage.item as usize].source;
+            let before = last.insert((source, *hash), passage.item);
+            if before.is_some_and(|before| before + 1 < passage.item) {
+                repeated.insert(*hash);
+            }
+        }
+        repeated
+    }
+
+    /// An item of nothing but very short strings begins with the longest of them; where that is a question, choices of one
+    /// word belong to its length.
     fn decide_beginning(&mut self, item: usize) {
-        let Source { passages, length: total, .. } = &self.items[item];
+        let passages = &self.items[item].passages;
         let range = passages.start as usize..passages.end as usize;
-        if self.passages[range.clone()].iter().any(|passage| passage.need != Need::Nothing) {
+        let own = &self.passages[range.clone()];
+        if own.iter().any(|passage| passage.need != Need::Nothing) {
             return;
+        }
+        let fewest = FEWEST_WORDS * WORD;
+        if self.items[item].length < fewest && own.iter().any(|passage| passage.kind == Kind::Question) {
+            let parts = own.iter().filter(|passage| passage.kind != Kind::Filled);
+            self.items[item].length = parts.map(|passage| length(self.words(passage))).sum();
         }
         let longest = range.max_by_key(|at| (length(self.words(&self.passages[*at])), Reverse(*at)));
         match longest.filter(|at| self.passages[*at].units.len() > 1) {
-            Some(at) if *total >= FEWEST_WORDS * WORD => self.passages[at].need = Need::Company,
+            Some(at) if self.items[item].length >= fewest => self.passages[at].need = Need::Company,
             _ => self.too_short += 1,
         }
     }
@@ -248,9 +250,10 @@ impl Index {
         if self.anchors.is_empty() {
             return None;
         }
-        let (units, places) = units(text);
+        let text = normal(text);
+        let (units, places) = units(&text);
         let prefixes = prefixes(&units);
-        let document = Words { text, units: &units, places: &places };
+        let document = Words { text: &text, units: &units, places: &places };
         for at in 0..units.len() {
             for size in self.lengths.iter().take_while(|size| at + **size <= units.len()) {
                 let hash = run_hash(&prefixes, at, *size);
@@ -282,22 +285,30 @@ impl Index {
         holds.then(|| Found {
             file: &self.files[item.file as usize],
             place: item.place,
-            span: document.places[at].start..document.places[at + common - 1].end,
+            said: document.text[document.places[at].start..document.places[at + common - 1].end].into(),
         })
     }
 
     /// Whether enough of the item stands around what was found of it; a short item must be a sentence of its own, too.
-    fn has_company(&self, passage: u32, document: &Words, found: Range<usize>) -> bool {
-        let item = &self.items[self.passages[passage as usize].item as usize];
+    fn has_company(&self, number: u32, document: &Words, found: Range<usize>) -> bool {
+        let passage = &self.passages[number as usize];
+        let item = &self.items[passage.item as usize];
         let enough = self.rules.short_words * WORD;
-        if item.length < enough && !document.is_sentence(&found) {
+        let is_sentence = document.is_sentence(&found);
+        if item.length < enough && !is_sentence {
             return false;
         }
         let others: Vec<&[Unit]> = (item.passages.start..item.passages.end)
-            .filter(|other| *other != passage)
-            .map(|other| self.words(&self.passages[other as usize]))
+            .filter(|other| *other != number)
+            .map(|other| &self.passages[other as usize])
+            .filter(|other| other.need != Need::Run && matches!(other.kind, Kind::Question | Kind::Other))
+            .map(|other| self.words(other))
             .collect();
-        let reach = others.iter().map(|words| words.len() + BETWEEN).sum::<usize>();
+        let is_asked = passage.kind == Kind::Question && passage.is_unique && is_sentence;
+        if is_asked && others.iter().any(|words| document.stand_behind(words, found.end, BETWEEN, CHOICES)) {
+            return true;
+        }
+        let reach = others.iter().map(|words| words.len() + BETWEEN).sum::<usize>() + CHOICES;
         let before = &document.units[found.start.saturating_sub(reach)..found.start];
         let behind = &document.units[found.end..document.units.len().min(found.end + reach)];
         let stands = |words: &&&[Unit]| {
@@ -319,72 +330,23 @@ fn beginnings(words: &[Unit], wanted: usize) -> usize {
     count
 }
 
-/// Polynomial hashes of all beginnings, from which that of any run follows (Rabin and Karp 1987).
-fn prefixes(units: &[Unit]) -> Vec<u64> {
-    let mut prefixes = Vec::with_capacity(units.len() + 1);
-    prefixes.push(0);
-    let mut hash = 0u64;
-    for unit in units {
-        hash = hash.wrapping_mul(BASE).wrapping_add(unit.0);
-        prefixes.push(hash);
-    }
-    prefixes
-}
-
-fn run_hash(prefixes: &[u64], start: usize, size: usize) -> u64 {
-    let power = POWERS[size];
-    prefixes[start + size].wrapping_sub(prefixes[start].wrapping_mul(power))
-}
-
-/// The powers of the base.
-const POWERS: [u64; ANCHOR + 1] = {
-    let mut powers = [1u64; ANCHOR + 1];
-    let mut at = 1;
-    while at <= ANCHOR {
-        powers[at] = powers[at - 1].wrapping_mul(BASE);
-        at += 1;
-    }
-    powers
-};
-
-/// A text as words with their places.
-struct Words<'a> {
-    text: &'a str,
-    units: &'a [Unit],
-    places: &'a [Range<usize>],
-}
-
-impl Words<'_> {
-    /// Whether these words are a sentence or a line of their own.
-    fn is_sentence(&self, words: &Range<usize>) -> bool {
-        let (start, end) = (self.places[words.start].start, self.places[words.end - 1].end);
-        let parts = |mark: &char| *mark == '\n' || ends_sentence(*mark);
-        let is_between = |mark: &char| !mark.is_alphanumeric();
-        let begins = start == 0 || {
-            let before = || self.text[..start].chars().rev().take_while(is_between);
-            before().any(|mark| parts(&mark)) || before().map(char::len_utf8).sum::<usize>() == start
-        };
-        let rest = &self.text[end..];
-        let behind = || rest.chars().take_while(is_between);
-        begins
-            && (behind().any(|mark| parts(&mark))
-                || behind().map(char::len_utf8).sum::<usize>() == rest.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::items::{Item, Said};
+    use super::super::pieces;
     use super::*;
 
     fn found(items: &[&[&str]], text: &str) -> Option<(usize, String)> {
+        let said = |(at, text): (usize, &&str)| Said { field: at.to_string(), text: text.to_string() };
         let item = |(place, strings): (usize, &&[&str])| Item {
             file: "items.jsonl".into(),
+            source: 0,
             place,
-            strings: strings.iter().map(|string| string.to_string()).collect(),
+            strings: strings.iter().enumerate().map(said).collect(),
         };
-        let items: Vec<Item> = (1..).zip(items).map(item).collect();
+        let items = pieces::of((1..).zip(items).map(item).collect());
         let index = Index::new(&items, Rules { words: 13, short_words: 8 });
-        index.find(text).map(|found| (found.place, text[found.span].to_string()))
+        index.find(text).map(|found| (found.place, found.said))
     }
 
     const LONG: &str =

@@ -2,20 +2,29 @@
 //!
 //! Why: a model that has read the questions is measured on its memory (Brown et al. 2020, appendix C,
 //! <https://arxiv.org/abs/2005.14165>).
-//! How: the strings of each item are compared word by word with the document, regardless of case and punctuation. In scripts
-//! without blanks each character is compared, and counts as two thirds of a word, so that 20 characters are 13 words.
+//! How: the strings of each item are compared word by word with the document, regardless of case, punctuation, accents, mark-up
+//! and the marks of data sets (`normal`). What a set puts around its items does not count: "Question:", "Answer:", labels of
+//! choices, instructions, and what many strings of a field begin or end with (`frames`, `parts`); question, choices and answer are
+//! looked for each, and a sentence with a blank also as it reads when a choice fills it (`pieces`).
+//! In scripts without blanks each character is compared, and counts as two thirds of a word, so that 20 characters are 13 words.
 //! - A string of `words` words or more is found by any run of so many of its words.
 //! - A shorter one of at least `short_words` is found where it stands whole, if only one item has it.
 //! - What is shorter still, or is asked in several items ("Which of the following is true?"), is found where enough of the
-//!   item's other strings stand beside it, `short_words` together, as the question with its choices does.
+//!   item's other strings stand beside it, `short_words` together, as the question with its choices does; a question that only
+//!   one item asks is found as a sentence of its own with one of its choices right behind it.
 //! - An item that is shorter than that as a whole must stand there whole, as a sentence or line of its own. One of fewer
 //!   than four words is not looked for: it cannot be told from ordinary language.
 //!
 //! Runs are found by a table of hashes of eight words and then compared word by word.
-//! Memory: about 32 bytes a word of the items, none for documents.
+//! Memory: about 32 bytes a word of the items (twice that where they are framed, more where blanks are filled), none for documents.
 
+mod frames;
 mod index;
 mod items;
+mod normal;
+mod parts;
+mod pieces;
+mod units;
 
 use std::path::PathBuf;
 
@@ -31,8 +40,8 @@ use index::{Index, Rules};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecontaminateSettings {
-    /// Files of evaluation items, or folders of such: JSON lines, a JSON list, CSV or TSV with a header (also .gz, .zst). With
-    /// none the step does nothing.
+    /// Files of evaluation items, or folders of such: JSON lines, a JSON list, CSV or TSV (also .gz, .zst). With none the step
+    /// does nothing.
     pub items: Vec<PathBuf>,
     /// So many words of an item in a row are too many, 8 to 64; a character of a script without blanks is two thirds of a word.
     pub words: usize,
@@ -67,7 +76,7 @@ impl Decontaminate {
             return wrong("clean.decontaminate.short_words", short_words, expected);
         }
         let rules = Rules { words, short_words };
-        Ok(Self { index: Index::new(&items::read(&settings.items)?, rules) })
+        Ok(Self { index: Index::new(&pieces::of(items::read(&settings.items)?), rules) })
     }
 
     /// How many items are looked for, and how many are too short for it.
@@ -98,7 +107,7 @@ impl DocumentStep for Decontaminate {
     fn apply_and_count(&self, document: &mut Document, labels: &mut Labels) -> Verdict {
         let Some(found) = self.index.find(&document.text) else { return Verdict::Kept };
         *labels.entry(found.file.to_string().into()).or_default() += 1;
-        let span = document.text[found.span].split_whitespace().collect::<Vec<_>>().join(" ");
+        let span = found.said.split_whitespace().collect::<Vec<_>>().join(" ");
         let span = text::clip(&span, DETAIL_CHARACTERS);
         let detail = format!("{}, item {}: {span}", found.file, found.place);
         Verdict::rejected("holds an evaluation item", detail)
