@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use super::Classifier;
+use super::{Classifier, Judges};
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"NUWACLS\0";
-const VERSION: u32 = 1;
+/// Version 1 was learnt from whole texts as they are written, version 2 from pieces without their form.
+const VERSION: u32 = 2;
 const HEADER: usize = 32;
 const MOST_BITS: u32 = 24;
 
@@ -19,7 +20,11 @@ impl Classifier {
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::with_capacity(HEADER + 4 * self.weights.len());
         bytes.extend(MAGIC);
-        bytes.extend(VERSION.to_le_bytes());
+        let version = match self.judges {
+            Judges::AsWritten => 1,
+            Judges::PiecesOfContent => VERSION,
+        };
+        bytes.extend(version.to_le_bytes());
         bytes.extend(self.bits().to_le_bytes());
         for value in [self.bias, self.slope, self.offset, self.threshold].iter().chain(&self.weights) {
             bytes.extend(value.to_le_bytes());
@@ -41,9 +46,11 @@ impl Classifier {
             return Err("not a classifier (no NUWACLS at its start)".into());
         }
         let whole = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        if whole(8) != VERSION {
-            return Err(format!("version {}, expected {VERSION}", whole(8)));
-        }
+        let judges = match whole(8) {
+            1 => Judges::AsWritten,
+            VERSION => Judges::PiecesOfContent,
+            other => return Err(format!("version {other}, expected 1 or {VERSION}")),
+        };
         let bits = whole(12);
         if !(1..=MOST_BITS).contains(&bits) {
             return Err(format!("a table of 2^{bits} places, expected 2^1 to 2^{MOST_BITS}"));
@@ -64,7 +71,7 @@ impl Classifier {
             ));
         }
         let [bias, slope, offset, threshold] = [numbers[0], numbers[1], numbers[2], numbers[3]];
-        Ok(Self { weights: numbers[4..].to_vec(), bias, slope, offset, threshold })
+        Ok(Self { weights: numbers[4..].to_vec(), bias, slope, offset, threshold, judges })
     }
 }
 
@@ -79,7 +86,14 @@ mod tests {
         \0\0\0\x3f\0\0\x80\x3f\0\0\0\xbf\0\0\0\x3f\0\0\0\x40\0\0\x80\xbf";
 
     fn sample() -> Classifier {
-        Classifier { weights: vec![2.0, -1.0], bias: 0.5, slope: 1.0, offset: -0.5, threshold: 0.5 }
+        Classifier {
+            weights: vec![2.0, -1.0],
+            bias: 0.5,
+            slope: 1.0,
+            offset: -0.5,
+            threshold: 0.5,
+            judges: Judges::AsWritten,
+        }
     }
 
     #[test]
@@ -90,6 +104,10 @@ mod tests {
         sample().save(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), SAMPLE);
         assert_eq!(Classifier::load(&path).unwrap(), sample());
+        let second = Classifier { judges: Judges::PiecesOfContent, ..sample() };
+        second.save(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap()[8..12], [2, 0, 0, 0]);
+        assert_eq!(Classifier::load(&path).unwrap(), second);
     }
 
     #[test]
@@ -102,7 +120,7 @@ mod tests {
             bytes[at] = value;
             problem(&bytes)
         };
-        assert_eq!(changed(8, 2), "version 2, expected 1");
+        assert_eq!(changed(8, 3), "version 3, expected 1 or 2");
         assert_eq!(changed(12, 200), "a table of 2^200 places, expected 2^1 to 2^24");
         let mut bytes = SAMPLE.to_vec();
         bytes[38..40].copy_from_slice(&[0xc0, 0x7f]);

@@ -3,16 +3,17 @@
 //! AdaGrad (Duchi et al. 2011): w -= rate x g / sqrt(sum of g^2), g = weight of the class x (p - y) x value. The order
 //! is a function of the number of the pass, and one example follows the other, so the same examples give the same bits
 //! whatever the number of threads. All models of the cross validation learn in the same passes, each without the
-//! examples of its fold; so the n-grams of a text are made once a pass. Long texts are learnt in passages, so that
-//! short texts can be judged too, and no long one outweighs the others.
+//! examples of its fold; so the n-grams of a text are made once a pass. Texts are learnt in the pieces in which they are
+//! judged, so that short texts can be judged too, and no long one outweighs the others.
 
 use nuwa_files::Progress;
 use rayon::prelude::*;
 
 use super::features::Features;
+use super::form::{SHAPE_BITS, content, shape};
 use super::measure::{self, CrossValidation, Scored};
-use super::{Classifier, Examples, sigmoid};
-use crate::text::{cut_near, mix};
+use super::{Classifier, Examples, Judges, pieces, sigmoid};
+use crate::text::mix;
 use crate::{Error, Result};
 
 /// How a classifier learns.
@@ -30,12 +31,10 @@ pub struct TrainSettings {
 
 impl Default for TrainSettings {
     fn default() -> Self {
-        Self { folds: 5, passes: 5, learning_rate: 0.5, bits: 18 }
+        Self { folds: 5, passes: 5, learning_rate: 0.5, bits: 20 }
     }
 }
 
-/// Bytes of a passage.
-const PASSAGE: usize = 2000;
 /// Passages of one text that are learnt from; of longer texts every second or third, and so on.
 const PASSAGES_OF_A_TEXT: usize = 50;
 /// Passages whose n-grams are in memory at a time.
@@ -77,7 +76,8 @@ pub fn train(
 ) -> Result<(Classifier, CrossValidation)> {
     settings.check(positive.texts.len(), negative.texts.len())?;
     let texts: Vec<Example> = examples(positive, negative, settings.folds);
-    let passages = passages(&texts);
+    let contents: Vec<String> = texts.par_iter().map(|example| content(example.text)).collect();
+    let passages = passages(&contents);
     let weights = class_weights(&passages, &texts);
     // The last learner leaves nothing out.
     let mut learners: Vec<Learner> =
@@ -100,18 +100,47 @@ pub fn train(
     let held_out: Vec<Scored> = texts
         .par_iter()
         .map(|example| {
-            let sum = learners[example.fold].model.sum(&Features::of(example.text, settings.bits));
+            let sum = learners[example.fold].model.mean(example.text);
             Scored { score: sum, positive: example.positive }
         })
         .collect();
-    Ok(finish(whole.model, held_out, settings.folds))
+    Ok(finish(whole.model, held_out, &form_alone(&texts, settings), settings.folds))
+}
+
+/// Held-out examples, judged by what is left out elsewhere: their form.
+fn form_alone(texts: &[Example], settings: &TrainSettings) -> Vec<Scored> {
+    let settings = TrainSettings { bits: SHAPE_BITS, ..settings.clone() };
+    let shapes: Vec<(usize, Features)> =
+        texts.iter().enumerate().map(|(at, example)| (at, Features { all: shape(example.text) })).collect();
+    let positive = texts.iter().filter(|example| example.positive).count();
+    let weights = weights_of(positive, texts.len());
+    let judged = |fold: usize| {
+        let mut learner = Learner::new(fold, &settings, weights);
+        for pass in 0..settings.passes {
+            order(shapes.len(), pass as u64)
+                .into_iter()
+                .for_each(|at| learner.learn(&shapes[at..=at], texts));
+        }
+        let held_out = shapes.iter().filter(move |(at, _)| texts[*at].fold == fold);
+        let scored = |(at, shape): &(usize, Features)| Scored {
+            score: learner.model.sum(shape),
+            positive: texts[*at].positive,
+        };
+        held_out.map(scored).collect::<Vec<_>>()
+    };
+    (0..settings.folds).flat_map(judged).collect()
 }
 
 /// Calibrates, and measures with the calibrated probabilities.
-fn finish(mut model: Classifier, mut held_out: Vec<Scored>, folds: usize) -> (Classifier, CrossValidation) {
+fn finish(
+    mut model: Classifier,
+    mut held_out: Vec<Scored>,
+    form: &[Scored],
+    folds: usize,
+) -> (Classifier, CrossValidation) {
     (model.slope, model.offset) = measure::calibration(&held_out);
     held_out.iter_mut().for_each(|scored| scored.score = model.calibrated(scored.score));
-    let measured = measure::cross_validation(&held_out, folds);
+    let measured = measure::cross_validation(&held_out, form, folds);
     model.threshold = measured.suggested.threshold;
     (model, measured)
 }
@@ -136,30 +165,23 @@ struct Passage<'a> {
     text: &'a str,
 }
 
-fn passages<'a>(examples: &[Example<'a>]) -> Vec<Passage<'a>> {
-    let of = |(example, text): (usize, &'a str)| {
-        let passages = cut(text);
+fn passages(contents: &[String]) -> Vec<Passage<'_>> {
+    let of = |(example, content)| {
+        let passages = pieces(content);
         let step = passages.len().div_ceil(PASSAGES_OF_A_TEXT).max(1);
         passages.into_iter().step_by(step).map(move |text| Passage { example, text })
     };
-    examples.iter().map(|example| example.text).enumerate().flat_map(of).collect()
-}
-
-fn cut(mut text: &str) -> Vec<&str> {
-    let mut passages = Vec::new();
-    while text.len() > PASSAGE {
-        let (passage, rest) = text.split_at(cut_near(text, PASSAGE, PASSAGE / 2).max(1));
-        passages.push(passage);
-        text = rest;
-    }
-    passages.push(text);
-    passages
+    contents.iter().map(String::as_str).enumerate().flat_map(of).collect()
 }
 
 /// What a passage of each class weighs (negative, positive), so that both weigh the same in all.
 fn class_weights(passages: &[Passage], examples: &[Example]) -> [f32; 2] {
-    let positive = passages.iter().filter(|passage| examples[passage.example].positive).count() as f32;
-    let all = passages.len() as f32;
+    let positive = passages.iter().filter(|passage| examples[passage.example].positive).count();
+    weights_of(positive, passages.len())
+}
+
+fn weights_of(positive: usize, all: usize) -> [f32; 2] {
+    let (positive, all) = (positive as f32, all as f32);
     [all / (2.0 * (all - positive)), all / (2.0 * positive)]
 }
 
@@ -182,8 +204,14 @@ struct Learner {
 impl Learner {
     fn new(left_out: usize, settings: &TrainSettings, class_weights: [f32; 2]) -> Self {
         let places = 1 << settings.bits;
-        let model =
-            Classifier { weights: vec![0.0; places], bias: 0.0, slope: 1.0, offset: 0.0, threshold: 0.5 };
+        let model = Classifier {
+            weights: vec![0.0; places],
+            bias: 0.0,
+            slope: 1.0,
+            offset: 0.0,
+            threshold: 0.5,
+            judges: Judges::PiecesOfContent,
+        };
         Self { left_out, model, squares: vec![1e-4; places], rate: settings.learning_rate, class_weights }
     }
 
@@ -248,6 +276,28 @@ mod tests {
         let (_, measured) =
             train(&one, &one, &TrainSettings { bits: 12, ..Default::default() }, &mut |_| {}).unwrap();
         assert!(measured.at_half.precision < 0.7, "{measured:?}");
+    }
+
+    #[test]
+    fn form_alone_is_measured_and_not_learnt() {
+        let negative = texts(&["engine", "wheel", "piston", "gear", "bolt"], "drives", 60);
+        let posted = |(at, text): (usize, &String)| {
+            format!(
+                "Nobody 0{}/26/19(Fri)22:36:{} no.2113{at}: >>2113{at}\n>{text}\nhttps://example.org/{at}",
+                at % 9 + 1,
+                at % 60
+            )
+        };
+        let cats = texts(&["cat", "dog", "owl", "horse", "cow"], "feeds", 60);
+        let positive = Examples { texts: cats.texts.iter().enumerate().map(posted).collect(), left_out: 0 };
+        let settings = TrainSettings { bits: 12, ..Default::default() };
+        let (classifier, measured) = train(&positive, &negative, &settings, &mut |_| {}).unwrap();
+        assert!(measured.form_alone > 0.95, "{measured:?}");
+        let innocents = negative.texts.iter().enumerate().map(posted);
+        assert!(innocents.map(|text| classifier.probability(&text)).all(|one| one < classifier.threshold()));
+        assert!(cats.texts.iter().all(|text| classifier.probability(text) >= classifier.threshold()));
+        let (_, same) = train(&cats, &negative, &settings, &mut |_| {}).unwrap();
+        assert!(same.form_alone < 0.9, "{same:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod cleaning;
 mod collecting;
 mod crawl;
 mod decontaminating;
+mod forms;
 mod framed;
 mod hostile;
 mod hub;

@@ -7,6 +7,7 @@ use nuwa_data::classify::{Classifier, Examples, TrainSettings, train};
 use nuwa_data::clean::{CleanSettings, StepName, clean};
 use nuwa_data::{Document, documents};
 
+use crate::forms::{FORMS, learnt, material, taken};
 use crate::slips::measure;
 use crate::{cleaned, documents_of, folder, shared, shown};
 
@@ -244,6 +245,29 @@ fn toxic_forum_posts_are_told_from_pages_and_books() {
             (share(&half(&forum, other)), share(&half(&pages, other)), share(&passages(&books, other)));
         println!("recall {recall:.3}, false alarms: web pages {web:.3}, books {print:.3}");
         assert!(recall >= 0.9 && web <= 0.02 && print <= 0.02);
+    }
+}
+
+/// Innocent texts written as posts stay, and abuse without the form of posts is found.
+#[test]
+fn abuse_is_told_from_innocence_in_any_form() {
+    let (Some(forum), Some(_), Some(_)) = (
+        shared("messy/toxic/forum.jsonl.gz"),
+        shared("messy/spamassassin/easy-ham-1"),
+        shared("eval/chnsenticorp_hotel.csv"),
+    ) else {
+        return;
+    };
+    let material = material(forum.ancestors().nth(3).unwrap(), false);
+    let (classifier, measured) = learnt(&material);
+    assert!(measured.form_alone > 0.9, "{measured:?}");
+    for kind in &material.measured {
+        for form in FORMS {
+            let taken = taken(&classifier, &kind.texts, form) as f64 / kind.texts.len() as f64;
+            println!("{}, {form}: {taken:.3}", kind.name);
+            let is_right = if kind.is_abuse { taken >= 0.7 } else { taken <= 0.05 };
+            assert!(is_right, "{}, {form}: {taken:.3}", kind.name);
+        }
     }
 }
 

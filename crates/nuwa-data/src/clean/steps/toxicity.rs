@@ -27,7 +27,8 @@ pub struct ToxicitySettings {
     pub word_lists: Vec<PathBuf>,
     /// So many listed words a document may have; with remove = "line" a line.
     pub allowed_words: u64,
-    /// A classifier that `nuwa classifier` has trained with abuse as the positive examples; left out: word lists only.
+    /// A classifier that `nuwa classifier` has trained with abuse as the positive examples; left out: word lists only. It goes by
+    /// words, topics and tone, not by meaning: what quotes abuse is taken along, and abuse unlike the examples stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classifier: Option<PathBuf>,
     /// The classifier's probability, 0 to 1, from which on text is removed; left out: what its training suggested.
