@@ -259,7 +259,7 @@ mod tests {
         }
         assert_eq!(left("房间2M宽,距离公路1234567米"), "房间2M宽,距离公路1234567米");
         let plain = "At noon we left for the river. There were 7 of us, e.g. Ada and Bo.";
-        assert_eq!(left(plain), plain.replace("7 ", "").replace("e.g. ", "e.g. "));
+        assert_eq!(left(plain), plain.replace("7 ", ""));
     }
 
     #[test]

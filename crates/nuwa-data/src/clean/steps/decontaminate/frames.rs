@@ -60,7 +60,7 @@ fn shared(texts: &[&str], bounds: fn(&str) -> Vec<Bound>) -> Vec<Option<Cut>> {
     for text in texts {
         bounds(text).iter().for_each(|bound| *counts.entry(bound.hash).or_default() += 1);
     }
-    let of_line = (texts.len() / 10).min(ENOUGH).max(FEWEST);
+    let of_line = (texts.len() / 10).clamp(FEWEST, ENOUGH);
     let of_sentence = (texts.len() / 4).max(FEWEST);
     let is_frame = |bound: &Bound| counts[&bound.hash] >= if bound.is_line { of_line } else { of_sentence };
     let cut = |bound: Bound| Cut {
