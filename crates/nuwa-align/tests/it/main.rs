@@ -3,6 +3,7 @@
 mod adapters;
 mod forms;
 mod golden;
+mod joining;
 mod rendering;
 mod tuning;
 

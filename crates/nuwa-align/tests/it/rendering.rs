@@ -4,13 +4,13 @@ use nuwa_align::data::Dialogue;
 use nuwa_align::render::{Rendered, render};
 use nuwa_tokenizer::{Message, Tokenizer, TrainSettings, train};
 
-fn tokenizer() -> Tokenizer {
+pub fn tokenizer() -> Tokenizer {
     let text = "user assistant system hello there what is it the answer is blue and red. ".repeat(20);
     let settings = TrainSettings { vocab_size: 300, ..TrainSettings::default() };
     train(std::iter::once(text), &settings, &mut |_| {}).unwrap()
 }
 
-fn dialogue(turns: &[(&str, &str)]) -> Dialogue {
+pub fn dialogue(turns: &[(&str, &str)]) -> Dialogue {
     let messages = turns.iter().map(|(role, content)| Message::new(*role, *content)).collect();
     Dialogue { messages, tools: None, place: "test:1".into() }
 }
