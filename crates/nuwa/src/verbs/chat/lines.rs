@@ -26,7 +26,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line without its end and the mark of Unicode before it.
-    pub fn next(&mut self) -> io::Result<Option<Result<String, Problem>>> {
+    pub fn read(&mut self) -> io::Result<Option<Result<String, Problem>>> {
         let line = self.bytes()?.map(|(kept, length)| match length > MOST_BYTES {
             true => Err(too_long(length)),
             false => text(kept),
@@ -94,7 +94,7 @@ mod tests {
 
     fn lines(input: &[u8], buffer: usize) -> Vec<Result<String, String>> {
         let mut lines = Lines::new(BufReader::with_capacity(buffer, input));
-        std::iter::from_fn(|| lines.next().unwrap())
+        std::iter::from_fn(|| lines.read().unwrap())
             .map(|line| line.map_err(|problem| problem.to_string()))
             .collect()
     }

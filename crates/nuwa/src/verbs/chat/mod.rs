@@ -161,7 +161,7 @@ impl Session {
                 eprint!("> ");
                 io::stderr().flush()?;
             }
-            let Some(line) = lines.next()? else { return Ok(failed) };
+            let Some(line) = lines.read()? else { return Ok(failed) };
             match line.map_err(anyhow::Error::from).and_then(|line| self.hear(&line)) {
                 Ok(Flow::Continue(())) => {}
                 Ok(Flow::Break(())) => return Ok(failed),
