@@ -49,6 +49,7 @@ impl Merge {
         Tokenizer::load(beside)?.save(&self.out)?;
         print_line(&format!("{} tensors merged\nmodel    {}", adapter.parts.len(), self.out.display()))
     }
+
     /// Adapters change the weights that they were trained on, and spoil all others.
     fn check_base(&self, adapter: &Path, model: &dyn LanguageModel) -> anyhow::Result<()> {
         let (adapter_name, model_name) = (adapter.display(), self.model.display());

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_align::data::Columns;
@@ -73,6 +73,7 @@ impl TuningArguments {
     ) -> anyhow::Result<T> {
         let columns = self.columns()?;
         let folder = model::folder(&self.model)?;
+        self.check_out(&folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let _lock = Lock::take(&self.out)?;
         work(&Alignment {
@@ -83,6 +84,15 @@ impl TuningArguments {
             out: &self.out,
             seed,
         })
+    }
+
+    /// DIR/model is where the tuned model is written: what was there moves aside, and a killed run would miss it.
+    fn check_out(&self, folder: &Path) -> anyhow::Result<()> {
+        if model::absolute(folder) != model::absolute(&self.out.join("model")) {
+            return Ok(());
+        }
+        let problem = Problem::new(format!("--out {} holds the model that is tuned", self.out.display()));
+        Err(problem.hint("name another folder, so that the model stays as it is").into())
     }
 
     fn columns(&self) -> anyhow::Result<Columns> {

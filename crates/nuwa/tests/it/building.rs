@@ -314,6 +314,10 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
     place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
 
+    let onto_itself = "sft runs/world/sft --data runs/world/world/sft.jsonl --out runs/world/sft";
+    let refused = place.failure(onto_itself);
+    assert!(refused.contains("--out runs/world/sft holds the model that is tuned"), "{refused}");
+
     let onto_another = "merge runs/world/sft/model --adapter adapted --out wrong";
     insta::assert_snapshot!(place.failure(onto_another), @r#"
     error: adapted/adapter was trained on another model (it was called runs/world/pretrain/model): the weights of runs/world/sft/model differ
