@@ -375,7 +375,8 @@ fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result
     loop {
         let [chosen, rejected] = [&preference.chosen, &preference.rejected].map(|answer| {
             let messages = prompt.iter().chain(answer).cloned().collect();
-            let dialogue = Dialogue { messages, tools: None, place: preference.place.clone() };
+            let dialogue =
+                Dialogue { messages, untrained: Vec::new(), tools: None, place: preference.place.clone() };
             let rendered = render(tokenizer, &dialogue, prompt.len())?;
             Ok::<_, Error>(Piece { ids: rendered.ids, trained: rendered.trained })
         });

@@ -37,7 +37,23 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
         /// What to do about it.
-        hint: String,
+        advice: Advice,
+    },
+    /// A record that says itself that it is not to be learnt.
+    #[error("{place}: {reason}")]
+    LeftOut {
+        /// File, and line or item.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// A table whose rows are not like its first.
+    #[error("{place}: {reason}")]
+    Table {
+        /// File and line.
+        place: String,
+        /// What is wrong there.
+        reason: String,
     },
     /// The files hold nothing to learn from.
     #[error("{} holds nothing to tune on: {reason}", path.display())]
@@ -54,6 +70,14 @@ pub enum Error {
     Template {
         /// File, and line or item.
         place: String,
+    },
+    /// The template refuses to write a dialogue.
+    #[error("{place}: {reason}")]
+    Refused {
+        /// File, and line or item.
+        place: String,
+        /// What the template says.
+        reason: String,
     },
     /// A setting is out of its range.
     #[error("{name} = {value}: expected {expected}")]
@@ -75,10 +99,47 @@ pub enum Error {
     },
 }
 
+/// What can be done about a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advice {
+    /// Correct it, or leave such records out by the setting of this stage.
+    LeaveOut(&'static str),
+    /// Name the columns; these stand for others.
+    Columns(&'static str),
+    /// Something else.
+    Other(&'static str),
+}
+
+impl std::fmt::Display for Advice {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LeaveOut(stage) => {
+                write!(
+                    out,
+                    "correct the record, or leave such records out: --set {stage}.tuning.bad_records=skip"
+                )
+            }
+            Self::Columns(example) => write!(
+                out,
+                "give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns {example}"
+            ),
+            Self::Other(text) => out.write_str(text),
+        }
+    }
+}
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The same, where advice about settings names those of this stage.
+    pub(crate) fn in_stage(mut self, stage: &'static str) -> Self {
+        if let Self::Record { advice: Advice::LeaveOut(own), .. } = &mut self {
+            *own = stage;
+        }
+        self
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -88,11 +149,21 @@ impl Error {
             Self::Format(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::Tensor(_) => return None,
-            Self::Json { .. } => "a file of records is a JSON list of objects, or one object a line".into(),
-            Self::Record { hint, .. } => hint.clone(),
+            Self::Json { .. } => {
+                "a file of records is a JSON list of objects, one object a line, or a table (.csv, .tsv)".into()
+            }
+            Self::Record { advice, .. } => advice.to_string(),
+            Self::LeftOut { .. } => return None,
+            Self::Table { .. } => {
+                "a cell that holds quotes, line breaks or what separates columns is put in quotes, and quotes within it are doubled"
+                    .into()
+            }
             Self::Empty { .. } => "look at what is trained on with nuwa inspect MODEL --tokens FILE".into(),
             Self::Template { .. } => {
                 "use a template that writes turn after turn, such as ChatML: --chat-template FILE".into()
+            }
+            Self::Refused { .. } => {
+                "correct the record: tool_calls is a list of objects, and every role one that the template knows".into()
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
             Self::NoTarget { .. } => {

@@ -20,8 +20,8 @@ pub(crate) trait Part {
     /// What stands before its answer or answers.
     fn messages(&self) -> &[Message];
 
-    /// Whether its template is told about tools.
-    fn has_tools(&self) -> bool;
+    /// Whether it cannot be a part: its template is told about tools, or some of its answers are not trained on.
+    fn stays_alone(&self) -> bool;
 }
 
 impl Part for Dialogue {
@@ -29,8 +29,8 @@ impl Part for Dialogue {
         &self.messages
     }
 
-    fn has_tools(&self) -> bool {
-        self.tools.is_some()
+    fn stays_alone(&self) -> bool {
+        self.tools.is_some() || !self.untrained.is_empty()
     }
 }
 
@@ -39,7 +39,7 @@ impl Part for Preference {
         &self.prompt
     }
 
-    fn has_tools(&self) -> bool {
+    fn stays_alone(&self) -> bool {
         false
     }
 }
@@ -74,7 +74,7 @@ fn system_of(part: &impl Part) -> Option<&str> {
     let (system, turns) = split(part.messages());
     let fits = turns.first().is_some_and(|turn| turn.role == "user")
         && turns.iter().all(|turn| turn.role != "system")
-        && !part.has_tools();
+        && !part.stays_alone();
     fits.then(|| system.map_or("", |message| message.content.as_str()))
 }
 
@@ -102,7 +102,8 @@ mod tests {
     fn dialogue(system: Option<&str>, question: &str) -> Dialogue {
         let system = system.map(|text| Message::new("system", text));
         let turns = [Message::new("user", question), Message::new("assistant", "yes")];
-        Dialogue { messages: system.into_iter().chain(turns).collect(), tools: None, place: String::new() }
+        let messages = system.into_iter().chain(turns).collect();
+        Dialogue { messages, untrained: Vec::new(), tools: None, place: String::new() }
     }
 
     #[test]
@@ -131,11 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_or_has_tools_stays_alone() {
+    fn what_is_long_or_has_tools_or_answers_of_no_weight_stays_alone() {
         let mut tools = dialogue(None, "tools");
         tools.tools = Some(serde_json::json!([{}]));
+        let mut untrained = dialogue(None, "untrained");
+        untrained.untrained = vec![1];
         let (long, short) = (dialogue(None, "long"), dialogue(None, "short"));
-        let groups = groups(&[&tools, &long, &short], &[5, 60, 5], 1.0, 50, 1);
+        let groups = groups(&[&tools, &untrained, &long, &short], &[5, 5, 60, 5], 1.0, 50, 1);
         assert!(groups.iter().all(|group| group.len() == 1), "{groups:?}");
     }
 }

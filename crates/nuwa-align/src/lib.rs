@@ -21,7 +21,7 @@ mod tune;
 mod tuner;
 
 pub use dpo::Dpo;
-pub use error::{Error, Result};
+pub use error::{Advice, Error, Result};
 pub use low_rank::LowRank;
 pub use settings::{BadRecords, DpoSettings, LongDialogues, LoraSettings, SftSettings, TuningSettings};
 pub use sft::Sft;

@@ -22,7 +22,8 @@ pub struct Rendered {
     pub turns: Vec<usize>,
 }
 
-/// Renders `dialogue`; its answers from turn `first_trained` on are trained on.
+/// Renders `dialogue`; its answers from turn `first_trained` on are trained on, but for those that the dialogue
+/// says are not.
 ///
 /// # Errors
 /// When the template fails, or changes the beginning of a dialogue when turns are added.
@@ -82,7 +83,7 @@ struct Spans {
 
 impl Spans {
     fn find(tokenizer: &Tokenizer, dialogue: &Dialogue, first_trained: usize) -> Result<Self> {
-        let Dialogue { messages, tools, place } = dialogue;
+        let Dialogue { messages, untrained, tools, place } = dialogue;
         let tools = tools.as_ref();
         let text = tokenizer.chat(messages, tools, false)?;
         let mut spans = Self { text, cuts: Vec::new() };
@@ -91,7 +92,7 @@ impl Spans {
             if let Some(start) = spans.prefix(tokenizer, &messages[..index], tools, false) {
                 spans.cuts.push((start, Mark::Turn));
             }
-            if message.role != "assistant" || index < first_trained {
+            if message.role != "assistant" || index < first_trained || untrained.contains(&index) {
                 continue;
             }
             let opened = spans.prefix(tokenizer, &messages[..index], tools, true);

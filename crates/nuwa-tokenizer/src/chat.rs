@@ -72,6 +72,18 @@ pub fn render(
     parsed.render(values).map_err(|error| failure("failed", &source, &error))
 }
 
+/// The messages as `template` writes them for a tokenizer whose special tokens have no roles.
+///
+/// # Errors
+/// When the template does not parse, or refuses the messages.
+pub fn render_chat(
+    template: &str,
+    messages: &[Message],
+    tools: Option<&serde_json::Value>,
+) -> Result<String> {
+    render(template, &Config::default(), messages, tools, false)
+}
+
 /// Whether a template parses.
 pub fn check(template: &str) -> Result<()> {
     let source = without_generation_marks(template);

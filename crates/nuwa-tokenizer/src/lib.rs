@@ -20,7 +20,7 @@ mod split;
 mod tokenizer;
 mod train;
 
-pub use chat::{CHAT_TEMPLATE, Message};
+pub use chat::{CHAT_TEMPLATE, Message, render_chat};
 pub use decode::StreamDecoder;
 pub use error::{Error, Result};
 pub use said::ChatText;

@@ -226,9 +226,8 @@ pub fn text(outcome: &Outcome) -> String {
         (_, Some(account)) => vec![format!("{steps} on {}", pairs_text(account))],
         _ => vec![steps],
     };
-    for (reason, n) in &reading.skipped {
-        lines.push(format!("  left out {n}: {reason}"));
-    }
+    lines.extend(reading.skipped.iter().map(|(reason, n)| format!("  left out {n}: {reason}")));
+    lines.extend(reading.mended.iter().map(|(what, n)| format!("  mended {n}: {what}")));
     if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
         lines.push(format!("  before: {}; after: {}", validation(before), validation(after)));
     }

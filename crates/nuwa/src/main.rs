@@ -11,6 +11,7 @@ mod model;
 mod numbers;
 mod online;
 mod recipe;
+mod records;
 mod report;
 mod road;
 mod run;

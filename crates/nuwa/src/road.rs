@@ -24,6 +24,7 @@ use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::online;
 use crate::recipe::{Draft, Recipe};
+use crate::records;
 use crate::report::{self, inspection::Cleaned};
 use crate::run::{Lock, Outcome, Owner, Stage, own_folder, renew_inputs, run_stage};
 use crate::training::{Outcome as Trained, Training};
@@ -72,6 +73,7 @@ impl Road {
         }
         let recipe = draft.recipe()?;
         check(&draft, &recipe)?;
+        records::check(&recipe)?;
         Ok(Self { draft, recipe, folder, begun: Instant::now() })
     }
 

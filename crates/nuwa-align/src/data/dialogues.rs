@@ -1,33 +1,75 @@
-//! Dialogues to learn the answers of, in the four usual forms.
+//! Dialogues to learn the answers of, in the usual forms.
 
 use nuwa_tokenizer::Message;
 use serde_json::Value;
 
 use super::Dialogue;
-use super::messages::{in_order, list};
+use super::messages::{list, tidy};
+use super::order::{Ordered, in_order};
 use super::records::{Record, kind};
-use crate::Result;
+use crate::error::Advice;
+use crate::{Error, Result};
 
-const FORMS: &str =
-    "messages (chat), conversations (ShareGPT), instruction and output (Alpaca), or prompt and completion";
+const FORMS: &str = "messages (chat), conversations (ShareGPT), instruction and output (Alpaca), prompt and completion, or question and answer";
+
+/// Fields that hold the turns.
+pub const TURNS: [&str; 5] = ["messages", "conversations", "conversation", "dialogue", "dialog"];
+
+/// Fields that hold what is asked, in the form of Alpaca.
+pub const ASKED: [&str; 3] = ["instruction", "question", "query"];
+
+/// Fields that hold the answer.
+const ANSWERS: [&str; 5] = ["output", "completion", "response", "answer", "reply"];
 
 /// The dialogue of a record, in the form that its fields tell.
 ///
 /// # Errors
-/// When the form is not known, a field is of the wrong kind, roles are in the wrong order, or there is no answer.
+/// When the form is not known, a field is of the wrong kind, roles are in the wrong order, there is no answer, or the record
+/// says that its answer is a bad one.
 pub fn dialogue(record: &Record) -> Result<Dialogue> {
-    let messages = if let Some(turns) = record.get("messages") {
-        with_system(record, list(record, "messages", turns)?)
-    } else if let Some(turns) = record.get("conversations") {
-        with_system(record, list(record, "conversations", turns)?)
-    } else if record.get("instruction").is_some() {
+    let messages = if let Some(name) = record.first_of(&TURNS) {
+        turns(record, name)?
+    } else if record.first_of(&ASKED).is_some() {
         alpaca(record)?
     } else if record.get("prompt").is_some() {
         prompt_and_completion(record)?
     } else {
-        return Err(record.unknown(FORMS));
+        return Err(unknown(record));
     };
-    Ok(Dialogue { messages: in_order(record, messages)?, tools: tools(record), place: record.place.clone() })
+    check_label(record)?;
+    let Ordered { messages, untrained } = in_order(record, messages)?;
+    Ok(Dialogue { messages, untrained, tools: tools(record), place: record.place.clone() })
+}
+
+/// The turns of a record that has some; in files of preferences `completion` goes on from them.
+fn turns(record: &Record, name: &str) -> Result<Vec<Message>> {
+    let mut messages = with_system(record, list(record, name, record.get(name).unwrap_or(&Value::Null))?);
+    let ends_asking = messages.last().is_some_and(|message| message.role != "assistant");
+    if let Some(answer) = record.first_of(&ANSWERS).filter(|_| ends_asking) {
+        messages.push(Message::new("assistant", tidy(record.text(answer)?)));
+    }
+    Ok(messages)
+}
+
+/// Where records are labelled as good or bad (as for KTO), a bad answer is not to be learnt.
+fn check_label(record: &Record) -> Result<()> {
+    let is_bad = match record.get("label") {
+        Some(Value::Bool(label)) => !label,
+        Some(Value::Number(label)) => label.as_f64() == Some(0.0),
+        Some(Value::String(label)) => label.trim().eq_ignore_ascii_case("false") || label.trim() == "0",
+        _ => false,
+    };
+    if is_bad { Err(record.left_out("its label says that the answer is a bad one")) } else { Ok(()) }
+}
+
+fn unknown(record: &Record) -> Error {
+    let advice = match record.first_of(&["chosen", "rejected"]) {
+        Some(_) => Advice::Other(
+            "records with chosen and rejected are preferences: nuwa dpo learns from them, and nuwa build --preferences",
+        ),
+        None => Advice::Columns("instruction=FIELD,output=FIELD"),
+    };
+    record.unknown(FORMS, advice)
 }
 
 /// What a record says outside of its turns.
@@ -36,7 +78,7 @@ fn with_system(record: &Record, mut messages: Vec<Message>) -> Vec<Message> {
     if let Some(text) = said
         && messages.first().is_none_or(|message| message.role != "system")
     {
-        messages.insert(0, Message::new("system", text));
+        messages.insert(0, Message::new("system", tidy(text)));
     }
     messages
 }
@@ -58,30 +100,31 @@ pub fn alpaca_prompt(record: &Record) -> Result<Vec<Message>> {
             let [Some(question), Some(answer)] = [pair[0].as_str(), pair[1].as_str()] else {
                 return Err(record.wrong("history is expected to hold pairs of texts"));
             };
-            messages.extend([Message::new("user", question), Message::new("assistant", answer)]);
+            messages.extend([Message::new("user", tidy(question)), Message::new("assistant", tidy(answer))]);
         }
     }
-    let instruction = record.text("instruction")?;
-    let question = match record.get("input").and_then(Value::as_str).filter(|input| !input.trim().is_empty())
-    {
-        Some(input) if instruction.trim().is_empty() => input.to_string(),
-        Some(input) => format!("{instruction}\n{input}"),
-        None => instruction.to_string(),
-    };
-    messages.push(Message::new("user", question));
+    messages.push(Message::new("user", asked(record)?));
     Ok(with_system(record, messages))
 }
 
+fn asked(record: &Record) -> Result<String> {
+    let name = record.first_of(&ASKED).unwrap_or(ASKED[0]);
+    let parts = [Some(tidy(record.text(name)?)), record.get("input").and_then(Value::as_str).map(tidy)];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { Err(record.wrong(format!("{name} is empty"))) } else { Ok(parts.join("\n")) }
+}
+
 fn alpaca(record: &Record) -> Result<Vec<Message>> {
+    let Some(name) = record.first_of(&ANSWERS) else { return Err(unknown(record)) };
     let mut messages = alpaca_prompt(record)?;
-    messages.push(Message::new("assistant", record.text("output")?));
+    messages.push(Message::new("assistant", tidy(record.text(name)?)));
     Ok(messages)
 }
 
 /// A prompt as text or as turns.
 pub fn prompt(record: &Record) -> Result<Vec<Message>> {
     match record.get("prompt") {
-        Some(Value::String(text)) => Ok(with_system(record, vec![Message::new("user", text.as_str())])),
+        Some(Value::String(text)) => Ok(with_system(record, vec![Message::new("user", tidy(text))])),
         Some(turns @ Value::Array(_)) => Ok(with_system(record, list(record, "prompt", turns)?)),
         Some(other) => Err(record.wrong(format!("prompt is {}, expected text or turns", kind(other)))),
         None => Err(record.wrong("prompt is missing")),
@@ -90,13 +133,10 @@ pub fn prompt(record: &Record) -> Result<Vec<Message>> {
 
 fn prompt_and_completion(record: &Record) -> Result<Vec<Message>> {
     let mut messages = prompt(record)?;
-    let names = ["completion", "response", "answer", "output"];
-    let Some(name) = names.into_iter().find(|name| record.get(name).is_some()) else {
-        return Err(record.unknown(FORMS));
-    };
+    let Some(name) = record.first_of(&ANSWERS) else { return Err(unknown(record)) };
     match record.get(name) {
         Some(turns @ Value::Array(_)) => messages.extend(list(record, name, turns)?),
-        _ => messages.push(Message::new("assistant", record.text(name)?)),
+        _ => messages.push(Message::new("assistant", tidy(record.text(name)?))),
     }
     Ok(messages)
 }

@@ -4,22 +4,25 @@ use nuwa_tokenizer::Message;
 use serde_json::{Map, Value};
 
 use super::records::{Record, kind};
+use super::roles::role;
 use crate::Result;
 
-/// Who speaks, by the names that files use.
-fn role(name: &str) -> Option<&'static str> {
-    Some(match name.to_lowercase().as_str() {
-        "system" | "developer" => "system",
-        "user" | "human" | "prompter" => "user",
-        "assistant" | "gpt" | "bot" | "chatbot" | "bing" | "model" | "function_call" => "assistant",
-        "tool" | "observation" | "function" | "function_response" | "tool_response" => "tool",
-        _ => return None,
-    })
+/// The fields of a turn that say who speaks.
+const SPEAKER: [&str; 5] = ["role", "from", "speaker", "author", "sender"];
+
+/// The fields of a turn that hold what is said.
+const SAID: [&str; 4] = ["content", "value", "text", "message"];
+
+/// Whether a value looks like a turn.
+pub fn is_turn(value: &Value) -> bool {
+    let Value::Object(fields) = value else { return false };
+    [&SPEAKER[..], &SAID[..]].iter().all(|names| names.iter().any(|name| fields.contains_key(*name)))
 }
 
-/// A list of turns, each `{"role", "content"}` or `{"from", "value"}`.
+/// A list of turns, each `{"role", "content"}` or `{"from", "value"}`; in a table it is written as text.
 pub fn list(record: &Record, field: &str, value: &Value) -> Result<Vec<Message>> {
-    let Value::Array(turns) = value else {
+    let parsed: Option<Value> = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let Value::Array(turns) = parsed.as_ref().unwrap_or(value) else {
         return Err(record.wrong(format!("{field} is {}, expected a list of turns", kind(value))));
     };
     turns
@@ -34,15 +37,16 @@ pub fn one(record: &Record, what: &str, turn: &Value) -> Result<Message> {
     let Value::Object(fields) = turn else {
         return Err(record.wrong(format!("{what} is {}, expected an object", kind(turn))));
     };
-    let name = fields.get("role").or(fields.get("from")).and_then(Value::as_str);
-    let Some(name) = name else { return Err(record.wrong(format!("{what} has no role"))) };
+    let field = |names: &[&str]| names.iter().find_map(|name| fields.get(*name));
+    let Some(name) = field(&SPEAKER).and_then(Value::as_str) else {
+        return Err(record.wrong(format!("{what} has no role")));
+    };
     let Some(known) = role(name) else {
         return Err(
             record.wrong(format!("{what} has the role {name:?}, expected system, user, assistant or tool"))
         );
     };
-    let content = content(record, what, fields.get("content").or(fields.get("value")))?;
-    let mut message = Message::new(known, content);
+    let mut message = Message::new(known, content(record, what, field(&SAID))?);
     message.extra = extra(fields);
     Ok(message)
 }
@@ -51,15 +55,25 @@ pub fn one(record: &Record, what: &str, turn: &Value) -> Result<Message> {
 fn content(record: &Record, what: &str, value: Option<&Value>) -> Result<String> {
     match value {
         None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Array(parts)) => Ok(parts.iter().filter_map(|part| part["text"].as_str()).collect()),
+        Some(Value::String(text)) => Ok(tidy(text)),
+        Some(Value::Array(parts)) => Ok(tidy(&parts.iter().filter_map(text_of_part).collect::<String>())),
         Some(other) => Err(record.wrong(format!("the content of {what} is {}, expected text", kind(other)))),
     }
 }
 
+fn text_of_part(part: &Value) -> Option<&str> {
+    part.as_str().or_else(|| part["text"].as_str())
+}
+
 fn extra(fields: &Map<String, Value>) -> Map<String, Value> {
-    let own = |name: &str| !["role", "from", "content", "value"].contains(&name);
+    let own = |name: &str| !SPEAKER.contains(&name) && !SAID.contains(&name);
     fields.iter().filter(|(name, _)| own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Text without blanks at its ends, its lines ended as everywhere.
+pub fn tidy(text: &str) -> String {
+    let text = text.trim();
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into() }
 }
 
 /// The turns of one text in the form of Anthropic's hh-rlhf: `\n\nHuman: ...\n\nAssistant: ...`.
@@ -72,47 +86,7 @@ pub fn of_text(text: &str) -> Vec<Message> {
     starts.sort_unstable();
     let ends = starts.iter().skip(1).map(|start| start.0).chain([text.len()]);
     let turn = |(&(_, begin, role), end): (&(usize, usize, &str), usize)| {
-        Message::new(role, text[begin..end].trim())
+        Message::new(role, tidy(&text[begin..end]))
     };
     starts.iter().zip(ends).map(turn).collect()
-}
-
-/// Holds the order of turns against what chat templates expect, and drops what stands after the last answer.
-pub fn in_order(record: &Record, mut messages: Vec<Message>) -> Result<Vec<Message>> {
-    let last = messages.iter().rposition(|message| message.role == "assistant");
-    let Some(last) = last else { return Err(record.wrong("it has no answer: no turn is the assistant's")) };
-    messages.truncate(last + 1);
-    let mut before = "";
-    for (message, number) in messages.iter().zip(1..) {
-        let role = message.role.as_str();
-        let fits = match role {
-            "system" => before.is_empty(),
-            "user" => before != "user",
-            "tool" => before == "assistant" || before == "tool",
-            // A call of a tool and what is said to it may stand in two turns.
-            _ => {
-                before == "user"
-                    || before == "tool"
-                    || (before == "assistant" && calls(&messages[number - 2]))
-            }
-        };
-        if !fits {
-            let after = if before.is_empty() { "at the beginning".into() } else { format!("after {before}") };
-            return Err(
-                record.wrong(format!("turn {number} is {role} {after}: the roles are in the wrong order"))
-            );
-        }
-        before = role;
-    }
-    let silent = |message: &&Message| {
-        message.role == "assistant" && message.content.trim().is_empty() && !calls(message)
-    };
-    match messages.iter().find(silent) {
-        Some(_) => Err(record.wrong("an answer is empty")),
-        None => Ok(messages),
-    }
-}
-
-fn calls(message: &Message) -> bool {
-    message.extra.contains_key("tool_calls") || message.content.trim_start().starts_with('{')
 }

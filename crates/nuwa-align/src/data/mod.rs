@@ -1,9 +1,13 @@
 //! Dialogues and preferences, from files in every usual form.
 
 mod dialogues;
+mod files;
 mod messages;
+mod order;
 mod preferences;
 mod records;
+mod roles;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +30,8 @@ pub type Columns = BTreeMap<String, String>;
 pub struct Dialogue {
     /// The turns; at least one is the assistant's.
     pub messages: Vec<Message>,
+    /// The answers that are not trained on, by their place among the turns.
+    pub untrained: Vec<usize>,
     /// What the template is told about tools.
     pub tools: Option<Value>,
     /// File, and line or item.
@@ -45,6 +51,29 @@ pub struct Preference {
     pub place: String,
 }
 
+impl Preference {
+    /// The prompt with each of the two answers.
+    pub fn dialogues(&self) -> [Dialogue; 2] {
+        [&self.chosen, &self.rejected].map(|answer| Dialogue {
+            messages: self.prompt.iter().chain(answer).cloned().collect(),
+            untrained: Vec::new(),
+            tools: None,
+            place: self.place.clone(),
+        })
+    }
+}
+
+/// Lets a chat template write a dialogue.
+///
+/// # Errors
+/// When it refuses to.
+pub fn check_template(template: &str, dialogue: &Dialogue) -> Result<()> {
+    let written = nuwa_tokenizer::render_chat(template, &dialogue.messages, dialogue.tools.as_ref());
+    written
+        .map(drop)
+        .map_err(|error| Error::Refused { place: dialogue.place.clone(), reason: error.to_string() })
+}
+
 /// What was read, and what could not be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
@@ -52,6 +81,24 @@ pub struct Reading {
     pub records: u64,
     /// Records that were left out, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// Records that were mended, by what was wrong with them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mended: BTreeMap<String, u64>,
+}
+
+impl Reading {
+    fn skip(&mut self, reason: String) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
+    /// The reason that most records were left out for.
+    fn most(&self) -> &str {
+        self.skipped.iter().max_by_key(|(_, count)| **count).map_or("", |(reason, _)| reason)
+    }
+
+    fn note(&mut self, mends: impl IntoIterator<Item = &'static str>) {
+        mends.into_iter().for_each(|mend| *self.mended.entry(mend.into()).or_default() += 1);
+    }
 }
 
 /// Reads what `understand` makes of each record of `paths` (files, or folders of them).
@@ -69,10 +116,12 @@ pub fn read<T>(
         for record in records(path, columns)? {
             reading.records += 1;
             match understand(&record) {
-                Ok(value) => read.push(value),
-                Err(Error::Record { problem, .. }) if bad == BadRecords::Skip => {
-                    *reading.skipped.entry(problem).or_default() += 1;
+                Ok(value) => {
+                    read.push(value);
+                    reading.note(record.mends());
                 }
+                Err(Error::LeftOut { reason, .. }) => reading.skip(reason),
+                Err(Error::Record { problem, .. }) if bad == BadRecords::Skip => reading.skip(problem),
                 Err(error) => return Err(error),
             }
         }
@@ -80,7 +129,9 @@ pub fn read<T>(
     if read.is_empty() {
         let reason = match reading.records {
             0 => "it has no records".into(),
-            n => format!("all of its {n} records were left out"),
+            n => {
+                format!("all of its {n} records were left out, the most of them because: {}", reading.most())
+            }
         };
         return Err(Error::Empty { path: paths.first().cloned().unwrap_or_default(), reason });
     }

@@ -4,10 +4,12 @@ use nuwa_tokenizer::Message;
 use serde_json::Value;
 
 use super::Preference;
-use super::dialogues::{alpaca_prompt, prompt};
-use super::messages::{list, of_text, one};
+use super::dialogues::{ASKED, TURNS, alpaca_prompt, prompt};
+use super::messages::{list, of_text, one, tidy};
+use super::order::in_order_up_to_a_question;
 use super::records::{Record, kind};
-use crate::Result;
+use crate::error::Advice;
+use crate::{Error, Result};
 
 const FORMS: &str =
     "chosen and rejected, with prompt, conversations or instruction, or with the whole dialogue in both";
@@ -20,6 +22,10 @@ const FORMS: &str =
 /// # Errors
 /// When a field is missing or of the wrong kind, an answer is empty, or both are the same.
 pub fn preference(record: &Record) -> Result<Preference> {
+    understood(record).map_err(|error| error.in_stage("dpo"))
+}
+
+fn understood(record: &Record) -> Result<Preference> {
     let mut common = given_prompt(record)?;
     let [mut chosen, mut rejected] =
         [answer(record, "chosen", common.is_empty())?, answer(record, "rejected", common.is_empty())?];
@@ -30,6 +36,7 @@ pub fn preference(record: &Record) -> Result<Preference> {
         chosen.drain(..shared);
         rejected.drain(..shared);
     }
+    let common = in_order_up_to_a_question(record, common)?;
     check(record, &common, [&chosen, &rejected])?;
     Ok(Preference { prompt: common, chosen, rejected, place: record.place.clone() })
 }
@@ -38,12 +45,20 @@ fn given_prompt(record: &Record) -> Result<Vec<Message>> {
     if record.get("prompt").is_some() {
         return prompt(record);
     }
-    for name in ["conversations", "messages"] {
-        if let Some(turns) = record.get(name) {
-            return list(record, name, turns);
-        }
+    if let Some(name) = record.first_of(&TURNS) {
+        return list(record, name, record.get(name).unwrap_or(&Value::Null));
     }
-    if record.get("instruction").is_some() { alpaca_prompt(record) } else { Ok(Vec::new()) }
+    if record.first_of(&ASKED).is_some() { alpaca_prompt(record) } else { Ok(Vec::new()) }
+}
+
+fn unknown(record: &Record) -> Error {
+    let advice = match record.get("label") {
+        Some(_) => Advice::Other(
+            "records with a label are single answers, not pairs: nuwa sft learns those whose label is true",
+        ),
+        None => Advice::Columns("prompt=FIELD,chosen=FIELD,rejected=FIELD"),
+    };
+    record.unknown(FORMS, advice)
 }
 
 /// An answer as text, as one turn, as turns; or, with `whole`, a dialogue in one text.
@@ -51,13 +66,13 @@ fn answer(record: &Record, name: &str, whole: bool) -> Result<Vec<Message>> {
     match record.get(name) {
         Some(Value::String(text)) if whole => {
             let turns = of_text(text);
-            if turns.is_empty() && !text.trim().is_empty() { Err(record.unknown(FORMS)) } else { Ok(turns) }
+            if turns.is_empty() && !text.trim().is_empty() { Err(unknown(record)) } else { Ok(turns) }
         }
-        Some(Value::String(text)) => Ok(vec![Message::new("assistant", text.as_str())]),
+        Some(Value::String(text)) => Ok(vec![Message::new("assistant", tidy(text))]),
         Some(turns @ Value::Array(_)) => list(record, name, turns),
         Some(turn @ Value::Object(_)) => Ok(vec![one(record, name, turn)?]),
         Some(other) => Err(record.wrong(format!("{name} is {}, expected text or turns", kind(other)))),
-        None => Err(record.unknown(FORMS)),
+        None => Err(unknown(record)),
     }
 }
 

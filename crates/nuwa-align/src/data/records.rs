@@ -1,12 +1,14 @@
-//! Records: the objects of a JSON list or of JSON lines, compressed or not.
+//! Records: the objects of a file, their fields by name, and what there is to say about one.
 
-use std::io::{BufRead, Read};
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use nuwa_data::compressed;
 use serde_json::{Map, Value};
 
 use super::Columns;
+use super::files::{files, of_file};
+use crate::error::Advice;
 use crate::{Error, Result};
 
 /// One object of a file.
@@ -16,12 +18,24 @@ pub struct Record {
     pub fields: Map<String, Value>,
     /// `file.jsonl:3`, or `file.json, item 3`.
     pub place: String,
+    /// What had to be mended in it.
+    mended: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Record {
-    /// A field that is there and not null.
+    /// A field that is there and not null. Its name counts in any case: tables often begin theirs with capitals.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
+        let exact = self.fields.get(name);
+        let any_case = || {
+            let mut fields = self.fields.iter();
+            fields.find(|(own, _)| own.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        };
+        exact.or_else(any_case).filter(|value| !value.is_null())
+    }
+
+    /// The first of these names that the record has.
+    pub fn first_of(&self, names: &[&'static str]) -> Option<&'static str> {
+        names.iter().copied().find(|name| self.get(name).is_some())
     }
 
     /// A field that has to be text.
@@ -36,84 +50,47 @@ impl Record {
         }
     }
 
+    /// Notes that the record was not in order and was mended: `had ...`.
+    pub fn mended(&self, what: &'static str) {
+        self.mended.borrow_mut().insert(what);
+    }
+
+    /// What was noted.
+    pub fn mends(&self) -> BTreeSet<&'static str> {
+        self.mended.borrow().clone()
+    }
+
     /// An error about this record.
     pub fn wrong(&self, problem: impl Into<String>) -> Error {
-        let hint = "correct the record, or leave such records out: --bad-records skip, or bad_records = \"skip\" in a recipe".into();
-        Error::Record { place: self.place.clone(), problem: problem.into(), hint }
+        Error::Record { place: self.place.clone(), problem: problem.into(), advice: Advice::LeaveOut("sft") }
+    }
+
+    /// Not an error: the record says itself that it is not to be learnt.
+    pub fn left_out(&self, reason: impl Into<String>) -> Error {
+        Error::LeftOut { place: self.place.clone(), reason: reason.into() }
     }
 
     /// An error that names the fields there are.
-    pub fn unknown(&self, expected: &str) -> Error {
+    pub fn unknown(&self, expected: &str, advice: Advice) -> Error {
         let names: Vec<&str> = self.fields.keys().map(String::as_str).collect();
         let problem = format!("its fields are {}: expected {expected}", names.join(", "));
-        let hint =
-            "say which column is which, for example --columns instruction=question,output=reply".into();
-        Error::Record { place: self.place.clone(), problem, hint }
+        Error::Record { place: self.place.clone(), problem, advice }
     }
 }
 
-/// The records of a file, or of all `.json` and `.jsonl` files of a folder in the order of their names.
+/// The records of a file, or of all files of records in a folder, in the order of their names.
 ///
 /// # Errors
-/// When a file cannot be read or is not JSON.
+/// When a file cannot be read or is in none of the forms.
 pub fn records(path: &Path, columns: &Columns) -> Result<Vec<Record>> {
     let mut all = Vec::new();
     for file in files(path)? {
-        all.append(&mut of_file(&file)?);
-    }
-    for record in &mut all {
-        rename(&mut record.fields, columns);
+        for (mut fields, place) in of_file(&file)? {
+            rename(&mut fields, columns);
+            all.push(Record { fields, place, mended: RefCell::default() });
+        }
     }
     Ok(all)
-}
-
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let is_records = |file: &PathBuf| {
-        let name = compressed::name_within(file);
-        [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
-    };
-    Ok(nuwa_files::files_in(path)?.into_iter().filter(is_records).collect())
-}
-
-fn of_file(path: &Path) -> Result<Vec<Record>> {
-    let mut reader = compressed::open(path)?;
-    let failed = |source| nuwa_files::Error::Read { path: path.to_path_buf(), source };
-    let mut text = String::new();
-    reader.read_to_string(&mut text).map_err(failed)?;
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('[') { of_list(path, text) } else { of_lines(path, text.as_bytes()) }
-}
-
-fn of_list(path: &Path, text: &str) -> Result<Vec<Record>> {
-    let items: Vec<Value> = serde_json::from_str(text)
-        .map_err(|error| Error::Json { place: path.display().to_string(), reason: error.to_string() })?;
-    let items = items.into_iter().zip(1..);
-    items.map(|(value, number)| record(value, format!("{}, item {number}", path.display()))).collect()
-}
-
-fn of_lines(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for (line, number) in text.lines().zip(1..) {
-        let line = line.map_err(nuwa_files::Error::read(path))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let place = format!("{}:{number}", path.display());
-        let value = serde_json::from_str(&line)
-            .map_err(|error| Error::Json { place: place.clone(), reason: error.to_string() })?;
-        records.push(record(value, place)?);
-    }
-    Ok(records)
-}
-
-fn record(value: Value, place: String) -> Result<Record> {
-    match value {
-        Value::Object(fields) => Ok(Record { fields, place }),
-        other => Err(Error::Json { place, reason: format!("found {}, expected an object", kind(&other)) }),
-    }
 }
 
 fn rename(fields: &mut Map<String, Value>, columns: &Columns) {

@@ -4,6 +4,7 @@ mod adapters;
 mod forms;
 mod golden;
 mod joining;
+mod mending;
 mod rendering;
 mod tuning;
 

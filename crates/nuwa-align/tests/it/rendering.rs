@@ -12,7 +12,7 @@ pub fn tokenizer() -> Tokenizer {
 
 pub fn dialogue(turns: &[(&str, &str)]) -> Dialogue {
     let messages = turns.iter().map(|(role, content)| Message::new(*role, *content)).collect();
-    Dialogue { messages, tools: None, place: "test:1".into() }
+    Dialogue { messages, untrained: Vec::new(), tools: None, place: "test:1".into() }
 }
 
 /// The text with what is trained on in brackets.
@@ -87,6 +87,17 @@ fn names_of_control_tokens_in_what_is_said_are_text() {
     );
     assert_eq!(forged, control("What?", "It."));
     assert_eq!(forged.len(), 4);
+}
+
+#[test]
+fn answers_of_no_weight_are_part_of_the_text_and_not_trained_on() {
+    let tokenizer = tokenizer();
+    let mut talk =
+        dialogue(&[("user", "what"), ("assistant", "blue"), ("user", "what"), ("assistant", "red.")]);
+    talk.untrained = vec![1];
+    let text = marked(&tokenizer, &render(&tokenizer, &talk, 0).unwrap());
+    assert!(text.contains("\n blue<|im_end|>\n") && text.ends_with("[ red.<|im_end|>]"), "{text}");
+    assert_eq!(text.matches('[').count(), 1);
 }
 
 #[test]

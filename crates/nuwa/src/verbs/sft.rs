@@ -7,8 +7,9 @@ use crate::console::{Display, print_figures};
 
 /// Fine-tune a model on questions and answers
 ///
-/// Reads Alpaca (instruction, input, output), ShareGPT (conversations), chat (messages) and prompt/completion records, as a
-/// JSON list or as JSON lines, compressed or not. The loss is that of the answers alone. Writes DIR/model (with --lora:
+/// Reads Alpaca (instruction, input, output), ShareGPT (conversations), chat (messages), prompt/completion and
+/// question/answer records, as a JSON list, as JSON lines or as a table (.csv, .tsv), compressed or not. The loss is that of
+/// the answers alone, but for those with a weight of 0; records whose label is false are left out. Writes DIR/model (with --lora:
 /// DIR/adapter) and DIR/metrics.jsonl; the same command goes on where a killed one stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "\

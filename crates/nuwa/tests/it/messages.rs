@@ -71,6 +71,43 @@ fn invalid_json_in_line_17() {
 }
 
 #[test]
+fn records_are_checked_before_a_build_begins() {
+    let place = Place::new();
+    let good = r#"{"prompt": "a", "completion": "b"}"#;
+    place.write("book.txt", story(20)).write("bad.jsonl", format!("{good}\n{{\"messages\": []}}\n"));
+    assert_snapshot!(place.failure("build --from book.txt --answers bad.jsonl"), @r"
+    error: bad.jsonl:2: it has no answer: no turn is the assistant's
+    hint: correct the record, or leave such records out: --set sft.tuning.bad_records=skip
+    ");
+    place.write("faq.csv", "title,body\na,b\n");
+    assert_snapshot!(place.failure("build --from book.txt --answers faq.csv"), @r"
+    error: faq.csv:2: its fields are body, title: expected messages (chat), conversations (ShareGPT), instruction and output (Alpaca), prompt and completion, or question and answer
+    hint: give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns instruction=FIELD,output=FIELD
+    ");
+    place.write("open.csv", "question,answer\na,\"b\n");
+    assert_snapshot!(place.failure("build --from book.txt --answers open.csv"), @r"
+    error: open.csv:2: the quote that opens here doesn't end where its cell does
+    hint: a cell that holds quotes, line breaks or what separates columns is put in quotes, and quotes within it are doubled
+    ");
+    let call = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": 5}]}"#;
+    place.write("call.jsonl", call);
+    let said = place.failure("build --from book.txt --answers call.jsonl");
+    assert!(said.starts_with("error: call.jsonl:1: the chat template failed at line"), "{said}");
+    assert!(said.contains("\nhint: correct the record: tool_calls is a list"), "{said}");
+    place.write("same.jsonl", r#"{"prompt": "a", "chosen": "b", "rejected": "b"}"#);
+    assert_snapshot!(place.failure("build --from book.txt --preferences same.jsonl"), @r"
+    error: same.jsonl:1: chosen is equal to rejected
+    hint: correct the record, or leave such records out: --set dpo.tuning.bad_records=skip
+    ");
+    place.write("kto.jsonl", r#"{"prompt": "a", "completion": "b", "label": true}"#);
+    assert_snapshot!(place.failure("build --from book.txt --preferences kto.jsonl"), @r"
+    error: kto.jsonl:1: its fields are completion, label, prompt: expected chosen and rejected, with prompt, conversations or instruction, or with the whole dialogue in both
+    hint: records with a label are single answers, not pairs: nuwa sft learns those whose label is true
+    ");
+    assert!(!place.path("runs/book/collect").exists());
+}
+
+#[test]
 fn json_lines_without_text() {
     let place = Place::new();
     place.write("data.jsonl", "{\"body\": \"a\", \"title\": \"b\"}\n");

@@ -1,0 +1,26 @@
+//! The records that a build will learn answers from, looked at before anything long runs.
+
+use nuwa_align::data::{self, Columns};
+use nuwa_tokenizer::CHAT_TEMPLATE;
+
+use crate::recipe::Recipe;
+
+/// Reads every record of `answers` and `preferences`, and lets the chat template of a model built here write each.
+///
+/// # Errors
+/// As the stages `sft` and `dpo` would give hours later.
+pub fn check(recipe: &Recipe) -> anyhow::Result<()> {
+    let columns = Columns::new();
+    if !recipe.answers.is_empty() {
+        let (dialogues, _) =
+            data::read(&recipe.answers, &columns, recipe.sft.tuning.bad_records, data::dialogue)?;
+        dialogues.iter().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
+    }
+    if !recipe.preferences.is_empty() {
+        let (pairs, _) =
+            data::read(&recipe.preferences, &columns, recipe.dpo.tuning.bad_records, data::preference)?;
+        let mut dialogues = pairs.iter().flat_map(data::Preference::dialogues);
+        dialogues.try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, &dialogue))?;
+    }
+    Ok(())
+}
