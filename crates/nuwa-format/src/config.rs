@@ -10,7 +10,6 @@ use crate::dialect::{Translated, translate};
 use crate::{Error, Result};
 
 pub const CONFIG: &str = "config.json";
-pub const GENERATION_CONFIG: &str = "generation_config.json";
 
 /// More positions than any model here has; the tables of a larger context would only ask for memory.
 const LONGEST_CONTEXT: usize = 1 << 22;
@@ -71,7 +70,7 @@ fn in_words(message: &str) -> String {
     message
 }
 
-/// Writes `config.json` and `generation_config.json`.
+/// Writes `config.json`.
 pub fn write(config: &ModelConfig, folder: &Path) -> Result<()> {
     let path = folder.join(CONFIG);
     let as_json = |source: serde_json::Error| nuwa_files::Error::Json { path: path.clone(), source };
@@ -82,12 +81,5 @@ pub fn write(config: &ModelConfig, folder: &Path) -> Result<()> {
     // transformers 5 reads the first, transformers 4 the second.
     value["dtype"] = json!("float32");
     value["torch_dtype"] = json!("float32");
-    let mut generation = json!({});
-    for field in ["bos_token_id", "eos_token_id"] {
-        if !value[field].is_null() {
-            generation[field] = value[field].clone();
-        }
-    }
-    nuwa_files::write_json(&folder.join(GENERATION_CONFIG), &generation)?;
     Ok(nuwa_files::write_json(&path, &value)?)
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nuwa_models::{LanguageModel, ModelConfig, TensorName};
+use nuwa_tokenizer::Tokenizer;
+use serde_json::Map;
 
 use crate::config::{self, CONFIG};
+use crate::generation;
 use crate::layout::{Part, parts};
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
@@ -123,6 +126,19 @@ fn shape_error(weights: &Weights, tensor: &str, expected: String) -> Error {
 /// # Errors
 /// When a file cannot be written.
 pub fn save_model(model: &dyn LanguageModel, folder: &Path) -> Result<()> {
+    save(model, None, folder)
+}
+
+/// The same with the model's tokenizer, whose chat template says what ends an answer.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_with_tokenizer(model: &dyn LanguageModel, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
+    tokenizer.save(folder)?;
+    save(model, Some(tokenizer), folder)
+}
+
+fn save(model: &dyn LanguageModel, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<()> {
     let mut all = Vec::new();
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
@@ -134,5 +150,7 @@ pub fn save_model(model: &dyn LanguageModel, folder: &Path) -> Result<()> {
         let (part, parameter) = &all[index];
         part.stored(&parameter.values())
     })?;
-    config::write(&model.config(), folder)
+    let config = model.config();
+    generation::write(&config, tokenizer, Map::new(), folder)?;
+    config::write(&config, folder)
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
-use serde_json::Value;
 
-use crate::config::{CONFIG, GENERATION_CONFIG};
+use crate::config::CONFIG;
+use crate::generation;
 use crate::llama2c::Llama2c;
-use crate::{Error, Result, load_model, save_model};
+use crate::{Error, Result, load_model, save_model, save_with_tokenizer};
 
 const MODEL_CARD: &str = "README.md";
 
@@ -63,13 +63,9 @@ fn copy(folder: &Path, out: &Path) -> Result<Imported> {
         Err(nuwa_tokenizer::Error::NoTokenizer { .. }) => None,
         loaded => Some(loaded?),
     };
-    let generation = folder.join(GENERATION_CONFIG);
-    let generation: Option<Value> =
-        if generation.exists() { Some(nuwa_files::read_json(&generation)?) } else { None };
+    let earlier = generation::load(folder)?;
     let written = write(model.as_ref(), tokenizer.as_ref(), folder, out)?;
-    if let Some(generation) = generation {
-        nuwa_files::write_json(&out.join(GENERATION_CONFIG), &generation)?;
-    }
+    generation::write(&model.config(), tokenizer.as_ref(), earlier, out)?;
     Ok(written)
 }
 
@@ -94,10 +90,10 @@ fn write(
             model: model.vocabulary(),
         });
     }
-    if let Some(tokenizer) = tokenizer {
-        tokenizer.save(out)?;
+    match tokenizer {
+        Some(tokenizer) => save_with_tokenizer(model, tokenizer, out)?,
+        None => save_model(model, out)?,
     }
-    save_model(model, out)?;
     Ok(Imported { parameters: model.parameters().count(), tokenizer: tokenizer.map(Tokenizer::vocab_size) })
 }
 

@@ -1,7 +1,8 @@
 //! Model folders in Hugging Face's layout, and models of other programs turned into them.
 //!
-//! [`load_model`] and [`save_model`] read and write the weights and the configuration; [`import`] and [`export`] make a
-//! whole folder with its tokenizer; [`Adapter`] is what LoRA trains. How one parameter here is spread over the tensors there is [`parts`].
+//! [`load_model`], [`save_model`] and [`save_with_tokenizer`] read and write the weights and the configuration;
+//! [`import`] and [`export`] make a whole folder with its tokenizer; [`Adapter`] is what LoRA trains. How one parameter
+//! here is spread over the tensors there is [`parts`].
 #![forbid(unsafe_code)]
 
 mod adapter;
@@ -10,6 +11,7 @@ mod config;
 mod dialect;
 mod error;
 mod folder;
+mod generation;
 mod import;
 mod layout;
 mod llama2c;
@@ -19,6 +21,6 @@ pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_ad
 pub use base::{Base, weights_hash};
 pub use config::load_config;
 pub use error::{Error, Result};
-pub use folder::{load_model, save_model};
+pub use folder::{load_model, save_model, save_with_tokenizer};
 pub use import::{Imported, export, import};
 pub use layout::{Part, parts};

@@ -200,14 +200,16 @@ impl Tokenizer {
         Ok(Self { inner: Arc::clone(&self.inner), config: Arc::new(config) })
     }
 
-    /// The special token that the chat template puts after an answer.
+    /// The token that the chat template puts after an answer: a special one, or one that was added to the vocabulary.
     pub fn end_of_turn(&self) -> Option<u32> {
-        const ANSWER: &str = "answer";
+        // No template writes this of its own.
+        const ANSWER: &str = "an-answer-of-no-meaning";
         let turns = [Message::new("user", "question"), Message::new("assistant", ANSWER)];
         let text = self.apply_chat_template(&turns, false).ok()?;
         let after = &text[text.rfind(ANSWER)? + ANSWER.len()..];
         let ids = self.encode_with_special_tokens(after).ok()?;
-        ids.into_iter().find(|&id| self.is_special(id))
+        let is_added = |id: &u32| self.inner.plain_added.iter().any(|(_, added)| added == id);
+        ids.iter().copied().find(|&id| self.is_special(id)).or_else(|| ids.iter().copied().find(is_added))
     }
 
     /// The ids by the `tokenizers` crate alone, to hold the faster road against.

@@ -150,8 +150,7 @@ impl Alignment<'_> {
         let (model, adapters) = tuner.finish();
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
-            nuwa_format::save_model(model.as_ref(), &folder)?;
-            tokenizer.save(&folder)?;
+            nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?;
             return Ok(folder);
         };
         let folder = self.out.join("adapter");

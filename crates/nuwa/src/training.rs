@@ -64,8 +64,7 @@ impl Training<'_> {
         let (model, summary) = pretrain(&job, &mut Hooks { observe: &mut observe, sample: &mut sample })?;
         let folder = self.out.join("model");
         let peak_memory_bytes = watch.peak_memory;
-        nuwa_format::save_model(model.as_ref(), &folder)?;
-        self.tokenizer.save(&folder)?;
+        nuwa_format::save_with_tokenizer(model.as_ref(), self.tokenizer, &folder)?;
         let parameters = model.parameters().count();
         let outcome =
             Outcome { parameters, peak_memory_bytes, prompt: self.tokenizer.decode(&prompt)?, summary };

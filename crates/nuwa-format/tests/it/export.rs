@@ -145,8 +145,47 @@ fn export_takes_tokenizer_and_card_along() {
     fs::write(model.join("README.md"), "a card").unwrap();
     let exported = export(&model, &out).unwrap();
     assert_eq!(exported, Imported { parameters: fresh.parameters().count(), tokenizer: Some(262) });
-    for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "README.md"]
-    {
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md"] {
         assert_eq!(fs::read(out.join(name)).unwrap(), fs::read(model.join(name)).unwrap(), "{name}");
+    }
+}
+
+/// The ends that other programs read.
+fn ends(folder: &Path) -> serde_json::Value {
+    let text = fs::read(folder.join("generation_config.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["eos_token_id"].clone()
+}
+
+#[test]
+fn other_programs_are_told_what_ends_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (folder.path().join("model"), folder.path().join("out"));
+    let texts = ["to be or not to be"].repeat(4).into_iter().map(String::from);
+    let settings = nuwa_tokenizer::TrainSettings { vocab_size: 262, ..Default::default() };
+    let ours = nuwa_tokenizer::train(texts, &settings, &mut |_| {}).unwrap();
+    let [end, turn] = ["<|endoftext|>", "<|im_end|>"].map(|name| ours.token_to_id(name).unwrap());
+    let config = format!(
+        r#"{{"model_type": "gpt2", "vocab_size": 300, "n_positions": 8, "n_embd": 4, "n_layer": 1, "n_head": 2, "eos_token_id": {end}}}"#
+    );
+    let config: nuwa_models::ModelConfig = serde_json::from_str(&config).unwrap();
+    let fresh = nuwa_models::build(&config, 1).unwrap();
+    let zephyr = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{{ eos_token }}\n{% endfor %}";
+    let plain = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+    for (template, expected) in [
+        (nuwa_tokenizer::CHAT_TEMPLATE, serde_json::json!([turn, end])),
+        (zephyr, serde_json::json!(end)),
+        (plain, serde_json::json!(end)),
+    ] {
+        let tokenizer = ours.with_chat_template(template).unwrap();
+        nuwa_format::save_with_tokenizer(fresh.as_ref(), &tokenizer, &model).unwrap();
+        assert_eq!(ends(&model), expected, "{template}");
+        // What an older program wrote does not win, and loses nothing.
+        fs::write(model.join("generation_config.json"), r#"{"eos_token_id": [7], "top_k": 5}"#).unwrap();
+        export(&model, &out).unwrap();
+        let mut all = expected.as_array().cloned().unwrap_or(vec![expected]);
+        all.push(7.into());
+        assert_eq!(ends(&out), serde_json::json!(all), "{template}");
+        let text = fs::read_to_string(out.join("generation_config.json")).unwrap();
+        assert!(text.contains("\"top_k\": 5"), "{text}");
     }
 }

@@ -43,10 +43,9 @@ impl Merge {
         let merged = nuwa_format::load_model(&base)?;
         self.check_base(&folder, merged.as_ref())?;
         nuwa_format::merge(merged.as_ref(), &adapter, &folder)?;
-        nuwa_format::save_model(merged.as_ref(), &self.out)?;
         // The template that was tuned with lies beside the adapters.
         let beside = if folder.join("tokenizer.json").is_file() { &folder } else { &base };
-        Tokenizer::load(beside)?.save(&self.out)?;
+        nuwa_format::save_with_tokenizer(merged.as_ref(), &Tokenizer::load(beside)?, &self.out)?;
         print_line(&format!("{} tensors merged\nmodel    {}", adapter.parts.len(), self.out.display()))
     }
 
