@@ -93,7 +93,9 @@ fn of_width(
     end_of_text: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
-    let layers = settings.layers.unwrap_or_else(|| ((width + WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
+    let layers = settings
+        .layers
+        .unwrap_or_else(|| (width.saturating_add(WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
     check(settings, [width, layers, heads, context])?;
