@@ -27,10 +27,27 @@ pub enum Error {
     Item {
         /// The file of the items.
         path: PathBuf,
-        /// Line, or number in a list.
+        /// The line where it begins.
         place: usize,
         /// What is wrong with it.
         problem: String,
+        /// What to do, where that is known.
+        hint: Option<&'static str>,
+    },
+    /// Fewer examples than were asked for.
+    #[error(
+        "{}: {wanted} examples were asked for before each item, it has {found}{kind} (an item is no example for itself)",
+        path.display()
+    )]
+    TooFewExamples {
+        /// The file of the examples.
+        path: PathBuf,
+        /// How many were asked for.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+        /// What they have in common with the item, if the task asks for that.
+        kind: String,
     },
     /// A text could not be read.
     #[error("reading the texts failed: {0}")]
@@ -64,6 +81,8 @@ pub enum Error {
     },
 }
 
+const ITEM_HINT: &str = "the fields of an item have to be those that the task's templates name";
+
 fn names() -> String {
     std::iter::once(crate::language_modelling::NAME).chain(Task::names()).collect::<Vec<_>>().join(", ")
 }
@@ -78,8 +97,9 @@ impl Error {
             Self::Infer(error) => error.hint(),
             Self::Files(error) => error.hint(),
             Self::TaskFile { .. } => Some("nuwa eval --help says where a task file is described".to_string()),
-            Self::Item { .. } => {
-                Some("the fields of an item have to be those that the task's templates name".to_string())
+            Self::Item { hint, .. } => Some(hint.unwrap_or(ITEM_HINT).to_string()),
+            Self::TooFewExamples { found, .. } => {
+                Some(format!("name a file with more of them, or ask for fewer: --num-fewshot {found}"))
             }
             Self::Reading(_) | Self::Setting { .. } => None,
             Self::UnknownTask { .. } => Some(format!("the tasks are: {}", names())),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,6 +23,7 @@ built_in!(
     "winogrande",
     "sst2",
     "chnsenticorp",
+    "cmmlu",
     "world_choice_en",
     "world_choice_zh",
     "world_ending_en",
@@ -81,9 +83,18 @@ pub struct Task {
     /// Expression: the list of options.
     #[serde(default)]
     pub(crate) choices: String,
-    /// Expression: the number of the right option, from 0.
+    /// Expression: the right option, by its number, its letter or its text.
     #[serde(default)]
     pub(crate) target: Option<String>,
+    /// The number of the first option in `target`.
+    #[serde(default)]
+    pub(crate) counts_from: i64,
+    /// Expression: texts by which `target` may name an option too, where those are not the options themselves.
+    #[serde(default)]
+    pub(crate) names: Option<String>,
+    /// Fields that hold lists, and how many entries they must have (0: two or more). As text they are read as JSON.
+    #[serde(default)]
+    pub(crate) lists: BTreeMap<String, usize>,
     /// Expression: 1 or 0 for each option, where several may be right.
     #[serde(default)]
     pub(crate) labels: Option<String>,
@@ -123,6 +134,9 @@ pub struct Task {
     /// The field by which figures are also given in groups.
     #[serde(default)]
     pub(crate) group: Option<String>,
+    /// The field in which examples must agree with the item they stand before.
+    #[serde(default)]
+    pub(crate) examples_by: Option<String>,
 }
 
 fn blank() -> String {
@@ -167,6 +181,11 @@ impl Task {
             }
         }
         Ok(task)
+    }
+
+    /// Whether its items can be asked as chat.
+    pub(crate) fn knows_chat(&self) -> bool {
+        self.question.is_some() && self.kind != Kind::Partial
     }
 
     /// What a task of its kind has to say, and whether it does.

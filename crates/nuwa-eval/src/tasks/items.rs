@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Deserializer, Map, Value};
 
+use super::table;
 use crate::{Error, Result};
 
 /// The items of a task, in the order of their file.
@@ -9,33 +10,40 @@ use crate::{Error, Result};
 pub struct Items {
     /// Where they come from.
     pub path: PathBuf,
-    /// Each with its fields, and its line or number for messages.
+    /// Each with its fields, and its line for messages.
     pub all: Vec<(Map<String, Value>, usize)>,
 }
 
 impl Items {
-    /// Reads JSON lines, a JSON list of objects, or CSV with a header; what it is, is told by the content and, for CSV, by
-    /// the name.
+    /// Reads JSON lines, JSON objects over several lines, a JSON list of objects, or CSV with a header; what it is, is told
+    /// by the content and, for CSV and TSV, by the name.
     ///
     /// # Errors
     /// When the file cannot be read, or is none of these, or holds nothing.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = nuwa_files::read_to_string(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self::parse(path, &name, &nuwa_files::read_to_string(path)?)
+    }
+
+    /// The same of the text of a file, whose name without the ending of its compression is `name`.
+    ///
+    /// # Errors
+    /// When it is none of these, or holds nothing.
+    pub fn parse(path: &Path, name: &str, text: &str) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}');
-        let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-        let values = match text.trim_start().as_bytes().first() {
-            _ if is_csv => csv_rows(path, text)?,
-            Some(b'[') => list(path, text)?,
-            _ => lines(path, text)?,
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        let values = match table::delimiter(name) {
+            Some(delimiter) if !is_json => table::rows(path, text, delimiter)?,
+            _ => objects(path, text)?,
         };
         if values.is_empty() {
             return Err(wrong(path, 1, "it holds no item"));
         }
         let all = values
             .into_iter()
-            .map(|(value, place)| match value {
-                Value::Object(fields) => Ok((fields, place)),
-                other => Err(wrong(path, place, format!("found {other}, expected an object"))),
+            .map(|(value, line)| match value {
+                Value::Object(fields) => Ok((without_nulls(fields), line)),
+                other => Err(wrong(path, line, format!("found {}, expected an object", short(&other)))),
             })
             .collect::<Result<_>>()?;
         Ok(Self { path: path.to_path_buf(), all })
@@ -47,39 +55,70 @@ impl Items {
     }
 }
 
-fn wrong(path: &Path, place: usize, problem: impl Into<String>) -> Error {
-    Error::Item { path: path.to_path_buf(), place, problem: problem.into() }
+/// A field that is null says as much as one that is absent.
+fn without_nulls(fields: Map<String, Value>) -> Map<String, Value> {
+    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
-fn lines(path: &Path, text: &str) -> Result<Vec<(Value, usize)>> {
-    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    lines
-        .map(|(line, number)| {
-            let value = serde_json::from_str(line).map_err(|error| wrong(path, number, error.to_string()))?;
-            Ok((value, number))
-        })
-        .collect()
+pub(super) fn wrong(path: &Path, place: usize, problem: impl Into<String>) -> Error {
+    Error::Item { path: path.to_path_buf(), place, problem: problem.into(), hint: None }
 }
 
-fn list(path: &Path, text: &str) -> Result<Vec<(Value, usize)>> {
-    let values: Vec<Value> =
-        serde_json::from_str(text).map_err(|error| wrong(path, error.line(), error.to_string()))?;
-    Ok(values.into_iter().zip(1..).collect())
-}
-
-fn csv_rows(path: &Path, text: &str) -> Result<Vec<(Value, usize)>> {
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let failed = |error: csv::Error| {
-        let line = error.position().map_or(1, |position| position.line() as usize);
-        wrong(path, line, error.to_string())
-    };
-    let header = reader.headers().map_err(failed)?.clone();
-    let mut rows = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(failed)?;
-        let line = row.position().map_or(1, |position| position.line() as usize);
-        let fields = header.iter().zip(&row).map(|(name, cell)| (name.trim().to_string(), Value::from(cell)));
-        rows.push((Value::Object(fields.collect()), line));
+/// A value in a message.
+pub(super) fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
-    Ok(rows)
+}
+
+/// Objects one after another, or in a list, each with the line where it begins.
+fn objects(path: &Path, text: &str) -> Result<Vec<(Value, usize)>> {
+    let is_list = text.trim_start().starts_with('[');
+    if is_list {
+        // The whole first: what stands between the objects is looked at here only.
+        serde_json::from_str::<Vec<Value>>(text).map_err(|error| broken(path, None, &error))?;
+    }
+    let mut values = Vec::new();
+    let (mut at, mut line) = (if is_list { text.find('[').map_or(0, |at| at + 1) } else { 0 }, 1);
+    let mut counted = 0;
+    loop {
+        let rest = &text[at..];
+        let bare = rest.trim_start_matches(|c: char| c.is_whitespace() || (is_list && c == ','));
+        at += rest.len() - bare.len();
+        if bare.is_empty() || (is_list && bare.starts_with(']')) {
+            return Ok(values);
+        }
+        line += text[counted..at].matches('\n').count();
+        counted = at;
+        let (value, length) = first(path, bare, line, is_list)?;
+        values.push((value, line));
+        at += length;
+    }
+}
+
+/// The value at the beginning of `text`, and how long it is. A line that is whole is read alone, so that one that is not is
+/// known by its number.
+fn first(path: &Path, text: &str, line: usize, is_list: bool) -> Result<(Value, usize)> {
+    let own = text.lines().next().unwrap_or_default();
+    if let Some(value) = (!is_list).then(|| serde_json::from_str(own).ok()).flatten() {
+        return Ok((value, own.len()));
+    }
+    let mut stream = Deserializer::from_str(text).into_iter::<Value>();
+    match stream.next() {
+        Some(Ok(value)) => Ok((value, stream.byte_offset())),
+        Some(Err(error)) => Err(broken(path, Some(line), &error)),
+        None => Err(wrong(path, line, "it holds no item")),
+    }
+}
+
+/// What serde_json says of the value that begins on line `first`, or of a whole list.
+fn broken(path: &Path, first: Option<usize>, error: &serde_json::Error) -> Error {
+    let told = error.to_string();
+    let reason = told.split(" at line ").next().unwrap_or(&told);
+    let line = first.unwrap_or(1) + error.line().saturating_sub(1);
+    let place = format!("line {line}, column {}", error.column());
+    let expected = "expected JSON objects, one a line or in a list; a table's name ends in .csv or .tsv";
+    wrong(path, first.unwrap_or(line), format!("{reason} ({place}); {expected}"))
 }

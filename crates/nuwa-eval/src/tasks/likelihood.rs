@@ -9,6 +9,7 @@ use crate::{Result, Scorer};
 pub struct Pair {
     ids: Vec<u32>,
     scored_from: usize,
+    is_cut: bool,
 }
 
 impl Pair {
@@ -35,7 +36,16 @@ impl Pair {
 
     fn cut(scorer: &dyn Scorer, ids: Vec<u32>, scored_from: usize) -> Self {
         let cut = ids.len().saturating_sub(scorer.context() + 1);
-        Self { ids: ids[cut..].to_vec(), scored_from: scored_from.saturating_sub(cut).max(1) }
+        Self {
+            ids: ids[cut..].to_vec(),
+            scored_from: scored_from.saturating_sub(cut).max(1),
+            is_cut: cut > 0,
+        }
+    }
+
+    /// Whether its beginning was cut off, since it was longer than the context.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// How many ids are scored.

@@ -1,7 +1,7 @@
 //! Tasks that are described in files: what is asked in Jinja, what is measured, and on which data.
 //!
 //! - [`Task`]: the description, from a TOML file or [built in](Task::built_in).
-//! - [`Items`]: the data, as JSON lines, a JSON list or CSV.
+//! - [`Items`]: the data, as JSON lines, a JSON list, CSV or TSV.
 //! - [`Task::evaluate`]: runs it on a [`Scorer`](crate::Scorer).
 //!
 //! The prompts, the splitting of context and continuation, and the metrics are those of lm-evaluation-harness (Gao et al.;
@@ -18,10 +18,16 @@
 //! # Ok(()) }
 //! ```
 
+mod ask;
 mod description;
 mod evaluate;
+mod examples;
+mod fields;
 mod items;
 mod likelihood;
+mod right;
+mod table;
+mod tally;
 mod templates;
 
 pub use description::{Kind, Task};

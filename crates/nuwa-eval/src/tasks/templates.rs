@@ -13,11 +13,9 @@ pub fn environment<'source>() -> Environment<'source> {
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.add_filter("index_of", index_of);
     environment.add_filter("values", values);
-    environment
-        .add_filter("before", |text: &str, mark: &str| text.split(mark).next().unwrap_or("").to_string());
-    environment.add_filter("after", |text: &str, mark: &str| {
-        text.split_once(mark).map_or(String::new(), |(_, rest)| rest.to_string())
-    });
+    environment.add_filter("has", has);
+    environment.add_filter("before", before);
+    environment.add_filter("after", after);
     environment.add_filter("capitalize_first", capitalised);
     environment.add_filter("plain_captions", plain_captions);
     environment
@@ -25,8 +23,35 @@ pub fn environment<'source>() -> Environment<'source> {
 
 /// Where a value stands in a list.
 fn index_of(list: Value, value: Value) -> Result<usize, Error> {
-    let found = list.try_iter()?.position(|item| item == value || item.to_string() == value.to_string());
-    found.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{value} is not in {list}")))
+    place(&list, &value)?.ok_or_else(|| {
+        let told = format!("found {value:?}, expected one of {list}");
+        Error::new(ErrorKind::InvalidOperation, told)
+    })
+}
+
+/// Whether a value stands in a list, as a number or as text.
+fn has(list: Value, value: Value) -> Result<bool, Error> {
+    Ok(place(&list, &value)?.is_some())
+}
+
+fn place(list: &Value, value: &Value) -> Result<Option<usize>, Error> {
+    Ok(list.try_iter()?.position(|item| item == *value || item.to_string() == value.to_string()))
+}
+
+fn before(text: &str, mark: &str) -> Result<String, Error> {
+    Ok(split(text, mark)?.0.to_string())
+}
+
+fn after(text: &str, mark: &str) -> Result<String, Error> {
+    Ok(split(text, mark)?.1.to_string())
+}
+
+/// What stands before a mark and after it.
+fn split<'a>(text: &'a str, mark: &str) -> Result<(&'a str, &'a str), Error> {
+    text.split_once(mark).ok_or_else(|| {
+        let told = format!("there is no {mark:?} in {text:?}, expected one");
+        Error::new(ErrorKind::InvalidOperation, told)
+    })
 }
 
 /// The values of an object, in the order of its keys.

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_data::collect::{CollectSettings, collect};
-use nuwa_data::documents;
 use nuwa_data::split::{Split, SplitSettings};
+use nuwa_data::{compressed, documents};
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Confusion, Metric, TASKS, TaskResult, TextError, evaluate};
 use nuwa_infer::Engine;
@@ -20,9 +21,9 @@ use crate::recipe::Draft;
 ///
 /// The task language_modelling tells how well the model predicts text: bits per byte and per character (which compare
 /// models of different tokenizers) and perplexity. The others ask questions: arc_easy, arc_challenge, hellaswag, mmlu,
-/// truthfulqa_mc1, truthfulqa_mc2, piqa and winogrande in the very prompts of lm-evaluation-harness, sst2 and chnsenticorp
-/// with a confusion matrix, those of the embedded world (world_choice_en ...), or a task described in a TOML file of your
-/// own. Each figure comes with its standard error, and each task with a hash of what was asked.
+/// truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande and cmmlu in the very prompts of lm-evaluation-harness, sst2 and
+/// chnsenticorp with a confusion matrix, those of the embedded world (world_choice_en ...), or a task described in a TOML
+/// file of your own. Each figure comes with its standard error, and each task with a hash of what was asked.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +38,8 @@ pub struct Eval {
     #[arg(long, value_name = "NAME", required = true)]
     task: Vec<String>,
     /// What to measure on: for language_modelling text as `nuwa collect` reads it [default: for the model of a run, what
-    /// that run held back], for other tasks a file of items (JSON lines, JSON, CSV), or the folder where it lies
+    /// that run held back], for other tasks a file of items (JSON lines, JSON, CSV or TSV, compressed or not), or
+    /// the folder where it lies
     #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
     /// Measure on so many documents or items only
@@ -46,7 +48,7 @@ pub struct Eval {
     /// Put so many examples with their answers before each prompt
     #[arg(long, value_name = "N", default_value_t = 0, requires = "fewshot_data")]
     num_fewshot: usize,
-    /// Where the examples come from: a file of items
+    /// Where the examples come from: a file of items, of which the first are taken, but never the item itself
     #[arg(long, value_name = "FILE")]
     fewshot_data: Option<PathBuf>,
     /// Ask through the model's chat template, where the task knows how
@@ -109,8 +111,8 @@ impl Eval {
     }
 
     fn ask(&self, engine: &Engine, task: &Task, display: &mut Display) -> anyhow::Result<TaskResult> {
-        let items = Items::read(&self.items(task)?)?;
-        let examples = self.fewshot_data.as_deref().map(Items::read).transpose()?.unwrap_or_default();
+        let items = read_items(&self.items(task)?)?;
+        let examples = self.fewshot_data.as_deref().map(read_items).transpose()?.unwrap_or_default();
         let options = Options { limit: self.limit, chat: self.chat, examples, shots: self.num_fewshot };
         Ok(task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?)
     }
@@ -120,7 +122,7 @@ impl Eval {
         let own =
             task.data.as_deref().map(PathBuf::from).unwrap_or_else(|| format!("{}.jsonl", task.name).into());
         match self.data.as_slice() {
-            [path] if path.is_dir() => Ok(path.join(own)),
+            [path] if path.is_dir() => Ok(packed_or_not(path.join(own))),
             [path] => Ok(path.clone()),
             [] => {
                 // A run of the embedded world has the items of its tasks beside it.
@@ -211,6 +213,30 @@ impl Source {
         });
         Ok(texts.filter(|text| !matches!(text, Ok(text) if text.is_empty())))
     }
+}
+
+/// The items of a file that may be compressed.
+fn read_items(path: &Path) -> anyhow::Result<Items> {
+    let mut bytes = Vec::new();
+    compressed::open(path)?.read_to_end(&mut bytes).map_err(nuwa_files::Error::read(path))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let problem =
+            format!("{}: byte {place} is not UTF-8, expected JSON lines, a JSON list or CSV", path.display());
+        Problem::new(problem).hint("save the items as text in UTF-8")
+    })?;
+    Ok(Items::parse(path, &compressed::name_within(path), &text)?)
+}
+
+/// The file, or where it is absent the one of its name that is compressed.
+fn packed_or_not(path: PathBuf) -> PathBuf {
+    let packed = ["gz", "zst", "bz2", "xz"].map(|ending| {
+        let mut name = path.clone().into_os_string();
+        name.push(format!(".{ending}"));
+        PathBuf::from(name)
+    });
+    let found = if path.exists() { None } else { packed.into_iter().find(|packed| packed.is_file()) };
+    found.unwrap_or(path)
 }
 
 /// The task called so; none for a task on plain text.

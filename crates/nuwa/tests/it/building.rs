@@ -136,7 +136,7 @@ fn failures_of_a_model(place: &Place, model: &str) {
     "#);
     assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @r#"
     error: there is no task "spelling"
-    hint: the tasks are: language_modelling, arc_easy, arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande, sst2, chnsenticorp, world_choice_en, world_choice_zh, world_ending_en, world_ending_zh, world_subjects_en, world_subjects_zh, world_truth_en, world_truth_zh, world_answer_en, world_answer_zh, world_sum_en, world_sum_zh, world_translation_en, world_translation_zh, world_preference_en, world_preference_zh, world_sentiment_en, world_sentiment_zh
+    hint: the tasks are: language_modelling, arc_easy, arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande, sst2, chnsenticorp, cmmlu, world_choice_en, world_choice_zh, world_ending_en, world_ending_zh, world_subjects_en, world_subjects_zh, world_truth_en, world_truth_zh, world_answer_en, world_answer_zh, world_sum_en, world_sum_zh, world_translation_en, world_translation_zh, world_preference_en, world_preference_zh, world_sentiment_en, world_sentiment_zh
     "#);
     assert_snapshot!(place.failure("eval exported --task language_modelling"), @r#"
     error: exported is not the model of a run, so there is no held-back text
@@ -313,6 +313,7 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     );
     place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
     place.succeed("eval merged --task world_choice_en --data runs/world/world/eval --limit 2 --json");
+    packed_items_are_read(&place);
 
     let onto_itself = "sft runs/world/sft --data runs/world/world/sft.jsonl --out runs/world/sft";
     let refused = place.failure(onto_itself);
@@ -328,6 +329,20 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     std::fs::remove_file(place.path("adapted/adapter/base_model.json")).unwrap();
     let unknown = place.succeed("merge runs/world/pretrain/model --adapter adapted --out merged");
     assert!(unknown.err.contains("does not say which weights it was trained on"), "{}", unknown.err);
+}
+
+/// Items and examples in a file that is compressed.
+fn packed_items_are_read(place: &Place) {
+    let items = std::fs::read(place.path("runs/world/world/eval/world_choice_en.jsonl")).unwrap();
+    std::fs::create_dir(place.path("packed")).unwrap();
+    let packed = zstd::encode_all(items.as_slice(), 1).unwrap();
+    std::fs::write(place.path("packed/world_choice_en.jsonl.zst"), packed).unwrap();
+    let figures = place.succeed(
+        "eval merged --task world_choice_en --data packed --fewshot-data packed/world_choice_en.jsonl.zst \
+         --num-fewshot 2 --limit 2 --json",
+    );
+    let figures: serde_json::Value = serde_json::from_str(&figures.out).unwrap();
+    assert_eq!(figures["tasks"]["world_choice_en"]["settings"]["shots"], 2);
 }
 
 fn a_talk_goes_on_after_lines_that_cannot_be_answered(place: &Place) {

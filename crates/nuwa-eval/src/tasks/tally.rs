@@ -1,0 +1,101 @@
+//! Figures over all items: means, standard errors, groups, classes.
+
+use std::collections::BTreeMap;
+
+use crate::TaskResult;
+use crate::result::{Confusion, Metric, Shown};
+
+/// Items that are shown in results.
+const SHOWN: usize = 3;
+
+/// What one item came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub metrics: Vec<(&'static str, f64)>,
+    pub group: Option<String>,
+    /// The class that is right and the one that was chosen.
+    pub classes: Option<[usize; 2]>,
+    pub shown: Shown,
+    /// Whether the beginning of a prompt was cut off.
+    pub is_cut: bool,
+}
+
+/// Means with their standard errors, over all items and over those of each group.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub n: usize,
+    values: BTreeMap<&'static str, Vec<f64>>,
+    groups: BTreeMap<String, BTreeMap<&'static str, Vec<f64>>>,
+    classes: Vec<[usize; 2]>,
+    names: Vec<String>,
+    shown: Vec<Shown>,
+    cut: usize,
+    warnings: Vec<String>,
+}
+
+impl Tally {
+    pub fn add(&mut self, outcome: Outcome) {
+        self.n += 1;
+        self.cut += usize::from(outcome.is_cut);
+        for (name, value) in outcome.metrics {
+            self.values.entry(name).or_default().push(value);
+            if let Some(group) = &outcome.group {
+                self.groups.entry(group.clone()).or_default().entry(name).or_default().push(value);
+            }
+        }
+        if let Some(classes) = outcome.classes {
+            self.note_class(classes[0], &outcome.shown.expected);
+            self.note_class(classes[1], &outcome.shown.given);
+            self.classes.push(classes);
+        }
+        if self.shown.len() < SHOWN {
+            self.shown.push(outcome.shown);
+        }
+    }
+
+    fn note_class(&mut self, class: usize, name: &str) {
+        self.names.resize(self.names.len().max(class + 1), String::new());
+        self.names[class] = name.to_string();
+    }
+
+    /// Says how many items were not put to the model as a whole.
+    pub fn warn_of_cuts(&mut self, context: usize) {
+        if self.cut > 0 {
+            self.warnings.push(format!(
+                "{} of {} items do not fit the context of {context} tokens: the beginnings of their prompts were cut off",
+                self.cut, self.n
+            ));
+        }
+    }
+
+    pub fn result(self, version: u32, settings: BTreeMap<String, u64>, data_hash: String) -> TaskResult {
+        let confusion = (!self.classes.is_empty()).then(|| Confusion::new(self.names, &self.classes));
+        let mut metrics = means(&self.values);
+        metrics.extend(confusion.iter().flat_map(Confusion::metrics));
+        TaskResult {
+            version,
+            n: self.n as u64,
+            metrics,
+            settings,
+            standard_errors: "of a mean over items: sample deviation / sqrt(n)".into(),
+            data_hash,
+            groups: self.groups.iter().map(|(name, values)| (name.clone(), means(values))).collect(),
+            confusion,
+            shown: self.shown,
+            warnings: self.warnings,
+            ..TaskResult::default()
+        }
+    }
+}
+
+fn means(values: &BTreeMap<&'static str, Vec<f64>>) -> BTreeMap<String, Metric> {
+    values.iter().map(|(name, values)| (name.to_string(), mean(values))).collect()
+}
+
+/// The mean and `sample deviation / sqrt(n)`.
+fn mean(values: &[f64]) -> Metric {
+    let n = values.len() as f64;
+    let value = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|one| (one - value).powi(2)).sum();
+    Metric { value, stderr: (n > 1.0).then(|| (squares / (n - 1.0) / n).sqrt()) }
+}
