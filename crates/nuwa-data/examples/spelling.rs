@@ -28,9 +28,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let share = 100.0 * outcome.repaired as f64 / outcome.planted as f64;
     println!("repaired {} of {}, {share:.1} %", outcome.repaired, outcome.planted);
+    let precision = 100.0 * outcome.repaired as f64 / step.replaced.max(1) as f64;
+    println!("of {} changes {} are right, {precision:.1} %", step.replaced, outcome.repaired);
     let harmed = &outcome.harmed;
-    let in_thousand = 1000.0 * harmed.len() as f64 / outcome.words as f64;
-    println!("harmed {} of {} words, {in_thousand:.3} in 1,000", harmed.len(), outcome.words);
+    let in_million = 1e6 * harmed.len() as f64 / outcome.words as f64;
+    println!("harmed {} of {} words, {in_million:.1} in a million", harmed.len(), outcome.words);
     println!("missed: {}", outcome.missed.join(" "));
     println!("harmed: {:?}", harmed.iter().step_by(harmed.len() / 200 + 1).collect::<Vec<_>>());
     Ok(())

@@ -37,15 +37,16 @@ fn spelt(text: &str) -> Document {
 
 #[test]
 fn slips_are_repaired_and_written_down() {
-    let document =
-        spelt("Then she recieved a letter from the comittee, and her brother followed to the adress.");
-    assert_eq!(
-        document.text,
-        "Then she received a letter from the committee, and her brother followed to the address."
-    );
-    let expected =
-        serde_json::json!({ "adress": "address", "comittee": "committee", "recieved": "received" });
-    assert_eq!(document.meta["spelling"], expected);
+    for (sentence, wrong, right) in [
+        ("Then she recieved a letter from the committee.", "recieved", "received"),
+        ("Then she received a letter from the comittee.", "comittee", "committee"),
+        ("Nobody remembered the adress of her brother.", "adress", "address"),
+        ("Nobody rememberd the address of her brother.", "rememberd", "remembered"),
+    ] {
+        let document = spelt(sentence);
+        assert_eq!(document.text, sentence.replace(wrong, right));
+        assert_eq!(document.meta["spelling"], serde_json::json!({ wrong: right }));
+    }
 }
 
 #[test]
@@ -59,6 +60,9 @@ fn what_is_no_slip_is_left_alone() {
         "The letter was addressed to addressers, and the remembrances were separately received.",
         "收到 recieved 的信，地址 adress 在委员会。信已经收到了，地址也写在上面了，大家都看见了。",
         "COMITTEE reCieved don't adress's",
+        "Then she receyved a letter from the committeee, and weather her broother followed to the adresss.",
+        "Adresses were lost, and nobody remembered the adressing of an adressed letter.",
+        "We don't know 'twas o'er, an' she didn't see the adress.",
     ] {
         assert_eq!(spelt(text).text, text);
     }
@@ -67,14 +71,14 @@ fn what_is_no_slip_is_left_alone() {
 #[test]
 fn each_language_has_its_own_words() {
     let line = |text: &str, lang: &str| serde_json::json!({ "text": text, "lang": lang }).to_string();
-    let mut lines = vec![line("the hommage of the evening", "en"), line("tout un hommage", "fr")];
+    let mut lines = vec![line("the ocasion of the evening", "en"), line("toute une ocasion", "fr")];
     for _ in 0..10 {
-        lines.push(line("all the homage of the evening was lost", "en"));
-        lines.push(line("ce fut tout un hommage", "fr"));
+        lines.push(line("all the occasion of the evening was lost", "en"));
+        lines.push(line("ce fut toute une ocasion", "fr"));
     }
     let input = folder(&[("documents-00000.jsonl", lines.join("\n").as_bytes())]);
     let kept = cleaned(input.path(), &with(StepName::Spelling)).unwrap().kept;
-    assert_eq!(kept[..2], ["the homage of the evening", "tout un hommage"]);
+    assert_eq!(kept[..2], ["the occasion of the evening", "toute une ocasion"]);
 }
 
 #[test]
@@ -94,7 +98,9 @@ fn the_summary_counts_what_was_written_for_what() {
     let mut texts = usual();
     texts.extend(["The adress was lost.", "Nobody remembered the adress."].map(String::from));
     let input = documents_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-    let step = cleaned(input.path(), &with(StepName::Spelling)).unwrap().summary.steps.remove(0);
+    let mut settings = with(StepName::Spelling);
+    settings.spelling.known_count = 3;
+    let step = cleaned(input.path(), &settings).unwrap().summary.steps.remove(0);
     assert_eq!((step.changed, step.replaced, step.replacements.len()), (2, 2, 1));
     let one = &step.replacements[0];
     assert_eq!((one.from.as_str(), one.to.as_str(), one.count), ("adress", "address", 2));
@@ -157,29 +163,30 @@ fn wrong_settings_of_these_steps_are_named() {
     "#);
 }
 
+/// The rules were tuned on the first half, every second book; the other was looked at once, with the rules as they are.
 #[test]
-fn planted_slips_are_repaired_and_books_are_left_alone() {
+fn four_of_five_changes_are_right_in_books_of_either_half() {
     let (Some(typos), Some(books)) = (shared("typos/norvig1.txt"), shared("corpus/en/standard_ebooks"))
     else {
         return;
     };
-    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
-    let mut books: Vec<_> = std::fs::read_dir(books).unwrap().map(|entry| entry.unwrap().path()).collect();
-    books.sort();
-    let books: Vec<String> = books.into_iter().map(read).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let outcome = measure(&read(typos), &books, folder.path()).unwrap();
-    println!(
-        "{} of {}, {} of {} harmed",
-        outcome.repaired,
-        outcome.planted,
-        outcome.harmed.len(),
-        outcome.words
-    );
-    assert_eq!(outcome.summary.documents_out, books.len() as u64, "no book is lost");
-    assert!(outcome.planted + outcome.absent.len() <= outcome.pairs);
-    assert!(outcome.planted > 200 && outcome.repaired as f64 >= 0.7 * outcome.planted as f64);
-    assert!(outcome.harmed.len() * 1000 <= outcome.words, "{:?}", &outcome.harmed[..100]);
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let mut paths: Vec<_> = std::fs::read_dir(books).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for half in [0, 1] {
+        let books: Vec<String> = paths.iter().skip(half).step_by(2).map(read).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = measure(&read(&typos), &books, folder.path()).unwrap();
+        let (changed, harmed) = (outcome.summary.steps[0].replaced, outcome.harmed.len());
+        println!(
+            "half {half}: {} of {} repaired, {changed} changes, {harmed} of {} words harmed",
+            outcome.repaired, outcome.planted, outcome.words
+        );
+        assert_eq!(outcome.summary.documents_out, books.len() as u64, "no book is lost");
+        assert!(outcome.planted > 200 && outcome.repaired > 30);
+        assert!(outcome.repaired as u64 * 5 >= changed * 4, "{:?} {:?}", outcome.harmed, outcome.missed);
+        assert!(harmed * 100_000 <= outcome.words, "{:?}", outcome.harmed);
+    }
 }
 
 #[test]

@@ -124,9 +124,8 @@ fn cleaning_finds_the_noise_and_loses_little() {
     collect(&from, collected.path(), &CollectSettings::default(), &mut |_| {}).unwrap();
     let inputs = [collected.path().to_path_buf()];
     let mut settings = CleanSettings::default();
-    settings.steps.splice(5..5, [StepName::Toxicity, StepName::Spelling]);
+    settings.steps.splice(5..5, [StepName::Toxicity]);
     settings.toxicity.word_lists = vec![folder.path().join("slurs.txt")];
-    settings.spelling.unknown_around = 6;
     let told = clean(&inputs, cleaned.path(), &settings, &mut |_| {}).unwrap();
     let audit = audit(folder.path(), cleaned.path()).unwrap();
     println!("{audit:#?}");
@@ -137,8 +136,6 @@ fn cleaning_finds_the_noise_and_loses_little() {
     assert_eq!(audit.noise.values().map(|caught| caught.planted).sum::<u64>(), summary.planted as u64);
     assert_eq!(audit.noise[&Noise::ExactDuplicate].share(), 1.0);
     assert_eq!(audit.noise[&Noise::Slur].share(), 1.0);
-    // Of a document all slips must be repaired; what stands once or twice in the corpus, such as names, is left alone.
-    assert!(audit.noise[&Noise::Typo].share() >= 0.8);
     for kind in [Noise::NearDuplicate, Noise::BrokenHtml, Noise::Mojibake, Noise::Emoji, Noise::PersonalData]
     {
         assert!(audit.noise[&kind].share() > 0.9, "{kind:?}");

@@ -1,5 +1,7 @@
 //! Whether a rare word is made from known ones by the rules of English: then it is right, however rare.
 
+use std::collections::HashSet;
+
 /// Endings after a whole stem.
 const ENDINGS: [&str; 22] = [
     "s", "ed", "ing", "ly", "er", "ers", "est", "ness", "less", "able", "ful", "ment", "ments", "ish",
@@ -22,6 +24,36 @@ pub(super) fn is_derived(word: &str, known: &impl Fn(&str) -> bool) -> bool {
             rest.is_some_and(|rest| known(rest) || is_inflected(rest, known))
         })
         || is_compound(word, known)
+}
+
+/// Endings of words that belong together, in whatever way the stem changes before them.
+const KIN: [&str; 40] = [
+    "", "e", "s", "es", "ed", "d", "ing", "er", "ers", "est", "ly", "ness", "ment", "ful", "less", "able",
+    "y", "ies", "ied", "ily", "ion", "ions", "al", "ity", "ous", "ish", "th", "or", "ors", "ive", "ation",
+    "ence", "ance", "ant", "ent", "ments", "ism", "ist", "ical", "ically",
+];
+
+/// Words that have the stem of `word` and another ending, whether there are such words or not.
+pub(super) fn relatives(word: &str) -> HashSet<String> {
+    let ends = KIN.iter().filter_map(|ending| word.strip_suffix(ending));
+    let stems: HashSet<String> = ends.filter(|stem| stem.len() >= STEM).flat_map(stem_forms).collect();
+    stems.iter().flat_map(|stem| KIN.iter().map(move |ending| format!("{stem}{ending}"))).collect()
+}
+
+/// A stem as it may be written before other endings: without its e, with one letter for two, with y for i and i for y.
+fn stem_forms(stem: &str) -> Vec<String> {
+    let mut forms = vec![stem.to_string()];
+    let letters: Vec<char> = stem.chars().rev().take(2).collect();
+    let shorter = |with: &str| stem.strip_suffix(letters[0]).map(|rest| format!("{rest}{with}"));
+    if stem.len() > STEM && (letters[0] == 'e' || letters.first() == letters.get(1)) {
+        forms.extend(shorter(""));
+    }
+    match letters[0] {
+        'i' => forms.extend(shorter("y")),
+        'y' => forms.extend(shorter("i")),
+        _ => {}
+    }
+    forms
 }
 
 fn is_inflected(word: &str, known: &impl Fn(&str) -> bool) -> bool {
@@ -101,6 +133,21 @@ mod tests {
         ] {
             assert!(derived(word), "{word}");
         }
+    }
+
+    #[test]
+    fn forms_of_one_word_are_relatives() {
+        for (word, other) in [
+            ("currant", "currants"),
+            ("pleaded", "pleading"),
+            ("genies", "genie"),
+            ("hopped", "hopping"),
+            ("misery", "miseries"),
+            ("miserly", "miser"),
+        ] {
+            assert!(relatives(word).contains(other), "{word} {other}");
+        }
+        assert!(!relatives("possable").contains("possible"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Which words are right, and what a wrong one was meant to be.
 //!
-//! Candidates come from symmetric deletion (SymSpell, Garbe 2012): two words within two edits share a form from which
-//! up to two letters were taken. Of each right word the forms of its first seven letters are kept as 32-bit hashes,
-//! sorted. Memory: 8 bytes a form, up to 29 forms a word, so up to 232 bytes for each of at most 200,000 right words.
+//! Candidates come from symmetric deletion (SymSpell, Garbe 2012): two words within one edit share a form from which
+//! at most one letter was taken. Of each right word the forms of its first seven letters are kept as 32-bit hashes,
+//! sorted. Memory: 8 bytes a form, up to 8 forms a word, so up to 64 bytes for each of at most 200,000 right words.
 //!
 //! What a suspect `w` was meant to be follows from the noisy channel (Kernighan, Church and Gale 1990,
 //! <https://aclanthology.org/C90-2036/>): the `c` with the greatest
@@ -10,8 +10,8 @@
 
 use rayon::prelude::*;
 
-use super::channel::{self, LONGEST};
-use super::derived::is_derived;
+use super::channel::{LONGEST, Slip};
+use super::derived::{is_derived, relatives};
 use super::variants::are_variants;
 use super::vocabulary::{ByHash, Entry, Vocabulary};
 use super::words::hash_of;
@@ -27,36 +27,23 @@ pub(super) struct Rules {
 
 /// Right words that may be what was meant, at most.
 const MOST_CANDIDATES: usize = 200_000;
-/// A word seen less often is no candidate, and no stem that others are made from.
+/// A word seen less often, or in fewer documents, is no candidate, and no stem that others are made from.
 const CANDIDATE_COUNT: u32 = 3;
-/// The shortest word that is repaired, in letters.
-const SHORTEST: usize = 4;
-/// From so many letters on a word may have two slips.
-const TWO_SLIPS: usize = 6;
-/// The greatest cost of one slip, and of two.
-const LIMITS: [f32; 2] = [5.0, 8.5];
+/// A word seen less often is not what a wrong vowel was meant to be: too many right words differ in a vowel.
+const VOWEL_COUNT: u32 = 20;
+/// The shortest word that is repaired, in letters: the shorter a word, the more right words lie beside it.
+const SHORTEST: usize = 6;
 /// What a rare word that is made from known ones has in its favour.
 const DERIVED: f32 = 4.0;
-/// What a capital has: it may be a name.
-const CAPITAL: f32 = 2.0;
-/// What a difference in the last letters has, in English and in languages whose endings are not known here.
-const ENDING: [f32; 2] = [4.0, 6.0];
-/// What is needed beyond the threshold by words of four, five and more letters: the shorter a word, the more right
-/// words lie beside it.
-const BY_LENGTH: [f32; 6] = [3.0, 0.5, -1.0, -2.5, -3.5, -4.5];
+/// What words of six, seven, eight and more letters have beyond the threshold.
+const BY_LENGTH: [f32; 4] = [1.0, 2.5, 3.5, 4.5];
 const CONTEXT: f32 = 0.9;
-/// What a slip costs beyond this counts more: an unusual slip, or two, rather means another word.
-const USUAL_SLIP: f32 = 2.7;
-const UNUSUAL: f32 = 0.6;
 
-/// A word that may be wrong, and what stands beside it.
+/// A word that may be wrong, in lower case, and what stands beside it.
 pub(super) struct Suspect<'a> {
-    /// In lower case.
     pub word: &'a str,
     pub before: Option<u64>,
     pub after: Option<u64>,
-    pub capitalised: bool,
-    pub begins_sentence: bool,
 }
 
 /// The right words of a language.
@@ -76,7 +63,7 @@ impl Lexicon {
     pub fn new(vocabulary: Vocabulary, rules: Rules) -> Self {
         let mut right: Vec<(u64, &Entry)> = vocabulary
             .entries()
-            .filter(|(_, entry)| entry.listed || entry.count >= CANDIDATE_COUNT)
+            .filter(|(_, entry)| entry.listed || entry.documents >= CANDIDATE_COUNT)
             .filter(|(_, entry)| (SHORTEST - 1..=LONGEST).contains(&entry.word.chars().count()))
             .collect();
         right.sort_unstable_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.1.word.cmp(&b.1.word)));
@@ -97,14 +84,13 @@ impl Lexicon {
         })
     }
 
-    /// What was meant, in lower case.
+    /// What was meant.
     pub fn meant(&self, suspect: &Suspect) -> Option<&str> {
         let letters: Vec<char> = suspect.word.chars().collect();
         if !(SHORTEST..=LONGEST).contains(&letters.len()) {
             return None;
         }
         let own = self.vocabulary.get(hash_of(suspect.word));
-        let needed = self.needed(suspect, own, letters.len());
         let mut best: Option<(f32, u32)> = None;
         for number in self.forms.near(&letters) {
             let Some(score) = self.score(suspect, own, &letters, &self.candidates[number as usize]) else {
@@ -117,16 +103,17 @@ impl Lexicon {
         }
         let (score, number) = best?;
         let meant = &*self.vocabulary.get(self.candidates[number as usize].hash)?.word;
-        let is_slip = score >= needed + DERIVED
-            || (score >= needed && !(self.rules.english && self.is_derived(suspect.word, meant)));
+        let needed = self.needed(own, letters.len());
+        let is_slip = (score >= needed + DERIVED
+            || (score >= needed && !(self.rules.english && self.is_derived(suspect.word, meant))))
+            && !self.has_relatives(suspect.word, meant);
         is_slip.then_some(meant)
     }
 
     /// The score from which on the suspect is taken for a slip.
-    fn needed(&self, suspect: &Suspect, own: Option<&Entry>, letters: usize) -> f32 {
+    fn needed(&self, own: Option<&Entry>, letters: usize) -> f32 {
         let count = own.map_or(1, |own| own.count.max(1)) as f32;
-        let capital = if suspect.capitalised { CAPITAL } else { 0.0 };
-        self.rules.threshold + BY_LENGTH[(letters - SHORTEST).min(BY_LENGTH.len() - 1)] + capital + count.ln()
+        self.rules.threshold - BY_LENGTH[(letters - SHORTEST).min(BY_LENGTH.len() - 1)] + count.ln()
     }
 
     fn score(
@@ -136,36 +123,35 @@ impl Lexicon {
         letters: &[char],
         candidate: &Candidate,
     ) -> Option<f32> {
+        let slip = Slip::between(letters, &candidate.letters)?;
         let entry = self.vocabulary.get(candidate.hash)?;
         let is_name = !entry.listed && entry.lower.saturating_mul(3) < entry.count;
-        let fits = match suspect.capitalised {
-            // Within a sentence a capital makes a name, and a name is only taken for another that is frequent.
-            true => is_name || suspect.begins_sentence,
-            false => !is_name,
-        };
-        if !fits
+        if is_name
             || are_variants(suspect.word, &entry.word)
-            || own.is_some_and(|own| own.word == entry.word)
             || self.is_suspect_of_its_own(entry, own)
+            || (slip == Slip::Vowel && !entry.listed && entry.count < VOWEL_COUNT)
         {
             return None;
         }
-        let limit = LIMITS[usize::from(letters.len() >= TWO_SLIPS)];
-        let cost = channel::cost(letters, &candidate.letters, limit)?;
-        let cost = cost + UNUSUAL * (cost - USUAL_SLIP).max(0.0);
-        let ending = if differ_at_end(letters, &candidate.letters) {
-            ENDING[usize::from(!self.rules.english)]
-        } else {
-            0.0
-        };
         let before = suspect.before.map_or(0.0, |before| self.vocabulary.attraction(before, candidate.hash));
         let after = suspect.after.map_or(0.0, |after| self.vocabulary.attraction(candidate.hash, after));
-        Some((entry.count.max(1) as f32).ln() - cost - ending + CONTEXT * (before + after))
+        Some((entry.count.max(1) as f32).ln() - slip.cost() + CONTEXT * (before + after))
     }
 
     /// A candidate hardly more frequent than the suspect says nothing.
     fn is_suspect_of_its_own(&self, entry: &Entry, own: Option<&Entry>) -> bool {
         !entry.listed && entry.count < CANDIDATE_COUNT * own.map_or(1, |own| own.count)
+    }
+
+    /// Whether another form of the word stands somewhere in the corpus ("currants" beside "currant") that is not one of what
+    /// was meant too: nobody inflects a slip.
+    fn has_relatives(&self, word: &str, meant: &str) -> bool {
+        let of_meant = relatives(meant);
+        relatives(word).iter().any(|relative| {
+            relative != word
+                && !of_meant.contains(relative)
+                && self.vocabulary.get(hash_of(relative)).is_some()
+        })
     }
 
     /// Whether a known word vouches for this one; a stem that what was meant has too ("totaly", "totally") does not.
@@ -178,15 +164,6 @@ impl Lexicon {
         };
         is_derived(word, &known)
     }
-}
-
-/// Whether the words are the same but for their last letter or two: more often another form than a slip, unless these only
-/// changed places.
-fn differ_at_end(one: &[char], other: &[char]) -> bool {
-    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
-    let (end, other_end) = (&one[same..], &other[same..]);
-    let changed_places = matches!((end, other_end), ([a, b], [c, d]) if a == d && b == c);
-    one.last() != other.last() && same + 2 >= one.len().min(other.len()) && !changed_places
 }
 
 /// The forms of the candidates, by their hashes.
@@ -231,22 +208,18 @@ impl Forms {
     }
 }
 
-/// Hashes of the first letters with none, one and two of them left out.
+/// Hashes of the first letters with none and one of them left out.
 fn forms(letters: &[char]) -> Vec<u32> {
     let prefix = &letters[..letters.len().min(PREFIX)];
-    let mut forms = vec![hash_without(prefix, [PREFIX; 2])];
-    for first in 0..prefix.len() {
-        forms.push(hash_without(prefix, [first, PREFIX]));
-        forms.extend((first + 1..prefix.len()).map(|second| hash_without(prefix, [first, second])));
-    }
+    let mut forms: Vec<u32> = (0..=prefix.len()).map(|place| hash_without(prefix, place)).collect();
     forms.sort_unstable();
     forms.dedup();
     forms
 }
 
-/// FNV-1a over the letters but for those at two places.
-fn hash_without(letters: &[char], places: [usize; 2]) -> u32 {
-    let kept = letters.iter().enumerate().filter(|(at, _)| !places.contains(at));
+/// FNV-1a over the letters but for that at a place.
+fn hash_without(letters: &[char], place: usize) -> u32 {
+    let kept = letters.iter().enumerate().filter(|(at, _)| *at != place);
     let hash = kept.fold(0xcbf2_9ce4_8422_2325_u64, |hash, (_, letter)| {
         (hash ^ *letter as u64).wrapping_mul(0x0100_0000_01b3)
     });

@@ -1,15 +1,17 @@
 //! `spelling`: writes misspelt words as they were meant.
 //!
 //! Why: a slip splits into other tokens than the word, and a small model learns the word more slowly for it.
-//! How: the first pass counts the words of the corpus (`vocabulary`). A word that occurs often, in several documents
-//! or in a given list is right. The second pass looks at the others: what frequent word lies within two slips of it,
-//! how likely those slips are (`channel`), which words stand beside it (`lexicon`).
+//! How: the first pass counts the words of the corpus (`vocabulary`). A word that occurs more than once or in a given
+//! list is right. The second pass looks at the others: what word lies one certain slip away from it (`channel`), how
+//! frequent that is, which words stand beside it (`lexicon`). The step rather misses slips than alters right words: a
+//! corpus does not tell rare words from wrong ones otherwise.
 //! Left alone: whatever is not plain prose in the Latin script (Chinese, numbers, addresses, code, words with
-//! apostrophes or inner capitals), names (a capital within a sentence, unless it is two letters away from a very
-//! frequent name), rare words made from known ones (`derived`), words among other unknown words (a foreign passage,
-//! dialect), words of fewer than four letters. Each language of the documents has its own vocabulary.
+//! apostrophes or inner capitals), words with a capital, rare words made from known ones or with other forms in the
+//! corpus (`derived`), words among other unknown words or among words with apostrophes (a foreign passage, dialect),
+//! words of fewer than six letters. Each language of the documents has its own vocabulary; the rules for forms of words are
+//! those of English.
 //! Every change is written into the document's `meta.spelling` and counted in the summary.
-//! Memory: for each language up to 80 bytes x `max_words`, 46 MB for candidates and 16 MB for pairs of words.
+//! Memory: for each language up to 80 bytes x `max_words`, 13 MB for candidates and 16 MB for pairs of words.
 
 mod channel;
 mod derived;
@@ -32,7 +34,7 @@ use crate::documents::Document;
 use crate::{Error, Result};
 use lexicon::{Lexicon, Rules, Suspect};
 use vocabulary::Vocabulary;
-use words::{Case, GAP, Word, Words, begins_sentence};
+use words::{Case, GAP, Word, Words};
 
 /// What counts as a slip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +46,7 @@ pub struct SpellingSettings {
     pub known_count: u32,
     /// A word that so many documents have is right, 2 or more.
     pub known_documents: u32,
-    /// How many of the three words on either side may be unknown too, 0 to 6: fewer leaves foreign passages and dialect
+    /// How many of the twelve words on either side may be unknown too, 0 to 24: fewer leaves foreign passages and dialect
     /// alone, more repairs text that is full of slips.
     pub unknown_around: usize,
     /// How sure a repair must be, as a logarithm of a ratio of probabilities; more is more careful.
@@ -57,7 +59,7 @@ impl Default for SpellingSettings {
     fn default() -> Self {
         Self {
             word_lists: Vec::new(),
-            known_count: 6,
+            known_count: 2,
             known_documents: 4,
             unknown_around: 1,
             threshold: 0.7,
@@ -75,8 +77,8 @@ impl SpellingSettings {
         if self.known_documents < 2 {
             return wrong("clean.spelling.known_documents", self.known_documents.to_string(), "2 or more");
         }
-        if self.unknown_around > 6 {
-            return wrong("clean.spelling.unknown_around", self.unknown_around.to_string(), "0 to 6");
+        if self.unknown_around > 2 * AROUND {
+            return wrong("clean.spelling.unknown_around", self.unknown_around.to_string(), "0 to 24");
         }
         if !self.threshold.is_finite() {
             return wrong("clean.spelling.threshold", self.threshold.to_string(), "a number");
@@ -101,7 +103,9 @@ pub struct Spelling {
 /// Languages with a vocabulary of their own; further ones are left alone.
 const MOST_LANGUAGES: usize = 16;
 /// Words looked at on either side.
-const AROUND: usize = 3;
+const AROUND: usize = 12;
+/// How many of them may have an apostrophe: speech written as it sounds has many.
+const APOSTROPHES: usize = 1;
 
 impl Spelling {
     /// With these settings; reads the word lists.
@@ -133,10 +137,15 @@ impl Spelling {
         if !words.are_latin() {
             return Vec::new();
         }
-        let unknown: Vec<bool> =
-            words.all.iter().map(|word| word.case != Case::Other && lexicon.is_suspect(word.hash)).collect();
-        let at_fault =
-            |at: &usize| unknown[*at] && unknown_around(&unknown, *at) <= self.settings.unknown_around;
+        let is_unknown = |word: &Word| word.case != Case::Other && lexicon.is_suspect(word.hash);
+        let unknown: Vec<bool> = words.all.iter().map(is_unknown).collect();
+        let spoken: Vec<bool> = words.all.iter().map(|word| has_apostrophe(&document.text, word)).collect();
+        let at_fault = |at: &usize| {
+            unknown[*at]
+                && words.all[*at].case == Case::Lower
+                && around(&unknown, *at) - 1 <= self.settings.unknown_around
+                && around(&spoken, *at) <= APOSTROPHES
+        };
         let places = (0..words.all.len()).filter(at_fault);
         places.filter_map(|at| repair(lexicon, &document.text, &words.all, at)).collect()
     }
@@ -159,33 +168,27 @@ fn language_of(document: &Document) -> &str {
     document.lang.as_deref().unwrap_or_default()
 }
 
-/// How many words around an unknown one are unknown too.
-fn unknown_around(unknown: &[bool], at: usize) -> usize {
-    let around = &unknown[at.saturating_sub(AROUND)..unknown.len().min(at + AROUND + 1)];
-    around.iter().filter(|unknown| **unknown).count() - 1
+/// How many words are marked at a place and around it.
+fn around(marked: &[bool], at: usize) -> usize {
+    let around = &marked[at.saturating_sub(AROUND)..marked.len().min(at + AROUND + 1)];
+    around.iter().filter(|marked| **marked).count()
+}
+
+fn has_apostrophe(text: &str, word: &Word) -> bool {
+    word.case == Case::Other && text[word.start..word.end].contains(['\'', '’'])
 }
 
 fn repair(lexicon: &Lexicon, text: &str, words: &[Word], at: usize) -> Option<Repair> {
     let word = words[at];
-    let written = &text[word.start..word.end];
     let neighbour = |at: Option<usize>| {
         at.and_then(|at| words.get(at)).filter(|word| **word != GAP).map(|word| word.hash)
     };
-    let capitalised = word.case == Case::Capitalised;
     let meant = lexicon.meant(&Suspect {
-        word: &written.to_lowercase(),
+        word: &text[word.start..word.end],
         before: neighbour(at.checked_sub(1)),
         after: neighbour(at.checked_add(1)),
-        capitalised,
-        begins_sentence: capitalised && begins_sentence(text, word.start),
     })?;
-    let meant = if capitalised { with_capital(meant) } else { meant.to_string() };
-    Some(Repair { word, meant })
-}
-
-fn with_capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    Some(Repair { word, meant: meant.to_string() })
 }
 
 fn repaired(text: &str, repairs: &[Repair]) -> String {

@@ -183,19 +183,6 @@ pub(super) fn is_latin(character: char) -> bool {
             && !matches!(character, '×' | '÷'))
 }
 
-/// Whether a word at `at` begins a sentence, or a line, so that its capital says nothing.
-pub(super) fn begins_sentence(text: &str, at: usize) -> bool {
-    for character in text[..at].chars().rev() {
-        match character {
-            '\n' | '.' | '!' | '?' | ':' => return true,
-            '"' | '\'' | '“' | '‘' | '(' | '[' | '*' | '_' | '—' => {}
-            blank if blank.is_whitespace() => {}
-            _ => return false,
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,12 +222,5 @@ mod tests {
     fn other_scripts_are_no_words() {
         assert!(!Words::of("静以修身 word 俭以养德").are_latin());
         assert!(found("学而shi习之").len() == 1 && Words::of("plain words").are_latin());
-    }
-
-    #[test]
-    fn sentences_begin_after_stops_and_lines() {
-        let text = "One. “Two three\nfour";
-        let begins = |word: &str| begins_sentence(text, text.find(word).unwrap());
-        assert!(begins("One") && begins("Two") && !begins("three") && begins("four"));
     }
 }
