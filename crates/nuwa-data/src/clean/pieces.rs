@@ -1,24 +1,27 @@
 //! A text in the pieces that the quality rules count: words, characters of scripts without blanks, marks.
 //!
 //! The papers count words of English. Here a text in any script has words, so that one number means one thing:
-//! two characters of a script without blanks (Chinese, Japanese, Thai) are a word, which is about what segmenters
-//! find, and each of them counts as three letters. Marks are counted as datatrove counts them, apart from words.
+//! two characters of Chinese or Japanese, three of Thai, Lao, Khmer or Burmese are a word, which is about what segmenters
+//! find, and a word counts as six letters. What belongs to a word says [`crate::text`]. Marks are counted as datatrove
+//! counts them, apart from words.
 
-use crate::text::is_unspaced;
+use crate::text::{
+    Role, is_apostrophe, is_of_word, is_unspaced, role, stacks, unspaced_weight,
+};
 
 /// A piece of text between blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// A run of letters and digits; an apostrophe between letters and a point between digits belong to it.
+    /// A run of letters and digits with their signs; an apostrophe between letters and a point between digits belong to it.
     Word {
         /// The word as it is written.
         text: &'a str,
-        /// How long it is.
+        /// How long it is: the letters and digits, a vowel sign of India's scripts being a letter.
         characters: usize,
         /// False for a number.
         has_letter: bool,
     },
-    /// A character of a script without blanks.
+    /// A character of a script without blanks, with its signs.
     Unspaced(char),
     /// A run of one and the same other character: a comma, three points, a row of dashes.
     Mark(char, usize),
@@ -28,26 +31,39 @@ pub(super) enum Piece<'a> {
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        rest = rest.trim_start();
+        rest = rest.trim_start_matches(is_nothing);
         let first = rest.chars().next()?;
-        let (piece, length) = if is_unspaced(first) {
-            (Piece::Unspaced(first), first.len_utf8())
-        } else if is_of_word(first) {
-            word(rest)
-        } else {
-            let run = rest.chars().take_while(|character| *character == first).count();
-            (Piece::Mark(first, run), run * first.len_utf8())
+        let (piece, length) = match role(first) {
+            Role::Unspaced => (Piece::Unspaced(first), unspaced_length(rest)),
+            Role::Letter => word(rest),
+            _ => mark(first, rest),
         };
         rest = &rest[length..];
         Some(piece)
     })
 }
 
-fn is_of_word(character: char) -> bool {
-    match character.is_ascii() {
-        true => character.is_ascii_alphanumeric(),
-        false => character.is_alphanumeric() && !is_unspaced(character),
-    }
+/// A blank, and what is invisible where no word is.
+fn is_nothing(character: char) -> bool {
+    character.is_whitespace()
+        || !character.is_ascii()
+            && (character == '\u{200b}' || matches!(role(character), Role::Sign | Role::Joiner))
+}
+
+/// The bytes of the character at the beginning of `rest` with its signs.
+fn unspaced_length(rest: &str) -> usize {
+    let mut before = ' ';
+    let goes_on = |&(at, character): &(usize, char)| {
+        let stacked = std::mem::replace(&mut before, character);
+        at == 0 || matches!(role(character), Role::Sign | Role::Joiner) || stacks(stacked) && is_unspaced(character)
+    };
+    let (at, last) = rest.char_indices().take_while(goes_on).last().unwrap_or_default();
+    at + last.len_utf8()
+}
+
+fn mark(first: char, rest: &str) -> (Piece<'_>, usize) {
+    let run = rest.chars().take_while(|character| *character == first).count();
+    (Piece::Mark(first, run), run * first.len_utf8())
 }
 
 /// The word at the beginning of `rest`, and its length in bytes.
@@ -56,8 +72,10 @@ fn word(rest: &str) -> (Piece<'_>, usize) {
     let mut before = ' ';
     for (at, character) in rest.char_indices() {
         if is_of_word(character) {
-            characters += 1;
+            characters += usize::from(character.is_alphanumeric());
             has_letter |= !character.is_numeric();
+        } else if role(character) == Role::Joiner {
+            continue;
         } else if !joins(before, character, &rest[at..]) {
             break;
         }
@@ -71,7 +89,9 @@ fn word(rest: &str) -> (Piece<'_>, usize) {
 fn joins(before: char, mark: char, rest: &str) -> bool {
     let after = rest.chars().nth(1).unwrap_or(' ');
     match mark {
-        '\'' | '’' => before.is_alphabetic() && is_of_word(after),
+        _ if is_apostrophe(mark) => {
+            is_of_word(before) && !before.is_numeric() && role(after) == Role::Letter
+        }
         '.' | ',' => before.is_ascii_digit() && after.is_ascii_digit(),
         _ => false,
     }
@@ -90,6 +110,8 @@ pub(super) struct Amounts {
     pub clitics: usize,
     /// Characters of scripts without blanks.
     pub unspaced: usize,
+    /// The letters of an alphabet that they count for; six are a word.
+    pub unspaced_letters: usize,
     /// Runs of marks.
     pub marks: usize,
     /// Of these, runs of the punctuation of Chinese and Japanese.
@@ -116,7 +138,10 @@ impl Amounts {
                 self.letters += characters;
                 self.numbers += usize::from(!has_letter);
             }
-            Piece::Unspaced(_) => self.unspaced += 1,
+            Piece::Unspaced(character) => {
+                self.unspaced += 1;
+                self.unspaced_letters += unspaced_weight(character);
+            }
             Piece::Mark(mark, run) => {
                 self.marks += 1;
                 self.wide_marks += usize::from(is_wide_mark(mark));
@@ -128,7 +153,7 @@ impl Amounts {
 
     /// Words in any script.
     pub fn words(&self) -> f64 {
-        self.spaced as f64 + self.unspaced as f64 / 2.0
+        self.spaced as f64 + self.unspaced_letters as f64 / 6.0
     }
 
     /// Words and marks; the punctuation of Chinese and Japanese is none in a text of these.
@@ -202,9 +227,20 @@ pub(super) fn closes(character: char) -> bool {
     )
 }
 
-/// The letters of a line as [`crate::text`] counts them: a character of a script without blanks is three.
+/// The length of a line in letters of an alphabet: a character of a script without blanks is two or three, a sign none.
 pub(super) fn width(line: &str) -> usize {
-    line.chars().map(|character| if is_unspaced(character) { 3 } else { 1 }).sum()
+    line.chars().map(letters_of).sum()
+}
+
+fn letters_of(character: char) -> usize {
+    match character.is_ascii() {
+        true => 1,
+        false => match role(character) {
+            Role::Unspaced => unspaced_weight(character),
+            Role::Sign | Role::Joiner => 0,
+            Role::Letter | Role::Other => 1,
+        },
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +255,21 @@ mod tests {
         assert_eq!(amounts.words(), 9.5);
         assert!(!amounts.is_unspaced());
         assert!(Amounts::of("女娲补天，用 5 色石。").is_unspaced());
+    }
+
+    #[test]
+    fn signs_and_joiners_do_not_part_words() {
+        let written = |text| -> Vec<String> {
+            let shown = |piece| match piece {
+                Piece::Word { text, characters, .. } => format!("{text} {characters}"),
+                other => format!("{other:?}"),
+            };
+            pieces(text).map(shown).collect()
+        };
+        assert_eq!(written("क्षेत्र, र्\u{200d}याल"), ["क्षेत्र 5", "Mark(',', 1)", "र्\u{200d}याल 4"]);
+        assert_eq!(written("می\u{200c}خواهم רמב״ם"), ["می\u{200c}خواهم 7", "רמב״ם 4"]);
+        assert_eq!(written("ស្រី\u{200b}ក់។"), ["Unspaced('ស')", "Unspaced('ក')", "Mark('។', 1)"]);
+        assert_eq!(Amounts::of("ស្រី\u{200b}ក់ ที่").words(), 1.0);
     }
 
     #[test]

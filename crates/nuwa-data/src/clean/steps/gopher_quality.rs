@@ -6,8 +6,8 @@
 //! What is counted: words as in datatrove's filter of this name, where marks stand apart from words and count as
 //! pieces of their own for the shares of signs and of words with letters; for the latter "don't" is two words. Unlike there, a run of `#` or of points is
 //! one sign, blank lines are no lines, and stop words are found in any case.
-//! Chinese, Japanese, Thai: two characters are a word and each is three letters, so the rule of mean word length says
-//! nothing about them; their punctuation is no piece; and the commonest characters stand for stop words. Stop words of a
+//! Chinese and Japanese: two characters are a word of six letters; Thai, Lao, Khmer, Burmese: three with their signs. So the
+//! rule of mean word length says nothing about them; their punctuation is no piece; and the commonest characters stand for stop words. Stop words of a
 //! language that has none in the settings are not asked for; a document without a language is taken for Chinese,
 //! Japanese or English by its script.
 //! It is for pages of the web: it rejects poems, notes and short answers, since they have fewer than 50 words.
@@ -25,7 +25,7 @@ use crate::documents::Document;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GopherQualitySettings {
-    /// The fewest words (two Chinese, Japanese or Thai characters are one).
+    /// The fewest words (two Chinese or Japanese characters are one, three Thai ones).
     pub min_words: usize,
     /// The most words; 0 for no limit.
     pub max_words: usize,
@@ -113,7 +113,7 @@ impl GopherQuality {
         if settings.max_words > 0 && words > settings.max_words as f64 {
             return Some(("too many words", shown));
         }
-        let mean = (amounts.letters + 3 * amounts.unspaced) as f64 / words.max(1.0);
+        let mean = (amounts.letters + amounts.unspaced_letters) as f64 / words.max(1.0);
         let shown = format!("{mean:.1} letters a word");
         if mean < settings.min_mean_word_length {
             return Some(("words too short", shown));

@@ -3,21 +3,21 @@
 //! Why: a line like "OK" or a row of dashes teaches nothing and costs an end-of-text token. The default minimum
 //! is low on purpose, so that proverbs and couplets stay; web corpora want more (Gopher: 50 to 100,000 words,
 //! Rae et al. 2021, <https://arxiv.org/abs/2112.11446>, table A1).
-//! Letters and digits are counted, and a character of a script without blanks (Chinese, Japanese, Thai) counts
-//! as three, for it says about as much as a short word.
+//! Letters and digits are counted without the signs on them. A Chinese or Japanese character counts as three, for it says
+//! about as much as a short word, and one of Thai, Lao, Khmer or Burmese as two.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
-use crate::text::is_unspaced;
+use crate::text::weight;
 
 /// How long a document may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LengthSettings {
-    /// The fewest letters and digits; a Chinese, Japanese or Thai character counts as three.
+    /// The fewest letters and digits; a Chinese or Japanese character counts as three, a Thai one as two.
     pub min_letters: u64,
     /// The most letters and digits, counted alike; 0 for no limit.
     pub max_letters: u64,
@@ -49,11 +49,7 @@ impl Length {
         };
         let mut letters = 0;
         for character in text.chars() {
-            if is_unspaced(character) {
-                letters += 3;
-            } else if character.is_alphanumeric() {
-                letters += 1;
-            }
+            letters += weight(character) as u64;
             if letters >= enough {
                 break;
             }

@@ -5,8 +5,8 @@
 //!    the manner of ftfy (Speer 2019, <https://ftfy.readthedocs.io>). Three or four characters that spell one
 //!    UTF-8 sequence are proof; two are taken only where they are common mojibake or where the document holds proof;
 //! 2. terminal escape sequences (colours) are removed;
-//! 3. line ends become `\n`; control, zero-width and direction characters are removed (the joiners of Persian,
-//!    Indic scripts and emoji stay);
+//! 3. line ends become `\n`; control, zero-width and direction characters are removed (joiners stay where a script needs
+//!    them: between the letters of Persian, after a virama, within emoji, as the blanks of Khmer and its neighbours);
 //! 4. Unicode normal form C (<https://unicode.org/reports/tr15/>).
 
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
+use crate::text::is_needed;
 
 /// Which repairs are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -201,9 +202,7 @@ fn remove_invisible(text: &str) -> Option<String> {
             '\n' | '\t' => out.push(character),
             '\r' if after.starts_with('\n') => {}
             '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
-            '\u{200c}' | '\u{200d}' if joins(out.chars().next_back(), after.chars().next()) => {
-                out.push(character)
-            }
+            '\u{200b}'..='\u{200d}' if joins(character, &out, after) => out.push(character),
             _ if is_invisible(character) => {}
             _ => out.push(character),
         }
@@ -216,13 +215,15 @@ fn is_invisible(character: char) -> bool {
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Joiners mean something between letters of scripts that join, and between emoji.
-fn joins(before: Option<char>, after: Option<char>) -> bool {
-    let joining =
-        |character: Option<char>| character.is_some_and(|c| c as u32 >= 0x600 && !c.is_whitespace());
-    joining(before) && joining(after)
+/// Whether a joiner is needed between what was written and what comes; of several in a row the last is looked at.
+fn joins(joiner: char, before: &str, after: &str) -> bool {
+    let next = after.chars().next();
+    !next.is_some_and(|next| is_joiner(next)) && is_needed(joiner, before.chars().next_back(), next)
 }
 
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200d}')
+}
 /// What follows an escape sequence (ECMA-48): `[`, parameters, a final letter; or `]`, anything, a bell.
 fn after_escape(after: &str) -> &str {
     if let Some(parameters) = after.strip_prefix('[') {
@@ -291,6 +292,14 @@ mod tests {
         check("\u{1b}[33m    -- Debian\u{1b}[m", "    -- Debian");
         check("a\u{1b}[;\u{1b}[34;1mb\u{1b}[", "ab");
         check("می\u{200c}خواهم 👩\u{200d}💻 a\u{200d}b", "می\u{200c}خواهم 👩\u{200d}💻 ab");
+    }
+
+    #[test]
+    fn joiners_stay_where_a_script_needs_them() {
+        let needed = "ന\u{d4d}\u{200d} ක\u{dca}\u{200d}ර ক\u{9cd}\u{200c} ه\u{200d}. ខ្ញុំ\u{200b}ស្រី کتاب\u{200c}ها";
+        check(needed, needed);
+        check("کتاب\u{200c}\u{200c}ها\u{200c} در", "کتاب\u{200c}ها در");
+        check("火\u{200c}星 a\u{200b}b\u{200c}c ខ\u{200b} x\u{200b}ខ", "火星 abc ខ xខ");
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! What several stages need to know about text: words in any script, and good places to cut.
 
+mod letters;
+
 use std::ops::Range;
 
-/// True for characters of scripts that put no blanks between words: Han, Kana, Thai, Lao, Khmer, Burmese, Tibetan.
-pub(crate) fn is_unspaced(character: char) -> bool {
-    matches!(character,
-        '\u{0e00}'..='\u{0eff}' | '\u{0f00}'..='\u{0fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
-        | '\u{20000}'..='\u{3ffff}')
-}
+pub(crate) use letters::{
+    Role, is_needed, is_of_word, is_unspaced, role, stacks, unspaced_a_word, unspaced_weight, weight,
+};
 
-/// A word: a run of letters and digits, or one character of a script without blanks.
+/// A word ([`letters`]): a run of letters and digits with their signs, or one character of a script without blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word {
     /// Equal for words that differ only in case.
@@ -18,9 +16,11 @@ pub(crate) struct Word {
     pub characters: u32,
     /// A character of a script without blanks.
     pub unspaced: bool,
+    /// How many such words say about as much as a word of English: 1, of scripts without blanks 2 or 3.
+    pub parts: u8,
 }
 
-const NOTHING: Word = Word { hash: 0, characters: 0, unspaced: false };
+const NOTHING: Word = Word { hash: 0, characters: 0, unspaced: false, parts: 1 };
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes `value` into `hash`; the order matters.
@@ -35,44 +35,90 @@ pub(crate) fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
 }
 
 /// [`for_each_word`], with the place of each in `text`.
-pub(crate) fn for_each_word_at(text: &str, mut word: impl FnMut(Word, Range<usize>)) {
-    let (mut current, mut place) = (NOTHING, 0..0);
-    let mut flush = |current: &mut Word, place: &Range<usize>| {
-        if current.characters > 0 {
-            word(std::mem::replace(current, NOTHING), place.clone());
-        }
-    };
+pub(crate) fn for_each_word_at(text: &str, word: impl FnMut(Word, Range<usize>)) {
+    let mut open = Open { word, current: NOTHING, place: 0..0, stacks: false };
     for (at, character) in text.char_indices() {
-        let here = at..at + character.len_utf8();
-        if character.is_ascii() {
-            if character.is_ascii_alphanumeric() {
-                place = grown(&place, here, current);
-                current.hash = mix(current.hash, character.to_ascii_lowercase() as u64);
-                current.characters += 1;
-            } else if character != '\'' {
-                flush(&mut current, &place);
-            }
-        } else if is_unspaced(character) {
-            flush(&mut current, &place);
-            current = Word { hash: mix(0, character as u64), characters: 1, unspaced: true };
-            flush(&mut current, &here);
-        } else if character.is_alphanumeric() {
-            place = grown(&place, here, current);
-            for lower in character.to_lowercase() {
-                current.hash = mix(current.hash, lower as u64);
-            }
-            current.characters += 1;
-        } else if character != '’' {
-            flush(&mut current, &place);
+        if character.is_ascii_alphanumeric() {
+            open.add(at, character, character.to_ascii_lowercase() as u64);
+        } else if !character.is_ascii() {
+            open.foreign(at, character);
+        } else if character != '\'' {
+            open.close();
         }
     }
-    flush(&mut current, &place);
+    open.close();
 }
 
-/// The place of a word that goes on with the character `here`.
-fn grown(place: &Range<usize>, here: Range<usize>, word: Word) -> Range<usize> {
-    let start = if word.characters == 0 { here.start } else { place.start };
-    start..here.end
+/// A word while its characters come.
+struct Open<F> {
+    word: F,
+    current: Word,
+    place: Range<usize>,
+    /// The next character stands below this one.
+    stacks: bool,
+}
+
+impl<F: FnMut(Word, Range<usize>)> Open<F> {
+    fn add(&mut self, at: usize, character: char, lower: u64) {
+        if self.current.unspaced {
+            self.close();
+        }
+        if self.current.characters == 0 {
+            self.place.start = at;
+        }
+        self.grow(at, character, lower);
+    }
+
+    fn grow(&mut self, at: usize, character: char, lower: u64) {
+        self.place.end = at + character.len_utf8();
+        self.current.hash = mix(self.current.hash, lower);
+        self.current.characters += 1;
+    }
+
+    fn foreign(&mut self, at: usize, character: char) {
+        match role(character) {
+            Role::Letter => self.letter(at, character),
+            Role::Unspaced if self.stacks => self.sign(at, character),
+            Role::Unspaced => {
+                self.close();
+                let parts = unspaced_a_word(character) as u8;
+                self.current = Word { unspaced: true, parts, ..NOTHING };
+                self.place.start = at;
+                self.grow(at, character, character as u64);
+            }
+            Role::Sign => self.sign(at, character),
+            Role::Other if !is_apostrophe(character) => self.close(),
+            Role::Joiner | Role::Other => {}
+        }
+    }
+
+    fn letter(&mut self, at: usize, character: char) {
+        let mut lower = character.to_lowercase();
+        let first = lower.next().unwrap_or(character);
+        self.add(at, character, first as u64);
+        for other in lower {
+            self.current.hash = mix(self.current.hash, other as u64);
+        }
+    }
+
+    fn sign(&mut self, at: usize, character: char) {
+        if self.current.characters > 0 {
+            self.grow(at, character, character as u64);
+            self.stacks = stacks(character);
+        }
+    }
+
+    fn close(&mut self) {
+        self.stacks = false;
+        if self.current.characters > 0 {
+            (self.word)(std::mem::replace(&mut self.current, NOTHING), self.place.clone());
+        }
+    }
+}
+
+/// Marks within a word that are no letters: of English and French, of Hebrew.
+pub(crate) fn is_apostrophe(character: char) -> bool {
+    matches!(character, '\'' | '’' | '׳' | '״')
 }
 
 /// All words of `text`.
@@ -156,6 +202,41 @@ mod tests {
         assert_eq!(count("Don't stop, Æthelred!"), 3);
         assert_eq!(count("静以修身，GPT 2"), 6);
         assert_eq!(words("Word"), words("wORD"));
+    }
+
+    /// The words of `text` as they are written.
+    fn written(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        for_each_word_at(text, |_, place| found.push(&text[place]));
+        found
+    }
+
+    #[test]
+    fn signs_and_joiners_belong_to_words() {
+        let hindi = "क्षेत्र में विद्यार्थी, संस्कृत।";
+        assert_eq!(written(hindi), ["क्षेत्र", "में", "विद्यार्थी", "संस्कृत"]);
+        for text in [
+            "বাংলা ভাষায় ক্ষুদ্র",
+            "தமிழ் மொழி ஆகும்",
+            "తెలుగు భాష దక్షిణ",
+            "മലയാളം ഭാഷ അവൻ",
+            "සිංහල ශ්\u{200d}රී ලංකා",
+            "नेपाली भाषा र्\u{200d}याल",
+            "می\u{200c}خواهم کتاب\u{200c}ها مُحَمَّد",
+            "ti\u{302}e\u{323}ng Vie\u{323}\u{302}t na\u{301}ure",
+        ] {
+            let blanks: Vec<&str> = text.split(' ').collect();
+            assert_eq!(written(text), blanks);
+        }
+        assert_eq!(words("می\u{200c}خواهم"), words("میخواهم"));
+    }
+
+    #[test]
+    fn characters_without_blanks_keep_their_signs() {
+        assert_eq!(written("ที่นี่ GPT"), ["ที่", "นี่", "GPT"].map(|word| word));
+        assert_eq!(written("ខ្ញុំ\u{200b}ស្រី។"), ["ខ្ញុំ", "ស្រី"]);
+        assert_eq!(written("မြန်မာ"), ["မြ", "န်", "မာ"]);
+        assert_eq!(written("が火か\u{3099}"), ["が", "火", "か\u{3099}"]);
     }
 
     #[test]
