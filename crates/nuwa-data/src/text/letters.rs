@@ -154,11 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unspaced_is_a_letter_or_a_sign() {
-        let strange: String = ('\u{80}'..='\u{3ffff}')
-            .filter(|c| is_unspaced(*c) && !c.is_alphanumeric() && !is_combining_mark(*c))
-            .collect();
-        assert_eq!(strange.chars().filter(|c| !matches!(*c, '\u{1100}'..='\u{ffff}')).collect::<String>(), "");
+    fn marks_are_no_characters_of_a_script() {
+        for mark in "฿๏๚๛་།༎၊။៖។៛・゠。、〜〽".chars() {
+            assert_eq!(role(mark), Role::Other, "{mark}");
+        }
     }
 
     #[test]
