@@ -241,6 +241,8 @@ pub enum Error {
         documents: u64,
         /// That step's rejections, by reason.
         reasons: BTreeMap<String, u64>,
+        /// The arguments that keep such documents; empty for a chain of one's own.
+        way_out: String,
     },
     /// Text of which no share was asked for.
     #[error("{setting} gives no weight to {what}")]
@@ -443,9 +445,12 @@ impl Error {
             Self::NoDocuments { .. } => {
                 "turn raw files into documents first: nuwa collect PATH --out DIR".into()
             }
-            Self::EverythingRejected { step, .. } => format!(
-                "look at rejected.jsonl.zst, then relax that step (clean.{step}) or leave it out of clean.steps"
-            ),
+            Self::EverythingRejected { way_out, .. } if way_out.is_empty() => {
+                "look at rejected.jsonl.zst, then relax that step or leave it out".into()
+            }
+            Self::EverythingRejected { way_out, .. } => {
+                format!("look at rejected.jsonl.zst; to keep such documents, add: {way_out}")
+            }
             Self::MixUnnamed { setting, .. } => {
                 format!("add a name that fits it, or give all the rest a weight (0 leaves it out): {setting}.others = 1")
             }

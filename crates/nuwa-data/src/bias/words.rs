@@ -63,10 +63,7 @@ mod tests {
         let text = "Don't 3x क्षेत्र می\u{200c}خواهم 火星 ที่ ស្រី";
         let tokens = Token::all(text);
         let written: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
-        assert_eq!(
-            written,
-            ["Don", "t", "x", "क्षेत्र", "می\u{200c}خواهم", "火", "星", "ที่", "ស្រី"]
-        );
+        assert_eq!(written, ["Don", "t", "x", "क्षेत्र", "می\u{200c}خواهم", "火", "星", "ที่", "ស្រី"]);
         assert_eq!(tokens.iter().filter(|token| token.unspaced).count(), 4);
     }
 }

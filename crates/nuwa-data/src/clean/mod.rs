@@ -16,6 +16,7 @@ mod state;
 mod step;
 pub mod steps;
 mod summary;
+mod way_out;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -280,6 +281,17 @@ pub fn clean(
         Work { files, out, steps: settings.chain()?, limits, bias, basis, documents: counted(inputs) },
         progress,
     )
+    .map_err(|error| with_way_out(error, settings))
+}
+
+fn with_way_out(error: Error, settings: &CleanSettings) -> Error {
+    match error {
+        Error::EverythingRejected { step, documents, reasons, .. } => {
+            let way_out = way_out::way_out(settings, &step, &reasons);
+            Error::EverythingRejected { step, documents, reasons, way_out }
+        }
+        other => other,
+    }
 }
 
 /// [`clean`] with a chain of one's own.
@@ -372,5 +384,5 @@ fn everything_rejected(documents: u64, summary: &CleanSummary) -> Error {
         Some(step) => (step.name.clone(), step.reasons.clone()),
         None => (String::new(), BTreeMap::new()),
     };
-    Error::EverythingRejected { step, documents, reasons }
+    Error::EverythingRejected { step, documents, reasons, way_out: String::new() }
 }

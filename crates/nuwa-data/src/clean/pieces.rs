@@ -5,9 +5,7 @@
 //! find, and a word counts as six letters. What belongs to a word says [`crate::text`]. Marks are counted as datatrove
 //! counts them, apart from words.
 
-use crate::text::{
-    Role, is_apostrophe, is_of_word, is_unspaced, role, stacks, unspaced_weight,
-};
+use crate::text::{Role, is_apostrophe, is_of_word, is_unspaced, role, stacks, unspaced_weight};
 
 /// A piece of text between blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +41,11 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// A blank, and what is invisible where no word is.
+/// A blank, the marks that stand for one in Tibetan and Ethiopic, and what is invisible where no word is.
 fn is_nothing(character: char) -> bool {
+    let is_blank = || matches!(character, '\u{200b}' | '\u{f0b}' | '\u{f0c}' | '\u{1361}');
     character.is_whitespace()
-        || !character.is_ascii()
-            && (character == '\u{200b}' || matches!(role(character), Role::Sign | Role::Joiner))
+        || !character.is_ascii() && (is_blank() || matches!(role(character), Role::Sign | Role::Joiner))
 }
 
 /// The bytes of the character at the beginning of `rest` with its signs.
@@ -55,7 +53,9 @@ fn unspaced_length(rest: &str) -> usize {
     let mut before = ' ';
     let goes_on = |&(at, character): &(usize, char)| {
         let stacked = std::mem::replace(&mut before, character);
-        at == 0 || matches!(role(character), Role::Sign | Role::Joiner) || stacks(stacked) && is_unspaced(character)
+        at == 0
+            || matches!(role(character), Role::Sign | Role::Joiner)
+            || stacks(stacked) && is_unspaced(character)
     };
     let (at, last) = rest.char_indices().take_while(goes_on).last().unwrap_or_default();
     at + last.len_utf8()
@@ -89,9 +89,7 @@ fn word(rest: &str) -> (Piece<'_>, usize) {
 fn joins(before: char, mark: char, rest: &str) -> bool {
     let after = rest.chars().nth(1).unwrap_or(' ');
     match mark {
-        _ if is_apostrophe(mark) => {
-            is_of_word(before) && !before.is_numeric() && role(after) == Role::Letter
-        }
+        _ if is_apostrophe(mark) => is_of_word(before) && !before.is_numeric() && role(after) == Role::Letter,
         '.' | ',' => before.is_ascii_digit() && after.is_ascii_digit(),
         _ => false,
     }
@@ -106,8 +104,6 @@ pub(super) struct Amounts {
     pub letters: usize,
     /// Words without a letter.
     pub numbers: usize,
-    /// Apostrophes within words: "don't" is "do" and "n't" for those who count words of English.
-    pub clitics: usize,
     /// Characters of scripts without blanks.
     pub unspaced: usize,
     /// The letters of an alphabet that they count for; six are a word.
@@ -132,9 +128,8 @@ impl Amounts {
 
     fn add(&mut self, piece: Piece) {
         match piece {
-            Piece::Word { text, characters, has_letter } => {
+            Piece::Word { characters, has_letter, .. } => {
                 self.spaced += 1;
-                self.clitics += text.matches(['\'', '’']).count();
                 self.letters += characters;
                 self.numbers += usize::from(!has_letter);
             }
@@ -197,6 +192,8 @@ pub(super) fn ends_sentence(mark: char) -> bool {
             | '܂'
             | '।'
             | '॥'
+            | '།'
+            | '༎'
             | '၊'
             | '။'
             | '።'
@@ -212,6 +209,19 @@ pub(super) fn ends_sentence(mark: char) -> bool {
             | '﹖'
             | '﹗'
     )
+}
+
+/// Whether a line ends as a sentence does. Thai and Lao have no mark for that, so there a line of some length is one.
+pub(super) fn is_ended(line: &str) -> bool {
+    last_mark(line).is_some_and(|last| ends_sentence(last) || has_no_stops(last) && width(line) >= SENTENCE)
+}
+
+/// Letters of an alphabet in a short sentence: longer than a menu's entries.
+const SENTENCE: usize = 60;
+
+/// Thai and Lao, which put a blank at the end of a sentence, and within it too.
+pub(super) fn has_no_stops(character: char) -> bool {
+    matches!(character, '\u{e01}'..='\u{eff}')
 }
 
 /// The last character of `line` but blanks, closing quotation marks and closing brackets.
@@ -277,5 +287,8 @@ mod tests {
         assert_eq!(last_mark("He said \"No.\" "), Some('.'));
         assert_eq!(last_mark("他说：“好。”"), Some('。'));
         assert_eq!(last_mark(" ) "), None);
+        assert!(is_ended("He left.") && !is_ended("Home"));
+        let thai = "ดาวอังคารเป็นดาวเคราะห์ลำดับที่สี่จากดวงอาทิตย์ และเล็กเป็นที่สอง";
+        assert!(is_ended(thai) && !is_ended("ติดต่อเรา"));
     }
 }

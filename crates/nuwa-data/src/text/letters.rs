@@ -166,11 +166,13 @@ mod tests {
             let all: Vec<char> = text.chars().collect();
             is_needed(all[1], all.first().copied(), all.get(2).copied())
         };
-        for text in ["ی\u{200c}خ", "\u{94d}\u{200d}", "\u{d4d}\u{200d} ", "ه\u{200d}.", "👩\u{200d}💻"] {
+        for text in ["ی\u{200c}خ", "\u{94d}\u{200d}", "\u{d4d}\u{200d} ", "ه\u{200d}.", "👩\u{200d}💻"]
+        {
             assert!(needed(text), "{text:?}");
         }
         assert!(needed("រ\u{200b}ក") && needed("\u{dca}\u{200d}ර"));
-        for text in ["a\u{200d}b", "火\u{200c}星", "ی\u{200c} ", "a\u{200b}b", "ی\u{200b}خ", "7\u{200c}8"] {
+        for text in ["a\u{200d}b", "火\u{200c}星", "ی\u{200c} ", "a\u{200b}b", "ی\u{200b}خ", "7\u{200c}8"]
+        {
             assert!(!needed(text), "{text:?}");
         }
     }

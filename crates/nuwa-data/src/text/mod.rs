@@ -1,12 +1,14 @@
 //! What several stages need to know about text: words in any script, and good places to cut.
 
 mod letters;
+mod prose;
 
 use std::ops::Range;
 
 pub(crate) use letters::{
     Role, is_needed, is_of_word, is_unspaced, role, stacks, unspaced_a_word, unspaced_weight, weight,
 };
+pub(crate) use prose::{prose, without_code};
 
 /// A word ([`letters`]): a run of letters and digits with their signs, or one character of a script without blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,7 +188,7 @@ fn nothing_left_is_an_error_that_names_the_step() {
     let error = clean(&[input.path().into()], out.path(), &settings, &mut |_| {}).unwrap_err();
     insta::assert_snapshot!(shown(&error, out.path()), @r#"
     cleaning step `length` rejected the last of 3 documents (3 too short)
-    hint: look at rejected.jsonl.zst, then relax that step (clean.length) or leave it out of clean.steps
+    hint: look at rejected.jsonl.zst; to keep such documents, add: --set clean.length.min_letters=0
     "#);
     assert_eq!(rejected_in(out.path()).len(), 3);
     assert!(out.path().join("clean.json").exists());

@@ -11,6 +11,7 @@ mod framed;
 mod hostile;
 mod hub;
 mod labelled;
+mod limits;
 mod mixing;
 mod near_duplicates;
 mod pdf;

@@ -7,7 +7,8 @@
 //! not end a sentence, or has few words, or names JavaScript or a policy; `lorem ipsum` or a curly bracket in a line that
 //! got so far rejects the page, and so do too few sentences, and a word of the lists given in `bad_words`.
 //! Unlike there: a sentence may end with 。！？ and with any closing quotation mark; a blank line between two kept
-//! lines stays; two characters of a script without blanks are a word, and such a run is no long word.
+//! lines stays; two characters of Chinese or Japanese, three of Thai, are a word, and such a run is no long word; a line is
+//! judged by its prose, so that a link at its end does not hide the full stop.
 //! It is for pages of the web: it takes headings, lists, verse and code out of every document. FineWeb ran it with
 //! `terminal_punctuation = false`.
 
@@ -17,10 +18,10 @@ use aho_corasick::AhoCorasick;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::clean::pieces::{closes, ends_sentence};
+use crate::clean::pieces::{closes, ends_sentence, has_no_stops, is_ended};
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
-use crate::text::is_unspaced;
+use crate::text::{is_of_word, is_unspaced, prose, weight};
 use crate::{Error, Result};
 
 /// Which of the rules apply.
@@ -29,7 +30,7 @@ use crate::{Error, Result};
 pub struct C4Settings {
     /// Takes out lines that do not end a sentence.
     pub terminal_punctuation: bool,
-    /// Takes out lines with fewer words (two Chinese, Japanese or Thai characters are one).
+    /// Takes out lines with fewer words (two Chinese or Japanese characters are one, three Thai ones).
     pub min_words_per_line: usize,
     /// Takes out lines with a longer word, in characters; 0 for no limit.
     pub max_word_characters: usize,
@@ -109,6 +110,8 @@ impl C4 {
 
     fn fate(&self, line: &str) -> Fate {
         let settings = &self.settings;
+        let prose = prose(line);
+        let line = prose.trim();
         if settings.terminal_punctuation && !is_sentence(line)
             || words(line) < settings.min_words_per_line as f64
         {
@@ -202,21 +205,27 @@ fn any_case<P: AsRef<[u8]>>(name: &'static str, phrases: &[P]) -> Result<AhoCora
 fn is_sentence(line: &str) -> bool {
     let bare = line.trim_end_matches(|character: char| closes(character) || character.is_whitespace());
     let cut_off = bare.ends_with("...") || bare.ends_with('…');
-    !cut_off && (line.ends_with(['"', '\'']) || bare.chars().next_back().is_some_and(ends_sentence))
+    !cut_off && (line.ends_with(['"', '\'']) || is_ended(bare))
 }
 
-/// Words between blanks; in scripts without blanks two characters are one.
+/// Words between blanks; in scripts without blanks two or three characters are one.
 fn words(line: &str) -> f64 {
-    let of_part = |part: &str| match part.chars().filter(|character| is_unspaced(*character)).count() {
+    let letters = |character: char| if is_unspaced(character) { weight(character) } else { 0 };
+    let of_part = |part: &str| match part.chars().map(letters).sum::<usize>() {
         0 => 1.0,
-        unspaced => unspaced as f64 / 2.0,
+        letters => letters as f64 / 6.0,
     };
-    line.split_whitespace().map(of_part).sum()
+    line.split(|character: char| character.is_whitespace() || character == '\u{200b}')
+        .filter(|part| !part.is_empty())
+        .map(of_part)
+        .sum()
 }
 
-/// Sentences of a line, at least one: after 。！？ anywhere, after . ! ? before a blank and no small letter.
+/// Sentences of a line, at least one: after 。！？ anywhere, after . ! ? before a blank and no small letter; of Thai and Lao,
+/// which have blanks only, two parts between blanks are one.
 fn sentences(line: &str) -> usize {
-    let mut ends = 0;
+    let parts = line.split(' ').filter(|part| part.ends_with(has_no_stops)).count();
+    let mut ends = parts.saturating_sub(1) / 2;
     let mut characters = line.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         if !ends_sentence(character) {
@@ -281,7 +290,7 @@ impl BadWords {
     /// The first of the words in `text` that stands by itself; in a script without blanks, anywhere.
     fn first_in(&self, text: &str) -> Option<&str> {
         let text = if text.is_ascii() { text } else { &text.to_lowercase() };
-        let is_word = |character: char| character.is_alphanumeric() || character == '_';
+        let is_word = |character: char| is_of_word(character) || character == '_';
         let stands_alone = |range: std::ops::Range<usize>| {
             !text[..range.start].ends_with(is_word) && !text[range.end..].starts_with(is_word)
         };
@@ -356,6 +365,7 @@ mod tests {
         assert_eq!(sentences("Mr. J. Smith paid 3.50 to Dr. Li. Then he left! \"Why?\" she asked."), 3);
         assert_eq!(sentences("女娲补天。石有五色！然后呢？"), 3);
         assert_eq!(sentences("no end at all"), 1);
+        assert_eq!(sentences("ดาวอังคาร เป็นดาวเคราะห์ ลำดับที่สี่ จากดวงอาทิตย์ และเล็กเป็นที่สอง"), 3);
     }
 
     #[test]

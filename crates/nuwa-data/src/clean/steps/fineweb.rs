@@ -3,9 +3,9 @@
 //! Why: of some fifty measures of a page these separated good snapshots of the web from bad ones (Penedo et al. 2024,
 //! "The FineWeb Datasets", <https://arxiv.org/abs/2406.17557>, section 3.6). Default numbers are those of datatrove's
 //! filter of this name.
-//! What is counted: lines that are not blank. A line ends with punctuation also where a closing quotation mark or
-//! bracket follows, which datatrove does not look behind. Characters of a script without blanks (Chinese, Japanese,
-//! Thai) count as three in the length of a line, and two of them as a word.
+//! What is counted, in the prose of a text ([`crate::text`]): lines that are not blank. A long line of Thai or Lao, which have no full stops, counts as ended; a line ends with punctuation also where a closing quotation mark or
+//! bracket follows, which datatrove does not look behind. In the length of a line a Chinese or Japanese
+//! character counts as three letters, a Thai one with its signs as two; a word is six of these.
 //! It is for pages of the web: it rejects verse, lists of questions and tables, which have many short lines.
 
 use std::collections::HashSet;
@@ -14,9 +14,10 @@ use memchr::memchr_iter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::clean::pieces::{Amounts, ends_sentence, last_mark, width};
+use crate::clean::pieces::{Amounts, is_ended, width};
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
+use crate::text::prose;
 
 /// The limits of the rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,13 +25,13 @@ use crate::documents::Document;
 pub struct FineWebSettings {
     /// The least share of lines that end with punctuation, 0 to 1; 0 switches the rule off.
     pub min_punctuated_line_share: f64,
-    /// Lines of so many letters or fewer are short; a Chinese, Japanese or Thai character counts as three.
+    /// Lines of so many letters or fewer are short; a Chinese or Japanese character counts as three, a Thai one as two.
     pub short_line_letters: usize,
     /// The greatest share of short lines, 0 to 1; 1 switches the rule off.
     pub max_short_line_share: f64,
     /// The greatest share of characters in lines that copy an earlier one, 0 to 1; 1 switches the rule off.
     pub max_duplicate_line_character_share: f64,
-    /// The most line breaks for each word and mark (two Chinese, Japanese or Thai characters are a word).
+    /// The most line breaks for each word and mark (two Chinese or Japanese characters are a word, three Thai ones).
     pub max_line_breaks_per_word: f64,
 }
 
@@ -68,7 +69,7 @@ impl LineCounts {
         let mut seen = HashSet::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             counts.all += 1;
-            counts.punctuated += usize::from(last_mark(line).is_some_and(ends_sentence));
+            counts.punctuated += usize::from(is_ended(line));
             counts.short += usize::from(line.len() <= short * 4 && width(line) <= short);
             counts.bytes += line.len();
             counts.copied_bytes += if seen.insert(line) { 0 } else { line.len() };
@@ -85,6 +86,7 @@ impl FineWeb {
 
     fn broken_rule(&self, text: &str) -> Option<(&'static str, f64)> {
         let settings = &self.settings;
+        let text = &prose(text);
         let lines = LineCounts::of(text, settings.short_line_letters);
         if lines.all == 0 {
             return Some(("no lines", 0.0));

@@ -3,13 +3,14 @@
 //! Why: lists of links, tables, price lists and text for machines differ from prose in how long words are, how many are
 //! no words, and in that they lack the commonest words (Rae et al. 2021, "Scaling Language Models",
 //! <https://arxiv.org/abs/2112.11446>, section A.1.1, from which the rules and numbers come).
-//! What is counted: words as in datatrove's filter of this name, where marks stand apart from words and count as
-//! pieces of their own for the shares of signs and of words with letters; for the latter "don't" is two words. Unlike there, a run of `#` or of points is
-//! one sign, blank lines are no lines, and stop words are found in any case.
+//! What is counted, in the prose of a text ([`crate::text`]): words as in datatrove's filter of this name, where marks stand
+//! apart from words and count as pieces of their own for the share of signs. Unlike there, a run of `#` or of points is one
+//! sign, blank lines are no lines, and stop words are found in any case. And, as in the paper, what must hold letters is what
+//! stands between blanks: the comma behind a word is no word, or a third of good articles with dates and figures would go.
 //! Chinese and Japanese: two characters are a word of six letters; Thai, Lao, Khmer, Burmese: three with their signs. So the
-//! rule of mean word length says nothing about them; their punctuation is no piece; and the commonest characters stand for stop words. Stop words of a
-//! language that has none in the settings are not asked for; a document without a language is taken for Chinese,
-//! Japanese or English by its script.
+//! rule of mean word length says nothing about them; their punctuation is no piece; and the commonest characters stand for
+//! stop words. Stop words of a language that has none in the settings are not asked for; a document without a language is
+//! taken for Chinese, Japanese or English by its script.
 //! It is for pages of the web: it rejects poems, notes and short answers, since they have fewer than 50 words.
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::clean::pieces::{Amounts, Piece, pieces};
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
+use crate::text::prose;
 
 /// The limits of the rules; a value of 0 (for most shares: 1) switches a rule off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,7 +41,7 @@ pub struct GopherQualitySettings {
     pub max_bullet_line_share: f64,
     /// The greatest share of lines that end with an ellipsis, 0 to 1.
     pub max_ellipsis_line_share: f64,
-    /// The least share of words and marks that hold a letter, 0 to 1.
+    /// The least share of what stands between blanks that holds a letter, 0 to 1.
     pub min_lettered_share: f64,
     /// The fewest different stop words.
     pub min_stop_words: usize,
@@ -95,12 +97,13 @@ impl GopherQuality {
     }
 
     fn broken_rule(&self, document: &Document) -> Option<Broken> {
-        let amounts = Amounts::of(&document.text);
+        let prose = prose(&document.text);
+        let amounts = Amounts::of(&prose);
         self.length(&amounts)
             .or_else(|| self.signs(&amounts))
-            .or_else(|| self.lines(&document.text))
-            .or_else(|| self.letters(&amounts))
-            .or_else(|| self.commonest(document, &amounts))
+            .or_else(|| self.lines(&prose))
+            .or_else(|| self.letters(&prose, &amounts))
+            .or_else(|| self.commonest(document, &prose, &amounts))
     }
 
     fn length(&self, amounts: &Amounts) -> Option<Broken> {
@@ -141,21 +144,25 @@ impl GopherQuality {
         })
     }
 
-    fn letters(&self, amounts: &Amounts) -> Option<Broken> {
-        let clitics = amounts.clitics as f64;
-        let lettered = amounts.words() - amounts.numbers as f64 + clitics;
-        let share = lettered / (amounts.pieces() + clitics).max(1.0);
-        let shown = format!("{:.1} % of words and marks", share * 100.0);
+    fn letters(&self, text: &str, amounts: &Amounts) -> Option<Broken> {
+        let lettered = amounts.words() - amounts.numbers as f64;
+        let share = lettered / (lettered + bare(text) as f64).max(1.0);
+        let shown = format!("{:.1} % of words", share * 100.0);
         (share < self.settings.min_lettered_share).then_some(("too few words with letters", shown))
     }
 
-    fn commonest(&self, document: &Document, amounts: &Amounts) -> Option<Broken> {
+    fn commonest(&self, document: &Document, prose: &str, amounts: &Amounts) -> Option<Broken> {
         let language = language(document, amounts);
         let stop_words = self.stop_words.get(language)?;
-        let found = stop_words_in(&document.text, stop_words, self.settings.min_stop_words);
+        let found = stop_words_in(prose, stop_words, self.settings.min_stop_words);
         let shown = format!("{found} of the stop words of `{language}`");
         (found < self.settings.min_stop_words).then_some(("too few stop words", shown))
     }
+}
+
+/// What stands between blanks and holds no letter: numbers, marks that stand alone.
+fn bare(text: &str) -> usize {
+    text.split_whitespace().filter(|part| !part.contains(char::is_alphabetic)).count()
 }
 
 /// The document's language without its region; where it is not known, by the script.

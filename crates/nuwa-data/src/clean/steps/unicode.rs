@@ -296,7 +296,8 @@ mod tests {
 
     #[test]
     fn joiners_stay_where_a_script_needs_them() {
-        let needed = "ന\u{d4d}\u{200d} ක\u{dca}\u{200d}ර ক\u{9cd}\u{200c} ه\u{200d}. ខ្ញុំ\u{200b}ស្រី کتاب\u{200c}ها";
+        let needed =
+            "ന\u{d4d}\u{200d} ක\u{dca}\u{200d}ර ক\u{9cd}\u{200c} ه\u{200d}. ខ្ញុំ\u{200b}ស្រី کتاب\u{200c}ها";
         check(needed, needed);
         check("کتاب\u{200c}\u{200c}ها\u{200c} در", "کتاب\u{200c}ها در");
         check("火\u{200c}星 a\u{200b}b\u{200c}c ខ\u{200b} x\u{200b}ខ", "火星 abc ខ xខ");

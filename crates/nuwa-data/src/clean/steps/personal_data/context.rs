@@ -1,6 +1,6 @@
 //! What stands round a number: whether it may begin and end here, and what it is said to be.
 
-use crate::text::is_unspaced;
+use crate::text::is_of_word;
 
 /// Bytes before a number in which a word may say what it is.
 const BEFORE: usize = 40;
@@ -204,5 +204,5 @@ impl<'a> Context<'a> {
 
 /// Letters and digits that make one word with a number; those of scripts without blanks do not.
 fn binds(character: char) -> bool {
-    character == '_' || character.is_alphanumeric() && !is_unspaced(character)
+    character == '_' || is_of_word(character)
 }

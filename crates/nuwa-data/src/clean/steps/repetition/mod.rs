@@ -3,30 +3,34 @@
 //! Why: menus, logs and generated pages repeat lines and phrases far more than people do (Rae et al. 2021,
 //! "Scaling Language Models", <https://arxiv.org/abs/2112.11446>, table A1, from which the names and default
 //! numbers come).
-//! What is counted, in the text without its fenced code: lines and paragraphs of some length (who speaks in a play,
-//! a brace, a table's border repeat in the best of texts); and n-grams of words, as a share of the characters in all
-//! words. In a text mostly of a script without blanks two characters stand for a word. Repeated n-grams do not
-//! overlap: after one the search goes on behind it.
+//! What is counted, in the prose of a text ([`crate::text`]: no code, no targets of links, no citations): lines and
+//! paragraphs of some length (who speaks in a play, a brace, a table's border repeat in the best of texts); and n-grams of
+//! words, as a share of the characters in all words. In a text mostly of a script without blanks two or three characters
+//! stand for a word. Repeated n-grams do not overlap: after one the search goes on behind it.
 //!
 //! Gopher's numbers are for pages of the web, of a thousand words and more. A short document that is well made repeats more: an
 //! answer takes up the words of its question, a list of comparisons its pattern, an entry the name it is about. So documents
 //! shorter than `min_words` are not judged, and up to `full_length_words` the limits of n-grams are wider: of n words, a part
 //! (1 - n / `full_length_words`) of the way to `short_document_fraction`. Copied lines and paragraphs have one limit for all.
 //!
+//! And the longer a text is, the more of its n-grams come back by themselves: of a page two in a hundred, of a long novel more
+//! than ten. So repeated n-grams are looked for within windows of `window_words`, whose shares are put together; only the
+//! longest are looked for in all of a text, since a passage that comes back far away has those too.
+//!
 //! Beside datatrove's filter (`GopherRepetitionFilter`), which has no such room: a share there is of all characters, blanks
 //! and marks included, here of those in words, so the same number is a little stricter here; marks are no words here; and
 //! blank lines are no lines.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod ngrams;
 
+use ngrams::{Counts, Repeated, top_ngram_characters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
-use crate::text::{Word, is_unspaced, mix, words};
+use crate::text::{Word, prose, weight, without_code, words};
 
 /// Shares from which a document is rejected, 0 to 1; 1 switches a rule off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,13 +38,15 @@ use crate::text::{Word, is_unspaced, mix, words};
 pub struct RepetitionSettings {
     /// Documents with fewer words (or characters of scripts without blanks) are not judged.
     pub min_words: usize,
-    /// Words from which on the limits of n-grams hold as they are; two characters of scripts without blanks are a word.
+    /// Words from which on the limits of n-grams hold as they are; two Chinese or Japanese characters are a word, three Thai ones.
     /// 0 gives shorter documents no more room.
     pub full_length_words: usize,
+    /// Longer documents are judged in windows of so many words, at least 100; 0 for none.
+    pub window_words: usize,
     /// The limit of n-grams that the shortest documents come near to, 0 to 1.
     pub short_document_fraction: f64,
-    /// Lines and paragraphs with fewer letters and digits are not counted (a Chinese, Japanese or Thai character
-    /// counts as three); Gopher's own rule counts all, which is 1.
+    /// Lines and paragraphs with fewer letters and digits are not counted (a Chinese or Japanese character counts
+    /// as three, a Thai one as two); Gopher's own rule counts all, which is 1.
     pub min_line_letters: usize,
     /// The share of lines that are copies of an earlier line.
     pub duplicate_line_fraction: f64,
@@ -61,6 +67,7 @@ impl Default for RepetitionSettings {
         Self {
             min_words: 100,
             full_length_words: 1000,
+            window_words: 5000,
             short_document_fraction: 0.5,
             min_line_letters: 20,
             duplicate_line_fraction: 0.30,
@@ -99,12 +106,14 @@ impl Repetition {
     }
 
     fn broken_rule(&self, text: &str) -> Option<Broken> {
-        let text = &without_code(text);
-        let words = words(text);
-        if words.len() < self.settings.min_words.max(1) {
-            return None;
-        }
-        self.paragraphs(text).or_else(|| self.lines(text)).or_else(|| self.ngrams(&words))
+        self.broken_by(&prose(text)).unwrap_or_else(|| self.broken_by(&without_code(text)).flatten())
+    }
+
+    /// The rule that this text breaks; `None` where it is too short to judge, as the prose of a list of addresses is.
+    fn broken_by(&self, text: &str) -> Option<Option<Broken>> {
+        let words = Words::new(words(text));
+        (words.all.len() >= self.settings.min_words.max(1))
+            .then(|| self.paragraphs(text).or_else(|| self.lines(text)).or_else(|| self.ngrams(&words)))
     }
 
     fn lines(&self, text: &str) -> Option<Broken> {
@@ -115,10 +124,9 @@ impl Repetition {
     }
 
     fn is_counted(&self, part: &str) -> bool {
-        let letters = |c: char| if is_unspaced(c) { 3 } else { usize::from(c.is_alphanumeric()) };
         let mut found = 0;
         part.chars().any(|character| {
-            found += letters(character);
+            found += weight(character);
             found >= self.settings.min_line_letters.max(1)
         })
     }
@@ -130,33 +138,34 @@ impl Repetition {
             .or_else(|| above("duplicate paragraph characters", bytes, limit))
     }
 
-    fn ngrams(&self, words: &[Word]) -> Option<Broken> {
-        let total: u64 = words.iter().map(|word| u64::from(word.characters)).sum();
-        let share = |characters: u64| characters as f64 / total as f64;
-        let unspaced = words.iter().filter(|word| word.unspaced).count();
-        let scale = if unspaced * 2 > words.len() { 2 } else { 1 };
-        let tops = self.settings.top_ngram_character_fraction;
-        let tops = tops.map(|limit| self.with_room(limit, words.len() / scale));
-        let word_share = share(top_ngram_characters(words, 1));
-        for (at, n) in (2..=4).enumerate() {
+    fn ngrams(&self, words: &Words) -> Option<Broken> {
+        self.most_frequent(words).or_else(|| self.repeated(words))
+    }
+
+    fn most_frequent(&self, words: &Words) -> Option<Broken> {
+        let share = |n: usize| words.share(top_ngram_characters(&words.all, n));
+        let word_share = share(1);
+        let limits = self.settings.top_ngram_character_fraction;
+        (2..=4).zip(limits).zip(TOP_NAMES).find_map(|((n, limit), name)| {
+            let (n, limit) = (n * words.parts, self.with_room(limit, words.count()));
             // An n-gram is no more frequent than its words, so its share is at most n times a word's.
-            if (n * scale) as f64 * word_share > tops[at] {
-                let found = above(TOP_NAMES[at], share(top_ngram_characters(words, n * scale)), tops[at]);
-                if found.is_some() {
-                    return found;
-                }
-            }
-        }
-        let mut repeated = Repeated::new(words);
-        for (at, n) in (5..=10).enumerate() {
-            let share = share(repeated.characters(n * scale));
-            let limit = self.settings.duplicate_ngram_character_fraction[at];
-            let found = above(DUPLICATE_NAMES[at], share, self.with_room(limit, words.len() / scale));
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
+            if n as f64 * word_share > limit { above(name, share(n), limit) } else { None }
+        })
+    }
+
+    fn repeated(&self, words: &Words) -> Option<Broken> {
+        let mut windows: Vec<Repeated> =
+            words.windows(self.settings.window_words).map(Repeated::new).collect();
+        let limits = self.settings.duplicate_ngram_character_fraction;
+        let of_windows = (5..=10).zip(limits).zip(DUPLICATE_NAMES).find_map(|((n, limit), name)| {
+            let characters = windows.iter_mut().map(|window| window.characters(n * words.parts)).sum();
+            above(name, words.share(characters), self.with_room(limit, words.count()))
+        });
+        of_windows.or_else(|| {
+            let everywhere = || Repeated::new(&words.all).characters(10 * words.parts);
+            let characters = if windows.len() > 1 { everywhere() } else { 0 };
+            above(DUPLICATE_NAMES[5], words.share(characters), limits[5])
+        })
     }
 
     /// The limit for a document of so many words.
@@ -198,152 +207,37 @@ fn copies<'a>(parts: impl Iterator<Item = &'a str>) -> (f64, f64) {
     (copied as f64 / all.max(1) as f64, copied_bytes as f64 / bytes.max(1) as f64)
 }
 
-/// The text without what stands between lines that begin with three backticks.
-fn without_code(text: &str) -> Cow<'_, str> {
-    if !text.contains("```") {
-        return Cow::Borrowed(text);
-    }
-    let mut fenced = false;
-    let is_prose = |line: &&str| {
-        let fence = line.trim_start().starts_with("```");
-        fenced ^= fence;
-        !fence && !fenced
-    };
-    Cow::Owned(text.split_inclusive('\n').filter(is_prose).collect())
+/// The words of a text, and what they count for.
+struct Words {
+    all: Vec<Word>,
+    /// So many of `all` say about as much as a word of English.
+    parts: usize,
+    characters: u64,
 }
 
-fn gram_hash(gram: &[Word]) -> u64 {
-    gram.iter().fold(0, |hash, word| mix(hash, word.hash))
-}
-
-fn gram_characters(gram: &[Word]) -> u64 {
-    gram.iter().map(|word| u64::from(word.characters)).sum()
-}
-
-/// The characters in all occurrences of the most frequent n-gram (0 where none occurs twice).
-fn top_ngram_characters(words: &[Word], n: usize) -> u64 {
-    let hashes: Vec<u64> = words.windows(n).map(gram_hash).collect();
-    let again = perhaps_again(&hashes);
-    let mut counts = Counts::with_capacity(1024);
-    let mut best = 0;
-    for (gram, hash) in words.windows(n).zip(hashes).filter(|(_, hash)| again(*hash)) {
-        let count = u64::from(counts.add(hash));
-        if count > 1 {
-            best = best.max(count * gram_characters(gram));
-        }
-    }
-    best
-}
-
-/// True for every hash that occurs twice, and for few others: two bitmaps that fit into the cache spare the
-/// table most of its entries.
-fn perhaps_again(hashes: &[u64]) -> impl Fn(u64) -> bool + use<> {
-    let bits = (hashes.len() * 8).next_power_of_two().max(64);
-    let place = move |hash: u64| {
-        let bit = hash as usize & (bits - 1);
-        (bit / 64, 1_u64 << (bit % 64))
-    };
-    let (mut once, mut again) = (vec![0_u64; bits / 64], vec![0_u64; bits / 64]);
-    for &hash in hashes {
-        let (word, bit) = place(hash);
-        again[word] |= once[word] & bit;
-        once[word] |= bit;
-    }
-    move |hash| {
-        let (word, bit) = place(hash);
-        again[word] & bit != 0
-    }
-}
-
-/// Which n-grams come back. An n-gram can only come back where its first words do, so each length looks only at
-/// the places that the length before has left.
-struct Repeated<'a> {
-    words: &'a [Word],
-    /// Places whose shorter n-gram occurs elsewhere too, in order; `None` before the first look.
-    places: Option<Vec<u32>>,
-}
-
-impl<'a> Repeated<'a> {
-    fn new(words: &'a [Word]) -> Self {
-        Self { words, places: None }
+impl Words {
+    fn new(all: Vec<Word>) -> Self {
+        let unspaced = all.iter().filter(|word| word.unspaced);
+        let (count, sum) =
+            unspaced.fold((0, 0), |(count, sum), word| (count + 1, sum + usize::from(word.parts)));
+        let parts = if count * 2 > all.len() { (sum + count / 2) / count } else { 1 };
+        let characters = all.iter().map(|word| u64::from(word.characters)).sum();
+        Self { all, parts, characters }
     }
 
-    /// The characters in n-grams that occurred before, without overlaps. To be asked with growing `n`.
-    fn characters(&mut self, n: usize) -> u64 {
-        let mut candidates = self.candidates(n);
-        let mut counts = Counts::with_capacity(candidates.len());
-        let mut characters = 0;
-        let mut free_from = 0;
-        for &(place, hash) in &candidates {
-            if counts.add(hash) > 1 && place >= free_from {
-                characters += gram_characters(&self.words[place as usize..][..n]);
-                free_from = place + n as u32;
-            }
-        }
-        candidates.retain(|(_, hash)| counts.get(*hash) > 1);
-        self.places = Some(candidates.into_iter().map(|(place, _)| place).collect());
-        characters
+    /// Words of English that would say as much.
+    fn count(&self) -> usize {
+        self.all.len() / self.parts
     }
 
-    /// Places where an n-gram begins that may occur twice, with its hash.
-    fn candidates(&mut self, n: usize) -> Vec<(u32, u64)> {
-        let ends = (self.words.len() + 1).saturating_sub(n) as u32;
-        let with_hash = |place: u32| (place, gram_hash(&self.words[place as usize..][..n]));
-        match self.places.take() {
-            Some(places) => places.into_iter().filter(|&place| place < ends).map(with_hash).collect(),
-            None => {
-                let hashes: Vec<u64> = self.words.windows(n).map(gram_hash).collect();
-                let again = perhaps_again(&hashes);
-                (0..ends).zip(hashes).filter(|(_, hash)| again(*hash)).collect()
-            }
-        }
-    }
-}
-
-/// Counts hashes that are already well mixed.
-struct Counts(HashMap<u64, u32, Mixed>);
-
-impl Counts {
-    fn with_capacity(capacity: usize) -> Self {
-        Self(HashMap::with_capacity_and_hasher(capacity, Mixed))
+    fn share(&self, characters: u64) -> f64 {
+        characters as f64 / self.characters.max(1) as f64
     }
 
-    fn add(&mut self, hash: u64) -> u32 {
-        let count = self.0.entry(hash).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn get(&self, hash: u64) -> u32 {
-        self.0.get(&hash).copied().unwrap_or(0)
-    }
-}
-
-/// Takes a `u64` as its own hash, but for one multiplication that fills the high bits.
-#[derive(Clone, Copy, Default)]
-struct Mixed;
-
-impl std::hash::BuildHasher for Mixed {
-    type Hasher = MixedHasher;
-
-    fn build_hasher(&self) -> MixedHasher {
-        MixedHasher(0)
-    }
-}
-
-struct MixedHasher(u64);
-
-impl std::hash::Hasher for MixedHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| mix(hash, u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// The words in windows of equal length, each about `length` words of English long.
+    fn windows(&self, length: usize) -> impl Iterator<Item = &[Word]> {
+        let count = if length == 0 { 1 } else { self.count().div_ceil(length.max(100)).max(1) };
+        self.all.chunks(self.all.len().div_ceil(count).max(1))
     }
 }
 
@@ -388,6 +282,38 @@ mod tests {
         assert_eq!(rule(&answers), None);
         let strict = RepetitionSettings { full_length_words: 0, ..RepetitionSettings::default() };
         assert!(Repetition::new(&strict).broken_rule(&answers).is_some());
+    }
+
+    #[test]
+    fn long_texts_are_judged_in_windows() {
+        let part = |at: u32| format!("{}{}", varied(at * 12, 12), varied(300_000 + at % 600 * 6, 6));
+        let long: String = (0..2000).map(part).collect();
+        let whole = RepetitionSettings { window_words: 0, ..RepetitionSettings::default() };
+        assert!(Repetition::new(&whole).broken_rule(&long).is_some());
+        assert_eq!(rule(&long), None);
+    }
+
+    #[test]
+    fn what_comes_back_far_away_is_found() {
+        let one = varied(0, 20_000);
+        assert_eq!(rule(&format!("{one}{one}")), Some("duplicate 10-grams"));
+    }
+
+    #[test]
+    fn markup_is_not_counted() {
+        let link = |at: u32| {
+            let name = varied(at * 7, 1);
+            let name = name.trim();
+            format!(
+                "{}[{name}](/wiki/{name}_of_the_old_town \"{name} of the old town\")[[{at}]](#cite_note-{at}) ",
+                varied(at * 11 + 5000, 4)
+            )
+        };
+        let page: String = (0..300).map(link).collect();
+        assert_eq!(rule(&page), None);
+        assert!(rule(&page.replace(['[', ']', '(', ')'], " ")).is_some());
+        let addresses = "<https://example.org/one/and/the/same/page/again>\n".repeat(100);
+        assert!(rule(&addresses).is_some());
     }
 
     #[test]
