@@ -4,8 +4,9 @@
 use nuwa_data::collect::{BadLines, CollectSettings, collect};
 use nuwa_fuzz::{Files, chosen};
 
-const ENDINGS: [&str; 14] = [
-    "txt", "html", "jsonl", "csv", "tsv", "eml", "mbox", "warc", "wet", "zip", "tar", "parquet", "pdf", "gz",
+const ENDINGS: [&str; 18] = [
+    "txt", "html", "jsonl", "csv", "tsv", "eml", "mbox", "warc", "wet", "zip", "tar", "parquet", "pdf", "gz", "json",
+    "docx", "odt", "epub",
 ];
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 
 use crate::{Error, Result};
@@ -39,10 +41,15 @@ impl<'a> Expanded<'a> {
 }
 
 /// Decompresses `reader` where its first bytes say that it is compressed; one layer of it.
-pub(crate) fn expand(mut reader: Reader<'_>) -> io::Result<Expanded<'_>> {
+pub(crate) fn expand(reader: Reader<'_>) -> io::Result<Expanded<'_>> {
+    expand_telling(reader, Arc::default())
+}
+
+/// The same; tells whether bytes that mean nothing stand behind the end, once it is reached.
+pub(crate) fn expand_telling(mut reader: Reader<'_>, has_rest: Arc<AtomicBool>) -> io::Result<Expanded<'_>> {
     let start = reader.fill_buf()?;
     let decoder: Box<dyn io::Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {
-        Box::new(MultiGzDecoder::new(reader))
+        Box::new(GzMembers { decoder: Some(GzDecoder::new(reader)), has_rest })
     } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         Box::new(zstd::stream::read::Decoder::with_buffer(reader)?)
     } else if is_bzip2(start) {
@@ -53,6 +60,34 @@ pub(crate) fn expand(mut reader: Reader<'_>) -> io::Result<Expanded<'_>> {
         return Ok(Expanded::Plain(reader));
     };
     Ok(Expanded::Decompressed(Box::new(BufReader::with_capacity(BLOCK, decoder))))
+}
+
+/// The members of a gzip file. What stands behind the last one (blocks of tapes are filled up with zeros) is passed over, as gzip
+/// itself does.
+struct GzMembers<R> {
+    decoder: Option<GzDecoder<R>>,
+    has_rest: Arc<AtomicBool>,
+}
+
+impl<R: BufRead> io::Read for GzMembers<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !out.is_empty()
+            && let Some(decoder) = &mut self.decoder
+        {
+            let count = decoder.read(out)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            let mut rest = self.decoder.take().expect("it was there just now").into_inner();
+            // The second byte of the mark may lie in the next block.
+            match rest.fill_buf()?.first() {
+                Some(0x1f) => self.decoder = Some(GzDecoder::new(rest)),
+                Some(1..) => self.has_rest.store(true, Ordering::Relaxed),
+                Some(0) | None => {}
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// "BZh", the size of the blocks, then pi (the first block) or the root of pi (an empty file); "BZh" alone may begin a text.

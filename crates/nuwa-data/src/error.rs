@@ -40,12 +40,12 @@ pub enum Error {
         /// What was answered.
         source: io::Error,
     },
-    /// A folder holds nothing that can be read as text.
+    /// A folder, or a file of many records, holds nothing that can be read as text.
     #[error("{} holds no text that can be read{}", path.display(), counts(skipped))]
     EmptyFolder {
-        /// The folder.
+        /// The folder or the file.
         path: PathBuf,
-        /// How many files were skipped, by reason.
+        /// How many files or records were passed over, by reason.
         skipped: BTreeMap<String, u64>,
     },
     /// A file of zero characters, or of nothing but blanks.
@@ -61,6 +61,14 @@ pub enum Error {
         path: PathBuf,
         /// What it looks like ("a zip archive").
         kind: &'static str,
+    },
+    /// A file whose kind is known, but is not read.
+    #[error("{}: {what} is not supported", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it is, or what in it ("text in ISO-2022-KR").
+        what: String,
     },
     /// A file too large for a format that must be read in one piece.
     #[error("{} is a page of more than {limit} bytes", path.display())]
@@ -129,6 +137,18 @@ pub enum Error {
         field: String,
         /// The fields that hold strings instead.
         others: Vec<String>,
+    },
+    /// A record to tune a model on, where texts are collected.
+    #[error("{}, line {line}: a record of {} (`{held}`), not a text", path.display(), if *is_preference { "preferences" } else { "a dialogue" })]
+    Dialogues {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The fields that show it.
+        held: &'static str,
+        /// A preferred answer and a worse one.
+        is_preference: bool,
     },
     /// The field that should hold the text holds something else.
     #[error("{}, line {line}: `{field}` is {found}, expected a string", path.display())]
@@ -378,12 +398,28 @@ impl Error {
         Self::Read { path: path.to_path_buf(), source: io::Error::new(io::ErrorKind::InvalidData, problem) }
     }
 
+    /// What is wrong in a line that is left out, and which line it is.
+    pub(crate) fn in_line(&self) -> (&'static str, Option<u64>) {
+        match self {
+            Self::Json { line, .. } => ("a line of invalid JSON, left out", Some(*line)),
+            Self::NoText { line, .. } => ("a record without the field of the text, left out", Some(*line)),
+            Self::Dialogues { line, .. } => ("a dialogue among texts, left out", Some(*line)),
+            Self::TextNotString { line, .. } => ("a record whose text is no string, left out", Some(*line)),
+            Self::LongLine { line, .. } => ("a line too long, left out", Some(*line)),
+            Self::Row { line, .. } => ("a row with a wrong number of fields, left out", Some(*line)),
+            _ => ("a line that cannot be used, left out", None),
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::File(error) => return error.hint(),
             Self::Missing { .. } => "check the spelling; a relative path starts at the current folder".into(),
             Self::Read { source, .. } => return read_hint(source),
+            Self::EmptyFolder { path, .. } if !path.is_dir() => {
+                "convert it to plain text, Markdown, HTML or JSON lines first".into()
+            }
             Self::EmptyFolder { .. } => {
                 "it must hold files of known endings (nuwa collect --help lists them); name other endings of plain \
                 text in collect.extra_text_extensions"
@@ -396,6 +432,10 @@ impl Error {
             Self::Binary { kind, .. } if kind.contains("archive") => "unpack it and give the folder".into(),
             Self::Binary { kind, .. } if kind.contains("PDF") => "make a text of it with another program first".into(),
             Self::Binary { .. } => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
+            Self::Unsupported { what, .. } => match what.strip_prefix("text in ") {
+                Some(encoding) => format!("make UTF-8 of it first: iconv -f {encoding} -t UTF-8 FILE > NEW"),
+                None => "convert it to plain text, Markdown, HTML or JSON lines first".into(),
+            },
             Self::LargePage { .. } => "split the page, or save it as plain text".into(),
             Self::Unfinished { path, .. } => {
                 let folder = path.parent().unwrap_or(path);
@@ -418,6 +458,15 @@ impl Error {
             Self::NoTextColumn { columns, .. } => format!(
                 "set collect.text_field to the column that holds the text; here: {}",
                 columns.join(", ")
+            ),
+            Self::Dialogues { path, is_preference: true, .. } => format!(
+                "tune a model on it: nuwa dpo MODEL --data {0} --out DIR, or nuwa build --preferences {0}",
+                path.display()
+            ),
+            Self::Dialogues { path, .. } => format!(
+                "tune a model on it: nuwa sft MODEL --data {0} --out DIR, or nuwa build --answers {0}; to learn \
+                one of its fields as text, set collect.text_field",
+                path.display()
             ),
             Self::NoText { others, .. } => other_fields_hint(others),
             Self::DataSetName { .. } => "the name stands at the top of the data set's page, for example \
@@ -496,6 +545,11 @@ impl Error {
         match self {
             Self::EmptyFile { .. } => Some("empty".into()),
             Self::Binary { kind, .. } => Some((*kind).into()),
+            Self::Dialogues { is_preference: true, .. } => {
+                Some("preferences, which belong to nuwa dpo".into())
+            }
+            Self::Dialogues { .. } => Some("dialogues, which belong to nuwa sft".into()),
+            Self::Unsupported { what, .. } => Some(format!("{what} is not supported")),
             Self::LargePage { .. } => Some("page too large".into()),
             Self::Expanded { .. } => Some("expands too far for its size".into()),
             Self::NoTextColumn { .. } => Some("a table without a column of text".into()),

@@ -150,6 +150,7 @@ impl<'a> Collection<'a> {
             Found::Document(document) => self.add(document)?,
             Found::File(outcome) => self.summary.count(outcome),
             Found::Skipped(path, reason) => self.summary.skip(path, reason),
+            Found::Odd(oddity) => self.summary.meet(oddity),
         }
         Ok(())
     }
@@ -217,8 +218,9 @@ impl<'a> Collection<'a> {
     pub fn finish(mut self, paths: &[PathBuf]) -> Result<CollectSummary> {
         if self.summary.documents == 0 {
             let path = paths.first().cloned().unwrap_or_default();
-            return Err(match path.is_dir() {
-                true => Error::EmptyFolder { path, skipped: self.summary.skipped_reasons },
+            let skipped = self.summary.reasons();
+            return Err(match path.is_dir() || !skipped.is_empty() {
+                true => Error::EmptyFolder { path, skipped },
                 false => Error::EmptyFile { path },
             });
         }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tempfile::{NamedTempFile, TempPath};
 
@@ -22,6 +22,8 @@ pub(super) struct Content {
     may_be_compressed: bool,
     /// How far into the decompressed bytes anyone has read: what is read again does not count again.
     expanded: Arc<AtomicU64>,
+    /// Whether bytes that mean nothing stand behind the compressed ones.
+    has_rest: Arc<AtomicBool>,
     budget: Arc<Budget>,
 }
 
@@ -66,11 +68,16 @@ impl Content {
     }
 
     fn new(bytes: Bytes, budget: Arc<Budget>) -> Self {
-        Self { bytes, may_be_compressed: true, expanded: Arc::default(), budget }
+        Self { bytes, may_be_compressed: true, expanded: Arc::default(), has_rest: Arc::default(), budget }
     }
 
     pub fn budget(&self) -> Arc<Budget> {
         self.budget.clone()
+    }
+
+    /// Whether what was read of it ended before its last byte.
+    pub fn has_rest(&self) -> bool {
+        self.has_rest.load(Ordering::Relaxed)
     }
 
     /// The decompressed bytes where they are at most `limit`.
@@ -87,6 +94,7 @@ impl Content {
             bytes: Bytes::Memory(bytes.into()),
             may_be_compressed: false,
             expanded: self.expanded.clone(),
+            has_rest: self.has_rest.clone(),
             budget: self.budget.clone(),
         }))
     }
@@ -105,7 +113,7 @@ impl Content {
         if !self.may_be_compressed {
             return self.raw();
         }
-        Ok(match compressed::expand(self.raw()?)? {
+        Ok(match compressed::expand_telling(self.raw()?, self.has_rest.clone())? {
             Expanded::Plain(reader) => reader,
             Expanded::Decompressed(inner) => {
                 let (expanded, budget) = (self.expanded.clone(), self.budget.clone());

@@ -3,8 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use encoding_rs::{CoderResult, Decoder, Encoding};
-
+use super::charset::{Charset, Decoding};
 use super::inspect::Inspection;
 use crate::compressed::{BLOCK, Reader};
 use crate::{Error, Result};
@@ -18,7 +17,12 @@ pub(super) struct Text {
 
 impl Text {
     pub fn new(path: &Path, bytes: Reader<'static>, inspection: Inspection) -> Self {
-        let decoder = Utf8Reader::new(bytes, inspection.encoding);
+        let decoder = Utf8Reader {
+            inner: bytes,
+            decoding: inspection.encoding.decoder(),
+            ended: false,
+            drops_nuls: inspection.stray_nuls > 0,
+        };
         Self { path: path.into(), inspection, reader: BufReader::with_capacity(BLOCK, decoder) }
     }
 
@@ -44,17 +48,29 @@ impl Text {
     }
 }
 
+/// All of it as UTF-8.
+pub(super) fn decoded(bytes: Reader<'static>, encoding: Charset) -> io::Result<String> {
+    let decoder = Utf8Reader { inner: bytes, decoding: encoding.decoder(), ended: false, drops_nuls: false };
+    let mut reader = BufReader::with_capacity(BLOCK, decoder);
+    let mut text = String::new();
+    loop {
+        let block = reader.fill_buf()?;
+        if block.is_empty() {
+            return Ok(text);
+        }
+        text.push_str(&String::from_utf8_lossy(block));
+        let count = block.len();
+        reader.consume(count);
+    }
+}
+
 /// Reads any encoding as UTF-8; what cannot be decoded becomes U+FFFD, and a byte order mark disappears.
 pub(super) struct Utf8Reader {
     inner: Reader<'static>,
-    decoder: Decoder,
+    decoding: Decoding,
     ended: bool,
-}
-
-impl Utf8Reader {
-    pub fn new(inner: Reader<'static>, encoding: &'static Encoding) -> Self {
-        Self { inner, decoder: encoding.new_decoder_with_bom_removal(), ended: false }
-    }
+    /// Leaves NUL characters out.
+    drops_nuls: bool,
 }
 
 impl Read for Utf8Reader {
@@ -63,13 +79,28 @@ impl Read for Utf8Reader {
         while !self.ended {
             let block = self.inner.fill_buf()?;
             let last = block.is_empty();
-            let (result, read, written, _) = self.decoder.decode_to_utf8(block, out, last);
+            let (emptied, read, mut written) = self.decoding.decode(block, out, last);
             self.inner.consume(read);
-            self.ended = last && result == CoderResult::InputEmpty;
+            self.ended = last && emptied;
+            if self.drops_nuls {
+                written = without_nuls(&mut out[..written]);
+            }
             if written > 0 {
                 return Ok(written);
             }
         }
         Ok(0)
     }
+}
+
+/// Moves what is no NUL byte to the front; how much that is.
+fn without_nuls(bytes: &mut [u8]) -> usize {
+    let Some(mut end) = memchr::memchr(0, bytes) else { return bytes.len() };
+    for at in end..bytes.len() {
+        if bytes[at] != 0 {
+            bytes[end] = bytes[at];
+            end += 1;
+        }
+    }
+    end
 }

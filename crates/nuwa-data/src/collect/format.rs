@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::letters::mail_format;
 use crate::compressed;
 
 /// A kind of file.
@@ -11,6 +12,8 @@ pub(super) enum Format {
     Markdown,
     Html,
     JsonLines,
+    /// JSON in a file whose name does not promise lines.
+    Json,
     /// A table of text, its columns parted by commas or the like, or by tabs.
     Csv,
     Tsv,
@@ -23,6 +26,8 @@ pub(super) enum Format {
     Parquet,
     Pdf,
     Zip,
+    /// A zip archive that is one document: of a word processor, a book.
+    Office,
     Tar,
 }
 
@@ -34,7 +39,7 @@ impl Format {
 
     /// Whether a small file may give many documents or large ones, so that it is not read ahead.
     pub fn holds_many(self) -> bool {
-        self.is_archive() || matches!(self, Self::Mailbox | Self::Warc | Self::Parquet)
+        self.is_archive() || matches!(self, Self::Office | Self::Mailbox | Self::Warc | Self::Parquet)
     }
 
     /// What the name says, `None` where it says nothing.
@@ -44,13 +49,15 @@ impl Format {
             "md" | "markdown" => Some(Self::Markdown),
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "json" => Some(Self::Json),
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
-            "eml" => Some(Self::Mail),
-            "mbox" => Some(Self::Mailbox),
+            "eml" | "mht" | "mhtml" => Some(Self::Mail),
+            "mbox" | "mbx" => Some(Self::Mailbox),
             "warc" | "wet" => Some(Self::Warc),
             "parquet" => Some(Self::Parquet),
             "pdf" => Some(Self::Pdf),
+            "docx" | "docm" | "odt" | "ott" | "pptx" | "odp" | "epub" | "xlsx" | "ods" => Some(Self::Office),
             "zip" => Some(Self::Zip),
             "tar" | "tgz" | "tbz2" | "txz" | "tzst" => Some(Self::Tar),
             other => extra_text_extensions
@@ -58,6 +65,24 @@ impl Format {
                 .any(|extra| extra.trim_start_matches('.').eq_ignore_ascii_case(other))
                 .then_some(Self::Text),
         }
+    }
+
+    /// Whether the name is of no ending that anything is known by: that of a mail in a folder of mails, say. Then its first bytes
+    /// are looked at.
+    pub fn is_unnamed(path: &Path) -> bool {
+        let extension = extension(path);
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+        // Maildir puts the name of the machine at the end.
+        let is_in_maildir = folder == "cur" || folder == "new";
+        let is_usual = (1..=5).contains(&extension.len())
+            && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && extension.starts_with(|first: char| first.is_ascii_alphabetic());
+        is_in_maildir || !is_usual
+    }
+
+    /// What the first bytes say for certain of a file without a known ending.
+    pub fn of_certain_bytes(start: &[u8]) -> Option<Self> {
+        mail_format(start).or_else(|| Some(Self::of_bytes(start)).filter(|format| *format != Self::Text))
     }
 
     /// What the first bytes say of a file whose name says nothing.

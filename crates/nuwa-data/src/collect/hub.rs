@@ -307,7 +307,9 @@ fn stays_below(name: &str) -> bool {
 fn is_about(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
     let stem = name.split('.').next().unwrap_or_default();
-    ["readme", "license", "licence", "changelog", "citation", "contributing"].contains(&stem)
+    let texts = ["readme", "license", "licence", "changelog", "citation", "contributing"];
+    let settings = ["config", "dataset_info", "dataset_infos", "dataset_dict", "state", "metadata", "stats"];
+    texts.contains(&stem) || (name.ends_with(".json") && settings.contains(&stem))
 }
 
 /// Whether one of `words` stands in a path, as a word of its own.

@@ -4,8 +4,9 @@ use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8};
 
+use super::charset::Charset;
 use crate::compressed::Reader;
 use crate::error::Expansion;
 use crate::{Error, Result};
@@ -15,7 +16,11 @@ use crate::{Error, Result};
 pub(super) struct Inspection {
     /// What the file is, where it is not text.
     pub binary: Option<&'static str>,
-    pub encoding: &'static Encoding,
+    /// The encoding of text that is known and cannot be decoded here.
+    pub unsupported: Option<&'static str>,
+    pub encoding: Charset,
+    /// NUL bytes in what is text otherwise; they are to be left out.
+    pub stray_nuls: u64,
     /// Sequences that are not UTF-8 in a file that otherwise is.
     pub decoding_errors: u64,
     pub blank: bool,
@@ -24,7 +29,7 @@ pub(super) struct Inspection {
 }
 
 /// First bytes of common files that are not text.
-const SIGNATURES: [(&[u8], &str); 20] = [
+const SIGNATURES: [(&[u8], &str); 24] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"%PDF-", "a PDF"),
@@ -45,6 +50,10 @@ const SIGNATURES: [(&[u8], &str); 20] = [
     (b"\xfd7zXZ\0", "an xz-compressed file (compressed twice)"),
     (b"BZh91AY&SY", "a bzip2-compressed file (compressed twice)"),
     (b"wOF2", "a font"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.doc, .xls or .ppt)"),
+    (b"ARROW1", "an Arrow table (Feather)"),
+    (b"\x04\x22\x4d\x18", "an LZ4-compressed file"),
 ];
 
 /// Bytes from which an encoding is guessed.
@@ -93,6 +102,11 @@ struct Inspector {
     partial: Vec<u8>,
     bytes: u64,
     nul_bytes: u64,
+    /// Places where one or more of them stand together.
+    nul_places: u64,
+    last_byte: u8,
+    /// Escape sequences of ISO-2022, which make other characters of ASCII.
+    has_escapes: bool,
     control_bytes: u64,
     invalid: u64,
     multibyte: u64,
@@ -110,6 +124,9 @@ impl Inspector {
             partial: Vec::new(),
             bytes: 0,
             nul_bytes: 0,
+            nul_places: 0,
+            last_byte: b' ',
+            has_escapes: false,
             control_bytes: 0,
             invalid: 0,
             multibyte: 0,
@@ -125,7 +142,8 @@ impl Inspector {
         }
         self.bytes += block.len() as u64;
         self.head.extend_from_slice(&block[..block.len().min(HEAD - self.head.len().min(HEAD))]);
-        self.nul_bytes += memchr::memchr_iter(0, block).count() as u64;
+        self.count_nuls(block);
+        self.has_escapes |= memchr::memchr_iter(0x1b, block).any(|at| block.get(at + 1) == Some(&b'$'));
         self.control_bytes += block.iter().filter(|&&byte| is_control(byte)).count() as u64;
         self.only_blanks &= block.iter().all(|byte| byte.is_ascii_whitespace());
         self.fortune.feed(block);
@@ -133,6 +151,22 @@ impl Inspector {
         if !ascii {
             self.check_utf8(block);
         }
+    }
+
+    fn count_nuls(&mut self, block: &[u8]) {
+        for at in memchr::memchr_iter(0, block) {
+            let before = if at > 0 { block[at - 1] } else { self.last_byte };
+            self.nul_bytes += 1;
+            self.nul_places += u64::from(before != 0);
+        }
+        self.last_byte = block.last().copied().unwrap_or(self.last_byte);
+    }
+
+    /// Whether the NUL bytes are a few in what is text otherwise, perhaps a stretch that was never written.
+    fn has_stray_nuls(&self) -> bool {
+        let text = self.bytes - self.nul_bytes;
+        let controls = self.control_bytes - self.nul_bytes;
+        self.nul_bytes <= text && self.nul_places * 50 <= text && controls * 1000 <= text
     }
 
     fn check_utf8(&mut self, block: &[u8]) {
@@ -160,38 +194,65 @@ impl Inspector {
     fn finish(mut self, guess: impl FnOnce() -> Result<&'static Encoding>) -> Result<Inspection> {
         self.invalid += u64::from(!self.partial.is_empty());
         let is_html = looks_like_html(&self.head);
-        let encoding = match self.certain_encoding(is_html) {
+        let mut encoding = match self.certain_encoding(is_html) {
             Some(encoding) => encoding,
-            None => guess()?,
+            None => Charset::Known(guess()?),
         };
-        let utf16 = encoding == UTF_16LE || encoding == UTF_16BE;
+        if self.has_escapes && self.is_ascii() && encoding != Charset::Known(ISO_2022_JP) {
+            encoding = Charset::UTF_8;
+        }
+        let is_wide = encoding.is_wide();
+        let has_stray_nuls = self.nul_bytes > 0 && !is_wide && self.has_stray_nuls();
+        let controls = self.control_bytes - self.nul_bytes * u64::from(has_stray_nuls);
         let binary = self.signature.or(match () {
-            () if self.nul_bytes > 0 && !utf16 => Some("binary data (it has NUL bytes)"),
-            () if self.control_bytes * 10 > self.bytes && !utf16 => {
-                Some("binary data (full of control bytes)")
-            }
+            () if self.nul_bytes > 0 && !is_wide && !has_stray_nuls => Some("binary data (it has NUL bytes)"),
+            () if controls * 10 > self.bytes && !is_wide => Some("binary data (full of control bytes)"),
             () => None,
         });
         Ok(Inspection {
             binary,
+            unsupported: self.unsupported(encoding),
             encoding,
-            decoding_errors: if encoding == UTF_8 { self.invalid } else { 0 },
+            stray_nuls: if has_stray_nuls { self.nul_bytes } else { 0 },
+            decoding_errors: if encoding == Charset::UTF_8 { self.invalid } else { 0 },
             blank: self.only_blanks,
-            is_fortune: !utf16 && self.fortune.is_fortune(),
+            is_fortune: !is_wide && self.fortune.is_fortune(),
             is_html,
         })
     }
 
     /// A byte order mark; else UTF-8, also with a few damaged places; else what a page says of itself. Binary data
     /// has none, but needs none to be guessed.
-    fn certain_encoding(&self, is_html: bool) -> Option<&'static Encoding> {
-        if let Some((encoding, _)) = Encoding::for_bom(&self.head) {
+    fn certain_encoding(&self, is_html: bool) -> Option<Charset> {
+        if let Some(encoding) = Charset::of_mark(&self.head) {
             return Some(encoding);
         }
-        if self.invalid * 20 <= self.multibyte || self.signature.is_some() || self.nul_bytes > 0 {
-            return Some(UTF_8);
+        if let Some(encoding) = Charset::of_wide(&self.head).filter(|_| self.nul_bytes > 0) {
+            return Some(encoding);
         }
-        if is_html { declared_encoding(&self.head) } else { None }
+        if self.has_escapes && self.nul_bytes == 0 && self.is_ascii() {
+            return None;
+        }
+        let is_utf8 = self.invalid * 20 <= self.multibyte;
+        if is_utf8 || self.signature.is_some() || (self.nul_bytes > 0 && !self.has_stray_nuls()) {
+            return Some(Charset::UTF_8);
+        }
+        if is_html { declared_encoding(&self.head).map(Charset::Known) } else { None }
+    }
+
+    fn is_ascii(&self) -> bool {
+        self.invalid == 0 && self.multibyte == 0
+    }
+
+    /// ISO-2022 for Korean and Chinese announces its characters so.
+    fn unsupported(&self, encoding: Charset) -> Option<&'static str> {
+        let announces = |mark: &[u8]| memchr::memmem::find(&self.head, mark).is_some();
+        let is_plain = self.has_escapes && encoding == Charset::UTF_8;
+        match () {
+            () if is_plain && announces(b"\x1b$)C") => Some("text in ISO-2022-KR"),
+            () if is_plain && (announces(b"\x1b$)A") || announces(b"\x1b$)G")) => Some("text in ISO-2022-CN"),
+            () => None,
+        }
     }
 }
 

@@ -9,11 +9,15 @@
 //! What was interrupted goes on from the last 256 MiB of documents that were written (`OUT/.collect/`), if none of the files and
 //! settings has changed.
 //!
+//! What is odd in a file (a quote that is never closed, NUL bytes in a text, NaN in JSON) is mended or left out, and stands in the
+//! account: `collect.json`, `oddities`.
+//!
 //! A file in a folder that is damaged, or expands too far, is passed over and counted; what came before the damage is kept.
 //! A document carries its source (`archive!member` within archives, the address for pages of a crawl) and in `meta` what the
 //! format knows: `date`, `title`, `license`, `subject`, `from`, other columns. A folder may say where it comes from: a file
 //! `.source.json` with `source`, an address, and `meta`, which every document below gets.
 
+mod charset;
 mod collection;
 mod content;
 pub mod crawl;
@@ -23,6 +27,7 @@ mod format;
 mod formats;
 pub mod hub;
 mod inspect;
+mod letters;
 mod origin;
 mod read;
 mod walk;
@@ -47,7 +52,7 @@ use read::Outcome;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectSettings {
-    /// The field of a JSON line, or the column of a table, that holds the text. Where a table has no column "text" and this
+    /// The field of a JSON record, or the column of a table, that holds the text; `data.text` is the field `text` within `data`. Where a table has no column "text" and this
     /// is left as it is, a column content, body, article, document, passage or sentence is taken.
     pub text_field: String,
     /// Endings (without the dot) that are read as plain text besides txt and md, for example ["rst"].
@@ -119,6 +124,12 @@ pub struct CollectSummary {
     /// Rows, mails and records without text, by reason.
     #[serde(default)]
     pub skipped_records: BTreeMap<String, u64>,
+    /// How often something odd was met in what was read: mended, or left out.
+    #[serde(default)]
+    pub odd: BTreeMap<String, u64>,
+    /// The first hundred files with it.
+    #[serde(default)]
+    pub oddities: Vec<Oddity>,
     /// The time it took.
     pub seconds: f64,
 }
@@ -132,7 +143,21 @@ pub struct Skipped {
     pub reason: String,
 }
 
-const SKIPPED_NAMED: usize = 100;
+/// Something odd in a file, or in a member of an archive, that was read nevertheless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oddity {
+    /// The file.
+    pub path: PathBuf,
+    /// What was met, and what became of it.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+    /// The line (or the number of the row, record or mail) where it was met first.
+    pub first: Option<u64>,
+}
+
+/// Files that were passed over, or are odd, that are told by name.
+const FILES_NAMED: usize = 100;
 
 /// Reads files and folders (recursively, in the order of their names) into `out/documents-*.jsonl.zst`.
 ///
@@ -190,10 +215,22 @@ impl CollectSummary {
         }
     }
 
+    /// Why there is no document of what was passed over, left out or odd.
+    fn reasons(self) -> BTreeMap<String, u64> {
+        [self.skipped_reasons, self.skipped_records, self.odd].into_iter().flatten().collect()
+    }
+
+    fn meet(&mut self, oddity: Oddity) {
+        *self.odd.entry(oddity.what.clone()).or_default() += oddity.count;
+        if self.oddities.len() < FILES_NAMED {
+            self.oddities.push(oddity);
+        }
+    }
+
     fn skip(&mut self, path: PathBuf, reason: String) {
         self.skipped_files += 1;
         *self.skipped_reasons.entry(reason.clone()).or_default() += 1;
-        if self.skipped.len() < SKIPPED_NAMED {
+        if self.skipped.len() < FILES_NAMED {
             self.skipped.push(Skipped { path, reason });
         }
     }

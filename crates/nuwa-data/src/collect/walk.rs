@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::crawl::OWN_FILES;
 use super::format::{Format, extension};
+use super::letters::HEAD;
 use super::origin::{ORIGIN_FILE, Origin};
 use super::{CollectSettings, CollectSummary};
 use crate::{Error, Result, compressed};
@@ -62,7 +63,7 @@ pub(super) fn inputs(
 fn start(path: &Path) -> Vec<u8> {
     let mut start = Vec::new();
     if let Ok(reader) = compressed::open(path) {
-        let _ = reader.take(512).read_to_end(&mut start);
+        let _ = reader.take(HEAD as u64).read_to_end(&mut start);
     }
     start
 }
@@ -117,7 +118,7 @@ impl Walk<'_> {
         if name == ORIGIN_FILE || OWN_FILES.iter().any(|own| name == *own) {
             return Ok(());
         }
-        if name.starts_with('.') {
+        if name.starts_with('.') && !is_folder_of_mails(path) {
             self.summary.skip(path.to_path_buf(), "hidden".into());
             return Ok(());
         }
@@ -138,7 +139,9 @@ impl Walk<'_> {
             return Ok(());
         }
         let extension = extension(path);
-        match Format::of_name(path, &self.settings.extra_text_extensions) {
+        let named = Format::of_name(path, &self.settings.extra_text_extensions);
+        let looked_at = || Format::is_unnamed(path).then(|| Format::of_certain_bytes(&start(path))).flatten();
+        match named.or_else(looked_at) {
             Some(format) => {
                 let path = path.to_path_buf();
                 let bytes = metadata.len();
@@ -150,6 +153,11 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Maildir keeps the folders of a mailbox under names that begin with a dot.
+fn is_folder_of_mails(path: &Path) -> bool {
+    path.join("cur").is_dir() && path.join("new").is_dir()
 }
 
 /// mdBook puts the whole book once more into `print.html`, beside `toc.html` or `toc.js`.

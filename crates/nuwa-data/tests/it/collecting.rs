@@ -146,7 +146,7 @@ fn errors_say_what_where_and_what_next() {
     hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
     DIR/a.jsonl, line 1: no field `text`
     hint: set collect.text_field to the field that holds the text; here: body
-    DIR/a.jsonl, line 1: invalid JSON: an array, expected an object
+    DIR/a.jsonl, line 1: invalid JSON: a number, expected an object
     hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
     cannot read DIR/a.txt.gz: incomplete deflate stream
     hint: the file is damaged or cut short; fetch it again

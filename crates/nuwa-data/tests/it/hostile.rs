@@ -94,13 +94,13 @@ fn a_line_without_end_is_counted() {
 }
 
 #[test]
-fn a_quote_without_end_is_an_error() {
+fn a_quote_without_end_takes_its_own_row() {
     let mut bytes = b"text,by\none,A\n\"two,B\n".to_vec();
     bytes.resize((1 << 28) + (1 << 20), b'a');
     let folder = folder(&[("a.csv", &bytes)]);
     drop(bytes);
     let error = collected(&[folder.path().join("a.csv")], &CollectSettings::default()).unwrap_err();
-    assert!(error.to_string().ends_with("a.csv, line 3: longer than 268435456 bytes"), "{error}");
+    assert!(error.to_string().ends_with("a.csv, line 4: longer than 268435456 bytes"), "{error}");
 }
 
 #[test]
@@ -127,6 +127,9 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("txt", "one\n%\ntwo\n%\nthree\n%\n".into()),
         ("html", "<html><p>one</p>".into()),
         ("jsonl", "{\"text\":\"one\",\"lang\":\"en\"}\n".into()),
+        ("json", "[{\"text\": \"one\"}, {\"text\": \"\\ud83d\", \"n\": NaN}]".into()),
+        ("docx", zip(&[("word/document.xml", b"<w:p><w:t>one</w:t></w:p>")])),
+        ("odt", zip(&[("mimetype", b"x"), ("content.xml", b"<text:p>one<text:s/></text:p>")])),
         ("csv", "text,by\n\"one\",A\n".into()),
         ("tsv", "text\tby\none\t\"A\n".into()),
         ("eml", mail.into()),

@@ -14,6 +14,7 @@ mod labelled;
 mod limits;
 mod mixing;
 mod near_duplicates;
+mod odd_inputs;
 mod pdf;
 mod persons;
 mod quality;

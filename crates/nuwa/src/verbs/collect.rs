@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use nuwa_data::collect::crawl::is_address;
-use nuwa_data::collect::{CollectSummary, collect};
+use nuwa_data::collect::{CollectSummary, Oddity, collect};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
@@ -11,10 +11,11 @@ use crate::online::{self, Again};
 
 /// Read files and folders of text into documents
 ///
-/// Reads text (.txt, .md), pages (.html), JSON lines (.jsonl), tables (.csv, .tsv, .parquet), PDF (.pdf), mails (.eml,
-/// .mbox), web crawls (.warc, .wet) and the members of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz;
-/// folders with all that is below them. What a folder holds besides is passed over and counted; a file that is named must
-/// be readable. Data sets of the Hugging Face Hub are named hf:OWNER/NAME, with @REVISION or /PATH behind; they are
+/// Reads text (.txt, .md), pages (.html), JSON (.jsonl, .json), tables (.csv, .tsv, .parquet), PDF (.pdf), documents and
+/// books (.docx, .odt, .pptx, .odp, .epub), mails (.eml, .mbox, .mht; others by their headers), web crawls (.warc, .wet) and the members
+/// of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz; folders with all that is below them. What a folder holds
+/// besides is passed over and counted; a file that is named must be readable. What is odd in a file, such as a quote that is never
+/// closed, is mended or left out, and told with its place. Data sets of the Hugging Face Hub are named hf:OWNER/NAME, with @REVISION or /PATH behind; they are
 /// downloaded into DIR/downloads once (HF_ENDPOINT names another server, HF_TOKEN holds your token). Sites of the web are
 /// crawled into DIR/downloads as WARC, one page a second and within their robots.txt; a crawl that was stopped goes on, and one that is
 /// repeated asks only for what has changed.
@@ -85,5 +86,24 @@ pub fn text(summary: &CollectSummary) -> String {
         summary.skipped_records.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let records =
         if reasons.is_empty() { String::new() } else { format!("; no text in {}", reasons.join(", ")) };
-    of + &files + &lines + &records
+    of + &files + &lines + &records + &odd(summary)
+}
+
+const ODDITIES_SHOWN: usize = 8;
+
+/// A line for each odd input.
+fn odd(summary: &CollectSummary) -> String {
+    let line = |oddity: &Oddity| {
+        let first = oddity.first.map(|first| format!(", first at {first}")).unwrap_or_default();
+        format!("\n  {}: {} ({}{first})", oddity.path.display(), oddity.what, times(oddity.count))
+    };
+    let shown: String = summary.oddities.iter().take(ODDITIES_SHOWN).map(line).collect();
+    match summary.oddities.len() > ODDITIES_SHOWN {
+        true => shown + "\n  more are in collect.json, under \"oddities\"",
+        false => shown,
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
 }

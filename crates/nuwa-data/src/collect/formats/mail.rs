@@ -1,4 +1,4 @@
-//! Mails: single ones (.eml) and mailboxes (mbox), each mail a document.
+//! Mails: single ones (.eml, or known by their headers) and mailboxes (mbox), each mail a document.
 //!
 //! The text is the mail's plain part; where there is only HTML, the document is marked `format: "html"`. Transfer encodings
 //! and charsets are undone. Attachments are not read. `subject`, `from` and `date` go into `meta`.
@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read};
 
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 
+use crate::collect::letters::{Separator, separator};
 use crate::collect::read::{LARGEST_PAGE, Reading};
 use crate::documents::Document;
 use crate::{Error, Result};
@@ -24,9 +25,10 @@ pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
     Ok("mail")
 }
 
-/// The mails of a mailbox: each begins with a line "From ...", after an empty one.
+/// The mails of a mailbox: each begins with a line "From ..." after an empty one, and a header behind it.
 ///
-/// Where a line of a mail begins so, mailboxes write ">From" (RFC 4155); that is undone.
+/// A sentence may begin so too, and what `Content-Length` says is often wrong; so the line must look like a separator and the
+/// next one like a header's. Where a line of a mail begins so, mailboxes write ">From" (RFC 4155); that is undone.
 pub(in crate::collect) fn read_mailbox(reading: &mut Reading) -> Result<&'static str> {
     let input = reading.input;
     let path = &input.path;
@@ -56,6 +58,8 @@ struct Mailbox {
     begun: bool,
     too_large: bool,
     line: Vec<u8>,
+    /// The first line of the next mail.
+    held: Vec<u8>,
 }
 
 enum Mail {
@@ -72,31 +76,42 @@ impl Mailbox {
         // The beginning of the file is like an empty line.
         let mut after_empty_line = !self.begun;
         let mut line_begins = true;
+        // A line that is a separator if the one behind it is a header's.
+        let mut possible: Option<(Separator, Vec<u8>)> = None;
         loop {
             self.line.clear();
             bytes.take(PIECE).read_until(b'\n', &mut self.line)?;
+            let is_separator = possible.as_ref().is_some_and(|(kind, _)| kind.fits(&self.line));
+            if let Some((_, before)) = possible.take()
+                && !is_separator
+            {
+                self.push(&before, true);
+                after_empty_line = false;
+            }
+            if is_separator && (std::mem::replace(&mut self.begun, true) || !self.mail.is_empty()) {
+                self.held = std::mem::take(&mut self.line);
+                return Ok(false);
+            }
             if self.line.is_empty() {
                 return Ok(true);
             }
-            if line_begins && after_empty_line && self.line.starts_with(b"From ") {
-                let is_first = !std::mem::replace(&mut self.begun, true) && self.mail.is_empty();
-                skip_line_end(bytes, &self.line)?;
-                if !is_first {
-                    return Ok(false);
+            let line = std::mem::take(&mut self.line);
+            match separator(&line).filter(|_| line_begins && after_empty_line && line.ends_with(b"\n")) {
+                Some(kind) => possible = Some((kind, line)),
+                None => {
+                    self.push(&line, line_begins);
+                    after_empty_line = line_begins && line.trim_ascii().is_empty();
+                    line_begins = line.ends_with(b"\n");
+                    self.line = line;
                 }
-                after_empty_line = false;
-                continue;
             }
-            self.push(line_begins);
-            after_empty_line = line_begins && self.line.trim_ascii().is_empty();
-            line_begins = self.line.ends_with(b"\n");
         }
     }
 
-    fn push(&mut self, line_begins: bool) {
-        let depth = self.line.iter().take_while(|byte| **byte == b'>').count();
-        let is_escaped = line_begins && depth > 0 && self.line[depth..].starts_with(b"From ");
-        self.mail.extend_from_slice(&self.line[usize::from(is_escaped)..]);
+    fn push(&mut self, line: &[u8], line_begins: bool) {
+        let depth = line.iter().take_while(|byte| **byte == b'>').count();
+        let is_escaped = line_begins && depth > 0 && line[depth..].starts_with(b"From ");
+        self.mail.extend_from_slice(&line[usize::from(is_escaped)..]);
         if self.mail.len() as u64 > LARGEST_PAGE {
             self.too_large = true;
             self.mail.clear();
@@ -105,19 +120,13 @@ impl Mailbox {
 
     /// What was read since the last time, where that is more than blanks.
     fn take_mail(&mut self) -> Option<Mail> {
-        let mail = std::mem::take(&mut self.mail);
+        let held = std::mem::take(&mut self.held);
+        let mail = std::mem::replace(&mut self.mail, held);
         if std::mem::take(&mut self.too_large) {
             return Some(Mail::TooLarge);
         }
         (!mail.trim_ascii().is_empty()).then_some(Mail::Whole(mail))
     }
-}
-
-fn skip_line_end(bytes: &mut dyn BufRead, line: &[u8]) -> io::Result<()> {
-    if !line.ends_with(b"\n") {
-        bytes.skip_until(b'\n')?;
-    }
-    Ok(())
 }
 
 fn give(reading: &mut Reading, position: Option<u64>, bytes: &[u8]) -> Result<()> {

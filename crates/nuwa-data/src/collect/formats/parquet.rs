@@ -1,14 +1,17 @@
 //! Parquet tables: a document a row.
 //!
-//! The column of the text is found as in other tables. Columns that hold bytes (pictures, say) are not read; the others go
+//! The column of the text is found as in other tables; a text may also lie in a group (`data.text`), or be a list of strings, which
+//! are its lines. Columns that hold bytes (pictures, say) are not read; the others go
 //! into `meta`. Pages are read one at a time, so that memory does not grow with the table.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
@@ -36,8 +39,11 @@ fn rows<R: ChunkReader + Length + 'static>(reading: &mut Reading, bytes: R) -> R
     if bytes.len() == 0 {
         return Err(Error::EmptyFile { path: path.clone() });
     }
-    let damage = |error: ParquetError| Error::damage(path, error.to_string());
+    let damage = |error| failure(path, error);
     let reader = guarded(path, || SerializedFileReader::new(bytes))?.map_err(damage)?;
+    if let Some(what) = not_read(reader.metadata()) {
+        return Err(Error::Unsupported { path: path.clone(), what: what.into() });
+    }
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema();
     let (columns, text) = columns(schema, reading)?;
@@ -58,18 +64,66 @@ fn rows<R: ChunkReader + Length + 'static>(reading: &mut Reading, bytes: R) -> R
     }
 }
 
+/// What the parser cannot do is no damage.
+fn failure(path: &Path, error: ParquetError) -> Error {
+    match &error {
+        ParquetError::NYI(what) => {
+            Error::Unsupported { path: path.into(), what: format!("a Parquet table ({what})") }
+        }
+        _ if error.to_string().contains("encrypt") => {
+            Error::Unsupported { path: path.into(), what: "an encrypted Parquet table".into() }
+        }
+        _ => Error::damage(path, error.to_string()),
+    }
+}
+
+/// The compression of a column, where it is not read.
+fn not_read(metadata: &ParquetMetaData) -> Option<&'static str> {
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    columns.map(|column| column.compression()).find_map(|compression| match compression {
+        Compression::BROTLI(_) => Some("a Parquet table compressed with Brotli"),
+        Compression::LZO => Some("a Parquet table compressed with LZO"),
+        _ => None,
+    })
+}
+
 /// The columns to read, and the name of the one that holds the text.
 fn columns(schema: &Type, reading: &Reading) -> Result<(Vec<TypePtr>, String)> {
     let all = schema.get_fields();
-    let names: Vec<&str> =
-        all.iter().filter(|column| holds_text(column)).map(|column| column.name()).collect();
-    let Some(at) = text_column(names.iter().copied(), reading.way.settings) else {
-        let columns = all.iter().map(|column| column.name().to_string()).collect();
-        return Err(no_text_column(reading, columns));
+    let names: Vec<String> = all.iter().flat_map(|column| texts_in(column)).collect();
+    let Some(at) = text_column(names.iter().map(String::as_str), reading.way.settings) else {
+        let others =
+            all.iter().filter(|column| column.is_primitive()).map(|column| column.name().to_string());
+        let others = others.filter(|name| !names.contains(name)).collect();
+        return Err(no_text_column(reading, [names, others].concat()));
     };
-    let text = names[at].to_string();
-    let wanted = all.iter().filter(|column| column.name() == text || !holds_bytes(column));
+    let text = names[at].clone();
+    let is_within = |column: &Type| texts_in(column).contains(&text);
+    let wanted = all.iter().filter(|column| is_within(column) || !holds_bytes(column));
     Ok((wanted.map(Arc::clone).collect(), text))
+}
+
+/// The names of texts in a column: its own, or those of the fields of a group.
+fn texts_in(column: &Type) -> Vec<String> {
+    let name = column.name();
+    if holds_text(column) || is_list_of_texts(column) {
+        return vec![name.to_string()];
+    }
+    let is_group = column.is_group() && column.get_basic_info().converted_type() == ConvertedType::NONE;
+    let inner = column.is_group().then(|| column.get_fields()).filter(|_| is_group).unwrap_or_default();
+    let texts = inner.iter().filter(|inner| holds_text(inner) || is_list_of_texts(inner));
+    texts.map(|inner| format!("{name}.{}", inner.name())).collect()
+}
+
+/// A list as Parquet writes it: a group in a group around the strings.
+fn is_list_of_texts(column: &Type) -> bool {
+    let only = |group: &Type| match group.is_group() && group.get_fields().len() == 1 {
+        true => Some(group.get_fields()[0].clone()),
+        false => None,
+    };
+    column.get_basic_info().converted_type() == ConvertedType::LIST
+        && only(column)
+            .is_some_and(|list| holds_text(&list) || only(&list).is_some_and(|text| holds_text(&text)))
 }
 
 /// Strings, and bytes without a further meaning: some programs write strings so.
@@ -98,12 +152,7 @@ fn holds_bytes(column: &Type) -> bool {
 
 fn document(reading: &Reading, row: Row, text_column: &str, number: u64) -> Option<crate::Document> {
     let mut columns = row.into_columns();
-    let at = columns.iter().position(|(name, _)| name == text_column)?;
-    let text = match columns.remove(at).1 {
-        Field::Str(text) => text,
-        Field::Bytes(bytes) => String::from_utf8_lossy(bytes.data()).into_owned(),
-        _ => return None,
-    };
+    let text = take_text(&mut columns, text_column)?;
     if text.trim().is_empty() {
         return None;
     }
@@ -115,6 +164,36 @@ fn document(reading: &Reading, row: Row, text_column: &str, number: u64) -> Opti
         }
     }
     Some(document)
+}
+
+/// Takes the text out of the columns: the field of this name, or a field of a group.
+fn take_text(columns: &mut Vec<(String, Field)>, name: &str) -> Option<String> {
+    if let Some(at) = columns.iter().position(|(known, _)| known == name) {
+        return text_of(columns.remove(at).1);
+    }
+    let (group, inner) = name.split_once('.')?;
+    let at = columns.iter().position(|(known, _)| known == group)?;
+    match columns.remove(at).1 {
+        Field::Group(row) => {
+            let mut fields = row.into_columns();
+            let text = take_text(&mut fields, inner);
+            columns.extend(fields.into_iter().map(|(name, field)| (format!("{group}.{name}"), field)));
+            text
+        }
+        _ => None,
+    }
+}
+
+fn text_of(field: Field) -> Option<String> {
+    match field {
+        Field::Str(text) => Some(text),
+        Field::Bytes(bytes) => Some(String::from_utf8_lossy(bytes.data()).into_owned()),
+        Field::ListInternal(list) => {
+            let lines: Vec<String> = list.elements().iter().cloned().filter_map(text_of).collect();
+            Some(lines.join("\n"))
+        }
+        _ => None,
+    }
 }
 
 fn value(field: Field) -> Value {

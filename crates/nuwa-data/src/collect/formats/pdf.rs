@@ -1,7 +1,7 @@
 //! PDF: the text of all pages as one document, in the order in which the pages draw it.
 //!
 //! A PDF says where each character stands, not what a word or a paragraph is. A gap of a fifth of the type size is a blank,
-//! a change of line a line end, a larger step an empty line; a word parted by a hyphen at the end of a line is joined again.
+//! a change of line a line end, a larger step an empty line, all along the direction in which the text runs; a word parted by a hyphen at the end of a line is joined again.
 //! Pictures are not read: a scanned page without a layer of text gives nothing.
 
 use std::io::Read;
@@ -11,7 +11,7 @@ use hayro_interpret::font::{Glyph, GlyphRun};
 use hayro_interpret::hayro_cmap::BfString;
 use hayro_interpret::hayro_syntax::metadata::Metadata;
 use hayro_interpret::hayro_syntax::{LoadPdfError, Pdf};
-use hayro_interpret::kurbo::{Affine, BezPath, Point, Rect};
+use hayro_interpret::kurbo::{Affine, BezPath, Point, Rect, Vec2};
 use hayro_interpret::{
     BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageDrawProps, InterpreterCache,
     InterpreterSettings, RenderContent, SoftMask, interpret_page,
@@ -105,11 +105,28 @@ fn text(pdf: &Pdf) -> String {
 
 /// Puts the text of a page behind that of the earlier ones.
 fn join_page(text: &mut String, page: &str) {
-    let page = page.trim();
+    let page = &letters_joined(page.trim());
     if !text.is_empty() && !page.is_empty() {
         text.push_str("\n\n");
     }
     text.push_str(page);
+}
+
+/// Joins lines of single letters: text that is written from top to bottom.
+fn letters_joined(page: &str) -> String {
+    let lines: Vec<&str> = page.split('\n').collect();
+    let is_letter = |line: &&str| {
+        let mut characters = line.trim().chars();
+        characters.next().is_some_and(char::is_alphabetic) && characters.next().is_none()
+    };
+    let mut joined: Vec<String> = Vec::new();
+    for run in lines.chunk_by(|one, next| is_letter(one) == is_letter(next)) {
+        match is_letter(&run[0]) && run.len() >= LETTERS_BELOW {
+            true => joined.push(run.iter().map(|line| line.trim()).collect()),
+            false => joined.extend(run.iter().map(|line| line.to_string())),
+        }
+    }
+    joined.join("\n")
 }
 
 /// The characters of a page as lines.
@@ -124,6 +141,8 @@ struct Lines {
 struct Place {
     start: Point,
     end: Point,
+    /// The way the line runs, of length 1.
+    along: Vec2,
     /// The height of an em.
     size: f64,
 }
@@ -132,6 +151,10 @@ struct Place {
 const BLANK: f64 = 0.18;
 const NEW_LINE: f64 = 0.5;
 const NEW_PARAGRAPH: f64 = 1.8;
+/// The cosine of the angle between two letters of a line, at least: text may run along a curve.
+const SAME_DIRECTION: f64 = 0.7;
+/// So many lines of one letter each are one line that runs down the page.
+const LETTERS_BELOW: usize = 4;
 
 impl Lines {
     fn push(&mut self, character: &str, place: Place) {
@@ -144,9 +167,9 @@ impl Lines {
 
     fn step(&mut self, last: Place, place: Place, next: &str) {
         let size = last.size.max(place.size).max(0.001);
-        let down = (last.start.y - place.start.y).abs() / size;
-        let right = (place.start.x - last.end.x) / size;
-        if down > NEW_PARAGRAPH {
+        let down = last.along.cross(place.start - last.start).abs() / size;
+        let right = last.along.dot(place.start - last.end) / size;
+        if down > NEW_PARAGRAPH || last.along.dot(place.along) < SAME_DIRECTION {
             self.end_line("\n\n");
         } else if down > NEW_LINE {
             if !self.join_hyphen(next) {
@@ -184,9 +207,11 @@ fn place(glyph: &Glyph, transform: Affine) -> Place {
     };
     let em = 1000.0;
     let start = transform * Point::ZERO;
+    let along = transform * Point::new(em, 0.0) - start;
     Place {
         start,
         end: transform * Point::new(advance.map_or(em / 2.0, f64::from), 0.0),
+        along: if along.hypot() > 0.0 { along / along.hypot() } else { Vec2::new(1.0, 0.0) },
         size: (transform * Point::new(0.0, em) - start).hypot(),
     }
 }

@@ -1,16 +1,13 @@
 //! Tables of text (csv, tsv): a document a row, the first line naming the columns.
 //!
-//! The separator of a csv is the one of `,`, `;`, tab and `|` that its first line holds most of. A field may be quoted as
-//! in RFC 4180; in a tsv whose lines show that quotes mean nothing there, a quote is a character like others.
+//! The separator of a csv is the one of `,`, `;`, tab and `|` that its first line holds most of. In a tsv whose lines show that quotes mean nothing there, a quote is a character like others.
 
-use std::cell::Cell;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::path::Path;
-use std::rc::Rc;
 
-use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 
+use super::rows::{Form, Row, Rows};
 use crate::collect::CollectSettings;
 use crate::collect::decode::Text;
 use crate::collect::format::Format;
@@ -23,45 +20,38 @@ pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
     let input = reading.input;
     let mut text = reading.text()?;
     let form = Form::of(first_lines(&mut text, &input.path)?, input.format);
-    let left = Rc::new(Cell::new(LONGEST_LINE));
-    let limited = RowLimit { inner: text.reader, left: left.clone() };
-    let mut rows = ReaderBuilder::new()
-        .delimiter(form.separator)
-        .quoting(form.quotes)
-        .flexible(true)
-        .has_headers(false)
-        .from_reader(limited);
     let name = if input.format == Format::Tsv { "tsv" } else { "csv" };
-    let mut row = StringRecord::new();
+    let mut rows = Rows::new(text.reader, form, LONGEST_LINE);
     let mut table: Option<Table> = None;
-    loop {
-        left.set(LONGEST_LINE);
-        let line = rows.position().line();
-        if !rows.read_record(&mut row).map_err(|error| failure(error, &input.path, line))? {
-            return Ok(name);
+    while let Some(row) = next_row(&mut rows, &input.path)? {
+        if row.open_quote {
+            reading.odd("a quote that is never closed, taken as a character", Some(row.line));
         }
         let Some(table) = &table else {
             table = Some(Table::of(&row, reading)?);
             continue;
         };
-        let line = row.position().map_or(line, csv::Position::line);
-        match table.document(&row, line, reading, name) {
+        match table.document(&row, reading, name) {
             Ok(None) => reading.leave_out("a row without text"),
             Ok(Some(document)) => reading.give(document)?,
             Err(error) => reading.give_line(Err(error))?,
         }
     }
+    Ok(name)
+}
+
+fn next_row(rows: &mut Rows<impl BufRead>, path: &Path) -> Result<Option<Row>> {
+    let line = rows.line();
+    rows.next().map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Error::LongLine { path: path.to_path_buf(), line, limit: LONGEST_LINE }
+        }
+        _ => Error::read(path)(error),
+    })
 }
 
 fn first_lines<'a>(text: &'a mut Text, path: &Path) -> Result<&'a [u8]> {
     text.reader.fill_buf().map_err(Error::read(path))
-}
-
-/// How fields are parted.
-#[derive(Debug, PartialEq)]
-struct Form {
-    separator: u8,
-    quotes: bool,
 }
 
 impl Form {
@@ -110,8 +100,8 @@ struct Table {
 }
 
 impl Table {
-    fn of(header: &StringRecord, reading: &Reading) -> Result<Self> {
-        let names: Vec<String> = header.iter().map(|name| name.trim().to_string()).collect();
+    fn of(header: &Row, reading: &Reading) -> Result<Self> {
+        let names: Vec<String> = header.fields.iter().map(|name| name.trim().to_string()).collect();
         match text_column(names.iter().map(String::as_str), reading.way.settings) {
             Some(text) => Ok(Self { names, text }),
             None => Err(no_text_column(reading, names)),
@@ -119,25 +109,20 @@ impl Table {
     }
 
     /// The document of a row; `None` where its text is empty.
-    fn document(
-        &self,
-        row: &StringRecord,
-        line: u64,
-        reading: &Reading,
-        format: &str,
-    ) -> Result<Option<Document>> {
-        if row.len() != self.names.len() {
-            let problem = format!("it has {} of {} fields", row.len(), self.names.len());
-            return Err(Error::Row { path: reading.input.path.clone(), line, problem });
+    fn document(&self, row: &Row, reading: &Reading, format: &str) -> Result<Option<Document>> {
+        let Row { line, fields, .. } = row;
+        if fields.len() != self.names.len() {
+            let problem = format!("it has {} of {} fields", fields.len(), self.names.len());
+            return Err(Error::Row { path: reading.input.path.clone(), line: *line, problem });
         }
-        let text = row.get(self.text).unwrap_or_default();
+        let text = &fields[self.text];
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let mut document = reading.document(Some(line), text.to_string(), format);
-        for (at, (name, value)) in self.names.iter().zip(row).enumerate() {
+        let mut document = reading.document(Some(*line), text.to_string(), format);
+        for (at, (name, value)) in self.names.iter().zip(fields).enumerate() {
             if at != self.text && !value.is_empty() {
-                set_field(&mut document, name, value.into());
+                set_field(&mut document, name, value.as_str().into());
             }
         }
         Ok(Some(document))
@@ -187,37 +172,6 @@ fn is_language_code(code: &str) -> bool {
     code.len() <= 12
         && matches!(primary.len(), 2 | 3)
         && primary.bytes().all(|byte| byte.is_ascii_lowercase())
-}
-
-fn failure(error: csv::Error, path: &Path, line: u64) -> Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
-            Error::LongLine { path: path.to_path_buf(), line, limit: LONGEST_LINE }
-        }
-        csv::ErrorKind::Io(source) => Error::read(path)(source),
-        other => {
-            let problem = format!("{other:?}");
-            Error::Row { path: path.to_path_buf(), line, problem }
-        }
-    }
-}
-
-/// Stops where a row (perhaps a quote that is never closed) is longer than any document may be.
-struct RowLimit<R> {
-    inner: R,
-    /// Bytes that the current row may still have.
-    left: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for RowLimit<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.left.get() == 0 {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let count = self.inner.read(out)?;
-        self.left.set(self.left.get().saturating_sub(count as u64));
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@
 
 use std::io::{self, BufRead, Read};
 
-use encoding_rs::{Encoding, UTF_8};
-use flate2::read::{GzDecoder, ZlibDecoder};
+use encoding_rs::Encoding;
 use mail_parser::DateTime;
 
+use super::bodies;
 use super::page::{describe, is_one_of};
+use crate::collect::charset::Charset;
 use crate::collect::content::Content;
+use crate::collect::decode::decoded;
 use crate::collect::inspect::inspect;
 use crate::collect::read::{LARGEST_PAGE, Reading};
 use crate::language::two_letters;
@@ -57,6 +59,12 @@ impl Fields {
     fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The names in a list of codings, in the order in which they were applied.
+    fn codings(&self, name: &str) -> Vec<String> {
+        let value = self.get(name).unwrap_or_default().to_ascii_lowercase();
+        value.split(',').map(|coding| coding.trim().to_string()).filter(|coding| !coding.is_empty()).collect()
     }
 
     /// Of the type and its parameters in a `Content-Type`.
@@ -163,9 +171,10 @@ fn header_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, left: &mut u64) -> i
 struct Page {
     text: String,
     format: &'static str,
-    encoding: &'static Encoding,
+    encoding: Charset,
     /// What the server said of it, for `meta`.
     said: Vec<(&'static str, String)>,
+    odd: Option<&'static str>,
 }
 
 /// The page in the record's block, which is read to its end whatever it holds.
@@ -205,53 +214,12 @@ fn response(block: &[u8]) -> Result<Page, NoPage> {
     if status.split(u8::is_ascii_whitespace).nth(1) != Some(b"200") {
         return Err(NoPage::LeftOut("a response other than 200"));
     }
-    let is_chunked =
-        fields.get("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
-    // Many crawlers undo the chunks but keep the header.
-    let body = match is_chunked.then(|| dechunked(rest)).flatten() {
-        Some(body) => body,
-        None => rest.to_vec(),
-    };
-    page(decompressed(body, &fields)?, &fields)
-}
-
-/// The body behind a chunked transfer (RFC 9112, section 7.1); `None` where it is no such.
-fn dechunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = memchr::memchr(b'\n', bytes)?;
-        let size = std::str::from_utf8(bytes[..end].trim_ascii()).ok()?;
-        let size = size.split(';').next().unwrap_or_default().trim();
-        let size = usize::from_str_radix(size, 16).ok()?;
-        bytes = &bytes[end + 1..];
-        if size == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(bytes.get(..size)?);
-        bytes = bytes[size..].strip_prefix(b"\r\n")?;
-    }
-}
-
-fn decompressed(body: Vec<u8>, fields: &Fields) -> Result<Vec<u8>, NoPage> {
-    let coding = fields.get("Content-Encoding").unwrap_or("identity").to_ascii_lowercase();
-    let is_gzip = body.starts_with(&[0x1f, 0x8b]);
-    let decoder: Box<dyn Read> = match coding.as_str() {
-        "gzip" | "x-gzip" if is_gzip => Box::new(GzDecoder::new(&body[..])),
-        "deflate" if body.first().is_some_and(|byte| byte & 0x0f == 8) => {
-            Box::new(ZlibDecoder::new(&body[..]))
-        }
-        "br" | "zstd" if std::str::from_utf8(&body).is_err() => {
-            return Err(NoPage::LeftOut("a page compressed in a way that is not read"));
-        }
-        // Many crawlers decompress but keep the header.
-        _ => return Ok(body),
-    };
-    let mut out = Vec::new();
-    match decoder.take(LARGEST_PAGE + 1).read_to_end(&mut out) {
-        Err(_) => Err(NoPage::LeftOut("a damaged response")),
-        Ok(count) if count as u64 > LARGEST_PAGE => Err(NoPage::LeftOut("a record too large")),
-        Ok(_) => Ok(out),
-    }
+    let (body, odd) =
+        bodies::body(rest, &fields.codings("Transfer-Encoding"), &fields.codings("Content-Encoding"))
+            .map_err(NoPage::LeftOut)?;
+    let mut page = page(body, &fields)?;
+    page.odd = odd;
+    Ok(page)
 }
 
 /// The characters of a body, where it is text.
@@ -274,12 +242,13 @@ fn page(body: Vec<u8>, fields: &Fields) -> Result<Page, NoPage> {
     }
     // UTF-8 shows itself; of the others, the server knows best.
     let encoding = match charset {
-        Some(charset) if inspection.encoding != UTF_8 => charset,
+        Some(charset) if inspection.encoding != Charset::UTF_8 && !inspection.encoding.is_wide() => {
+            Charset::Known(charset)
+        }
         _ => inspection.encoding,
     };
-    let bytes = content.bytes_up_to(u64::MAX - 1)?.unwrap_or_default();
-    let (text, encoding, _) = encoding.decode(&bytes);
-    Ok(Page { text: text.into_owned(), format, encoding, said: said(fields) })
+    let text = decoded(content.open()?, encoding)?;
+    Ok(Page { text, format, encoding, said: said(fields), odd: None })
 }
 
 fn said(fields: &Fields) -> Vec<(&'static str, String)> {
@@ -297,13 +266,16 @@ fn said(fields: &Fields) -> Vec<(&'static str, String)> {
 }
 
 fn give(reading: &mut Reading, number: u64, record: &Record, page: Page) -> Result<()> {
+    if let Some(what) = page.odd {
+        reading.odd(what, Some(number));
+    }
     let mut document = reading.document(Some(number), page.text, page.format);
     document.meta.extend(page.said.into_iter().map(|(name, value)| (name.to_string(), value.into())));
     if page.format == "html" {
         describe(&mut document);
     }
     let fields = &record.fields;
-    if page.encoding != UTF_8 {
+    if page.encoding != Charset::UTF_8 {
         document.meta.insert("encoding".into(), page.encoding.name().into());
     }
     if let Some(date) = fields.get("WARC-Date") {
