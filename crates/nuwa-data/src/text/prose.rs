@@ -211,6 +211,8 @@ fn template(rest: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(text: &str, expected: &str) {
@@ -241,7 +243,7 @@ mod tests {
         check("plain words: nothing else [", "plain words: nothing else [");
     }
 
-    proptest::proptest! {
+    proptest! {
         #[test]
         fn any_text_has_prose(text in r#"[\[\]()<>{}!:/%"\\\n a0é火-]{0,60}"#) {
             assert!(prose(&text).len() <= text.len());
