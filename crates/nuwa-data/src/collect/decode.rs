@@ -95,8 +95,9 @@ impl Read for Utf8Reader {
 
 /// Moves what is no NUL byte to the front; how much that is.
 fn without_nuls(bytes: &mut [u8]) -> usize {
-    let Some(mut end) = memchr::memchr(0, bytes) else { return bytes.len() };
-    for at in end..bytes.len() {
+    let Some(first) = memchr::memchr(0, bytes) else { return bytes.len() };
+    let mut end = first;
+    for at in first..bytes.len() {
         if bytes[at] != 0 {
             bytes[end] = bytes[at];
             end += 1;

@@ -218,7 +218,7 @@ fn is_invisible(character: char) -> bool {
 /// Whether a joiner is needed between what was written and what comes; of several in a row the last is looked at.
 fn joins(joiner: char, before: &str, after: &str) -> bool {
     let next = after.chars().next();
-    !next.is_some_and(|next| is_joiner(next)) && is_needed(joiner, before.chars().next_back(), next)
+    !next.is_some_and(is_joiner) && is_needed(joiner, before.chars().next_back(), next)
 }
 
 fn is_joiner(character: char) -> bool {
