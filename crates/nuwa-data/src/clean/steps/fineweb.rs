@@ -3,7 +3,7 @@
 //! Why: of some fifty measures of a page these separated good snapshots of the web from bad ones (Penedo et al. 2024,
 //! "The FineWeb Datasets", <https://arxiv.org/abs/2406.17557>, section 3.6). Default numbers are those of datatrove's
 //! filter of this name.
-//! What is counted, in the prose of a text ([`crate::text`]): lines that are not blank. A long line of Thai or Lao, which have no full stops, counts as ended; a line ends with punctuation also where a closing quotation mark or
+//! What is counted, in the prose of a text (`crate::text`): lines that are not blank. A long line of Thai or Lao, which have no full stops, counts as ended; a line ends with punctuation also where a closing quotation mark or
 //! bracket follows, which datatrove does not look behind. In the length of a line a Chinese or Japanese
 //! character counts as three letters, a Thai one with its signs as two; a word is six of these.
 //! It is for pages of the web: it rejects verse, lists of questions and tables, which have many short lines.

@@ -3,7 +3,7 @@
 //! Why: lists of links, tables, price lists and text for machines differ from prose in how long words are, how many are
 //! no words, and in that they lack the commonest words (Rae et al. 2021, "Scaling Language Models",
 //! <https://arxiv.org/abs/2112.11446>, section A.1.1, from which the rules and numbers come).
-//! What is counted, in the prose of a text ([`crate::text`]): words as in datatrove's filter of this name, where marks stand
+//! What is counted, in the prose of a text (`crate::text`): words as in datatrove's filter of this name, where marks stand
 //! apart from words and count as pieces of their own for the share of signs. Unlike there, a run of `#` or of points is one
 //! sign, blank lines are no lines, and stop words are found in any case. And, as in the paper, what must hold letters is what
 //! stands between blanks: the comma behind a word is no word, or a third of good articles with dates and figures would go.

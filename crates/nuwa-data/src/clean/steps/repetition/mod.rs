@@ -3,7 +3,7 @@
 //! Why: menus, logs and generated pages repeat lines and phrases far more than people do (Rae et al. 2021,
 //! "Scaling Language Models", <https://arxiv.org/abs/2112.11446>, table A1, from which the names and default
 //! numbers come).
-//! What is counted, in the prose of a text ([`crate::text`]: no code, no targets of links, no citations): lines and
+//! What is counted, in the prose of a text (`crate::text`: no code, no targets of links, no citations): lines and
 //! paragraphs of some length (who speaks in a play, a brace, a table's border repeat in the best of texts); and n-grams of
 //! words, as a share of the characters in all words. In a text mostly of a script without blanks two or three characters
 //! stand for a word. Repeated n-grams do not overlap: after one the search goes on behind it.
