@@ -14,7 +14,7 @@ pub(super) enum Piece<'a> {
     Word {
         /// The word as it is written.
         text: &'a str,
-        /// How long it is: the letters and digits, a vowel sign of India's scripts being a letter.
+        /// How long it is: the letters and digits, a vowel sign of India's scripts being a letter, a Hangul syllable two.
         characters: usize,
         /// False for a number.
         has_letter: bool,
@@ -72,7 +72,7 @@ fn word(rest: &str) -> (Piece<'_>, usize) {
     let mut before = ' ';
     for (at, character) in rest.char_indices() {
         if is_of_word(character) {
-            characters += usize::from(character.is_alphanumeric());
+            characters += letters(character);
             has_letter |= !character.is_numeric();
         } else if role(character) == Role::Joiner {
             continue;
@@ -83,6 +83,12 @@ fn word(rest: &str) -> (Piece<'_>, usize) {
         before = character;
     }
     (Piece::Word { text: &rest[..end], characters, has_letter }, end)
+}
+
+/// A Hangul syllable is a block of two or three letters.
+fn letters(character: char) -> usize {
+    let is_syllable = ('\u{ac00}'..='\u{d7a3}').contains(&character);
+    usize::from(character.is_alphanumeric()) + usize::from(is_syllable)
 }
 
 /// Whether the mark at the beginning of `rest` stands inside a word: "don't", "3.14".

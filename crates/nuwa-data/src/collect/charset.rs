@@ -38,6 +38,9 @@ impl Charset {
 
     /// The wide encoding in which bytes without a mark are text.
     pub fn of_wide(head: &[u8]) -> Option<Self> {
+        if is_narrow(head) {
+            return None;
+        }
         let of_32 = |to: fn([u8; 4]) -> u32| Looks::of(units(head, to).map(char::from_u32));
         let of_16 = |to: fn([u8; 2]) -> u16| {
             let characters = char::decode_utf16(units(head, to));
@@ -60,6 +63,14 @@ impl Charset {
             Self::Utf32Be => Decoding::Utf32(Utf32::new(u32::from_be_bytes)),
         }
     }
+}
+
+/// Whether nearly all bytes are characters of ASCII: pairs of them would be ideographs. In wide texts of an alphabet every
+/// other byte is NUL or the same, in those of ideographs half of the bytes are above ASCII.
+fn is_narrow(head: &[u8]) -> bool {
+    let nuls = head.iter().filter(|byte| **byte == 0).count();
+    let ascii = head.iter().filter(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')).count();
+    nuls * 4 < head.len() && ascii * 10 > (head.len() - nuls) * 9
 }
 
 fn units<const N: usize, T>(head: &[u8], to: fn([u8; N]) -> T) -> impl Iterator<Item = T> {

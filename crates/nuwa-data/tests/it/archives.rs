@@ -141,8 +141,8 @@ fn a_mail_gives_its_text() {
 #[test]
 fn a_mailbox_gives_its_mails() {
     let mailbox = format!(
-        "From ada Thu Aug 22 13:17:22 2002\nSubject: one\n\nFirst.\n>From here on\nFrom the start\n\nFrom bob Fri\n{MAIL}\n\
-         From carl Sat\nSubject: none\n\n\n\nFrom dora Sun\nSubject: last\n\n{}\n",
+        "From ada Thu Aug 22 13:17:22 2002\nSubject: one\n\nFirst.\n>From here on\nFrom the start\n\nFrom bob Fri Aug 23 08:01:00 2002\n{MAIL}\n\
+         From carl Sat Aug 24 08:01:00 2002\nSubject: none\n\n\n\nFrom dora Sun Aug 25 08:01:00 2002\nSubject: last\n\n{}\n",
         "long ".repeat(40_000)
     );
     let (summary, documents, _) = gathered(&[("box.mbox", mailbox.as_bytes())], &CollectSettings::default());

@@ -187,11 +187,12 @@ fn a_sentence_that_begins_with_from_ends_no_mail() {
         From b@example.org Tue Jan  2 00:00:00 2024\r\nFrom: b@example.org\nSubject: two\n\nTwo.\n\nFrom c\nSubject: 3\n\nThree.\n"
     );
     let (texts, _) = read("a.mbox", mailbox.as_bytes());
+    // The empty line before the next separator stays with its mail; `whitespace` takes it.
     assert_eq!(
         texts,
         [
-            "The harbour master wrote.\n\nFrom now on we meet at nine, she wrote.\nFrom the sea.\n>From deeper.\n\nFrom\n",
-            "Two.\n",
+            "The harbour master wrote.\n\nFrom now on we meet at nine, she wrote.\nFrom the sea.\n>From deeper.\n\nFrom\n\n",
+            "Two.\n\n",
             "Three.\n"
         ]
     );
@@ -366,7 +367,7 @@ fn inputs_of_the_field_are_read() {
         ("b.parquet", 2, "harbour master"),
         ("a.docx", 1, "harbour master wrote down every ship that came in before noon.\n\nTwo"),
         ("a.odt", 1, "harbour master wrote down every ship that came in before noon.\n\nTwo"),
-        ("a.warc", 5, "harbour master"),
+        ("a.warc", 15, "harbour master"),
     ] {
         let Some((documents, _)) = field(name) else { return };
         assert_eq!(documents.len(), count, "{name}");

@@ -101,7 +101,7 @@ fn bad_parquet_says_so() {
     cannot read DIR/a.parquet: Parquet error: Invalid Parquet file. Corrupt footer
     hint: the file is damaged or cut short; fetch it again
     DIR/a.parquet has no column `words`
-    hint: set collect.text_field to the column that holds the text; here: id, content, language, day, score, picture, tags
+    hint: set collect.text_field to the column that holds the text; here: content, language, picture, tags, id, day, score
     "#);
     let (summary, ..) = gathered(
         &[("a.parquet", &table(&[], Compression::SNAPPY)), ("b.txt", b"b")],

@@ -177,7 +177,8 @@ impl Asker<'_> {
 
     fn list(&self, name: &str, expression: &str, index: usize) -> Result<Vec<Value>> {
         let value = self.expression(name, expression, index)?;
-        let wrong = || self.wrong(index, format!("{name} is {value:?}, expected a list ({expression})"));
+        let wrong =
+            || self.wrong(index, format!("{name} is {}, expected a list ({expression})", shown(&value)));
         // Texts and objects could be gone through as well, by letters and by keys.
         match (value.kind(), value.try_iter()) {
             (ValueKind::Seq | ValueKind::Iterable, Ok(entries)) => Ok(entries.collect()),
@@ -240,7 +241,7 @@ impl Asker<'_> {
         match right {
             Some(right) if right.len() == options && right.contains(&true) => Ok(right),
             _ => {
-                let found: Vec<String> = marks.iter().map(|mark| format!("{mark:?}")).collect();
+                let found: Vec<String> = marks.iter().map(shown).collect();
                 let told = format!(
                     "labels are {}, expected 1 or 0 for each of {options} options, at least one of them 1 ({labels})",
                     found.join(", ")
@@ -277,8 +278,13 @@ impl Asker<'_> {
         let field = names.find(|name| item.contains_key(name) && !of_options.contains(name));
         let field = field.unwrap_or_else(|| "target".into());
         let expected = expected(self.task.counts_from, options);
-        unlabelled(self.wrong(index, format!("{field} is {value:?}, {expected}")))
+        unlabelled(self.wrong(index, format!("{field} is {}, {expected}", shown(value))))
     }
+}
+
+/// A value as it stands in the file.
+fn shown(value: &Value) -> String {
+    short(&serde_json::to_value(value).unwrap_or_default())
 }
 
 /// What is wrong with a list, if something is.

@@ -179,15 +179,16 @@ impl Run {
     /// The objects of JSON lines; a note says how many lines are none, but for half a line of a killed run at the end.
     fn lines(&mut self, path: &str) -> Vec<Value> {
         let text = self.text(path, None).unwrap_or_default();
-        let (mut found, mut unreadable) = (Vec::new(), 0);
+        let (mut found, mut unreadable) = (Vec::new(), 0_u64);
         for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
             match serde_json::from_str(line) {
                 Ok(value) => found.push(value),
-                Err(_) => unreadable += usize::from(line.ends_with('\n')),
+                Err(_) => unreadable += u64::from(line.ends_with('\n')),
             }
         }
         if unreadable > 0 {
-            self.notes.push(format!("{path}: {unreadable} lines cannot be read and are left out."));
+            let lines = counted(unreadable, "unreadable line");
+            self.notes.push(format!("{path}: {lines} left out."));
         }
         found
     }

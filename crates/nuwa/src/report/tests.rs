@@ -184,7 +184,7 @@ fn broken_artifacts_are_notes() {
     put(folder.path(), "pretrain/metrics.jsonl", [0xFF, 0xFE, b'\n', b'{']);
     assert!(report(folder.path()).contains("2 lines of pretrain"));
     put(folder.path(), "sft/metrics.jsonl", b"\xff\n{\"step\":1,\"loss\":2}\n{\"st");
-    assert!(report(folder.path()).contains("sft/metrics.jsonl: 1 lines cannot be read"));
+    assert!(report(folder.path()).contains("sft&#x2f;metrics.jsonl: 1 unreadable line left out"));
 }
 
 #[test]

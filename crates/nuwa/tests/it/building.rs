@@ -75,7 +75,7 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     let other = place.succeed(&format!("build --from story.txt {TINY} --set pretrain.warmup=0.2"));
     assert!(
         other.err.contains(
-            "pretrain   begins anew, since this changed: tune, warmup; the old result, 2h of work, is kept in \
+            "pretrain   begins anew, since this changed: warmup; the old result, 2h of work, is kept in \
              runs/story/pretrain.old\n"
         ),
         "{}",

@@ -181,8 +181,8 @@ mod tests {
     proptest! {
         #[test]
         fn json_stays_as_it_is(text in any::<String>(), number in any::<f64>()) {
-            let json = serde_json::json!({ "a": [text, number], "b": { "c": null } });
-            prop_assert_eq!(mended_value(&json.to_string()), Some(json));
+            let json = serde_json::json!({ "a": [text, number], "b": { "c": null } }).to_string();
+            prop_assert_eq!(mended_value(&json), serde_json::from_str(&json).ok());
         }
 
         #[test]

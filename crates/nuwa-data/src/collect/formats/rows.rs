@@ -173,6 +173,8 @@ impl<R: BufRead> Rows<R> {
                 last.next = next;
             }
             if self.is_line_end(next)? {
+                // The LF behind a CR may not be read yet.
+                self.has(next + 1)?;
                 return Ok(fields);
             }
             at = next + 1;

@@ -1,3 +1,5 @@
+//! `nuwa chat`: questions and answers in a terminal, or line by line in a pipe.
+
 mod lines;
 
 use std::cell::RefCell;
