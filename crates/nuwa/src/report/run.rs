@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::metrics::Metrics;
 use crate::failure::Problem;
+use crate::numbers::counted;
 
 /// The stages in their order.
 const STAGES: [&str; 12] = [

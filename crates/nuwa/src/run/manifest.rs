@@ -36,7 +36,7 @@ pub struct Manifest {
 pub struct Basis {
     /// The stage's name.
     pub stage: String,
-    /// The program's version. It is compared only of stages that are quick to make anew, see [`format`].
+    /// The program's version. It is compared only of stages that are quick to make anew, see [`format()`].
     pub version: String,
     /// Stands for the version elsewhere.
     #[serde(default = "first_format")]
