@@ -1,6 +1,6 @@
 //! What of a text counts: n-grams, hashed to places of a table.
 
-use crate::text::{is_unspaced, mix};
+use crate::text::{Role, is_unspaced, mix, role};
 
 /// The places of a text's n-grams with their values: 1 + ln(times), then scaled to length 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +21,14 @@ impl Features {
                 places.word(&mut word);
                 word.push(character);
                 places.word(&mut word);
-            } else if character.is_alphabetic() {
-                word.extend(character.to_lowercase());
-            } else if !matches!(character, '\'' | '’') {
+                continue;
+            }
+            match role(character) {
+                Role::Letter | Role::Sign if !character.is_numeric() => word.extend(character.to_lowercase()),
+                Role::Joiner => {}
+                _ if matches!(character, '\'' | '’') => {}
                 // A number says more of the form of a page than of what it means.
-                places.word(&mut word);
+                _ => places.word(&mut word),
             }
         }
         places.word(&mut word);
@@ -90,6 +93,9 @@ mod tests {
     #[test]
     fn characters_are_words_where_there_are_no_blanks() {
         assert_eq!(Features::of("静以修身", 18).all.len(), 8);
+        // One word and its pair with nothing before it, and no more: signs and joiners are inside.
+        assert_eq!(Features::of("क्षि", 18).all.len(), 2);
+        assert_eq!(Features::of("क्\u{200d}षि", 18), Features::of("क्षि", 18));
         assert_eq!(Features::of("静", 2).all.iter().filter(|(place, _)| *place >= 4).count(), 0);
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::classify::Classifier;
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
-use crate::text::is_unspaced;
+use crate::text::is_of_word;
 use crate::{Error, Result};
 
 /// What is abuse, and what becomes of it.
@@ -209,12 +209,10 @@ fn language_of(path: &Path) -> Option<String> {
     is_code.then(|| code.into())
 }
 
-/// Whether no letter touches it, but for scripts without blanks.
+/// Whether no letter, digit or sign touches it, but for scripts without blanks.
 fn is_word(text: &str, start: usize, end: usize) -> bool {
     let part_of_one = |inner: Option<char>, outer: Option<char>| {
-        let joins = |character: Option<char>| {
-            character.is_some_and(|character| character.is_alphanumeric() && !is_unspaced(character))
-        };
+        let joins = |character: Option<char>| character.is_some_and(is_of_word);
         joins(inner) && joins(outer)
     };
     let found = &text[start..end];
@@ -243,7 +241,11 @@ mod tests {
 
     #[test]
     fn words_count_as_words_of_their_language() {
-        let step = step(&[("en.txt", "snarvet\nround pillock"), ("zh", "呆瓜佬")], Removal::Document, 0);
+        let step = step(
+            &[("en.txt", "snarvet\nround pillock"), ("zh", "呆瓜佬"), ("hi", "गधा\nहर")],
+            Removal::Document,
+            0,
+        );
         let verdict = |text: &str, lang| step.apply(&mut document(text, lang));
         assert_eq!(verdict("You Snarvet!", Some("en")), Verdict::rejected("listed words", "Snarvet"));
         assert_eq!(verdict("a ROUND pillock", None), Verdict::rejected("listed words", "ROUND pillock"));
@@ -251,6 +253,8 @@ mod tests {
         assert_eq!(verdict("你这个呆瓜佬啊", Some("zh")), Verdict::rejected("listed words", "呆瓜佬"));
         assert_eq!(verdict("snarvet", Some("zh")), Verdict::Kept);
         assert_eq!(verdict("静以修身", Some("zh")), Verdict::Kept);
+        assert_eq!(verdict("वह गधा है", Some("hi")), Verdict::rejected("listed words", "गधा"));
+        assert_eq!(verdict("हर्ष की बात", Some("hi")), Verdict::Kept);
     }
 
     #[test]
