@@ -19,7 +19,7 @@ pub const TURNS: [&str; 5] = ["messages", "conversations", "conversation", "dial
 pub const ASKED: [&str; 3] = ["instruction", "question", "query"];
 
 /// Fields that hold the answer.
-const ANSWERS: [&str; 5] = ["output", "completion", "response", "answer", "reply"];
+pub const ANSWERS: [&str; 5] = ["output", "completion", "response", "answer", "reply"];
 
 /// The dialogue of a record, in the form that its fields tell.
 ///

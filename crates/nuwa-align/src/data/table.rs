@@ -5,6 +5,7 @@ use std::path::Path;
 use csv::{Position, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
+use super::dialogues::ANSWERS;
 use super::files::Found;
 use crate::{Error, Result};
 
@@ -77,8 +78,15 @@ fn reason(error: &csv::Error) -> String {
     }
 }
 
-/// The cells that are not empty.
+/// The cells that are not empty; where there is no answer, an empty one of its columns, since the fault is the row's.
 fn fields(header: &StringRecord, row: &StringRecord) -> Map<String, Value> {
-    let cells = header.iter().zip(row).filter(|(_, cell)| !cell.trim().is_empty());
-    cells.map(|(name, cell)| (name.trim().to_string(), Value::from(cell))).collect()
+    let cells = || header.iter().map(str::trim).zip(row);
+    let filled = cells().filter(|(_, cell)| !cell.trim().is_empty());
+    let mut fields: Map<String, Value> =
+        filled.map(|(name, cell)| (name.to_string(), Value::from(cell))).collect();
+    if !ANSWERS.iter().any(|name| fields.contains_key(*name)) {
+        let absent = cells().find(|(name, _)| ANSWERS.contains(name));
+        fields.extend(absent.map(|(name, _)| (name.to_string(), Value::from(""))));
+    }
+    fields
 }

@@ -168,6 +168,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_line() {
         "question,answer\na,\"b\nc,d\ne,f\n",
         "question,answer\na,\"b\nc,\"d\"\n",
         "title,body\na,b\n",
+        "question,answer\na,b\nc,\n",
     ] {
         let error = dialogues(content, "data.csv").unwrap_err();
         let text = error.to_string();
@@ -178,6 +179,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_line() {
     data.csv:2: the quote that opens here doesn't end where its cell does
     data.csv:2: the quote that opens here doesn't end where its cell does
     data.csv:2: its fields are body, title: expected messages (chat), conversations (ShareGPT), instruction and output (Alpaca), prompt and completion, or question and answer
+    data.csv:3: an answer is empty
     ");
 }
 
