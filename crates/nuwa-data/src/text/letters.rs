@@ -27,6 +27,9 @@ pub(crate) fn role(character: char) -> Role {
     match character {
         _ if character.is_ascii_alphanumeric() => Role::Letter,
         _ if character.is_ascii() => Role::Other,
+        // Most characters of any text are decided so far.
+        '\u{4e00}'..='\u{9fff}' => Role::Unspaced,
+        '\u{2010}'..='\u{2029}' | '\u{3001}' | '\u{3002}' | '\u{ff0c}' => Role::Other,
         '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' => Role::Joiner,
         _ if has_few_signs(character) && character.is_alphanumeric() => Role::Letter,
         _ if is_unspaced(character) && !(is_south_east(character) && is_combining_mark(character)) => {
@@ -54,7 +57,11 @@ pub(crate) fn is_of_word(character: char) -> bool {
 
 /// True for characters of scripts that put no blanks between words: Han, Kana, Thai, Lao, Khmer, Burmese, Tibetan.
 pub(crate) fn is_unspaced(character: char) -> bool {
-    character >= '\u{e01}' && (is_east(character) || is_south_east(character))
+    match character {
+        '\u{4e00}'..='\u{9fff}' => true,
+        '\0'..='\u{e00}' | '\u{2000}'..='\u{3004}' => false,
+        _ => is_east(character) || is_south_east(character),
+    }
 }
 
 /// Han, Kana, Bopomofo and Yi, in which about two characters are a word.
@@ -69,7 +76,8 @@ fn is_east(character: char) -> bool {
 
 /// Thai, Lao, Tibetan, Burmese, Khmer and their relatives, in which about three characters with their signs are a word.
 fn is_south_east(character: char) -> bool {
-    matches!(character,
+    !('\u{2000}'..='\u{a97f}').contains(&character)
+        && matches!(character,
         '\u{e01}'..='\u{e3a}' | '\u{e40}'..='\u{e4e}' | '\u{e50}'..='\u{e59}' | '\u{e81}'..='\u{edf}'
         | '\u{f00}' | '\u{f18}'..='\u{f39}' | '\u{f3e}'..='\u{f84}' | '\u{f86}'..='\u{fbc}'
         | '\u{1000}'..='\u{1049}' | '\u{1050}'..='\u{109d}' | '\u{1780}'..='\u{17d3}' | '\u{17d7}' | '\u{17dc}'..='\u{17f9}'
