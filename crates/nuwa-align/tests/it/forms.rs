@@ -5,7 +5,7 @@ use std::path::Path;
 use nuwa_align::data::{self, Columns, Dialogue, Preference, dialogue, preference};
 use nuwa_align::{BadRecords, Result};
 
-fn file(content: &str, name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+pub fn file(content: &str, name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
@@ -24,7 +24,7 @@ fn preferences(content: &str) -> Result<Vec<Preference>> {
 }
 
 /// `user: a | assistant: b`.
-fn told(messages: &[nuwa_tokenizer::Message]) -> String {
+pub fn told(messages: &[nuwa_tokenizer::Message]) -> String {
     messages.iter().map(|turn| format!("{}: {}", turn.role, turn.content)).collect::<Vec<_>>().join(" | ")
 }
 

@@ -5,12 +5,7 @@ use std::path::Path;
 use nuwa_align::data::{self, Columns, Dialogue, Preference, Reading, dialogue, preference};
 use nuwa_align::{BadRecords, Result};
 
-fn file(content: &str, name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    std::fs::write(&path, content).unwrap();
-    (folder, path)
-}
+use crate::forms::{file, told};
 
 fn dialogues(content: &str, name: &str) -> Result<(Vec<Dialogue>, Reading)> {
     let (_folder, path) = file(content, name);
@@ -20,10 +15,6 @@ fn dialogues(content: &str, name: &str) -> Result<(Vec<Dialogue>, Reading)> {
 fn preferences(content: &str, name: &str) -> Result<(Vec<Preference>, Reading)> {
     let (_folder, path) = file(content, name);
     data::read(&[path], &Columns::new(), BadRecords::Error, preference)
-}
-
-fn told(messages: &[nuwa_tokenizer::Message]) -> String {
-    messages.iter().map(|turn| format!("{}: {}", turn.role, turn.content)).collect::<Vec<_>>().join(" | ")
 }
 
 fn all_told(content: &str, name: &str) -> Vec<String> {

@@ -176,6 +176,7 @@ fn framed_items_are_found_on_pages_of_any_form() {
                 (planted, right) = (planted + recall.0, right + recall.1);
                 missed.extend(recall.2);
             }
+            assert!(planted > 0, "{frame}, {form}: nothing was planted");
             // A question of a few words by itself is no item: "How to make tea".
             let least = if form == "question" { 80 } else { 95 };
             assert!(right * 100 >= planted * least, "{frame}, {form}: {right} of {planted}; {missed:#?}");

@@ -49,7 +49,7 @@ pub fn material(shared: &Path, even: bool) -> Material {
     }
 }
 
-fn texts_of(path: &Path) -> Vec<String> {
+pub fn texts_of(path: &Path) -> Vec<String> {
     documents::read(path).unwrap().map(|document| document.unwrap().text).collect()
 }
 

@@ -23,7 +23,7 @@ fn encyclopedia_pages_stay() {
     let Some(path) = shared("corpus/mars") else { return };
     assert_eq!(kept_of(&path), (9, 9));
     for name in ["wiki_links.md", "wiki_plain.md"] {
-        let Some(path) = shared(&format!("field/data/{name}")) else { return };
+        let Some(path) = shared(&format!("field/data/{name}")) else { continue };
         assert_eq!(kept_of(&path), (1, 1), "{name}");
     }
 }

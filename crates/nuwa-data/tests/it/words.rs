@@ -7,7 +7,7 @@ use nuwa_data::classify::{Classifier, Examples, TrainSettings, train};
 use nuwa_data::clean::{CleanSettings, StepName, clean};
 use nuwa_data::{Document, documents};
 
-use crate::forms::{FORMS, learnt, material, taken};
+use crate::forms::{FORMS, learnt, material, taken, texts_of};
 use crate::slips::measure;
 use crate::{cleaned, documents_of, folder, shared, shown};
 
@@ -206,10 +206,6 @@ fn chinese_is_untouched_by_spelling() {
     let input = documents_of(&items.iter().map(String::as_str).collect::<Vec<_>>());
     let kept = cleaned(input.path(), &with(StepName::Spelling)).unwrap().kept;
     assert!(kept == items, "a Chinese text has changed");
-}
-
-fn texts_of(path: &Path) -> Vec<String> {
-    documents::read(path).unwrap().map(|document| document.unwrap().text).collect()
 }
 
 /// Every second item, beginning with the first or the second.

@@ -141,6 +141,7 @@ fn an_item_is_no_example_for_itself_and_examples_are_of_its_subject() {
     let task = Task::built_in("mmlu").unwrap();
     task.evaluate(&scorer, &items(&all), &options(1), &mut |_| {}).unwrap();
     let asked: Vec<String> = scorer.texts.borrow().iter().step_by(4).cloned().collect();
+    assert_eq!(asked.len(), 4);
     for (text, example) in asked.iter().zip([1, 0, 3, 2]) {
         assert_eq!(text.matches("Number").count(), 2, "{text}");
         assert!(text.contains(&format!("\n\nNumber {example}?\nA. a")), "{text}");
