@@ -15,7 +15,7 @@ use nuwa_tokenizer::{Message, Tokenizer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Dialogue, Preference};
+use crate::data::Preference;
 use crate::join;
 use crate::pack::{Piece, groups, steps};
 use crate::render::render;
@@ -369,15 +369,12 @@ impl Fitted {
 /// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context; none where
 /// even the last question alone is too long.
 fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Option<Fitted>> {
-    let mut prompt = preference.prompt.clone();
-    let first = usize::from(prompt.first().is_some_and(|turn| turn.role == "system"));
+    let mut shorter = preference.clone();
+    let first = usize::from(shorter.prompt.first().is_some_and(|turn| turn.role == "system"));
     let mut shortened = false;
     loop {
-        let [chosen, rejected] = [&preference.chosen, &preference.rejected].map(|answer| {
-            let messages = prompt.iter().chain(answer).cloned().collect();
-            let dialogue =
-                Dialogue { messages, untrained: Vec::new(), tools: None, place: preference.place.clone() };
-            let rendered = render(tokenizer, &dialogue, prompt.len())?;
+        let [chosen, rejected] = shorter.dialogues().map(|dialogue| {
+            let rendered = render(tokenizer, &dialogue, shorter.prompt.len())?;
             Ok::<_, Error>(Piece { ids: rendered.ids, trained: rendered.trained })
         });
         let answers: [Piece; 2] = [chosen?, rejected?];
@@ -385,9 +382,9 @@ fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result
             return Ok(Some(Fitted { answers, shortened }));
         }
         // A prompt goes on beginning with the user.
-        let next = prompt.iter().skip(first + 1).position(|turn| turn.role == "user");
+        let next = shorter.prompt.iter().skip(first + 1).position(|turn| turn.role == "user");
         let Some(next) = next else { return Ok(None) };
-        prompt.drain(first..first + 1 + next);
+        shorter.prompt.drain(first..first + 1 + next);
         shortened = true;
     }
 }

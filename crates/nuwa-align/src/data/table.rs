@@ -3,20 +3,21 @@
 use std::path::Path;
 
 use csv::{Position, ReaderBuilder, StringRecord};
+use nuwa_data::collect::separator;
 use serde_json::{Map, Value};
 
 use super::dialogues::ANSWERS;
 use super::files::Found;
 use crate::{Error, Result};
 
-/// The rows of a table. What separates the columns is what the first row has most of: commas, semicolons or tabs.
+/// The rows of a table. What separates the columns is what the first row has most of: commas, semicolons, tabs or bars.
 ///
 /// # Errors
 /// When a row has too many or too few columns, or a quote does not end where its cell does.
 pub fn read(path: &Path, text: &str) -> Result<Vec<Found>> {
     let place = |line: u64| format!("{}:{line}", path.display());
     let wrong = |line: u64, reason: String| Error::Table { place: place(line), reason };
-    let delimiter = delimiter(text);
+    let delimiter = separator(text.lines().next().unwrap_or_default().as_bytes());
     if let Some(line) = stray_quote(text.as_bytes(), delimiter) {
         return Err(wrong(line, "the quote that opens here doesn't end where its cell does".into()));
     }
@@ -27,12 +28,6 @@ pub fn read(path: &Path, text: &str) -> Result<Vec<Found>> {
         Ok((fields(&header, &row), place(line(row.position()))))
     };
     reader.records().map(row).collect()
-}
-
-fn delimiter(text: &str) -> u8 {
-    let first = text.lines().next().unwrap_or_default();
-    let count = |delimiter: &u8| first.bytes().filter(|byte| byte == delimiter).count();
-    b"\t;,".iter().copied().max_by_key(count).unwrap_or(b',')
 }
 
 /// The line of the first quote that is never closed, or is followed by more than the end of its cell.

@@ -71,7 +71,7 @@ impl Classifier {
     pub fn probability(&self, text: &str) -> f32 {
         self.calibrated(match self.judges {
             Judges::AsWritten => self.sum(&Features::of(text, self.bits())),
-            Judges::PiecesOfContent => self.mean(text),
+            Judges::PiecesOfContent => self.mean(&content(text)),
         })
     }
 
@@ -81,10 +81,9 @@ impl Classifier {
         self.threshold
     }
 
-    /// The mean of the sums of the pieces.
-    fn mean(&self, text: &str) -> f32 {
-        let content = content(text);
-        let pieces = pieces(&content);
+    /// The mean of the sums of the pieces of a text without its form.
+    fn mean(&self, content: &str) -> f32 {
+        let pieces = pieces(content);
         let sums = pieces.iter().map(|piece| self.sum(&Features::of(piece, self.bits())));
         sums.sum::<f32>() / pieces.len() as f32
     }

@@ -99,8 +99,9 @@ pub fn train(
     let whole = learners.pop().expect("one for each fold and one for all");
     let held_out: Vec<Scored> = texts
         .par_iter()
-        .map(|example| {
-            let sum = learners[example.fold].model.mean(example.text);
+        .zip(&contents)
+        .map(|(example, content)| {
+            let sum = learners[example.fold].model.mean(content);
             Scored { score: sum, positive: example.positive }
         })
         .collect();

@@ -48,9 +48,9 @@ impl Text {
     }
 }
 
-/// All of it as UTF-8.
-pub(super) fn decoded(bytes: Reader<'static>, encoding: Charset) -> io::Result<String> {
-    let decoder = Utf8Reader { inner: bytes, decoding: encoding.decoder(), ended: false, drops_nuls: false };
+/// All of it as UTF-8; without NUL characters, if they are stray ones.
+pub(super) fn decoded(bytes: Reader<'static>, encoding: Charset, drops_nuls: bool) -> io::Result<String> {
+    let decoder = Utf8Reader { inner: bytes, decoding: encoding.decoder(), ended: false, drops_nuls };
     let mut reader = BufReader::with_capacity(BLOCK, decoder);
     let mut text = String::new();
     loop {

@@ -32,6 +32,8 @@ mod origin;
 mod read;
 mod walk;
 
+pub use formats::table::separator;
+
 pub use fetch::{Fetch, FetchError, Request, Response};
 pub use format::is_known_name;
 pub use origin::ORIGIN_FILE;
@@ -234,6 +236,13 @@ impl CollectSummary {
             self.skipped.push(Skipped { path, reason });
         }
     }
+}
+
+/// The byte that `%XX` at this place stands for.
+fn percent_byte(bytes: &[u8], at: usize) -> Option<u8> {
+    let digits = bytes.get(at..at + 3)?.strip_prefix(b"%")?;
+    let digits = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]

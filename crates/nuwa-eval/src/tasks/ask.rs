@@ -260,7 +260,7 @@ impl Asker<'_> {
     }
 
     /// Whether the items of the file name their right option by its text: one does that can be read in no other way.
-    pub fn names_by_text(&self, count: usize) -> bool {
+    pub fn names_by_text(&self) -> bool {
         let Some(target) = self.task.target.as_deref() else { return false };
         let list = if self.task.kind == Kind::Partial { &self.task.contexts } else { &self.task.choices };
         let is_text_only = |index: &usize| {
@@ -268,7 +268,7 @@ impl Asker<'_> {
             let options = self.texts("choices", list, *index).ok()?;
             Some(self.readings(*index, &value, &options).ok()?.is_text_only())
         };
-        (0..count.min(self.items.all.len())).any(|index| is_text_only(&index) == Some(true))
+        (0..self.items.all.len()).any(|index| is_text_only(&index) == Some(true))
     }
 
     fn no_option(&self, index: usize, target: &str, value: &Value, options: usize) -> Error {

@@ -45,7 +45,7 @@ impl Task {
         let count = options.limit.unwrap_or(usize::MAX).min(items.all.len());
         let asker = |items| {
             let asker = Asker { task: self, environment: &environment, items, as_chat, by_text: false };
-            Asker { by_text: asker.names_by_text(items.all.len()), ..asker }
+            Asker { by_text: asker.names_by_text(), ..asker }
         };
         let mut examples = Examples::new(asker(&options.examples), options.shots);
         let asker = asker(items);

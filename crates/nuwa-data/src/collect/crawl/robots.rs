@@ -1,5 +1,7 @@
 //! What a site lets crawlers do: `robots.txt` (RFC 9309, <https://www.rfc-editor.org/rfc/rfc9309>).
 
+use crate::collect::percent_byte;
+
 /// The name by which this crawler is spoken to.
 pub(super) const NAME: &str = "nuwa";
 /// More of a robots.txt is not read (RFC 9309, section 2.5, asks for 500 kibibytes).
@@ -109,9 +111,7 @@ fn normal(path: &str) -> String {
     let mut normal = String::with_capacity(path.len());
     let mut at = 0;
     while at < bytes.len() {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        let code = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| bytes[at] == b'%');
+        let code = percent_byte(bytes, at);
         match code {
             Some(code) if code.is_ascii_alphanumeric() || b"-._~".contains(&code) => {
                 normal.push(char::from(code))

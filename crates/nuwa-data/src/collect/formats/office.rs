@@ -11,6 +11,7 @@ use zip::result::ZipError;
 
 use super::page::attribute;
 use super::xml::{Element, Piece, Pieces};
+use crate::collect::percent_byte;
 use crate::collect::read::{LARGEST_PAGE, Reading};
 use crate::html::{unescape, visible_text};
 use crate::{Document, Error, Result};
@@ -212,8 +213,7 @@ fn address(href: &str) -> String {
     let mut bytes = Vec::with_capacity(href.len());
     let mut at = 0;
     while at < href.len() {
-        let digits = href.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.filter(|_| href[at] == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let byte = percent_byte(href, at);
         bytes.push(byte.unwrap_or(href[at]));
         at += if byte.is_some() { 3 } else { 1 };
     }

@@ -247,7 +247,7 @@ fn page(body: Vec<u8>, fields: &Fields) -> Result<Page, NoPage> {
         }
         _ => inspection.encoding,
     };
-    let text = decoded(content.open()?, encoding)?;
+    let text = decoded(content.open()?, encoding, inspection.stray_nuls > 0)?;
     Ok(Page { text, format, encoding, said: said(fields), odd: None })
 }
 

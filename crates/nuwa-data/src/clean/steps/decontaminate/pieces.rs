@@ -145,7 +145,7 @@ fn take(core: &str, asks: bool, pieces: &mut Vec<Piece>) {
 /// The questions within a few words that say something else too: "Tell me this, please: who fires the clay?". What is beside
 /// them may be a frame that is not known; in longer texts what comes before belongs to the question.
 fn questions_within(part: &str) -> Vec<&str> {
-    if !part.contains(['?', '？']) || units(part).0.len() > FEW {
+    if !part.contains(['?', '？', '؟']) || units(part).0.len() > FEW {
         return Vec::new();
     }
     let mut sentences = Vec::new();
