@@ -439,10 +439,9 @@ impl Error {
             Self::LargePage { .. } => "split the page, or save it as plain text".into(),
             Self::Unfinished { path, .. } => {
                 let folder = path.parent().unwrap_or(path);
-                format!(
-                    "to begin anew, move the work aside and run the same command again: mv {0} {0}.old",
-                    folder.display()
-                )
+                let aside = format!("{}.old", folder.display());
+                let [folder, aside] = [folder.to_path_buf(), aside.into()].map(nuwa_files::quoted_path);
+                format!("to begin anew, move the work aside and run the same command again: mv {folder} {aside}")
             }
             Self::Json { .. } | Self::LongLine { .. } | Self::TextNotString { .. } => {
                 "correct the line (JSON lines hold one object each); when \
@@ -461,12 +460,12 @@ impl Error {
             ),
             Self::Dialogues { path, is_preference: true, .. } => format!(
                 "tune a model on it: nuwa dpo MODEL --data {0} --out DIR, or nuwa build --preferences {0}",
-                path.display()
+                nuwa_files::quoted_path(path)
             ),
             Self::Dialogues { path, .. } => format!(
                 "tune a model on it: nuwa sft MODEL --data {0} --out DIR, or nuwa build --answers {0}; to learn \
                 one of its fields as text, set collect.text_field",
-                path.display()
+                nuwa_files::quoted_path(path)
             ),
             Self::NoText { others, .. } => other_fields_hint(others),
             Self::DataSetName { .. } => "the name stands at the top of the data set's page, for example \

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, ErrorKind, context};
+use nuwa_files::civil_date;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -220,28 +221,6 @@ fn strftime(format: &str, seconds: u64) -> String {
         }
     }
     text
-}
-
-/// Year, month and day of a count of days since 1970-01-01.
-fn civil_date(mut days: u64) -> (u64, usize, u64) {
-    let mut year = 1970;
-    let is_leap =
-        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let mut month = 0;
-    let length = |month: usize| match month {
-        1 => 28 + u64::from(is_leap(year)),
-        3 | 5 | 8 | 10 => 30,
-        _ => 31,
-    };
-    while days >= length(month) {
-        days -= length(month);
-        month += 1;
-    }
-    (year, month + 1, days + 1)
 }
 
 #[cfg(test)]

@@ -52,10 +52,7 @@ fn name_of(step: StepName) -> String {
 
 /// The argument, in quotation marks where a shell would read it otherwise.
 fn set(assignment: &str) -> String {
-    match assignment.contains(['[', '{', '"']) {
-        true => format!("--set '{assignment}'"),
-        false => format!("--set {assignment}"),
-    }
+    format!("--set {}", nuwa_files::quoted(assignment))
 }
 
 #[cfg(test)]
