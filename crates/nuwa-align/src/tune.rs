@@ -55,6 +55,8 @@ pub struct Job<'a> {
     pub settings: &'a TuningSettings,
     /// Highest learning rate.
     pub learning_rate: f32,
+    /// Asked after each step: whether to keep a checkpoint and stop.
+    pub stop: fn() -> bool,
 }
 
 /// A step, as `metrics.jsonl` holds it.
@@ -123,7 +125,7 @@ pub struct Summary {
 /// Pursues `objective` with `tuner`, going on from a checkpoint of the same work where there is one.
 ///
 /// # Errors
-/// When the disk refuses, a checkpoint is damaged, or the loss stops being a number.
+/// When the disk refuses, a checkpoint is damaged, the loss stops being a number, or it was asked to stop.
 pub fn tune(
     job: &Job<'_>,
     tuner: &mut Tuner,
@@ -223,8 +225,13 @@ impl<'a> Run<'a> {
         let line = TuneLine { step, loss, learning_rate, gradient_norm, seconds, tokens_per_second, figures };
         self.metrics.write_line(&serde_json::json!(line))?;
         observe(&TuneEvent::Step(line));
+        let stops = step < self.steps && (self.job.stop)();
         let due = self.saved.elapsed().as_secs() >= self.job.settings.checkpoint_seconds;
-        if due && self.step < self.steps { self.save(tuner) } else { Ok(()) }
+        if stops || (due && step < self.steps) {
+            self.save(tuner)?;
+        }
+        let stopped = nuwa_train::Error::Stopped { step, steps: self.steps };
+        if stops { Err(stopped.into()) } else { Ok(()) }
     }
 
     fn diverged(&mut self, tuner: &Tuner, what: &'static str, value: f32) -> Result<()> {

@@ -53,6 +53,14 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// It was asked to stop.
+    #[error("training was stopped after step {step} of {steps}; a checkpoint keeps it")]
+    Stopped {
+        /// Steps done.
+        step: u64,
+        /// All steps.
+        steps: u64,
+    },
     /// A checkpoint cannot be used.
     #[error("{} is not a usable checkpoint: {problem}", path.display())]
     Checkpoint {
@@ -100,6 +108,7 @@ impl Error {
                 "the last good state is kept in the checkpoint; delete it and lower the peak: --set pretrain.learning_rate=3e-4"
                     .into()
             }
+            Self::Stopped { .. } => "give the same command again: it goes on".into(),
             Self::Checkpoint { .. } => "delete the file to start this stage anew".into(),
             Self::Budget { .. } => "give more time, such as --budget 5m".into(),
             Self::Memory { .. } => "choose fewer --params, a smaller --set pretrain.micro_batch_tokens=1024, or leave pretrain.recompute on auto".into(),

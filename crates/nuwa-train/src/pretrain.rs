@@ -11,7 +11,7 @@ use crate::checkpoint::{self, Header};
 use crate::metrics::MetricsFile;
 use crate::plan::Plan;
 use crate::{
-    Kept, Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer,
+    Error, Kept, Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer,
     ValidationLine, keep_earlier, validate,
 };
 
@@ -38,6 +38,8 @@ pub struct Hooks<'a> {
     pub observe: &'a mut dyn FnMut(&TrainEvent),
     /// Lets the model write something.
     pub sample: &'a mut dyn FnMut(&dyn LanguageModel) -> Option<Sample>,
+    /// Asked after each step: whether to keep a checkpoint and stop.
+    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// How a run ended.
@@ -60,8 +62,8 @@ pub struct Summary {
 /// Trains as planned, resuming where a checkpoint of the same run is found, and gives the trained model.
 ///
 /// # Errors
-/// When the data do not fit the plan, the disk refuses, or the loss stops being a number; the state before the refused
-/// step is then in the checkpoint.
+/// When the data do not fit the plan, the disk refuses, the loss stops being a number (the state before the refused
+/// step is then in the checkpoint), or it was asked to stop.
 pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn LanguageModel>, Summary)> {
     job.settings.check()?;
     let mut run = Run::start(job)?;
@@ -174,11 +176,12 @@ impl<'a> Run<'a> {
             tokens_per_second: self.job.plan.batch_tokens() as f64 / seconds,
         };
         self.report(hooks, TrainEvent::Step(line))?;
-        let last = self.step == self.job.plan.steps;
-        if last || self.saved.elapsed().as_secs() >= self.job.settings.checkpoint_seconds {
+        let (step, steps) = (self.step, self.job.plan.steps);
+        let (last, stops) = (step == steps, step < steps && (hooks.stop)());
+        if last || stops || self.saved.elapsed().as_secs() >= self.job.settings.checkpoint_seconds {
             self.save(hooks)?;
         }
-        Ok(())
+        if stops { Err(Error::Stopped { step, steps }) } else { Ok(()) }
     }
 
     /// Validates and samples where they are due. A run resumed from the checkpoint of this very step does both again.

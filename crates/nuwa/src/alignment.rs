@@ -13,6 +13,7 @@ use nuwa_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep};
+use crate::interrupt::{self, Waiting};
 use crate::{machine, numbers};
 
 /// What is tuned, on what, and where to.
@@ -66,7 +67,7 @@ impl Alignment<'_> {
         let context = tuner.model().context();
         let mut objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
         drop(dialogues);
-        let job = Job { out: self.out, settings: &settings.tuning, learning_rate: settings.learning_rate };
+        let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
         let accounts = (Some(objective.account().clone()), None, objective.held_back());
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
@@ -81,10 +82,14 @@ impl Alignment<'_> {
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let mut objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
         drop(pairs);
-        let job = Job { out: self.out, settings: &settings.tuning, learning_rate: settings.learning_rate };
+        let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
         let accounts = (None, Some(objective.account().clone()), objective.held_back());
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
+    }
+
+    fn job<'a>(&'a self, settings: &'a TuningSettings, learning_rate: f32) -> Job<'a> {
+        Job { out: self.out, settings, learning_rate, stop: interrupt::is_asked }
     }
 
     fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
@@ -112,6 +117,7 @@ impl Alignment<'_> {
         display: &mut Display,
     ) -> anyhow::Result<(Summary, Option<u64>)> {
         let mut watch = Watch { display, steps: objective.steps(), done: 0, memory: None };
+        let _waiting = Waiting::begin();
         let summary = tune(job, tuner, objective, &mut |event| watch.show(event))?;
         Ok((summary, watch.memory))
     }

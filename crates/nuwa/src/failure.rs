@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::interrupt;
+
 /// A failure of the program itself, with its next step.
 #[derive(Debug)]
 pub struct Problem {
@@ -36,6 +38,10 @@ impl StandardError for Problem {}
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if reader_is_gone(error) {
         return ExitCode::SUCCESS;
+    }
+    if let Some(told) = interrupt::told(error) {
+        eprintln!("{told}");
+        return ExitCode::from(interrupt::EXIT_CODE);
     }
     eprint!("{}", text(error));
     ExitCode::FAILURE

@@ -1,5 +1,8 @@
 //! What this machine has, and how fast it is.
 
+pub mod disk;
+mod memory;
+
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -7,6 +10,8 @@ use std::process::Command;
 
 use nuwa_tensor::{Precision, measure, simd};
 use serde::Serialize;
+
+pub use memory::{free_memory, resident_memory, total_memory};
 
 use crate::numbers::bytes;
 
@@ -41,7 +46,7 @@ impl Machine {
         Self {
             program_version: env!("CARGO_PKG_VERSION"),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            processor: processor(),
+            processor: memory::processor(),
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             threads: rayon::current_num_threads(),
             simd: simd_name().into(),
@@ -51,7 +56,7 @@ impl Machine {
             memory_bandwidth_gb_per_second: measure::memory_bandwidth() / 1e9,
             memory_total_bytes: total_memory(),
             memory_free_bytes: free_memory(),
-            disk_free_bytes: disk_free(Path::new(".")),
+            disk_free_bytes: disk::free(Path::new(".")),
             gpus: gpus(),
             gpus_used: false,
         }
@@ -91,38 +96,6 @@ impl fmt::Display for Machine {
     }
 }
 
-/// The memory this process holds now, in bytes.
-pub fn resident_memory() -> Option<u64> {
-    field("/proc/self/status", "VmRSS:")
-}
-
-/// The memory that a new process may take, in bytes.
-pub fn free_memory() -> Option<u64> {
-    memory("MemAvailable:")
-}
-
-/// The memory of the machine, in bytes.
-pub fn total_memory() -> Option<u64> {
-    memory("MemTotal:")
-}
-
-fn memory(name: &str) -> Option<u64> {
-    field("/proc/meminfo", name)
-}
-
-/// A line "Name:   123 kB" of one of Linux's tables, in bytes.
-fn field(table: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(table).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
-}
-
-fn processor() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_string())
-}
-
 fn simd_name() -> &'static str {
     match simd::level() {
         simd::Level::Amx => "AVX-512 with bf16 and tile registers (AMX)",
@@ -148,17 +121,6 @@ fn has_native_bf16() -> bool {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn has_native_bf16() -> bool {
     false
-}
-
-#[cfg(unix)]
-fn disk_free(path: &Path) -> Option<u64> {
-    let figures = rustix::fs::statvfs(path).ok()?;
-    Some(figures.f_bavail * figures.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn disk_free(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Names of NVIDIA GPUs, from the driver's tables or from its own tool.

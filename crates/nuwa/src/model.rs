@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nuwa_files::quoted_path;
 use nuwa_infer::{GenerateSettings, Sampler, Sequence};
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
@@ -41,7 +42,7 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     }
     if nuwa_format::is_adapter(path) || nuwa_format::is_adapter(&path.join("adapter")) {
         let problem = Problem::new(format!("{} holds adapters, not a model", path.display()));
-        let hint = format!("merge them first: nuwa merge MODEL --adapter {} --out DIR", path.display());
+        let hint = format!("merge them first: nuwa merge MODEL --adapter {} --out DIR", quoted_path(path));
         return Err(problem.hint(hint).into());
     }
     let within = path.join("model");

@@ -11,6 +11,7 @@ use nuwa_data::tokenize::{TokenizeSummary, tokenize};
 use nuwa_data::world;
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
+use nuwa_files::{quoted, quoted_path};
 use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::plan::sizes;
@@ -20,13 +21,15 @@ use serde::Serialize;
 use crate::alignment::{self, Alignment};
 use crate::check::check;
 use crate::console::{Display, Stages, message, print_figures};
+use crate::interrupt;
 use crate::machine::Machine;
 use crate::numbers::{self, grouped};
 use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::records;
 use crate::report::{self, inspection::Cleaned};
-use crate::run::{Lock, Outcome, Owner, Stage, own_folder, renew_inputs, run_stage};
+use crate::run::{Lock, Outcome, Owner, STAGES, Stage, own_folder, renew_inputs, run_stage};
+use crate::space;
 use crate::training::{Outcome as Trained, Training};
 use crate::tune::{self, Time, Tuned};
 use crate::verbs;
@@ -38,22 +41,6 @@ type Tasks = BTreeMap<String, TaskResult>;
 
 /// The name of a stage that makes a model, and what became of it.
 type Model = (&'static str, Outcome);
-
-/// The stages in their order.
-const STAGES: [&str; 12] = [
-    "world",
-    "collect",
-    "clean",
-    "tokenizer",
-    "tokenize",
-    "tune",
-    "pretrain",
-    "sft",
-    "dpo",
-    "eval",
-    "export",
-    "report",
-];
 
 /// A build about to go.
 pub struct Road {
@@ -74,6 +61,7 @@ impl Road {
         let recipe = draft.recipe()?;
         check(&draft, &recipe)?;
         records::check(&recipe)?;
+        space::check(&recipe, &folder)?.iter().for_each(|warning| message(warning));
         Ok(Self { draft, recipe, folder, begun: Instant::now() })
     }
 
@@ -128,6 +116,7 @@ impl Road {
         work: impl FnOnce(&Path, &mut Display) -> anyhow::Result<String>,
     ) -> anyhow::Result<Outcome> {
         let name = stage.name().to_string();
+        interrupt::begin(&name, true)?;
         let mut told = String::new();
         let outcome = run_stage(&self.folder, stage, |out| {
             let mut display = Display::of_stages(self.stages(&name));
@@ -176,6 +165,7 @@ impl Road {
         if tune::is_world(&self.recipe) {
             return Ok(vec![self.place("world").join("corpus")]);
         }
+        interrupt::begin("downloads", true)?;
         let mut display = Display::of_stages(self.stages("collect"));
         let (from, folder, settings) = (&self.recipe.from, self.place("downloads"), &self.recipe.collect);
         online::fetched(from, &folder, settings, online::Again::No, &mut display)
@@ -286,11 +276,14 @@ impl Road {
         let settings = &self.recipe.pretrain;
         let stage = Stage::new("pretrain").settings(settings)?.seed(self.recipe.seed);
         self.stage(stage.after(tokens).after(tokenizer).after(tuned), |out, display| {
+            let tuned = self.tuned()?;
+            let short = space::check_weights(tuned.plan.parameters, &self.folder)?;
+            short.iter().for_each(|warning| display.note(warning));
             let training = Training {
                 shards: &self.place("tokenize"),
                 tokenizer: &Tokenizer::load(&self.place("tokenizer"))?,
                 out,
-                plan: &self.tuned()?.plan,
+                plan: &tuned.plan,
                 settings,
                 seed: self.recipe.seed,
             };
@@ -487,8 +480,10 @@ impl End<'_> {
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
         let next = match self.eval.tasks.keys().any(|name| name.starts_with("sft/")) {
-            true => format!("nuwa chat {}", self.run.display()),
-            false => format!("nuwa generate {model} --prompt \"{}\"", self.prompt()),
+            true => format!("nuwa chat {}", quoted_path(self.run)),
+            false => {
+                format!("nuwa generate {} --prompt {}", quoted_path(&self.model), quoted(self.prompt()))
+            }
         };
         format!("\n{table}\nmodel    {model}\nreport   {report}\ntry      {next}")
     }

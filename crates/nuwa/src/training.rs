@@ -14,6 +14,7 @@ use nuwa_train::{
 use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep, Smoothed};
+use crate::interrupt::{self, Waiting};
 use crate::{machine, model, numbers};
 
 /// What to train, on what, and where to.
@@ -61,7 +62,10 @@ impl Training<'_> {
         let mut watch = Watch::new(display);
         let mut sample = |model: &dyn LanguageModel| self.sample(model, &prompt);
         let mut observe = |event: &TrainEvent| watch.show(event);
-        let (model, summary) = pretrain(&job, &mut Hooks { observe: &mut observe, sample: &mut sample })?;
+        let mut hooks = Hooks { observe: &mut observe, sample: &mut sample, stop: &interrupt::is_asked };
+        let waiting = Waiting::begin();
+        let (model, summary) = pretrain(&job, &mut hooks)?;
+        drop(waiting);
         let folder = self.out.join("model");
         let peak_memory_bytes = watch.peak_memory;
         nuwa_format::save_with_tokenizer(model.as_ref(), self.tokenizer, &folder)?;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use nuwa_eval::{Metric, TaskResult};
 use serde::Serialize;
 
-/// The stages that make models, in their order.
-const STAGES: [&str; 3] = ["pretrain", "sft", "dpo"];
+use crate::run::MODEL_STAGES;
+
 /// The figure that stands for a task, the first that it has.
 const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
 
@@ -44,7 +44,7 @@ pub fn table(tasks: &BTreeMap<String, TaskResult>) -> Table {
     let split = |name: &str| name.split_once('/').map(|(stage, task)| (stage.to_string(), task.to_string()));
     let names: Vec<(String, String)> = tasks.keys().filter_map(|name| split(name)).collect();
     let stages: Vec<&str> =
-        STAGES.into_iter().filter(|stage| names.iter().any(|(own, _)| own == stage)).collect();
+        MODEL_STAGES.into_iter().filter(|stage| names.iter().any(|(own, _)| own == stage)).collect();
     let all: BTreeSet<&str> = names.iter().map(|(_, task)| task.as_str()).collect();
     let row = |task: &str| {
         let of = |stage: &str| tasks.get(&format!("{stage}/{task}"));
@@ -79,7 +79,7 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
 /// What a packer that knows no language makes of the same text, to hold the bits per byte against.
 fn zstd_text(tasks: &BTreeMap<String, TaskResult>) -> Option<String> {
     let packed = |(name, result): (&String, &TaskResult)| {
-        let task = name.strip_prefix(STAGES[0])?.trim_start_matches('/');
+        let task = name.strip_prefix(MODEL_STAGES[0])?.trim_start_matches('/');
         Some(format!("{task} {:.3}", result.metrics.get("zstd_bits_per_byte")?.value))
     };
     let all: Vec<String> = tasks.iter().filter_map(packed).collect();

@@ -22,7 +22,7 @@ fn trained(name: &str) -> (Box<dyn LanguageModel>, LowRank) {
     let mut tuner = adapted(name, 4);
     let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
+    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, stop: || false };
     tune(&job, &mut tuner, &mut sft, &mut |_| {}).unwrap();
     assert_eq!(tuner.base(), weights_hash(load(name).as_ref()), "of the model before tuning");
     let (model, adapters) = tuner.finish();

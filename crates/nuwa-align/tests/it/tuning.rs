@@ -45,7 +45,7 @@ fn dpo_accumulates_alike() {
 }
 
 fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
-    Job { out, settings, learning_rate: 1e-2 }
+    Job { out, settings, learning_rate: 1e-2, stop: || false }
 }
 
 fn sft(settings: &SftSettings) -> Sft {
@@ -120,6 +120,33 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
+fn tuning_that_is_asked_to_stop_goes_on_where_it_stopped() {
+    let out = tempfile::tempdir().unwrap();
+    let tuning = TuningSettings { checkpoint_seconds: 3600, ..exact() };
+    let settings = SftSettings { batch_tokens: 40, epochs: 2, tuning, ..SftSettings::default() };
+    let run = |stop: fn() -> bool| {
+        let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
+        let job = Job { stop, ..job(out.path(), &settings.tuning) };
+        let mut done = 0;
+        let mut observe = |event: &TuneEvent| match event {
+            TuneEvent::Started { done: before, .. } => done = *before,
+            _ => {}
+        };
+        let result = tune(&job, &mut tuner, &mut sft(&settings), &mut observe);
+        (done, result.map_err(|error| error.to_string()))
+    };
+    for before in [0, 1] {
+        let (done, result) = run(|| true);
+        let stopped = result.unwrap_err();
+        assert_eq!(done, before);
+        assert!(stopped.starts_with(&format!("training was stopped after step {}", before + 1)), "{stopped}");
+    }
+    let (done, result) = run(|| false);
+    assert_eq!(done, 2);
+    result.unwrap();
+}
+
+#[test]
 fn a_run_with_other_settings_keeps_what_an_earlier_one_left() {
     let out = tempfile::tempdir().unwrap();
     let run = |epochs: u64, validations: u64, kill_at: u64| {
@@ -163,7 +190,7 @@ fn answers_are_learnt_and_margins_rise() {
     let settings = DpoSettings { epochs: 10, batch_pairs: 3, tuning: exact(), ..DpoSettings::default() };
     let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut tuner, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2 };
+    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, stop: || false };
     let summary = tune(&job, &mut tuner, &mut objective, &mut |_| {}).unwrap();
     let figures = [summary.before, summary.after].map(|line| line.unwrap().figures);
     assert_eq!(figures[0]["margin"], 0.0);

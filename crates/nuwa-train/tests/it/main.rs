@@ -78,7 +78,7 @@ impl World {
             }
         };
         let run = std::panic::AssertUnwindSafe(|| {
-            let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None };
+            let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None, stop: &|| false };
             pretrain(&job, &mut hooks).unwrap().0.parameters().values().clone()
         });
         std::panic::catch_unwind(run).ok()
@@ -117,6 +117,35 @@ fn a_killed_run_ends_with_the_same_bits() {
 }
 
 #[test]
+fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
+    let world = World::new();
+    let rarely = PretrainSettings { checkpoint_seconds: 3600, ..settings() };
+    let whole = world.train("whole", &rarely, None).unwrap();
+    let (plan, shards) = (world.plan(&rarely, 16_000), world.shards());
+    let out = world.folder.path().join("stopped");
+    let job =
+        Job { shards: &shards, out: &out, plan: &plan, settings: &rarely, end_of_text: Some(0), seed: 3 };
+    let stop_after = |steps: u64| {
+        let done = std::cell::Cell::new(0);
+        let mut observe = |event: &TrainEvent| match event {
+            TrainEvent::Step(line) => done.set(line.step),
+            _ => {}
+        };
+        let stop = || done.get() >= steps;
+        let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None, stop: &stop };
+        pretrain(&job, &mut hooks).map(|(model, _)| model.parameters().values().clone())
+    };
+    for step in [7, 90] {
+        let stopped = stop_after(step).unwrap_err();
+        assert!(
+            matches!(stopped, Error::Stopped { step: at, steps } if at == step && steps == plan.steps),
+            "{stopped}"
+        );
+    }
+    assert!(stop_after(plan.steps).unwrap() == whole, "weights differ after resuming");
+}
+
+#[test]
 fn a_run_of_another_kind_keeps_what_an_earlier_one_left() {
     let world = World::new();
     let at = |name: &str| world.folder.path().join("run").join(name);
@@ -146,7 +175,7 @@ fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
         let plan = world.plan(&settings, 1000);
         let (plan, settings) = (&plan, &settings);
         let job = Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3 };
-        let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None };
+        let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
     assert!(train("whole").unwrap().is_some());

@@ -1,20 +1,22 @@
 //! The live view: the lowest lines of a terminal, redrawn while something runs; what is to stay scrolls away above them.
 //!
-//! The lines are ratatui's inline viewport, so nothing takes the whole screen, and what was printed can still be read,
-//! copied and scrolled back to. The cursor is never hidden: a program that is killed leaves the terminal as it should be.
+//! Nothing takes the whole screen, so what was printed can still be read, copied and scrolled back to. The cursor is never hidden:
+//! a program that is killed leaves the terminal as it should be.
 
 use std::io::{self, Stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::symbols::Marker;
+use ratatui::symbols::line::{HORIZONTAL, THICK_HORIZONTAL};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragraph, Widget, Wrap};
-use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Widget};
 
-use super::Stages;
+use super::region::Region;
+use super::{Stages, terminal};
 
 /// Time between two drawings.
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
@@ -22,6 +24,14 @@ const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
 const CURVE_LINES: u16 = 9;
 /// Points of a curve; where there are more, every second one goes.
 const MOST_POINTS: usize = 600;
+
+/// Whether a view is drawn now.
+static STANDS: AtomicBool = AtomicBool::new(false);
+
+/// Whether the cursor is below a view that will be drawn over.
+pub(super) fn stands() -> bool {
+    STANDS.load(Ordering::Relaxed)
+}
 
 /// What is drawn.
 #[derive(Debug, Clone, Default)]
@@ -39,32 +49,42 @@ pub(super) struct View {
 }
 
 impl View {
-    fn height(&self) -> u16 {
-        let stages = u16::from(!self.stages.names.is_empty());
-        stages + 2 + if self.curve.is_some() { CURVE_LINES } else { 0 }
-    }
-
-    fn draw(&self, frame: &mut Frame<'_>) {
+    /// As many rows as there is something to show, and the terminal has.
+    fn height(&self, rows: u16) -> u16 {
+        let lines = u16::from(!self.stages.names.is_empty()) + 2;
         let curve = self.curve.as_ref().map_or(0, |_| CURVE_LINES);
-        let stages = u16::from(!self.stages.names.is_empty());
-        let rows = Layout::vertical([stages, curve, 1, 1].map(Constraint::Length)).split(frame.area());
-        frame.render_widget(stages_line(&self.stages), rows[0]);
-        if let Some(curve) = &self.curve {
-            curve.draw(frame, rows[1]);
-        }
-        self.draw_share(frame, rows[2]);
-        frame.render_widget(Line::from(self.line.as_str()), rows[3]);
-        frame.set_cursor_position(Position::new(rows[3].x, rows[3].y));
+        if lines + curve < rows { lines + curve } else { lines }
     }
 
-    fn draw_share(&self, frame: &mut Frame<'_>, area: Rect) {
+    /// The view on a terminal of this size. The last column stays free: what stands there may break the line.
+    fn drawn(&self, (columns, rows): (u16, u16)) -> Buffer {
+        let area = Rect::new(0, 0, columns.saturating_sub(1).max(1), self.height(rows));
+        let mut buffer = Buffer::empty(area);
+        self.draw(area, &mut buffer);
+        buffer
+    }
+
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        let stages = u16::from(!self.stages.names.is_empty());
+        let curve = area.height - 2 - stages;
+        let rows = Layout::vertical([stages, curve, 1, 1].map(Constraint::Length)).split(area);
+        stages_line(&self.stages).render(rows[0], buffer);
+        if let Some(shown) = self.curve.as_ref().filter(|_| curve > 0) {
+            shown.draw(rows[1], buffer);
+        }
+        self.draw_share(rows[2], buffer);
+        Line::from(self.line.as_str()).render(rows[3], buffer);
+    }
+
+    fn draw_share(&self, area: Rect, buffer: &mut Buffer) {
         match self.share {
             Some(share) => {
                 let label = format!("{} {:>3.0} %", self.task, share * 100.0);
                 let gauge = LineGauge::default().ratio(share.clamp(0.0, 1.0)).label(label);
-                frame.render_widget(gauge.filled_style(Style::new().fg(Color::Cyan)), area);
+                let gauge = gauge.filled_symbol(THICK_HORIZONTAL).unfilled_symbol(HORIZONTAL);
+                gauge.filled_style(Style::new().fg(Color::Cyan)).render(area, buffer);
             }
-            None => frame.render_widget(Line::from(self.task.as_str()), area),
+            None => Line::from(self.task.as_str()).render(area, buffer),
         }
     }
 }
@@ -127,7 +147,7 @@ impl Curve {
         if least > most { [0.0, 1.0] } else { [least.min(most - 0.01), most] }
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect) {
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
         let bounds = self.bounds();
         let data = Dataset::default()
             .marker(Marker::Braille)
@@ -137,67 +157,56 @@ impl Curve {
         let losses = Axis::default().bounds(bounds).labels(bounds.map(|bound| format!("{bound:.2}")));
         let steps = Axis::default().bounds([0.0, self.steps.max(1) as f64]);
         let chart = Chart::new(vec![data]).block(Block::new().title("loss".dark_gray()));
-        frame.render_widget(chart.x_axis(steps).y_axis(losses), area);
+        chart.x_axis(steps).y_axis(losses).render(area, buffer);
     }
 }
 
 /// The lowest lines of the terminal.
 pub(super) struct Live {
-    terminal: Terminal<CrosstermBackend<Stderr>>,
+    region: Region<Stderr>,
     view: View,
     drawn: Option<Instant>,
 }
 
 impl Live {
-    /// Takes as many lines as the view needs.
-    pub(super) fn open(view: View) -> io::Result<Self> {
-        let options = TerminalOptions { viewport: Viewport::Inline(view.height()) };
-        let terminal = Terminal::with_options(CrosstermBackend::new(io::stderr()), options)?;
-        Ok(Self { terminal, view, drawn: None })
+    /// Nothing is drawn yet.
+    pub(super) fn new(view: View) -> Self {
+        let colours = terminal::takes_colours(&io::stderr());
+        Self { region: Region::new(io::stderr(), colours), view, drawn: None }
     }
 
     /// Changes what is shown; draws it when that is due, or at once at the end.
     pub(super) fn update(&mut self, at_once: bool, change: impl FnOnce(&mut View)) -> io::Result<()> {
         change(&mut self.view);
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= BETWEEN_DRAWINGS);
-        if due || at_once {
-            let view = &self.view;
-            self.terminal.draw(|frame| view.draw(frame))?;
-            self.drawn = Some(Instant::now());
-        }
-        Ok(())
+        if due || at_once { self.draw() } else { Ok(()) }
     }
 
     /// Prints text that stays, above the lines.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
-        let width = self.terminal.size()?.width.max(1);
-        let height: usize = text.lines().map(|line| lines_of(line, width)).sum();
-        let paragraph = Paragraph::new(text).wrap(Wrap { trim: false });
-        self.terminal.insert_before(height.max(1) as u16, |buffer| paragraph.render(buffer.area, buffer))?;
-        let view = &self.view;
-        self.terminal.draw(|frame| view.draw(frame))?;
-        Ok(())
+        self.region.replace(text, terminal::size().0)?;
+        self.draw()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let size = terminal::size();
+        self.drawn = Some(Instant::now());
+        STANDS.store(true, Ordering::Relaxed);
+        self.region.draw(&self.view.drawn(size), size.0)
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
         // A terminal that cannot be written to any more needs no clearing.
-        let _ = self.terminal.clear();
+        let _ = self.region.replace("", terminal::size().0);
+        STANDS.store(false, Ordering::Relaxed);
     }
-}
-
-/// How many lines of the terminal a line of text takes: wrapped at words, so that there may be one more than the widths
-/// say.
-fn lines_of(line: &str, width: u16) -> usize {
-    let paragraph = Line::from(line).width();
-    let full = paragraph.div_ceil(usize::from(width));
-    if full > 1 { full + 1 } else { 1 }
 }
 
 #[cfg(test)]
 mod tests {
-    use ratatui::backend::TestBackend;
+    use ratatui::buffer::Cell;
 
     use super::*;
 
@@ -212,13 +221,19 @@ mod tests {
             share: Some(0.5),
             curve: Some(curve),
         };
-        let mut terminal = Terminal::new(TestBackend::new(60, view.height())).unwrap();
-        terminal.draw(|frame| view.draw(frame)).unwrap();
-        let drawn = terminal.backend().to_string();
-        for wanted in ["collect ✓  pretrain ▶  eval", "loss", "training  50 %", "step 50/100"] {
+        let drawn = text_of(&view.drawn((60, 24)));
+        for wanted in ["collect ✓  pretrain ▶  eval", "loss", "training  50 %", "━──", "step 50/100"]
+        {
             assert!(drawn.contains(wanted), "{wanted}: {drawn}");
         }
         assert!(drawn.chars().any(|drawn| ('\u{2801}'..='\u{28ff}').contains(&drawn)), "{drawn}");
+        let low = text_of(&view.drawn((12, 8)));
+        assert!(!low.contains("loss  ") && low.contains("step 50/100"), "no room for the curve: {low}");
+    }
+
+    fn text_of(buffer: &Buffer) -> String {
+        let row = |cells: &[Cell]| cells.iter().map(Cell::symbol).collect::<String>() + "\n";
+        buffer.content.chunks(usize::from(buffer.area.width)).map(row).collect()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the user sees while something runs: results on standard output, all else on standard error.
 
 mod live;
+mod region;
+pub mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use nuwa_files::Progress;
 use serde::Serialize;
 
 use crate::numbers;
+use crate::report::printable;
 pub use live::Smoothed;
 use live::{Curve, Live, View};
 
@@ -43,6 +46,20 @@ pub fn print_figures<T: Serialize>(
 /// A message between results.
 pub fn message(text: &str) {
     eprintln!("{text}");
+}
+
+/// A remark while something runs, from another thread: it stands until the next drawing of a live view.
+pub fn remark(text: &str) {
+    match live::stands() {
+        true => eprint!("\r{text}"),
+        false => last_words(text),
+    }
+}
+
+/// A message behind which nothing more is drawn. What the user typed at a terminal stands on the line.
+pub fn last_words(text: &str) {
+    let before = if io::stderr().is_terminal() { "\n" } else { "" };
+    message(&format!("{before}{text}"));
 }
 
 /// The stages of a build, and the one that runs.
@@ -90,8 +107,7 @@ impl Display {
 
     /// The same within a build.
     pub fn of_stages(stages: Stages) -> Self {
-        // The terminal is asked for its cursor by way of both.
-        let is_live = io::stderr().is_terminal() && io::stdout().is_terminal();
+        let is_live = terminal::takes_codes(&io::stderr());
         let now = Instant::now();
         Self {
             is_live,
@@ -143,9 +159,11 @@ impl Display {
 
     /// A message that stays, above the live view where there is one.
     pub fn note(&mut self, text: &str) {
-        match self.live.as_mut().map(|live| live.note(text)) {
+        // A model in training writes anything, codes for the terminal included.
+        let text = printable(text);
+        match self.live.as_mut().map(|live| live.note(&text)) {
             Some(Ok(())) => {}
-            _ => message(text),
+            _ => message(&text),
         }
     }
 
@@ -159,9 +177,7 @@ impl Display {
         if self.is_live {
             let stages = self.stages.clone();
             let view = View { stages, task: self.task.clone(), curve, ..View::default() };
-            self.live = Live::open(view).ok();
-            // A terminal that says nothing of its cursor gets plain lines.
-            self.is_live = self.live.is_some();
+            self.live = Some(Live::new(view));
         }
     }
 

@@ -25,7 +25,7 @@ use crate::numbers::{Count, Span};
 
 pub use deciding::deciding;
 pub use draft::Draft;
-pub use pages::documented;
+pub use pages::{documented, short};
 
 /// All settings of a build.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

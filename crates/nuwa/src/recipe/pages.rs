@@ -8,23 +8,56 @@ const HEAD: &str = "\
 # On the command line, `--set table.key=value` goes before what stands here.
 ";
 
+const SHORT_HEAD: &str = "\
+# A recipe for `nuwa build` with the keys that matter most; all others keep their defaults (`nuwa init` shows them).
+# Keys behind a single `#` are chosen by the plan, or not needed, unless you write them.
+";
+
+/// The keys of a short recipe.
+const SHORT: [&str; 10] = [
+    "from",
+    "answers",
+    "preferences",
+    "out",
+    "budget",
+    "seed",
+    "clean.preset",
+    "clean.language.languages",
+    "tokenizer.vocab_size",
+    "model.context",
+];
+
 const WIDTH: usize = 110;
 
 /// A recipe with every key, its default and its documentation.
 pub fn documented() -> String {
-    let mut text = HEAD.to_string();
-    for key in keys::all() {
-        text += "\n";
-        text += &comment(&explained(key));
-        let name = key.path.rsplit('.').next().unwrap_or(&key.path);
-        text += &match (&key.kind, &key.default) {
-            (Kind::Table, _) => format!("[{}]\n", key.path),
-            (_, Some(default)) if key.is_planned() => format!("#{name} = {default}\n"),
-            (_, Some(default)) => format!("{name} = {default}\n"),
-            (kind, None) => format!("#{name} = {}\n", example(kind)),
-        };
+    let keys = keys::all().iter().map(|key| format!("\n{}{}", comment(&explained(key)), line(key)));
+    HEAD.to_string() + &keys.collect::<String>()
+}
+
+/// The same with the keys that matter most.
+pub fn short() -> String {
+    let (mut text, mut table) = (SHORT_HEAD.to_string(), "");
+    for key in keys::all().iter().filter(|key| SHORT.contains(&key.path.as_str())) {
+        let above = key.path.rsplit_once('.').map_or("", |(above, _)| above);
+        if above != table {
+            table = above;
+            text += &format!("\n[{table}]\n");
+        }
+        text += &format!("\n{}{}", comment(&explained(key)), line(key));
     }
     text
+}
+
+/// A key as a recipe has it.
+fn line(key: &Key) -> String {
+    let name = key.path.rsplit('.').next().unwrap_or(&key.path);
+    match (&key.kind, &key.default) {
+        (Kind::Table, _) => format!("[{}]\n", key.path),
+        (_, Some(default)) if key.is_planned() => format!("#{name} = {default}\n"),
+        (_, Some(default)) => format!("{name} = {default}\n"),
+        (kind, None) => format!("#{name} = {}\n", example(kind)),
+    }
 }
 
 /// The reference page of all settings.
@@ -113,6 +146,32 @@ mod tests {
         let draft = Draft::read(&path).unwrap();
         assert_eq!(draft.recipe().unwrap(), Recipe::default());
         assert!(!draft.says("tokenizer.vocab_size"), "planned keys stay open");
+    }
+
+    #[test]
+    fn the_short_recipe_has_its_keys_and_says_nothing_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Draft::read(&path).unwrap()
+        };
+        assert_eq!(read(&short()).recipe().unwrap(), Recipe::default());
+        let is_key = |line: &&str| !line.is_empty() && !line.starts_with("# ") && !line.starts_with('[');
+        let text = short();
+        let lines: Vec<&str> = text.lines().filter(is_key).collect();
+        assert_eq!(lines.len(), SHORT.len(), "{text}");
+        let opened: String = text
+            .lines()
+            .map(|line| {
+                line.strip_prefix('#').filter(|key| !key.starts_with(' ')).unwrap_or(line).to_string() + "\n"
+            })
+            .collect();
+        let draft = read(&opened.replace("\"...\"", "\"runs/x\""));
+        assert!(
+            SHORT.iter().all(|key| draft.says(key)),
+            "each is where it belongs, and holds what it may: {opened}"
+        );
     }
 
     #[test]

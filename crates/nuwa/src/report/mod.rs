@@ -30,6 +30,7 @@ use minijinja::value::Serde;
 
 use card::Card;
 use run::Run;
+pub use text::printable;
 use view::Page;
 
 /// Writes `report.html` into the folder of a run and returns its path.

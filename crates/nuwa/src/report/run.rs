@@ -10,22 +10,7 @@ use serde_json::Value;
 use super::metrics::Metrics;
 use crate::failure::Problem;
 use crate::numbers::counted;
-
-/// The stages in their order.
-const STAGES: [&str; 12] = [
-    "world",
-    "collect",
-    "clean",
-    "tokenizer",
-    "tokenize",
-    "tune",
-    "pretrain",
-    "sft",
-    "dpo",
-    "eval",
-    "export",
-    "report",
-];
+use crate::run::STAGES;
 
 /// The artifacts of a run; what is absent is `Value::Null`, `None` or empty.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_data::clean::CleanSummary;
+use nuwa_files::{quoted, quoted_path};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -473,25 +474,13 @@ fn commands(run: &Run) -> Vec<String> {
         }
         _ => None,
     };
-    let folder = run.folder.display().to_string();
-    let folder = folder.trim_end_matches('/');
     let again = run.recipe.as_ref().map(|_| {
-        format!(
-            "nuwa build {} --out {}",
-            quoted(&format!("{folder}/recipe.toml")),
-            quoted(&format!("{folder}-again"))
-        )
+        let folder = run.folder.display().to_string();
+        let another = format!("{}-again", folder.trim_end_matches('/'));
+        let recipe = run.folder.join("recipe.toml");
+        format!("nuwa build {} --out {}", quoted_path(recipe), quoted_path(another))
     });
     given.into_iter().chain(again).collect()
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]
@@ -502,12 +491,5 @@ mod tests {
     fn early_samples_lie_closer() {
         assert_eq!(spread(3, 5), [0, 1, 2]);
         assert_eq!(spread(20, 5), [0, 2, 6, 12, 19]);
-    }
-
-    #[test]
-    fn words_for_a_shell() {
-        assert_eq!(quoted("runs/a-b"), "runs/a-b");
-        assert_eq!(quoted("my text.txt"), "'my text.txt'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

@@ -40,6 +40,12 @@ impl Lock {
     }
 }
 
+/// Whether a build works in the folder.
+pub fn is_held(folder: &Path) -> bool {
+    let file = File::open(folder.join(".lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn taken(folder: &Path, path: &Path) -> Problem {
     let holder = fs::read_to_string(path).ok().filter(|text| !text.is_empty());
     let holder = holder.map_or(String::new(), |process| format!(" (process {process})"));
@@ -55,7 +61,9 @@ mod tests {
     fn a_held_folder_is_refused_and_a_left_lock_file_is_not() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(".lock"), "999999").unwrap();
+        assert!(!is_held(folder.path()));
         let lock = Lock::take(folder.path()).unwrap();
+        assert!(is_held(folder.path()));
         let refused = Lock::take(folder.path()).unwrap_err().to_string();
         assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
         drop(lock);

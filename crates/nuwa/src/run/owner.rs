@@ -45,7 +45,7 @@ impl Owner {
     }
 
     /// Whose run lies in the folder; none where it holds no run, or one that does not say it.
-    fn read(run: &Path) -> Option<Self> {
+    pub fn read(run: &Path) -> Option<Self> {
         nuwa_files::read_json(&note(run)).ok().or_else(|| Self::of_recipe(run))
     }
 
@@ -69,9 +69,13 @@ impl Owner {
         (one.is_empty() && other.is_empty()) || holds(one, other) || holds(other, one)
     }
 
+    /// The sources by their paths, or addresses; none of the embedded world.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(|source| source.path.as_path())
+    }
+
     fn text(&self) -> String {
-        let names: Vec<String> =
-            self.sources.iter().map(|source| source.path.display().to_string()).collect();
+        let names: Vec<String> = self.sources().map(|source| source.display().to_string()).collect();
         if names.is_empty() { "the embedded world".into() } else { names.join(", ") }
     }
 

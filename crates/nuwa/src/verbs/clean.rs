@@ -6,6 +6,7 @@ use nuwa_data::clean::{CleanSummary, Portion, StepSummary, clean};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
+use crate::interrupt;
 use crate::numbers::{bytes, grouped};
 use crate::report::cleaning::shares;
 
@@ -40,6 +41,7 @@ impl Clean {
     pub fn run(self) -> anyhow::Result<()> {
         let mut recipe = self.settings.recipe()?;
         recipe.clean.memory = self.memory.unwrap_or(recipe.clean.memory);
+        interrupt::begin("clean", false)?;
         let mut display = Display::new();
         let summary =
             clean(&self.documents, &self.out, &recipe.clean, &mut |progress| display.show(progress))?;

@@ -6,6 +6,7 @@ use nuwa_data::collect::{CollectSummary, Oddity, collect};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
+use crate::interrupt;
 use crate::numbers::{bytes, counted};
 use crate::online::{self, Again};
 
@@ -60,7 +61,9 @@ impl Collect {
         }
         let mut display = Display::new();
         let (sources, downloads) = ([self.paths, self.crawl].concat(), self.out.join("downloads"));
+        interrupt::begin("downloads", false)?;
         let paths = online::fetched(&sources, &downloads, &settings, Again::Yes, &mut display)?;
+        interrupt::begin("collect", false)?;
         let summary = collect(&paths, &self.out, &settings, &mut |progress| display.show(progress))?;
         drop(display);
         print_figures(self.json, &summary, || text(&summary))

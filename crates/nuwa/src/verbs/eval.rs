@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
+use crate::interrupt;
 use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
@@ -86,6 +87,7 @@ impl Eval {
     pub fn run(mut self) -> anyhow::Result<()> {
         let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
         self.model = model::folder(&self.model)?;
+        interrupt::begin("eval", false)?;
         let mut display = Display::new();
         let engine = Engine::load(&self.model)?;
         let mut tasks = BTreeMap::new();
@@ -132,7 +134,9 @@ impl Eval {
                     return Ok(beside);
                 }
                 let problem = Problem::new(format!("the task {} needs items to ask", task.name));
-                Err(problem.hint(format!("name their file with --data {}", own.display())).into())
+                Err(problem
+                    .hint(format!("name their file with --data {}", nuwa_files::quoted_path(own)))
+                    .into())
             }
             _ => Err(Problem::new(format!("the task {} takes one --data FILE", task.name)).into()),
         }

@@ -7,7 +7,7 @@ use nuwa_align::data::{self, Columns, Dialogue, dialogue};
 use nuwa_align::render::{Rendered, render};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::console::{Display, print, print_figures, print_line};
+use crate::console::{Display, print, print_figures, print_line, terminal};
 use crate::model;
 use crate::report::inspection::{self, Cleaned, Screen};
 
@@ -97,11 +97,11 @@ impl Inspect {
     }
 }
 
-/// The terminal; a hundred columns without colours where standard output is none.
+/// The terminal; a hundred columns where standard output is none.
 fn screen() -> Screen {
-    let colours = io::stdout().is_terminal();
-    let width = ratatui::crossterm::terminal::size().ok().filter(|_| colours);
-    Screen { width: width.map_or(100, |(columns, _)| usize::from(columns).clamp(40, 120)), colours }
+    let is_terminal = io::stdout().is_terminal();
+    let width = if is_terminal { usize::from(terminal::output_columns()).clamp(40, 120) } else { 100 };
+    Screen { width, colours: terminal::takes_colours(&io::stdout()) }
 }
 
 fn has_display() -> bool {
@@ -134,7 +134,8 @@ fn figures(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> s
 
 /// The text with what is trained on marked, and how much that is.
 fn text(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> String {
-    let marks = if io::stdout().is_terminal() { ["\u{1b}[1;32m", "\u{1b}[0m"] } else { ["«", "»"] };
+    let marks =
+        if terminal::takes_colours(&io::stdout()) { ["\u{1b}[1;32m", "\u{1b}[0m"] } else { ["«", "»"] };
     let mut marked = String::new();
     let mut start = 0;
     for run in rendered.trained.chunk_by(|one, other| one == other) {

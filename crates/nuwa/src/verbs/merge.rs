@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nuwa_files::quoted_path;
 use nuwa_format::{Base, weights_hash};
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
@@ -67,8 +68,10 @@ impl Merge {
             "{adapter_name} was trained on another model{called}: the weights of {model_name} differ"
         );
         let hint = format!(
-            "name the model that it was trained on, or merge all the same: nuwa merge {model_name} --adapter {adapter_name} --out {} --force",
-            self.out.display()
+            "name the model that it was trained on, or merge all the same: nuwa merge {} --adapter {} --out {} --force",
+            quoted_path(&self.model),
+            quoted_path(adapter),
+            quoted_path(&self.out)
         );
         Err(Problem::new(problem).hint(hint).into())
     }

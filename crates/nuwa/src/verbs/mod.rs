@@ -5,6 +5,7 @@ mod chat;
 mod classifier;
 pub mod clean;
 pub mod collect;
+mod completions;
 mod doctor;
 mod dpo;
 pub mod eval;
@@ -13,9 +14,11 @@ mod generate;
 mod import;
 mod init;
 mod inspect;
+mod man;
 mod merge;
 pub mod pretrain;
 mod report;
+mod runs;
 mod settings;
 mod sft;
 pub mod tokenize;
@@ -66,8 +69,12 @@ enum Verb {
     Import(import::Import),
     Export(export::Export),
     Report(report::Report),
+    Runs(runs::Runs),
     World(world::World),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    #[command(name = "man", hide = true)]
+    Manual(man::Manual),
 }
 
 impl Program {
@@ -92,8 +99,11 @@ impl Program {
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
+            Verb::Runs(verb) => verb.run(),
             Verb::World(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),
+            Verb::Completions(verb) => verb.run(),
+            Verb::Manual(verb) => verb.run(),
         }
     }
 }

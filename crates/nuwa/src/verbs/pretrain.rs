@@ -6,6 +6,7 @@ use nuwa_tokenizer::Tokenizer;
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
+use crate::interrupt;
 use crate::numbers;
 use crate::run::Lock;
 use crate::training::{Outcome, Training};
@@ -51,6 +52,7 @@ impl Pretrain {
         let recipe = draft.recipe()?;
         let tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
         let _lock = Lock::take(&self.out)?;
+        interrupt::begin("pretrain", false)?;
         let mut display = Display::new();
         let kept = self.out.join("tune.json");
         let plan = tune::kept(&kept, &recipe, &self.data, &tokenizer, &mut display)?;

@@ -6,6 +6,7 @@ use nuwa_tokenizer::Tokenizer;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
+use crate::interrupt;
 use crate::numbers::counted;
 
 /// Turn documents into shards of token ids
@@ -37,6 +38,7 @@ impl Tokenize {
     pub fn run(self) -> anyhow::Result<()> {
         let recipe = self.settings.recipe()?;
         let tokenizer = Tokenizer::load(&self.tokenizer)?;
+        interrupt::begin("tokenize", false)?;
         let mut display = Display::new();
         let mut observer = |progress| display.show(progress);
         let summary = tokenize(&self.documents, &tokenizer, &self.out, &recipe.tokenize, &mut observer)?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::settings::Settings;
 use crate::console::{Display, print, print_figures, print_line};
 use crate::failure::Problem;
+use crate::interrupt;
 use crate::numbers::grouped;
 
 /// Train a tokenizer, or use one
@@ -94,6 +95,7 @@ impl Train {
             draft.put("tokenizer.vocab_size", toml::Value::Integer(size.0.try_into().unwrap_or(i64::MAX)))?;
         }
         let recipe = draft.recipe()?;
+        interrupt::begin("tokenizer", false)?;
         let mut display = Display::new();
         let mut observer = |progress| display.show(progress);
         let documents = tempfile::tempdir()?;

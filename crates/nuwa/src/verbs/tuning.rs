@@ -2,9 +2,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_align::data::Columns;
+use nuwa_files::quoted_path;
 
 use crate::alignment::{Alignment, Outcome};
 use crate::failure::Problem;
+use crate::interrupt;
 use crate::model;
 use crate::recipe::Draft;
 use crate::run::Lock;
@@ -76,6 +78,7 @@ impl TuningArguments {
         self.check_out(&folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let _lock = Lock::take(&self.out)?;
+        interrupt::begin("sft", false)?;
         work(&Alignment {
             model: &folder,
             data: &self.data,
@@ -107,13 +110,13 @@ impl TuningArguments {
 
     /// What to do with what was written.
     pub fn next_step(&self, outcome: &Outcome) -> String {
-        let written = outcome.written.display();
+        let (written, argument) = (outcome.written.display(), quoted_path(&outcome.written));
         match self.lora {
             Some(rank) if rank > 0 => {
-                let base = self.model.display();
-                format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {written} --out DIR")
+                let base = quoted_path(&self.model);
+                format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {argument} --out DIR")
             }
-            _ => format!("model    {written}\ntry      nuwa chat {written}"),
+            _ => format!("model    {written}\ntry      nuwa chat {argument}"),
         }
     }
 }

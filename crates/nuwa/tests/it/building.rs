@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use crate::support::{Place, story};
 
-const TINY: &str = "--params 20k --tokens 30k --set tokenizer.vocab_size=320 --set model.context=32";
+pub const TINY: &str = "--params 20k --tokens 30k --set tokenizer.vocab_size=320 --set model.context=32";
 const STAGES: [&str; 9] =
     ["collect", "clean", "tokenizer", "tokenize", "tune", "pretrain", "eval", "export", "report"];
 
@@ -31,7 +31,7 @@ fn pretend_hours(manifest: &Path) {
     nuwa_files::write_json(manifest, &value).unwrap();
 }
 
-fn weights(place: &Place, run: &str) -> Vec<u8> {
+pub fn weights(place: &Place, run: &str) -> Vec<u8> {
     std::fs::read(place.path(run).join("model/model.safetensors")).unwrap()
 }
 
@@ -212,7 +212,7 @@ fn a_killed_build_ends_with_the_same_weights() {
 }
 
 /// Until the file has so many lines.
-fn wait_for(path: &Path, lines: usize) {
+pub fn wait_for(path: &Path, lines: usize) {
     let began = Instant::now();
     while std::fs::read_to_string(path).map_or(0, |text| text.lines().count()) < lines {
         assert!(began.elapsed() < Duration::from_secs(60), "{}", path.display());

@@ -3,5 +3,10 @@
 mod building;
 mod crawl;
 mod hub;
+#[cfg(unix)]
+mod interrupt;
 mod messages;
+mod runs;
 mod support;
+#[cfg(unix)]
+mod terminal;

@@ -276,27 +276,29 @@ fn help_goes_to_standard_output() {
     Usage: nuwa <COMMAND>
 
     Commands:
-      build       Go the whole way: from raw text to a trained, measured model with a report
-      init        Write a recipe with every setting, its default and what it means
-      collect     Read files and folders of text into documents
-      clean       Repair, filter and deduplicate documents
-      classifier  Train a classifier of texts for the cleaning steps toxicity and classified
-      tokenizer   Train a tokenizer, or use one
-      tokenize    Turn documents into shards of token ids
-      pretrain    Train a new model on shards
-      sft         Fine-tune a model on questions and answers
-      dpo         Tune a model towards preferred answers
-      merge       Put low-rank adapters into the model they were trained on
-      inspect     Look at what cleaning made of the documents, or at what a model is fine-tuned on
-      chat        Talk to a model
-      generate    Let a model continue a text
-      eval        Measure a model
-      import      Turn another program's model into a model folder
-      export      Write a model for other programs
-      report      Write a run's report again: RUN/report.html and, where there is a model, its card
-      world       Write the embedded world's data as files
-      doctor      Show what this machine has and how fast it is
-      help        Print this message or the help of the given subcommand(s)
+      build        Go the whole way: from raw text to a trained, measured model with a report
+      init         Write a recipe with every setting, its default and what it means
+      collect      Read files and folders of text into documents
+      clean        Repair, filter and deduplicate documents
+      classifier   Train a classifier of texts for the cleaning steps toxicity and classified
+      tokenizer    Train a tokenizer, or use one
+      tokenize     Turn documents into shards of token ids
+      pretrain     Train a new model on shards
+      sft          Fine-tune a model on questions and answers
+      dpo          Tune a model towards preferred answers
+      merge        Put low-rank adapters into the model they were trained on
+      inspect      Look at what cleaning made of the documents, or at what a model is fine-tuned on
+      chat         Talk to a model
+      generate     Let a model continue a text
+      eval         Measure a model
+      import       Turn another program's model into a model folder
+      export       Write a model for other programs
+      report       Write a run's report again: RUN/report.html and, where there is a model, its card
+      runs         List runs with their figures, or remove some
+      world        Write the embedded world's data as files
+      doctor       Show what this machine has and how fast it is
+      completions  Print a script with which a shell completes verbs and flags
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use minijinja::value::Serde;
 use nuwa_data::survey::{Survey, survey};
-use nuwa_files::Progress;
+use nuwa_files::{Progress, quoted_path};
 
 use super::run::{name_of, not_a_folder};
 use crate::failure::Problem;
@@ -96,12 +96,15 @@ fn without_cleaning(folder: &Path) -> Problem {
     let run = folder.display();
     let collected = folder.join("collect");
     if collected.is_dir() {
-        let hint = format!("clean what was collected: nuwa clean {} --out {run}/clean", collected.display());
+        let (documents, out) = (quoted_path(collected), quoted_path(folder.join("clean")));
+        let hint = format!("clean what was collected: nuwa clean {documents} --out {out}");
         return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
             .hint(hint);
     }
-    if folder.join("recipe.toml").is_file() {
-        let hint = format!("go on with the build: nuwa build {run}/recipe.toml --out {run}");
+    let recipe = folder.join("recipe.toml");
+    if recipe.is_file() {
+        let (recipe, out) = (quoted_path(recipe), quoted_path(folder));
+        let hint = format!("go on with the build: nuwa build {recipe} --out {out}");
         return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
             .hint(hint);
     }

@@ -1,0 +1,161 @@
+//! Ctrl-C: work stops where the least of it is lost, and whoever stopped it is told how to go on.
+//!
+//! Training looks after each step whether it is to stop, and keeps a checkpoint first. All other work stops at once: what it has
+//! finished lies whole on the disk. A second Ctrl-C stops at once whatever runs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once};
+
+use nuwa_files::quoted;
+use nuwa_train::Error::Stopped;
+
+use crate::console;
+
+/// The exit code of a program that Ctrl-C ended.
+pub const EXIT_CODE: u8 = 130;
+
+/// Whether the user has pressed Ctrl-C.
+static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether the work at hand looks at that by itself.
+static WAITS: AtomicBool = AtomicBool::new(false);
+/// What is at hand.
+static WORK: Mutex<Option<Work>> = Mutex::new(None);
+
+/// A piece of work that may be interrupted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The name of the stage.
+    pub name: String,
+    /// Whether it is part of a build, whose other stages are kept.
+    pub in_build: bool,
+}
+
+/// The next piece of work was not begun any more.
+#[derive(Debug)]
+struct NotBegun(Work);
+
+impl fmt::Display for NotBegun {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} was not begun", self.0.name)
+    }
+}
+
+impl std::error::Error for NotBegun {}
+
+/// Work begins that Ctrl-C stops with a word on how to go on; not where it was pressed before.
+pub fn begin(name: &str, in_build: bool) -> anyhow::Result<()> {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        // Where this is refused, Ctrl-C ends the program without a word.
+        let _ = ctrlc::set_handler(pressed);
+    });
+    let work = Work { name: name.into(), in_build };
+    if is_asked() {
+        return Err(NotBegun(work).into());
+    }
+    *WORK.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(work);
+    Ok(())
+}
+
+/// Whether work that looks is to stop.
+pub fn is_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// While this lives, the work at hand asks by itself whether it is to stop.
+pub struct Waiting;
+
+impl Waiting {
+    pub fn begin() -> Self {
+        WAITS.store(true, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITS.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Runs on a thread of its own.
+fn pressed() {
+    let is_first = !ASKED.swap(true, Ordering::Relaxed);
+    if is_first && WAITS.load(Ordering::Relaxed) {
+        return console::remark("stopping after this step; Ctrl-C again stops at once");
+    }
+    let work = WORK.lock().unwrap_or_else(|broken| broken.into_inner()).clone();
+    let what = work.map_or("interrupted".into(), |work| left(&work));
+    console::last_words(&farewell(&what));
+    std::process::exit(EXIT_CODE.into());
+}
+
+/// What to say where `error` is an interruption.
+pub fn told(error: &anyhow::Error) -> Option<String> {
+    let stopped = match error.downcast_ref::<nuwa_align::Error>() {
+        Some(nuwa_align::Error::Train(error)) => Some(error),
+        _ => error.downcast_ref::<nuwa_train::Error>(),
+    };
+    if let Some(Stopped { step, steps }) = stopped {
+        let what = format!("interrupted after step {step} of {steps}, of which a checkpoint is kept");
+        return Some(farewell(&what));
+    }
+    let NotBegun(work) = error.downcast_ref()?;
+    Some(farewell(&format!("interrupted before {}: finished stages are kept", work.name)))
+}
+
+/// What an interruption at once leaves of work.
+fn left(work: &Work) -> String {
+    let Work { name, in_build } = work;
+    let kept = match name.as_str() {
+        "pretrain" | "sft" | "dpo" => Some("the last checkpoint"),
+        "collect" | "clean" => Some("what is done in whole parts (256 MiB of text)"),
+        "downloads" => Some("what was fetched"),
+        _ => None,
+    };
+    match (kept, in_build) {
+        (Some(kept), true) => format!("interrupted in {name}: {kept} and finished stages are kept"),
+        (Some(kept), false) => format!("interrupted: {kept} is kept"),
+        (None, true) => format!("interrupted in {name}, which begins again: finished stages are kept"),
+        (None, false) => "interrupted: nothing is kept of it".into(),
+    }
+}
+
+fn farewell(what: &str) -> String {
+    let command: Vec<String> = std::env::args_os().map(quoted).collect();
+    format!("{what}\nhint: to go on, give the same command again: {}", command.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_what_is_lost() {
+        let said = |name: &str, in_build| left(&Work { name: name.into(), in_build });
+        assert_eq!(
+            said("tokenizer", true),
+            "interrupted in tokenizer, which begins again: finished stages are kept"
+        );
+        assert_eq!(said("sft", true), "interrupted in sft: the last checkpoint and finished stages are kept");
+        assert_eq!(
+            said("collect", false),
+            "interrupted: what is done in whole parts (256 MiB of text) is kept"
+        );
+        assert_eq!(said("eval", false), "interrupted: nothing is kept of it");
+    }
+
+    #[test]
+    fn an_interruption_is_told_from_a_failure() {
+        let stopped = || Stopped { step: 3, steps: 9 };
+        for error in [anyhow::Error::new(stopped()), anyhow::Error::new(nuwa_align::Error::from(stopped()))] {
+            let told = told(&error).unwrap();
+            assert!(
+                told.starts_with("interrupted after step 3 of 9, of which a checkpoint is kept\nhint: "),
+                "{told}"
+            );
+        }
+        assert!(told(&anyhow::anyhow!("the disk is full")).is_none());
+    }
+}
