@@ -49,7 +49,7 @@ impl Scorer for Engine {
         let sampling = SamplingSettings::greedy();
         let settings =
             GenerateSettings { max_tokens, stop: stops.to_vec(), sampling, ..GenerateSettings::default() };
-        let prompt = Prompt { ids: prompt.to_vec(), forgotten: 0 };
+        let prompt = Prompt::of(prompt.to_vec());
         let mut goes_on = || Flow::Continue(());
         Ok(self.write_until(&prompt, &settings, ends, &mut goes_on, &mut |_| {})?.text)
     }

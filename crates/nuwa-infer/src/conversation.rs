@@ -18,6 +18,15 @@ pub struct Prompt {
     pub ids: Vec<u32>,
     /// How many of the oldest turns it leaves out.
     pub forgotten: usize,
+    /// How many of the ids, at the end, the model wrote itself.
+    pub written: usize,
+}
+
+impl Prompt {
+    /// A prompt of these ids, none of which the model wrote.
+    pub fn of(ids: Vec<u32>) -> Self {
+        Self { ids, forgotten: 0, written: 0 }
+    }
 }
 
 impl Conversation {
@@ -68,7 +77,7 @@ impl Conversation {
         for forgotten in starts {
             let ids = self.ids_from(engine, forgotten)?;
             if ids.len() <= room {
-                return Ok(Prompt { ids, forgotten });
+                return Ok(Prompt { forgotten, ..Prompt::of(ids) });
             }
             shortest = Some(ids.len());
         }
@@ -142,6 +151,7 @@ impl Answer {
     ) -> Result<()> {
         self.forgotten = prompt.forgotten;
         prompt.ids.extend(&self.tokens);
+        prompt.written = self.tokens.len();
         let ends: Vec<u32> =
             engine.tokenizer().end_of_turn().into_iter().chain(engine.tokenizer().end_of_text()).collect();
         let room = engine.model().context() - prompt.ids.len();
@@ -170,6 +180,6 @@ impl Engine {
         goes_on: &mut dyn FnMut() -> Flow,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Generation> {
-        continue_until(self.model(), self.tokenizer(), &prompt.ids, settings, ends, goes_on, on_text)
+        continue_until(self.model(), self.tokenizer(), prompt, settings, ends, goes_on, on_text)
     }
 }

@@ -2,7 +2,7 @@ use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::writer::Writer;
-use crate::{GenerateSettings, Result, Sampler, Sequence};
+use crate::{GenerateSettings, Prompt, Result, Sampler, Sequence};
 
 /// A text that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub fn continue_ids(
     on_text: &mut dyn FnMut(&str),
 ) -> Result<Generation> {
     let ends: Vec<u32> = tokenizer.end_of_text().into_iter().collect();
-    continue_until(model, tokenizer, prompt, settings, &ends, &mut || Flow::Continue(()), on_text)
+    let prompt = Prompt::of(prompt.to_vec());
+    continue_until(model, tokenizer, &prompt, settings, &ends, &mut || Flow::Continue(()), on_text)
 }
 
 /// As [`continue_ids`], up to any of the ids `ends`, and as long as `goes_on` says so before each token.
@@ -56,21 +57,24 @@ pub fn continue_ids(
 pub fn continue_until(
     model: &dyn LanguageModel,
     tokenizer: &Tokenizer,
-    prompt: &[u32],
+    prompt: &Prompt,
     settings: &GenerateSettings,
     ends: &[u32],
     goes_on: &mut dyn FnMut() -> Flow,
     on_text: &mut dyn FnMut(&str),
 ) -> Result<Generation> {
     settings.check()?;
-    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
+    let Prompt { ids, written, .. } = prompt;
+    let mut sequence = Sequence::new(model, ids, settings.max_tokens)?;
     let vocabulary = model.vocabulary();
     // A model may know more ids than its tokenizer has tokens.
     let unwritable: Vec<u32> =
         (0..vocabulary as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
     let mut sampler = Sampler::new(&settings.sampling, vocabulary, settings.seed)?.without(&unwritable);
-    sampler.observe(prompt);
-    let mut writer = Writer::new(tokenizer, prompt, &settings.stop, on_text)?;
+    let given = ids.len().saturating_sub(*written);
+    sampler.observe(&ids[..given]);
+    sampler.wrote(&ids[given..]);
+    let mut writer = Writer::new(tokenizer, ids, &settings.stop, on_text)?;
     let mut finish = Finish::Length;
     for _ in 0..settings.max_tokens {
         if goes_on().is_break() {
@@ -83,7 +87,7 @@ pub fn continue_until(
             break;
         }
         sequence.push(id);
-        sampler.observe(&[id]);
+        sampler.wrote(&[id]);
         if writer.push(id)? {
             break;
         }
@@ -92,5 +96,5 @@ pub fn continue_until(
     if stopped && finish != Finish::Interrupted {
         finish = Finish::Stop;
     }
-    Ok(Generation { text, tokens: sequence.ids()[prompt.len()..].to_vec(), finish })
+    Ok(Generation { text, tokens: sequence.ids()[ids.len()..].to_vec(), finish })
 }

@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use nuwa_tensor::Random;
 
@@ -25,6 +26,8 @@ pub struct Sampler {
     /// The ids that occur already, each once.
     occurring: Vec<u32>,
     occurs: Vec<bool>,
+    /// How often each id was written.
+    written: BTreeMap<u32, u32>,
     forbidden: Vec<u32>,
     scores: Vec<f32>,
     candidates: Vec<Candidate>,
@@ -43,6 +46,7 @@ impl Sampler {
             choices: 0,
             occurring: Vec::new(),
             occurs: vec![false; vocabulary],
+            written: BTreeMap::new(),
             forbidden: Vec::new(),
             scores: Vec::with_capacity(vocabulary),
             candidates: Vec::with_capacity(vocabulary),
@@ -54,6 +58,14 @@ impl Sampler {
     pub fn without(mut self, ids: &[u32]) -> Self {
         self.forbidden = ids.to_vec();
         self
+    }
+
+    /// Takes note of ids that the model wrote, for all penalties; those of a prompt are only observed.
+    pub fn wrote(&mut self, ids: &[u32]) {
+        self.observe(ids);
+        for &id in ids {
+            *self.written.entry(id).or_default() += 1;
+        }
     }
 
     /// Takes note of ids in the text, for the repetition penalty.
@@ -117,18 +129,28 @@ impl Sampler {
         }
         self.scores.clear();
         self.scores.extend_from_slice(scores);
-        let penalty = self.settings.repetition_penalty as f32;
-        for &id in &self.occurring {
-            if let Some(score) = self.scores.get_mut(id as usize) {
-                *score *= if *score < 0.0 { penalty } else { 1.0 / penalty };
-            }
-        }
+        self.penalise();
         for &id in &self.forbidden {
             if let Some(score) = self.scores.get_mut(id as usize) {
                 *score = f32::NEG_INFINITY;
             }
         }
         Ok(())
+    }
+
+    fn penalise(&mut self) {
+        let SamplingSettings { repetition_penalty, frequency_penalty, presence_penalty, .. } = self.settings;
+        let repetition = repetition_penalty as f32;
+        for &id in &self.occurring {
+            if let Some(score) = self.scores.get_mut(id as usize) {
+                *score *= if *score < 0.0 { repetition } else { 1.0 / repetition };
+            }
+        }
+        for (&id, &times) in &self.written {
+            if let Some(score) = self.scores.get_mut(id as usize) {
+                *score -= (frequency_penalty * f64::from(times) + presence_penalty) as f32;
+            }
+        }
     }
 }
 
@@ -219,6 +241,64 @@ mod tests {
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
+    }
+
+    fn probabilities(sampler: &mut Sampler, scores: &[f32]) -> Vec<f64> {
+        let candidates = sampler.candidates(scores).unwrap();
+        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
+        let mut all = vec![0.0; scores.len()];
+        for candidate in candidates {
+            all[candidate.id as usize] = f64::from(candidate.weight) / total;
+        }
+        all
+    }
+
+    /// `softmax(score - frequency * times - presence * [times > 0])`, in f64.
+    fn expected(scores: &[f32], times: &[u32], frequency: f64, presence: f64) -> Vec<f64> {
+        let lowered = scores.iter().zip(times).map(|(&score, &times)| {
+            f64::from(score) - frequency * f64::from(times) - if times > 0 { presence } else { 0.0 }
+        });
+        let weights: Vec<f64> = lowered.map(f64::exp).collect();
+        let total: f64 = weights.iter().sum();
+        weights.iter().map(|weight| weight / total).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn frequency_and_presence_lower_what_was_written_by_the_formula(
+            scores in proptest::collection::vec(-8.0_f32..8.0, 4),
+            times in proptest::collection::vec(0_u32..5, 4),
+            frequency in -2.0_f64..2.0,
+            presence in -2.0_f64..2.0,
+        ) {
+            let settings =
+                SamplingSettings { frequency_penalty: frequency, presence_penalty: presence, ..plain() };
+            let mut sampler = sampler(settings, 0);
+            // A prompt is not counted.
+            sampler.observe(&[0, 1, 2, 3]);
+            for (id, &times) in times.iter().enumerate() {
+                sampler.wrote(&vec![id as u32; times as usize]);
+            }
+            let got = probabilities(&mut sampler, &scores);
+            for (got, expected) in got.iter().zip(expected(&scores, &times, frequency, presence)) {
+                proptest::prop_assert!((got - expected).abs() < 2e-5, "{got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_follow_the_lowered_probabilities() {
+        let settings = SamplingSettings { frequency_penalty: 0.5, presence_penalty: 0.3, ..plain() };
+        let (scores, times) = ([0.1_f32, 0.2, 0.3, 0.4].map(f32::ln), [0, 1, 2, 3]);
+        let mut sampler = sampler(settings, 5);
+        sampler.wrote(&[1, 2, 2, 3, 3, 3]);
+        let mut counts = [0.0; 4];
+        for _ in 0..20_000 {
+            counts[sampler.choose(&scores).unwrap() as usize] += 1.0;
+        }
+        for (count, expected) in counts.iter().zip(expected(&scores, &times, 0.5, 0.3)) {
+            assert!((count / 20_000.0 - expected).abs() < 0.015, "{counts:?}");
+        }
     }
 
     #[test]

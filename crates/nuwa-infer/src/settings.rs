@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How the next token is chosen from the model's scores. The rules apply in this order: repetition penalty,
-/// temperature, top-k, top-p, min-p, each to what the one before left.
+/// How the next token is chosen from the model's scores. The rules apply in this order: repetition penalty, frequency and
+/// presence penalty, temperature, top-k, top-p, min-p, each to what the one before left. Names, ranges and formulas are those of
+/// transformers and, for the frequency and presence penalty, of the OpenAI interface that vLLM and llama.cpp follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingSettings {
@@ -20,11 +21,25 @@ pub struct SamplingSettings {
     /// Scores of tokens that already occur are divided by this (multiplied where they are below 0). Above 1
     /// discourages repetition, 1 changes nothing, below 1 encourages it; must be above 0.
     pub repetition_penalty: f64,
+    /// Taken off the score of a token once for each time it was written already: `score - penalty * times`. From -2 to 2, 0
+    /// changes nothing. Counts what the model wrote, not the prompt.
+    pub frequency_penalty: f64,
+    /// Taken off the score of a token that was written already, however often. From -2 to 2, 0 changes nothing. Counts what
+    /// the model wrote, not the prompt.
+    pub presence_penalty: f64,
 }
 
 impl Default for SamplingSettings {
     fn default() -> Self {
-        Self { temperature: 0.8, top_k: 0, top_p: 0.95, min_p: 0.0, repetition_penalty: 1.0 }
+        Self {
+            temperature: 0.8,
+            top_k: 0,
+            top_p: 0.95,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+        }
     }
 }
 
@@ -34,7 +49,13 @@ impl SamplingSettings {
         Self { temperature: 0.0, ..Self::default() }
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Refuses what no token can be chosen with.
+    ///
+    /// # Errors
+    /// When a setting is out of its range; the message names it.
+    pub fn check(&self) -> Result<()> {
+        let within = |penalty: f64| (-2.0..=2.0).contains(&penalty);
+        let penalty = "expected a number from -2 to 2";
         let checks = [
             ("temperature", self.temperature, self.temperature >= 0.0, "expected 0 or more"),
             ("top_p", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0, "expected more than 0, at most 1"),
@@ -45,6 +66,8 @@ impl SamplingSettings {
                 self.repetition_penalty > 0.0,
                 "expected a number above 0",
             ),
+            ("frequency_penalty", self.frequency_penalty, within(self.frequency_penalty), penalty),
+            ("presence_penalty", self.presence_penalty, within(self.presence_penalty), penalty),
         ];
         for (name, value, holds, expected) in checks {
             if !(holds && value.is_finite()) {
@@ -76,7 +99,11 @@ impl Default for GenerateSettings {
 }
 
 impl GenerateSettings {
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Refuses what no text can be written with.
+    ///
+    /// # Errors
+    /// When a setting makes no sense; the message names it.
+    pub fn check(&self) -> Result<()> {
         if self.stop.iter().any(String::is_empty) {
             let expected = "expected strings of at least one character: an empty one occurs everywhere";
             return Err(Error::Setting { name: "stop", value: format!("{:?}", self.stop), expected });
@@ -99,6 +126,8 @@ mod tests {
             ("top_p", SamplingSettings { top_p: 1.5, ..Default::default() }),
             ("min_p", SamplingSettings { min_p: -1.0, ..Default::default() }),
             ("repetition_penalty", SamplingSettings { repetition_penalty: 0.0, ..Default::default() }),
+            ("frequency_penalty", SamplingSettings { frequency_penalty: 2.5, ..Default::default() }),
+            ("presence_penalty", SamplingSettings { presence_penalty: f64::NAN, ..Default::default() }),
         ];
         for (name, settings) in broken {
             let message = settings.check().unwrap_err().to_string();

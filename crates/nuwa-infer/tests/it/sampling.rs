@@ -21,6 +21,7 @@ fn settings(golden: &Value) -> SamplingSettings {
         top_p: number("top_p", 1.0),
         min_p: number("min_p", 0.0),
         repetition_penalty: number("repetition_penalty", 1.0),
+        ..SamplingSettings::default()
     }
 }
 
