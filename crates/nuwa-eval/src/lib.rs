@@ -6,6 +6,7 @@
 //! - [`TaskResult`]: the entry of `eval.json`.
 #![forbid(unsafe_code)]
 
+mod change;
 mod error;
 pub mod language_modelling;
 mod ratio;
@@ -13,9 +14,10 @@ mod result;
 mod scorer;
 pub mod tasks;
 
+pub use change::{Change, change};
 pub use error::{Error, Result, TextError};
 pub use ratio::Ratio;
-pub use result::{Confusion, Metric, Shown, TaskResult};
+pub use result::{Confusion, Metric, Shown, TaskResult, Unit};
 pub use scorer::Scorer;
 
 use nuwa_files::Progress;

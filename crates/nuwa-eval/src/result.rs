@@ -32,6 +32,18 @@ pub struct TaskResult {
     /// Some items with what the model made of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<Shown>,
+    /// What each text or item gave to a figure, in their order; see [`crate::change`]. Not written to files.
+    #[serde(skip)]
+    pub units: BTreeMap<String, Vec<Unit>>,
+}
+
+/// What a text or an item gives to a figure, which is the sum of `y` over all by the sum of `x`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unit {
+    /// Bits of a text; whether an item was right.
+    pub y: f64,
+    /// Bytes of a text; 1 for an item.
+    pub x: f64,
 }
 
 /// What was taken for what.

@@ -3,7 +3,7 @@ use std::f64::consts::LN_2;
 
 use super::document::{Document, Size};
 use super::{Plan, VERSION};
-use crate::{Error, Metric, Ratio, Result, TaskResult};
+use crate::{Error, Metric, Ratio, Result, TaskResult, Unit};
 
 /// From so many texts on, standard errors are taken over texts; below, over blocks.
 pub const LEAST_TEXTS: u64 = 30;
@@ -18,6 +18,8 @@ pub struct Tally {
     scored_tokens: u64,
     by_text: Ratios,
     by_block: Ratios,
+    /// Bits and bytes of each text, and of each block.
+    bits_of: [Units; 2],
 }
 
 /// The loss in nats over each measure of text.
@@ -38,6 +40,20 @@ impl Ratios {
     }
 }
 
+/// So many texts or blocks are kept one by one, 16 bytes each; where there are more, none is.
+const MOST_UNITS: usize = 100_000;
+
+#[derive(Debug, Default)]
+struct Units(Vec<Unit>);
+
+impl Units {
+    fn add(&mut self, loss: f64, size: Size) {
+        if self.0.len() <= MOST_UNITS {
+            self.0.push(Unit { y: loss / LN_2, x: size.bytes as f64 });
+        }
+    }
+}
+
 impl Tally {
     /// Takes note of a text that was read.
     pub fn read(&mut self, text: &str) {
@@ -49,6 +65,7 @@ impl Tally {
     pub fn add_block(&mut self, loss: f64, size: Size) {
         self.scored_tokens += size.tokens;
         self.by_block.add(loss, size);
+        self.bits_of[1].add(loss, size);
     }
 
     /// Adds a document with its whole loss; one without a token counts for nothing.
@@ -58,6 +75,7 @@ impl Tally {
             return;
         }
         self.by_text.add(loss, size);
+        self.bits_of[0].add(loss, size);
         self.texts_changed += u64::from(!document.comes_back);
         self.size.tokens += size.tokens;
         self.size.words += size.words;
@@ -90,6 +108,7 @@ impl Tally {
             standard_errors: self.standard_errors(),
             data_hash: self.hash.clone(),
             warnings: self.warnings(),
+            units: self.units(),
             ..TaskResult::default()
         })
     }
@@ -106,6 +125,13 @@ impl Tally {
         let finite =
             figures.into_iter().filter_map(|(name, figure)| Some((name.to_string(), figure?.finite()?)));
         finite.collect()
+    }
+
+    fn units(&self) -> BTreeMap<String, Vec<Unit>> {
+        let [texts, blocks] = &self.bits_of;
+        let units = if self.takes_texts() { texts } else { blocks };
+        let all = Some(&units.0).filter(|all| all.len() <= MOST_UNITS);
+        all.map(|all| ("bits_per_byte".to_string(), all.clone())).into_iter().collect()
     }
 
     fn takes_texts(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::TaskResult;
-use crate::result::{Confusion, Metric, Shown};
+use crate::result::{Confusion, Metric, Shown, Unit};
 
 /// Items that are shown in results.
 const SHOWN: usize = 3;
@@ -72,6 +72,7 @@ impl Tally {
         let confusion = (!self.classes.is_empty()).then(|| Confusion::new(self.names, &self.classes));
         let mut metrics = means(&self.values);
         metrics.extend(confusion.iter().flat_map(Confusion::metrics));
+        let units = |values: &Vec<f64>| values.iter().map(|&y| Unit { y, x: 1.0 }).collect();
         TaskResult {
             version,
             n: self.n as u64,
@@ -83,6 +84,7 @@ impl Tally {
             confusion,
             shown: self.shown,
             warnings: self.warnings,
+            units: self.values.iter().map(|(name, values)| (name.to_string(), units(values))).collect(),
             ..TaskResult::default()
         }
     }
