@@ -10,6 +10,8 @@
 //! The loss depends on the model through the likelihood of tokens alone; its slope in the loss of each token of an answer
 //! is `+- (sigmoid(z) - (1 - e)) beta`, divided by the answer's length where normalised.
 
+use std::cmp::Ordering;
+
 use nuwa_tensor::Objective as Value;
 use nuwa_tokenizer::{Message, Tokenizer};
 use rayon::prelude::*;
@@ -269,7 +271,12 @@ impl Sums {
     fn add(&mut self, loss: &PairLoss) {
         let [chosen, rejected] = loss.rewards.map(f64::from);
         self.pairs += 1.0;
-        self.right += f64::from(u8::from(chosen > rejected));
+        // A tie is half right: before the first step all pairs are ties, and that is chance, not failure.
+        self.right += match chosen.partial_cmp(&rejected) {
+            Some(Ordering::Greater) => 1.0,
+            Some(Ordering::Equal) => 0.5,
+            _ => 0.0,
+        };
         self.rewards[0] += chosen;
         self.rewards[1] += rejected;
     }
@@ -402,6 +409,18 @@ mod tests {
         assert_eq!((far.loss, far.slope), (0.0, 0.0));
         let wrong = pair_loss([-1000.0, 1000.0], [0.0, 0.0], 1.0, 0.0);
         assert_eq!((wrong.loss, wrong.slope), (2000.0, -1.0));
+    }
+
+    #[test]
+    fn a_tie_is_half_right_as_chance_is() {
+        let accuracy = |models: &[[f32; 2]]| {
+            let mut sums = Sums::default();
+            models.iter().for_each(|model| sums.add(&pair_loss(*model, [-3.0, -5.0], 0.1, 0.0)));
+            sums.figures()["accuracy"]
+        };
+        // Before the first step the model is its own reference.
+        assert_eq!(accuracy(&[[-3.0, -5.0]; 4]), 0.5);
+        assert_eq!(accuracy(&[[-2.0, -5.0], [-3.0, -5.0], [-3.0, -4.0], [f32::NAN, -5.0]]), 1.5 / 4.0);
     }
 
     #[test]
