@@ -159,6 +159,23 @@ pub fn survey(folder: &Path, samples: usize, progress: &mut dyn FnMut(Progress))
     })
 }
 
+/// How much there is in each language of the documents in `folder`.
+///
+/// # Errors
+/// When the documents cannot be read.
+pub fn languages(folder: &Path) -> Result<Languages> {
+    let mut found = Languages::default();
+    let parse = |line: &Line, files: &[PathBuf]| {
+        let document = line.parse(files)?;
+        Ok(Measured::of(&document.text, document.lang.as_deref()))
+    };
+    let mut reading = Reading { done: 0, progress: &mut |_| {} };
+    reading.each(documents::files(folder)?, parse, |batch| {
+        batch.into_iter().for_each(|measured| found.add(measured));
+    })?;
+    Ok(found)
+}
+
 fn one_file(folder: &Path, name: &str) -> Vec<PathBuf> {
     let path = folder.join(name);
     if path.exists() { vec![path] } else { Vec::new() }

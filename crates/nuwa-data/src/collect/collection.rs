@@ -140,7 +140,7 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    fn found(&mut self, found: Found) -> Result<()> {
+    pub fn found(&mut self, found: Found) -> Result<()> {
         if self.found_before > 0 {
             self.found_before -= 1;
             return Ok(());
@@ -197,7 +197,7 @@ impl<'a> Collection<'a> {
     }
 
     /// Damage and the like in one file of a folder is no reason to stop; what came before it is kept.
-    fn end(&mut self, input: &Input, result: Result<()>) -> Result<()> {
+    pub fn end(&mut self, input: &Input, result: Result<()>) -> Result<()> {
         if let Err(error) = result {
             match error.skip_reason() {
                 Some(reason) if !input.named => self.summary.skip(input.path.clone(), reason),

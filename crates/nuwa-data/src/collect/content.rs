@@ -108,6 +108,11 @@ impl Content {
         Ok(Box::new(BufReader::with_capacity(BLOCK, File::open(path)?)))
     }
 
+    /// Whether a layer of compression lies around the bytes.
+    pub fn is_compressed(&self) -> io::Result<bool> {
+        Ok(self.may_be_compressed && matches!(compressed::expand(self.raw()?)?, Expanded::Decompressed(_)))
+    }
+
     /// The decompressed bytes from the start.
     pub fn open(&self) -> io::Result<Reader<'static>> {
         if !self.may_be_compressed {

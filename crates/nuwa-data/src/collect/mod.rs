@@ -30,6 +30,7 @@ mod inspect;
 mod letters;
 mod origin;
 mod read;
+mod sample;
 mod walk;
 
 pub use formats::table::separator;
@@ -37,6 +38,7 @@ pub use formats::table::separator;
 pub use fetch::{Fetch, FetchError, Request, Response};
 pub use format::is_known_name;
 pub use origin::ORIGIN_FILE;
+pub use sample::{Sample, sample};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

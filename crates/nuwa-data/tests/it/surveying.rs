@@ -1,5 +1,5 @@
 use nuwa_data::clean::{CleanSettings, StepName, clean};
-use nuwa_data::survey::{Survey, survey};
+use nuwa_data::survey::{Survey, languages, survey};
 
 use crate::{folder, rejected_in};
 
@@ -49,6 +49,7 @@ fn every_document_is_counted_once() {
     assert_eq!(survey.rejected_lengths.classes.values().sum::<u64>(), rejected.len() as u64);
     assert_eq!(survey.kept_languages.shares["en"].documents, 200);
     assert_eq!(survey.kept_languages.shares["unknown, Latin letters"].documents, 40);
+    assert_eq!(languages(out.path()).unwrap(), survey.kept_languages);
     assert_eq!(survey.rejected_languages.shares["zh"].documents, 30);
     assert_eq!(survey.rejected_languages.shares["en"].documents, 8);
     let bytes: u64 = survey.kept_languages.shares.values().map(|share| share.bytes).sum();
