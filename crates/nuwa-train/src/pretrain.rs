@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub end_of_text: Option<u32>,
     /// Decides initial weights, data order and dropout.
     pub seed: u64,
+    /// The weights to begin with, in place of random ones: those of a model of the plan's configuration, in its order.
+    pub init: Option<&'a [f32]>,
 }
 
 /// What the program does while a run goes on.
@@ -113,6 +115,9 @@ impl<'a> Run<'a> {
         let validation =
             Shards::open_if_any(job.shards, Part::Validation)?.filter(|shards| shards.tokens() > 1);
         let model = plan.build(job.seed, job.settings.recompute)?;
+        if let Some(weights) = job.init {
+            model.parameters().values_mut().copy_from_slice(weights);
+        }
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
@@ -293,6 +298,9 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
         ]),
         serde_json::json!(Precision::from(job.settings.precision) == Precision::Bf16),
     ];
+    if let Some(weights) = job.init {
+        parts.push(nuwa_files::hash_bytes(bytemuck::cast_slice(weights)).into());
+    }
     for path in nuwa_files::files_in(job.shards)? {
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("train-")) {
             parts.push(nuwa_files::hash_file(&path)?.into());

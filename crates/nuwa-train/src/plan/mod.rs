@@ -40,6 +40,8 @@ pub enum Goal {
 pub struct Request<'a> {
     /// The folder of the shards.
     pub shards: &'a Path,
+    /// How much text there is in all, where the shards hold only a sample of it.
+    pub whole: Option<Whole>,
     /// The size of the tokenizer's vocabulary.
     pub vocabulary: usize,
     /// The token that ends documents.
@@ -48,6 +50,8 @@ pub struct Request<'a> {
     pub goal: Goal,
     /// Choices of the user on the model.
     pub model: &'a ModelSettings,
+    /// The model that training goes on with, in place of a new one: its shape is kept, and its rate is [`sizes::GENTLER`].
+    pub given: Option<&'a ModelConfig>,
     /// Choices of the user on the training.
     pub pretrain: &'a PretrainSettings,
     /// Bytes of memory that may be used, where that is known.
@@ -56,6 +60,15 @@ pub struct Request<'a> {
     pub resident: Option<u64>,
     /// Decides the pilot's weights and data.
     pub seed: u64,
+}
+
+/// All text to train on, of which there may be only a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// Its tokens.
+    pub tokens: u64,
+    /// Its bytes.
+    pub bytes: u64,
 }
 
 /// What is trained, and what is expected of it.
@@ -176,7 +189,9 @@ const SHORTEST: f64 = 5.0;
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
     let shards = Shards::open(request.shards, Part::Train)?;
-    let text = Text { tokens: shards.tokens(), bytes: shards.bytes() };
+    let own = Whole { tokens: shards.tokens(), bytes: shards.bytes() };
+    let Whole { tokens, bytes } = request.whole.unwrap_or(own);
+    let text = Text { tokens, bytes };
     let plan = match request.goal {
         Goal::Sizes { parameters, tokens } => for_sizes(request, text, [parameters, tokens], progress)?,
         Goal::Seconds(seconds) => for_seconds(request, text, seconds, progress)?,
@@ -269,13 +284,21 @@ fn for_seconds(
 
 /// A plan for these sizes, without expectations.
 fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
-    let model =
-        shape::model(request.model, parameters, request.vocabulary, request.end_of_text, text.tokens)?;
+    let model = match request.given {
+        Some(config) => config.clone(),
+        None => {
+            shape::model(request.model, parameters, request.vocabulary, request.end_of_text, text.tokens)?
+        }
+    };
     let parameters = shape::parameters(&model);
+    let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };
     let mut plan = Plan {
         context: model.context(),
         parameters,
-        learning_rate: request.pretrain.learning_rate.unwrap_or_else(|| sizes::learning_rate(parameters)),
+        learning_rate: request
+            .pretrain
+            .learning_rate
+            .unwrap_or_else(|| gentler * sizes::learning_rate(parameters)),
         model,
         tokens: 0,
         epochs: 0.0,
@@ -319,7 +342,8 @@ fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
 fn expect(plan: &mut Plan, request: &Request<'_>, pilot: &Pilot, text: Text) {
     let result = pilot.result(text);
     let seconds = plan.tokens as f64 / result.tokens_per_second / (1.0 - ASIDE_SHARE);
-    let expected = law::extrapolate(&result, plan.tokens, text.tokens);
+    // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
+    let expected = law::extrapolate(&result, plan.tokens, text.tokens).filter(|_| request.given.is_none());
     plan.predicted = Prediction {
         seconds,
         memory_bytes: pilot.held_bytes() + shape::state_bytes(plan.parameters) + resident(request),

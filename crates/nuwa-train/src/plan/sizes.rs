@@ -54,6 +54,11 @@ pub fn learning_rate(parameters: u64) -> f32 {
     rate.clamp(1e-4, 6e-3) as f32
 }
 
+/// The share of a new model's rate with which training of a given one goes on. The rate rises and falls anew (Ibrahim et al., "Simple
+/// and Scalable Strategies to Continually Pre-train Large Language Models", 2024): a high one learns the new text fastest and forgets
+/// the old one most.
+pub const GENTLER: f32 = 0.3;
+
 /// The share of activations dropped: none up to two repetitions of the text, 0.05 more for each doubling.
 pub fn dropout(epochs: f64) -> f32 {
     (0.05 * (epochs / 2.0).log2()).clamp(0.0, 0.3) as f32

@@ -53,11 +53,13 @@ impl World {
         let model =
             ModelSettings { width: Some(32), layers: Some(1), context: Some(16), ..ModelSettings::default() };
         let request = Request {
+            whole: None,
             shards: &self.shards(),
             vocabulary: VOCABULARY,
             end_of_text: Some(0),
             goal: Goal::Sizes { parameters: 10_000, tokens },
             model: &model,
+            given: None,
             pretrain: settings,
             memory: None,
             resident: None,
@@ -70,8 +72,15 @@ impl World {
     fn train(&self, out: &str, settings: &PretrainSettings, kill_at: Option<u64>) -> Option<Vec<f32>> {
         let plan = self.plan(settings, 16_000);
         let out = self.folder.path().join(out);
-        let job =
-            Job { shards: &self.shards(), out: &out, plan: &plan, settings, end_of_text: Some(0), seed: 3 };
+        let job = Job {
+            shards: &self.shards(),
+            out: &out,
+            plan: &plan,
+            settings,
+            end_of_text: Some(0),
+            seed: 3,
+            init: None,
+        };
         let mut observe = |event: &TrainEvent| {
             if let (TrainEvent::Step(line), Some(kill_at)) = (event, kill_at) {
                 assert!(line.step != kill_at, "killed");
@@ -123,8 +132,15 @@ fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
     let whole = world.train("whole", &rarely, None).unwrap();
     let (plan, shards) = (world.plan(&rarely, 16_000), world.shards());
     let out = world.folder.path().join("stopped");
-    let job =
-        Job { shards: &shards, out: &out, plan: &plan, settings: &rarely, end_of_text: Some(0), seed: 3 };
+    let job = Job {
+        shards: &shards,
+        out: &out,
+        plan: &plan,
+        settings: &rarely,
+        end_of_text: Some(0),
+        seed: 3,
+        init: None,
+    };
     let stop_after = |steps: u64| {
         let done = std::cell::Cell::new(0);
         let mut observe = |event: &TrainEvent| match event {
@@ -174,7 +190,8 @@ fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
         let (settings, shards) = (settings(), world.shards());
         let plan = world.plan(&settings, 1000);
         let (plan, settings) = (&plan, &settings);
-        let job = Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3 };
+        let job =
+            Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3, init: None };
         let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
@@ -314,11 +331,13 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
     let (model, pretrain) = (ModelSettings::default(), PretrainSettings::default());
     let shards = world.shards();
     let request = |seconds: f64, memory: Option<u64>| Request {
+        whole: None,
         shards: &shards,
         vocabulary: VOCABULARY,
         end_of_text: Some(0),
         goal: Goal::Seconds(seconds),
         model: &model,
+        given: None,
         pretrain: &pretrain,
         memory,
         resident: None,
@@ -346,11 +365,13 @@ fn memory_that_is_short_makes_blocks_compute_again() {
         ModelSettings { width: Some(64), layers: Some(12), context: Some(64), ..ModelSettings::default() };
     let plan = |pretrain: &PretrainSettings, memory: u64| {
         let request = Request {
+            whole: None,
             shards: &shards,
             vocabulary: VOCABULARY,
             end_of_text: Some(0),
             goal: Goal::Sizes { parameters: 600_000, tokens: 6_000 },
             model: &model,
+            given: None,
             pretrain,
             memory: Some(memory),
             resident: None,
