@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep};
 use crate::interrupt::{self, Waiting};
-use crate::{machine, numbers};
+use crate::{machine, numbers, suggestion};
 
 /// What is tuned, on what, and where to.
 pub struct Alignment<'a> {
@@ -49,12 +49,18 @@ pub struct Outcome {
     pub pairs: Option<dpo::Account>,
     /// Records (pieces of dialogues, or pairs) held back.
     pub held_back: usize,
+    /// A question that it was taught to answer, to try it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     /// How tuning went.
     #[serde(flatten)]
     pub summary: Summary,
     /// What was written: a model folder, or one of adapters.
     pub written: PathBuf,
 }
+
+/// What became of dialogues and of pairs, how many were held back, and a question of theirs.
+type Accounts = (Option<pack::Account>, Option<dpo::Account>, usize, Option<String>);
 
 impl Alignment<'_> {
     /// Supervised fine-tuning.
@@ -65,11 +71,12 @@ impl Alignment<'_> {
             data::read(self.data, self.columns, settings.tuning.bad_records, data::dialogue)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let context = tuner.model().context();
+        let question = suggestion::question(dialogues.iter().map(|dialogue| dialogue.messages.as_slice()));
         let mut objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
         drop(dialogues);
         let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
-        let accounts = (Some(objective.account().clone()), None, objective.held_back());
+        let accounts = (Some(objective.account().clone()), None, objective.held_back(), question);
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
@@ -80,11 +87,12 @@ impl Alignment<'_> {
         let (pairs, reading) =
             data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let question = suggestion::question(pairs.iter().map(|pair| pair.prompt.as_slice()));
         let mut objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
         drop(pairs);
         let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
-        let accounts = (None, Some(objective.account().clone()), objective.held_back());
+        let accounts = (None, Some(objective.account().clone()), objective.held_back(), question);
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
@@ -129,7 +137,7 @@ impl Alignment<'_> {
         tuner: Tuner,
         tokenizer: &Tokenizer,
         reading: Reading,
-        (dialogues, pairs, held_back): (Option<pack::Account>, Option<dpo::Account>, usize),
+        (dialogues, pairs, held_back, question): Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<Outcome> {
@@ -142,6 +150,7 @@ impl Alignment<'_> {
             dialogues,
             pairs,
             held_back,
+            question,
             summary,
             written,
         };

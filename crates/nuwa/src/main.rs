@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod alignment;
+mod base;
 mod check;
 mod console;
 mod failure;
 mod http;
+mod init;
+mod input;
 mod interrupt;
 mod machine;
 mod model;
@@ -13,10 +16,12 @@ mod numbers;
 mod online;
 mod recipe;
 mod records;
+mod repetition;
 mod report;
 mod road;
 mod run;
 mod space;
+mod suggestion;
 mod training;
 mod tune;
 mod verbs;

@@ -31,7 +31,10 @@ pub fn continue_text(
     Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
 }
 
-/// The model folder that a path means: itself, or what a run or a stage keeps in `model`.
+/// Where a run or a stage keeps a model: the final one first, then, where a build was not finished, that of its last stage.
+const WITHIN: [&str; 4] = ["model", "dpo/model", "sft/model", "pretrain/model"];
+
+/// The model folder that a path means: itself, or what a run or a stage keeps.
 pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.exists() {
         let problem = Problem::new(format!("there is no {}", path.display()));
@@ -45,8 +48,37 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
         let hint = format!("merge them first: nuwa merge MODEL --adapter {} --out DIR", quoted_path(path));
         return Err(problem.hint(hint).into());
     }
-    let within = path.join("model");
-    Ok(if within.join("config.json").is_file() { within } else { path.to_path_buf() })
+    let within = WITHIN.map(|name| path.join(name));
+    match within.into_iter().find(|folder| folder.join("config.json").is_file()) {
+        Some(folder) => Ok(folder),
+        None if path.is_dir() => Err(no_model(path).into()),
+        None => Ok(path.to_path_buf()),
+    }
+}
+
+fn no_model(path: &Path) -> Problem {
+    let shown = path.display();
+    let is_run = path.join("recipe.toml").is_file();
+    let problem =
+        Problem::new(format!("{shown} holds no model: neither config.json nor model/config.json is there"));
+    problem.hint(match is_run {
+        true => format!(
+            "finish the run first: nuwa build {} --out {}",
+            quoted_path(path.join("recipe.toml")),
+            quoted_path(path)
+        ),
+        false => "name a model folder, or the folder of a run: runs/NAME".to_string(),
+    })
+}
+
+/// The tokenizer that a path means: itself, or the one that the model of a run has beside it.
+pub fn tokenizer(path: &Path) -> PathBuf {
+    let has_one = |folder: &PathBuf| folder.join("tokenizer.json").is_file();
+    let within = WITHIN.into_iter().chain(["tokenizer"]).map(|name| path.join(name));
+    match path.join("tokenizer.json").is_file() {
+        true => path.to_path_buf(),
+        false => within.into_iter().find(has_one).unwrap_or_else(|| path.to_path_buf()),
+    }
 }
 
 /// The path from the root, where it can be found.

@@ -27,9 +27,11 @@ use crate::numbers::{self, grouped};
 use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::records;
+use crate::repetition;
 use crate::report::{self, inspection::Cleaned};
 use crate::run::{Lock, Outcome, Owner, STAGES, Stage, own_folder, renew_inputs, run_stage};
 use crate::space;
+use crate::suggestion;
 use crate::training::{Outcome as Trained, Training};
 use crate::tune::{self, Time, Tuned};
 use crate::verbs;
@@ -223,20 +225,13 @@ impl Road {
             let cleaning: CleanSummary = nuwa_files::read_json(&self.place("clean").join("clean.json"))?;
             self.recipe.tokenizer.vocab_size = sizes::vocabulary(cleaning.bytes_out);
         }
-        let (split, mut settings) = (&self.recipe.tokenize.split, self.recipe.tokenizer.clone());
+        let (split, settings) = (&self.recipe.tokenize.split, self.recipe.tokenizer.clone());
         let stage = Stage::new("tokenizer").settings(&(split, &settings))?.after(cleaned);
         let outcome = self.stage(stage, |out, display| {
             let documents = self.place("clean");
-            let mut learn = |settings: &_| {
-                verbs::tokenizer::learn(&documents, split, settings, &mut |progress| display.show(progress))
-            };
-            let tokenizer = match learn(&settings) {
-                Err(error) if planned => {
-                    settings.vocab_size = largest_vocabulary(error)?;
-                    learn(&settings)?
-                }
-                result => result?,
-            };
+            let mut observe = |progress| display.show(progress);
+            let tokenizer =
+                verbs::tokenizer::learn_at_most(&documents, split, settings, planned, &mut observe)?;
             tokenizer.save(out)?;
             Ok(format!("a vocabulary of {} tokens", grouped(tokenizer.vocab_size() as u64)))
         })?;
@@ -267,7 +262,8 @@ impl Road {
             let time = Time { spent: self.begun.elapsed(), afterwards: tune::afterwards(&self.recipe) };
             let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, time, display)?;
             nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
-            Ok(tune::text(&tuned))
+            let warning = repetition::warning(tuned.plan.epochs).map(|told| format!("\n  {told}"));
+            Ok(tune::text(&tuned) + &warning.unwrap_or_default())
         })?;
         Ok(outcome)
     }
@@ -286,6 +282,7 @@ impl Road {
                 plan: &tuned.plan,
                 settings,
                 seed: self.recipe.seed,
+                init: None,
             };
             Ok(verbs::pretrain::text(&training.run(display)?))
         })
@@ -360,10 +357,11 @@ impl Road {
                 let found = self.measure(&engine, *name != "pretrain", display)?;
                 tasks.extend(found.into_iter().map(|(task, result)| (key(task), result)));
             }
-            let evaluation = Evaluation { model: self.place("model"), tasks };
+            let changes = worth::changes(&tasks);
+            let evaluation = Evaluation { model: self.place("model"), tasks, changes };
             nuwa_files::write_json(&out.join("eval.json"), &evaluation)?;
             Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
-                true => worth::text(&evaluation.tasks),
+                true => worth::text(&evaluation.tasks, &evaluation.changes),
                 false => verbs::eval::headline(&evaluation.tasks),
             })
         })
@@ -442,13 +440,18 @@ impl Road {
     fn tell(&self, json: bool) -> anyhow::Result<()> {
         let trained: Trained = nuwa_files::read_json(&self.place("pretrain").join("pretrain.json"))?;
         let evaluation: Evaluation = nuwa_files::read_json(&self.place("eval").join("eval.json"))?;
+        let tuned = ["sft", "dpo"].map(|stage| self.place(stage).join(format!("{stage}.json")));
+        let mut tuned =
+            tuned.iter().filter_map(|path| nuwa_files::read_json::<alignment::Outcome>(path).ok());
         let end = End {
             run: &self.folder,
             model: self.place("model"),
             report: self.place("report.html"),
             plan: self.tuned()?,
             pretrain: trained,
+            answers: evaluation.tasks.keys().any(|name| !name.starts_with("pretrain/") && name.contains('/')),
             eval: evaluation,
+            question: tuned.find_map(|outcome| outcome.question),
         };
         print_figures(json, &end, || end.text())
     }
@@ -463,6 +466,11 @@ struct End<'a> {
     plan: Tuned,
     pretrain: Trained,
     eval: Evaluation,
+    #[serde(skip)]
+    answers: bool,
+    /// What it was taught to answer.
+    #[serde(skip)]
+    question: Option<String>,
 }
 
 impl End<'_> {
@@ -479,10 +487,10 @@ impl End<'_> {
             .map(|(name, [before, after])| format!("{name:<14} {before:>13} {after:>17}\n"))
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
-        let next = match self.eval.tasks.keys().any(|name| name.starts_with("sft/")) {
-            true => format!("nuwa chat {}", quoted_path(self.run)),
+        let next = match self.answers {
+            true => format!("nuwa chat {}{}", quoted_path(self.run), self.question()),
             false => {
-                format!("nuwa generate {} --prompt {}", quoted_path(&self.model), quoted(self.prompt()))
+                format!("nuwa generate {} --prompt {}", quoted_path(self.run), quoted(self.prompt()))
             }
         };
         format!("\n{table}\nmodel    {model}\nreport   {report}\ntry      {next}")
@@ -490,11 +498,11 @@ impl End<'_> {
 
     /// Something to continue that is in the text's own language, and safe between quotes.
     fn prompt(&self) -> String {
-        let line =
-            self.pretrain.prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let plain = |character: &char| character.is_alphanumeric() || " ,.:;?-，。".contains(*character);
-        let start: String = line.chars().take_while(plain).take(30).collect();
-        if start.trim().is_empty() { "Once upon a time".into() } else { start.trim().into() }
+        suggestion::plain(&self.pretrain.prompt).unwrap_or_else(|| "Once upon a time".into())
+    }
+
+    fn question(&self) -> String {
+        self.question.as_ref().map_or(String::new(), |question| format!("\nask      {question}"))
     }
 
     fn predicted_bits(&self) -> String {
@@ -545,14 +553,6 @@ fn name_of(source: &Path) -> String {
         name.split('.').find(|part| !part.is_empty()).unwrap_or("")
     };
     if stem.is_empty() { "run".into() } else { stem.into() }
-}
-
-/// The largest vocabulary that the text allows, where that was what failed.
-fn largest_vocabulary(error: anyhow::Error) -> anyhow::Result<usize> {
-    match error.downcast_ref() {
-        Some(nuwa_tokenizer::Error::VocabularyTooLarge { largest, .. }) => Ok(*largest),
-        _ => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep, Smoothed};
 use crate::interrupt::{self, Waiting};
-use crate::{machine, model, numbers};
+use crate::{machine, model, numbers, suggestion};
 
 /// What to train, on what, and where to.
 pub struct Training<'a> {
@@ -31,6 +31,8 @@ pub struct Training<'a> {
     pub settings: &'a PretrainSettings,
     /// Decides initial weights, data order and dropout.
     pub seed: u64,
+    /// The model whose training goes on.
+    pub init: Option<&'a dyn LanguageModel>,
 }
 
 /// The content of `pretrain.json`.
@@ -50,6 +52,7 @@ pub struct Outcome {
 impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
     pub fn run(&self, display: &mut Display) -> anyhow::Result<Outcome> {
+        let init = self.init.map(|model| model.parameters().values().clone());
         let job = Job {
             shards: self.shards,
             out: self.out,
@@ -57,6 +60,7 @@ impl Training<'_> {
             settings: self.settings,
             end_of_text: self.tokenizer.end_of_text(),
             seed: self.seed,
+            init: init.as_deref(),
         };
         let prompt = self.prompt()?;
         let mut watch = Watch::new(display);
@@ -76,19 +80,31 @@ impl Training<'_> {
         Ok(outcome)
     }
 
-    /// What samples begin with: as the settings say, else the beginning of the held-back text.
+    /// What samples begin with: as the settings say, else the beginning of a sentence of the held-back text.
     fn prompt(&self) -> anyhow::Result<Vec<u32>> {
+        const LOOKED_AT: usize = 600;
         const WORDS: usize = 12;
         if !self.settings.sample_prompt.is_empty() {
             return Ok(self.tokenizer.encode(&self.settings.sample_prompt)?);
         }
-        let held_back = Shards::open_if_any(self.shards, Part::Validation)?;
-        let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else {
+        let Some(text) = self.held_back(LOOKED_AT)? else {
             return Ok(self.tokenizer.end_of_text().into_iter().collect());
         };
-        let mut ids = vec![0; WORDS.min(self.plan.context / 2).min(shards.tokens() as usize).max(1)];
-        shards.read(0, &mut ids)?;
+        let words = suggestion::beginning(&text).unwrap_or_else(|| text.chars().take(WORDS).collect());
+        let mut ids = self.tokenizer.encode(&words)?;
+        ids.truncate((self.plan.context / 2).max(1));
         Ok(ids)
+    }
+
+    /// The first tokens of the held-back text, as text.
+    fn held_back(&self, tokens: usize) -> anyhow::Result<Option<String>> {
+        let held_back = Shards::open_if_any(self.shards, Part::Validation)?;
+        let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else { return Ok(None) };
+        let mut ids = vec![0; tokens.min(shards.tokens() as usize)];
+        shards.read(0, &mut ids)?;
+        let documents = ids.split(|id| Some(*id) == self.tokenizer.end_of_text());
+        let text = documents.map(|ids| self.tokenizer.decode(ids)).collect::<Result<Vec<_>, _>>()?.join("\n");
+        Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 
     /// A sample is for looking at: where none can be written, training goes on without.

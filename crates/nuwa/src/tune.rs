@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use nuwa_data::clean::{CleanSettings, StepName};
+use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
-use nuwa_train::plan::{self, Goal, Plan, Request};
+use nuwa_train::plan::{self, Goal, Plan, Request, Whole};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
 use serde::{Deserialize, Serialize};
@@ -28,13 +29,27 @@ pub struct DialArguments {
     #[arg(long, value_name = "COUNT", requires = "tokens")]
     params: Option<Count>,
     /// How many tokens to train on, for example 2M
-    #[arg(long, value_name = "COUNT", requires = "params")]
+    #[arg(long, value_name = "COUNT")]
     tokens: Option<Count>,
 }
 
 impl DialArguments {
+    /// The same for a model that has its size already: tokens alone are enough, and a size is refused.
+    pub fn of_model(&mut self, parameters: u64) -> anyhow::Result<()> {
+        if self.params.is_some() {
+            let problem = Problem::new("--params beside --init: the model has its size already");
+            return Err(problem.hint("leave --params out: --tokens alone says how long to train").into());
+        }
+        self.params = self.tokens.map(|_| Count(parameters));
+        Ok(())
+    }
+
     /// Says in `draft` what was said here; budget and size put each other aside.
     pub fn put_into(&self, draft: &mut Draft) -> anyhow::Result<()> {
+        if let (None, Some(tokens)) = (self.params, self.tokens) {
+            let problem = Problem::new(format!("--tokens {tokens} without --params"));
+            return Err(problem.hint(format!("say the size too: --params 1M --tokens {tokens}")).into());
+        }
         if let Some(budget) = self.budget {
             draft.forget(&["params", "tokens"]);
             draft.put("budget", Value::String(budget.to_string()))?;
@@ -58,6 +73,24 @@ pub struct Tuned {
     pub batch_tokens: u64,
     /// What was asked for: another wish is another run.
     pub asked: serde_json::Value,
+    /// Whether training goes on with a given model.
+    #[serde(default)]
+    pub is_given: bool,
+}
+
+/// What a plan is made of besides the recipe and the shards.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Basis<'a> {
+    /// How much text there is in all, where the shards hold a sample of it.
+    pub whole: Option<Whole>,
+    /// The model that training goes on with.
+    pub given: Option<&'a ModelConfig>,
+}
+
+impl Tuned {
+    fn new(plan: Plan, recipe: &Recipe) -> anyhow::Result<Self> {
+        Ok(Self { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)?, is_given: false })
+    }
 }
 
 /// Time to train when neither a budget nor a size was said.
@@ -75,15 +108,18 @@ pub fn kept(
     recipe: &Recipe,
     shards: &Path,
     tokenizer: &Tokenizer,
+    given: Option<&ModelConfig>,
     display: &mut Display,
 ) -> anyhow::Result<Tuned> {
     if path.exists() {
         let tuned: Tuned = nuwa_files::read_json(path)?;
-        let same = deciding_of(&tuned.asked) == deciding_of(&asked(recipe)?);
+        let is_its = given.map_or(!tuned.is_given, |config| tuned.is_given && tuned.plan.model == *config);
+        let same = is_its && deciding_of(&tuned.asked) == deciding_of(&asked(recipe)?);
         return if same { Ok(tuned) } else { Err(another(path).into()) };
     }
     let time = Time { spent: Duration::ZERO, afterwards: AFTERWARDS };
-    let tuned = make(recipe, shards, tokenizer, time, display)?;
+    let plan = plan(recipe, shards, tokenizer, time, Basis { given, whole: None }, display)?;
+    let tuned = Tuned { is_given: given.is_some(), ..Tuned::new(plan, recipe)? };
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
 }
@@ -191,20 +227,33 @@ pub fn make(
     time: Time,
     display: &mut Display,
 ) -> anyhow::Result<Tuned> {
+    Tuned::new(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
+}
+
+/// As [`make`], where the shards may hold only a sample of the text, or a model is given.
+pub fn plan(
+    recipe: &Recipe,
+    shards: &Path,
+    tokenizer: &Tokenizer,
+    time: Time,
+    basis: Basis<'_>,
+    display: &mut Display,
+) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
     let request = Request {
         shards,
+        whole: basis.whole,
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
         goal: time.what_is_left(goal(recipe)?),
         model: &recipe.model,
+        given: basis.given,
         pretrain: &recipe.pretrain,
         memory,
         resident: machine::resident_memory(),
         seed: recipe.seed,
     };
-    let plan = plan::make(&request, &mut |progress| display.show(progress))?;
-    Ok(Tuned { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)? })
+    Ok(plan::make(&request, &mut |progress| display.show(progress))?)
 }
 
 /// Refuses what makes no plan whatever the text is, for a vocabulary of at least so many tokens. Memory that is taken now may be
@@ -213,10 +262,12 @@ pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
     let time = Time { spent: Duration::ZERO, afterwards: afterwards(recipe) };
     let request = Request {
         shards: Path::new(""),
+        whole: None,
         vocabulary,
         end_of_text: None,
         goal: time.what_is_left(goal(recipe)?),
         model: &recipe.model,
+        given: None,
         pretrain: &recipe.pretrain,
         memory: machine::total_memory(),
         resident: machine::resident_memory(),

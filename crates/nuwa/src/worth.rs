@@ -1,14 +1,17 @@
-//! What each stage was worth: the scores of its model beside those of the one before.
+//! What each stage was worth: the scores of its model beside those of the one before, and what fine-tuning gained and lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nuwa_eval::{Metric, TaskResult};
+use nuwa_eval::{Change, Metric, TaskResult, change};
 use serde::Serialize;
 
 use crate::run::MODEL_STAGES;
 
 /// The figure that stands for a task, the first that it has.
-const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
+pub const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
+
+/// How each figure changed from the first model to the last, by task.
+pub type Changes = BTreeMap<String, Change>;
 
 /// The scores of one task after each stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +22,8 @@ pub struct Row {
     pub figure: String,
     /// After each stage that made a model.
     pub scores: Vec<Option<Score>>,
+    /// From the first model to the last.
+    pub change: Option<Change>,
 }
 
 /// A score with its standard error.
@@ -30,6 +35,29 @@ pub struct Score {
     pub error: Option<f64>,
 }
 
+/// What became of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Better by more than two standard errors.
+    Gained,
+    /// Worse by more than two standard errors.
+    Lost,
+    /// Neither.
+    Same,
+}
+
+impl Row {
+    /// What became of it from the first model to the last.
+    pub fn outcome(&self) -> Outcome {
+        match self.change.filter(Change::is_clear) {
+            None => Outcome::Same,
+            Some(change) if (change.value < 0.0) == smaller_is_better(&self.figure) => Outcome::Gained,
+            Some(_) => Outcome::Lost,
+        }
+    }
+}
+
 /// A table with a column for each stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Table {
@@ -39,8 +67,13 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// The table of results whose names are `STAGE/TASK`.
-pub fn table(tasks: &BTreeMap<String, TaskResult>) -> Table {
+/// Whether a figure counts what is wrong.
+pub fn smaller_is_better(figure: &str) -> bool {
+    figure.starts_with("bits_per_") || figure.contains("perplexity")
+}
+
+/// The table of results whose names are `STAGE/TASK`. A change that is not in `changes` is that of two samples.
+pub fn table(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> Table {
     let split = |name: &str| name.split_once('/').map(|(stage, task)| (stage.to_string(), task.to_string()));
     let names: Vec<(String, String)> = tasks.keys().filter_map(|name| split(name)).collect();
     let stages: Vec<&str> =
@@ -56,24 +89,54 @@ pub fn table(tasks: &BTreeMap<String, TaskResult>) -> Table {
             Some(Score { value, error: stderr })
         };
         let scores = stages.iter().map(score).collect();
-        Some(Row { task: task.into(), figure: figure.into(), scores })
+        let two_samples = || match stages.as_slice() {
+            [first, .., last] => change(of(first)?, of(last)?, figure),
+            _ => None,
+        };
+        let change = changes.get(task).copied().or_else(two_samples);
+        Some(Row { task: task.into(), figure: figure.into(), scores, change })
     };
     let rows = all.into_iter().filter_map(row).collect();
     Table { stages, rows }
 }
 
+/// The changes of all tasks, to be kept beside results that no longer hold what each item gave.
+pub fn changes(tasks: &BTreeMap<String, TaskResult>) -> Changes {
+    let Table { rows, .. } = table(tasks, &Changes::new());
+    rows.into_iter().filter_map(|row| Some((row.task, row.change?))).collect()
+}
+
 /// The table as lines of text, for a terminal.
-pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
-    let Table { stages, rows } = table(tasks);
-    let head: String = stages.iter().map(|stage| format!("{stage:>17}")).collect();
+pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> String {
+    let table = table(tasks, changes);
+    let head: String = table.stages.iter().chain([&"change"]).map(|stage| format!("{stage:>17}")).collect();
     let line = |row: &Row| {
         let cells: String =
             row.scores.iter().map(|score| format!("{:>17}", score.map_or("".into(), told))).collect();
-        format!("  {:<22} {:<13}{cells}", row.task, row.figure)
+        let change = row.change.map_or(String::new(), |change| format!("{:>17}", told_change(change)));
+        let mark = if row.outcome() == Outcome::Lost { "  lost" } else { "" };
+        format!("  {:<22} {:<13}{cells}{change}{mark}", row.task, row.figure)
     };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let mut lines: Vec<String> = table.rows.iter().map(line).collect();
+    lines.extend(sentence(&table.rows).map(|sentence| format!("  {sentence}")));
     lines.extend(zstd_text(tasks));
     format!("what each stage was worth\n  {:<22} {:<13}{head}\n{}", "", "", lines.join("\n"))
+}
+
+/// What fine-tuning gained and lost, in a sentence; none where nothing can be compared.
+pub fn sentence(rows: &[Row]) -> Option<String> {
+    let compared: Vec<&Row> = rows.iter().filter(|row| row.change.is_some()).collect();
+    let with = |outcome| compared.iter().filter(move |row| row.outcome() == outcome);
+    let lost: Vec<&str> = with(Outcome::Lost).map(|row| row.task.as_str()).collect();
+    let names = if lost.is_empty() { String::new() } else { format!(" ({})", lost.join(", ")) };
+    (!compared.is_empty()).then(|| {
+        format!(
+            "fine-tuning: of {} figures {} gained and {} lost{names} more than two standard errors",
+            compared.len(),
+            with(Outcome::Gained).count(),
+            lost.len()
+        )
+    })
 }
 
 /// What a packer that knows no language makes of the same text, to hold the bits per byte against.
@@ -92,6 +155,12 @@ fn told(score: Score) -> String {
     format!("{:.3}{error}", score.value)
 }
 
+/// `-0.112 ± 0.035`.
+fn told_change(change: Change) -> String {
+    let error = change.stderr.map_or(String::new(), |error| format!(" ± {error:.3}"));
+    format!("{:+.3}{error}", change.value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,19 +170,39 @@ mod tests {
         TaskResult { metrics, ..TaskResult::default() }
     }
 
+    fn results<const N: usize>(all: [(&str, &str, f64); N]) -> BTreeMap<String, TaskResult> {
+        all.map(|(name, figure, value)| (name.to_string(), result(figure, value))).into()
+    }
+
     #[test]
-    fn stages_stand_side_by_side() {
-        let tasks = [("pretrain/a", 0.25), ("dpo/a", 0.75), ("sft/a", 0.5), ("sft/b", 1.0)]
-            .map(|(name, value)| (name.to_string(), result("acc", value)))
-            .into();
-        let text = text(&tasks);
-        let rows: Vec<Vec<&str>> =
-            text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["pretrain", "sft", "dpo"]);
-        assert_eq!(
-            rows[1],
-            ["a", "acc", "0.250", "±", "0.050", "0.500", "±", "0.050", "0.750", "±", "0.050"]
-        );
-        assert_eq!(rows[2], ["b", "acc", "1.000", "±", "0.050"]);
+    fn stages_stand_side_by_side_with_what_was_gained_and_lost() {
+        let tasks = results([
+            ("pretrain/a", "acc", 0.25),
+            ("dpo/a", "acc", 0.75),
+            ("sft/a", "acc", 0.5),
+            ("sft/b", "acc", 1.0),
+            ("pretrain/language_modelling", "bits_per_byte", 0.3),
+            ("dpo/language_modelling", "bits_per_byte", 0.5),
+            ("pretrain/same", "acc", 0.5),
+            ("dpo/same", "acc", 0.45),
+        ]);
+        insta::assert_snapshot!(text(&tasks, &Changes::new()), @r"
+        what each stage was worth
+                                                       pretrain              sft              dpo           change
+          a                      acc              0.250 ± 0.050    0.500 ± 0.050    0.750 ± 0.050   +0.500 ± 0.071
+          b                      acc                               1.000 ± 0.050                 
+          language_modelling     bits_per_byte    0.300 ± 0.050                     0.500 ± 0.050   +0.200 ± 0.071  lost
+          same                   acc              0.500 ± 0.050                     0.450 ± 0.050   -0.050 ± 0.071
+          fine-tuning: of 3 figures 1 gained and 1 lost (language_modelling) more than two standard errors
+        ");
+    }
+
+    #[test]
+    fn a_change_that_was_measured_on_the_same_items_is_the_one_shown() {
+        let tasks = results([("pretrain/a", "acc", 0.5), ("sft/a", "acc", 0.45)]);
+        let paired = Change { value: -0.05, stderr: Some(0.01), paired: true };
+        let table = table(&tasks, &[("a".to_string(), paired)].into());
+        assert_eq!((table.rows[0].change, table.rows[0].outcome()), (Some(paired), Outcome::Lost));
+        assert_eq!(sentence(&[]), None);
     }
 }

@@ -3,9 +3,13 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use nuwa_data::survey;
+
+use super::chat_form::{self, ChatForm};
 use super::facts::{self, Fact, Score};
 use super::run::{Run, number};
-use crate::numbers::grouped;
+use super::{numbers, worth};
+use crate::numbers::{counted, grouped};
 
 /// What `templates/model_card.md` is given.
 #[derive(Debug, Serialize)]
@@ -23,6 +27,16 @@ pub struct Card {
     machine: Vec<Fact>,
     /// Whether it was tuned to answer.
     answers: bool,
+    /// How it is talked to.
+    chat: Option<ChatForm>,
+    /// The same question as a literal of Python, and inside double quotes of a shell.
+    python_question: String,
+    shell_question: String,
+    /// Languages of the text with their shares, and the codes of those that matter.
+    languages: Vec<Fact>,
+    language_codes: Vec<String>,
+    /// What fine-tuning gained and lost.
+    worth: Option<worth::Worth>,
     scores: Vec<Score>,
     remarks: Vec<String>,
     context_length: Option<String>,
@@ -33,23 +47,83 @@ impl Card {
     pub fn of(run: &Run) -> Result<Self> {
         let sample = run.metrics.samples.iter().next_back();
         let prompt = sample.map_or("Once", |((_, prompt), _)| prompt.as_str());
+        let answers = facts::last_stage(run).is_some_and(|stage| stage != "pretrain");
+        let chat = chat_form::of(run).filter(|_| answers);
+        let question = chat.as_ref().map_or("", |chat| chat.question.as_str());
+        let counted = survey::languages(&run.folder.join("clean")).unwrap_or_default();
         Ok(Self {
+            python_question: serde_json::to_string(question)?,
+            shell_question: for_shell(question),
+            languages: languages(&counted),
+            language_codes: codes(&counted),
+            worth: worth::of(run),
+            chat: chat.map(|chat| ChatForm {
+                example: fenced(&chat.example),
+                special: cells(chat.special),
+                ..chat
+            }),
             title: line(&run.name),
             prompt: cell(prompt),
-            shell_prompt: line(prompt).replace(['"', '\\', '$', '`', '!'], ""),
+            shell_prompt: for_shell(prompt),
             python_prompt: serde_json::to_string(prompt)?,
             sample: sample.map(|((_, prompt), text)| fenced(&whole_sample(prompt, text))),
             shape: cells(facts::shape(run)),
             data: cells(facts::data(run)),
             training: cells(facts::training(run)),
             machine: cells(facts::machine(run)),
-            answers: !run.manifest("sft").is_null(),
-            scores: facts::scores(run),
-            remarks: facts::remarks(run),
+            answers,
+            scores: facts::final_scores(run),
+            remarks: facts::final_remarks(run),
             context_length: number(&run.config, &["/max_position_embeddings", "/n_positions"])
                 .map(|length| grouped(length as u64)),
         })
     }
+}
+
+/// Languages below this share of the text are told together, and do not name the model's.
+const LEAST_SHARE: f64 = 0.01;
+
+fn share(counted: &survey::Languages, part: &survey::Share) -> f64 {
+    let all: u64 = counted.shares.values().map(|share| share.bytes).sum();
+    part.bytes as f64 / all.max(1) as f64
+}
+
+/// From the largest to the smallest.
+fn languages(counted: &survey::Languages) -> Vec<Fact> {
+    let mut all: Vec<_> = counted.shares.iter().collect();
+    all.sort_by_key(|(_, part)| std::cmp::Reverse(part.bytes));
+    let is_large = |part: &survey::Share| share(counted, part) >= LEAST_SHARE;
+    let told = |part: &survey::Share| {
+        let percent = numbers::percent(share(counted, part), 1.0);
+        format!("{percent} of the text, {}", self::counted(part.documents, "document"))
+    };
+    let mut rows: Vec<Fact> = all
+        .iter()
+        .filter(|(_, part)| is_large(part))
+        .map(|(name, part)| Fact::new(name, told(part)))
+        .collect();
+    let small: Vec<_> = all.iter().filter(|(_, part)| !is_large(part)).collect();
+    if !small.is_empty() {
+        let sum = small.iter().fold(survey::Share::default(), |sum, (_, part)| survey::Share {
+            documents: sum.documents + part.documents,
+            bytes: sum.bytes + part.bytes,
+        });
+        rows.push(Fact::new(&format!("{} more", small.len()), told(&sum)));
+    }
+    cells(rows)
+}
+
+/// What Hugging Face's front matter names: the codes of known languages.
+fn codes(counted: &survey::Languages) -> Vec<String> {
+    let is_code =
+        |name: &str| (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    let named =
+        counted.shares.iter().filter(|(name, part)| is_code(name) && share(counted, part) >= LEAST_SHARE);
+    named.map(|(name, _)| name.clone()).collect()
+}
+
+fn for_shell(text: &str) -> String {
+    line(text).replace(['"', '\\', '$', '`', '!'], "")
 }
 
 fn cells(facts: Vec<Fact>) -> Vec<Fact> {

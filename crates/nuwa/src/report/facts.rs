@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::numbers;
 use super::run::{Run, number, text};
 use crate::numbers::{bytes, grouped, rounded, seconds};
+use crate::run::MODEL_STAGES;
+use crate::worth;
 
 /// A name with its value, both ready to read.
 #[derive(Debug, Clone, Serialize)]
@@ -42,16 +44,31 @@ pub struct Score {
     pub error: String,
 }
 
-/// Bits per byte with their standard error: of the evaluation, else of the last validation.
-pub fn bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
-    let tasks = run.eval["tasks"].as_object();
-    // Of several models the pretrained one: tuning is for answers, not for text.
-    let pretrained = |name: &str| name.split_once('/').is_none_or(|(stage, _)| stage == "pretrain");
-    let measured = tasks.into_iter().flatten().filter(|(name, _)| pretrained(name)).find_map(|(_, task)| {
-        let value = number(task, &["/metrics/bits_per_byte/value"])?;
+/// Bits per byte of the pretrained model with their standard error, to hold the prediction against: of the evaluation, else of the
+/// last validation.
+pub fn pretrained_bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
+    bits_per_byte(run, MODEL_STAGES[0]).or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
+}
+
+/// The same of the model that is shipped, which is that of the last stage; none where only the pretrained one was measured.
+pub fn final_bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
+    let last = last_stage(run).filter(|stage| *stage != MODEL_STAGES[0])?;
+    bits_per_byte(run, last)
+}
+
+/// The last stage that made a model.
+pub fn last_stage(run: &Run) -> Option<&'static str> {
+    MODEL_STAGES.into_iter().rev().find(|stage| !run.manifest(stage).is_null())
+}
+
+fn bits_per_byte(run: &Run, stage: &str) -> Option<(f64, Option<f64>)> {
+    let mut tasks = run.eval["tasks"].as_object()?.iter();
+    // Where one model only was measured, its tasks have no stage.
+    let is_own = |name: &str| name.split_once('/').is_none_or(|(own, _)| own == stage);
+    tasks.find_map(|(name, task)| {
+        let value = number(task, &["/metrics/bits_per_byte/value"]).filter(|_| is_own(name))?;
         Some((value, number(task, &["/metrics/bits_per_byte/stderr"])))
-    });
-    measured.or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
+    })
 }
 
 /// The number of weights: as the final model holds them, else as planned.
@@ -104,6 +121,34 @@ pub fn scores(run: &Run) -> Vec<Score> {
     own_tasks(run).flat_map(|(name, task)| task_scores(name, task)).collect()
 }
 
+/// The figures of the model that is shipped: all on text, and of questions the ones that stand for their task.
+pub fn final_scores(run: &Run) -> Vec<Score> {
+    let stands = |score: &Score, task: &Value| {
+        task["shown"].is_null() || worth::FIGURES.contains(&score.metric.replace(' ', "_").as_str())
+    };
+    let tasks = final_tasks(run).into_iter();
+    tasks
+        .flat_map(|(name, task)| task_scores(name, task).into_iter().filter(|score| stands(score, task)))
+        .collect()
+}
+
+/// The tasks that the shipped model was asked, without its stage before their names.
+fn final_tasks(run: &Run) -> Vec<(&str, &Value)> {
+    let stage = last_stage(run).unwrap_or_default();
+    let tasks = run.eval["tasks"].as_object().into_iter().flatten();
+    let own = tasks.filter_map(|(name, task)| match name.split_once('/') {
+        Some((of, name)) => (of == stage).then_some((name, task)),
+        None => Some((name.as_str(), task)),
+    });
+    own.collect()
+}
+
+/// How often training went through the text.
+pub fn epochs(run: &Run) -> Option<f64> {
+    let there = number(&run.tokenize, &["/train/tokens"])?;
+    Some(tokens(run)? / there).filter(|epochs| epochs.is_finite())
+}
+
 /// The tasks on plain text; those that compare stages have a table of their own.
 fn own_tasks(run: &Run) -> impl Iterator<Item = (&String, &Value)> {
     let tasks = run.eval["tasks"].as_object().into_iter().flatten();
@@ -129,15 +174,26 @@ fn task_scores(name: &str, task: &Value) -> Vec<Score> {
 
 /// What a reader of the figures has to know: how the standard errors were taken, and warnings.
 pub fn remarks(run: &Run) -> Vec<String> {
-    let of_task = |(name, task): (&String, &Value)| {
-        let errors =
-            text(task, &["/standard_errors"]).map(|how| format!("{}: standard errors {how}.", spaced(name)));
-        let warnings = task["warnings"].as_array().into_iter().flatten().filter_map(scalar);
-        errors.into_iter().chain(warnings).collect::<Vec<_>>()
-    };
-    let told: Vec<String> = own_tasks(run).flat_map(of_task).collect();
+    let tasks = own_tasks(run);
+    distinct(tasks.flat_map(|(name, task)| remarks_of(name, task)))
+}
+
+/// The same of the model that is shipped.
+pub fn final_remarks(run: &Run) -> Vec<String> {
+    let on_text = final_tasks(run).into_iter().filter(|(_, task)| task["shown"].is_null());
+    distinct(on_text.flat_map(|(name, task)| remarks_of(name, task)))
+}
+
+fn remarks_of(name: &str, task: &Value) -> Vec<String> {
+    let errors =
+        text(task, &["/standard_errors"]).map(|how| format!("{}: standard errors {how}.", spaced(name)));
+    let warnings = task["warnings"].as_array().into_iter().flatten().filter_map(scalar);
+    errors.into_iter().chain(warnings).collect()
+}
+
+fn distinct(remarks: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    told.into_iter().filter(|remark| seen.insert(remark.clone())).collect()
+    remarks.filter(|remark| seen.insert(remark.clone())).collect()
 }
 
 /// The model's shape, from its configuration.

@@ -5,6 +5,7 @@
 
 mod card;
 mod chart;
+mod chat_form;
 pub mod cleaning;
 mod columns;
 mod difference;

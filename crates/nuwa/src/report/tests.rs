@@ -187,6 +187,94 @@ fn broken_artifacts_are_notes() {
     assert!(report(folder.path()).contains("sft&#x2f;metrics.jsonl: 1 unreadable line left out"));
 }
 
+/// The same run with a stage of fine-tuning after it.
+fn tuned_run() -> tempfile::TempDir {
+    let folder = whole_run();
+    let run = folder.path();
+    put(run, "sft/manifest.json", json!({"seconds": 1.0}).to_string());
+    let losses = json!({"before": {"validation_loss": 6.1}, "after": {"validation_loss": 1.2}});
+    put(run, "sft/sft.json", losses.to_string());
+    let task = |figure: &str, value: f64, shown: bool| {
+        let shown = json!([{"prompt": "谁?", "expected": "a", "given": "b", "is_right": false}])
+            .as_array()
+            .filter(|_| shown)
+            .cloned();
+        json!({"version": 1, "n": 100, "metrics": {figure: {"value": value, "stderr": 0.02}}, "settings": {},
+            "standard_errors": "", "data_hash": "", "shown": shown.unwrap_or_default()})
+    };
+    let tasks = json!({
+        "pretrain/language_modelling": task("bits_per_byte", 2.41, false),
+        "sft/language_modelling": task("bits_per_byte", 2.73, false),
+        "pretrain/world_answer_zh": task("exact_match", 0.1, true),
+        "sft/world_answer_zh": task("exact_match", 0.9, true),
+    });
+    let changes = json!({"language_modelling": {"value": 0.32, "stderr": 0.015, "paired": true},
+        "world_answer_zh": {"value": 0.8, "stderr": 0.04, "paired": true}});
+    put(run, "eval/eval.json", json!({"model": "model", "tasks": tasks, "changes": changes}).to_string());
+    let line =
+        |number: usize, lang: &str| json!({"id": number, "text": "words of clay", "lang": lang}).to_string();
+    let lines = [line(0, "en"), line(1, "en"), line(2, "en"), line(3, "zh")].join("\n");
+    put(run, "clean/documents-00000.jsonl", lines);
+    folder
+}
+
+#[test]
+fn the_headline_is_the_model_that_is_shipped() {
+    let folder = tuned_run();
+    let html = report(folder.path());
+    for expected in [
+        "Bits per byte, final model",
+        "2.730<small> ± 0.020</small>",
+        "2.410 after pretraining, predicted 2.30 ± 0.10",
+        "after pretraining 2.41 were measured, 0.01 worse than the error bar allows. Fine-tuning took them to 2.73.",
+        "Loss of held-back answers",
+        "nats a token after sft, 6.1 before",
+        "of 2 figures 1 gained and 1 lost (language modelling) more than two standard errors",
+        "<tr class=\"lost\"><th>language modelling</th>",
+        "+0.320 <small>± 0.015</small>",
+        "item by item",
+    ] {
+        assert!(html.contains(expected), "{expected} is not in\n{html}");
+    }
+    assert!(!html.contains("class=\"warning\""), "{html}");
+}
+
+#[test]
+fn text_that_is_read_many_times_is_warned_of() {
+    let folder = whole_run();
+    put(folder.path(), "pretrain/pretrain.json", json!({"tokens": 90_000}).to_string());
+    let html = report(folder.path());
+    assert!(html.contains("<p class=\"warning\">The text is read 100 times: "), "{html}");
+}
+
+#[test]
+fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
+    let folder = tuned_run();
+    put(folder.path(), "sft/sft.json", json!({"question": "Who made \"you\"?"}).to_string());
+    let tokenizer = nuwa_tokenizer::train(
+        std::iter::once("clay and water, clay and water".to_string()),
+        &nuwa_tokenizer::TrainSettings { vocab_size: 270, ..Default::default() },
+        &mut |_| {},
+    );
+    tokenizer.unwrap().save(&folder.path().join("model")).unwrap();
+    model_card(folder.path()).unwrap();
+    let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
+    for expected in [
+        "language:\n- en\n- zh\n",
+        "| en | 75 % of the text, 3 documents |\n| zh | 25 % of the text, 1 document |",
+        "| language modelling | bits per byte | 2.730 | 0.020 |",
+        "| world answer zh | exact match | 0.900 | 0.020 |",
+        "| language modelling | bits per byte | 2.410 | 2.730 | +0.320 ± 0.015 | lost |",
+        "<|im_start|>user\n Who made \"you\"?<|im_end|>\n<|im_start|>assistant\n",
+        "| Ends a turn | `<\\|im_end\\|>` (2) |",
+        "nuwa chat PATH/TO/THIS/FOLDER --prompt \"Who made you?\"",
+        "\"content\": \"Who made \\\"you\\\"?\"}]",
+    ] {
+        assert!(card.contains(expected), "{expected} is not in\n{card}");
+    }
+    assert!(!card.contains("\n\n\n"), "{card}");
+}
+
 #[test]
 fn only_a_recipe_is_enough_and_nothing_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use super::text::{clipped, printable};
 use super::tuning::{self, Tuning};
 use super::worth;
 use crate::numbers::{bytes, grouped, rounded, seconds};
+use crate::repetition;
 
 /// What `templates/report.html` is given.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,7 @@ pub struct Page {
     subtitle: String,
     tiles: Vec<Tile>,
     verdict: Option<String>,
+    warnings: Vec<String>,
     predictions: Vec<Prediction>,
     curves: Vec<CurvePair>,
     small_curves: Vec<Chart>,
@@ -132,6 +134,11 @@ impl Page {
             subtitle: subtitle(run),
             tiles: tiles(run),
             verdict: verdict(run),
+            warnings: facts::epochs(run)
+                .and_then(repetition::warning)
+                .map(|told| first_up(&told))
+                .into_iter()
+                .collect(),
             predictions: predictions(run),
             curves: curves(run),
             small_curves: small_curves(run),
@@ -172,14 +179,13 @@ fn tiles(run: &Run) -> Vec<Tile> {
     let tile = |label, value: Option<String>, note: Option<String>| {
         Some(Tile { label, value: value?, error: String::new(), note: note.unwrap_or_default() })
     };
-    let rounds =
-        number(&run.tokenize, &["/train/tokens"]).zip(facts::tokens(run)).map(|(there, seen)| seen / there);
-    let rounds = rounds.filter(|rounds| rounds.is_finite()).map(|rounds| match rounds {
+    let rounds = facts::epochs(run).map(|rounds| match rounds {
         few if few < 0.95 => format!("{} of the training text", numbers::percent(few, 1.0)),
         many => format!("{} times through the text", numbers::digits(many, 2)),
     });
     let tiles = [
         bits_per_byte_tile(run),
+        answers_tile(run),
         tile("Parameters", facts::parameters(run).map(rounded), shape_note(run)),
         tile("Tokens seen", facts::tokens(run).map(rounded), rounds),
         tile(
@@ -191,14 +197,48 @@ fn tiles(run: &Run) -> Vec<Tile> {
     tiles.into_iter().flatten().collect()
 }
 
+/// Of the model that is shipped; what was predicted is that of pretraining.
 fn bits_per_byte_tile(run: &Run) -> Option<Tile> {
-    let (value, error) = facts::bits_per_byte(run)?;
+    let pretrained = facts::pretrained_bits_per_byte(run);
+    let shipped = facts::final_bits_per_byte(run);
+    let is_tuned = is_tuned(run);
+    let label = match (is_tuned, shipped) {
+        (false, _) => "Bits per byte",
+        (true, Some(_)) => "Bits per byte, final model",
+        (true, None) => "Bits per byte, pretrained",
+    };
+    let (value, error) = shipped.or(pretrained)?;
     let (value, error) = numbers::with_error(value, error.unwrap_or(0.0));
-    let note = predicted_bits(run).map(|(predicted, error)| {
+    let before = shipped.and(pretrained).map(|(value, error)| {
+        format!("{} after pretraining", numbers::with_error(value, error.unwrap_or(0.0)).0)
+    });
+    let predicted = predicted_bits(run).map(|(predicted, error)| {
         let (predicted, error) = numbers::with_error(predicted, error);
         format!("predicted {}", plus_minus(predicted, error))
     });
-    Some(Tile { label: "Bits per byte", value, error, note: note.unwrap_or_default() })
+    let note = before.into_iter().chain(predicted).collect::<Vec<_>>().join(", ");
+    Some(Tile { label, value, error, note })
+}
+
+fn is_tuned(run: &Run) -> bool {
+    facts::last_stage(run).is_some_and(|stage| stage != "pretrain")
+}
+
+/// What fine-tuning is for: the loss of answers that it never saw.
+fn answers_tile(run: &Run) -> Option<Tile> {
+    let loss = |when: &str| number(&run.sft, &[&format!("/{when}/validation_loss")]);
+    let (before, after) = (loss("before")?, loss("after")?);
+    Some(Tile {
+        label: "Loss of held-back answers",
+        value: numbers::digits(after, 3),
+        error: String::new(),
+        note: format!("nats a token after sft, {} before", numbers::digits(before, 3)),
+    })
+}
+
+fn first_up(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn shape_note(run: &Run) -> Option<String> {
@@ -215,7 +255,7 @@ fn predicted_bits(run: &Run) -> Option<(f64, f64)> {
 /// Whether the prediction of the loss held.
 fn verdict(run: &Run) -> Option<String> {
     let (predicted, error) = predicted_bits(run)?;
-    let (measured, _) = facts::bits_per_byte(run)?;
+    let (measured, _) = facts::pretrained_bits_per_byte(run)?;
     let outcome = match measured - predicted {
         difference if difference.abs() <= error => String::from("inside the error bar"),
         difference if difference > 0.0 => {
@@ -224,10 +264,14 @@ fn verdict(run: &Run) -> Option<String> {
         difference => format!("{} better than the error bar allows", numbers::digits(-difference - error, 2)),
     };
     let (predicted, error) = numbers::with_error(predicted, error);
+    let when = if is_tuned(run) { "after pretraining " } else { "" };
+    let tuned = facts::final_bits_per_byte(run)
+        .map(|(value, _)| format!(" Fine-tuning took them to {}.", numbers::digits(value, 4)));
     Some(format!(
-        "Before the start, {} bits per byte were predicted; {} were measured, {outcome}.",
+        "Before the start, {} bits per byte were predicted; {when}{} were measured, {outcome}.{}",
         plus_minus(predicted, error),
-        numbers::digits(measured, 4)
+        numbers::digits(measured, 4),
+        tuned.unwrap_or_default()
     ))
 }
 
@@ -251,14 +295,14 @@ fn predictions(run: &Run) -> Vec<Prediction> {
         row("Memory", predicted("memory_bytes"), facts::training_memory(run), |size| bytes(size as u64)),
     ];
     rows.push(predicted_bits(run).map(|(predicted, error)| {
-        let measured = facts::bits_per_byte(run);
+        let measured = facts::pretrained_bits_per_byte(run);
         let (text, error) = numbers::with_error(predicted, error);
         let worded = |(value, error): (f64, Option<f64>)| {
             let (value, error) = numbers::with_error(value, error.unwrap_or(0.0));
             plus_minus(value, error)
         };
         Prediction {
-            what: "Bits per byte",
+            what: if is_tuned(run) { "Bits per byte, pretrained" } else { "Bits per byte" },
             predicted: plus_minus(text, error),
             measured: measured.map(worded).unwrap_or_else(|| String::from("not measured")),
             difference: measured.map(|(measured, _)| difference(measured, predicted)).unwrap_or_default(),

@@ -8,26 +8,34 @@ use serde::Serialize;
 use super::facts::spaced;
 use super::numbers;
 use super::run::Run;
-use crate::worth::{self, Row};
+use crate::worth::{self, Changes, Outcome, Row};
 
 /// Scores of the models that the stages made.
 #[derive(Debug, Serialize)]
 pub struct Worth {
     stages: Vec<&'static str>,
     rows: Vec<WorthRow>,
+    /// What was gained and lost, in a sentence.
+    sentence: Option<String>,
+    /// Whether a standard error is of two samples, not of the same items.
+    some_unpaired: bool,
     questions: Vec<Question>,
     confusion: Vec<Matrix>,
 }
 
+/// A task as a row of the table.
 #[derive(Debug, Serialize)]
-struct WorthRow {
+pub struct WorthRow {
     task: String,
     figure: String,
     cells: Vec<Cell>,
+    change: Option<Cell>,
+    outcome: Outcome,
 }
 
+/// A figure of it.
 #[derive(Debug, Serialize)]
-struct Cell {
+pub struct Cell {
     value: String,
     error: String,
     is_best: bool,
@@ -65,36 +73,48 @@ struct MatrixRow {
 /// The worth of the stages; none where fewer than two models were measured.
 pub fn of(run: &Run) -> Option<Worth> {
     let tasks: BTreeMap<String, TaskResult> = serde_json::from_value(run.eval["tasks"].clone()).ok()?;
-    let worth::Table { stages, rows } = worth::table(&tasks);
+    let changes: Changes = serde_json::from_value(run.eval["changes"].clone()).unwrap_or_default();
+    let worth::Table { stages, rows } = worth::table(&tasks, &changes);
     if stages.len() < 2 {
         return None;
     }
+    let sentence = worth::sentence(&rows).map(|sentence| sentence.replace('_', " "));
+    let some_unpaired = rows.iter().filter_map(|row| row.change).any(|change| !change.paired);
     let questions = questions(&tasks, &stages);
     let last = stages.last().copied().unwrap_or_default();
     let confusion = tasks
         .iter()
         .filter_map(|(name, result)| matrix(name.strip_prefix(&format!("{last}/"))?, result))
         .collect();
-    Some(Worth { stages, rows: rows.into_iter().map(row).collect(), questions, confusion })
+    let rows = rows.into_iter().map(row).collect();
+    Some(Worth { stages, rows, sentence, some_unpaired, questions, confusion })
 }
 
 fn row(row: Row) -> WorthRow {
-    let smaller_is_better = row.figure == "bits_per_byte";
-    let values =
-        row.scores.iter().flatten().map(|score| if smaller_is_better { -score.value } else { score.value });
-    let best = values.fold(f64::NEG_INFINITY, f64::max);
+    let smaller_is_better = worth::smaller_is_better(&row.figure);
+    let own = |score: &worth::Score| if smaller_is_better { -score.value } else { score.value };
+    let values: Vec<f64> = row.scores.iter().flatten().map(own).collect();
+    let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Where all are the same, none is the best.
+    let differ = values.iter().any(|value| *value != best);
     let cell = |score: &Option<worth::Score>| match score {
         Some(score) => {
             let (value, error) = numbers::with_error(score.value, score.error.unwrap_or(0.0));
-            let own = if smaller_is_better { -score.value } else { score.value };
-            Cell { value, error, is_best: own == best }
+            Cell { value, error, is_best: differ && own(score) == best }
         }
         None => Cell { value: String::new(), error: String::new(), is_best: false },
     };
+    let change = row.change.map(|change| {
+        let (value, error) = numbers::with_error(change.value, change.stderr.unwrap_or(0.0));
+        let value = if change.value > 0.0 { format!("+{value}") } else { value };
+        Cell { value, error, is_best: false }
+    });
     WorthRow {
         task: spaced(&row.task),
         figure: spaced(&row.figure),
         cells: row.scores.iter().map(cell).collect(),
+        change,
+        outcome: row.outcome(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::interrupt;
 use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
+use crate::worth::Changes;
 
 /// Measure a model
 ///
@@ -28,8 +29,8 @@ use crate::recipe::Draft;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  nuwa eval runs/book/model --task language_modelling --data other.txt
-  nuwa eval runs/book/model --task language_modelling --json --out figures.json
+  nuwa eval runs/book --task language_modelling --data other.txt
+  nuwa eval runs/book --task language_modelling --json --out figures.json
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
   nuwa eval runs/world --task own.toml --data questions.jsonl")]
 pub struct Eval {
@@ -70,6 +71,9 @@ pub struct Evaluation {
     pub model: PathBuf,
     /// What each task found.
     pub tasks: BTreeMap<String, TaskResult>,
+    /// Of a run with several models: how the figure of each task changed from the first to the last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: Changes,
 }
 
 /// Where the texts to measure on come from.
@@ -105,7 +109,7 @@ impl Eval {
             tasks.extend(result);
         }
         drop(display);
-        let evaluation = Evaluation { model: self.model, tasks };
+        let evaluation = Evaluation { model: self.model, tasks, changes: Changes::new() };
         if let Some(out) = &self.out {
             nuwa_files::write_json(out, &evaluation)?;
         }

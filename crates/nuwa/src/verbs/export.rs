@@ -3,15 +3,16 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::console::print_figures;
+use crate::model;
 use crate::numbers::grouped;
 
 /// Write a model for other programs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  nuwa export runs/book/model --format safetensors --out book-hf")]
+  nuwa export runs/book --format safetensors --out book-hf")]
 pub struct Export {
-    /// A model folder
+    /// A model folder, or the folder of a run
     model: PathBuf,
     /// The form to write
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
@@ -33,7 +34,7 @@ enum Format {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         let Format::Safetensors = self.format;
-        let exported = nuwa_format::export(&self.model, &self.out)?;
+        let exported = nuwa_format::export(&model::folder(&self.model)?, &self.out)?;
         let figures = serde_json::json!({
             "out": self.out, "parameters": exported.parameters, "vocab_size": exported.tokenizer,
         });

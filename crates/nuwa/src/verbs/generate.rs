@@ -1,44 +1,53 @@
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
-use nuwa_infer::{Engine, GenerateSettings, SamplingSettings};
+use anyhow::Context;
+use clap::{ArgGroup, Args};
+use nuwa_infer::{Engine, Finish, GenerateSettings, Generation};
+use serde::{Deserialize, Serialize};
 
-use crate::console::print;
+use super::sampling::SamplingArguments;
+use crate::console::{print, print_line};
+use crate::failure::Problem;
 use crate::numbers::Count;
+use crate::{input, model};
 
 /// Let a model continue a text
 ///
 /// The continuation, and nothing else, goes to standard output, as it is written.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("input").required(true).args(["prompt", "file", "prompts"])))]
 #[command(after_help = "\
 Examples:
-  nuwa generate runs/book/model --prompt \"Once upon a time\"
-  nuwa generate runs/book/model --prompt \"Q:\" --temperature 0 --stop \"Q:\" --max-tokens 50")]
+  nuwa generate runs/book --prompt \"Once upon a time\"
+  nuwa generate runs/book --prompt \"Q:\" --temperature 0 --stop \"Q:\" --max-tokens 50
+  nuwa generate runs/book --file chapter.txt --min-p 0.05 --top-p 1
+  echo \"Once upon a time\" | nuwa generate runs/book --prompt -
+  nuwa generate runs/book --prompts beginnings.txt > endings.jsonl")]
 pub struct Generate {
-    /// A model folder
+    /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The text to continue; empty: the model begins a text of its own
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: String,
+    /// The text to continue; `-` reads it from standard input, empty lets the model begin a text of its own
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// Continue the text in this file; the line end at its end is not part of it
+    #[arg(short, long, alias = "prompt-file", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Continue each prompt in this file, a line each, or with the ending .jsonl the field `prompt` of each line; a line of
+    /// JSON comes out for each
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// Print the continuation as JSON: prompt, text, tokens, and why it ended (end, length or stop)
+    #[arg(long)]
+    json: bool,
     /// The most tokens to write [default: 200]
-    #[arg(long, value_name = "N")]
+    #[arg(long, alias = "n-predict", value_name = "N")]
     max_tokens: Option<Count>,
     /// 0 always takes the likeliest token, 1 follows the model's own probabilities [default: 0.8]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// Choose among this many of the likeliest tokens only; 0 for all [default: 0]
-    #[arg(long, value_name = "N")]
-    top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together reach this probability [default: 0.95]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f64>,
-    /// Leave out tokens less likely than this share of the likeliest [default: 0]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    min_p: Option<f64>,
-    /// Above 1 discourages tokens that occurred already [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    repetition_penalty: Option<f64>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     /// End before this text; may come several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -47,30 +56,145 @@ pub struct Generate {
     seed: u64,
 }
 
+/// A continuation as `--json` prints it.
+#[derive(Serialize)]
+struct Written<'a> {
+    prompt: &'a str,
+    text: String,
+    tokens: usize,
+    finish: &'static str,
+}
+
+/// A line of a file of prompts.
+#[derive(Deserialize)]
+struct PromptLine {
+    prompt: String,
+}
+
 impl Generate {
     pub fn run(self) -> anyhow::Result<()> {
-        let engine = Engine::load(&self.model)?;
-        let mut written = Ok(());
-        let mut on_text = |text: &str| {
-            if written.is_ok() {
-                written = print(text);
-            }
-        };
-        engine.generate(&self.prompt, &self.settings(), &mut on_text)?;
-        written?;
-        if io::stdout().is_terminal() { print("\n") } else { Ok(()) }
+        let settings = self.settings();
+        settings.check()?;
+        let folder = model::folder(&self.model)?;
+        if let Some(path) = &self.prompts {
+            let prompts = prompts(path, &input::file(path)?)?;
+            return self.write_all(&Engine::load(&folder)?, path, &prompts, &settings);
+        }
+        let prompt = self.prompt()?;
+        let engine = Engine::load(&folder)?;
+        match self.json {
+            true => write_json(&engine, &prompt, &settings),
+            false => stream(&engine, &prompt, &settings),
+        }
     }
 
     fn settings(&self) -> GenerateSettings {
         let usual = GenerateSettings::default();
-        let sampling = SamplingSettings {
-            temperature: self.temperature.unwrap_or(usual.sampling.temperature),
-            top_k: self.top_k.unwrap_or(usual.sampling.top_k),
-            top_p: self.top_p.unwrap_or(usual.sampling.top_p),
-            min_p: self.min_p.unwrap_or(usual.sampling.min_p),
-            repetition_penalty: self.repetition_penalty.unwrap_or(usual.sampling.repetition_penalty),
-        };
+        let sampling = self.sampling.settings(self.temperature.unwrap_or(usual.sampling.temperature));
         let max_tokens = self.max_tokens.map_or(usual.max_tokens, |count| count.0 as usize);
         GenerateSettings { max_tokens, stop: self.stop.clone(), seed: self.seed, sampling }
+    }
+
+    fn prompt(&self) -> anyhow::Result<String> {
+        let text = match (&self.file, self.prompt.as_deref()) {
+            (Some(path), _) => input::file(path)?,
+            (None, Some("-")) => input::standard_input()?,
+            (None, said) => return Ok(said.unwrap_or_default().to_string()),
+        };
+        // The line end that editors and echo put last is no part of what is to be continued.
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(text.strip_suffix('\r').unwrap_or(text).to_string())
+    }
+
+    fn write_all(
+        &self,
+        engine: &Engine,
+        path: &Path,
+        prompts: &[(usize, String)],
+        settings: &GenerateSettings,
+    ) -> anyhow::Result<()> {
+        for (line, prompt) in prompts {
+            write_json(engine, prompt, settings)
+                .with_context(|| format!("{}, line {line}: it was not continued", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The prompts of a file with their line numbers.
+fn prompts(path: &Path, text: &str) -> anyhow::Result<Vec<(usize, String)>> {
+    let is_json = path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let read = |(number, line): (usize, &str)| match is_json {
+        true => Ok((number, in_json(path, number, line)?)),
+        false => Ok((number, line.to_string())),
+    };
+    let prompts = lines.map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    if prompts.is_empty() {
+        let problem = Problem::new(format!("{} holds no prompt", path.display()));
+        return Err(problem.hint("write a prompt on each line").into());
+    }
+    Ok(prompts)
+}
+
+fn in_json(path: &Path, number: usize, line: &str) -> anyhow::Result<String> {
+    let parsed = serde_json::from_str::<PromptLine>(line);
+    parsed.map(|line| line.prompt).map_err(|error| {
+        let cause = error.to_string();
+        let cause = cause.split(" at line ").next().unwrap_or_default();
+        Problem::new(format!("{}, line {number}: {cause}", path.display()))
+            .hint(r#"each line is an object with a text: {"prompt": "Once upon a time"}"#)
+            .into()
+    })
+}
+
+/// Prints the continuation as it comes.
+fn stream(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
+    let mut written = Ok(());
+    let mut on_text = |text: &str| {
+        if written.is_ok() {
+            written = print(text);
+        }
+    };
+    engine.generate(prompt, settings, &mut on_text)?;
+    written?;
+    if io::stdout().is_terminal() { print("\n") } else { Ok(()) }
+}
+
+fn write_json(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
+    let Generation { text, tokens, finish } = engine.generate(prompt, settings, &mut |_| {})?;
+    let written = Written { prompt, text, tokens: tokens.len(), finish: reason(finish) };
+    print_line(&serde_json::to_string(&written)?)
+}
+
+fn reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::EndOfText => "end",
+        Finish::Length => "length",
+        Finish::Stop => "stop",
+        Finish::Interrupted => "interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_lines_or_objects() {
+        let lines = prompts(Path::new("a.txt"), "\u{feff}one \r\n\n女娲\n").unwrap();
+        assert_eq!(lines, [(1, "one ".into()), (3, "女娲".into())]);
+        let objects = "{\"prompt\": \"a\\nb\", \"id\": 3}\n{\"prompt\": \"\"}";
+        let objects = prompts(Path::new("a.jsonl"), objects).unwrap();
+        assert_eq!(objects, [(1, "a\nb".into()), (2, String::new())]);
+    }
+
+    #[test]
+    fn a_line_that_holds_no_prompt_is_named() {
+        let told = |text: &str| prompts(Path::new("a.jsonl"), text).unwrap_err().to_string();
+        assert_eq!(told("{\"prompt\": \"a\"}\n{\"text\": \"b\"}"), "a.jsonl, line 2: missing field `prompt`");
+        assert_eq!(told("{\"prompt\": 5}"), "a.jsonl, line 1: invalid type: integer `5`, expected a string");
+        assert_eq!(told("\n \n"), "a.jsonl holds no prompt");
     }
 }

@@ -80,7 +80,7 @@ impl Inspect {
     }
 
     fn dialogues(self) -> anyhow::Result<()> {
-        let tokenizer = Tokenizer::load(&model::folder(&self.run)?)?;
+        let tokenizer = Tokenizer::load(&model::tokenizer(&self.run))?;
         let bad = nuwa_align::BadRecords::Error;
         let (dialogues, _) = data::read(&self.tokens, &Columns::new(), bad, dialogue)?;
         for dialogue in dialogues.iter().take(self.limit) {

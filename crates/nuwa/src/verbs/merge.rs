@@ -16,9 +16,9 @@ use crate::model;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  nuwa merge runs/book/model --adapter tuned --out merged")]
+  nuwa merge runs/book --adapter tuned --out merged")]
 pub struct Merge {
-    /// The model that the adapters belong to
+    /// The model that the adapters belong to: a model folder, or the folder of a run
     model: PathBuf,
     /// The folder of the adapters
     #[arg(long, value_name = "DIR")]

@@ -16,9 +16,11 @@ mod init;
 mod inspect;
 mod man;
 mod merge;
+mod plan;
 pub mod pretrain;
 mod report;
 mod runs;
+mod sampling;
 mod settings;
 mod sft;
 pub mod tokenize;
@@ -43,7 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   nuwa build && nuwa chat                        a small model that answers, in about five minutes
   nuwa build --from ~/documents                  a model of your own text, in about ten minutes
-  nuwa generate runs/documents/model --prompt \"Once upon a time\"
+  nuwa generate runs/documents --prompt \"Once upon a time\"
   nuwa build --from book.txt --budget 1h         the same with more time
   nuwa init my.toml && nuwa build my.toml        everything under control
 
@@ -58,6 +60,7 @@ enum Verb {
     Classifier(classifier::Classifier),
     Tokenizer(tokenizer::Tokenizer),
     Tokenize(tokenize::Tokenize),
+    Plan(plan::Plan),
     Pretrain(pretrain::Pretrain),
     Sft(sft::Sft),
     Dpo(dpo::Dpo),
@@ -88,6 +91,7 @@ impl Program {
             Verb::Classifier(verb) => verb.run(),
             Verb::Tokenizer(verb) => verb.run(),
             Verb::Tokenize(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
             Verb::Pretrain(verb) => verb.run(),
             Verb::Sft(verb) => verb.run(),
             Verb::Dpo(verb) => verb.run(),

@@ -2,24 +2,28 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_tokenizer::Tokenizer;
+use nuwa_train::ModelSettings;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
+use crate::init::Init;
 use crate::interrupt;
-use crate::numbers;
 use crate::run::Lock;
 use crate::training::{Outcome, Training};
 use crate::tune::{self, DialArguments};
+use crate::{numbers, repetition};
 
-/// Train a new model on shards
+/// Train a new model on shards, or go on training one
 ///
 /// Writes DIR/model, DIR/metrics.jsonl and a checkpoint; the same command goes on where a killed one stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa pretrain --data shards --out trained --budget 10m
-  nuwa pretrain --data shards --out trained --params 1M --tokens 2M --set pretrain.learning_rate=1e-3")]
+  nuwa pretrain --data shards --out trained --params 1M --tokens 2M --set pretrain.learning_rate=1e-3
+  nuwa tokenize more --tokenizer runs/book/model --out shards
+  nuwa pretrain --data shards --init runs/book --out further --tokens 2M")]
 pub struct Pretrain {
     /// The folder of the shards, as `nuwa tokenize` writes it
     #[arg(long, value_name = "SHARDS")]
@@ -27,6 +31,10 @@ pub struct Pretrain {
     /// The tokenizer that made the shards [default: the one in their folder]
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// Go on training this model, a model folder or the folder of a run, with its shape and its vocabulary, in which the
+    /// shards must be; the learning rate is 0.3 times that of a new model where none is said
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
     /// The folder for model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -43,20 +51,38 @@ pub struct Pretrain {
 }
 
 impl Pretrain {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let init = self.init.as_deref().map(Init::load).transpose()?;
+        if let Some(init) = &init {
+            self.dial.of_model(init.model.parameters().count() as u64)?;
+        }
         let mut draft = self.settings.draft()?;
         self.dial.put_into(&mut draft)?;
         if let Some(seed) = self.seed {
             draft.put("seed", toml::Value::Integer(seed))?;
         }
         let recipe = draft.recipe()?;
-        let tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
+        let mut tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
+        if let Some(init) = &init {
+            check_shape(&recipe.model)?;
+            init.check(&self.data, &tokenizer)?;
+            // It may carry a chat template of its own.
+            tokenizer = init.tokenizer.clone();
+        }
         let _lock = Lock::take(&self.out)?;
         interrupt::begin("pretrain", false)?;
         let mut display = Display::new();
         let kept = self.out.join("tune.json");
-        let plan = tune::kept(&kept, &recipe, &self.data, &tokenizer, &mut display)?;
+        let plan = tune::kept(
+            &kept,
+            &recipe,
+            &self.data,
+            &tokenizer,
+            init.as_ref().map(|init| &init.config),
+            &mut display,
+        )?;
         display.note(&tune::text(&plan));
+        repetition::warning(plan.plan.epochs).iter().for_each(|told| display.note(told));
         let training = Training {
             shards: &self.data,
             tokenizer: &tokenizer,
@@ -64,11 +90,21 @@ impl Pretrain {
             plan: &plan.plan,
             settings: &recipe.pretrain,
             seed: recipe.seed,
+            init: init.as_ref().map(|init| init.model.as_ref()),
         };
         let outcome = training.run(&mut display)?;
         drop(display);
         print_figures(self.json, &outcome, || text(&outcome))
     }
+}
+
+/// A given model has its shape.
+fn check_shape(settings: &ModelSettings) -> anyhow::Result<()> {
+    if *settings == ModelSettings::default() {
+        return Ok(());
+    }
+    let problem = Problem::new("settings of `model` beside --init: the model has its shape already");
+    Err(problem.hint("leave them out, or leave --init out to train a new model").into())
 }
 
 fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {

@@ -14,9 +14,9 @@ use crate::console::{Display, print_figures};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  nuwa sft runs/book/model --data answers.jsonl --out tuned
-  nuwa sft runs/book/model --data alpaca.json --out tuned --lora 16
-  nuwa sft runs/book/model --data faq.jsonl --columns instruction=question,output=reply --out tuned")]
+  nuwa sft runs/book --data answers.jsonl --out tuned
+  nuwa sft runs/book --data alpaca.json --out tuned --lora 16
+  nuwa sft runs/book --data faq.jsonl --columns instruction=question,output=reply --out tuned")]
 pub struct Sft {
     #[command(flatten)]
     tuning: TuningArguments,

@@ -1,16 +1,17 @@
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use nuwa_data::collect::collect;
 use nuwa_data::split::{SplitSettings, training_texts};
-use nuwa_tokenizer::{Tokenizer as Vocabulary, train};
+use nuwa_tokenizer::{Tokenizer as Vocabulary, TrainSettings, train};
 use serde::Serialize;
 
 use super::settings::Settings;
 use crate::console::{Display, print, print_figures, print_line};
 use crate::failure::Problem;
+use crate::input::standard_input;
 use crate::interrupt;
+use crate::model;
 use crate::numbers::grouped;
 
 /// Train a tokenizer, or use one
@@ -54,9 +55,9 @@ struct Train {
 
 /// Turn text on standard input into token ids, separated by blanks
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  nuwa tokenizer encode runs/book/model < chapter.txt")]
+#[command(after_help = "Example:\n  nuwa tokenizer encode runs/book < chapter.txt")]
 struct Encode {
-    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...)
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or the folder of a run
     tokenizer: PathBuf,
     /// Turn the names of special tokens, such as <|endoftext|>, into those tokens
     #[arg(long)]
@@ -65,9 +66,9 @@ struct Encode {
 
 /// Turn token ids on standard input, separated by blanks, into text
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  echo \"432 17 9\" | nuwa tokenizer decode runs/book/model")]
+#[command(after_help = "Example:\n  echo \"432 17 9\" | nuwa tokenizer decode runs/book")]
 struct Decode {
-    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...)
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or the folder of a run
     tokenizer: PathBuf,
 }
 
@@ -119,7 +120,7 @@ impl Train {
 pub fn learn(
     documents: &Path,
     split: &SplitSettings,
-    settings: &nuwa_tokenizer::TrainSettings,
+    settings: &TrainSettings,
     observer: &mut dyn FnMut(nuwa_files::Progress),
 ) -> anyhow::Result<Vocabulary> {
     let mut texts = training_texts(documents, split)?;
@@ -129,9 +130,34 @@ pub fn learn(
     Ok(trained?)
 }
 
+/// The same; where the text does not allow a vocabulary of that size and a smaller one `may_do`, the largest that it allows.
+pub fn learn_at_most(
+    documents: &Path,
+    split: &SplitSettings,
+    mut settings: TrainSettings,
+    may_do: bool,
+    observer: &mut dyn FnMut(nuwa_files::Progress),
+) -> anyhow::Result<Vocabulary> {
+    match learn(documents, split, &settings, observer) {
+        Err(error) if may_do => {
+            settings.vocab_size = largest_vocabulary(error)?;
+            learn(documents, split, &settings, observer)
+        }
+        result => result,
+    }
+}
+
+/// The largest vocabulary that the text allows, where that was what failed.
+fn largest_vocabulary(error: anyhow::Error) -> anyhow::Result<usize> {
+    match error.downcast_ref() {
+        Some(nuwa_tokenizer::Error::VocabularyTooLarge { largest, .. }) => Ok(*largest),
+        _ => Err(error),
+    }
+}
+
 impl Encode {
     fn run(self) -> anyhow::Result<()> {
-        let tokenizer = Vocabulary::load(&self.tokenizer)?;
+        let tokenizer = Vocabulary::load(&model::tokenizer(&self.tokenizer))?;
         let text = standard_input()?;
         let ids = match self.special {
             true => tokenizer.encode_with_special_tokens(&text)?,
@@ -143,20 +169,9 @@ impl Encode {
 
 impl Decode {
     fn run(self) -> anyhow::Result<()> {
-        let tokenizer = Vocabulary::load(&self.tokenizer)?;
+        let tokenizer = Vocabulary::load(&model::tokenizer(&self.tokenizer))?;
         print(&tokenizer.decode(&ids_of(&standard_input()?)?)?)
     }
-}
-
-fn standard_input() -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Problem::new(format!("standard input is not UTF-8: byte {at} begins no character"))
-            .hint("convert it first, for example with iconv -f GB18030 -t UTF-8")
-            .into()
-    })
 }
 
 fn ids_of(text: &str) -> anyhow::Result<Vec<u32>> {

@@ -116,7 +116,10 @@ impl TuningArguments {
                 let base = quoted_path(&self.model);
                 format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {argument} --out DIR")
             }
-            _ => format!("model    {written}\ntry      nuwa chat {argument}"),
+            _ => {
+                let ask = outcome.question.iter().map(|question| format!("\nask      {question}"));
+                format!("model    {written}\ntry      nuwa chat {argument}{}", ask.collect::<String>())
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     place.write("story.txt", story(1500));
     let first = place.succeed(&format!("build --from story.txt {TINY}"));
     assert_eq!(stages(&first.err), (vec![], STAGES.to_vec()), "{}", first.err);
-    assert!(first.out.contains("nuwa generate runs/story/model --prompt"), "{}", first.out);
+    assert!(first.out.contains("nuwa generate runs/story --prompt"), "{}", first.out);
     for file in [
         "report.html",
         "inspect.html",
@@ -102,6 +102,8 @@ fn uses_of_a_model(place: &Place) {
     assert!(!text.out.is_empty());
     let same = place.succeed(&format!("generate {model} --prompt mira --max-tokens 20 --seed 3"));
     assert_eq!(same.out, text.out);
+    prompts_come_from_anywhere(place, &text.out);
+    a_base_model_says_what_it_is(place);
 
     let figures = place.succeed(&format!("eval {model} --task language_modelling --json"));
     let figures: serde_json::Value = serde_json::from_str(&figures.out).unwrap();
@@ -121,6 +123,42 @@ fn uses_of_a_model(place: &Place) {
     assert_eq!(imported, weights(place, "runs/story"));
     assert_eq!(place.succeed("report runs/story").out, "runs/story/report.html\n");
     failures_of_a_model(place, model);
+}
+
+/// Standard input, files and the command line give the same text.
+fn prompts_come_from_anywhere(place: &Place, expected: &str) {
+    let run = "generate runs/story --max-tokens 20 --seed 3";
+    assert_eq!(place.nuwa_with_input(&format!("{run} --prompt -"), b"mira\n").out, expected);
+    place.write("prompt.txt", "mira\n").write("prompts.txt", "mira\n\nton\n");
+    place.write("prompts.jsonl", "{\"prompt\": \"ton\"}\n{\"prompt\": \"mira\"}\n");
+    assert_eq!(place.succeed(&format!("{run} --file prompt.txt")).out, expected);
+    let written = |arguments: &str| -> Vec<(String, String)> {
+        let lines = place.succeed(&format!("{run} {arguments}")).out;
+        let line = |line: &str| -> serde_json::Value { serde_json::from_str(line).unwrap() };
+        let texts = lines.lines().map(|text| (line(text)["prompt"].clone(), line(text)["text"].clone()));
+        texts.map(|(prompt, text)| (prompt.as_str().unwrap().into(), text.as_str().unwrap().into())).collect()
+    };
+    let lines = written("--prompts prompts.txt");
+    assert_eq!(lines[0], ("mira".into(), expected.into()));
+    assert_eq!(lines.iter().rev().cloned().collect::<Vec<_>>(), written("--prompts prompts.jsonl"));
+    assert_eq!(written("--prompt mira --json"), lines[..1]);
+    let penalised =
+        place.succeed(&format!("{run} --prompt mira --frequency-penalty 2 --presence-penalty 2")).out;
+    assert_ne!(penalised, expected, "what was written comes less often");
+    place.write("long.txt", format!("mira\n{}\n", "mira".repeat(200)));
+    let failed = place.nuwa(&format!("{run} --prompts long.txt"));
+    assert!(
+        failed.err.contains("error: long.txt, line 2: it was not continued\ncause: the prompt has "),
+        "{failed:?}"
+    );
+}
+
+fn a_base_model_says_what_it_is(place: &Place) {
+    let said = place.succeed("chat runs/story --prompt mira --max-tokens 5");
+    assert_snapshot!(said.err, @r"
+    this is a base model: it was only pretrained, so it continues the text you write and does not answer; to make it answer: nuwa sft runs/story --data RECORDS.jsonl --out tuned
+    ");
+    assert!(!said.out.is_empty());
 }
 
 fn failures_of_a_model(place: &Place, model: &str) {
@@ -148,8 +186,8 @@ fn failures_of_a_model(place: &Place, model: &str) {
     let message = place.failure("generate exported --prompt a");
     assert!(message.contains("exported/model.safetensors") && message.contains("\nhint: "), "{message}");
     assert_snapshot!(place.failure("generate nowhere --prompt a"), @r#"
-    error: cannot read nowhere: No such file or directory (os error 2)
-    hint: check the spelling of the path; it is relative to the current folder
+    error: there is no nowhere
+    hint: name a model folder, or the folder of a run: runs/NAME
     "#);
 }
 
@@ -183,6 +221,53 @@ fn the_stages_one_by_one() {
     error: trained holds a run that was begun with another budget, size, seed or other settings
     hint: give the same ones to go on with it, or another --out to begin a new one
     "#);
+    training_goes_on_from_a_model(&place);
+}
+
+fn training_goes_on_from_a_model(place: &Place) {
+    let further = "pretrain --data shards --init trained --out further --tokens 2k";
+    place.succeed(further);
+    let losses = |out: &str| -> Vec<f64> {
+        let metrics = place.read(&format!("{out}/metrics.jsonl"));
+        let lines = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines
+            .filter(|line| line["learning_rate"].is_number())
+            .map(|line| line["loss"].as_f64().unwrap())
+            .collect()
+    };
+    let (first, begun, went_on) =
+        (losses("trained")[0], *losses("trained").last().unwrap(), losses("further")[0]);
+    assert!(went_on < first - 0.5 && went_on < begun + 0.5, "{first} to {begun}, then {went_on}");
+    let rate = |out: &str| -> f64 {
+        let plan: serde_json::Value = serde_json::from_str(&place.read(&format!("{out}/tune.json"))).unwrap();
+        plan["learning_rate"].as_f64().unwrap()
+    };
+    assert!(
+        (rate("further") / rate("trained") - 0.3).abs() < 1e-3,
+        "{} {}",
+        rate("further"),
+        rate("trained")
+    );
+    assert_eq!(place.read("further/model/config.json"), place.read("trained/model/config.json"));
+    place.succeed("tokenizer train story.txt --vocab-size 300 --out small");
+    place.succeed("tokenize cleaned --tokenizer small --out other");
+    assert_snapshot!(place.failure("pretrain --data other --init trained --out wrong --tokens 2k"), @r"
+    error: other is not in the vocabulary of trained: the model knows 320 tokens, the shards' tokenizer 300
+    hint: make shards with the model's tokenizer: nuwa tokenize DOCUMENTS --tokenizer trained/model --out SHARDS
+    ");
+    assert_snapshot!(place.failure(&format!("{further} --params 1M")), @r"
+    error: --params beside --init: the model has its size already
+    hint: leave --params out: --tokens alone says how long to train
+    ");
+    assert_snapshot!(place.failure(&format!("{further} --set model.layers=3")), @r"
+    error: settings of `model` beside --init: the model has its shape already
+    hint: leave them out, or leave --init out to train a new model
+    ");
+    assert_snapshot!(place.failure("pretrain --data shards --out wrong --tokens 2k"), @r"
+    error: --tokens 2000 without --params
+    hint: say the size too: --params 1M --tokens 2000
+    ");
+    assert!(!place.path("wrong").exists());
 }
 
 #[cfg(unix)]

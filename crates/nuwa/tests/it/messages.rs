@@ -283,7 +283,8 @@ fn help_goes_to_standard_output() {
       classifier   Train a classifier of texts for the cleaning steps toxicity and classified
       tokenizer    Train a tokenizer, or use one
       tokenize     Turn documents into shards of token ids
-      pretrain     Train a new model on shards
+      plan         Say what a build would come to: a dry run
+      pretrain     Train a new model on shards, or go on training one
       sft          Fine-tune a model on questions and answers
       dpo          Tune a model towards preferred answers
       merge        Put low-rank adapters into the model they were trained on
@@ -310,7 +311,7 @@ fn help_goes_to_standard_output() {
     Examples:
       nuwa build && nuwa chat                        a small model that answers, in about five minutes
       nuwa build --from ~/documents                  a model of your own text, in about ten minutes
-      nuwa generate runs/documents/model --prompt "Once upon a time"
+      nuwa generate runs/documents --prompt "Once upon a time"
       nuwa build --from book.txt --budget 1h         the same with more time
       nuwa init my.toml && nuwa build my.toml        everything under control
 
@@ -372,6 +373,93 @@ fn the_doctor_answers() {
     assert!(place.succeed("doctor").out.contains("GFLOP/s"));
     let figures: serde_json::Value = serde_json::from_str(&place.succeed("doctor --json").out).unwrap();
     assert!(figures["product_gflops_f32"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn values_that_choose_no_token_are_refused_before_a_model_is_looked_for() {
+    let place = Place::new();
+    let said = |arguments: &str| place.failure(arguments);
+    assert_snapshot!(said("generate nowhere --prompt a --top-p 1.5"), @r"
+    error: top_p = 1.5: expected more than 0, at most 1
+    hint: `nuwa generate --help` says what is expected
+    ");
+    assert_snapshot!(said("chat nowhere --min-p -0.1"), @r"
+    error: min_p = -0.1: expected a number from 0 to 1
+    hint: `nuwa chat --help` says what is expected
+    ");
+    assert_snapshot!(said("chat nowhere --frequency-penalty 3"), @r"
+    error: frequency_penalty = 3: expected a number from -2 to 2
+    hint: `nuwa chat --help` says what is expected
+    ");
+    assert_snapshot!(said("chat nowhere --repeat-penalty 0"), @r"
+    error: repetition_penalty = 0: expected a number above 0
+    hint: `nuwa chat --help` says what is expected
+    ");
+}
+
+#[test]
+fn a_plan_is_told_and_leaves_nothing_behind() {
+    let place = Place::new();
+    place.write("texts/a.txt", story(400)).write("texts/b.txt", story(300));
+    let before = crate::support::contents(&place.path("."));
+    let told = place.succeed("plan texts --params 20k --tokens 40k --set model.context=32").out;
+    for name in ["text", "kept", "model", "training", "expected"] {
+        assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
+    }
+    assert!(told.contains("of text in 2 files") && told.contains("bits per byte"), "{told}");
+    assert_eq!(crate::support::contents(&place.path(".")), before);
+    let figures = place.succeed("plan texts --params 20k --tokens 40k --set model.context=32 --json").out;
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(figures["sample"]["is_whole"], true);
+    assert_eq!(figures["plan"]["goal"]["sizes"]["tokens"], 40_000);
+    assert!(figures["plan"]["predicted"]["bits_per_byte"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_plan_of_what_cannot_be_planned() {
+    let place = Place::new();
+    assert_snapshot!(place.failure("plan nowhere.txt"), @r"
+    error: cannot read nowhere.txt: No such file or directory (os error 2)
+    hint: check the spelling; a relative path starts at the current folder
+    ");
+    assert_snapshot!(place.failure("plan hf:owner/name"), @r"
+    error: hf:owner/name is not on this disk, and a plan fetches nothing
+    hint: fetch it first: nuwa collect hf:owner/name --out texts && nuwa plan texts
+    ");
+    place.write("brief.txt", "A few words.");
+    let said = place.failure("plan brief.txt --budget 10s");
+    assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{said}");
+}
+
+#[test]
+fn prompts_that_cannot_be_read_are_told() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.write("unfinished/recipe.toml", "seed = 1").write("latin1.txt", b"caf\xe9");
+    place.write("bad.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
+    assert_snapshot!(place.failure("generate empty --prompt a"), @r"
+    error: empty holds no model: neither config.json nor model/config.json is there
+    hint: name a model folder, or the folder of a run: runs/NAME
+    ");
+    assert_snapshot!(place.failure("generate unfinished --prompt a"), @r"
+    error: unfinished holds no model: neither config.json nor model/config.json is there
+    hint: finish the run first: nuwa build unfinished/recipe.toml --out unfinished
+    ");
+    place.write("model/config.json", "{}");
+    assert_snapshot!(place.failure("generate model --file latin1.txt"), @r"
+    error: latin1.txt is not UTF-8: byte 3 begins no character
+    hint: convert it first, for example with iconv -f GB18030 -t UTF-8
+    ");
+    assert_snapshot!(place.failure("generate model --file nowhere.txt"), @r"
+    error: cannot read nowhere.txt: No such file or directory (os error 2)
+    hint: check the spelling of the path; it is relative to the current folder
+    ");
+    assert_snapshot!(place.failure("generate model --prompts bad.jsonl"), @r#"
+    error: bad.jsonl, line 2: missing field `prompt`
+    hint: each line is an object with a text: {"prompt": "Once upon a time"}
+    "#);
+    let none = place.nuwa("generate model");
+    assert!(none.err.contains("<--prompt <TEXT>|--file <FILE>|--prompts <FILE>>"), "{}", none.err);
 }
 
 #[test]

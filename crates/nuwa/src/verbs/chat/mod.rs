@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use clap::Args;
-use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, SamplingSettings};
+use nuwa_files::quoted_path;
+use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt};
 use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
+use super::sampling::SamplingArguments;
 use crate::console::{message, print, print_line};
 use crate::failure::{self, Problem};
-use crate::model;
 use crate::numbers::{Count, counted};
+use crate::{base, model};
 use lines::Lines;
 
 /// Talk to a model
@@ -30,6 +32,7 @@ Examples:
   nuwa chat                                     the newest model in runs/
   nuwa chat runs/world --prompt \"Where does Mina live?\"
   nuwa chat tuned --system \"Answer in one word.\" --temperature 0
+  nuwa chat tuned --top-p 0.9 --min-p 0.05 --frequency-penalty 0.5
 
 While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FILE, /load FILE, /help, /quit;
 //word asks /word")]
@@ -43,8 +46,10 @@ pub struct Chat {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
     /// 0 always takes the likeliest token, 1 follows the model's own probabilities [default: 0.3]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     /// The most tokens of an answer [default: 200]
     #[arg(long, value_name = "N")]
     max_tokens: Option<Count>,
@@ -68,24 +73,22 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Chat {
     pub fn run(self) -> anyhow::Result<()> {
+        self.settings().check()?;
         let folder = match &self.model {
             Some(path) => model::folder(path)?,
             None => newest(Path::new("runs"))?,
         };
         let engine = Engine::load(&folder)?;
-        let mut session = Session::new(engine, &self);
+        let mut session = Session::new(engine, &folder, &self)?;
+        session.note_on_base(&folder);
         match &self.prompt {
-            Some(prompt) => {
-                session.note_on_template();
-                session.ask(prompt)
-            }
+            Some(prompt) => session.ask(prompt),
             None => session.talk(&folder),
         }
     }
 
     fn settings(&self) -> GenerateSettings {
-        let sampling =
-            SamplingSettings { temperature: self.temperature.unwrap_or(0.3), ..SamplingSettings::default() };
+        let sampling = self.sampling.settings(self.temperature.unwrap_or(0.3));
         let max_tokens = self.max_tokens.map_or(200, |count| count.0 as usize);
         GenerateSettings { max_tokens, seed: self.seed, sampling, ..GenerateSettings::default() }
     }
@@ -114,26 +117,23 @@ struct Kept {
 
 struct Session {
     engine: Engine,
+    /// Whether it was taught to answer, so that it is asked through its chat template.
+    answers: bool,
     conversation: Conversation,
     settings: GenerateSettings,
 }
 
 impl Session {
-    fn new(engine: Engine, arguments: &Chat) -> Self {
+    fn new(engine: Engine, folder: &Path, arguments: &Chat) -> anyhow::Result<Self> {
         let conversation = Conversation { system: arguments.system.clone(), turns: Vec::new() };
-        Self { engine, conversation, settings: arguments.settings() }
-    }
-
-    fn has_template(&self) -> bool {
-        self.engine.tokenizer().chat_template().is_some()
+        let answers = base::answers(folder, &engine)?;
+        Ok(Self { engine, answers, conversation, settings: arguments.settings() })
     }
 
     /// A model that was never tuned to answer can only go on with what it is given.
-    fn note_on_template(&self) {
-        if !self.has_template() {
-            message(
-                "this model has no chat template: it continues what you write (nuwa sft makes it answer)",
-            );
+    fn note_on_base(&self, folder: &Path) {
+        if !self.answers {
+            message(&base_note(folder));
         }
     }
 
@@ -142,7 +142,6 @@ impl Session {
         if at_terminal {
             message(&format!("{}; /help says what can be done", folder.display()));
         }
-        self.note_on_template();
         listen_for_interrupts();
         let failed = self.hear_all(at_terminal)?;
         // At a terminal somebody saw each error and could ask again.
@@ -258,7 +257,7 @@ impl Session {
 
     /// Answers a question and keeps both; where there is no whole answer, neither.
     fn ask(&mut self, question: &str) -> anyhow::Result<()> {
-        if !self.has_template() {
+        if !self.answers {
             return self.go_on_with(question);
         }
         let mut settings = self.settings.clone();
@@ -295,7 +294,7 @@ impl Session {
     }
 
     fn go_on_with(&self, text: &str) -> anyhow::Result<()> {
-        let prompt = Prompt { ids: self.engine.prompt_ids(text)?, forgotten: 0 };
+        let prompt = Prompt::of(self.engine.prompt_ids(text)?);
         let ends: Vec<u32> = self.engine.tokenizer().end_of_text().into_iter().collect();
         let written = shown(|goes_on, on_text| {
             self.engine.write_until(&prompt, &self.settings, &ends, goes_on, on_text)
@@ -305,6 +304,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What a base model is, and how it learns to answer.
+fn base_note(folder: &Path) -> String {
+    let named = quoted_path(base::run_of(folder).unwrap_or(folder));
+    format!(
+        "this is a base model: it was only pretrained, so it continues the text you write and does not answer; to make it \
+         answer: nuwa sft {named} --data RECORDS.jsonl --out tuned"
+    )
 }
 
 /// Writes a text to standard output as it comes, until it ends, Ctrl-C stops it, or nobody reads it any more.

@@ -1,0 +1,236 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use nuwa_data::clean::{CleanSummary, clean};
+use nuwa_data::collect::{Sample, sample};
+use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_files::{Progress, quoted_path};
+use nuwa_tokenizer::{Tokenizer, TrainSettings};
+use nuwa_train::plan::{Plan as Planned, Whole, sizes};
+use serde::Serialize;
+use toml::Value;
+
+use super::settings::Settings;
+use super::tokenizer;
+use crate::console::{Display, print_figures};
+use crate::failure::Problem;
+use crate::numbers::{bytes, counted, grouped, rounded, seconds};
+use crate::recipe::Recipe;
+use crate::tune::{self, Basis, DialArguments, Time};
+use crate::{interrupt, online, repetition};
+
+/// Say what a build would come to: a dry run
+///
+/// Reads a sample of the text, cleans it, learns a vocabulary and tries some steps of training, all in a temporary folder, and tells
+/// what a build from this text would be: its size, how often it reads the text, the time, the memory and the bits per byte.
+/// Nothing stays behind. Of much text the sample is some megabytes, and the rest is estimated.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nuwa plan ~/documents --budget 10m
+  nuwa plan book.txt --params 1M --tokens 20M
+  nuwa plan corpus/ --budget 8h --sample 32 --json")]
+pub struct Plan {
+    /// Files and folders of text, as `nuwa collect` reads them
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
+    #[command(flatten)]
+    dial: DialArguments,
+    /// How much text is read at most, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    sample: u64,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a build would come to.
+#[derive(Debug, Serialize)]
+struct Outlook {
+    /// What was read for it.
+    sample: Read,
+    /// What all of the text is expected to be.
+    text: Text,
+    vocabulary: usize,
+    /// The stages before the training, in seconds.
+    seconds_before: f64,
+    plan: Planned,
+}
+
+#[derive(Debug, Serialize)]
+struct Read {
+    files: u64,
+    bytes: u64,
+    /// Whether that is all there is.
+    is_whole: bool,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Text {
+    files: u64,
+    bytes: u64,
+    bytes_after_cleaning: u64,
+    tokens: u64,
+}
+
+impl Plan {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut draft = self.settings.draft()?;
+        self.dial.put_into(&mut draft)?;
+        let named = self.sources.iter().map(|path| Value::String(path.display().to_string()));
+        draft.put("from", Value::Array(named.collect()))?;
+        let recipe = draft.recipe()?;
+        self.check()?;
+        tune::goal(&recipe)?;
+        let said = draft.says("tokenizer.vocab_size").then_some(recipe.tokenizer.vocab_size);
+        let mut display = Display::new();
+        let folder = tempfile::tempdir()?;
+        leave_nothing(folder.path().to_path_buf());
+        let outlook = self.look(&recipe, said, folder.path(), &mut display)?;
+        drop(display);
+        print_figures(self.json, &outlook, || self.text(&outlook))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(online) = self.sources.iter().find(|source| online::is_online(source)) else {
+            return Ok(());
+        };
+        let shown = online.display();
+        let problem = Problem::new(format!("{shown} is not on this disk, and a plan fetches nothing"));
+        Err(problem
+            .hint(format!(
+                "fetch it first: nuwa collect {} --out texts && nuwa plan texts",
+                quoted_path(online)
+            ))
+            .into())
+    }
+
+    fn look(
+        &self,
+        recipe: &Recipe,
+        vocabulary: Option<usize>,
+        folder: &Path,
+        display: &mut Display,
+    ) -> anyhow::Result<Outlook> {
+        let begun = Instant::now();
+        let place = |name: &str| folder.join(name);
+        let mut observe = |progress: Progress| display.show(progress);
+        let most = self.sample * 1_000_000;
+        let read = sample(&self.sources, &place("collect"), &recipe.collect, most, &mut observe)?;
+        let cleaned: CleanSummary = clean(&[place("collect")], &place("clean"), &recipe.clean, &mut observe)?;
+        let scale = read.bytes_in_all as f64 / read.summary.bytes.max(1) as f64;
+        let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
+        let size = vocabulary.unwrap_or_else(|| sizes::vocabulary(bytes_after_cleaning));
+        let settings = TrainSettings { vocab_size: size, ..recipe.tokenizer.clone() };
+        let split = &recipe.tokenize.split;
+        let learnt =
+            tokenizer::learn_at_most(&place("clean"), split, settings, vocabulary.is_none(), &mut observe)?;
+        let shards = place("tokenize");
+        let tokens: TokenizeSummary =
+            tokenize(&place("clean"), &learnt, &shards, &recipe.tokenize, &mut observe)?;
+        let took = begun.elapsed();
+        let scaled = |count: u64| (count as f64 * scale) as u64;
+        let whole = Whole { tokens: scaled(tokens.train.tokens), bytes: scaled(tokens.train.bytes) };
+        let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
+        let time = Time { spent: before, afterwards: tune::afterwards(recipe) };
+        let basis = Basis { whole: Some(whole), given: None };
+        let plan = tune::plan(recipe, &shards, &learnt, time, basis, display)?;
+        Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))
+    }
+
+    fn text(&self, outlook: &Outlook) -> String {
+        let Outlook { sample, text, vocabulary, seconds_before, plan } = outlook;
+        let files = counted(text.files, "file");
+        let read = match sample.is_whole {
+            true => format!("all {} of text in {files}", bytes(sample.bytes)),
+            false => format!(
+                "a sample of {}, of about {} of text in {files}",
+                bytes(sample.bytes),
+                bytes(text.bytes)
+            ),
+        };
+        let about = if sample.is_whole { "" } else { "about " };
+        let kept = format!(
+            "{about}{} after cleaning, {about}{} tokens to learn from, a vocabulary of {}",
+            bytes(text.bytes_after_cleaning),
+            rounded(text.tokens as f64),
+            grouped(*vocabulary as u64)
+        );
+        let shape = shape(plan).map(|shape| format!(": {shape}")).unwrap_or_default();
+        let model = format!("{} weights{shape}", rounded(plan.parameters as f64));
+        let training = format!(
+            "{} tokens (the text {:.1} times) in {}",
+            rounded(plan.tokens as f64),
+            plan.epochs,
+            counted(plan.steps, "step")
+        );
+        let bits = match (plan.predicted.bits_per_byte, plan.predicted.bits_per_byte_error) {
+            (Some(value), Some(error)) => format!(", {value:.2} ± {error:.2} bits per byte"),
+            _ => String::new(),
+        };
+        let expected = format!(
+            "{} of training after {} of preparation, {} of memory{bits}",
+            seconds(plan.predicted.seconds),
+            seconds(*seconds_before),
+            bytes(plan.predicted.memory_bytes)
+        );
+        let rows = [
+            ("text", read),
+            ("kept", kept),
+            ("model", model),
+            ("training", training),
+            ("expected", expected),
+        ];
+        let mut lines: Vec<String> = rows.iter().map(|(name, told)| format!("{name:<9} {told}")).collect();
+        lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
+        lines.join("\n")
+    }
+}
+
+/// Ctrl-C ends the program at once, and the temporary folder with it.
+fn leave_nothing(folder: PathBuf) {
+    // Where this is refused, the folder stays where the system keeps what may be thrown away.
+    let _ = ctrlc::set_handler(move || {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::process::exit(i32::from(interrupt::EXIT_CODE));
+    });
+}
+
+fn outlook(
+    read: &Sample,
+    bytes_after_cleaning: u64,
+    whole: Whole,
+    tokenizer: &Tokenizer,
+    [took, before]: [Duration; 2],
+    plan: Planned,
+) -> Outlook {
+    Outlook {
+        sample: Read {
+            files: read.summary.files,
+            bytes: read.summary.bytes,
+            is_whole: read.is_whole,
+            seconds: took.as_secs_f64(),
+        },
+        text: Text {
+            files: read.files_in_all,
+            bytes: read.bytes_in_all,
+            bytes_after_cleaning,
+            tokens: whole.tokens,
+        },
+        vocabulary: tokenizer.vocab_size(),
+        seconds_before: before.as_secs_f64(),
+        plan,
+    }
+}
+
+/// `4 layers, 128 wide, 256 tokens of context`.
+fn shape(plan: &Planned) -> Option<String> {
+    let config = serde_json::to_value(&plan.model).ok()?;
+    let of = |names: [&str; 2]| names.iter().find_map(|name| config[*name].as_u64());
+    let (layers, width) = (of(["num_hidden_layers", "n_layer"])?, of(["hidden_size", "n_embd"])?);
+    Some(format!("{}, {width} wide, {} tokens of context", counted(layers, "layer"), plan.context))
+}

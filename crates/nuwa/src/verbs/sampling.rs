@@ -1,0 +1,41 @@
+use clap::Args;
+use nuwa_infer::SamplingSettings;
+
+/// How `generate` and `chat` choose tokens, besides the temperature.
+#[derive(Debug, Args)]
+pub struct SamplingArguments {
+    /// Choose among this many of the likeliest tokens only; 0 for all [default: 0]
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+    /// Choose among the likeliest tokens that together reach this probability, above 0 up to 1 [default: 0.95]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Leave out tokens less likely than this share of the likeliest, from 0 to 1 [default: 0]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    min_p: Option<f64>,
+    /// Above 1 discourages tokens that occurred already, also those of the prompt [default: 1]
+    #[arg(long, alias = "repeat-penalty", value_name = "X", allow_negative_numbers = true)]
+    repetition_penalty: Option<f64>,
+    /// Taken off a token's score each time the model wrote it, from -2 to 2 [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    frequency_penalty: Option<f64>,
+    /// Taken off a token's score once the model wrote it, from -2 to 2 [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    presence_penalty: Option<f64>,
+}
+
+impl SamplingArguments {
+    /// The settings, with the usual value for what was not said.
+    pub fn settings(&self, temperature: f64) -> SamplingSettings {
+        let usual = SamplingSettings::default();
+        SamplingSettings {
+            temperature,
+            top_k: self.top_k.unwrap_or(usual.top_k),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+            min_p: self.min_p.unwrap_or(usual.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(usual.repetition_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(usual.frequency_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(usual.presence_penalty),
+        }
+    }
+}
