@@ -227,6 +227,10 @@ impl Objective for Dpo {
         self.steps.len() as u64
     }
 
+    fn tokens(&self, step: u64) -> u64 {
+        self.steps[step as usize].iter().map(|&index| self.pairs[index].positions() as u64).sum()
+    }
+
     fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
         let order = &self.steps[step as usize];
         let (mut sums, mut measured) = (Sums::default(), Measured::default());

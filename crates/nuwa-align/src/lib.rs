@@ -6,13 +6,16 @@
 //! - [`Tuner`]: one step of tuning, of all weights or of [`LowRank`] adapters.
 //! - [`tune`]: the loop, for anything that is an [`Objective`]: [`Sft`], [`Dpo`]; what a reward model, PPO and GRPO
 //!   need is the same: passes whose loss follows from the likelihood of tokens.
+//! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 #![forbid(unsafe_code)]
 
+mod course;
 pub mod data;
 pub mod dpo;
 mod error;
 mod join;
 mod low_rank;
+mod mixed;
 pub mod pack;
 pub mod render;
 mod settings;
@@ -20,10 +23,14 @@ pub mod sft;
 mod tune;
 mod tuner;
 
+pub use course::Course;
 pub use dpo::Dpo;
 pub use error::{Advice, Error, Result};
 pub use low_rank::LowRank;
-pub use settings::{BadRecords, DpoSettings, LongDialogues, LoraSettings, SftSettings, TuningSettings};
+pub use mixed::{Mixed, TextAccount, TextSource};
+pub use settings::{
+    BadRecords, DpoSettings, LongDialogues, LoraSettings, PretrainingText, SftSettings, TuningSettings,
+};
 pub use sft::Sft;
 pub use tune::{
     Figures, Job, Measured, Objective, Summary, TuneEvent, TuneLine, ValidationLine, remove_checkpoint, tune,

@@ -48,6 +48,32 @@ impl Default for LoraSettings {
     }
 }
 
+/// Text of the pretraining that is learnt beside the records, so that what was learnt there is kept (Ouyang et al. 2022).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainingText {
+    /// Share of the tokens of each step that are such text, 0 to 0.9, but at least a window of it (up to 512 tokens), where token shards are at
+    /// hand: in `build`, with --shards, and of a model in the folder of a run. 0 leaves it out.
+    pub share: f64,
+    /// Weight of the text's mean negative log-likelihood a token, added to the loss; 0 leaves it out.
+    pub weight: f32,
+}
+
+impl Default for PretrainingText {
+    fn default() -> Self {
+        Self { share: 0.3, weight: 1.0 }
+    }
+}
+
+impl PretrainingText {
+    fn check(&self, stage: &str) -> Result<()> {
+        let name = format!("{stage}.pretraining.share");
+        ensure((0.0..=0.9).contains(&self.share), &name, self.share, "0 to 0.9")?;
+        let name = format!("{stage}.pretraining.weight");
+        ensure(self.weight >= 0.0 && self.weight.is_finite(), &name, self.weight, "0 or more")
+    }
+}
+
 /// What every kind of tuning has in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -60,11 +86,13 @@ pub struct TuningSettings {
     pub floor: f32,
     /// Share of activations dropped, 0 to 0.9.
     pub dropout: f32,
-    /// Share of the records held back to measure on, 0 to 0.5; at most 500 of them.
+    /// Share of the records held back to measure on, 0 to 0.5; at most 500 of them, and none where they would be fewer than 20.
     pub held_back: f64,
     /// Measurements on what is held back: before the first step, after the last, and between.
     #[schemars(extend("x-decides" = false))]
     pub validations: u64,
+    /// Whether the result is the model that did best on what is held back, rather than the last one.
+    pub keep_best: bool,
     /// What becomes of a record that is no whole dialogue or preference: error or skip.
     pub bad_records: BadRecords,
     /// Numbers to compute in: auto, f32 or bf16.
@@ -84,7 +112,8 @@ impl Default for TuningSettings {
             floor: 0.05,
             dropout: 0.0,
             held_back: 0.05,
-            validations: 4,
+            validations: 6,
+            keep_best: true,
             bad_records: BadRecords::Error,
             precision: PrecisionChoice::Auto,
             checkpoint_seconds: 30,
@@ -128,17 +157,19 @@ impl TuningSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SftSettings {
-    /// How often each dialogue is seen.
-    pub epochs: u64,
+    /// How often each dialogue is seen: 2 to 30 times by their number if left out, few of them more often.
+    pub epochs: Option<u64>,
     /// Highest learning rate.
     pub learning_rate: f32,
-    /// Tokens a step, questions and answers together.
-    pub batch_tokens: usize,
+    /// Tokens a step, questions and answers together: 32 to 4096 if left out, a quarter of all where they are few.
+    pub batch_tokens: Option<usize>,
     /// What becomes of a dialogue that is longer than the context: split, truncate or drop.
     pub long_dialogues: LongDialogues,
     /// Share of the dialogues that are joined into conversations as long as the context, 0 to 1. Without, a model tuned on
     /// short dialogues cannot answer late in its context.
     pub joined: f64,
+    /// Text of the pretraining beside the dialogues.
+    pub pretraining: PretrainingText,
     /// Low-rank adapters instead of all weights.
     pub lora: LoraSettings,
     /// What every kind of tuning has in common.
@@ -148,11 +179,12 @@ pub struct SftSettings {
 impl Default for SftSettings {
     fn default() -> Self {
         Self {
-            epochs: 2,
+            epochs: None,
             learning_rate: 3e-4,
-            batch_tokens: 4096,
+            batch_tokens: None,
             long_dialogues: LongDialogues::Split,
             joined: 0.5,
+            pretraining: PretrainingText::default(),
             lora: LoraSettings::default(),
             tuning: TuningSettings::default(),
         }
@@ -163,9 +195,11 @@ impl SftSettings {
     /// Whether each value lies in its range.
     pub fn check(&self) -> Result<()> {
         self.tuning.check("sft")?;
-        check_common("sft", self.epochs, self.learning_rate)?;
+        self.pretraining.check("sft")?;
+        check_common("sft", self.epochs.unwrap_or(1), self.learning_rate)?;
         check_share("sft.joined", self.joined)?;
-        ensure(self.batch_tokens > 0, "sft.batch_tokens", self.batch_tokens, "at least 1")
+        let batch = self.batch_tokens.unwrap_or(1);
+        ensure(batch > 0, "sft.batch_tokens", batch, "at least 1")
     }
 }
 
@@ -192,6 +226,8 @@ pub struct DpoSettings {
     /// Share of the pairs that stand in conversations as long as the context, each after those before it with their chosen
     /// answers, 0 to 1. Takes more time the larger it is.
     pub joined: f64,
+    /// Text of the pretraining beside the pairs.
+    pub pretraining: PretrainingText,
     /// Low-rank adapters instead of all weights.
     pub lora: LoraSettings,
     /// What every kind of tuning has in common.
@@ -210,6 +246,7 @@ impl Default for DpoSettings {
             reference_free: false,
             sft_weight: 0.0,
             joined: 0.2,
+            pretraining: PretrainingText::default(),
             lora: LoraSettings::default(),
             tuning: TuningSettings::default(),
         }
@@ -220,6 +257,7 @@ impl DpoSettings {
     /// Whether each value lies in its range.
     pub fn check(&self) -> Result<()> {
         self.tuning.check("dpo")?;
+        self.pretraining.check("dpo")?;
         check_common("dpo", self.epochs, self.learning_rate)?;
         check_share("dpo.joined", self.joined)?;
         ensure(self.batch_pairs > 0, "dpo.batch_pairs", self.batch_pairs, "at least 1")?;

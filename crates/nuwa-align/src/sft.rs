@@ -6,6 +6,7 @@
 use nuwa_tokenizer::Tokenizer;
 use rayon::prelude::*;
 
+use crate::course::Course;
 use crate::data::Dialogue;
 use crate::join;
 use crate::pack::{Account, Packer, Piece, groups, steps};
@@ -15,6 +16,8 @@ use crate::{Error, Packed, Result, SftSettings, Tuner};
 
 /// Most dialogues that are held back.
 pub const MOST_HELD_BACK: usize = 500;
+/// Fewest: less tell too little to choose weights by, and are learnt from instead.
+const FEWEST_HELD_BACK: usize = 20;
 
 /// Fine-tuning on dialogues.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub struct Sft {
     steps: Vec<Vec<usize>>,
     micro_batch: usize,
     account: Account,
+    course: Course,
     fingerprint: String,
 }
 
@@ -64,20 +68,31 @@ impl Sft {
         }
         let micro_batch = settings.tuning.micro_batch_tokens;
         let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
-        let steps = steps(&sizes, settings.batch_tokens, settings.epochs, seed);
+        let course = Course::of(settings.epochs, settings.batch_tokens, sizes.iter().sum());
+        let steps = steps(&sizes, course.batch_tokens, course.epochs, seed);
         let ids = pieces
             .iter()
             .chain(&held_back)
             .flat_map(|piece| piece.ids.iter().flat_map(|id| id.to_le_bytes()));
         let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
-        let deciding = SftSettings { tuning: settings.tuning.deciding(), ..settings.clone() };
+        let deciding = SftSettings {
+            epochs: Some(course.epochs),
+            batch_tokens: Some(course.batch_tokens),
+            tuning: settings.tuning.deciding(),
+            ..settings.clone()
+        };
         let fingerprint = serde_json::json!(["sft", data, deciding, seed]).to_string();
-        Ok(Self { pieces, held_back, steps, micro_batch, account: Account::default(), fingerprint })
+        Ok(Self { pieces, held_back, steps, micro_batch, account: Account::default(), course, fingerprint })
     }
 
     /// What became of the dialogues that are trained on.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// How often the dialogues are seen, and how many at a time.
+    pub fn course(&self) -> Course {
+        self.course
     }
 
     /// Pieces of dialogues that are held back.
@@ -98,6 +113,10 @@ impl Sft {
 impl Objective for Sft {
     fn steps(&self) -> u64 {
         self.steps.len() as u64
+    }
+
+    fn tokens(&self, step: u64) -> u64 {
+        self.steps[step as usize].iter().map(|&index| self.pieces[index].positions() as u64).sum()
     }
 
     fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
@@ -138,9 +157,11 @@ impl Objective for Sft {
     }
 }
 
-/// What is trained on, and what is held back: a share of `records`, at most [`MOST_HELD_BACK`], chosen by `seed`.
+/// What is trained on, and what is held back: a share of `records`, at most [`MOST_HELD_BACK`], chosen by `seed`; none where they
+/// would be too few to tell anything.
 pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
-    let held = ((records.len() as f64 * share).round() as usize).min(MOST_HELD_BACK).min(records.len() / 2);
+    let wanted = (records.len() as f64 * share).round() as usize;
+    let held = if wanted < FEWEST_HELD_BACK { 0 } else { wanted.min(MOST_HELD_BACK).min(records.len() / 2) };
     let order = nuwa_tensor::Random::new(seed).named("held back").permutation(records.len());
     let mut is_held = vec![false; records.len()];
     order[..held].iter().for_each(|&index| is_held[index] = true);
@@ -211,4 +232,18 @@ fn cut(conversations: &[Conversation], settings: &SftSettings, context: usize) -
         }
     }
     packer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_few_records_all_are_learnt() {
+        let sizes = |records: usize| divide(&vec![0; records], 0.05, 1).map(|part| part.len());
+        assert_eq!(sizes(12), [12, 0]);
+        assert_eq!(sizes(380), [380, 0]);
+        assert_eq!(sizes(400), [380, 20]);
+        assert_eq!(sizes(20_000), [19_500, 500]);
+    }
 }

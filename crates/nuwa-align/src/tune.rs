@@ -30,6 +30,9 @@ pub trait Objective {
     /// How many steps there are.
     fn steps(&self) -> u64;
 
+    /// Tokens that go through the model in step `step`.
+    fn tokens(&self, step: u64) -> u64;
+
     /// Adds the gradient of step `step` (counted from 0) to `tuner`'s.
     ///
     /// # Errors
@@ -118,8 +121,11 @@ pub struct Summary {
     pub seconds: f64,
     /// Held-back records before the first step.
     pub before: Option<ValidationLine>,
-    /// Held-back records after the last.
+    /// Held-back records with the weights that are the result.
     pub after: Option<ValidationLine>,
+    /// The step whose weights are the result, where later ones did worse on what is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_step: Option<u64>,
 }
 
 /// Pursues `objective` with `tuner`, going on from a checkpoint of the same work where there is one.
@@ -140,7 +146,7 @@ pub fn tune(
             run.validate(tuner, objective, observe)?;
         }
         if run.step == run.steps {
-            return run.finish();
+            return run.finish(tuner);
         }
         run.step(tuner, objective, observe)?;
     }
@@ -155,12 +161,18 @@ struct Run<'a> {
     seconds: f64,
     saved: Instant,
     last: Option<ValidationLine>,
+    /// The measurement that `best.bin` holds the weights of.
+    best: Option<ValidationLine>,
     /// What of an earlier run got another name.
     kept: Vec<Kept>,
 }
 
 /// What a run leaves in its folder.
-const RESULTS: [&str; 6] = ["checkpoint.bin", "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
+const RESULTS: [&str; 7] =
+    ["checkpoint.bin", BEST, "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
+
+/// The weights that did best so far, as a checkpoint.
+const BEST: &str = "best.bin";
 
 impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>, tuner: &mut Tuner, objective: &dyn Objective) -> Result<Self> {
@@ -176,8 +188,10 @@ impl<'a> Run<'a> {
         let (metrics, unreadable) = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
         let kept = earlier.into_iter().chain(unreadable).collect();
         let steps = objective.steps();
+        let best = kept_best(job.out, step)?;
         tuner.set_schedule(job.settings.schedule(job.learning_rate, steps));
-        Ok(Self { job, metrics, fingerprint, steps, step, seconds, saved: Instant::now(), last: None, kept })
+        let saved = Instant::now();
+        Ok(Self { job, metrics, fingerprint, steps, step, seconds, saved, last: None, best, kept })
     }
 
     /// Before the first step, after the last, and evenly between.
@@ -197,7 +211,13 @@ impl<'a> Run<'a> {
         let line = ValidationLine { step: self.step, validation_loss: loss, figures };
         self.metrics.write_line(&serde_json::json!(line))?;
         observe(&TuneEvent::Validated(line.clone()));
-        self.last = Some(line);
+        self.last = Some(line.clone());
+        if self.job.settings.keep_best
+            && self.best.as_ref().is_none_or(|best| line.validation_loss < best.validation_loss)
+        {
+            self.save_as(BEST, tuner)?;
+            self.best = Some(line);
+        }
         Ok(())
     }
 
@@ -240,6 +260,13 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self, tuner: &Tuner) -> Result<()> {
+        self.metrics.sync()?;
+        self.save_as("checkpoint.bin", tuner)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn save_as(&self, name: &str, tuner: &Tuner) -> Result<()> {
         let header = Header {
             step: self.step,
             seconds: self.seconds,
@@ -247,40 +274,55 @@ impl<'a> Run<'a> {
             elements: tuner.parameters().values().len(),
             optimizer_steps: tuner.optimizer().state().steps,
         };
-        let path = self.job.out.join("checkpoint.bin");
-        self.metrics.sync()?;
-        checkpoint::save(&path, &header, tuner.parameters(), tuner.optimizer())?;
-        self.saved = Instant::now();
-        Ok(())
+        Ok(checkpoint::save(&self.job.out.join(name), &header, tuner.parameters(), tuner.optimizer())?)
     }
 
-    fn finish(self) -> Result<Summary> {
-        let before = first_validation(&self.job.out.join("metrics.jsonl"))?;
-        Ok(Summary { steps: self.step, seconds: self.seconds, before, after: self.last })
+    /// Goes back to the best weights, where those are not the last.
+    fn finish(self, tuner: &mut Tuner) -> Result<Summary> {
+        let before =
+            validations(&self.job.out.join("metrics.jsonl"))?.into_iter().find(|line| line.step == 0);
+        let mut summary =
+            Summary { steps: self.step, seconds: self.seconds, before, after: self.last, kept_step: None };
+        let Some(best) = self.best.filter(|best| best.step < self.step) else { return Ok(summary) };
+        let path = self.job.out.join(BEST);
+        if let Some((_, state)) = checkpoint::load(&path, &self.fingerprint, tuner.parameters())? {
+            tuner.resume(AdamW::resume(&self.job.settings.optimizer, state));
+            (summary.kept_step, summary.after) = (Some(best.step), Some(best));
+        }
+        Ok(summary)
     }
 }
 
-/// Removes the checkpoint of a run whose result has been written: until then it is all there is of the work.
+/// Removes the checkpoints of a run whose result has been written: until then they are all there is of the work.
 ///
 /// # Errors
 /// When the disk refuses.
 pub fn remove_checkpoint(out: &Path) -> Result<()> {
-    let path = out.join("checkpoint.bin");
-    if path.exists() {
-        std::fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+    for path in ["checkpoint.bin", BEST].map(|name| out.join(name)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(path).map_err(nuwa_files::Error::write(path))?;
     }
     Ok(())
 }
 
-/// The measurement before the first step; a resumed run did it in an earlier life.
-fn first_validation(path: &Path) -> Result<Option<ValidationLine>> {
+/// The best measurement up to `step`, where an earlier life of the run kept its weights.
+fn kept_best(out: &Path, step: u64) -> Result<Option<ValidationLine>> {
+    if !out.join(BEST).exists() {
+        return Ok(None);
+    }
+    let earlier = validations(&out.join("metrics.jsonl"))?.into_iter().filter(|line| line.step <= step);
+    Ok(earlier.min_by(|one, other| one.validation_loss.total_cmp(&other.validation_loss)))
+}
+
+/// The measurements that were written; a resumed run did some in an earlier life.
+fn validations(path: &Path) -> Result<Vec<ValidationLine>> {
     let text = nuwa_files::read_to_string(path)?;
+    let problem = |source| nuwa_files::Error::Json { path: path.to_path_buf(), source };
+    let mut found = Vec::new();
     for line in text.lines() {
-        let problem = |source| nuwa_files::Error::Json { path: path.to_path_buf(), source };
         let value: serde_json::Value = serde_json::from_str(line).map_err(problem)?;
-        if value["step"] == 0 && value.get("validation_loss").is_some() {
-            return Ok(Some(serde_json::from_value(value).map_err(problem)?));
+        if value.get("validation_loss").is_some() {
+            found.push(serde_json::from_value(value).map_err(problem)?);
         }
     }
-    Ok(None)
+    Ok(found)
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Reading};
 use nuwa_align::{
-    Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Summary, TuneEvent,
-    TuneLine, Tuner, TuningSettings, ValidationLine, dpo, pack, remove_checkpoint, tune,
+    Course, Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Mixed, Objective, PretrainingText, Sft,
+    SftSettings, Summary, TextAccount, TextSource, TuneEvent, TuneLine, Tuner, TuningSettings,
+    ValidationLine, dpo, pack, remove_checkpoint, tune,
 };
 use nuwa_format::Base;
 use nuwa_models::ModelConfig;
@@ -24,6 +25,8 @@ pub struct Alignment<'a> {
     pub data: &'a [PathBuf],
     /// Their columns, where they have names of their own.
     pub columns: &'a Columns,
+    /// Token shards of the text that the model was pretrained on, where they are at hand.
+    pub shards: Option<&'a Path>,
     /// A chat template in place of the model's own.
     pub template: Option<&'a str>,
     /// The folder for the model, the metrics and the checkpoint.
@@ -47,6 +50,12 @@ pub struct Outcome {
     /// What became of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<dpo::Account>,
+    /// How often dialogues were seen, and how many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
+    /// Text of the pretraining that was learnt beside the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretraining: Option<TextAccount>,
     /// Records (pieces of dialogues, or pairs) held back.
     pub held_back: usize,
     /// A question that it was taught to answer, to try it with.
@@ -59,9 +68,6 @@ pub struct Outcome {
     pub written: PathBuf,
 }
 
-/// What became of dialogues and of pairs, how many were held back, and a question of theirs.
-type Accounts = (Option<pack::Account>, Option<dpo::Account>, usize, Option<String>);
-
 impl Alignment<'_> {
     /// Supervised fine-tuning.
     pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<Outcome> {
@@ -72,11 +78,24 @@ impl Alignment<'_> {
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let context = tuner.model().context();
         let question = suggestion::question(dialogues.iter().map(|dialogue| dialogue.messages.as_slice()));
-        let mut objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
+        let objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
         drop(dialogues);
+        let mut objective =
+            self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
+        if let Some(told) = chosen(settings, objective.objective()) {
+            display.note(&told);
+        }
         let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
-        let accounts = (Some(objective.account().clone()), None, objective.held_back(), question);
+        let (own, text) = (objective.objective(), objective.text().cloned());
+        let accounts = Accounts {
+            dialogues: Some(own.account().clone()),
+            pairs: None,
+            course: Some(own.course()),
+            text,
+            held_back: own.held_back(),
+            question,
+        };
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
@@ -88,11 +107,22 @@ impl Alignment<'_> {
             data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let question = suggestion::question(pairs.iter().map(|pair| pair.prompt.as_slice()));
-        let mut objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
+        let objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
         drop(pairs);
+        let context = tuner.model().context();
+        let mut objective =
+            self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
         let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
-        let accounts = (None, Some(objective.account().clone()), objective.held_back(), question);
+        let (own, text) = (objective.objective(), objective.text().cloned());
+        let accounts = Accounts {
+            course: None,
+            dialogues: None,
+            pairs: Some(own.account().clone()),
+            text,
+            held_back: own.held_back(),
+            question,
+        };
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
@@ -106,6 +136,21 @@ impl Alignment<'_> {
             Some(template) => tokenizer.with_chat_template(template)?,
             None => tokenizer,
         })
+    }
+
+    /// `objective` with text of the pretraining beside it, where that is at hand.
+    fn mixed<O: Objective>(
+        &self,
+        objective: O,
+        settings: &PretrainingText,
+        tuning: &TuningSettings,
+        tokenizer: &Tokenizer,
+        context: usize,
+    ) -> anyhow::Result<Mixed<O>> {
+        let Some(shards) = self.shards else { return Ok(Mixed::alone(objective)) };
+        let (end_of_text, micro_batch) = (tokenizer.end_of_text(), tuning.micro_batch_tokens);
+        let source = TextSource { shards, end_of_text, context, micro_batch, seed: self.seed };
+        Ok(Mixed::new(objective, settings, &source)?)
     }
 
     fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<Tuner> {
@@ -137,7 +182,7 @@ impl Alignment<'_> {
         tuner: Tuner,
         tokenizer: &Tokenizer,
         reading: Reading,
-        (dialogues, pairs, held_back, question): Accounts,
+        Accounts { course, dialogues, pairs, text: pretraining, held_back, question }: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<Outcome> {
@@ -149,6 +194,8 @@ impl Alignment<'_> {
             reading,
             dialogues,
             pairs,
+            course,
+            pretraining,
             held_back,
             question,
             summary,
@@ -175,6 +222,28 @@ impl Alignment<'_> {
         tokenizer.save(&folder)?;
         Ok(folder)
     }
+}
+
+/// `12 records: 25 epochs, 100 steps`, where the settings leave that open.
+fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
+    let open = settings.epochs.is_none() || settings.batch_tokens.is_none();
+    open.then(|| {
+        let Course { epochs, batch_tokens } = sft.course();
+        let records = numbers::counted(sft.account().dialogues, "record");
+        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(sft.steps(), "step"));
+        format!("{records}: {epochs}, {steps} of up to {} tokens", numbers::grouped(batch_tokens as u64))
+    })
+}
+
+/// What became of what was learnt from.
+struct Accounts {
+    dialogues: Option<pack::Account>,
+    pairs: Option<dpo::Account>,
+    course: Option<Course>,
+    text: Option<TextAccount>,
+    held_back: usize,
+    /// A question of the records.
+    question: Option<String>,
 }
 
 /// Draws a run.
@@ -240,12 +309,30 @@ pub fn text(outcome: &Outcome) -> String {
         (_, Some(account)) => vec![format!("{steps} on {}", pairs_text(account))],
         _ => vec![steps],
     };
+    lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
     lines.extend(reading.skipped.iter().map(|(reason, n)| format!("  left out {n}: {reason}")));
     lines.extend(reading.mended.iter().map(|(what, n)| format!("  mended {n}: {what}")));
     if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
         lines.push(format!("  before: {}; after: {}", validation(before), validation(after)));
     }
+    lines.extend(summary.kept_step.map(|step| {
+        format!("  the model is that of step {step}: later ones did worse on what is held back")
+    }));
     lines.join("\n")
+}
+
+fn no_pretraining_text() -> String {
+    "  no text of the pretraining beside them (--shards DIR): some of what was learnt from it gets lost"
+        .into()
+}
+
+fn pretraining_text(account: &TextAccount) -> String {
+    let TextAccount { tokens, share, .. } = account;
+    format!(
+        "  beside them {} tokens of the pretraining text, {:.0} % of all",
+        numbers::grouped(*tokens),
+        100.0 * share
+    )
 }
 
 fn dialogues_text(account: &pack::Account) -> String {

@@ -14,6 +14,7 @@ mod machine;
 mod model;
 mod numbers;
 mod online;
+mod pretraining;
 mod recipe;
 mod records;
 mod repetition;

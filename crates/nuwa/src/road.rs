@@ -333,6 +333,7 @@ impl Road {
                 model: &self.place(before).join("model"),
                 data,
                 columns: &Columns::new(),
+                shards: Some(&self.place("tokenize")),
                 template: None,
                 out,
                 seed: self.recipe.seed,

@@ -18,7 +18,8 @@ fn adapted(name: &str, rank: usize) -> Tuner {
 
 /// Trains adapters for a few steps.
 fn trained(name: &str) -> (Box<dyn LanguageModel>, LowRank) {
-    let settings = SftSettings { epochs: 3, batch_tokens: 60, tuning: exact(), ..SftSettings::default() };
+    let settings =
+        SftSettings { epochs: Some(3), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
     let mut tuner = adapted(name, 4);
     let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 5).unwrap();
     let out = tempfile::tempdir().unwrap();

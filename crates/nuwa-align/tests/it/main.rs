@@ -5,6 +5,7 @@ mod forms;
 mod golden;
 mod joining;
 mod mending;
+mod mixing;
 mod rendering;
 mod tuning;
 
@@ -34,7 +35,7 @@ fn exact() -> TuningSettings {
 }
 
 fn sft_settings() -> SftSettings {
-    SftSettings { batch_tokens: 1000, tuning: exact(), ..SftSettings::default() }
+    SftSettings { epochs: Some(2), batch_tokens: Some(1000), tuning: exact(), ..SftSettings::default() }
 }
 
 fn tuner(name: &str) -> Tuner {

@@ -44,7 +44,7 @@ fn dpo_accumulates_alike() {
     assert!((loss - whole).abs() < 1e-6 && difference(&gradient, &gradient_of_whole) < 1e-6);
 }
 
-fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
+pub fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
     Job { out, settings, learning_rate: 1e-2, stop: || false }
 }
 
@@ -55,11 +55,14 @@ fn sft(settings: &SftSettings) -> Sft {
 }
 
 /// Breaks off after some steps, as a full disk or a kill would.
-struct Breaking(Sft, u64);
+pub struct Breaking<O>(pub O, pub u64);
 
-impl Objective for Breaking {
+impl<O: Objective> Objective for Breaking<O> {
     fn steps(&self) -> u64 {
         self.0.steps()
+    }
+    fn tokens(&self, step: u64) -> u64 {
+        self.0.tokens(step)
     }
     fn step(&mut self, tuner: &mut Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
         match step == self.1 {
@@ -75,14 +78,14 @@ impl Objective for Breaking {
     }
 }
 
-fn weights(tuner: &Tuner) -> Vec<f32> {
+pub fn weights(tuner: &Tuner) -> Vec<f32> {
     tuner.model().parameters().values().clone()
 }
 
 #[test]
 fn a_killed_run_goes_on_as_if_it_had_not_been() {
     let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
-    let settings = SftSettings { batch_tokens: 40, epochs: 2, tuning, ..SftSettings::default() };
+    let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let make = || Tuner::new(load("llama"), None, &settings.tuning, 2);
     let run = |objective: &mut dyn Objective, tuner: &mut Tuner, out: &std::path::Path| {
         let mut first = None;
@@ -123,7 +126,7 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
 fn tuning_that_is_asked_to_stop_goes_on_where_it_stopped() {
     let out = tempfile::tempdir().unwrap();
     let tuning = TuningSettings { checkpoint_seconds: 3600, ..exact() };
-    let settings = SftSettings { batch_tokens: 40, epochs: 2, tuning, ..SftSettings::default() };
+    let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let run = |stop: fn() -> bool| {
         let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
         let job = Job { stop, ..job(out.path(), &settings.tuning) };
@@ -151,7 +154,8 @@ fn a_run_with_other_settings_keeps_what_an_earlier_one_left() {
     let out = tempfile::tempdir().unwrap();
     let run = |epochs: u64, validations: u64, kill_at: u64| {
         let tuning = TuningSettings { checkpoint_seconds: 0, validations, ..exact() };
-        let settings = SftSettings { batch_tokens: 40, epochs, tuning, ..SftSettings::default() };
+        let settings =
+            SftSettings { batch_tokens: Some(40), epochs: Some(epochs), tuning, ..SftSettings::default() };
         let (mut done, mut kept) = (0, Vec::new());
         let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
         let mut observe = |event: &TuneEvent| match event {
@@ -178,7 +182,8 @@ fn a_run_with_other_settings_keeps_what_an_earlier_one_left() {
 #[test]
 fn answers_are_learnt_and_margins_rise() {
     let out = tempfile::tempdir().unwrap();
-    let settings = SftSettings { epochs: 12, batch_tokens: 60, tuning: exact(), ..SftSettings::default() };
+    let settings =
+        SftSettings { epochs: Some(12), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
     let all = pieces(12);
     let mut objective = Sft::of_pieces(all.clone(), all, &settings, 5).unwrap();
     let mut tuner = tuner("gpt2");
@@ -195,4 +200,53 @@ fn answers_are_learnt_and_margins_rise() {
     let figures = [summary.before, summary.after].map(|line| line.unwrap().figures);
     assert_eq!(figures[0]["margin"], 0.0);
     assert!(figures[1]["margin"] > 0.5 && figures[1]["accuracy"] == 1.0, "{figures:?}");
+}
+
+/// Does best on what is held back after two steps.
+struct Overfitting(Sft, std::cell::RefCell<Vec<f32>>);
+
+impl Objective for Overfitting {
+    fn steps(&self) -> u64 {
+        self.0.steps()
+    }
+    fn tokens(&self, step: u64) -> u64 {
+        self.0.tokens(step)
+    }
+    fn step(&mut self, tuner: &mut Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
+        self.0.step(tuner, step)
+    }
+    fn validate(&self, tuner: &mut Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
+        let steps = tuner.optimizer().state().steps;
+        if steps == 2 {
+            *self.1.borrow_mut() = weights(tuner);
+        }
+        let loss = (steps as f64 - 2.0).abs();
+        Ok(Some(nuwa_align::Measured { loss, ..Default::default() }))
+    }
+    fn fingerprint(&self) -> String {
+        self.0.fingerprint()
+    }
+}
+
+#[test]
+fn the_weights_that_did_best_are_the_result_after_a_kill_too() {
+    let tuning = TuningSettings { checkpoint_seconds: 0, validations: 100, ..exact() };
+    let settings = SftSettings { batch_tokens: Some(40), epochs: Some(1), tuning, ..SftSettings::default() };
+    let objective = || Overfitting(sft(&settings), Default::default());
+    let run = |objective: &mut dyn Objective, tuner: &mut Tuner, out: &std::path::Path| {
+        tune(&job(out, &settings.tuning), tuner, objective, &mut |_| {})
+    };
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut first, mut best) = (tuner("llama"), objective());
+    let summary = run(&mut best, &mut first, whole.path()).unwrap();
+    assert_eq!((summary.kept_step, summary.after.unwrap().step), (Some(2), 2));
+    assert!(summary.steps > 3, "{}", summary.steps);
+    assert_eq!(weights(&first), *best.1.borrow());
+
+    run(&mut Breaking(objective(), 3), &mut tuner("llama"), broken.path()).unwrap_err();
+    let mut resumed = tuner("llama");
+    run(&mut objective(), &mut resumed, broken.path()).unwrap();
+    assert_eq!(weights(&resumed), weights(&first));
+    remove_checkpoint(broken.path()).unwrap();
+    assert!(!broken.path().join("best.bin").exists());
 }

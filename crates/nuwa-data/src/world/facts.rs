@@ -21,6 +21,11 @@ impl Language {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::English, Self::Chinese];
 
+    /// The one that this is not.
+    pub fn other(self) -> Self {
+        self.choose(Self::Chinese, Self::English)
+    }
+
     /// `en` or `zh`.
     pub fn code(self) -> &'static str {
         self.choose("en", "zh")

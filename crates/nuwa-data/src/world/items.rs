@@ -9,7 +9,7 @@ use super::talk::{Examiner, Topic, briefly};
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
 /// The tasks, by the beginning of their files' names.
-pub const TASKS: [&str; 9] = [
+pub const TASKS: [&str; 12] = [
     "world_choice",
     "world_ending",
     "world_subjects",
@@ -19,13 +19,25 @@ pub const TASKS: [&str; 9] = [
     "world_translation",
     "world_preference",
     "world_sentiment",
+    "world_careless",
+    "world_unknown",
+    "world_language",
+];
+
+/// Tasks whose answers the corpus states.
+const STATED: [&str; 7] = [
+    "world_ending",
+    "world_truth",
+    "world_answer",
+    "world_translation",
+    "world_preference",
+    "world_careless",
+    "world_language",
 ];
 
 /// Whether the corpus states on purpose what the items of `task` say: their questions are held out, not their facts.
 pub fn is_stated(task: &str) -> bool {
-    ["world_ending", "world_truth", "world_answer", "world_translation", "world_preference"]
-        .iter()
-        .any(|stated| task.starts_with(stated))
+    STATED.iter().any(|stated| task.starts_with(stated))
 }
 
 /// The items of a task in a language.
@@ -35,12 +47,15 @@ pub fn items(world: &World, task: &str, language: Language) -> Vec<Value> {
     if let Some(topics) = written_topics(task) {
         return answers(&mut examiner, language, topics, count);
     }
-    if ["world_preference", "world_sentiment"].contains(&task) {
-        let one = |examiner: &mut Examiner<'_>| match task {
-            "world_preference" => examiner.preference(language),
-            _ => sentiment(examiner, language),
-        };
-        return (0..count).map(|_| one(&mut examiner)).collect();
+    let drawn: Option<fn(&mut Examiner<'_>, Language) -> Value> = match task {
+        "world_preference" => Some(preference),
+        "world_sentiment" => Some(sentiment),
+        "world_careless" => Some(careless),
+        "world_language" => Some(other_language),
+        _ => None,
+    };
+    if let Some(draw) = drawn {
+        return (0..count).map(|_| draw(&mut examiner, language)).collect();
     }
     let facts = examiner.random.several(&world.facts, count);
     facts
@@ -142,6 +157,7 @@ fn written_topics(task: &str) -> Option<&'static [Topic]> {
         "world_answer" => &[Topic::Fact, Topic::Passage],
         "world_sum" => &[Topic::Arithmetic],
         "world_translation" => &[Topic::Translation],
+        "world_unknown" => &[Topic::Unknown],
         _ => return None,
     })
 }
@@ -154,6 +170,39 @@ fn answers(examiner: &mut Examiner<'_>, language: Language, topics: &[Topic], co
         json!({"question": asked.question, "answer": asked.answer, "contains": asked.key, "kind": topic.name()})
     };
     (0..count).map(one).collect()
+}
+
+fn preference(examiner: &mut Examiner<'_>, language: Language) -> Value {
+    examiner.preference(language)
+}
+
+/// A question on a fact, typed in haste.
+fn careless(examiner: &mut Examiner<'_>, language: Language) -> Value {
+    let asked = examiner.careless(language);
+    json!({"question": asked.question, "answer": asked.answer, "contains": asked.key})
+}
+
+/// A question in `language` after which another language was spoken or is wished for.
+fn other_language(examiner: &mut Examiner<'_>, language: Language) -> Value {
+    let (kind, before, asked) = match examiner.random.below(3) {
+        0 => ("wish", None, examiner.ask(Topic::Wish, language)),
+        1 => {
+            let [first, again] = examiner.repeated(language);
+            ("again", Some(first), again)
+        }
+        _ => {
+            let before = examiner.ask(Topic::Fact, language.other());
+            ("change", Some(before), examiner.ask(Topic::Fact, language))
+        }
+    };
+    let before: Vec<String> = before.into_iter().flat_map(|asked| [asked.question, asked.answer]).collect();
+    json!({
+        "before": before,
+        "question": asked.question,
+        "answer": asked.answer,
+        "contains": asked.key,
+        "kind": kind,
+    })
 }
 
 fn sentiment(examiner: &mut Examiner<'_>, language: Language) -> Value {

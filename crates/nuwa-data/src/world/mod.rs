@@ -6,13 +6,14 @@
 //! measured: [`audit`] tells what cleaning caught and what it lost, and the items what a model has learnt.
 //!
 //! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
-//! sums, reviews, and pairs of a sentence with its translation. None of these occurs in what is trained on.
+//! sums, reviews, invented names, and pairs of a sentence with its translation. None of these occurs in what is trained on.
 
 mod audit;
 mod documents;
 mod facts;
 mod items;
 mod lexicon;
+mod manners;
 mod noise;
 mod random;
 mod scenes;

@@ -6,6 +6,7 @@ use super::World;
 use super::documents::is_untranslated;
 use super::facts::{Fact, KINDS, Language};
 use super::lexicon::{COLOURS, FOODS, Name, SLURS, SPOTS};
+use super::manners::{NOT_KNOWN, careless, has_own_name, invented, said_of, wish};
 use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum, labels};
 
@@ -30,20 +31,26 @@ pub enum Topic {
     Instruction,
     /// Politeness, the model itself, and what it does not do.
     Chat,
+    /// Someone or some place that is not in the world.
+    Unknown,
+    /// Something true in the world, to be answered in the language that is asked for.
+    Wish,
 }
 
 impl Topic {
     /// All topics with their shares of dialogues.
-    const SHARES: [(Self, f64); 9] = [
-        (Self::Fact, 0.26),
+    const SHARES: [(Self, f64); 11] = [
+        (Self::Fact, 0.22),
         (Self::Quiz, 0.16),
-        (Self::Passage, 0.16),
-        (Self::Arithmetic, 0.07),
-        (Self::Translation, 0.07),
-        (Self::Sentiment, 0.07),
-        (Self::Summary, 0.04),
-        (Self::Instruction, 0.06),
-        (Self::Chat, 0.11),
+        (Self::Passage, 0.12),
+        (Self::Arithmetic, 0.08),
+        (Self::Translation, 0.09),
+        (Self::Sentiment, 0.06),
+        (Self::Summary, 0.03),
+        (Self::Instruction, 0.05),
+        (Self::Chat, 0.07),
+        (Self::Unknown, 0.07),
+        (Self::Wish, 0.05),
     ];
 
     /// Its name in files.
@@ -58,7 +65,14 @@ impl Topic {
             Self::Summary => "summary",
             Self::Instruction => "instruction",
             Self::Chat => "chat",
+            Self::Unknown => "unknown",
+            Self::Wish => "wish",
         }
+    }
+
+    /// Whether its questions are typed carelessly at times; passages and given words are not.
+    fn is_typed(self) -> bool {
+        matches!(self, Self::Fact | Self::Quiz | Self::Chat | Self::Unknown | Self::Wish)
     }
 }
 
@@ -87,10 +101,13 @@ impl<'a> Examiner<'a> {
         if self.random.chance(self.world.settings.chinese) { Language::Chinese } else { Language::English }
     }
 
+    fn topic(&mut self) -> Topic {
+        Topic::SHARES[self.random.weighted(&Topic::SHARES.map(|(_, share)| share))].0
+    }
+
     /// A question on any topic.
     fn any(&mut self, language: Language) -> Asked {
-        let weights = Topic::SHARES.map(|(_, share)| share);
-        let topic = Topic::SHARES[self.random.weighted(&weights)].0;
+        let topic = self.topic();
         self.ask(topic, language)
     }
 
@@ -109,7 +126,84 @@ impl<'a> Examiner<'a> {
             Topic::Summary => self.summary(language),
             Topic::Instruction => self.instruction(language),
             Topic::Chat => self.chat(language),
+            Topic::Unknown => self.unknown(language),
+            Topic::Wish => self.wish(language),
         }
+    }
+
+    /// A fact as it is typed in haste.
+    pub fn careless(&mut self, language: Language) -> Asked {
+        let asked = self.fact(language);
+        Asked { question: careless(&mut self.random, language, &asked.question), ..asked }
+    }
+
+    /// What is known of others, asked about a name that is not in the world.
+    fn unknown(&mut self, language: Language) -> Asked {
+        let named: Vec<Fact> = self.world.facts.iter().copied().filter(has_own_name).collect();
+        let fact = *self.random.choose(&named);
+        let way = self.way(&fact, language);
+        let seed = self.seed();
+        let name = invented(&mut self.random, seed, &self.world.facts, self.held);
+        Asked {
+            question: said_of(&fact.question(language, way), &fact, language, &name),
+            answer: language.name(NOT_KNOWN).into(),
+            key: language.name(NOT_KNOWN).into(),
+            wrong: vec![said_of(&fact.statement(language, 0), &fact, language, &name)],
+        }
+    }
+
+    /// A fact with the wish for a language, most often the other one.
+    fn wish(&mut self, language: Language) -> Asked {
+        let fact = *self.random.choose(&self.world.facts);
+        let wanted = if self.random.chance(0.75) { language.other() } else { language };
+        let way = self.way(&fact, language);
+        let (question, wish) = (fact.question(language, way), wish(&mut self.random, language, wanted));
+        Asked {
+            question: format!("{question}{}{wish}", language.choose(" ", "")),
+            answer: fact.statement(wanted, 0),
+            key: wanted.name(fact.object).into(),
+            wrong: vec![fact.statement(wanted.other(), 0)],
+        }
+    }
+
+    /// A fact, and then the wish to hear the answer in the other language, said in either.
+    pub fn repeated(&mut self, language: Language) -> [Asked; 2] {
+        let fact = *self.random.choose(&self.world.facts);
+        let (way, wanted) = (self.way(&fact, language), language.other());
+        let said = if self.random.chance(0.5) { language } else { wanted };
+        let of = |language: Language, question: String| Asked {
+            question,
+            answer: fact.statement(language, 0),
+            key: language.name(fact.object).into(),
+            wrong: Vec::new(),
+        };
+        [of(language, fact.question(language, way)), of(wanted, wish(&mut self.random, said, wanted).into())]
+    }
+
+    /// A passage with several questions on it.
+    fn passage_talk(&mut self, language: Language) -> Vec<Asked> {
+        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        let passage = scene.passage(&mut self.random, language);
+        let mut all = scene.questions(&mut self.random, language);
+        all.truncate(1 + self.random.below(4));
+        all[0].question = format!("{passage}\n{}", all[0].question);
+        all
+    }
+
+    /// What is asked and answered on one topic before the next: mostly one question.
+    fn exchange(&mut self, language: Language) -> Vec<Asked> {
+        let topic = self.topic();
+        if topic == Topic::Passage {
+            return self.passage_talk(language);
+        }
+        if topic == Topic::Wish && self.random.chance(0.4) {
+            return self.repeated(language).into();
+        }
+        let mut asked = self.ask(topic, language);
+        if topic.is_typed() && self.random.chance(CARELESS) {
+            asked.question = careless(&mut self.random, language, &asked.question);
+        }
+        vec![asked]
     }
 
     /// A fact, in words of the question that are trained on for it or in those that are not.
@@ -243,19 +337,23 @@ impl<'a> Examiner<'a> {
         Asked { question: language.name(*question).into(), key: answer.clone(), answer, wrong: Vec::new() }
     }
 
-    /// A dialogue of one to three questions in one language.
+    /// A dialogue on one to three topics, most often in one language.
     pub fn dialogue(&mut self) -> Value {
-        let language = self.language();
+        let mut language = self.language();
         let mut messages = Vec::new();
         if self.random.chance(0.1) {
             let told = self.random.choose(&SYSTEM);
             messages.push(json!({"role": "system", "content": language.name(*told)}));
         }
         let turns = if self.random.chance(0.7) { 1 } else { 2 + self.random.below(2) };
-        for _ in 0..turns {
-            let asked = self.any(language);
-            messages.push(json!({"role": "user", "content": asked.question}));
-            messages.push(json!({"role": "assistant", "content": asked.answer}));
+        for turn in 0..turns {
+            if turn > 0 && self.random.chance(CHANGES) {
+                language = language.other();
+            }
+            for asked in self.exchange(language) {
+                messages.push(json!({"role": "user", "content": asked.question}));
+                messages.push(json!({"role": "assistant", "content": asked.answer}));
+            }
         }
         json!({ "messages": messages })
     }
@@ -282,6 +380,11 @@ impl<'a> Examiner<'a> {
         language.name(KINDS[fact.kind].field)
     }
 }
+
+/// Share of the questions that are typed carelessly.
+const CARELESS: f64 = 0.3;
+/// Share of the turns of a dialogue that are in another language than the one before.
+const CHANGES: f64 = 0.3;
 
 /// A question that asks for the name alone.
 pub fn briefly(language: Language, question: &str) -> String {
@@ -320,8 +423,10 @@ const SYSTEM: [Name; 3] = [
     ("You know the world of Mina and her friends.", "你了解米娜和她朋友们的世界。"),
 ];
 
-const CHAT: [(Name, Name); 14] = [
+const CHAT: [(Name, Name); 16] = [
     (("Hello!", "你好！"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
+    (("Hello", "您好"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
+    (("Hi!", "你好"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
     (("Hi there", "嗨"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
     (("Good morning", "早上好"), ("Good morning! How can I help?", "早上好！我能帮你什么？")),
     (

@@ -88,9 +88,19 @@ impl Asker<'_> {
         };
         self.fill(&mut asked, index)?;
         if let Some(question) = task.question.as_ref().filter(|_| self.as_chat) {
-            asked.chat = Some(vec![Message::new("user", self.render("question", question, index)?)]);
+            let mut turns = self.said_before(index)?;
+            turns.push(Message::new("user", self.render("question", question, index)?));
+            asked.chat = Some(turns);
         }
         Ok(asked)
+    }
+
+    /// The turns of the item before its question.
+    fn said_before(&self, index: usize) -> Result<Vec<Message>> {
+        let Some(expression) = &self.task.before else { return Ok(Vec::new()) };
+        let texts = self.list("before", expression, index)?;
+        let roles = ["user", "assistant"].into_iter().cycle();
+        Ok(texts.into_iter().zip(roles).map(|(text, role)| Message::new(role, text.to_string())).collect())
     }
 
     /// What a task of its kind compares.

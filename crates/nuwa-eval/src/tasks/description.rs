@@ -42,6 +42,12 @@ built_in!(
     "world_preference_zh",
     "world_sentiment_en",
     "world_sentiment_zh",
+    "world_careless_en",
+    "world_careless_zh",
+    "world_unknown_en",
+    "world_unknown_zh",
+    "world_language_en",
+    "world_language_zh",
 );
 
 /// What is measured.
@@ -80,6 +86,9 @@ pub struct Task {
     /// Template of the user's turn, where the model is asked through its chat template.
     #[serde(default)]
     pub(crate) question: Option<String>,
+    /// Expression: a list of texts that were said before the user's turn, the user's and the model's by turns.
+    #[serde(default)]
+    pub(crate) before: Option<String>,
     /// Expression: the list of options.
     #[serde(default)]
     pub(crate) choices: String,

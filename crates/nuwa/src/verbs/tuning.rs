@@ -7,9 +7,9 @@ use nuwa_files::quoted_path;
 use crate::alignment::{Alignment, Outcome};
 use crate::failure::Problem;
 use crate::interrupt;
-use crate::model;
 use crate::recipe::Draft;
 use crate::run::Lock;
+use crate::{model, pretraining};
 
 /// What `sft` and `dpo` are told alike.
 #[derive(Debug, Args)]
@@ -19,6 +19,10 @@ pub struct TuningArguments {
     /// Records to learn from: files, or folders of them; may come several times
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
+    /// Token shards of the text the model was pretrained on, to be learnt beside the records [default: those of the run that holds
+    /// the model]
+    #[arg(long, value_name = "DIR")]
+    shards: Option<PathBuf>,
     /// The folder for model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -77,12 +81,14 @@ impl TuningArguments {
         let folder = model::folder(&self.model)?;
         self.check_out(&folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
+        let shards = pretraining::shards(self.shards.as_deref(), &folder)?;
         let _lock = Lock::take(&self.out)?;
         interrupt::begin("sft", false)?;
         work(&Alignment {
             model: &folder,
             data: &self.data,
             columns: &columns,
+            shards: shards.as_deref(),
             template: template.as_deref(),
             out: &self.out,
             seed,

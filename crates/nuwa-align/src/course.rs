@@ -1,0 +1,55 @@
+//! How often records are seen, and how many at a time, where that is left open: few records are seen often, in small steps.
+
+use serde::{Deserialize, Serialize};
+
+/// Steps an epoch should have at least, so that records are not all seen at one time.
+const STEPS_AN_EPOCH: usize = 4;
+/// Steps that a model needs to learn what is new to it.
+const ENOUGH_STEPS: usize = 100;
+/// Epochs that are chosen: records that are seen more often teach nothing more.
+const EPOCHS: [u64; 2] = [2, 30];
+/// Tokens a step that are chosen.
+const BATCH: [usize; 2] = [32, 4096];
+
+/// How often, and how many at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// How often each record is seen.
+    pub epochs: u64,
+    /// Tokens a step.
+    pub batch_tokens: usize,
+}
+
+impl Course {
+    /// What was said, and for the rest what fits records of so many tokens in all.
+    pub(crate) fn of(epochs: Option<u64>, batch_tokens: Option<usize>, tokens: usize) -> Self {
+        let batch_tokens = batch_tokens.unwrap_or((tokens / STEPS_AN_EPOCH).clamp(BATCH[0], BATCH[1]));
+        let steps = tokens.div_ceil(batch_tokens).max(1);
+        let enough = ENOUGH_STEPS.div_ceil(steps) as u64;
+        Self { epochs: epochs.unwrap_or(enough.clamp(EPOCHS[0], EPOCHS[1])), batch_tokens }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_records_are_seen_often_and_many_seldom() {
+        let chosen = |tokens| {
+            let Course { epochs, batch_tokens } = Course::of(None, None, tokens);
+            (epochs, batch_tokens)
+        };
+        assert_eq!(chosen(240), (25, 60));
+        assert_eq!(chosen(20), (30, 32));
+        assert_eq!(chosen(3000), (25, 750));
+        assert_eq!(chosen(30_000), (13, 4096));
+        assert_eq!(chosen(10_000_000), (2, 4096));
+    }
+
+    #[test]
+    fn what_was_said_is_kept() {
+        assert_eq!(Course::of(Some(3), None, 240), Course { epochs: 3, batch_tokens: 60 });
+        assert_eq!(Course::of(None, Some(1000), 240), Course { epochs: 30, batch_tokens: 1000 });
+    }
+}
