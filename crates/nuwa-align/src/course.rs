@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// Steps an epoch should have at least, so that records are not all seen at one time.
-const STEPS_AN_EPOCH: usize = 4;
+const STEPS_AN_EPOCH: usize = 8;
 /// Steps that a model needs to learn what is new to it.
-const ENOUGH_STEPS: usize = 100;
+const ENOUGH_STEPS: usize = 400;
 /// Epochs that are chosen: records that are seen more often teach nothing more.
-const EPOCHS: [u64; 2] = [2, 30];
-/// Tokens a step that are chosen.
-const BATCH: [usize; 2] = [32, 4096];
+const EPOCHS: [u64; 2] = [2, 60];
+/// Tokens a step that are chosen: of few records, and of so many that they make enough steps all the same.
+const BATCH: [usize; 3] = [32, 1024, 4096];
 
 /// How often, and how many at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,8 @@ pub struct Course {
 impl Course {
     /// What was said, and for the rest what fits records of so many tokens in all.
     pub(crate) fn of(epochs: Option<u64>, batch_tokens: Option<usize>, tokens: usize) -> Self {
-        let batch_tokens = batch_tokens.unwrap_or((tokens / STEPS_AN_EPOCH).clamp(BATCH[0], BATCH[1]));
+        let most = (tokens * EPOCHS[0] as usize / ENOUGH_STEPS).clamp(BATCH[1], BATCH[2]);
+        let batch_tokens = batch_tokens.unwrap_or((tokens / STEPS_AN_EPOCH).clamp(BATCH[0], most));
         let steps = tokens.div_ceil(batch_tokens).max(1);
         let enough = ENOUGH_STEPS.div_ceil(steps) as u64;
         Self { epochs: epochs.unwrap_or(enough.clamp(EPOCHS[0], EPOCHS[1])), batch_tokens }
@@ -40,16 +41,17 @@ mod tests {
             let Course { epochs, batch_tokens } = Course::of(None, None, tokens);
             (epochs, batch_tokens)
         };
-        assert_eq!(chosen(240), (25, 60));
-        assert_eq!(chosen(20), (30, 32));
-        assert_eq!(chosen(3000), (25, 750));
-        assert_eq!(chosen(30_000), (13, 4096));
+        assert_eq!(chosen(326), (45, 40));
+        assert_eq!(chosen(20), (60, 32));
+        assert_eq!(chosen(3200), (50, 400));
+        assert_eq!(chosen(30_720), (14, 1024));
+        assert_eq!(chosen(360_000), (2, 1800));
         assert_eq!(chosen(10_000_000), (2, 4096));
     }
 
     #[test]
     fn what_was_said_is_kept() {
-        assert_eq!(Course::of(Some(3), None, 240), Course { epochs: 3, batch_tokens: 60 });
-        assert_eq!(Course::of(None, Some(1000), 240), Course { epochs: 30, batch_tokens: 1000 });
+        assert_eq!(Course::of(Some(3), None, 240), Course { epochs: 3, batch_tokens: 32 });
+        assert_eq!(Course::of(None, Some(1000), 240), Course { epochs: 60, batch_tokens: 1000 });
     }
 }

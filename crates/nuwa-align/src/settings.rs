@@ -157,11 +157,11 @@ impl TuningSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SftSettings {
-    /// How often each dialogue is seen: 2 to 30 times by their number if left out, few of them more often.
+    /// How often each dialogue is seen: 2 to 60 times by their number if left out, few of them more often.
     pub epochs: Option<u64>,
     /// Highest learning rate.
     pub learning_rate: f32,
-    /// Tokens a step, questions and answers together: 32 to 4096 if left out, a quarter of all where they are few.
+    /// Tokens a step, questions and answers together: 32 to 4096 if left out, an eighth of all where they are few.
     pub batch_tokens: Option<usize>,
     /// What becomes of a dialogue that is longer than the context: split, truncate or drop.
     pub long_dialogues: LongDialogues,

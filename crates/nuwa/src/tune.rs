@@ -152,18 +152,22 @@ fn another(path: &Path) -> Problem {
 const AFTERWARDS: f64 = 0.02;
 /// The same where fine-tuning and its measurements follow.
 const WITH_TUNING: f64 = 0.3;
+/// The same for the embedded world, of whose dialogues, pairs and items there are as many as there are.
+const WITH_TUNING_OF_WORLD: f64 = 0.4;
 
 /// What serves the embedded world best, found by trying: facts want many small steps.
-const OF_WORLD: [(&str, Value); 8] = [
+const OF_WORLD: [(&str, Value); 9] = [
     ("model.width", Value::Integer(128)),
     ("model.layers", Value::Integer(3)),
     ("sft.epochs", Value::Integer(1)),
     ("pretrain.batch_tokens", Value::Integer(512)),
-    ("sft.learning_rate", Value::Float(5e-4)),
+    // Slower, the form of a chat is not learnt, and what is known is not told in it; text of the pretraining keeps the rest.
+    ("sft.learning_rate", Value::Float(1e-3)),
     ("sft.batch_tokens", Value::Integer(1024)),
     // Faster, or with beta at 0.1, answers lose letters and ends: what is rejected is often what is chosen, and more.
     ("dpo.learning_rate", Value::Float(1e-5)),
     ("dpo.beta", Value::Float(0.5)),
+    ("dpo.pretraining.share", Value::Float(0.2)),
 ];
 
 /// Says what serves the embedded world best, where nothing else was said.
@@ -207,7 +211,9 @@ pub fn clean_world(draft: &mut Draft, folder: &Path) -> anyhow::Result<()> {
 
 /// What is left of a budget to the stages after pretraining, as a share.
 pub fn afterwards(recipe: &Recipe) -> f64 {
-    if is_world(recipe) || !recipe.answers.is_empty() || !recipe.preferences.is_empty() {
+    if is_world(recipe) {
+        WITH_TUNING_OF_WORLD
+    } else if !recipe.answers.is_empty() || !recipe.preferences.is_empty() {
         WITH_TUNING
     } else {
         AFTERWARDS
