@@ -7,6 +7,10 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, Result};
 
+/// The temporary name of a file, around what is drawn by chance.
+const PREFIX: &str = ".writing-";
+const SUFFIX: &str = ".tmp";
+
 /// A file being written under a temporary name; [`AtomicFile::commit`] gives it its real one.
 ///
 /// Dropped without a commit it leaves nothing behind.
@@ -22,8 +26,8 @@ impl AtomicFile {
         let folder = folder_of(target);
         create_folder(folder)?;
         let temporary = Builder::new()
-            .prefix(".writing-")
-            .suffix(".tmp")
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
             .permissions_if_unix()
             .tempfile_in(folder)
             .map_err(Error::write(target))?;
@@ -71,6 +75,18 @@ impl OrdinaryPermissions for Builder<'_, '_> {
     fn permissions_if_unix(&mut self) -> &mut Self {
         self
     }
+}
+
+/// Removes from `folder` what a program that was killed was writing there; for a folder that no other program writes to.
+pub fn remove_unwritten(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let path = entry.map_err(Error::read(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            fs::remove_file(&path).map_err(Error::write(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes `bytes` to `path`, whole or not at all.

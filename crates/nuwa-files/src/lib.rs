@@ -12,7 +12,8 @@ mod progress;
 mod shell;
 
 pub use atomic::{
-    AtomicFile, free_name, keep_aside, open_for_append, remove_folder, rename, write_atomically, write_json,
+    AtomicFile, free_name, keep_aside, open_for_append, remove_folder, remove_unwritten, rename,
+    write_atomically, write_json,
 };
 pub use date::{civil_date, date_and_time};
 pub use error::{Error, Result, read, read_json, read_to_string};

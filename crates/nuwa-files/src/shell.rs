@@ -47,7 +47,8 @@ fn escaped(bytes: &[u8]) -> String {
     word + "'"
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::process::Command;

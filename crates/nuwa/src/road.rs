@@ -167,7 +167,8 @@ impl Road {
         if tune::is_world(&self.recipe) {
             return Ok(vec![self.place("world").join("corpus")]);
         }
-        interrupt::begin("downloads", true)?;
+        let is_fetched = self.recipe.from.iter().any(|source| online::is_online(source));
+        interrupt::begin(if is_fetched { "downloads" } else { "collect" }, true)?;
         let mut display = Display::of_stages(self.stages("collect"));
         let (from, folder, settings) = (&self.recipe.from, self.place("downloads"), &self.recipe.collect);
         online::fetched(from, &folder, settings, online::Again::No, &mut display)

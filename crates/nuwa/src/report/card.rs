@@ -1,6 +1,7 @@
 //! A run as its model card shows it.
 
 use anyhow::Result;
+use nuwa_files::quoted;
 use serde::Serialize;
 
 use nuwa_data::survey;
@@ -17,7 +18,7 @@ pub struct Card {
     title: String,
     /// The prompt of the sample, in one line of Markdown.
     prompt: String,
-    /// The same inside double quotes of a shell, and as a literal of Python.
+    /// The same as a word of a shell, and as a literal of Python.
     shell_prompt: String,
     python_prompt: String,
     sample: Option<String>,
@@ -29,7 +30,7 @@ pub struct Card {
     answers: bool,
     /// How it is talked to.
     chat: Option<ChatForm>,
-    /// The same question as a literal of Python, and inside double quotes of a shell.
+    /// The same question as a literal of Python, and as a word of a shell.
     python_question: String,
     shell_question: String,
     /// Languages of the text with their shares, and the codes of those that matter.
@@ -123,7 +124,7 @@ fn codes(counted: &survey::Languages) -> Vec<String> {
 }
 
 fn for_shell(text: &str) -> String {
-    line(text).replace(['"', '\\', '$', '`', '!'], "")
+    quoted(line(text))
 }
 
 fn cells(facts: Vec<Fact>) -> Vec<Fact> {

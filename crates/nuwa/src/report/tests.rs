@@ -267,7 +267,7 @@ fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
         "| language modelling | bits per byte | 2.410 | 2.730 | +0.320 ± 0.015 | lost |",
         "<|im_start|>user\n Who made \"you\"?<|im_end|>\n<|im_start|>assistant\n",
         "| Ends a turn | `<\\|im_end\\|>` (2) |",
-        "nuwa chat PATH/TO/THIS/FOLDER --prompt \"Who made you?\"",
+        "nuwa chat PATH/TO/THIS/FOLDER --prompt 'Who made you?'",
         "\"content\": \"Who made \\\"you\\\"?\"}]",
     ] {
         assert!(card.contains(expected), "{expected} is not in\n{card}");

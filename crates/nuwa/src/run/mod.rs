@@ -9,7 +9,7 @@ mod sources;
 mod stage;
 
 pub use list::{Entry, State, bytes_below, is_run, runs_in};
-pub use lock::Lock;
+pub use lock::{Lock, is_held};
 pub use manifest::renew_inputs;
 pub use owner::{Owner, own_folder};
 pub use stage::{Outcome, Stage, run_stage};

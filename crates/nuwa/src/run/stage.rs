@@ -137,6 +137,9 @@ fn prepare(run: &Path, stage: &Stage) -> anyhow::Result<()> {
             clear(&folder)?;
         }
     }
+    if goes_on {
+        nuwa_files::remove_unwritten(&folder)?;
+    }
     remove(&manifest)?;
     if !(goes_on && note.exists()) {
         nuwa_files::write_json(&note, &stage.basis)?;

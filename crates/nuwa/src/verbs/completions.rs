@@ -5,6 +5,8 @@ use super::Program;
 use crate::console::print;
 
 /// Print a script with which a shell completes verbs and flags
+///
+/// There are manual pages as well: `nuwa man`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

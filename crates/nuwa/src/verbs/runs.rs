@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::console::{message, print_figures};
 use crate::failure::Problem;
 use crate::numbers::{bytes, counted, rounded};
-use crate::run::{Entry, Lock, STAGES, State, is_run, runs_in};
+use crate::run::{Entry, Lock, STAGES, State, is_held, is_run, runs_in};
 
 /// List runs with their figures, or remove some
 ///
@@ -189,6 +189,10 @@ fn no_run(folder: &Path) -> Problem {
 fn check(folder: &Path) -> anyhow::Result<()> {
     if !is_run(folder) {
         return Err(no_run(folder).into());
+    }
+    if is_held(folder) {
+        let problem = Problem::new(format!("a build is working in {}", folder.display()));
+        return Err(problem.hint("wait until it ends, or stop it with Ctrl-C first").into());
     }
     let mut others: Vec<String> = Vec::new();
     for entry in fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))? {

@@ -347,6 +347,27 @@ fn inspecting_what_is_no_cleaned_corpus() {
 }
 
 #[test]
+fn commands_in_hints_can_be_copied() {
+    let place = Place::new();
+    let inspect = |folder: &str| {
+        let mut command = place.command("inspect");
+        String::from_utf8(command.arg(folder).output().unwrap().stderr).unwrap()
+    };
+    place.write("my runs/it's 女娲/recipe.toml", "seed = 1");
+    assert_snapshot!(inspect("my runs/it's 女娲"), @r"
+    error: my runs/it's 女娲 has no clean stage yet: my runs/it's 女娲/clean/clean.json is absent
+    hint: go on with the build: nuwa build 'my runs/it'\''s 女娲/recipe.toml' --out 'my runs/it'\''s 女娲'
+    ");
+    let mut init = place.command("init --");
+    let told = init.arg("-my recipe.toml").output().unwrap().stderr;
+    assert_snapshot!(String::from_utf8(told).unwrap(), @"wrote -my recipe.toml; next: nuwa build './-my recipe.toml' --from PATH");
+    place.write("a b.jsonl", r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#);
+    let refused = place.command("collect --out out").arg("a b.jsonl").output().unwrap().stderr;
+    let refused = String::from_utf8(refused).unwrap();
+    assert!(refused.contains("nuwa dpo MODEL --data 'a b.jsonl' --out DIR"), "{refused}");
+}
+
+#[test]
 fn a_cleaned_folder_is_inspected() {
     let place = Place::new();
     let mut lines = String::new();

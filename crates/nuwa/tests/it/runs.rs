@@ -91,8 +91,8 @@ fn only_runs_are_removed_and_only_when_it_was_said() {
     let held = std::fs::File::create(place.path("runs/book/.lock")).unwrap();
     held.lock().unwrap();
     assert_snapshot!(refused("runs rm other book --yes"), @r"
-    error: another build is working in ROOT/runs/book
-    hint: wait until it ends, or choose another folder with --out
+    error: a build is working in ROOT/runs/book
+    hint: wait until it ends, or stop it with Ctrl-C first
     ");
     assert!(place.path("runs/other").exists(), "all or none");
     drop(held);

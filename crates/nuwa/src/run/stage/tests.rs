@@ -34,12 +34,14 @@ fn unfinished_work_is_kept_on_the_same_basis_only() {
     let path = folder.path().join("clean");
     let killed = |out: &Path| {
         fs::write(out.join("half-done"), "")?;
+        fs::write(out.join(".writing-a1b2.tmp"), "half a checkpoint")?;
         anyhow::bail!("killed")
     };
     run_stage(folder.path(), stage(1), killed).unwrap_err();
     assert!(!path.join("manifest.json").exists());
     assert_eq!(run(folder.path(), 1, "text"), "done");
     assert_eq!(fs::read_to_string(path.join("a.txt")).unwrap(), "went on");
+    assert!(!path.join(".writing-a1b2.tmp").exists(), "nobody's result");
     run_stage(folder.path(), stage(3), killed).unwrap_err();
     assert_eq!(run(folder.path(), 4, "text"), "done");
     assert_eq!(fs::read_to_string(path.join("a.txt")).unwrap(), "text");
