@@ -115,7 +115,7 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> String {
             row.scores.iter().map(|score| format!("{:>17}", score.map_or("".into(), told))).collect();
         let change = row.change.map_or(String::new(), |change| format!("{:>17}", told_change(change)));
         let mark = if row.outcome() == Outcome::Lost { "  lost" } else { "" };
-        format!("  {:<22} {:<13}{cells}{change}{mark}", row.task, row.figure)
+        format!("  {:<22} {:<13}{cells}{change}{mark}", row.task, row.figure).trim_end().to_string()
     };
     let mut lines: Vec<String> = table.rows.iter().map(line).collect();
     lines.extend(sentence(&table.rows).map(|sentence| format!("  {sentence}")));
@@ -190,7 +190,7 @@ mod tests {
         what each stage was worth
                                                        pretrain              sft              dpo           change
           a                      acc              0.250 ± 0.050    0.500 ± 0.050    0.750 ± 0.050   +0.500 ± 0.071
-          b                      acc                               1.000 ± 0.050                 
+          b                      acc                               1.000 ± 0.050
           language_modelling     bits_per_byte    0.300 ± 0.050                     0.500 ± 0.050   +0.200 ± 0.071  lost
           same                   acc              0.500 ± 0.050                     0.450 ± 0.050   -0.050 ± 0.071
           fine-tuning: of 3 figures 1 gained and 1 lost (language_modelling) more than two standard errors

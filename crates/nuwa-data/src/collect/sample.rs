@@ -122,16 +122,18 @@ fn take(collection: &mut Collection<'_>, input: &Input, way: Way<'_>, room: u64)
     let packed = packed.map_err(Error::read(&input.path))?;
     let content = beginning.map_or(content, Content::memory);
 
+    // Other files are one document, or were cut already.
+    let may_stop = matches!(input.format, Format::Parquet | Format::Zip);
     let (text, is_full) = (RefCell::new(String::new()), RefCell::new(false));
     let result = read::read(input, &content, way, &mut |found| {
         if let Found::Document(document) = &found {
             text.borrow_mut().push_str(&document.text);
         }
         collection.found(found)?;
-        *is_full.borrow_mut() = text.borrow().len() as u64 >= room;
+        *is_full.borrow_mut() = may_stop && text.borrow().len() as u64 >= room;
         // No damage of the file, so that an archive does not go on with its next member.
         let enough = || Error::read(&input.path)(io::ErrorKind::Interrupted.into());
-        if *is_full.borrow() && !cut { Err(enough()) } else { Ok(()) }
+        if *is_full.borrow() { Err(enough()) } else { Ok(()) }
     });
     let (text, is_full) = (text.into_inner(), is_full.into_inner());
     // What a cut did to the last record is no error of the file.

@@ -211,8 +211,9 @@ fn tuned_run() -> tempfile::TempDir {
     let changes = json!({"language_modelling": {"value": 0.32, "stderr": 0.015, "paired": true},
         "world_answer_zh": {"value": 0.8, "stderr": 0.04, "paired": true}});
     put(run, "eval/eval.json", json!({"model": "model", "tasks": tasks, "changes": changes}).to_string());
-    let line =
-        |number: usize, lang: &str| json!({"id": number, "text": "words of clay", "lang": lang}).to_string();
+    let line = |number: usize, lang: &str| {
+        json!({"id": number.to_string(), "text": "words of clay", "lang": lang}).to_string()
+    };
     let lines = [line(0, "en"), line(1, "en"), line(2, "en"), line(3, "zh")].join("\n");
     put(run, "clean/documents-00000.jsonl", lines);
     folder

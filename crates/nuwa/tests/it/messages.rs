@@ -440,7 +440,7 @@ fn a_plan_is_told_and_leaves_nothing_behind() {
 fn a_plan_of_what_cannot_be_planned() {
     let place = Place::new();
     assert_snapshot!(place.failure("plan nowhere.txt"), @r"
-    error: cannot read nowhere.txt: No such file or directory (os error 2)
+    error: nowhere.txt does not exist
     hint: check the spelling; a relative path starts at the current folder
     ");
     assert_snapshot!(place.failure("plan hf:owner/name"), @r"
