@@ -96,10 +96,6 @@ impl Plan {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let offline = self.sources.iter().filter(|source| !online::is_online(source));
-        if let Some(missing) = offline.into_iter().find(|path| !path.exists()) {
-            return Err(nuwa_data::Error::Missing { path: missing.clone() }.into());
-        }
         let Some(online) = self.sources.iter().find(|source| online::is_online(source)) else {
             return Ok(());
         };

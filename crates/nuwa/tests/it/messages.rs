@@ -427,13 +427,13 @@ fn a_plan_is_told_and_leaves_nothing_behind() {
     for name in ["text", "kept", "model", "training", "expected"] {
         assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
     }
-    assert!(told.contains("of text in 2 files") && told.contains("bits per byte"), "{told}");
+    assert!(told.contains("of text in 2 files") && told.contains("of memory"), "{told}");
     assert_eq!(crate::support::contents(&place.path(".")), before);
     let figures = place.succeed("plan texts --params 20k --tokens 40k --set model.context=32 --json").out;
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
     assert_eq!(figures["sample"]["is_whole"], true);
     assert_eq!(figures["plan"]["goal"]["sizes"]["tokens"], 40_000);
-    assert!(figures["plan"]["predicted"]["bits_per_byte"].as_f64().unwrap() > 0.0);
+    assert!(figures["plan"]["predicted"]["memory_bytes"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
