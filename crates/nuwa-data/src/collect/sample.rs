@@ -34,6 +34,8 @@ pub struct Sample {
 
 /// A large file gives at most the share of the sample that is left, divided by so many.
 const FILES_AT_LEAST: usize = 8;
+/// Of each file so many bytes of text at least, where it has them.
+const LEAST_OF_EACH: u64 = 1 << 12;
 /// Bytes of a file for a byte of text: pages have markup.
 const RAW_FOR_TEXT: u64 = 2;
 
@@ -59,7 +61,7 @@ pub fn sample(
             estimate.unread += input.bytes;
             continue;
         }
-        let room = (left / (inputs.len() - at).min(FILES_AT_LEAST) as u64).max(1);
+        let room = (left / (inputs.len() - at).min(FILES_AT_LEAST) as u64).max(LEAST_OF_EACH);
         let part = take(&mut collection, input, Way { settings, spool: out }, room)?;
         left = left.saturating_sub(part.text);
         estimate.add(&part);
@@ -166,9 +168,14 @@ fn beginning(input: &Input, content: &Content, most: u64) -> io::Result<Option<V
     if bytes.len() as u64 <= most {
         return Ok(None);
     }
-    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(most as usize, |at| at + 1);
-    bytes.truncate(end);
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    bytes.truncate(end.unwrap_or_else(|| start_of_last_character(&bytes)));
     Ok(Some(bytes))
+}
+
+/// Where the last character of UTF-8 begins, so that none is cut in two.
+fn start_of_last_character(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| byte & 0xC0 != 0x80).unwrap_or(bytes.len())
 }
 
 /// What bytes pack to, about as gzip and zstd pack them.
