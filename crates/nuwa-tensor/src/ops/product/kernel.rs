@@ -250,7 +250,7 @@ pub fn run<E: Epilogue>(
         },
         // SAFETY: as above.
         (Precision::Bf16, _) => unsafe {
-            tiles::<PortableBf16<16>, E>(BASELINE, left, rows, panel, sums, epilogue)
+            tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
         },
     }
 }
@@ -489,23 +489,38 @@ impl Kernel for PortableF32 {
         ask: &Ask<'_, impl Epilogue>,
     ) {
         (0..TILE_ROWS).for_each(|row| ask.row(row));
-        let mut sums = [[0.0_f32; 16]; R];
-        for unit in 0..units {
-            // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
-            let b = unsafe { &*b.add(unit * 16).cast::<[f32; 16]>() };
-            for (row, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: the caller promises the word; it need not be aligned.
-                let a = unsafe {
-                    a.add(row * left.row_step + unit * left.unit_step).cast::<f32>().read_unaligned()
-                };
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = multiply_add(a, *b, *sum);
-                }
+        // SAFETY: the caller's promise.
+        unsafe { sum_products::<R>(a, left, b, units, out) };
+    }
+}
+
+/// A tile of the reference. Like the other portable tiles not made part of its callers: one copy serves all epilogues.
+///
+/// # Safety
+/// As for [`Kernel::tile`].
+#[inline(never)]
+unsafe fn sum_products<const R: usize>(
+    a: *const u8,
+    left: &Left<'_>,
+    b: *const u32,
+    units: usize,
+    out: Block,
+) {
+    let mut sums = [[0.0_f32; 16]; R];
+    for unit in 0..units {
+        // SAFETY: the caller promises `units * COLUMNS` readable words; `u32` and `f32` have one layout.
+        let b = unsafe { &*b.add(unit * 16).cast::<[f32; 16]>() };
+        let at = |row: usize| row * left.row_step + unit * left.unit_step;
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller promises the word; it need not be aligned.
+            let a = unsafe { a.add(at(row)).cast::<f32>().read_unaligned() };
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = multiply_add(a, *b, *sum);
             }
         }
-        // SAFETY: the caller promises room for the sums.
-        unsafe { store(out, &sums) };
     }
+    // SAFETY: the caller promises room for the sums.
+    unsafe { store(out, &sums) };
 }
 
 /// `a b + c`, rounded once where the target always has such an instruction.
@@ -514,45 +529,80 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// The reference for pairs: both products of a pair are added to the sum, the second element first, as `vdpbf16ps` does.
-struct PortableBf16<const COLUMNS: usize>;
+/// A kernel of [`sum_pairs`], with a copy of it compiled for an instruction set.
+macro_rules! portable_pairs {
+    ($name:ident, $columns:expr $(, $features:literal)?) => {
+        pub struct $name;
 
-impl<const COLUMNS: usize> Kernel for PortableBf16<COLUMNS> {
-    const COLUMNS: usize = COLUMNS;
-    const PER_UNIT: usize = 2;
+        impl Kernel for $name {
+            const COLUMNS: usize = $columns;
+            const PER_UNIT: usize = 2;
 
-    // SAFETY: what it asks of its caller is what the trait says.
-    #[inline(always)]
-    unsafe fn tile<const R: usize, const QUARTERS: usize>(
-        a: *const u8,
-        left: &Left<'_>,
-        b: *const u32,
-        units: usize,
-        out: Block,
-        ask: &Ask<'_, impl Epilogue>,
-    ) {
-        (0..TILE_ROWS).for_each(|row| ask.row(row));
-        let low = |word: u32| f32::from_bits(word << 16);
-        let high = |word: u32| f32::from_bits(word & 0xffff_0000);
-        let mut sums = [[0.0_f32; COLUMNS]; R];
-        for unit in 0..units {
-            // SAFETY: the caller promises `units * COLUMNS` readable words.
-            let b = unsafe { &*b.add(unit * COLUMNS).cast::<[u32; COLUMNS]>() };
-            for (row, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: the caller promises the word; it need not be aligned.
-                let a = unsafe {
-                    a.add(row * left.row_step + unit * left.unit_step).cast::<u32>().read_unaligned()
-                };
-                let a = u32::from_le(a);
-                for (sum, &b) in sums.iter_mut().zip(b) {
-                    *sum += high(a) * high(b);
-                    *sum += low(a) * low(b);
+            // SAFETY: what it asks of its caller is what the trait says.
+            #[inline(always)]
+            unsafe fn tile<const R: usize, const QUARTERS: usize>(
+                a: *const u8,
+                left: &Left<'_>,
+                b: *const u32,
+                units: usize,
+                out: Block,
+                ask: &Ask<'_, impl Epilogue>,
+            ) {
+                $(#[target_feature(enable = $features)])?
+                /// # Safety
+                /// As for [`Kernel::tile`].
+                #[inline(never)]
+                unsafe fn compiled<const R: usize>(
+                    a: *const u8,
+                    left: &Left<'_>,
+                    b: *const u32,
+                    units: usize,
+                    out: Block,
+                ) {
+                    // SAFETY: the caller's promise.
+                    unsafe { sum_pairs::<R, { $columns }>(a, left, b, units, out) }
                 }
+                (0..TILE_ROWS).for_each(|row| ask.row(row));
+                // SAFETY: the caller's promise.
+                unsafe { compiled::<R>(a, left, b, units, out) };
             }
         }
-        // SAFETY: the caller promises room for the sums.
-        unsafe { store(out, &sums) };
+    };
+}
+
+portable_pairs!(PortableBf16, 16);
+
+/// The reference for pairs: both products of a pair are added to the sum, the second element first, as `vdpbf16ps` does.
+///
+/// # Safety
+/// As for [`Kernel::tile`].
+#[inline(always)]
+unsafe fn sum_pairs<const R: usize, const COLUMNS: usize>(
+    a: *const u8,
+    left: &Left<'_>,
+    b: *const u32,
+    units: usize,
+    out: Block,
+) {
+    let low = |word: u32| f32::from_bits(word << 16);
+    let high = |word: u32| f32::from_bits(word & 0xffff_0000);
+    let mut sums = [[0.0_f32; COLUMNS]; R];
+    for unit in 0..units {
+        // SAFETY: the caller promises `units * COLUMNS` readable words.
+        let b = unsafe { &*b.add(unit * COLUMNS).cast::<[u32; COLUMNS]>() };
+        let at = |row: usize| row * left.row_step + unit * left.unit_step;
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller promises the word; it need not be aligned.
+            let a = unsafe { a.add(at(row)).cast::<u32>().read_unaligned() };
+            let a = u32::from_le(a);
+            for (sum, &b) in sums.iter_mut().zip(b) {
+                *sum += high(a) * high(b);
+                *sum += low(a) * low(b);
+            }
+        }
     }
+    // SAFETY: the caller promises room for the sums.
+    unsafe { store(out, &sums) };
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -566,7 +616,7 @@ mod x86 {
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, PortableBf16, TILE_ROWS, tiles};
+    use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, TILE_ROWS, sum_pairs, tiles};
     use crate::element::Kind;
     use crate::ops::product::amx;
     use crate::simd::Fused;
@@ -607,8 +657,11 @@ mod x86 {
     compiled!(bf16_avx512, Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
     compiled!(f32_avx512, F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
     compiled!(f32_avx2, F32Avx2, "avx2,fma");
-    compiled!(bf16_portable_avx512, PortableBf16<PANEL>, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
-    compiled!(bf16_portable_avx2, PortableBf16<16>, "avx2,fma");
+    compiled!(bf16_portable_avx512, PortableAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    compiled!(bf16_portable_avx2, PortableAvx2, "avx2,fma");
+
+    portable_pairs!(PortableAvx512, PANEL, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    portable_pairs!(PortableAvx2, 16, "avx2,fma");
 
     /// [`amx::blocks`] with the registers of the processor, or emulated ones in unit tests.
     ///
