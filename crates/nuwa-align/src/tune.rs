@@ -273,6 +273,7 @@ impl<'a> Run<'a> {
             fingerprint: self.fingerprint.clone(),
             elements: tuner.parameters().values().len(),
             optimizer_steps: tuner.optimizer().state().steps,
+            course: Default::default(),
         };
         Ok(checkpoint::save(&self.job.out.join(name), &header, tuner.parameters(), tuner.optimizer())?)
     }

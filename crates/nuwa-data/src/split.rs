@@ -1,10 +1,14 @@
-//! Which text is held back for validation: the same answer for tokenizer training and for the shards.
+//! Which text is held back: the same answer for tokenizer training, for the shards and for the evaluation.
+//!
+//! Half of what is held back is for validation: the best model of a run is chosen on it. The other half is the test part, on
+//! which nothing is chosen and figures are reported.
 //!
 //! With many documents, whole documents are held back, chosen by a hash of their ids: adding documents leaves the
 //! others where they were. Where that cannot come near the share that was asked for (few documents, or one that
 //! outweighs the rest), the end of each document is held back instead, cut at a paragraph end. Nothing is ever in
-//! both parts, and nothing is lost: the two parts of a document, put together, are the document.
+//! two parts, and nothing is lost: the three parts of a document, put together, are the document.
 
+use std::ops::Range;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -14,11 +18,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::documents::{self, Document, Documents};
 use crate::{Error, Result, text};
 
-/// How much text is held back for validation.
+/// How much text is held back for validation and test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSettings {
-    /// The share of the text that is held back to measure the model on, 0 to 0.5; 0 holds back nothing.
+    /// The share of the text that is held back, 0 to 0.5: half of it to choose the best model of a run (validation), half to
+    /// report figures on (test). 0 holds back nothing.
     pub validation_share: f64,
     /// The most text that is held back, in bytes.
     pub max_validation_bytes: u64,
@@ -56,19 +61,21 @@ pub struct Split {
 enum Rule {
     /// All text is training text.
     Nothing,
-    /// Documents whose bucket is below this.
-    Whole { below: usize },
+    /// Documents whose bucket is below these: the first of them for validation, the others for test.
+    Whole { validation: usize, below: usize },
     /// The last part of each document, as a share of its bytes.
     Tails { share: f64 },
 }
 
-/// The two parts of a document; either may be empty.
+/// The parts of a document, in their order; some may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
     /// To learn from.
     pub train: &'a str,
-    /// Held back.
+    /// To choose the best model on.
     pub validation: &'a str,
+    /// To report on.
+    pub test: &'a str,
 }
 
 /// Fine enough to meet the share, small enough to hold: 512 KiB.
@@ -92,37 +99,53 @@ impl Split {
     }
 
     /// Whether a part of the text is held back at all.
-    pub fn has_validation(&self) -> bool {
+    pub fn holds_back(&self) -> bool {
         self.rule != Rule::Nothing
     }
 
     /// The parts of one document.
     pub fn divide<'a>(&self, document: &'a Document) -> Parts<'a> {
         let text = &document.text;
-        let at = match self.rule {
-            Rule::Nothing => text.len(),
-            Rule::Whole { below } if bucket(&document.id, self.seed) < below => 0,
-            Rule::Whole { .. } => text.len(),
-            Rule::Tails { share } => cut(text, share),
+        let (train, held_back) = match self.rule {
+            Rule::Nothing => (text.len(), text.len()),
+            Rule::Whole { validation, below } => match bucket(&document.id, self.seed) {
+                of if of < validation => (0, text.len()),
+                of if of < below => (0, 0),
+                _ => (text.len(), text.len()),
+            },
+            Rule::Tails { share } => tail(text, share),
         };
-        let (train, validation) = text.split_at(at);
-        Parts { train, validation }
+        Parts { train: &text[..train], validation: &text[train..held_back], test: &text[held_back..] }
     }
 }
 
 /// Text shorter than this is not cut in two.
 const SHORTEST_CUT: usize = 20;
 
+/// An end shorter than this is not cut in halves.
+const SHORTEST_HALVES: usize = 2 * SHORTEST_CUT;
+
 fn bucket(id: &str, seed: u64) -> usize {
     (xxh3_64_with_seed(id.as_bytes(), seed) >> 48) as usize
 }
 
+/// Where the training part of a text ends, and its validation part. A short end is for test as a whole.
+fn tail(text: &str, share: f64) -> (usize, usize) {
+    let train = cut(text, share);
+    let held_back = &text[train..];
+    match held_back.len() {
+        0..SHORTEST_HALVES => (train, train),
+        _ => (train, train + cut(held_back, 0.5)),
+    }
+}
+
+/// Where the last `share` of a text begins.
 fn cut(text: &str, share: f64) -> usize {
     if text.len() < SHORTEST_CUT {
         return text.len();
     }
-    let held_back = (text.len() as f64 * share).round() as usize;
-    text::cut_near(text, text.len() - held_back, held_back / 2)
+    let after = (text.len() as f64 * share).round() as usize;
+    text::cut_near(text, text.len() - after, after / 2)
 }
 
 struct Plan {
@@ -151,10 +174,15 @@ impl Plan {
             return tails;
         }
         let (below, held_back) = self.nearest(wanted);
+        let (validation, _) = self.nearest(held_back / 2.0);
         match held_back / wanted {
-            0.5..=2.0 => Rule::Whole { below },
+            0.5..=2.0 if self.has_documents(validation..below) => Rule::Whole { validation, below },
             _ => tails,
         }
+    }
+
+    fn has_documents(&self, buckets: Range<usize>) -> bool {
+        self.buckets[buckets].iter().any(|&bytes| bytes > 0)
     }
 
     /// How many buckets hold about the wanted bytes, and how many bytes they hold.

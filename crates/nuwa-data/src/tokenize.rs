@@ -21,7 +21,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenizeSettings {
-    /// What is held back for validation.
+    /// What is held back for validation and test.
     pub split: SplitSettings,
     /// Tokens after which the next shard file begins (at the end of a document), 1 to 2,147,483,647. A shard is
     /// held in memory while it is written: 2 or 4 bytes a token.
@@ -50,11 +50,14 @@ impl TokenizeSettings {
 pub struct TokenizeSummary {
     /// The part to learn from.
     pub train: PartSummary,
-    /// The part held back.
+    /// The part to choose the best model on.
     pub val: PartSummary,
+    /// The part to report on.
+    #[serde(default)]
+    pub test: PartSummary,
     /// The tokenizer's ids.
     pub vocab_size: u64,
-    /// Bytes of text for each token, over both parts, end-of-text tokens not counted.
+    /// Bytes of text for each token, over all parts, end-of-text tokens not counted.
     pub bytes_per_token: f64,
     /// The id that ends each document.
     pub end_of_text: u32,
@@ -82,7 +85,7 @@ impl From<Written> for PartSummary {
     }
 }
 
-/// Encodes `documents` (a file or folder) into `out/train-*`, `out/val-*` and `out/tokenize.json`.
+/// Encodes `documents` (a file or folder) into `out/train-*`, `out/val-*`, `out/test-*` and `out/tokenize.json`.
 pub fn tokenize(
     documents: &Path,
     tokenizer: &Tokenizer,
@@ -98,6 +101,7 @@ pub fn tokenize(
     let writer = |part| ShardWriter::create(out, part, width, settings.shard_tokens);
     let mut train = writer(Part::Train);
     let mut validation = writer(Part::Validation);
+    let mut test = writer(Part::Test);
     let mut done = 0;
     let mut most_copies = 0;
     let mut copy = 0;
@@ -113,6 +117,7 @@ pub fn tokenize(
                 push(&mut train, &encoded.train)?;
                 if copy == 0 {
                     push(&mut validation, &encoded.validation)?;
+                    push(&mut test, &encoded.test)?;
                 }
             }
             most_copies = batch.iter().map(|document| document.extra_copies).fold(most_copies, u32::max);
@@ -123,13 +128,17 @@ pub fn tokenize(
     }
     let train: PartSummary = train.finish()?.into();
     let val: PartSummary = validation.finish()?.into();
-    if train.documents == 0 || (val.documents == 0 && split.has_validation()) {
+    let test: PartSummary = test.finish()?.into();
+    if train.documents == 0 || (test.documents == 0 && split.holds_back()) {
         return Err(Error::NoValidation { path: documents.to_path_buf() });
     }
-    let (bytes, ids) = (train.bytes + val.bytes, train.tokens + val.tokens - train.documents - val.documents);
+    let all = [&train, &val, &test];
+    let bytes = all.iter().map(|part| part.bytes).sum::<u64>();
+    let ids = all.iter().map(|part| part.tokens - part.documents).sum::<u64>();
     let summary = TokenizeSummary {
         train,
         val,
+        test,
         vocab_size: tokenizer.vocab_size() as u64,
         bytes_per_token: bytes as f64 / ids.max(1) as f64,
         end_of_text,
@@ -150,6 +159,7 @@ type Encoded<'a> = Option<(Vec<u32>, &'a str)>;
 struct EncodedParts<'a> {
     train: Encoded<'a>,
     validation: Encoded<'a>,
+    test: Encoded<'a>,
 }
 
 fn encode<'a>(
@@ -172,8 +182,11 @@ fn encode<'a>(
     };
     let encode = |document: &'a Document| {
         let parts = split.divide(document);
-        let train = encode_part(document, parts.train)?;
-        Ok(EncodedParts { train, validation: encode_part(document, parts.validation)? })
+        Ok(EncodedParts {
+            train: encode_part(document, parts.train)?,
+            validation: encode_part(document, parts.validation)?,
+            test: encode_part(document, parts.test)?,
+        })
     };
     batch.par_iter().with_max_len(4).map(encode).collect()
 }

@@ -13,6 +13,7 @@ use nuwa_nn::AdamW;
 use nuwa_tensor::{AdamWState, Parameters};
 use serde::{Deserialize, Serialize};
 
+use crate::course::Course;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"NUWACKPT";
@@ -31,6 +32,9 @@ pub struct Header {
     pub elements: usize,
     /// Steps the optimizer did.
     pub optimizer_steps: u64,
+    /// Whether the learning rate falls yet, and the best state so far; of pretraining only.
+    #[serde(default)]
+    pub course: Course,
 }
 
 /// Writes a checkpoint, whole or not at all.

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+pub mod clock;
+pub mod course;
 mod earlier;
 mod error;
 mod loader;
@@ -20,7 +22,7 @@ pub use earlier::{Kept, keep_earlier};
 pub use error::{Error, Result};
 pub use loader::Loader;
 pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};
-pub use pretrain::{Hooks, Job, Summary, pretrain};
+pub use pretrain::{Hooks, Job, MOST_TEST_TOKENS, Summary, pretrain};
 pub use settings::{Family, ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
 pub use trainer::{StepOutcome, Trainer};
 pub use validation::{Validation, validate};

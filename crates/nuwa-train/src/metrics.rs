@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::course::Fall;
 use crate::{Kept, Result, Validation};
 
 /// One training step, as `metrics.jsonl` holds it.
@@ -23,6 +24,9 @@ pub struct StepLine {
     pub seconds: f64,
     /// Tokens a second in this step.
     pub tokens_per_second: f64,
+    /// All steps, as far as that is known by now.
+    #[serde(default)]
+    pub steps: u64,
 }
 
 /// One validation, as `metrics.jsonl` holds it.
@@ -63,6 +67,13 @@ pub enum TrainEvent {
     Step(StepLine),
     /// A validation was done.
     Validated(ValidationLine),
+    /// The learning rate falls from here on, or from an earlier, better state.
+    Falls {
+        /// Steps done.
+        step: u64,
+        /// When it falls.
+        fall: Fall,
+    },
     /// A sample was written.
     Sampled {
         /// Steps done.
@@ -113,7 +124,10 @@ impl MetricsFile {
             TrainEvent::Step(line) => serde_json::json!(line),
             TrainEvent::Validated(line) => serde_json::json!(line),
             TrainEvent::Sampled { step, sample } => serde_json::json!({ "step": step, "sample": sample }),
-            TrainEvent::Started { .. } | TrainEvent::Saved { .. } | TrainEvent::Kept(_) => return Ok(()),
+            TrainEvent::Started { .. }
+            | TrainEvent::Saved { .. }
+            | TrainEvent::Falls { .. }
+            | TrainEvent::Kept(_) => return Ok(()),
         };
         self.write_line(&line)
     }

@@ -3,11 +3,13 @@ use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
 use nuwa_models::LanguageModel;
-use nuwa_nn::{AdamW, Schedule};
+use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Header};
+use crate::clock::{Clock, Pace};
+use crate::course::{self, Course, Ended, Fall, Verdict};
 use crate::metrics::MetricsFile;
 use crate::plan::Plan;
 use crate::{
@@ -32,6 +34,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// The weights to begin with, in place of random ones: those of a model of the plan's configuration, in its order.
     pub init: Option<&'a [f32]>,
+    /// Says when the learning rate falls, of a plan that leaves this to the clock.
+    pub clock: Option<Clock>,
 }
 
 /// What the program does while a run goes on.
@@ -53,12 +57,21 @@ pub struct Summary {
     pub tokens: u64,
     /// Seconds of training, over all resumptions.
     pub seconds: f64,
-    /// Mean loss on all held-back tokens, where there are any.
+    /// Mean loss of the kept model on the validation part, where there is any.
     pub validation_loss: Option<f64>,
-    /// The same per byte, in bits.
+    /// Bits a byte of the kept model on the test part, on which nothing was chosen; on the validation part where there is no other.
     pub bits_per_byte: Option<f64>,
     /// The most memory that tensors used at one time, in bytes.
     pub peak_tensor_bytes: u64,
+    /// Steps done by the model that was kept: fewer than `steps` where the text was repeated too often.
+    #[serde(default)]
+    pub kept_step: u64,
+    /// The steps in which the learning rate fell.
+    #[serde(default)]
+    pub fall: Option<Fall>,
+    /// Why it ended.
+    #[serde(default)]
+    pub ended: Ended,
 }
 
 /// Trains as planned, resuming where a checkpoint of the same run is found, and gives the trained model.
@@ -69,13 +82,15 @@ pub struct Summary {
 pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn LanguageModel>, Summary)> {
     job.settings.check()?;
     let mut run = Run::start(job)?;
-    run.report(hooks, TrainEvent::Started { steps: job.plan.steps, done: run.step })?;
+    let (steps, done) = (run.expected_steps(), run.step);
+    run.report(hooks, TrainEvent::Started { steps, done })?;
     for kept in std::mem::take(&mut run.kept) {
         run.report(hooks, TrainEvent::Kept(kept))?;
     }
     loop {
+        run.decide(hooks)?;
         run.look_aside(hooks)?;
-        if run.step == job.plan.steps {
+        if run.is_over() {
             return run.finish();
         }
         let began = Instant::now();
@@ -98,48 +113,50 @@ struct Run<'a> {
     silent: Tape,
     fingerprint: String,
     step: u64,
-    seconds: f64,
+    course: Course,
+    /// Seconds of earlier processes, and when this one began.
+    before: f64,
+    began: Instant,
+    pace: Pace,
     saved: Instant,
     last_validation: Option<ValidationLine>,
+    /// Whether validations have shown that going on leads nowhere.
+    stopped: bool,
     /// What of an earlier run got another name.
     kept: Vec<Kept>,
 }
 
 /// What a run leaves in its folder, but for its plan.
-const RESULTS: [&str; 4] = ["checkpoint.bin", "metrics.jsonl", "model", "pretrain.json"];
+const RESULTS: [&str; 5] = ["checkpoint.bin", "best.bin", "metrics.jsonl", "model", "pretrain.json"];
+
+/// Most tokens of the test part that are looked at; the evaluation of a build reads all.
+pub const MOST_TEST_TOKENS: u64 = 1 << 18;
 
 impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>) -> Result<Self> {
         let plan = job.plan;
         let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
-        let validation =
-            Shards::open_if_any(job.shards, Part::Validation)?.filter(|shards| shards.tokens() > 1);
+        let validation = held_back(job, Part::Validation)?;
         let model = plan.build(job.seed, job.settings.recompute)?;
         if let Some(weights) = job.init {
             model.parameters().values_mut().copy_from_slice(weights);
         }
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
-        let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
-        let settings = &job.settings.optimizer;
+        let settings = optimizer_settings(plan, job.settings);
         let earlier = if found.is_none() { keep_earlier(job.out, &RESULTS)? } else { None };
-        let optimizer = match found {
-            Some((_, state)) => AdamW::resume(settings, state),
-            None => AdamW::new(model.parameters(), settings),
+        let (header, optimizer) = match found {
+            Some((header, state)) => (Some(header), AdamW::resume(&settings, state)),
+            None => (None, AdamW::new(model.parameters(), &settings)),
         };
+        let (step, before) = header.as_ref().map_or((0, 0.0), |header| (header.step, header.seconds));
+        let course = header.map_or_else(|| Course::new(planned_fall(job)), |header| header.course);
         let (metrics, unreadable) = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
         let end_of_text = job.end_of_text.filter(|_| job.settings.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
         let precision = Precision::from(job.settings.precision);
-        let trainer = Trainer::new(
-            model,
-            optimizer,
-            schedule(plan, job.settings),
-            sizes,
-            end_of_text,
-            job.seed,
-            precision,
-        );
+        let schedule = schedule(plan, job.settings, course.fall);
+        let trainer = Trainer::new(model, optimizer, schedule, sizes, end_of_text, job.seed, precision);
         let silent = trainer.silent_tape();
         Ok(Self {
             job,
@@ -150,15 +167,32 @@ impl<'a> Run<'a> {
             silent,
             fingerprint,
             step,
-            seconds,
+            course,
+            before,
+            began: Instant::now(),
+            pace: Pace::new(step, before),
             saved: Instant::now(),
             last_validation: None,
+            stopped: false,
             kept: earlier.into_iter().chain(unreadable).collect(),
         })
     }
 
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
     fn tokens(&self) -> u64 {
         self.step * self.job.plan.batch_tokens()
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped || self.course.ends_at(self.step)
+    }
+
+    /// Whether the text has been seen once, so that the model can begin to know it by heart.
+    fn repeats(&self) -> bool {
+        self.tokens() as f64 * self.job.plan.epochs >= self.job.plan.tokens as f64
     }
 
     fn report(&mut self, hooks: &mut Hooks<'_>, event: TrainEvent) -> Result<()> {
@@ -167,22 +201,87 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Steps that are left before the clock wants the end, at the speed of just now; none without a clock.
+    fn steps_left(&mut self) -> Option<u64> {
+        let clock = self.job.clock?;
+        let seconds = self.seconds();
+        let each = self.pace.after(self.step, seconds)?;
+        let left = clock.left(seconds, each / self.job.plan.batch_tokens() as f64);
+        Some((left / each).max(0.0) as u64)
+    }
+
+    /// All steps, as far as that is known.
+    fn expected_steps(&mut self) -> u64 {
+        match (self.course.fall, self.steps_left()) {
+            (Some(fall), _) => fall.end,
+            (None, Some(left)) => (self.step + left).min(self.job.plan.most_steps),
+            (None, None) => self.job.plan.steps,
+        }
+    }
+
+    /// Lets the rate fall where the clock, or the most steps that the text is worth, asks for it.
+    fn decide(&mut self, hooks: &mut Hooks<'_>) -> Result<()> {
+        if self.course.fall.is_some() || self.step == 0 {
+            return Ok(());
+        }
+        let worth = self.job.plan.most_steps.saturating_sub(self.step);
+        let (steps, ended) = match self.steps_left() {
+            Some(left) if left < worth => (left, Ended::Time),
+            _ => (worth, Ended::Planned),
+        };
+        if steps > course::steps_of_fall(self.step, self.job.settings.decay) {
+            return Ok(());
+        }
+        let best = self.course.best.filter(|best| best.step != self.step);
+        let now = if best.is_some() { self.validate(hooks)? } else { None };
+        match (best, now) {
+            (Some(best), Some(now)) if now.validation_loss > best.loss => self.go_back(hooks, ended),
+            _ => self.fall_from_here(hooks, steps, ended),
+        }
+    }
+
+    fn fall_from_here(&mut self, hooks: &mut Hooks<'_>, steps: u64, ended: Ended) -> Result<()> {
+        let (step, fall) = (self.step, self.course.fall_from(self.step, steps, ended));
+        self.trainer.schedule = schedule(self.job.plan, self.job.settings, Some(fall));
+        self.save(hooks)?;
+        self.report(hooks, TrainEvent::Falls { step, fall })
+    }
+
+    /// Goes back to the best state, and lets the rate fall from there.
+    fn go_back(&mut self, hooks: &mut Hooks<'_>, ended: Ended) -> Result<()> {
+        let (from, left, seconds) = (self.step, self.steps_left(), self.seconds());
+        let Some((header, state)) = self.load_best()? else { return self.fall_from_here(hooks, 1, ended) };
+        self.trainer.optimizer = AdamW::resume(&optimizer_settings(self.job.plan, self.job.settings), state);
+        self.step = header.step;
+        self.pace = Pace::new(self.step, seconds);
+        (self.metrics, _) = MetricsFile::open(&self.job.out.join("metrics.jsonl"), self.step)?;
+        let wanted = course::steps_of_fall(self.step, self.job.settings.decay);
+        let steps = left.map_or(wanted, |left| left.min(wanted));
+        let fall = self.course.fall_from(self.step, steps, ended);
+        self.trainer.schedule = schedule(self.job.plan, self.job.settings, Some(fall));
+        self.save(hooks)?;
+        self.report(hooks, TrainEvent::Falls { step: from, fall })
+    }
+
+    fn load_best(&self) -> Result<Option<(Header, nuwa_tensor::AdamWState)>> {
+        checkpoint::load(&best_path(self.job.out), &self.fingerprint, self.trainer.model.parameters())
+    }
+
     fn after_step(&mut self, hooks: &mut Hooks<'_>, outcome: StepOutcome, began: Instant) -> Result<()> {
         self.step += 1;
-        let seconds = began.elapsed().as_secs_f64();
-        self.seconds += seconds;
         let line = StepLine {
             step: self.step,
             loss: outcome.loss,
             learning_rate: outcome.learning_rate,
             gradient_norm: outcome.gradient_norm,
             tokens: self.tokens(),
-            seconds: self.seconds,
-            tokens_per_second: self.job.plan.batch_tokens() as f64 / seconds,
+            seconds: self.seconds(),
+            tokens_per_second: self.job.plan.batch_tokens() as f64 / began.elapsed().as_secs_f64(),
+            steps: self.expected_steps(),
         };
+        let (step, steps) = (line.step, line.steps);
         self.report(hooks, TrainEvent::Step(line))?;
-        let (step, steps) = (self.step, self.job.plan.steps);
-        let (last, stops) = (step == steps, step < steps && (hooks.stop)());
+        let (last, stops) = (self.is_over(), !self.is_over() && (hooks.stop)());
         if last || stops || self.saved.elapsed().as_secs() >= self.job.settings.checkpoint_seconds {
             self.save(hooks)?;
         }
@@ -191,35 +290,49 @@ impl<'a> Run<'a> {
 
     /// Validates and samples where they are due. A run resumed from the checkpoint of this very step does both again.
     fn look_aside(&mut self, hooks: &mut Hooks<'_>) -> Result<()> {
-        let (step, steps) = (self.step, self.job.plan.steps);
-        let began = Instant::now();
-        if step == steps {
-            self.last_validation = self.validate(hooks, u64::MAX)?;
-        } else if is_due(step, steps, self.job.settings.validations) {
-            self.validate(hooks, self.job.settings.validation_tokens)?;
+        let plan = self.job.plan;
+        let looks = (plan.schedule == ScheduleKind::Cosine).then_some(self.job.settings.validations + 1);
+        if self.course.validates_at(self.step, plan.validate_every, looks)
+            && let Some(line) = self.validate(hooks)?
+            && self.judge(&line)? == Verdict::GoBack
+        {
+            self.go_back(hooks, Ended::Validation)?;
+            return self.look_aside(hooks);
         }
-        if step == steps || is_due(step, steps, self.job.settings.samples) {
+        let steps = self.expected_steps();
+        if self.is_over() || is_due(self.step, steps, self.job.settings.samples) {
             self.sample(hooks)?;
         }
-        self.seconds += began.elapsed().as_secs_f64();
         Ok(())
     }
 
-    fn validate(&mut self, hooks: &mut Hooks<'_>, max_tokens: u64) -> Result<Option<ValidationLine>> {
+    /// What a validation means, once the text has been seen once.
+    fn judge(&mut self, line: &ValidationLine) -> Result<Verdict> {
+        if !self.job.settings.keep_best || !self.repeats() {
+            return Ok(Verdict::GoOn);
+        }
+        let verdict = self.course.validated(self.step, line.validation_loss);
+        // The last state is at hand.
+        if verdict == Verdict::Best && !self.course.ends_at(self.step) {
+            self.save_as(&best_path(self.job.out))?;
+        }
+        self.stopped = verdict == Verdict::Stop;
+        Ok(verdict)
+    }
+
+    fn validate(&mut self, hooks: &mut Hooks<'_>) -> Result<Option<ValidationLine>> {
         let Some(shards) = &self.validation else { return Ok(None) };
-        let end_of_text = self.trainer.end_of_text;
-        let model = &*self.trainer.model;
-        let result = validate(
-            model,
-            &self.silent,
-            shards,
-            [self.trainer.sequences, self.job.plan.context],
-            end_of_text,
-            max_tokens,
-        )?;
-        let line = ValidationLine::new(self.step, self.tokens(), &result);
+        let line = self.measure(shards, self.job.settings.validation_tokens)?;
+        self.last_validation = Some(line.clone());
         self.report(hooks, TrainEvent::Validated(line.clone()))?;
         Ok(Some(line))
+    }
+
+    fn measure(&self, shards: &Shards, most_tokens: u64) -> Result<ValidationLine> {
+        let shape = [self.trainer.sequences, self.job.plan.context];
+        let (model, end_of_text) = (&*self.trainer.model, self.trainer.end_of_text);
+        let result = validate(model, &self.silent, shards, shape, end_of_text, most_tokens)?;
+        Ok(ValidationLine::new(self.step, self.tokens(), &result))
     }
 
     fn sample(&mut self, hooks: &mut Hooks<'_>) -> Result<()> {
@@ -230,34 +343,53 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self, hooks: &mut Hooks<'_>) -> Result<()> {
-        let header = Header {
-            step: self.step,
-            seconds: self.seconds,
-            fingerprint: self.fingerprint.clone(),
-            elements: self.trainer.model.parameters().values().len(),
-            optimizer_steps: self.trainer.optimizer.state().steps,
-        };
         self.metrics.sync()?;
-        checkpoint::save(
-            &checkpoint_path(self.job.out),
-            &header,
-            self.trainer.model.parameters(),
-            &self.trainer.optimizer,
-        )?;
+        self.save_as(&checkpoint_path(self.job.out))?;
         self.saved = Instant::now();
         self.report(hooks, TrainEvent::Saved { step: self.step })
     }
 
-    fn finish(self) -> Result<(Box<dyn LanguageModel>, Summary)> {
-        let last = self.last_validation.as_ref();
-        let summary = Summary {
-            steps: self.step,
-            tokens: self.tokens(),
-            seconds: self.seconds,
-            validation_loss: last.map(|line| line.validation_loss),
-            bits_per_byte: last.map(|line| line.bits_per_byte),
-            peak_tensor_bytes: self.trainer.held_bytes() as u64,
+    fn save_as(&self, path: &Path) -> Result<()> {
+        let header = Header {
+            step: self.step,
+            seconds: self.seconds(),
+            fingerprint: self.fingerprint.clone(),
+            elements: self.trainer.model.parameters().values().len(),
+            optimizer_steps: self.trainer.optimizer.state().steps,
+            course: self.course.clone(),
         };
+        checkpoint::save(path, &header, self.trainer.model.parameters(), &self.trainer.optimizer)
+    }
+
+    /// The best model, measured on text on which nothing was chosen.
+    fn finish(mut self) -> Result<(Box<dyn LanguageModel>, Summary)> {
+        let (steps, tokens) = (self.step, self.tokens());
+        let best = self.course.best.filter(|best| best.step != self.step);
+        let mut validation_loss = self.last_validation.as_ref().map(|line| line.validation_loss);
+        if let Some(best) = best
+            && let Some((header, _)) = self.load_best()?
+        {
+            (self.step, validation_loss) = (header.step, Some(best.loss));
+        }
+        let reported = match held_back(self.job, Part::Test)? {
+            Some(test) => Some(self.measure(&test, MOST_TEST_TOKENS)?),
+            None => self.last_validation.clone(),
+        };
+        let summary = Summary {
+            steps,
+            tokens,
+            seconds: self.seconds(),
+            validation_loss,
+            bits_per_byte: reported.map(|line| line.bits_per_byte),
+            peak_tensor_bytes: self.trainer.held_bytes() as u64,
+            kept_step: self.step,
+            fall: self.course.fall,
+            ended: self.course.ended,
+        };
+        let best = best_path(self.job.out);
+        if best.exists() {
+            std::fs::remove_file(&best).map_err(nuwa_files::Error::write(&best))?;
+        }
         Ok((self.trainer.model, summary))
     }
 }
@@ -266,22 +398,43 @@ fn checkpoint_path(out: &Path) -> PathBuf {
     out.join("checkpoint.bin")
 }
 
+fn best_path(out: &Path) -> PathBuf {
+    out.join("best.bin")
+}
+
+/// When the rate falls, where the clock does not decide it.
+fn planned_fall(job: &Job<'_>) -> Option<Fall> {
+    let plan = job.plan;
+    let start = if plan.schedule == ScheduleKind::Cosine { 0 } else { plan.steps.saturating_sub(plan.decay) };
+    (!plan.clocked || job.clock.is_none()).then_some(Fall { start, end: plan.steps })
+}
+
+/// A part of what is held back, where it can be predicted at all.
+fn held_back(job: &Job<'_>, part: Part) -> Result<Option<Shards>> {
+    Ok(Shards::open_if_any(job.shards, part)?.filter(|shards| shards.tokens() > 1))
+}
+
+fn optimizer_settings(plan: &Plan, settings: &PretrainSettings) -> OptimizerSettings {
+    OptimizerSettings { weight_decay: plan.weight_decay, ..settings.optimizer.clone() }
+}
+
 /// Whether one of `times` evenly spread events falls on `step`.
 fn is_due(step: u64, steps: u64, times: u64) -> bool {
-    let before = step.saturating_sub(1) * (times + 1) / steps;
-    let after = step * (times + 1) / steps;
+    let before = step.saturating_sub(1) * (times + 1) / steps.max(1);
+    let after = step * (times + 1) / steps.max(1);
     after > before && after <= times
 }
 
-fn schedule(plan: &Plan, settings: &PretrainSettings) -> Schedule {
-    let share = |share: f64| (share * plan.steps as f64).round() as u64;
+/// The rate of each step; without a fall it stays at its peak after warm-up.
+fn schedule(plan: &Plan, settings: &PretrainSettings, fall: Option<Fall>) -> Schedule {
+    let Fall { start, end } = fall.unwrap_or(Fall { start: u64::MAX, end: u64::MAX });
     Schedule {
-        kind: settings.schedule,
+        kind: plan.schedule,
         peak: plan.learning_rate,
         floor: settings.floor,
-        warmup: share(settings.warmup),
-        decay: share(settings.decay),
-        steps: plan.steps,
+        warmup: plan.warmup,
+        decay: end - start,
+        steps: end,
     }
 }
 
@@ -290,11 +443,12 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
     let mut parts = vec![
         serde_json::json!([job.plan.what_is_trained(), &job.settings.optimizer, job.end_of_text, job.seed]),
         serde_json::json!([
-            job.settings.schedule,
-            job.settings.warmup,
             job.settings.decay,
             job.settings.floor,
-            job.settings.document_boundaries
+            job.settings.document_boundaries,
+            job.settings.validations,
+            job.settings.validation_tokens,
+            job.settings.keep_best
         ]),
         serde_json::json!(Precision::from(job.settings.precision) == Precision::Bf16),
     ];
@@ -302,7 +456,8 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
         parts.push(nuwa_files::hash_bytes(bytemuck::cast_slice(weights)).into());
     }
     for path in nuwa_files::files_in(job.shards)? {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("train-")) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("train-") || name.starts_with("val-") {
             parts.push(nuwa_files::hash_file(&path)?.into());
         }
     }

@@ -88,22 +88,31 @@ pub struct PretrainSettings {
     pub recompute: Recompute,
     /// Share of activations dropped, 0 to 0.9. Chosen from how often the text is repeated when absent.
     pub dropout: Option<f32>,
-    /// Shape of the learning rate: cosine or warmup-stable-decay.
-    pub schedule: ScheduleKind,
+    /// Shape of the learning rate: cosine, or warmup-stable-decay, which with a budget in time begins to fall when the time
+    /// left asks for it. When absent: warmup-stable-decay with a budget in time, cosine with a size and tokens.
+    pub schedule: Option<ScheduleKind>,
     /// Share of the steps over which the learning rate rises, 0 to 1.
     pub warmup: f64,
+    /// The same in steps, in place of the share.
+    pub warmup_steps: Option<u64>,
     /// Share of the steps over which warmup-stable-decay falls, 0 to 1.
     pub decay: f64,
+    /// The same in steps, in place of the share; only without a budget in time.
+    pub decay_steps: Option<u64>,
     /// Learning rate at the end, as a share of the highest.
     pub floor: f32,
     /// Whether attention stops at the start of each document.
     pub document_boundaries: bool,
-    /// Validations during the run, evenly spread; one more is done at the end.
-    #[schemars(extend("x-decides" = false))]
+    /// Validations during the run, evenly spread; one more is done at the end. Text that is repeated is looked at more often
+    /// while the learning rate stays.
     pub validations: u64,
-    /// Most tokens that a validation during the run looks at; the last one looks at all.
-    #[schemars(extend("x-decides" = false))]
+    /// Steps between two validations while the learning rate stays. Chosen from validations when absent.
+    pub validate_every: Option<u64>,
+    /// Most tokens that a validation looks at.
     pub validation_tokens: u64,
+    /// Once the text is repeated: whether the model with the lowest validation loss is kept, and training stops early where
+    /// two thirds more steps brought no better one.
+    pub keep_best: bool,
     /// Times during the run at which a sample is written, evenly spread; one more at the end.
     #[schemars(extend("x-decides" = false))]
     pub samples: u64,
@@ -128,13 +137,17 @@ impl Default for PretrainSettings {
             micro_batch_tokens: 4096,
             recompute: Recompute::Auto,
             dropout: None,
-            schedule: ScheduleKind::Cosine,
+            schedule: None,
             warmup: 0.05,
+            warmup_steps: None,
             decay: 0.3,
+            decay_steps: None,
             floor: 0.02,
             document_boundaries: true,
             validations: 10,
+            validate_every: None,
             validation_tokens: 16_384,
+            keep_best: true,
             samples: 4,
             sample_prompt: String::new(),
             checkpoint_seconds: 30,

@@ -1,6 +1,7 @@
 //! Nuwa: from raw text to your own language model, one verb at a time.
 #![forbid(unsafe_code)]
 
+mod afterwards;
 mod alignment;
 mod base;
 mod check;
@@ -17,6 +18,7 @@ mod online;
 mod pretraining;
 mod recipe;
 mod records;
+mod repeat;
 mod repetition;
 mod report;
 mod road;

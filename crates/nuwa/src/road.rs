@@ -14,10 +14,11 @@ use nuwa_eval::{Metric, TaskResult};
 use nuwa_files::{quoted, quoted_path};
 use nuwa_infer::Engine;
 use nuwa_tokenizer::Tokenizer;
-use nuwa_train::plan::sizes;
+use nuwa_train::clock::Afterwards;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::afterwards::{self, Ahead};
 use crate::alignment::{self, Alignment};
 use crate::check::check;
 use crate::console::{Display, Stages, message, print_figures};
@@ -224,7 +225,7 @@ impl Road {
         let planned = !self.draft.says("tokenizer.vocab_size");
         if planned {
             let cleaning: CleanSummary = nuwa_files::read_json(&self.place("clean").join("clean.json"))?;
-            self.recipe.tokenizer.vocab_size = sizes::vocabulary(cleaning.bytes_out);
+            self.recipe.tokenizer.vocab_size = tune::vocabulary(&self.recipe, cleaning.bytes_out)?;
         }
         let (split, settings) = (&self.recipe.tokenize.split, self.recipe.tokenizer.clone());
         let stage = Stage::new("tokenizer").settings(&(split, &settings))?.after(cleaned);
@@ -260,13 +261,26 @@ impl Road {
         let outcome = self.stage(stage, |out, display| {
             nuwa_files::write_json(&self.place("machine.json"), &Machine::measure())?;
             let tokenizer = Tokenizer::load(&self.place("tokenizer"))?;
-            let time = Time { spent: self.begun.elapsed(), afterwards: tune::afterwards(&self.recipe) };
+            let time = Time { spent: self.begun.elapsed(), afterwards: self.afterwards()? };
             let tuned = tune::make(&self.recipe, &self.place("tokenize"), &tokenizer, time, display)?;
             nuwa_files::write_json(&out.join("tune.json"), &tuned)?;
             let warning = repetition::warning(tuned.plan.epochs).map(|told| format!("\n  {told}"));
             Ok(tune::text(&tuned) + &warning.unwrap_or_default())
         })?;
         Ok(outcome)
+    }
+
+    /// What comes after pretraining.
+    fn afterwards(&self) -> anyhow::Result<Afterwards> {
+        let text: TokenizeSummary = nuwa_files::read_json(&self.place("tokenize").join("tokenize.json"))?;
+        let asked = Task::names().filter(|name| name.starts_with("world_")).count();
+        let each = self.recipe.eval.limit.unwrap_or(usize::MAX).min(self.recipe.world.items);
+        let ahead = Ahead {
+            answers: &self.records(&self.recipe.answers, "sft.jsonl"),
+            preferences: &self.records(&self.recipe.preferences, "preferences.jsonl"),
+            items: if tune::is_world(&self.recipe) { asked * each } else { 0 },
+        };
+        afterwards::of(&self.recipe, &ahead, &text)
     }
 
     fn pretrain(&self, tokens: &Outcome, tokenizer: &Outcome, tuned: &Outcome) -> anyhow::Result<Outcome> {
@@ -284,6 +298,7 @@ impl Road {
                 settings,
                 seed: self.recipe.seed,
                 init: None,
+                afterwards: self.afterwards()?,
             };
             Ok(verbs::pretrain::text(&training.run(display)?))
         })

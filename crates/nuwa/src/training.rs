@@ -7,6 +7,8 @@ use nuwa_data::shards::{Part, Shards};
 use nuwa_infer::{GenerateSettings, SamplingSettings};
 use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
+use nuwa_train::clock::{Afterwards, Clock};
+use nuwa_train::course::{Ended, Fall};
 use nuwa_train::plan::Plan;
 use nuwa_train::{
     Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep, Smoothed};
 use crate::interrupt::{self, Waiting};
-use crate::{machine, model, numbers, suggestion};
+use crate::{machine, model, numbers, repeat, suggestion};
 
 /// What to train, on what, and where to.
 pub struct Training<'a> {
@@ -33,6 +35,8 @@ pub struct Training<'a> {
     pub seed: u64,
     /// The model whose training goes on.
     pub init: Option<&'a dyn LanguageModel>,
+    /// What follows within the same budget.
+    pub afterwards: Afterwards,
 }
 
 /// The content of `pretrain.json`.
@@ -44,6 +48,9 @@ pub struct Outcome {
     pub peak_memory_bytes: Option<u64>,
     /// What samples began with.
     pub prompt: String,
+    /// Arguments of `nuwa pretrain` and `nuwa build` that repeat the run without looking at the clock.
+    #[serde(default)]
+    pub repeat: Vec<String>,
     /// How training ended.
     #[serde(flatten)]
     pub summary: Summary,
@@ -61,6 +68,7 @@ impl Training<'_> {
             end_of_text: self.tokenizer.end_of_text(),
             seed: self.seed,
             init: init.as_deref(),
+            clock: self.plan.seconds_left.map(|seconds| Clock { seconds, afterwards: self.afterwards }),
         };
         let prompt = self.prompt()?;
         let mut watch = Watch::new(display);
@@ -74,8 +82,9 @@ impl Training<'_> {
         let peak_memory_bytes = watch.peak_memory;
         nuwa_format::save_with_tokenizer(model.as_ref(), self.tokenizer, &folder)?;
         let parameters = model.parameters().count();
-        let outcome =
-            Outcome { parameters, peak_memory_bytes, prompt: self.tokenizer.decode(&prompt)?, summary };
+        let prompt = self.tokenizer.decode(&prompt)?;
+        let repeat = repeat::settings(self.plan, &summary);
+        let outcome = Outcome { parameters, peak_memory_bytes, prompt, repeat, summary };
         nuwa_files::write_json(&self.out.join("pretrain.json"), &outcome)?;
         Ok(outcome)
     }
@@ -98,7 +107,7 @@ impl Training<'_> {
 
     /// The first tokens of the held-back text, as text.
     fn held_back(&self, tokens: usize) -> anyhow::Result<Option<String>> {
-        let held_back = Shards::open_if_any(self.shards, Part::Validation)?;
+        let held_back = Shards::open_if_any(self.shards, Part::Test)?;
         let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else { return Ok(None) };
         let mut ids = vec![0; tokens.min(shards.tokens() as usize)];
         shards.read(0, &mut ids)?;
@@ -115,6 +124,35 @@ impl Training<'_> {
         let text = model::continue_text(model, self.tokenizer, prompt, &settings).ok()?;
         Some(Sample { prompt: self.tokenizer.decode(prompt).ok()?, text })
     }
+}
+
+/// That the learning rate falls, and from where.
+fn falls(step: u64, fall: Fall) -> String {
+    let Fall { start, end } = fall;
+    match start < step {
+        true => format!(
+            "step {step}: validation found nothing better since step {start}; goes back there, and the learning rate falls until step {end}"
+        ),
+        false => format!("step {step}: the learning rate falls from here until step {end}"),
+    }
+}
+
+/// How training ended, where that is not as it was planned.
+pub fn ended(outcome: &Outcome) -> Option<String> {
+    let Summary { steps, kept_step, seconds, ended, .. } = &outcome.summary;
+    let kept = match kept_step < steps && *kept_step > 0 {
+        true => format!("kept the model of step {kept_step} of {steps}, the best on the validation part"),
+        false => String::new(),
+    };
+    let stopped = match ended {
+        Ended::Validation => format!(
+            "stopped after {}: the validation loss fell no further, so only more text would help",
+            numbers::seconds(*seconds)
+        ),
+        Ended::Planned | Ended::Time => String::new(),
+    };
+    let told: Vec<String> = [stopped, kept].into_iter().filter(|text| !text.is_empty()).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Draws a run: the step line, and what stays to be read.
@@ -144,6 +182,7 @@ impl<'a> Watch<'a> {
                 }
             }
             TrainEvent::Step(line) => {
+                self.steps = line.steps;
                 let memory = machine::resident_memory();
                 self.peak_memory = self.peak_memory.max(memory);
                 let (step, steps, loss) = (line.step, self.steps, f64::from(line.loss));
@@ -158,6 +197,7 @@ impl<'a> Watch<'a> {
                 let text = self.sample_line(*step, sample);
                 self.display.note(&text);
             }
+            TrainEvent::Falls { step, fall } => self.display.note(&falls(*step, *fall)),
             TrainEvent::Kept(kept) => self.display.note(&kept.to_string()),
             TrainEvent::Saved { .. } => {}
         }
@@ -169,7 +209,7 @@ impl<'a> Watch<'a> {
         let pace = self.pace.with(batch / line.tokens_per_second);
         let (began, before) = self.begun;
         let each = began.elapsed().as_secs_f64() / line.step.saturating_sub(before).max(1) as f64;
-        let left = numbers::seconds(each * (self.steps - line.step) as f64);
+        let left = numbers::seconds(each * self.steps.saturating_sub(line.step) as f64);
         let memory = memory.map_or("?".into(), numbers::bytes);
         format!(
             "step {}/{}  loss {:.3}  gradient {:.2}  rate {:.2e}  {:.0} ms  {} tokens/s  {memory}  {left} left",

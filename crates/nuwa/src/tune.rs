@@ -7,12 +7,14 @@ use clap::Args;
 use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
-use nuwa_train::plan::{self, Goal, Plan, Request, Whole};
+use nuwa_train::clock::Afterwards;
+use nuwa_train::plan::{self, Goal, Plan, Request, Whole, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
+use crate::afterwards;
 use crate::console::Display;
 use crate::failure::Problem;
 use crate::machine;
@@ -117,7 +119,7 @@ pub fn kept(
         let same = is_its && deciding_of(&tuned.asked) == deciding_of(&asked(recipe)?);
         return if same { Ok(tuned) } else { Err(another(path).into()) };
     }
-    let time = Time { spent: Duration::ZERO, afterwards: AFTERWARDS };
+    let time = Time { spent: Duration::ZERO, afterwards: afterwards::of_pretraining(shards)? };
     let plan = plan(recipe, shards, tokenizer, time, Basis { given, whole: None }, display)?;
     let tuned = Tuned { is_given: given.is_some(), ..Tuned::new(plan, recipe)? };
     nuwa_files::write_json(path, &tuned)?;
@@ -147,13 +149,6 @@ fn another(path: &Path) -> Problem {
     ))
     .hint("give the same ones to go on with it, or another --out to begin a new one")
 }
-
-/// Share of a budget that is left to what follows the training.
-const AFTERWARDS: f64 = 0.02;
-/// The same where fine-tuning and its measurements follow.
-const WITH_TUNING: f64 = 0.3;
-/// The same for the embedded world, of whose dialogues, pairs and items there are as many as there are.
-const WITH_TUNING_OF_WORLD: f64 = 0.4;
 
 /// What serves the embedded world best, found by trying: facts want many small steps.
 const OF_WORLD: [(&str, Value); 9] = [
@@ -209,17 +204,6 @@ pub fn clean_world(draft: &mut Draft, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is left of a budget to the stages after pretraining, as a share.
-pub fn afterwards(recipe: &Recipe) -> f64 {
-    if is_world(recipe) {
-        WITH_TUNING_OF_WORLD
-    } else if !recipe.answers.is_empty() || !recipe.preferences.is_empty() {
-        WITH_TUNING
-    } else {
-        AFTERWARDS
-    }
-}
-
 /// Whether there is no source, so that the embedded world is built from.
 pub fn is_world(recipe: &Recipe) -> bool {
     recipe.from.is_empty()
@@ -252,6 +236,7 @@ pub fn plan(
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
         goal: time.what_is_left(goal(recipe)?),
+        afterwards: time.afterwards,
         model: &recipe.model,
         given: basis.given,
         pretrain: &recipe.pretrain,
@@ -265,13 +250,13 @@ pub fn plan(
 /// Refuses what makes no plan whatever the text is, for a vocabulary of at least so many tokens. Memory that is taken now may be
 /// free when it is needed.
 pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
-    let time = Time { spent: Duration::ZERO, afterwards: afterwards(recipe) };
     let request = Request {
         shards: Path::new(""),
         whole: None,
         vocabulary,
         end_of_text: None,
-        goal: time.what_is_left(goal(recipe)?),
+        goal: goal(recipe)?,
+        afterwards: Afterwards::default(),
         model: &recipe.model,
         given: None,
         pretrain: &recipe.pretrain,
@@ -287,16 +272,14 @@ pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
 pub struct Time {
     /// What the stages before took.
     pub spent: Duration,
-    /// The share of the budget that those after will take.
-    pub afterwards: f64,
+    /// What follows the training.
+    pub afterwards: Afterwards,
 }
 
 impl Time {
     fn what_is_left(self, goal: Goal) -> Goal {
         match goal {
-            Goal::Seconds(seconds) => {
-                Goal::Seconds((seconds * (1.0 - self.afterwards) - self.spent.as_secs_f64()).max(0.0))
-            }
+            Goal::Seconds(seconds) => Goal::Seconds((seconds - self.spent.as_secs_f64()).max(0.0)),
             sizes @ Goal::Sizes { .. } => sizes,
         }
     }
@@ -317,6 +300,17 @@ pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
             Err(problem.hint("leave the others out, for example only budget = \"10m\"").into())
         }
     }
+}
+
+/// The size of a vocabulary that serves so many bytes of text and the model that will come of them.
+pub fn vocabulary(recipe: &Recipe, bytes: u64) -> anyhow::Result<usize> {
+    let parameters = match goal(recipe)? {
+        // Its facts are names: each has its tokens.
+        _ if is_world(recipe) => u64::MAX,
+        Goal::Sizes { parameters, .. } => parameters,
+        Goal::Seconds(seconds) => sizes::likely_parameters(seconds, bytes),
+    };
+    Ok(sizes::vocabulary(bytes, parameters))
 }
 
 /// The plan and its prediction, for people.

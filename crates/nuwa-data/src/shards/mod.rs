@@ -1,4 +1,5 @@
-//! Token shards on disk: `train-00000.bin` with `train-00000.idx` beside it, and so on; `val-*` for validation.
+//! Token shards on disk: `train-00000.bin` with `train-00000.idx` beside it, and so on; `val-*` for validation,
+//! `test-*` for test.
 //!
 //! `.bin` is llm.c's layout: a header of 256 little-endian `i32` (magic 20240520 with version 1 for 16-bit ids,
 //! magic 20240801 with version 7 for 32-bit ids; then the token count), then the ids.
@@ -23,8 +24,10 @@ use crate::{Error, Result};
 pub enum Part {
     /// To learn from.
     Train,
-    /// Held back.
+    /// Held back, to choose the best model on.
     Validation,
+    /// Held back, to report on.
+    Test,
 }
 
 impl Part {
@@ -33,6 +36,7 @@ impl Part {
         match self {
             Self::Train => "train",
             Self::Validation => "val",
+            Self::Test => "test",
         }
     }
 

@@ -20,7 +20,9 @@ fn documents_become_shards_and_come_back_as_text() {
     let summary = tokenize(input.path(), &tokenizer, out.path(), &settings, &mut |_| {}).unwrap();
 
     let split = Split::plan(input.path(), &settings.split).unwrap();
-    for (part, counts) in [(Part::Train, &summary.train), (Part::Validation, &summary.val)] {
+    let parts =
+        [(Part::Train, &summary.train), (Part::Validation, &summary.val), (Part::Test, &summary.test)];
+    for (part, counts) in parts {
         let shards = Shards::open(out.path(), part).unwrap();
         assert_eq!(
             (shards.tokens(), shards.documents(), shards.bytes(), shards.characters()),
@@ -41,13 +43,17 @@ fn documents_become_shards_and_come_back_as_text() {
             .map(|document| {
                 let document = document.unwrap();
                 let parts = split.divide(&document);
-                if part == Part::Train { parts.train.to_string() } else { parts.validation.to_string() }
+                match part {
+                    Part::Train => parts.train.to_string(),
+                    Part::Validation => parts.validation.to_string(),
+                    Part::Test => parts.test.to_string(),
+                }
             })
             .filter(|text| !text.is_empty())
             .collect();
         assert_eq!(decoded, expected);
     }
-    assert!(summary.val.documents > 0 && summary.bytes_per_token > 1.0);
+    assert!(summary.val.documents > 0 && summary.test.documents > 0 && summary.bytes_per_token > 1.0);
     assert!(out.path().join("train-00001.bin").exists() && out.path().join("tokenize.json").exists());
 }
 

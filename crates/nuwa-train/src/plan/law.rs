@@ -16,7 +16,7 @@ const SPREAD: f64 = 0.05;
 const REPETITION: f64 = 15.0;
 
 /// The fewest steps of a pilot that say anything about the loss.
-const FEWEST_STEPS: u64 = 10;
+const FEWEST_STEPS: u64 = 5;
 
 /// An expected loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +67,7 @@ mod tests {
             tokens_per_second: 1e4,
             loss: 5.0,
             bits_per_byte: 2.8,
+            bits_per_byte_halfway: 2.9,
         };
         let expected = extrapolate(&pilot, 1_000_000, 10_000_000).unwrap();
         assert!((expected.bits_per_byte / 2.8 - 0.841).abs() < 0.002, "{expected:?}");

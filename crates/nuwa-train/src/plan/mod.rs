@@ -6,25 +6,30 @@
 //! follow ([`law`]).
 
 pub mod law;
+mod ngram;
 mod pilot;
 pub mod shape;
 pub mod sizes;
 
 use std::path::Path;
+use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
 use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_nn::ScheduleKind;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Afterwards;
 use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
+use ngram::SelfPrediction;
 use pilot::{FEWEST_STEPS, Pilot};
 
 /// What the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
-    /// As good as it gets in this many seconds of training on this machine.
+    /// As good as it gets in this many seconds on this machine, what follows training included.
     Seconds(f64),
     /// About this many weights and tokens, the same on every machine.
     Sizes {
@@ -48,6 +53,8 @@ pub struct Request<'a> {
     pub end_of_text: Option<u32>,
     /// What is asked for.
     pub goal: Goal,
+    /// What follows training within a time that is asked for.
+    pub afterwards: Afterwards,
     /// Choices of the user on the model.
     pub model: &'a ModelSettings,
     /// The model that training goes on with, in place of a new one: its shape is kept, and its rate is [`sizes::GENTLER`].
@@ -88,12 +95,36 @@ pub struct Plan {
     pub sequences: usize,
     /// Such passes a step.
     pub accumulation: usize,
-    /// All steps.
+    /// All steps; an estimate where the clock decides.
     pub steps: u64,
+    /// The most steps that the text is worth, however much time there is.
+    #[serde(default)]
+    pub most_steps: u64,
+    /// Whether the clock decides when the learning rate falls.
+    #[serde(default)]
+    pub clocked: bool,
+    /// Seconds for training and what follows it, of a plan for a time.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
     /// Highest learning rate.
     pub learning_rate: f32,
+    /// Shape of the learning rate.
+    #[serde(default = "planned_in_sizes")]
+    pub schedule: ScheduleKind,
+    /// Steps in which the learning rate rises.
+    #[serde(default)]
+    pub warmup: u64,
+    /// Steps in which it falls at the end, after it stayed.
+    #[serde(default)]
+    pub decay: u64,
+    /// Steps between two validations while it stays.
+    #[serde(default)]
+    pub validate_every: u64,
     /// Share of activations dropped.
     pub dropout: f32,
+    /// Decoupled weight decay.
+    #[serde(default)]
+    pub weight_decay: f32,
     /// Whether the inside of blocks is computed again on the way back.
     #[serde(default)]
     pub recompute: bool,
@@ -103,6 +134,9 @@ pub struct Plan {
     pub predicted: Prediction,
     /// What was tried to know it.
     pub pilot: Option<PilotResult>,
+    /// What n-grams make of the held-back text, where there is any: tokens of training text, and bits a byte.
+    #[serde(default)]
+    pub ngrams: Vec<(u64, f64)>,
 }
 
 /// What a plan expects.
@@ -121,11 +155,11 @@ pub struct Prediction {
 /// What the pilot run found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PilotResult {
-    /// Steps it did.
+    /// Steps it did on text that it had not seen.
     pub steps: u64,
-    /// Tokens it saw.
+    /// Tokens of these.
     pub tokens: u64,
-    /// Seconds it took.
+    /// Seconds that all its steps took.
     pub seconds: f64,
     /// Its speed after warm-up.
     pub tokens_per_second: f64,
@@ -133,6 +167,9 @@ pub struct PilotResult {
     pub loss: f64,
     /// The same in bits a byte.
     pub bits_per_byte: f64,
+    /// In bits a byte, smoothed, when half of the steps were done.
+    #[serde(default)]
+    pub bits_per_byte_halfway: f64,
 }
 
 impl Plan {
@@ -163,10 +200,22 @@ impl Plan {
             self.sequences,
             self.accumulation,
             self.steps,
+            self.most_steps,
+            self.clocked,
             self.learning_rate,
-            self.dropout
+            self.schedule,
+            self.warmup,
+            self.decay,
+            self.validate_every,
+            self.dropout,
+            self.weight_decay
         ])
     }
+}
+
+/// What an older plan, which does not say it, has.
+fn planned_in_sizes() -> ScheduleKind {
+    ScheduleKind::Cosine
 }
 
 /// Share of the time that the pilot may take, and its bounds in seconds.
@@ -179,6 +228,17 @@ const PILOT_STEPS: [usize; 2] = [FEWEST_STEPS, 200];
 /// Share of the time for validations, samples and checkpoints during training.
 const ASIDE_SHARE: f64 = 0.03;
 
+/// Tokens that n-grams look at for each second that is asked for.
+const LOOKED_AT_PER_SECOND: f64 = 10_000.0;
+
+/// Share of the training time that validations may take where text is repeated, and the cost of looking at a token by that of learning
+/// from it.
+const VALIDATION_SHARE: f64 = 0.03;
+const FORWARD_SHARE: f64 = 0.33;
+
+/// The least share of the time that training gets, whatever follows.
+const LEAST_TRAINING: f64 = 0.2;
+
 /// The least training worth doing, in seconds.
 const SHORTEST: f64 = 5.0;
 
@@ -189,13 +249,21 @@ const SHORTEST: f64 = 5.0;
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
     let shards = Shards::open(request.shards, Part::Train)?;
+    let held_back = Shards::open_if_any(request.shards, Part::Validation)?.map_or(0, |part| part.tokens());
     let own = Whole { tokens: shards.tokens(), bytes: shards.bytes() };
     let Whole { tokens, bytes } = request.whole.unwrap_or(own);
-    let text = Text { tokens, bytes };
-    let plan = match request.goal {
+    let text = Text { tokens, bytes, held_back };
+    let began = Instant::now();
+    let itself = predict_itself(request, &shards)?;
+    let goal = match request.goal {
+        Goal::Seconds(seconds) => Goal::Seconds(seconds - began.elapsed().as_secs_f64()),
+        sizes @ Goal::Sizes { .. } => sizes,
+    };
+    let mut plan = match goal {
         Goal::Sizes { parameters, tokens } => for_sizes(request, text, [parameters, tokens], progress)?,
         Goal::Seconds(seconds) => for_seconds(request, text, seconds, progress)?,
     };
+    expect(&mut plan, request, text, itself.as_ref());
     check_memory(plan.predicted.memory_bytes, request.memory)?;
     Ok(plan)
 }
@@ -212,7 +280,8 @@ pub fn check(request: &Request<'_>) -> Result<()> {
         Goal::Seconds(_) => (1, 1),
         Goal::Sizes { parameters, tokens } => (parameters, tokens),
     };
-    let text = Text { tokens: u64::from(u32::MAX), bytes: u64::from(u32::MAX) };
+    let plenty = u64::from(u32::MAX);
+    let text = Text { tokens: plenty, bytes: plenty, held_back: plenty };
     refuse_too_large(request, &draft(request, text, parameters, tokens)?)
 }
 
@@ -221,6 +290,8 @@ pub fn check(request: &Request<'_>) -> Result<()> {
 struct Text {
     tokens: u64,
     bytes: u64,
+    /// Tokens of the validation part.
+    held_back: u64,
 }
 
 impl Text {
@@ -242,7 +313,9 @@ fn for_sizes(
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
     pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]), progress)?;
-    expect(&mut plan, request, &pilot, text);
+    plan.most_steps = plan.steps;
+    plan.predicted = foreseen(&plan, request, &pilot);
+    plan.pilot = Some(pilot.result(text));
     Ok(plan)
 }
 
@@ -255,11 +328,16 @@ fn for_seconds(
     if seconds < SHORTEST {
         return Err(Error::Budget { left: seconds });
     }
+    let began = Instant::now();
     let pilot_seconds = (seconds * PILOT_SHARE).clamp(PILOT_SECONDS[0], PILOT_SECONDS[1]);
-    let training_seconds = (seconds - 1.5 * pilot_seconds) * (1.0 - ASIDE_SHARE);
+    let training_seconds = |left: f64, tokens_per_second: f64| {
+        let Afterwards { tokens, seconds } = request.afterwards;
+        let after = seconds + tokens / tokens_per_second;
+        (left - after).max(left * LEAST_TRAINING) * (1.0 - ASIDE_SHARE)
+    };
 
     // The speed of some model of about the right size, then of the right one: speed grows with size.
-    let mut operations = 5e10 * seconds;
+    let mut operations = sizes::LIKELY_SPEED * seconds;
     let mut rate = 0.0;
     for _ in 0..2 {
         let [parameters, tokens] = sizes::split(operations, text.tokens);
@@ -267,8 +345,9 @@ fn for_seconds(
         refuse_too_large(request, &guess)?;
         let mut pilot = Pilot::start(request, &guess)?;
         pilot.run_steps(FEWEST_STEPS, progress)?;
-        rate = pilot.tokens_per_second() * shape::operations_per_token(&guess.model);
-        operations = rate * training_seconds;
+        let tokens_per_second = pilot.tokens_per_second();
+        rate = tokens_per_second * shape::operations_per_token(&guess.model);
+        operations = rate * training_seconds(seconds - 1.5 * pilot_seconds, tokens_per_second);
     }
     debug_assert!(rate > 0.0);
 
@@ -277,8 +356,18 @@ fn for_seconds(
     refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
     pilot.run_seconds(pilot_seconds, progress)?;
-    set_tokens(&mut plan, request, text, (pilot.tokens_per_second() * training_seconds) as u64);
-    expect(&mut plan, request, &pilot, text);
+    let left = (seconds - began.elapsed().as_secs_f64()).max(SHORTEST);
+    let tokens = pilot.tokens_per_second() * training_seconds(left, pilot.tokens_per_second());
+    let most = sizes::most_tokens(text.tokens, text.held_back > 0);
+    set_tokens(&mut plan, request, text, (tokens as u64).min(most));
+    plan.most_steps = (most / plan.batch_tokens()).max(1);
+    plan.clocked = request.pretrain.schedule != Some(ScheduleKind::Cosine);
+    plan.seconds_left = Some(left);
+    if plan.clocked {
+        plan.schedule = ScheduleKind::WarmupStableDecay;
+    }
+    plan.predicted = foreseen(&plan, request, &pilot);
+    plan.pilot = Some(pilot.result(text));
     Ok(plan)
 }
 
@@ -305,7 +394,15 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         sequences: 1,
         accumulation: 1,
         steps: 0,
+        most_steps: 0,
+        clocked: false,
+        seconds_left: None,
+        schedule: request.pretrain.schedule.unwrap_or(ScheduleKind::Cosine),
+        warmup: 0,
+        decay: 0,
+        validate_every: 0,
         dropout: 0.0,
+        weight_decay: request.pretrain.optimizer.weight_decay,
         recompute: request.pretrain.recompute == Recompute::On,
         goal: request.goal,
         predicted: Prediction {
@@ -315,42 +412,76 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
             bits_per_byte_error: None,
         },
         pilot: None,
+        ngrams: Vec::new(),
     };
     set_tokens(&mut plan, request, text, tokens);
     Ok(plan)
 }
 
-/// Fits batch, steps and dropout to a number of tokens.
+/// Fits batch, steps, schedule and dropout to a number of tokens.
 fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
-    let wanted = request.pretrain.batch_tokens.unwrap_or_else(|| sizes::batch_tokens(tokens));
+    let settings = request.pretrain;
+    let wanted = settings.batch_tokens.unwrap_or_else(|| sizes::batch_tokens(tokens));
     let sequences = (wanted / plan.context as u64).max(1) as usize;
-    let at_once = (request.pretrain.micro_batch_tokens as usize / plan.context).clamp(1, sequences);
+    let at_once = (settings.micro_batch_tokens as usize / plan.context).clamp(1, sequences);
     plan.accumulation = sequences.div_ceil(at_once);
     plan.sequences = sequences.div_ceil(plan.accumulation);
     plan.steps = (tokens / plan.batch_tokens()).max(1);
     plan.tokens = plan.steps * plan.batch_tokens();
     plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
-    plan.dropout = request.pretrain.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
+    plan.dropout = settings.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
+    let share = |share: f64| (share * plan.steps as f64).round() as u64;
+    plan.warmup = settings.warmup_steps.unwrap_or_else(|| share(settings.warmup));
+    plan.decay = settings.decay_steps.unwrap_or_else(|| share(settings.decay)).min(plan.steps);
+    plan.validate_every = settings.validate_every.unwrap_or_else(|| validate_every(plan, request, text));
     if let Some(available) = request.memory {
-        let precision = request.pretrain.precision.into();
+        let precision = settings.precision.into();
         let fits =
             |recompute| shape::needed_bytes(plan, precision, recompute) + resident(request) <= available;
-        plan.recompute |= request.pretrain.recompute == Recompute::Auto && !fits(false) && !plan.recompute;
+        plan.recompute |= settings.recompute == Recompute::Auto && !fits(false) && !plan.recompute;
     }
 }
 
-fn expect(plan: &mut Plan, request: &Request<'_>, pilot: &Pilot, text: Text) {
-    let result = pilot.result(text);
-    let seconds = plan.tokens as f64 / result.tokens_per_second / (1.0 - ASIDE_SHARE);
-    // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
-    let expected = law::extrapolate(&result, plan.tokens, text.tokens).filter(|_| request.given.is_none());
-    plan.predicted = Prediction {
-        seconds,
-        memory_bytes: pilot.held_bytes() + shape::state_bytes(plan.parameters) + resident(request),
-        bits_per_byte: expected.map(|value| value.bits_per_byte),
-        bits_per_byte_error: expected.map(|value| value.error),
+/// Steps between validations: evenly spread over the run, but twice in a repetition of the text where it is repeated, as far as
+/// validation then takes no more than [`VALIDATION_SHARE`] of the time.
+fn validate_every(plan: &Plan, request: &Request<'_>, text: Text) -> u64 {
+    let evenly = plan.steps / (request.pretrain.validations + 1);
+    if plan.epochs <= 1.0 {
+        return evenly.max(1);
+    }
+    let looked_at = text.held_back.min(request.pretrain.validation_tokens);
+    let cheap = looked_at as f64 * FORWARD_SHARE / VALIDATION_SHARE;
+    let steps = |tokens: f64| (tokens / plan.batch_tokens() as f64) as u64;
+    steps(text.tokens as f64 / 2.0).min(evenly).max(steps(cheap)).max(1)
+}
+
+/// How well the text predicts itself, in tokens that a small share of the time is enough for.
+fn predict_itself(request: &Request<'_>, train: &Shards) -> Result<Option<SelfPrediction>> {
+    // What is foreseen is a figure of the test part; nothing is chosen by it.
+    let Some(held_back) = Shards::open_if_any(request.shards, Part::Test)? else { return Ok(None) };
+    let most = match request.goal {
+        Goal::Seconds(seconds) => (seconds * LOOKED_AT_PER_SECOND) as u64,
+        Goal::Sizes { .. } => u64::MAX,
     };
-    plan.pilot = Some(result);
+    SelfPrediction::measure(train, &held_back, request.vocabulary, most)
+}
+
+/// Time and memory.
+fn foreseen(plan: &Plan, request: &Request<'_>, pilot: &Pilot) -> Prediction {
+    let seconds = plan.tokens as f64 / pilot.tokens_per_second() / (1.0 - ASIDE_SHARE);
+    let memory_bytes = pilot.held_bytes() + shape::state_bytes(plan.parameters) + resident(request);
+    Prediction { seconds, memory_bytes, bits_per_byte: None, bits_per_byte_error: None }
+}
+
+/// The loss.
+fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&SelfPrediction>) {
+    let points = itself.into_iter().flat_map(|itself| &itself.points);
+    plan.ngrams = points.map(|(tokens, loss)| (*tokens, text.bits_per_byte(*loss))).collect();
+    let pilot = plan.pilot.as_ref().expect("a plan was tried");
+    // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
+    let expected = law::extrapolate(pilot, plan.tokens, text.tokens).filter(|_| request.given.is_none());
+    plan.predicted.bits_per_byte = expected.map(|value| value.bits_per_byte);
+    plan.predicted.bits_per_byte_error = expected.map(|value| value.error);
 }
 
 /// An error before anything is tried where not even the estimate fits.

@@ -94,9 +94,10 @@ impl Pilot {
     }
 
     pub fn result(&self, text: Text) -> PilotResult {
-        let count = self.steps.len();
-        let last = &self.steps[count - (count / 4).max(1)..];
-        let loss = last.iter().map(|step| f64::from(step.0)).sum::<f64>() / last.len() as f64;
+        // From the second time on, text is partly known by heart, which says nothing about other text.
+        let once = (text.tokens / self.batch_tokens).max(1) as usize;
+        let count = self.steps.len().min(once);
+        let loss = self.loss_after(count);
         PilotResult {
             steps: count as u64,
             tokens: count as u64 * self.batch_tokens,
@@ -104,7 +105,14 @@ impl Pilot {
             tokens_per_second: self.tokens_per_second(),
             loss,
             bits_per_byte: text.bits_per_byte(loss),
+            bits_per_byte_halfway: text.bits_per_byte(self.loss_after(count.div_ceil(2))),
         }
+    }
+
+    /// The mean over the last quarter of so many steps.
+    fn loss_after(&self, count: usize) -> f64 {
+        let last = &self.steps[count - (count / 4).max(1)..count];
+        last.iter().map(|step| f64::from(step.0)).sum::<f64>() / last.len() as f64
     }
 }
 

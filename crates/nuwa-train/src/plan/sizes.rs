@@ -6,7 +6,7 @@ const TOKENS_PER_PARAMETER: f64 = 20.0;
 /// Repetitions that are as good as new text: Muennighoff et al., "Scaling Data-Constrained Language Models" (2023).
 const FREE_EPOCHS: f64 = 4.0;
 
-/// Where scarce text is used up: repetitions, and weights a token of text. Found by trial on a corpus of 1 MB.
+/// Where scarce text is used up: repetitions, and weights a token of text. Found by trial on texts of 20 KB to 1 MB.
 const SCARCE_EPOCHS: f64 = 10.0;
 const SCARCE_PARAMETERS: f64 = 8.0;
 
@@ -14,7 +14,8 @@ const SCARCE_PARAMETERS: f64 = 8.0;
 ///
 /// Training costs about 6 operations a weight and token. With plenty of text, 20 tokens a weight. Once that would repeat
 /// the text more than 4 times, further operations go into size rather than repetition, up to 10 repetitions with 8
-/// weights for each token of text; from there on into both alike.
+/// weights for each token of text. More weights than that learn scarce text by heart: further operations go into repetition,
+/// which ends when the held-back text says so.
 pub fn split(operations: f64, text: u64) -> [u64; 2] {
     let (work, text) = (operations / 6.0, text.max(1) as f64);
     let plenty = [(work / TOKENS_PER_PARAMETER).sqrt(), (work * TOKENS_PER_PARAMETER).sqrt()];
@@ -28,18 +29,42 @@ pub fn split(operations: f64, text: u64) -> [u64; 2] {
         let tokens = free[1] * (scarce[1] / free[1]).powf(way);
         [work / tokens, tokens]
     } else {
-        let more = (work / scarce_work).sqrt();
-        [scarce[0] * more, scarce[1] * more]
+        [scarce[0], work / scarce[0]]
     };
     [parameters as u64, tokens as u64]
 }
 
-/// The size of the vocabulary for so many bytes of text: 2,048 for 1 MB, 8,192 for 20 MB, 32,768 from 1 GB on.
-pub fn vocabulary(bytes: u64) -> usize {
-    let wanted = 4.0 * (bytes.max(1) as f64).powf(0.45);
-    let power = 2_f64.powf(wanted.log2().round());
+/// Repetitions of the text after which there is nothing to be had from it any more: where validations tell when to stop, and where
+/// there is nothing to validate on.
+const MOST_EPOCHS: [f64; 2] = [200.0, 10.0];
+
+/// The most tokens, repetitions included, that are worth training on.
+pub fn most_tokens(text: u64, validates: bool) -> u64 {
+    let epochs = MOST_EPOCHS[usize::from(!validates)];
+    (text as f64 * epochs) as u64
+}
+
+/// The size of the vocabulary for so many bytes of text and weights of the model: at most 2,048 for 1 MB, 8,192 for 20 MB, 32,768
+/// from 1 GB on, and at most 1,024 for a million weights and 4,096 for ten million.
+///
+/// The best vocabulary grows with the model, but more slowly than its other weights (Tao et al., "Scaling Laws with Vocabulary", 2024): a
+/// small model with a large one is nothing but vocabulary.
+pub fn vocabulary(bytes: u64, parameters: u64) -> usize {
+    let of_text = 4.0 * (bytes.max(1) as f64).powf(0.45);
+    let of_model = 1.2 * (parameters.max(1) as f64).sqrt();
+    let power = 2_f64.powf(of_text.min(of_model).log2().round());
     (power as usize).clamp(320, 32_768)
 }
+
+/// About how many weights a model has that is trained for so long on so many bytes, before anything is measured.
+pub fn likely_parameters(seconds: f64, bytes: u64) -> u64 {
+    let tokens = (bytes as f64 / LIKELY_BYTES_PER_TOKEN) as u64;
+    split(LIKELY_SPEED * seconds, tokens)[0]
+}
+
+/// Floating-point operations a second of a usual processor with few cores, and bytes a token of a small vocabulary.
+pub(super) const LIKELY_SPEED: f64 = 3e10;
+const LIKELY_BYTES_PER_TOKEN: f64 = 2.5;
 
 /// Tokens a step: grows with the root of the number of tokens, as the useful batch grows while the loss falls (McCandlish
 /// et al., "An Empirical Model of Large-Batch Training", 2018).
@@ -59,9 +84,13 @@ pub fn learning_rate(parameters: u64) -> f32 {
 /// the old one most.
 pub const GENTLER: f32 = 0.3;
 
-/// The share of activations dropped: none up to two repetitions of the text, 0.05 more for each doubling.
+/// Repetitions of the text from which on activations are dropped: with fewer, a small model has not learnt what dropping would keep
+/// from being learnt by heart. Found by trial on texts of 20 and 100 KB.
+const DROPPED_FROM: f64 = 16.0;
+
+/// The share of activations dropped: none up to 16 repetitions of the text, 0.05 more for each doubling.
 pub fn dropout(epochs: f64) -> f32 {
-    (0.05 * (epochs / 2.0).log2()).clamp(0.0, 0.3) as f32
+    (0.05 * (epochs / DROPPED_FROM).log2()).clamp(0.0, 0.2) as f32
 }
 
 #[cfg(test)]
@@ -89,12 +118,15 @@ mod tests {
 
     #[test]
     fn rules_give_the_values_their_docs_name() {
-        assert_eq!(vocabulary(1_000_000), 2048);
-        assert_eq!(vocabulary(20_000_000), 8192);
-        assert_eq!(vocabulary(1_500_000_000), 32_768);
+        let plenty = u64::MAX;
+        assert_eq!(vocabulary(1_000_000, plenty), 2048);
+        assert_eq!(vocabulary(20_000_000, plenty), 8192);
+        assert_eq!(vocabulary(1_500_000_000, plenty), 32_768);
+        assert_eq!(vocabulary(1_500_000_000, 1_000_000), 1024);
+        assert_eq!(vocabulary(1_500_000_000, 10_000_000), 4096);
         assert_eq!(batch_tokens(3_000_000), 512);
         assert!((learning_rate(2_000_000) - 2e-3).abs() < 1e-6);
-        assert_eq!(dropout(1.0), 0.0);
-        assert!((dropout(8.0) - 0.1).abs() < 1e-6);
+        assert_eq!(dropout(10.0), 0.0);
+        assert!((dropout(64.0) - 0.1).abs() < 1e-6);
     }
 }

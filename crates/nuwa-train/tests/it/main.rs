@@ -1,5 +1,7 @@
 //! Training as a whole: accumulation, resuming, refusal of NaN, the plan, and the checkpoint's format.
 
+mod course;
+
 use std::path::Path;
 
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
@@ -58,6 +60,7 @@ impl World {
             vocabulary: VOCABULARY,
             end_of_text: Some(0),
             goal: Goal::Sizes { parameters: 10_000, tokens },
+            afterwards: Default::default(),
             model: &model,
             given: None,
             pretrain: settings,
@@ -80,6 +83,7 @@ impl World {
             end_of_text: Some(0),
             seed: 3,
             init: None,
+            clock: None,
         };
         let mut observe = |event: &TrainEvent| {
             if let (TrainEvent::Step(line), Some(kill_at)) = (event, kill_at) {
@@ -140,6 +144,7 @@ fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
         end_of_text: Some(0),
         seed: 3,
         init: None,
+        clock: None,
     };
     let stop_after = |steps: u64| {
         let done = std::cell::Cell::new(0);
@@ -185,13 +190,14 @@ fn a_run_of_another_kind_keeps_what_an_earlier_one_left() {
 #[test]
 fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
     let world = World::new();
+    let plan = world.plan(&settings(), 1000);
     let train = |out: &str| {
         let out = world.folder.path().join(out);
         let (settings, shards) = (settings(), world.shards());
-        let plan = world.plan(&settings, 1000);
         let (plan, settings) = (&plan, &settings);
+        let (end_of_text, seed) = (Some(0), 3);
         let job =
-            Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3, init: None };
+            Job { shards: &shards, out: &out, plan, settings, end_of_text, seed, init: None, clock: None };
         let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
@@ -269,6 +275,7 @@ fn checkpoints_are_checked() {
         fingerprint: "abc".into(),
         elements: trainer.model.parameters().values().len(),
         optimizer_steps: 7,
+        course: Default::default(),
     };
     checkpoint::save(&path, &header, trainer.model.parameters(), &trainer.optimizer).unwrap();
     let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.model.parameters());
@@ -280,7 +287,7 @@ fn checkpoints_are_checked() {
         std::fs::write(&path, bytes).unwrap();
         load("abc").unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
     };
-    insta::assert_snapshot!(message(&bytes[..100]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
+    insta::assert_snapshot!(message(&bytes[..400]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
     insta::assert_snapshot!(message(&bytes[..bytes.len() - 1]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
     insta::assert_snapshot!(message(&[&bytes[..], &[0]].concat()), @"FILE is not a usable checkpoint: it goes on after its last block");
     insta::assert_snapshot!(message(b"PK\x03\x04 something else"), @"FILE is not a usable checkpoint: it does not begin with NUWACKPT");
@@ -336,6 +343,7 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
         vocabulary: VOCABULARY,
         end_of_text: Some(0),
         goal: Goal::Seconds(seconds),
+        afterwards: Default::default(),
         model: &model,
         given: None,
         pretrain: &pretrain,
@@ -370,6 +378,7 @@ fn memory_that_is_short_makes_blocks_compute_again() {
             vocabulary: VOCABULARY,
             end_of_text: Some(0),
             goal: Goal::Sizes { parameters: 600_000, tokens: 6_000 },
+            afterwards: Default::default(),
             model: &model,
             given: None,
             pretrain,

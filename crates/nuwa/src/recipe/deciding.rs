@@ -67,8 +67,6 @@ mod tests {
     fn what_only_says_how_work_goes_on_does_not_decide() {
         for key in [
             "pretrain.samples",
-            "pretrain.validations",
-            "pretrain.validation_tokens",
             "pretrain.checkpoint_seconds",
             "sft.tuning.validations",
             "sft.tuning.checkpoint_seconds",

@@ -54,6 +54,8 @@ pub struct Basis {
 fn format(stage: &str) -> Option<u32> {
     match stage {
         "eval" | "export" | "report" => None,
+        // Since the test part was parted from the validation part.
+        "tokenize" => Some(2),
         _ => Some(first_format()),
     }
 }

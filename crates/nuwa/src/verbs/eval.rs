@@ -79,7 +79,7 @@ pub struct Evaluation {
 /// Where the texts to measure on come from.
 pub struct Source {
     documents: PathBuf,
-    /// Only what this split holds back.
+    /// Only what this split holds back for test.
     held_back: Option<SplitSettings>,
     /// Only what is in this language.
     language: Option<String>,
@@ -181,7 +181,7 @@ impl Eval {
 }
 
 impl Source {
-    /// What a split of `documents` holds back.
+    /// What a split of `documents` holds back for test.
     pub fn held_back(documents: PathBuf, split: SplitSettings) -> Self {
         Self { documents, held_back: Some(split), language: None, _temporary: None }
     }
@@ -216,8 +216,8 @@ impl Source {
             if language.is_some() && document.lang != language {
                 return Ok(String::new());
             }
-            let held_back = split.as_ref().map(|split| split.divide(&document).validation.to_string());
-            Ok(held_back.unwrap_or(document.text))
+            let test = split.as_ref().map(|split| split.divide(&document).test.to_string());
+            Ok(test.unwrap_or(document.text))
         });
         Ok(texts.filter(|text| !matches!(text, Ok(text) if text.is_empty())))
     }

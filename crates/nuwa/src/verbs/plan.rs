@@ -7,12 +7,13 @@ use nuwa_data::collect::{Sample, sample};
 use nuwa_data::tokenize::{TokenizeSummary, tokenize};
 use nuwa_files::{Progress, quoted_path};
 use nuwa_tokenizer::{Tokenizer, TrainSettings};
-use nuwa_train::plan::{Plan as Planned, Whole, sizes};
+use nuwa_train::plan::{Plan as Planned, Whole};
 use serde::Serialize;
 use toml::Value;
 
 use super::settings::Settings;
 use super::tokenizer;
+use crate::afterwards::{self, Ahead};
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::numbers::{bytes, counted, grouped, rounded, seconds};
@@ -124,7 +125,10 @@ impl Plan {
         let cleaned: CleanSummary = clean(&[place("collect")], &place("clean"), &recipe.clean, &mut observe)?;
         let scale = read.bytes_in_all as f64 / read.summary.bytes.max(1) as f64;
         let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
-        let size = vocabulary.unwrap_or_else(|| sizes::vocabulary(bytes_after_cleaning));
+        let size = match vocabulary {
+            Some(said) => said,
+            None => tune::vocabulary(recipe, bytes_after_cleaning)?,
+        };
         let settings = TrainSettings { vocab_size: size, ..recipe.tokenizer.clone() };
         let split = &recipe.tokenize.split;
         let learnt =
@@ -136,7 +140,9 @@ impl Plan {
         let scaled = |count: u64| (count as f64 * scale) as u64;
         let whole = Whole { tokens: scaled(tokens.train.tokens), bytes: scaled(tokens.train.bytes) };
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
-        let time = Time { spent: before, afterwards: tune::afterwards(recipe) };
+        let (answers, preferences) = (&recipe.answers, &recipe.preferences);
+        let ahead = Ahead { answers, preferences, items: 0 };
+        let time = Time { spent: before, afterwards: afterwards::of(recipe, &ahead, &tokens)? };
         let basis = Basis { whole: Some(whole), given: None };
         let plan = tune::plan(recipe, &shards, &learnt, time, basis, display)?;
         Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))

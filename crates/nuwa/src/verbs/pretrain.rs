@@ -5,12 +5,13 @@ use nuwa_tokenizer::Tokenizer;
 use nuwa_train::ModelSettings;
 
 use super::settings::Settings;
+use crate::afterwards;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::init::Init;
 use crate::interrupt;
 use crate::run::Lock;
-use crate::training::{Outcome, Training};
+use crate::training::{self, Outcome, Training};
 use crate::tune::{self, DialArguments};
 use crate::{numbers, repetition};
 
@@ -91,6 +92,7 @@ impl Pretrain {
             settings: &recipe.pretrain,
             seed: recipe.seed,
             init: init.as_ref().map(|init| init.model.as_ref()),
+            afterwards: afterwards::of_pretraining(&self.data)?,
         };
         let outcome = training.run(&mut display)?;
         drop(display);
@@ -124,8 +126,9 @@ pub fn text(outcome: &Outcome) -> String {
         summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
     let (parameters, tokens) =
         (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
+    let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));
     format!(
-        "{parameters} parameters, {tokens} tokens in {}{measured}",
+        "{parameters} parameters, {tokens} tokens in {}{measured}{ended}",
         numbers::counted(summary.steps, "step")
     )
 }

@@ -11,7 +11,7 @@ use crate::numbers::counted;
 
 /// Turn documents into shards of token ids
 ///
-/// Writes train-*.bin and val-*.bin in llm.c's layout, with the ends of documents in .idx files beside them.
+/// Writes train-*.bin, val-*.bin and test-*.bin in llm.c's layout, with the ends of documents in .idx files beside them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,12 +51,12 @@ impl Tokenize {
 
 /// The figures in a sentence.
 pub fn text(summary: &TokenizeSummary) -> String {
-    let TokenizeSummary { train, val, bytes_per_token, .. } = summary;
+    let TokenizeSummary { train, val, test, bytes_per_token, .. } = summary;
     let part =
         |tokens, documents| format!("{} in {}", counted(tokens, "token"), counted(documents, "document"));
     format!(
         "{} to learn from, {} held back, {bytes_per_token:.2} bytes a token",
         part(train.tokens, train.documents),
-        part(val.tokens, val.documents)
+        part(val.tokens + test.tokens, val.documents + test.documents)
     )
 }

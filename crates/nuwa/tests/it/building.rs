@@ -61,8 +61,7 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     let again = place.succeed(&format!("build --from story.txt {TINY}"));
     assert_eq!(stages(&again.err), (STAGES.to_vec(), vec![]), "{}", again.err);
 
-    let cosmetic =
-        "--set pretrain.samples=1 --set pretrain.checkpoint_seconds=9 --set pretrain.validations=3";
+    let cosmetic = "--set pretrain.samples=1 --set pretrain.checkpoint_seconds=9";
     let cosmetic = place.succeed(&format!("build --from story.txt {TINY} {cosmetic}"));
     assert_eq!(stages(&cosmetic.err).1, [""; 0], "{}", cosmetic.err);
 
@@ -72,10 +71,10 @@ fn a_build_goes_the_whole_way_and_redoes_only_what_it_must() {
     place.succeed(&format!("build --from story.txt {TINY}"));
     pretend_hours(&place.path("runs/story/pretrain/manifest.json"));
 
-    let other = place.succeed(&format!("build --from story.txt {TINY} --set pretrain.warmup=0.2"));
+    let other = place.succeed(&format!("build --from story.txt {TINY} --set pretrain.floor=0.2"));
     assert!(
         other.err.contains(
-            "pretrain   begins anew, since this changed: warmup; the old result, 2h of work, is kept in \
+            "pretrain   begins anew, since this changed: floor; the old result, 2h of work, is kept in \
              runs/story/pretrain.old\n"
         ),
         "{}",
@@ -579,7 +578,7 @@ fn settings_that_make_nothing_are_refused_before_anything_runs() {
     hint: leave it out to measure on all that is held back
     "#);
     assert_snapshot!(place.failure("build --from story.txt --budget 3s"), @r#"
-    error: the budget leaves 2.9 s for training, too little for a useful run
+    error: the budget leaves 3.0 s for training, too little for a useful run
     hint: give more time, such as --budget 5m
     "#);
     let large = place.failure("build --from story.txt --params 900G --tokens 1M --set model.width=32768");

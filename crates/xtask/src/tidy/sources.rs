@@ -103,7 +103,8 @@ fn left_to_the_program(file: &File) -> Vec<String> {
     if file.path.ends_with("/tests.rs") {
         return Vec::new();
     }
-    let lines = numbered(file).take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+    let is_test = |line: &str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test,");
+    let lines = numbered(file).take_while(|(_, line)| !is_test(line.trim()));
     let found = lines.filter_map(|(number, line)| {
         let code = code(line);
         let (_, what) = NOT_FOR_LIBRARIES.iter().find(|(call, _)| code.contains(call))?;

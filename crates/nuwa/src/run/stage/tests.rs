@@ -101,7 +101,7 @@ fn neither_cosmetic_settings_nor_a_version_nor_a_new_setting_train_again() {
     let run = folder.path();
     train(run, training(|_| {}), 9.0);
     let cosmetic = |settings: &mut PretrainSettings| {
-        (settings.samples, settings.checkpoint_seconds, settings.validations) = (9, 600, 1);
+        (settings.samples, settings.checkpoint_seconds) = (9, 600);
     };
     assert!(train(run, training(cosmetic), 9.0).skipped);
     edit(&run.join("pretrain/manifest.json"), |manifest| {

@@ -1,0 +1,96 @@
+//! What a build does after pretraining, as work in tokens of training: so much of the budget is kept for it.
+//!
+//! Counted are the tokens that go through the model. What a stage costs beside them is in its factor, from the stages of the
+//! embedded world (`docs/benchmarks.md`); since work is turned into time at the speed that training has just then, it is right on
+//! a slower machine too.
+
+use std::path::{Path, PathBuf};
+
+use nuwa_align::data::{self, Columns, Dialogue};
+use nuwa_data::shards::{Part, Shards};
+use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_train::clock::Afterwards;
+
+use crate::recipe::Recipe;
+
+/// Looking at a token, in place of learning from it.
+const FORWARD: f64 = 0.35;
+
+/// A token of fine-tuning, with what is rendered, packed and measured for it.
+const FINE_TUNING: f64 = 1.12;
+
+/// A token of a pair: learning from it, and the likelihood under the reference.
+const PREFERENCE: f64 = 1.6;
+
+/// An item of the embedded world that is asked.
+const ITEM: f64 = 61.0;
+
+/// What a message costs in the chat template, in tokens.
+const MESSAGE: f64 = 4.0;
+
+/// Loading, hashing, exporting and the report, in seconds.
+const SECONDS: f64 = 2.0;
+
+/// Writing the model, in seconds.
+const SAVING: f64 = 0.3;
+
+/// What a build has for its later stages.
+pub struct Ahead<'a> {
+    /// Files of answers.
+    pub answers: &'a [PathBuf],
+    /// Files of preferences.
+    pub preferences: &'a [PathBuf],
+    /// Items that each model is asked.
+    pub items: usize,
+}
+
+/// Work after pretraining in a build whose text came to `text`.
+pub fn of(recipe: &Recipe, ahead: &Ahead<'_>, text: &TokenizeSummary) -> anyhow::Result<Afterwards> {
+    let fine_tuning = answers(recipe, ahead.answers, text)? * FINE_TUNING;
+    let preferences = pairs(recipe, ahead.preferences, text)? * PREFERENCE;
+    let items = ahead.items;
+    let models = 1 + usize::from(fine_tuning > 0.0) + usize::from(preferences > 0.0);
+    let measured = text.test.tokens as f64 * FORWARD * if items > 0 { 2.0 } else { 1.0 };
+    let evaluation = models as f64 * (measured + items as f64 * ITEM);
+    Ok(Afterwards {
+        tokens: fine_tuning + preferences + evaluation + in_training(text.test.tokens),
+        seconds: SECONDS,
+    })
+}
+
+/// Work after the last step where nothing but pretraining is asked for.
+pub fn of_pretraining(shards: &Path) -> anyhow::Result<Afterwards> {
+    let test = Shards::open_if_any(shards, Part::Test)?.map_or(0, |part| part.tokens());
+    Ok(Afterwards { tokens: in_training(test), seconds: SAVING })
+}
+
+/// What pretraining itself does at its end.
+fn in_training(test: u64) -> f64 {
+    test.min(nuwa_train::MOST_TEST_TOKENS) as f64 * FORWARD
+}
+
+fn answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    if files.is_empty() {
+        return Ok(0.0);
+    }
+    let bad = recipe.sft.tuning.bad_records;
+    let (dialogues, _) = data::read(files, &Columns::new(), bad, data::dialogue)?;
+    let sum: f64 = dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
+    Ok(sum * recipe.sft.epochs as f64)
+}
+
+fn pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    if files.is_empty() {
+        return Ok(0.0);
+    }
+    let bad = recipe.dpo.tuning.bad_records;
+    let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
+    let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
+    let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
+    Ok(sum * recipe.dpo.epochs as f64)
+}
+
+fn tokens(dialogue: &Dialogue, text: &TokenizeSummary) -> f64 {
+    let of = |bytes: usize| bytes as f64 / text.bytes_per_token.max(0.1) + MESSAGE;
+    dialogue.messages.iter().map(|message| of(message.content.len())).sum()
+}

@@ -1,0 +1,50 @@
+//! What has to be said to repeat a run that was planned against the clock, on any machine of the same kind.
+
+use nuwa_models::ModelConfig;
+use nuwa_nn::ScheduleKind;
+use nuwa_train::Summary;
+use nuwa_train::plan::Plan;
+
+/// Arguments that give the same plan without a clock: the sizes, and everything that followed from the time.
+pub fn settings(plan: &Plan, summary: &Summary) -> Vec<String> {
+    let steps = summary.fall.map_or(summary.steps, |fall| fall.end);
+    let tokens = steps * plan.batch_tokens();
+    let mut arguments: Vec<String> =
+        ["--params".into(), plan.parameters.to_string(), "--tokens".into(), tokens.to_string()].into();
+    for (key, value) in shape(&plan.model).into_iter().chain(course(plan, summary)) {
+        arguments.extend(["--set".into(), format!("{key}={value}")]);
+    }
+    arguments
+}
+
+fn shape(model: &ModelConfig) -> Vec<(&'static str, String)> {
+    let (width, layers, heads) = match model {
+        ModelConfig::Gpt2(config) => (config.n_embd, config.n_layer, config.n_head),
+        ModelConfig::Llama(config) => {
+            (config.hidden_size, config.num_hidden_layers, config.num_attention_heads)
+        }
+    };
+    vec![
+        ("model.width", width.to_string()),
+        ("model.layers", layers.to_string()),
+        ("model.heads", heads.to_string()),
+        ("model.context", model.context().to_string()),
+    ]
+}
+
+fn course(plan: &Plan, summary: &Summary) -> Vec<(&'static str, String)> {
+    let mut course = vec![
+        ("pretrain.batch_tokens", plan.batch_tokens().to_string()),
+        ("pretrain.learning_rate", plan.learning_rate.to_string()),
+        ("pretrain.dropout", plan.dropout.to_string()),
+        ("pretrain.optimizer.weight_decay", plan.weight_decay.to_string()),
+        ("pretrain.warmup_steps", plan.warmup.to_string()),
+        ("pretrain.validate_every", plan.validate_every.to_string()),
+    ];
+    if plan.schedule == ScheduleKind::WarmupStableDecay {
+        let fall = summary.fall.map_or(0, |fall| fall.end - fall.start);
+        course.push(("pretrain.schedule", "warmup-stable-decay".into()));
+        course.push(("pretrain.decay_steps", fall.to_string()));
+    }
+    course
+}
