@@ -22,7 +22,7 @@ pub struct Course {
 
 impl Course {
     /// What was said, and for the rest what fits records of so many tokens in all.
-    pub(crate) fn of(epochs: Option<u64>, batch_tokens: Option<usize>, tokens: usize) -> Self {
+    pub fn of(epochs: Option<u64>, batch_tokens: Option<usize>, tokens: usize) -> Self {
         let most = (tokens * EPOCHS[0] as usize / ENOUGH_STEPS).clamp(BATCH[1], BATCH[2]);
         let batch_tokens = batch_tokens.unwrap_or((tokens / STEPS_AN_EPOCH).clamp(BATCH[0], most));
         let steps = tokens.div_ceil(batch_tokens).max(1);

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nuwa_align::Course;
 use nuwa_align::data::{self, Columns, Dialogue};
 use nuwa_data::shards::{Part, Shards};
 use nuwa_data::tokenize::TokenizeSummary;
@@ -76,7 +77,9 @@ fn answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow
     let bad = recipe.sft.tuning.bad_records;
     let (dialogues, _) = data::read(files, &Columns::new(), bad, data::dialogue)?;
     let sum: f64 = dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
-    Ok(sum * recipe.sft.epochs as f64)
+    let settings = &recipe.sft;
+    let course = Course::of(settings.epochs, settings.batch_tokens, sum as usize);
+    Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share))
 }
 
 fn pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
@@ -87,7 +90,7 @@ fn pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::
     let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
     let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
     let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
-    Ok(sum * recipe.dpo.epochs as f64)
+    Ok(sum * recipe.dpo.epochs as f64 / (1.0 - recipe.dpo.pretraining.share))
 }
 
 fn tokens(dialogue: &Dialogue, text: &TokenizeSummary) -> f64 {

@@ -131,9 +131,10 @@ fn tuning_that_is_asked_to_stop_goes_on_where_it_stopped() {
         let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
         let job = Job { stop, ..job(out.path(), &settings.tuning) };
         let mut done = 0;
-        let mut observe = |event: &TuneEvent| match event {
-            TuneEvent::Started { done: before, .. } => done = *before,
-            _ => {}
+        let mut observe = |event: &TuneEvent| {
+            if let TuneEvent::Started { done: before, .. } = event {
+                done = *before;
+            }
         };
         let result = tune(&job, &mut tuner, &mut sft(&settings), &mut observe);
         (done, result.map_err(|error| error.to_string()))

@@ -68,7 +68,7 @@ pub fn is_run(folder: &Path) -> bool {
     let is_begun =
         |stage: &&str| [MANIFEST, UNFINISHED].iter().any(|file| folder.join(stage).join(file).is_file());
     folder.join("recipe.toml").is_file()
-        && (folder.join("source.json").is_file() || STAGES.iter().any(|stage| is_begun(&stage)))
+        && (folder.join("source.json").is_file() || STAGES.iter().any(is_begun))
 }
 
 impl Entry {
