@@ -148,9 +148,10 @@ fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
     };
     let stop_after = |steps: u64| {
         let done = std::cell::Cell::new(0);
-        let mut observe = |event: &TrainEvent| match event {
-            TrainEvent::Step(line) => done.set(line.step),
-            _ => {}
+        let mut observe = |event: &TrainEvent| {
+            if let TrainEvent::Step(line) = event {
+                done.set(line.step);
+            }
         };
         let stop = || done.get() >= steps;
         let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None, stop: &stop };
