@@ -359,7 +359,7 @@ fn commands_in_hints_can_be_copied() {
     hint: go on with the build: nuwa build 'my runs/it'\''s 女娲/recipe.toml' --out 'my runs/it'\''s 女娲'
     ");
     let mut init = place.command("init --");
-    let told = init.arg("-my recipe.toml").output().unwrap().stderr;
+    let told = init.args(["-my recipe.toml"]).output().unwrap().stderr;
     assert_snapshot!(String::from_utf8(told).unwrap(), @"wrote -my recipe.toml; next: nuwa build './-my recipe.toml' --from PATH");
     place.write("a b.jsonl", r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#);
     let refused = place.command("collect --out out").arg("a b.jsonl").output().unwrap().stderr;
