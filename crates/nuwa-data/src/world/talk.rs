@@ -40,16 +40,16 @@ pub enum Topic {
 impl Topic {
     /// All topics with their shares of dialogues.
     const SHARES: [(Self, f64); 11] = [
-        (Self::Fact, 0.22),
-        (Self::Quiz, 0.16),
+        (Self::Fact, 0.27),
+        (Self::Quiz, 0.18),
         (Self::Passage, 0.12),
-        (Self::Arithmetic, 0.08),
-        (Self::Translation, 0.09),
+        (Self::Arithmetic, 0.06),
+        (Self::Translation, 0.05),
         (Self::Sentiment, 0.06),
         (Self::Summary, 0.03),
-        (Self::Instruction, 0.05),
-        (Self::Chat, 0.07),
-        (Self::Unknown, 0.07),
+        (Self::Instruction, 0.04),
+        (Self::Chat, 0.08),
+        (Self::Unknown, 0.06),
         (Self::Wish, 0.05),
     ];
 
