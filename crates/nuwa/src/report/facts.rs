@@ -231,6 +231,8 @@ pub fn training(run: &Run) -> Vec<Fact> {
         ("Pilot run", pilot(run)),
         ("Tokens", tokens(run).map(whole)),
         ("Steps", steps.map(whole)),
+        ("Learning rate falls", fall(run)),
+        ("Kept", kept(run)),
         ("Tokens a step", batch_tokens(run).map(whole)),
         ("Tokens a sequence", planned(run, "context").map(whole)),
         ("Highest learning rate", planned(run, "learning_rate").map(numbers::value)),
@@ -246,10 +248,27 @@ pub fn training(run: &Run) -> Vec<Fact> {
 /// What the user asked the plan for.
 fn goal(run: &Run) -> Option<String> {
     if let Some(time) = planned(run, "goal/seconds") {
-        return Some(format!("{} of training", seconds(time)));
+        return Some(format!("{} for training and what follows it", seconds(time)));
     }
     let (parameters, tokens) = (planned(run, "goal/sizes/parameters")?, planned(run, "goal/sizes/tokens")?);
     Some(format!("{} parameters, {} tokens", rounded(parameters), rounded(tokens)))
+}
+
+/// When the learning rate fell, of a run whose outcome says it.
+fn fall(run: &Run) -> Option<String> {
+    let step = |key: &str| number(&run.pretrain, &[&format!("/fall/{key}")]);
+    let (start, end) = (step("start")?, step("end")?);
+    (start > 0.0).then(|| format!("from step {} to step {}", grouped(start as u64), grouped(end as u64)))
+}
+
+/// Which state was kept, where that is not the last one, and whether training stopped early.
+fn kept(run: &Run) -> Option<String> {
+    let figure = |key: &str| number(&run.pretrain, &[&format!("/{key}")]);
+    let (kept, steps) = (figure("kept_step")?, figure("steps")?);
+    let early = run.pretrain["ended"] == "validation";
+    let stopped = if early { "; stopped early, since the validation loss fell no further" } else { "" };
+    (early || kept < steps)
+        .then(|| format!("the model of step {}, the best in validation{stopped}", grouped(kept as u64)))
 }
 
 /// What was tried on this machine before the plan was made.
@@ -276,7 +295,8 @@ pub fn data(run: &Run) -> Vec<Fact> {
         ("Documents collected", number(collect, &["/documents"]).map(count)),
         ("Text collected", number(collect, &["/bytes"]).map(|size| bytes(size as u64))),
         ("Training part", part("train")),
-        ("Validation part, never trained on", part("val")),
+        ("Validation part, to choose the best model on", part("val")),
+        ("Test part, on which nothing was chosen", part("test")),
         ("Vocabulary", number(tokenize, &["/vocab_size"]).map(count)),
         ("Bytes per token", number(tokenize, &["/bytes_per_token"]).map(|count| numbers::digits(count, 3))),
         ("Characters per token", characters_per_token),

@@ -91,7 +91,7 @@ fn a_whole_run_is_on_the_page() {
         "predicted 2.30 ± 0.10",
         "0.01 worse than the error bar allows",
         "12,345",
-        "1m of training",
+        "1m for training and what follows it",
         "30 steps in 4.0s, down to 3.50 bits per byte",
         "512",
         "1 rejected",
@@ -241,6 +241,21 @@ fn the_headline_is_the_model_that_is_shipped() {
 }
 
 #[test]
+fn the_model_that_was_kept_is_named_and_marked() {
+    let folder = whole_run();
+    let outcome = json!({"tokens": 1024, "steps": 9, "kept_step": 2, "ended": "validation", "fall": {"start": 4, "end": 9}});
+    put(folder.path(), "pretrain/pretrain.json", outcome.to_string());
+    let html = report(folder.path());
+    for expected in [
+        "from step 4 to step 9",
+        "the model of step 2, the best in validation; stopped early",
+        "the model that was kept",
+    ] {
+        assert!(html.contains(expected), "{expected} is not in\n{html}");
+    }
+}
+
+#[test]
 fn text_that_is_read_many_times_is_warned_of() {
     let folder = whole_run();
     put(folder.path(), "pretrain/pretrain.json", json!({"tokens": 90_000}).to_string());
@@ -268,7 +283,7 @@ fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
         "| language modelling | bits per byte | 2.410 | 2.730 | +0.320 ± 0.015 | lost |",
         "<|im_start|>user\n Who made \"you\"?<|im_end|>\n<|im_start|>assistant\n",
         "| Ends a turn | `<\\|im_end\\|>` (2) |",
-        "nuwa chat PATH/TO/THIS/FOLDER --prompt 'Who made you?'",
+        "nuwa chat PATH/TO/THIS/FOLDER --prompt 'Who made \"you\"?'",
         "\"content\": \"Who made \\\"you\\\"?\"}]",
     ] {
         assert!(card.contains(expected), "{expected} is not in\n{card}");

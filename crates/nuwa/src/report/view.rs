@@ -355,20 +355,36 @@ fn bits_chart(run: &Run, division: Horizontal) -> Option<Chart> {
     Chart::draw("Bits per byte of text it never trained on", description, curves, band, division)
 }
 
-/// The validations as a curve. Where the last one looked at more text than those before, it is a dot of its own: a
-/// line to it would show a change that is none of the model's.
+/// The validations as a curve, and as a dot the model that was kept. Where the last validation looked at more text than those before, as in
+/// runs that held back no test part, it is a dot of its own: a line to it would show a change that is none of the model's.
 fn validation_curves(run: &Run, figure: fn(&Validation) -> Option<f64>) -> Vec<Curve> {
-    let validations = run.metrics.validations.values();
-    let mut points: Vec<(f64, f64)> = validations.filter_map(|v| Some((v.tokens, figure(v)?))).collect();
-    let looked_at = number(run.manifest("pretrain"), &["/settings/validation_tokens"]);
-    let held_back = number(&run.tokenize, &["/val/tokens"]);
-    let finished = run.metrics.validations.keys().next_back() == run.metrics.steps.keys().next_back();
-    let last_is_whole = finished && looked_at.zip(held_back).is_some_and(|(part, whole)| part < whole);
-    let whole = if last_is_whole && points.len() > 1 { points.split_off(points.len() - 1) } else { vec![] };
+    let validations = &run.metrics.validations;
+    let mut points: Vec<(f64, f64)> =
+        validations.values().filter_map(|v| Some((v.tokens, figure(v)?))).collect();
+    let last = if last_is_whole(run) && points.len() > 1 { points.pop() } else { None };
+    let kept = number(&run.pretrain, &["/kept_step"]).and_then(|step| validations.get(&(step as u64)));
+    let kept = kept.and_then(|validation| Some((validation.tokens, figure(validation)?)));
+    let dot = |name, point: Option<(f64, f64)>| Curve {
+        name,
+        class: "whole",
+        points: point.into_iter().collect(),
+        marked: true,
+    };
     vec![
         Curve { name: "validation", class: "validation", points, marked: true },
-        Curve { name: "all held-back text, at the end", class: "whole", points: whole, marked: true },
+        match last {
+            Some(_) => dot("all held-back text, at the end", last),
+            None => dot("the model that was kept", kept),
+        },
     ]
+}
+
+fn last_is_whole(run: &Run) -> bool {
+    let looked_at = number(run.manifest("pretrain"), &["/settings/validation_tokens"]);
+    let held_back = number(&run.tokenize, &["/val/tokens"]);
+    let has_test = number(&run.tokenize, &["/test/tokens"]).is_some();
+    let finished = run.metrics.validations.keys().next_back() == run.metrics.steps.keys().next_back();
+    finished && !has_test && looked_at.zip(held_back).is_some_and(|(part, whole)| part < whole)
 }
 
 /// The curve of a figure of the steps; of many steps, their mean with the steps themselves faintly behind it.
