@@ -15,6 +15,14 @@ const SPREAD: f64 = 0.05;
 /// Repetitions over which the worth of a repeated token falls to 1/e.
 const REPETITION: f64 = 15.0;
 
+/// What n-grams of the text make of the held-back text, by what a small model comes to, and the weight of that beside the pilot's law:
+/// from five runs of 20 KB to 4 MB, see `docs/log.md`.
+const OF_NGRAMS: f64 = 0.92;
+const WEIGHT_OF_NGRAMS: f64 = 2.0 / 3.0;
+
+/// How far these five runs were from both together, as a share of the loss.
+const SPREAD_WITH_NGRAMS: f64 = 0.12;
+
 /// The fewest steps of a pilot that say anything about the loss.
 const FEWEST_STEPS: u64 = 5;
 
@@ -37,6 +45,16 @@ pub fn extrapolate(pilot: &PilotResult, tokens: u64, text: u64) -> Option<Expect
     Some(Expected { bits_per_byte, error: bits_per_byte * SPREAD })
 }
 
+impl Expected {
+    /// The weighted geometric mean with what `ngrams`, in bits a byte, lets expect.
+    pub fn with_ngrams(self, ngrams: f64) -> Self {
+        let of_ngrams = ngrams * OF_NGRAMS;
+        let bits_per_byte =
+            self.bits_per_byte.powf(1.0 - WEIGHT_OF_NGRAMS) * of_ngrams.powf(WEIGHT_OF_NGRAMS);
+        Self { bits_per_byte, error: bits_per_byte * SPREAD_WITH_NGRAMS }
+    }
+}
+
 /// How many new tokens `tokens` are worth when there are `text` different ones.
 fn worth(tokens: u64, text: u64) -> f64 {
     let (tokens, text) = (tokens.max(1) as f64, text.max(1) as f64);
@@ -56,6 +74,14 @@ mod tests {
         assert_eq!(worth(500, 1000), 500.0);
         assert!((worth(4000, 1000) - 4000.0).abs() < 400.0);
         assert!(worth(1_000_000, 1000) < 16_001.0);
+    }
+
+    #[test]
+    fn ngrams_that_know_the_text_lower_what_is_expected() {
+        let expected = Expected { bits_per_byte: 2.0, error: 0.1 };
+        let with = |ngrams| expected.with_ngrams(ngrams).bits_per_byte;
+        assert!((with(2.0 / OF_NGRAMS) - 2.0).abs() < 1e-12);
+        assert!(with(1.0) < 1.3 && with(1.0) > 0.92, "{}", with(1.0));
     }
 
     #[test]

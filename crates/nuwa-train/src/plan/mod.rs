@@ -480,6 +480,8 @@ fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&Se
     let pilot = plan.pilot.as_ref().expect("a plan was tried");
     // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
     let expected = law::extrapolate(pilot, plan.tokens, text.tokens).filter(|_| request.given.is_none());
+    let ngrams = itself.map(|itself| text.bits_per_byte(itself.after(plan.tokens.min(text.tokens))));
+    let expected = ngrams.map_or(expected, |ngrams| Some(expected?.with_ngrams(ngrams)));
     plan.predicted.bits_per_byte = expected.map(|value| value.bits_per_byte);
     plan.predicted.bits_per_byte_error = expected.map(|value| value.error);
 }

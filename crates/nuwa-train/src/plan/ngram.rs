@@ -53,7 +53,6 @@ impl SelfPrediction {
     }
 
     /// The loss after `tokens`, along the power law of the last two points.
-    #[allow(dead_code)]
     pub fn after(&self, tokens: u64) -> f64 {
         let (most, loss) = self.points[self.points.len() - 1];
         let before = self.points.len().checked_sub(2).map(|index| self.points[index]);
