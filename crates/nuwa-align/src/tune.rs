@@ -168,8 +168,10 @@ struct Run<'a> {
 }
 
 /// What a run leaves in its folder.
-const RESULTS: [&str; 7] =
-    ["checkpoint.bin", BEST, "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
+const RESULTS: [&str; 7] = [CHECKPOINT, BEST, "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
+
+/// What a killed run goes on from.
+const CHECKPOINT: &str = "checkpoint.bin";
 
 /// The weights that did best so far, as a checkpoint.
 const BEST: &str = "best.bin";
@@ -178,7 +180,7 @@ impl<'a> Run<'a> {
     fn start(job: &'a Job<'a>, tuner: &mut Tuner, objective: &dyn Objective) -> Result<Self> {
         let about = serde_json::json!([tuner.base(), objective.fingerprint(), job.settings.deciding()]);
         let fingerprint = nuwa_files::hash_bytes(about.to_string().as_bytes());
-        let path = job.out.join("checkpoint.bin");
+        let path = job.out.join(CHECKPOINT);
         let found = checkpoint::load(&path, &fingerprint, tuner.parameters())?;
         let (step, seconds) = found.as_ref().map_or((0, 0.0), |(header, _)| (header.step, header.seconds));
         let earlier = if found.is_none() { keep_earlier(job.out, &RESULTS)? } else { None };
@@ -261,7 +263,7 @@ impl<'a> Run<'a> {
 
     fn save(&mut self, tuner: &Tuner) -> Result<()> {
         self.metrics.sync()?;
-        self.save_as("checkpoint.bin", tuner)?;
+        self.save_as(CHECKPOINT, tuner)?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -299,7 +301,7 @@ impl<'a> Run<'a> {
 /// # Errors
 /// When the disk refuses.
 pub fn remove_checkpoint(out: &Path) -> Result<()> {
-    for path in ["checkpoint.bin", BEST].map(|name| out.join(name)).iter().filter(|path| path.exists()) {
+    for path in [CHECKPOINT, BEST].map(|name| out.join(name)).iter().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(nuwa_files::Error::write(path))?;
     }
     Ok(())

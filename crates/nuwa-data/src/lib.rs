@@ -26,3 +26,4 @@ pub mod world;
 
 pub use documents::Document;
 pub use error::{Error, Result};
+pub use text::is_unspaced;

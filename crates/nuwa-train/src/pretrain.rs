@@ -192,7 +192,8 @@ impl<'a> Run<'a> {
 
     /// Whether the text has been seen once, so that the model can begin to know it by heart.
     fn repeats(&self) -> bool {
-        self.tokens() as f64 * self.job.plan.epochs >= self.job.plan.tokens as f64
+        let windows = self.step * (self.trainer.sequences * self.trainer.accumulation) as u64;
+        windows >= self.loader.windows()
     }
 
     fn report(&mut self, hooks: &mut Hooks<'_>, event: TrainEvent) -> Result<()> {
@@ -236,12 +237,13 @@ impl<'a> Run<'a> {
         let now = if best.is_some() { self.validate(hooks)? } else { None };
         match (best, now) {
             (Some(best), Some(now)) if now.validation_loss > best.loss => self.go_back(hooks, ended),
-            _ => self.fall_from_here(hooks, steps, ended),
+            _ => self.begin_fall(hooks, self.step, steps, ended),
         }
     }
 
-    fn fall_from_here(&mut self, hooks: &mut Hooks<'_>, steps: u64, ended: Ended) -> Result<()> {
-        let (step, fall) = (self.step, self.course.fall_from(self.step, steps, ended));
+    /// Lets the rate fall from this state on, as decided when `step` steps were done.
+    fn begin_fall(&mut self, hooks: &mut Hooks<'_>, step: u64, steps: u64, ended: Ended) -> Result<()> {
+        let fall = self.course.fall_from(self.step, steps, ended);
         self.trainer.schedule = schedule(self.job.plan, self.job.settings, Some(fall));
         self.save(hooks)?;
         self.report(hooks, TrainEvent::Falls { step, fall })
@@ -250,17 +252,13 @@ impl<'a> Run<'a> {
     /// Goes back to the best state, and lets the rate fall from there.
     fn go_back(&mut self, hooks: &mut Hooks<'_>, ended: Ended) -> Result<()> {
         let (from, left, seconds) = (self.step, self.steps_left(), self.seconds());
-        let Some((header, state)) = self.load_best()? else { return self.fall_from_here(hooks, 1, ended) };
+        let Some((header, state)) = self.load_best()? else { return self.begin_fall(hooks, from, 1, ended) };
         self.trainer.optimizer = AdamW::resume(&optimizer_settings(self.job.plan, self.job.settings), state);
         self.step = header.step;
         self.pace = Pace::new(self.step, seconds);
         (self.metrics, _) = MetricsFile::open(&self.job.out.join("metrics.jsonl"), self.step)?;
         let wanted = course::steps_of_fall(self.step, self.job.settings.decay);
-        let steps = left.map_or(wanted, |left| left.min(wanted));
-        let fall = self.course.fall_from(self.step, steps, ended);
-        self.trainer.schedule = schedule(self.job.plan, self.job.settings, Some(fall));
-        self.save(hooks)?;
-        self.report(hooks, TrainEvent::Falls { step: from, fall })
+        self.begin_fall(hooks, from, left.map_or(wanted, |left| left.min(wanted)), ended)
     }
 
     fn load_best(&self) -> Result<Option<(Header, nuwa_tensor::AdamWState)>> {

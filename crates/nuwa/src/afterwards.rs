@@ -50,6 +50,7 @@ pub fn of(recipe: &Recipe, ahead: &Ahead<'_>, text: &TokenizeSummary) -> anyhow:
     let fine_tuning = answers(recipe, ahead.answers, text)? * FINE_TUNING;
     let preferences = pairs(recipe, ahead.preferences, text)? * PREFERENCE;
     let items = ahead.items;
+    // The embedded world, which has items, is measured in each language too.
     let models = 1 + usize::from(fine_tuning > 0.0) + usize::from(preferences > 0.0);
     let measured = text.test.tokens as f64 * FORWARD * if items > 0 { 2.0 } else { 1.0 };
     let evaluation = models as f64 * (measured + items as f64 * ITEM);

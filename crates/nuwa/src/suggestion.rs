@@ -1,6 +1,8 @@
 //! What to try a model with: the beginning of a sentence of its text, a question of its records.
 
+use nuwa_data::is_unspaced;
 use nuwa_tokenizer::Message;
+use unicode_width::UnicodeWidthStr;
 
 /// The most columns of a prompt; a character of a script without blanks takes two.
 const WIDEST: usize = 40;
@@ -19,7 +21,7 @@ pub fn beginning(text: &str) -> Option<String> {
         || text.lines().map(|line| line.trim().trim_start_matches(is_opening)).filter(|line| begins(line));
     let prompts = || lines().map(opened).filter(|prompt| !prompt.is_empty());
     let first = lines().filter(|line| is_prose(line)).map(opened).find(|prompt| says_something(prompt));
-    first.or_else(|| prompts().max_by_key(|prompt| columns(prompt))).map(str::to_string)
+    first.or_else(|| prompts().max_by_key(|prompt| prompt.width())).map(str::to_string)
 }
 
 /// The beginning of the first sentence of a line, left open.
@@ -43,7 +45,7 @@ fn says_something(prompt: &str) -> bool {
 /// A prompt as it is, where it can stand between double quotes of a shell; else its beginning.
 pub fn plain(prompt: &str) -> Option<String> {
     let trimmed = prompt.trim();
-    let is_plain = !trimmed.is_empty() && !trimmed.contains(is_risky) && columns(trimmed) <= 2 * WIDEST;
+    let is_plain = !trimmed.is_empty() && !trimmed.contains(is_risky) && trimmed.width() <= 2 * WIDEST;
     if is_plain { Some(trimmed.to_string()) } else { beginning(prompt) }
 }
 
@@ -51,7 +53,7 @@ pub fn plain(prompt: &str) -> Option<String> {
 pub fn question<'a>(dialogues: impl Iterator<Item = &'a [Message]> + Clone) -> Option<String> {
     let first =
         |turns: &'a [Message]| turns.iter().find(|turn| turn.role == "user").map(|turn| turn.content.trim());
-    let fits = |text: &&str| !text.is_empty() && !text.contains('\n') && columns(text) <= WIDEST_QUESTION;
+    let fits = |text: &&str| !text.is_empty() && !text.contains('\n') && text.width() <= WIDEST_QUESTION;
     let mut short = dialogues.filter_map(first).filter(fits);
     let any = short.clone().next();
     short.find(|text| text.ends_with(['?', '？'])).or(any).map(str::to_string)
@@ -69,7 +71,7 @@ fn begins(line: &str) -> bool {
 /// Not a heading, the name of a speaker or a single word.
 fn is_prose(line: &str) -> bool {
     let has_lower_case = !line.chars().any(char::is_uppercase) || line.chars().any(char::is_lowercase);
-    !line.ends_with([':', '：']) && has_lower_case && columns(line) >= 16
+    !line.ends_with([':', '：']) && has_lower_case && line.width() >= 16
 }
 
 /// Up to the end of the first sentence.
@@ -86,24 +88,13 @@ fn is_risky(character: char) -> bool {
     "\"“”„«»「」『』$`\\!%^".contains(character) || character.is_control()
 }
 
-fn is_unspaced(character: char) -> bool {
-    matches!(character, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
-}
-
-fn columns(text: &str) -> usize {
-    text.chars().map(|character| if (character as u32) < 0x1100 { 1 } else { 2 }).sum()
-}
-
 /// The first words, but not the last one of the sentence.
 fn words(sentence: &str) -> &str {
     let mut ends: Vec<usize> = sentence.match_indices(char::is_whitespace).map(|(at, _)| at).collect();
     if ends.is_empty() {
         return sentence;
     }
-    ends.retain(|&end| {
-        !sentence[..end].ends_with(char::is_whitespace) && columns(&sentence[..end]) <= WIDEST
-    });
+    ends.retain(|&end| !sentence[..end].ends_with(char::is_whitespace) && sentence[..end].width() <= WIDEST);
     ends.truncate(WORDS);
     ends.last().map_or("", |&end| &sentence[..end])
 }

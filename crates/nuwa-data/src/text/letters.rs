@@ -56,7 +56,7 @@ pub(crate) fn is_of_word(character: char) -> bool {
 }
 
 /// True for characters of scripts that put no blanks between words: Han, Kana, Thai, Lao, Khmer, Burmese, Tibetan.
-pub(crate) fn is_unspaced(character: char) -> bool {
+pub fn is_unspaced(character: char) -> bool {
     match character {
         '\u{4e00}'..='\u{9fff}' => true,
         '\0'..='\u{e00}' | '\u{2000}'..='\u{3004}' => false,

@@ -5,8 +5,9 @@ mod prose;
 
 use std::ops::Range;
 
+pub use letters::is_unspaced;
 pub(crate) use letters::{
-    Role, is_needed, is_of_word, is_unspaced, role, stacks, unspaced_a_word, unspaced_weight, weight,
+    Role, is_needed, is_of_word, role, stacks, unspaced_a_word, unspaced_weight, weight,
 };
 pub(crate) use prose::{prose, without_code};
 

@@ -18,7 +18,7 @@ fn clocked(world: &World, settings: &PretrainSettings) -> Plan {
     Plan {
         schedule: ScheduleKind::WarmupStableDecay,
         clocked: true,
-        most_steps: 4000,
+        most_steps: 1_000_000,
         validate_every: 10,
         ..plan
     }
