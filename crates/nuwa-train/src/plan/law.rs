@@ -93,7 +93,7 @@ mod tests {
             tokens_per_second: 1e4,
             loss: 5.0,
             bits_per_byte: 2.8,
-            bits_per_byte_halfway: 2.9,
+            held_back: Vec::new(),
         };
         let expected = extrapolate(&pilot, 1_000_000, 10_000_000).unwrap();
         assert!((expected.bits_per_byte / 2.8 - 0.841).abs() < 0.002, "{expected:?}");

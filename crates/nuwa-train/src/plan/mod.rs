@@ -167,9 +167,9 @@ pub struct PilotResult {
     pub loss: f64,
     /// The same in bits a byte.
     pub bits_per_byte: f64,
-    /// In bits a byte, smoothed, when half of the steps were done.
+    /// Halfway and at the end: tokens of training, repetitions included, and bits a byte of the held-back text.
     #[serde(default)]
-    pub bits_per_byte_halfway: f64,
+    pub held_back: Vec<(u64, f64)>,
 }
 
 impl Plan {
@@ -219,7 +219,7 @@ fn planned_in_sizes() -> ScheduleKind {
 }
 
 /// Share of the time that the pilot may take, and its bounds in seconds.
-const PILOT_SHARE: f64 = 0.04;
+const PILOT_SHARE: f64 = 0.035;
 const PILOT_SECONDS: [f64; 2] = [1.0, 120.0];
 
 /// Bounds of its steps where the plan is given in sizes.
@@ -312,7 +312,11 @@ fn for_sizes(
     refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
-    pilot.run_steps(share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]), progress)?;
+    let steps = share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]);
+    for part in [steps / 2, steps.div_ceil(2)] {
+        pilot.run_steps(part, progress)?;
+        pilot.measure()?;
+    }
     plan.most_steps = plan.steps;
     plan.predicted = foreseen(&plan, request, &pilot);
     plan.pilot = Some(pilot.result(text));
@@ -355,7 +359,10 @@ fn for_seconds(
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
     let mut pilot = Pilot::start(request, &plan)?;
-    pilot.run_seconds(pilot_seconds, progress)?;
+    for _ in 0..2 {
+        pilot.run_seconds(pilot_seconds / 2.0, progress)?;
+        pilot.measure()?;
+    }
     let left = (seconds - began.elapsed().as_secs_f64()).max(SHORTEST);
     let tokens = pilot.tokens_per_second() * training_seconds(left, pilot.tokens_per_second());
     let most = sizes::most_tokens(text.tokens, text.held_back > 0);
@@ -476,11 +483,11 @@ fn foreseen(plan: &Plan, request: &Request<'_>, pilot: &Pilot) -> Prediction {
 /// The loss.
 fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&SelfPrediction>) {
     let points = itself.into_iter().flat_map(|itself| &itself.points);
-    plan.ngrams = points.map(|(tokens, loss)| (*tokens, text.bits_per_byte(*loss))).collect();
+    plan.ngrams = points.copied().collect();
     let pilot = plan.pilot.as_ref().expect("a plan was tried");
     // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
     let expected = law::extrapolate(pilot, plan.tokens, text.tokens).filter(|_| request.given.is_none());
-    let ngrams = itself.map(|itself| text.bits_per_byte(itself.after(plan.tokens.min(text.tokens))));
+    let ngrams = itself.map(|itself| itself.after(plan.tokens.min(text.tokens)));
     let expected = ngrams.map_or(expected, |ngrams| Some(expected?.with_ngrams(ngrams)));
     plan.predicted.bits_per_byte = expected.map(|value| value.bits_per_byte);
     plan.predicted.bits_per_byte_error = expected.map(|value| value.error);

@@ -19,10 +19,10 @@ const ORDER: usize = 5;
 const MOST_TRAIN: u64 = 400_000;
 const MOST_HELD_BACK: u64 = 20_000;
 
-/// Losses on the held-back text in nats a token, after more and more training text.
+/// Bits a byte of the held-back text, after more and more training text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SelfPrediction {
-    /// Tokens learnt from, and the loss then; the last has the most tokens.
+    /// Tokens learnt from, and bits a byte then; the last has the most tokens.
     pub points: Vec<(u64, f64)>,
 }
 
@@ -34,6 +34,7 @@ impl SelfPrediction {
         vocabulary: usize,
         tokens: u64,
     ) -> Result<Option<Self>> {
+        let bits = held_back.tokens() as f64 / held_back.bytes().max(1) as f64 / std::f64::consts::LN_2;
         let held_back = tokens_of(held_back, MOST_HELD_BACK)?;
         let train = tokens_of(train, tokens.min(MOST_TRAIN))?;
         if held_back.is_empty() || train.is_empty() {
@@ -46,13 +47,13 @@ impl SelfPrediction {
             if end > learnt {
                 model.learn(&train, learnt, end);
                 learnt = end;
-                points.push((end as u64, model.loss(&held_back)));
+                points.push((end as u64, bits * model.loss(&held_back)));
             }
         }
         Ok(Some(Self { points }))
     }
 
-    /// The loss after `tokens`, along the power law of the last two points.
+    /// Bits a byte after `tokens`, along the power law of the last two points.
     pub fn after(&self, tokens: u64) -> f64 {
         let (most, loss) = self.points[self.points.len() - 1];
         let before = self.points.len().checked_sub(2).map(|index| self.points[index]);

@@ -3,8 +3,10 @@ use std::time::Instant;
 use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
 use nuwa_nn::{AdamW, Schedule, ScheduleKind};
+use nuwa_tensor::on_worker;
 
 use super::{PilotResult, Plan, Request, Text};
+use crate::validation::validate;
 use crate::{Loader, Result, Trainer};
 
 /// Steps that fill caches and buffers and are not counted.
@@ -16,13 +18,20 @@ pub(super) const FEWEST_STEPS: usize = WARM_UP + 2;
 /// Steps over which the learning rate of a pilot rises.
 const RISE: u64 = 10;
 
+/// Tokens of the held-back text that it is measured on.
+const MOST_HELD_BACK: u64 = 10_000;
+
 /// A short training run of a planned model on the real text.
 pub(super) struct Pilot {
     trainer: Trainer,
     loader: Loader,
+    /// The test part, where there is any.
+    held_back: Option<Shards>,
     batch_tokens: u64,
     /// Loss and seconds of each step.
     steps: Vec<(f32, f64)>,
+    /// After how many tokens it was measured, and bits a byte of the held-back text.
+    measured: Vec<(u64, f64)>,
 }
 
 impl Pilot {
@@ -51,7 +60,14 @@ impl Pilot {
             request.seed,
             request.pretrain.precision.into(),
         );
-        Ok(Self { trainer, loader, batch_tokens: plan.batch_tokens(), steps: Vec::new() })
+        Ok(Self {
+            trainer,
+            loader,
+            held_back: Shards::open_if_any(request.shards, Part::Test)?,
+            batch_tokens: plan.batch_tokens(),
+            steps: Vec::new(),
+            measured: Vec::new(),
+        })
     }
 
     pub fn run_steps(&mut self, count: usize, progress: &mut dyn FnMut(Progress)) -> Result<()> {
@@ -73,6 +89,19 @@ impl Pilot {
             }
             self.step()?;
         }
+    }
+
+    /// Measures on the held-back text what was learnt so far.
+    pub fn measure(&mut self) -> Result<()> {
+        let Some(held_back) = self.held_back.as_ref().filter(|part| part.tokens() > 1) else { return Ok(()) };
+        let trainer = &mut self.trainer;
+        let sizes = [trainer.sequences, self.loader.context()];
+        let measured = on_worker(move || {
+            let tape = trainer.silent_tape();
+            validate(&*trainer.model, &tape, held_back, sizes, trainer.end_of_text, MOST_HELD_BACK)
+        })?;
+        self.measured.push((self.steps.len() as u64 * self.batch_tokens, measured.bits_per_byte));
+        Ok(())
     }
 
     fn step(&mut self) -> Result<()> {
@@ -105,7 +134,7 @@ impl Pilot {
             tokens_per_second: self.tokens_per_second(),
             loss,
             bits_per_byte: text.bits_per_byte(loss),
-            bits_per_byte_halfway: text.bits_per_byte(self.loss_after(count.div_ceil(2))),
+            held_back: self.measured.clone(),
         }
     }
 
