@@ -117,7 +117,7 @@ impl Default for TuningSettings {
             bad_records: BadRecords::Error,
             precision: PrecisionChoice::Auto,
             checkpoint_seconds: 30,
-            optimizer: OptimizerSettings { weight_decay: 0.0, ..OptimizerSettings::default() },
+            optimizer: OptimizerSettings { weight_decay: Some(0.0), ..OptimizerSettings::default() },
         }
     }
 }

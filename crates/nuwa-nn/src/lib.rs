@@ -10,6 +10,6 @@ mod schedule;
 mod scope;
 
 pub use layers::{Embedding, LayerNorm, Linear, RmsNorm, residual};
-pub use optimizer::{AdamW, OptimizerSettings};
+pub use optimizer::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

@@ -12,15 +12,19 @@ pub struct OptimizerSettings {
     pub beta2: f32,
     /// Added to the root of the squared mean, against division by zero.
     pub epsilon: f32,
-    /// Decoupled weight decay of matrices and embeddings; norms and biases never decay.
-    pub weight_decay: f32,
+    /// Decoupled weight decay of matrices and embeddings; norms and biases never decay. Left out: 0.1, and more where pretraining
+    /// repeats its text often.
+    pub weight_decay: Option<f32>,
     /// Largest norm of all gradients together; larger ones are scaled down. 0 turns clipping off.
     pub clip: f32,
 }
 
+/// The weight decay where none is said.
+pub const USUAL_WEIGHT_DECAY: f32 = 0.1;
+
 impl Default for OptimizerSettings {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 }
+        Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: None, clip: 1.0 }
     }
 }
 
@@ -58,7 +62,7 @@ fn constants(settings: &OptimizerSettings) -> AdamWSettings {
     AdamWSettings {
         betas: [settings.beta1, settings.beta2],
         epsilon: settings.epsilon,
-        weight_decay: settings.weight_decay,
+        weight_decay: settings.weight_decay.unwrap_or(USUAL_WEIGHT_DECAY),
         clip: settings.clip,
     }
 }

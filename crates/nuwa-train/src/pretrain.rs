@@ -413,7 +413,7 @@ fn held_back(job: &Job<'_>, part: Part) -> Result<Option<Shards>> {
 }
 
 fn optimizer_settings(plan: &Plan, settings: &PretrainSettings) -> OptimizerSettings {
-    OptimizerSettings { weight_decay: plan.weight_decay, ..settings.optimizer.clone() }
+    OptimizerSettings { weight_decay: Some(plan.weight_decay), ..settings.optimizer.clone() }
 }
 
 /// Whether one of `times` evenly spread events falls on `step`.

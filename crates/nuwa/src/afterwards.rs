@@ -10,6 +10,7 @@ use nuwa_align::Course;
 use nuwa_align::data::{self, Columns, Dialogue};
 use nuwa_data::shards::{Part, Shards};
 use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_eval::tasks::Task;
 use nuwa_train::clock::Afterwards;
 
 use crate::recipe::Recipe;
@@ -43,6 +44,12 @@ pub struct Ahead<'a> {
     pub preferences: &'a [PathBuf],
     /// Items that each model is asked.
     pub items: usize,
+}
+
+/// Items of the embedded world that each model is asked.
+pub fn items_of_world(recipe: &Recipe) -> usize {
+    let tasks = Task::names().filter(|name| name.starts_with("world_")).count();
+    tasks * recipe.eval.limit.unwrap_or(usize::MAX).min(recipe.world.items)
 }
 
 /// Work after pretraining in a build whose text came to `text`.

@@ -4,6 +4,8 @@
 //! finished lies whole on the disk. A second Ctrl-C stops at once whatever runs.
 
 use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 
@@ -21,6 +23,8 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 static WAITS: AtomicBool = AtomicBool::new(false);
 /// What is at hand.
 static WORK: Mutex<Option<Work>> = Mutex::new(None);
+/// Temporary folders, which go with the program however it ends.
+static SCRATCH: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A piece of work that may be interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,25 @@ impl Drop for Waiting {
     }
 }
 
+/// A temporary folder that Ctrl-C does not leave behind.
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    pub fn new() -> std::io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        SCRATCH.lock().unwrap_or_else(|broken| broken.into_inner()).push(folder.path().into());
+        Ok(Self(folder))
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// Runs on a thread of its own.
 fn pressed() {
     let is_first = !ASKED.swap(true, Ordering::Relaxed);
@@ -87,6 +110,8 @@ fn pressed() {
     }
     let work = WORK.lock().unwrap_or_else(|broken| broken.into_inner()).clone();
     let what = work.map_or("interrupted".into(), |work| left(&work));
+    let scratch = SCRATCH.lock().unwrap_or_else(|broken| broken.into_inner());
+    scratch.iter().for_each(|folder| drop(std::fs::remove_dir_all(folder)));
     console::last_words(&farewell(&what));
     std::process::exit(EXIT_CODE.into());
 }

@@ -273,12 +273,10 @@ impl Road {
     /// What comes after pretraining.
     fn afterwards(&self) -> anyhow::Result<Afterwards> {
         let text: TokenizeSummary = nuwa_files::read_json(&self.place("tokenize").join("tokenize.json"))?;
-        let asked = Task::names().filter(|name| name.starts_with("world_")).count();
-        let each = self.recipe.eval.limit.unwrap_or(usize::MAX).min(self.recipe.world.items);
         let ahead = Ahead {
             answers: &self.records(&self.recipe.answers, "sft.jsonl"),
             preferences: &self.records(&self.recipe.preferences, "preferences.jsonl"),
-            items: if tune::is_world(&self.recipe) { asked * each } else { 0 },
+            items: if tune::is_world(&self.recipe) { afterwards::items_of_world(&self.recipe) } else { 0 },
         };
         afterwards::of(&self.recipe, &ahead, &text)
     }

@@ -87,6 +87,8 @@ pub struct Basis<'a> {
     pub whole: Option<Whole>,
     /// The model that training goes on with.
     pub given: Option<&'a ModelConfig>,
+    /// How long trying may take, where that is less than a plan takes by itself.
+    pub pilot_seconds: Option<f64>,
 }
 
 impl Tuned {
@@ -120,7 +122,7 @@ pub fn kept(
         return if same { Ok(tuned) } else { Err(another(path).into()) };
     }
     let time = Time { spent: Duration::ZERO, afterwards: afterwards::of_pretraining(shards)? };
-    let plan = plan(recipe, shards, tokenizer, time, Basis { given, whole: None }, display)?;
+    let plan = plan(recipe, shards, tokenizer, time, Basis { given, ..Basis::default() }, display)?;
     let tuned = Tuned { is_given: given.is_some(), ..Tuned::new(plan, recipe)? };
     nuwa_files::write_json(path, &tuned)?;
     Ok(tuned)
@@ -239,6 +241,7 @@ pub fn plan(
         afterwards: time.afterwards,
         model: &recipe.model,
         given: basis.given,
+        pilot_seconds: basis.pilot_seconds,
         pretrain: &recipe.pretrain,
         memory,
         resident: machine::resident_memory(),
@@ -259,6 +262,7 @@ pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
         afterwards: Afterwards::default(),
         model: &recipe.model,
         given: None,
+        pilot_seconds: None,
         pretrain: &recipe.pretrain,
         memory: machine::total_memory(),
         resident: machine::resident_memory(),

