@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = arguments()?;
     let model = nuwa_models::build(&config(&run)?, 0)?;
     let mut tape = Tape::training().with_precision(run.precision);
-    let settings = OptimizerSettings { beta2: 0.999, weight_decay: Some(0.01), ..OptimizerSettings::default() };
+    let settings =
+        OptimizerSettings { beta2: 0.999, weight_decay: Some(0.01), ..OptimizerSettings::default() };
     let mut optimizer = AdamW::new(model.parameters(), &settings);
     let batch = Batch::draw(run.sizes);
     let ready = start.elapsed();

@@ -18,9 +18,12 @@ const FOR_TEXT: f64 = 1.5;
 /// Bytes for each weight: a checkpoint has it with its two moments and stands until the next one is whole; then a model of
 /// the stage, and the one that is handed on.
 const FOR_WEIGHT: u64 = 4 * (3 + 3 + 1 + 1);
-/// Endings of files that hold about as much text as bytes, or more where they are packed.
-const TEXTS: [&str; 11] =
-    ["txt", "text", "md", "markdown", "json", "jsonl", "ndjson", "csv", "tsv", "tab", "parquet"];
+/// Endings of files that hold about as much text as bytes, or more where they are packed; of pages and mails the source is kept too.
+/// What PDF, office files and archives hold may be anything, so they do not count.
+const TEXTS: [&str; 19] = [
+    "txt", "text", "md", "markdown", "json", "jsonl", "ndjson", "csv", "tsv", "tab", "parquet", "html",
+    "htm", "xhtml", "mbox", "eml", "warc", "tex", "rst",
+];
 
 /// Refuses a build in the folder `run` that the disk clearly cannot hold; a warning where it may not.
 pub fn check(recipe: &Recipe, run: &Path) -> anyhow::Result<Option<String>> {

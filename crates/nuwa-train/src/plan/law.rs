@@ -1,30 +1,31 @@
-//! How the loss falls with more text.
+//! How good a model will be, from what was measured before its training.
 //!
-//! Kaplan et al., "Scaling Laws for Neural Language Models" (2020): the loss is a power law of the number of tokens,
-//! `L(D) = L(D0) (D0 / D)^a`. The level `L(D0)` comes from the pilot on the real text. Tokens seen again count less
-//! (Muennighoff et al. 2023): `D' = U + U r (1 - e^(-R / r))` for `U` tokens of text repeated `R` more times.
+//! Two small models see the text first: n-grams, which learn fast and hold what they were shown, and a pilot of the network itself. With
+//! `g` bits a byte of the held-back text by the n-grams and `p` by the pilot, `ln b = (1 - w) ln g + w ln p - a` is expected.
+//! A network of `N` weights is compared with n-grams of `k N` tokens: more text than that is more than it holds. The constants are
+//! fitted to runs on texts of many kinds; how far other texts were from them is in `docs/benchmarks.md`.
 
 use super::PilotResult;
+use super::ngram::SelfPrediction;
 
-/// The exponent, fitted to runs of 0.5 to 3 million weights on English and Chinese text; see `docs/log.md`.
-const EXPONENT: f64 = 0.075;
+/// `k`: tokens whose n-grams a weight is worth.
+const TOKENS_PER_PARAMETER: f64 = 3.0;
 
-/// How far runs were from this law, as a share of the loss (standard deviation).
-const SPREAD: f64 = 0.05;
+/// `w`: the weight of the pilot.
+const OF_PILOT: f64 = 0.19;
 
-/// Repetitions over which the worth of a repeated token falls to 1/e.
-const REPETITION: f64 = 15.0;
+/// `a`: a trained network is better than both by this factor, as a logarithm.
+const BETTER: f64 = 0.162;
 
-/// What n-grams of the text make of the held-back text, by what a small model comes to, and the weight of that beside the pilot's law:
-/// from five runs of 20 KB to 4 MB, see `docs/log.md`.
-const OF_NGRAMS: f64 = 0.92;
-const WEIGHT_OF_NGRAMS: f64 = 2.0 / 3.0;
+/// Tokens of training by those of the pilot, in the runs that the constants are from, and the power of the tokens with which a pilot's
+/// bits fall: a pilot that was shorter or longer by comparison is put on the same footing.
+const USUAL_LENGTH: f64 = 26.0;
+const FALLS: f64 = 0.1;
 
-/// How far these five runs were from both together, as a share of the loss.
-const SPREAD_WITH_NGRAMS: f64 = 0.12;
-
-/// The fewest steps of a pilot that say anything about the loss.
-const FEWEST_STEPS: u64 = 5;
+/// How far runs were from this law, as a share (standard deviation), and what is added to its square for each token of the held-back
+/// text: the fewer there are, the less they tell.
+const SPREAD: f64 = 0.07;
+const SPREAD_OF_TOKEN: f64 = 10.0;
 
 /// An expected loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,68 +36,82 @@ pub struct Expected {
     pub error: f64,
 }
 
-/// The loss after `tokens`, of which `text` are different; none where the pilot was too short to tell.
-pub fn extrapolate(pilot: &PilotResult, tokens: u64, text: u64) -> Option<Expected> {
-    if pilot.steps < FEWEST_STEPS {
-        return None;
-    }
-    let (from, to) = (worth(pilot.tokens, text), worth(tokens, text));
-    let bits_per_byte = pilot.bits_per_byte * (from / to).powf(EXPONENT);
-    Some(Expected { bits_per_byte, error: bits_per_byte * SPREAD })
+/// What training is about to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Ahead {
+    /// Weights of the model.
+    pub parameters: u64,
+    /// Tokens that it will be trained on, repetitions included.
+    pub tokens: u64,
+    /// Different ones.
+    pub text: u64,
+    /// Tokens of the held-back text.
+    pub held_back: u64,
 }
 
-impl Expected {
-    /// The weighted geometric mean with what `ngrams`, in bits a byte, lets expect.
-    pub fn with_ngrams(self, ngrams: f64) -> Self {
-        let of_ngrams = ngrams * OF_NGRAMS;
-        let bits_per_byte =
-            self.bits_per_byte.powf(1.0 - WEIGHT_OF_NGRAMS) * of_ngrams.powf(WEIGHT_OF_NGRAMS);
-        Self { bits_per_byte, error: bits_per_byte * SPREAD_WITH_NGRAMS }
-    }
-}
-
-/// How many new tokens `tokens` are worth when there are `text` different ones.
-fn worth(tokens: u64, text: u64) -> f64 {
-    let (tokens, text) = (tokens.max(1) as f64, text.max(1) as f64);
-    if tokens <= text {
-        return tokens;
-    }
-    let repetitions = tokens / text - 1.0;
-    text + text * REPETITION * (1.0 - (-repetitions / REPETITION).exp())
+/// What is to be expected of the held-back text; none where the pilot was not measured on it.
+pub fn expected(pilot: &PilotResult, ngrams: &SelfPrediction, ahead: Ahead) -> Option<Expected> {
+    let (tokens, bits) = *pilot.held_back.last()?;
+    let length = ahead.tokens.max(1) as f64 / tokens.max(1) as f64;
+    let of_pilot = bits * (USUAL_LENGTH / length).powf(FALLS);
+    let holds = (ahead.parameters as f64 * TOKENS_PER_PARAMETER) as u64;
+    let of_ngrams = ngrams.after(holds.min(ahead.text).min(ahead.tokens));
+    let bits_per_byte = of_ngrams.powf(1.0 - OF_PILOT) * of_pilot.powf(OF_PILOT) * (-BETTER).exp();
+    let spread = (SPREAD.powi(2) + SPREAD_OF_TOKEN / ahead.held_back.max(1) as f64).sqrt();
+    Some(Expected { bits_per_byte, error: bits_per_byte * spread })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn repeated_tokens_are_worth_less_and_less() {
-        assert_eq!(worth(500, 1000), 500.0);
-        assert!((worth(4000, 1000) - 4000.0).abs() < 400.0);
-        assert!(worth(1_000_000, 1000) < 16_001.0);
-    }
-
-    #[test]
-    fn ngrams_that_know_the_text_lower_what_is_expected() {
-        let expected = Expected { bits_per_byte: 2.0, error: 0.1 };
-        let with = |ngrams| expected.with_ngrams(ngrams).bits_per_byte;
-        assert!((with(2.0 / OF_NGRAMS) - 2.0).abs() < 1e-12);
-        assert!(with(1.0) < 1.3 && with(1.0) > 0.92, "{}", with(1.0));
-    }
-
-    #[test]
-    fn ten_times_the_tokens_lower_the_loss_by_a_sixth() {
-        let pilot = PilotResult {
+    fn pilot() -> PilotResult {
+        PilotResult {
             steps: 100,
             tokens: 100_000,
             seconds: 10.0,
             tokens_per_second: 1e4,
             loss: 5.0,
             bits_per_byte: 2.8,
-            held_back: Vec::new(),
+            held_back: vec![(50_000, 3.5), (100_000, 3.0)],
+        }
+    }
+
+    const AHEAD: Ahead = Ahead { parameters: 100_000, tokens: 2_600_000, text: 1_000_000, held_back: 50_000 };
+
+    fn bits(points: &[(u64, f64)], ahead: Ahead) -> f64 {
+        let ngrams = SelfPrediction { points: points.to_vec() };
+        expected(&pilot(), &ngrams, ahead).unwrap().bits_per_byte
+    }
+
+    #[test]
+    fn it_lies_below_the_mean_of_both() {
+        let points = [(75_000, 2.5), (300_000, 2.0)];
+        let mean = 2.0_f64.powf(1.0 - OF_PILOT) * 3.0_f64.powf(OF_PILOT);
+        assert!((bits(&points, AHEAD) - mean * (-BETTER).exp()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn text_that_a_small_model_cannot_hold_does_not_help_it() {
+        let points = [(100_000, 3.0), (400_000, 2.0)];
+        let larger = Ahead { parameters: 400_000, ..AHEAD };
+        assert!(bits(&points, larger) < 0.8 * bits(&points, AHEAD));
+        let little = Ahead { text: 300_000, ..larger };
+        assert!((bits(&points, little) - bits(&points, AHEAD)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn little_held_back_text_makes_it_less_certain() {
+        let error = |held_back| {
+            let ngrams = SelfPrediction { points: vec![(1000, 2.0)] };
+            expected(&pilot(), &ngrams, Ahead { held_back, ..AHEAD }).unwrap().error
         };
-        let expected = extrapolate(&pilot, 1_000_000, 10_000_000).unwrap();
-        assert!((expected.bits_per_byte / 2.8 - 0.841).abs() < 0.002, "{expected:?}");
-        assert!(extrapolate(&PilotResult { steps: 3, ..pilot }, 1_000_000, 10_000_000).is_none());
+        assert!(error(500) > 1.5 * error(100_000));
+    }
+
+    #[test]
+    fn without_held_back_text_nothing_is_expected() {
+        let untold = PilotResult { held_back: Vec::new(), ..pilot() };
+        assert!(expected(&untold, &SelfPrediction { points: vec![(1000, 2.0)] }, AHEAD).is_none());
     }
 }

@@ -5,7 +5,7 @@
 //! the real text then gives its real speed and its real loss curve, from which the number of steps and the expected loss
 //! follow ([`law`]).
 
-pub mod law;
+mod law;
 mod ngram;
 mod pilot;
 pub mod shape;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Afterwards;
 use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
+use law::Ahead;
 use ngram::SelfPrediction;
 use pilot::{FEWEST_STEPS, Pilot};
 
@@ -251,10 +252,11 @@ const SHORTEST: f64 = 5.0;
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
     let shards = Shards::open(request.shards, Part::Train)?;
-    let held_back = Shards::open_if_any(request.shards, Part::Validation)?.map_or(0, |part| part.tokens());
+    let [held_back, tested] = [Part::Validation, Part::Test]
+        .map(|part| Shards::open_if_any(request.shards, part).map(|part| part.map_or(0, |it| it.tokens())));
     let own = Whole { tokens: shards.tokens(), bytes: shards.bytes() };
     let Whole { tokens, bytes } = request.whole.unwrap_or(own);
-    let text = Text { tokens, bytes, held_back };
+    let text = Text { tokens, bytes, held_back: held_back?, tested: tested? };
     let began = Instant::now();
     let itself = predict_itself(request, &shards)?;
     let goal = match request.goal {
@@ -283,7 +285,7 @@ pub fn check(request: &Request<'_>) -> Result<()> {
         Goal::Sizes { parameters, tokens } => (parameters, tokens),
     };
     let plenty = u64::from(u32::MAX);
-    let text = Text { tokens: plenty, bytes: plenty, held_back: plenty };
+    let text = Text { tokens: plenty, bytes: plenty, held_back: plenty, tested: plenty };
     refuse_too_large(request, &draft(request, text, parameters, tokens)?)
 }
 
@@ -294,6 +296,8 @@ struct Text {
     bytes: u64,
     /// Tokens of the validation part.
     held_back: u64,
+    /// Tokens of the test part.
+    tested: u64,
 }
 
 impl Text {
@@ -489,10 +493,11 @@ fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&Se
     let points = itself.into_iter().flat_map(|itself| &itself.points);
     plan.ngrams = points.copied().collect();
     let pilot = plan.pilot.as_ref().expect("a plan was tried");
+    let ahead =
+        Ahead { parameters: plan.parameters, tokens: plan.tokens, text: text.tokens, held_back: text.tested };
     // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
-    let expected = law::extrapolate(pilot, plan.tokens, text.tokens).filter(|_| request.given.is_none());
-    let ngrams = itself.map(|itself| itself.after(plan.tokens.min(text.tokens)));
-    let expected = ngrams.map_or(expected, |ngrams| Some(expected?.with_ngrams(ngrams)));
+    let itself = itself.filter(|_| request.given.is_none());
+    let expected = itself.and_then(|itself| law::expected(pilot, itself, ahead));
     plan.predicted.bits_per_byte = expected.map(|value| value.bits_per_byte);
     plan.predicted.bits_per_byte_error = expected.map(|value| value.error);
 }

@@ -19,6 +19,9 @@ const ORDER: usize = 5;
 const MOST_TRAIN: u64 = 400_000;
 const MOST_HELD_BACK: u64 = 20_000;
 
+/// The steepest power law that is followed beyond what was looked at.
+const STEEPEST: f64 = 0.5;
+
 /// Bits a byte of the held-back text, after more and more training text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SelfPrediction {
@@ -53,17 +56,20 @@ impl SelfPrediction {
         Ok(Some(Self { points }))
     }
 
-    /// Bits a byte after `tokens`, along the power law of the last two points.
+    /// Bits a byte after `tokens`: along the power law between the points around it, and along that of the last two beyond them.
     pub fn after(&self, tokens: u64) -> f64 {
-        let (most, loss) = self.points[self.points.len() - 1];
-        let before = self.points.len().checked_sub(2).map(|index| self.points[index]);
-        match before {
-            Some((fewer, higher)) if tokens > most => {
-                let exponent = (higher / loss).ln() / (most as f64 / fewer as f64).ln();
-                loss * (most as f64 / tokens as f64).powf(exponent.clamp(0.0, 0.5))
-            }
-            _ => loss,
-        }
+        let [.., last] = self.points[..] else { return f64::NAN };
+        let beyond = tokens > last.0;
+        let around =
+            self.points.windows(2).find(|pair| tokens <= pair[1].0).or(self.points.windows(2).last());
+        let Some([(fewer, higher), (most, bits)]) =
+            around.and_then(|pair| <[(u64, f64); 2]>::try_from(pair).ok())
+        else {
+            return last.1;
+        };
+        let exponent = (higher / bits).ln() / (most as f64 / fewer as f64).ln();
+        let exponent = if beyond { exponent.clamp(0.0, STEEPEST) } else { exponent };
+        bits * (most as f64 / tokens.max(1) as f64).powf(exponent)
     }
 }
 
@@ -189,10 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn more_text_than_was_looked_at_follows_the_power_law() {
-        let prediction = SelfPrediction { points: vec![(100, 4.0), (400, 2.0)] };
-        assert_eq!(prediction.after(400), 2.0);
-        assert!((prediction.after(1600) - 1.0).abs() < 1e-12);
+    fn between_and_beyond_the_points_is_a_power_law() {
+        let prediction = SelfPrediction { points: vec![(25, 8.0), (100, 4.0), (400, 2.0)] };
+        for (tokens, bits) in [(25, 8.0), (50, 32_f64.sqrt()), (100, 4.0), (400, 2.0), (1600, 1.0)] {
+            assert!((prediction.after(tokens) - bits).abs() < 1e-9, "{tokens}: {}", prediction.after(tokens));
+        }
+        let falling_fast = SelfPrediction { points: vec![(100, 4.0), (400, 0.5)] };
+        assert!((falling_fast.after(1600) - 0.25).abs() < 1e-9, "{}", falling_fast.after(1600));
         assert_eq!(SelfPrediction { points: vec![(100, 4.0)] }.after(1000), 4.0);
     }
 }

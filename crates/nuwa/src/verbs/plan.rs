@@ -16,10 +16,10 @@ use super::tokenizer;
 use crate::afterwards::{self, Ahead};
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
+use crate::interrupt::{self, Scratch};
 use crate::numbers::{bytes, counted, grouped, rounded, seconds};
 use crate::recipe::Recipe;
 use crate::tune::{self, Basis, DialArguments, Time};
-use crate::interrupt::{self, Scratch};
 use crate::{online, repetition};
 
 /// Say what a build would come to: a dry run
