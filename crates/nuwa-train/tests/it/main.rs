@@ -339,6 +339,7 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
     let world = World::new();
     let (model, pretrain) = (ModelSettings::default(), PretrainSettings::default());
     let shards = world.shards();
+    write_shards(&shards, Part::Test, 5);
     let request = |seconds: f64, memory: Option<u64>| Request {
         whole: None,
         shards: &shards,
