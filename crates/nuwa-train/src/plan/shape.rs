@@ -30,13 +30,16 @@ pub fn model(
         Some(width) => vec![width],
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
     };
-    let mut best: Option<(u64, ModelConfig)> = None;
+    // By what share they differ, not by how many: half as many weights are as far off as twice as many.
+    let distance =
+        |config: &ModelConfig| (self::parameters(config) as f64 / parameters.max(1) as f64).ln().abs();
+    let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {
         // Not every width has the heads that were asked for.
         match of_width(settings, width, parameters, vocabulary, end_of_text, text_tokens) {
             Ok(config) => {
-                let distance = self::parameters(&config).abs_diff(parameters);
+                let distance = distance(&config);
                 if best.as_ref().is_none_or(|(least, _)| distance < *least) {
                     best = Some((distance, config));
                 }
