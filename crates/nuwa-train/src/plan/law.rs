@@ -12,10 +12,10 @@ use super::ngram::SelfPrediction;
 const TOKENS_PER_PARAMETER: f64 = 3.0;
 
 /// `w`: the weight of the pilot.
-const OF_PILOT: f64 = 0.19;
+const OF_PILOT: f64 = 0.17;
 
 /// `a`: a trained network is better than both by this factor, as a logarithm.
-const BETTER: f64 = 0.162;
+const BETTER: f64 = 0.142;
 
 /// Tokens of training by those of the pilot, in the runs that the constants are from, and the power of the tokens with which a pilot's
 /// bits fall: a pilot that was shorter or longer by comparison is put on the same footing.
