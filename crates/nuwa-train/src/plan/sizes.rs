@@ -140,6 +140,6 @@ mod tests {
         assert!((learning_rate(2_000_000) - 2e-3).abs() < 1e-6);
         assert_eq!(dropout(10.0), 0.0);
         assert!((dropout(64.0) - 0.1).abs() < 1e-6);
-        assert_eq!([10.0, 32.0, 1e4].map(|epochs| weight_decay(epochs)), [0.1, 0.2, 1.0]);
+        assert_eq!([10.0, 32.0, 1e4].map(weight_decay), [0.1, 0.2, 1.0]);
     }
 }
