@@ -1,12 +1,4 @@
-//! Documents in JSON lines.
+//! `documents` of `crates/nuwa-fuzz`.
 #![no_main]
 
-use nuwa_data::documents;
-use nuwa_fuzz::Files;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let files = Files::new(&[("documents-00000.jsonl", bytes)]);
-    if let Ok(documents) = documents::read(files.folder()) {
-        documents.take_while(Result::is_ok).for_each(drop);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nuwa_fuzz::run("documents", bytes));

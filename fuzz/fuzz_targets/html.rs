@@ -1,7 +1,4 @@
-//! HTML: the tree, the article, its text.
+//! `html` of `crates/nuwa-fuzz`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|page: &str| {
-    nuwa_data::html::article(page);
-    nuwa_data::html::visible_text(page);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nuwa_fuzz::run("html", bytes));

@@ -1,7 +1,4 @@
-//! Which language a text is in.
+//! `language` of `crates/nuwa-fuzz`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    nuwa_data::language::identify(text, 1, 0.1);
-    nuwa_data::language::identify(text, 24, 0.6);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nuwa_fuzz::run("language", bytes));

@@ -1,16 +1,18 @@
-//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask bench`.
+//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask fuzz`, `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod tidy;
 mod workspace;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use workspace::Workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask tidy            hold the sources against the rules of ARCHITECTURE.md
+       cargo xtask fuzz TARGET     feed a parser with damaged inputs (`list` names the parsers); options:
+                                   --iterations N (100000), --seconds N, --seed N (1), --from N, --save FILE
        cargo xtask bench train     training steps in turn with PyTorch
        cargo xtask bench growth    speed and memory over context and width
        cargo xtask bench clean     cleaning in turn with datatrove
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("tidy") => tidy(),
         Some("bench") => bench(&arguments[1..]),
+        Some("fuzz") if arguments.len() > 1 && arguments[1] != "help" => fuzz(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -41,6 +44,20 @@ fn tidy() -> ExitCode {
         eprintln!("error: {complaint}");
     }
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The targets are a crate of their own, which these chores need not compile.
+fn fuzz(arguments: &[String]) -> ExitCode {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--quiet", "--release", "--package", "nuwa-fuzz", "--example", "fuzz", "--"]);
+    match cargo.args(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: cannot run cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn bench(arguments: &[String]) -> ExitCode {
