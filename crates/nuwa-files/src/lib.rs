@@ -16,7 +16,7 @@ pub use atomic::{
     write_atomically, write_json,
 };
 pub use date::{civil_date, date_and_time};
-pub use error::{Error, Result, read, read_json, read_to_string};
+pub use error::{Error, Result, read, read_at_most, read_json, read_json_at_most, read_to_string};
 pub use hash::{files_in, hash_blocks, hash_bytes, hash_file, hash_path};
 pub use progress::Progress;
 pub use shell::{quoted, quoted_path};

@@ -1,14 +1,16 @@
 //! Chat templates: Jinja as transformers runs it.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, ErrorKind, context};
+use minijinja::{Environment, ErrorKind, State, context};
 use nuwa_files::civil_date;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::template::{self, Prepared};
 use crate::{Error, Result};
 
 /// The template that a tokenizer trained here carries: ChatML, with a blank before what is said, so that the first word of a
@@ -55,10 +57,13 @@ pub fn render(
     tools: Option<&serde_json::Value>,
     add_generation_prompt: bool,
 ) -> Result<String> {
-    let source = without_generation_marks(template);
-    let environment = environment();
+    let origin = config.template_origin();
+    let prepared = prepared(template, origin)?;
+    let mut environment = environment();
+    template::limit(&mut environment, size(messages, tools));
+    let failure = |stage, error: minijinja::Error| failure(stage, &prepared, origin, &error);
     let parsed =
-        environment.template_from_str(&source).map_err(|error| failure("does not parse", &source, &error))?;
+        environment.template_from_str(&prepared.text).map_err(|error| failure("does not parse", error))?;
     let token = |role: &str| config.token(role).map(str::to_string);
     let values = context! {
         messages => Value::from(Serde(messages)),
@@ -70,7 +75,23 @@ pub fn render(
         tools => tools.map(|tools| Value::from(Serde(tools))),
         documents => (),
     };
-    parsed.render(values).map_err(|error| failure("failed", &source, &error))
+    parsed.render(values).map_err(|error| failure("failed", error))
+}
+
+/// The template within its limits.
+fn prepared(template: &str, origin: Option<&Path>) -> Result<Prepared> {
+    let refuse = |reason| Error::TemplateLimit { origin: origin.map(Path::to_path_buf), reason };
+    template::prepare(&without_generation_marks(template)).map_err(refuse)
+}
+
+/// About how many bytes a template is given.
+fn size(messages: &[Message], tools: Option<&serde_json::Value>) -> usize {
+    let extra = |message: &Message| match message.extra.is_empty() {
+        true => 0,
+        false => message.extra.iter().map(|(name, value)| name.len() + value.to_string().len()).sum(),
+    };
+    let said: usize = messages.iter().map(|message| 64 + message.content.len() + extra(message)).sum();
+    said + tools.map_or(0, |tools| tools.to_string().len())
 }
 
 /// The messages as `template` writes them for a tokenizer whose special tokens have no roles.
@@ -87,11 +108,11 @@ pub fn render_chat(
 
 /// Whether a template parses.
 pub fn check(template: &str) -> Result<()> {
-    let source = without_generation_marks(template);
+    let prepared = prepared(template, None)?;
     environment()
-        .template_from_str(&source)
+        .template_from_str(&prepared.text)
         .map(drop)
-        .map_err(|error| failure("does not parse", &source, &error))
+        .map_err(|error| failure("does not parse", &prepared, None, &error))
 }
 
 /// As transformers sets Jinja up.
@@ -100,7 +121,7 @@ fn environment<'source>() -> Environment<'source> {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(template::python_method);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", |format: &str| strftime(format, seconds_now()));
     environment.add_filter("tojson", to_json);
@@ -112,12 +133,13 @@ fn raise_exception(message: &str) -> Result<Value, minijinja::Error> {
 }
 
 /// Python's `json.dumps(value, ensure_ascii=False)`: blanks after commas and colons, and no escapes for HTML.
-fn to_json(value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
+fn to_json(state: &State, value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
+    const WIDEST: usize = 64;
     let indent: Option<usize> = options.get("indent")?;
-    let mut bytes = Vec::new();
+    let mut bytes = Paid { state, bytes: Vec::new() };
     let written = match indent {
         Some(width) => {
-            let blanks = " ".repeat(width);
+            let blanks = " ".repeat(width.min(WIDEST));
             let formatter = serde_json::ser::PrettyFormatter::with_indent(blanks.as_bytes());
             value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
         }
@@ -125,7 +147,29 @@ fn to_json(value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
     };
     let refuse = |reason: String| minijinja::Error::new(ErrorKind::BadSerialization, reason);
     written.map_err(|error| refuse(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| refuse(error.to_string()))
+    String::from_utf8(bytes.bytes).map_err(|error| refuse(error.to_string()))
+}
+
+/// Bytes that are paid for with fuel before they are written.
+struct Paid<'a, 'b, 'c> {
+    state: &'a State<'b, 'c>,
+    bytes: Vec<u8>,
+}
+
+impl std::io::Write for Paid<'_, '_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Small pieces are paid for together.
+        let (before, after) = (self.bytes.len() / 64, (self.bytes.len() + bytes.len()) / 64);
+        if after > before {
+            self.state.consume_fuel(4 * (after - before) as u64).map_err(std::io::Error::other)?;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 struct PythonFormatter;
@@ -166,11 +210,15 @@ fn without_generation_marks(template: &str) -> String {
     source
 }
 
-fn failure(stage: &'static str, source: &str, error: &minijinja::Error) -> Error {
-    let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
-    let start = error.range().and_then(|range| source.get(..range.start)).unwrap_or_default();
-    let column = start.chars().rev().take_while(|&character| character != '\n').count() + 1;
-    Error::ChatTemplate { stage, line: error.line().unwrap_or(1), column, reason }
+fn failure(
+    stage: &'static str,
+    template: &Prepared,
+    origin: Option<&Path>,
+    error: &minijinja::Error,
+) -> Error {
+    let column = template.column(error.range().map_or(0, |range| range.start));
+    let (line, origin) = (error.line().unwrap_or(1), origin.map(Path::to_path_buf));
+    Error::ChatTemplate { stage, origin, line, column, reason: template::reason(error) }
 }
 
 fn seconds_now() -> u64 {

@@ -1,6 +1,6 @@
 //! `tokenizer_config.json` and the small files beside it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -10,19 +10,26 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     values: Map<String, Value>,
+    /// The file that the chat template was read from.
+    template_origin: Option<PathBuf>,
 }
+
+/// More than any configuration or chat template has.
+const LARGEST: u64 = 8 << 20;
 
 impl Config {
     /// Reads the folder's `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja`, each of
     /// which may be absent.
     pub fn load(folder: &Path) -> Result<Self> {
         let mut values = read_object(&folder.join("special_tokens_map.json"))?;
-        values.extend(read_object(&folder.join("tokenizer_config.json"))?);
+        let config = folder.join("tokenizer_config.json");
+        values.extend(read_object(&config)?);
         let template = folder.join("chat_template.jinja");
-        if template.is_file() {
+        let own = template.is_file();
+        if own {
             values.insert("chat_template".into(), nuwa_files::read_to_string(&template)?.into());
         }
-        Ok(Self { values })
+        Ok(Self { values, template_origin: Some(if own { template } else { config }) })
     }
 
     /// A configuration that transformers reads with its general class, which takes `tokenizer.json` as it is.
@@ -31,12 +38,18 @@ impl Config {
         values.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
         values.insert("clean_up_tokenization_spaces".into(), false.into());
         values.extend(special.iter().map(|&(role, token)| (role.to_string(), Value::from(token))));
-        Self { values }
+        Self { values, template_origin: None }
     }
 
     pub fn with_chat_template(mut self, template: &str) -> Self {
         self.values.insert("chat_template".into(), template.into());
+        self.template_origin = None;
         self
+    }
+
+    /// The file that the chat template was read from.
+    pub fn template_origin(&self) -> Option<&Path> {
+        self.template_origin.as_deref()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -73,7 +86,9 @@ fn read_object(path: &Path) -> Result<Map<String, Value>> {
     if !path.is_file() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(&nuwa_files::read(path)?).map_err(|error| Error::json(path, &error))? {
+    match serde_json::from_slice(&nuwa_files::read_at_most(path, LARGEST)?)
+        .map_err(|error| Error::json(path, &error))?
+    {
         Value::Object(values) => Ok(values),
         other => Err(Error::invalid(path, format!("expected an object, found {}", kind_of(&other)))),
     }

@@ -98,10 +98,12 @@ pub enum Error {
     )]
     NoPrivateCharacter,
     /// The chat template is not valid Jinja, or refused these messages.
-    #[error("the chat template {stage} at line {line}, column {column}: {reason}")]
+    #[error("the chat template{} {stage} at line {line}, column {column}: {reason}", of(.origin))]
     ChatTemplate {
         /// "does not parse" or "failed".
         stage: &'static str,
+        /// The file it comes from, where it comes from one.
+        origin: Option<PathBuf>,
         /// Line in the template, counted from 1.
         line: usize,
         /// The column there, counted from 1.
@@ -109,6 +111,19 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// A chat template that goes deeper or is longer than one may.
+    #[error("the chat template{} is not run: {reason}", of(.origin))]
+    TemplateLimit {
+        /// The file it comes from, where it comes from one.
+        origin: Option<PathBuf>,
+        /// What there is too much of.
+        reason: String,
+    },
+}
+
+/// Whose template it is.
+fn of(origin: &Option<PathBuf>) -> String {
+    origin.as_ref().map(|path| format!(" of {}", path.display())).unwrap_or_default()
 }
 
 /// Results of this crate.
@@ -154,7 +169,7 @@ impl Error {
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
             Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
-            Self::ChatTemplate { .. } => {
+            Self::ChatTemplate { .. } | Self::TemplateLimit { .. } => {
                 "the template is chat_template in tokenizer_config.json, or chat_template.jinja beside it"
                     .into()
             }

@@ -17,6 +17,7 @@ mod library;
 mod said;
 mod special;
 mod split;
+pub mod template;
 mod tokenizer;
 mod train;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, ErrorKind};
-use nuwa_tokenizer::Message;
+use nuwa_tokenizer::{Message, template};
 use serde_json::Map;
 
 use super::examples::{Example, Examples};
@@ -147,12 +147,19 @@ impl Asker<'_> {
     fn render(&self, name: &str, template: &str, index: usize) -> Result<String> {
         let fields = self.fields(index)?;
         let wrong = |error: minijinja::Error| self.failed(index, name, template, &error);
-        self.environment.render_str(template, Value::from(Serde(&*fields))).map_err(wrong)
+        let prepared = template::prepare(template).map_err(|reason| self.too_much(index, name, reason))?;
+        self.environment.render_str(&prepared.text, Value::from(Serde(&*fields))).map_err(wrong)
+    }
+
+    /// An error about a template that goes deeper or is longer than one may.
+    fn too_much(&self, index: usize, name: &str, reason: String) -> Error {
+        self.wrong(index, format!("{reason} ({name} of task {})", self.task.name))
     }
 
     fn expression(&self, name: &str, expression: &str, index: usize) -> Result<Value> {
         let fields = self.fields(index)?;
         let wrong = |error: minijinja::Error| self.failed(index, name, expression, &error);
+        template::expression(expression).map_err(|reason| self.too_much(index, name, reason))?;
         let compiled = self.environment.compile_expression(expression).map_err(wrong)?;
         let value = compiled.eval(Value::from(Serde(&*fields))).map_err(wrong)?;
         match value.is_undefined() {

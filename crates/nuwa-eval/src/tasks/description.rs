@@ -156,6 +156,15 @@ fn usual_tokens() -> usize {
     64
 }
 
+/// More parts than any key has.
+const MOST_DOTS: usize = 1000;
+
+/// The first line of a TOML text in which a key may be so deep that the tables within tables overflow the stack.
+pub fn deep_line(text: &str) -> Option<usize> {
+    let dots = |line: &str| line.bytes().filter(|byte| *byte == b'.').count();
+    text.split('\n').position(|line| dots(line) > MOST_DOTS).map(|at| at + 1)
+}
+
 impl Task {
     /// The names of the tasks that the program carries.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -182,6 +191,11 @@ impl Task {
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
         let wrong = |reason: String| Error::TaskFile { path: path.to_path_buf(), reason };
+        if let Some(line) = deep_line(text) {
+            return Err(wrong(format!(
+                "line {line} has more than {MOST_DOTS} dots: no key has so many parts"
+            )));
+        }
         let task: Self =
             toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_string()))?;
         for (field, is_there) in task.needs() {
@@ -232,6 +246,8 @@ mod tests {
         let told = |text: &str| Task::parse(text, Path::new("own.toml")).unwrap_err().to_string();
         assert!(told("name = \"a\"\nkind = \"generate\"").contains("missing field `version`"));
         let text = "name = \"a\"\nversion = 1\nkind = \"multiple-choice\"\nprompt = \"x\"";
+        let deep = format!("name = \"a\"\n{} = 1", vec!["a"; 100_000].join("."));
+        assert_eq!(told(&deep), "own.toml: line 2 has more than 1000 dots: no key has so many parts");
         assert_eq!(told(text), "own.toml: choices is missing: a task of this kind needs it");
         assert!(
             told("name = \"a\"\nversion = 1\nkind = \"generate\"\nprmpt = \"x\"")

@@ -21,7 +21,7 @@ pub fn problem(
 
 /// The cause without the place in the template, which says nothing to the owner of the items.
 fn innermost(error: &Error) -> String {
-    error.detail().map_or_else(|| error.kind().to_string(), String::from)
+    nuwa_tokenizer::template::reason(error)
 }
 
 /// The fields that a template names and an item lacks, without those that it asks for first.

@@ -30,6 +30,6 @@ mod table;
 mod tally;
 mod templates;
 
-pub use description::{Kind, Task};
+pub use description::{Kind, Task, deep_line};
 pub use evaluate::Options;
 pub use items::Items;

@@ -3,6 +3,7 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
+use nuwa_tokenizer::template;
 
 /// As the harness sets Jinja up, with filters for what it does in Python.
 pub fn environment<'source>() -> Environment<'source> {
@@ -10,6 +11,7 @@ pub fn environment<'source>() -> Environment<'source> {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
+    template::limit(&mut environment, 0);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.add_filter("index_of", index_of);
     environment.add_filter("values", values);
