@@ -13,6 +13,8 @@ use crate::split::Splitter;
 
 /// Words up to this many bytes are merged by scanning, longer ones with a heap.
 const SCAN_LIMIT: usize = 96;
+/// Longer words (a genome, a picture in base64) are merged in pieces: a heap takes some sixty bytes for each of theirs.
+const LONGEST_WORD: usize = 1 << 20;
 
 const UNKNOWN: u8 = 0;
 const WHOLE: u8 = 1;
@@ -68,8 +70,10 @@ impl ByteLevelEncoder {
         self.splitter.words(text, &mut |word| match self.whole_token(word.as_bytes(), &mut word_ids) {
             Some(id) => ids.push(id),
             None => {
-                self.merges.merge(word.as_bytes(), &mut word_ids);
-                ids.extend_from_slice(&word_ids);
+                for piece in word.as_bytes().chunks(LONGEST_WORD) {
+                    self.merges.merge(piece, &mut word_ids);
+                    ids.extend_from_slice(&word_ids);
+                }
             }
         });
     }

@@ -18,6 +18,36 @@ pub struct Library {
     plain: OnceLock<Result<Pipeline, String>>,
     /// Recognises special tokens.
     special: OnceLock<Result<Pipeline, String>>,
+    pieces: Pieces,
+}
+
+/// How long texts are cut: what the library keeps of a text takes some sixty bytes for each of its own.
+#[derive(Debug, Clone, Copy)]
+struct Pieces {
+    /// The longest piece.
+    bytes: usize,
+    /// Whether the blank before which a text is cut is put there again by the rules.
+    drops_blank: bool,
+}
+
+/// Longer texts go through the library in pieces.
+const LONGEST: usize = 1 << 20;
+
+impl Pieces {
+    /// A text in pieces, cut before blanks where there are any.
+    fn of(self, text: &str) -> impl Iterator<Item = &str> {
+        let mut rest = text;
+        std::iter::from_fn(move || {
+            if rest.len() <= self.bytes {
+                return Some(std::mem::take(&mut rest)).filter(|piece| !piece.is_empty());
+            }
+            let most = rest.floor_char_boundary(self.bytes);
+            let blank = rest[..most].rfind(' ').filter(|&at| at > most / 2);
+            let (piece, after) = rest.split_at(blank.unwrap_or(most));
+            rest = if self.drops_blank { after.strip_prefix(' ').unwrap_or(after) } else { after };
+            Some(piece)
+        })
+    }
 }
 
 impl Library {
@@ -30,7 +60,14 @@ impl Library {
 
     /// A `tokenizer.json` that is written when it is asked for.
     pub fn new(json: Make<String>) -> Self {
-        Self { json: LazyLock::new(json), plain: OnceLock::new(), special: OnceLock::new() }
+        let pieces = Pieces { bytes: LONGEST, drops_blank: false };
+        Self { json: LazyLock::new(json), plain: OnceLock::new(), special: OnceLock::new(), pieces }
+    }
+
+    /// For rules that make a text up to `growth` times as long, and put a blank before it or not.
+    pub fn in_pieces(mut self, growth: usize, puts_blank_first: bool) -> Self {
+        self.pieces = Pieces { bytes: (LONGEST / growth.max(1)).max(1024), drops_blank: puts_blank_first };
+        self
     }
 
     /// The text of `tokenizer.json`: as it was read, so that saving changes nothing in it.
@@ -40,9 +77,14 @@ impl Library {
 
     /// The ids of text. The names of special tokens in it are text, or stand for them if `special`.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
-        let encoding = self.pipeline(special)?.encode_fast(text, false);
-        let encoding = encoding.map_err(|error| failed("encode", error.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+        let pipeline = self.pipeline(special)?;
+        let mut ids = Vec::new();
+        for piece in self.pieces.of(text) {
+            let encoding = pipeline.encode_fast(piece, false);
+            let encoding = encoding.map_err(|error| failed("encode", error.to_string()))?;
+            ids.extend_from_slice(encoding.get_ids());
+        }
+        Ok(ids)
     }
 
     /// The ids of text in which only `places` are special tokens.
@@ -98,4 +140,20 @@ fn for_plain_text(mut pipeline: Pipeline) -> Pipeline {
     }
     pipeline.set_encode_special_tokens(true);
     pipeline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_before_blanks() {
+        let cut = |bytes, drops_blank, text: &'static str| -> Vec<&str> {
+            Pieces { bytes, drops_blank }.of(text).collect()
+        };
+        assert_eq!(cut(6, false, "one two three"), ["one", " two", " three"]);
+        assert_eq!(cut(6, true, "one two three"), ["one", "two", "three"]);
+        assert_eq!(cut(4, true, "\u{4e2d}\u{6587}\u{5b57}"), ["\u{4e2d}", "\u{6587}", "\u{5b57}"]);
+        assert_eq!(cut(6, true, ""), [""; 0]);
+    }
 }

@@ -120,7 +120,7 @@ pub fn train(
         value: format!("{:?}", settings.split),
         expected: "expected a rule that this crate can run",
     })?;
-    let longest = LONGEST_WORD.max(4 * settings.max_token_bytes);
+    let longest = LONGEST_WORD.max(settings.max_token_bytes.saturating_mul(4));
     let words = count_words(texts, &splitter, longest, settings.max_words, progress)?;
     let done = |done| Progress {
         task: "learning merges",
@@ -220,14 +220,21 @@ fn fit_counts(counts: &mut Counts) {
     }
 }
 
+/// A word of so many characters becomes one token by one merge fewer, and no merge is learnt without a word.
+fn possible_merges(counts: &Counts) -> usize {
+    counts.keys().map(|word| word.chars().count().saturating_sub(1)).sum()
+}
+
 fn learn(words: Counts, settings: &TrainSettings) -> Result<BPE> {
     let characters =
         |(word, count): (CompactString, u64)| (bytes::to_characters(word.as_bytes()).into(), count);
     let mut counts: Counts = words.into_iter().map(characters).collect();
     fit_counts(&mut counts);
     let special = settings.special_tokens();
+    let possible = 256 + special.len() + possible_merges(&counts);
     let trainer = BpeTrainerBuilder::new()
-        .vocab_size(settings.vocab_size)
+        // The trainer takes memory for all that is asked for, before it knows what there is.
+        .vocab_size(settings.vocab_size.min(possible))
         .min_frequency(settings.min_frequency)
         .max_token_length(Some(settings.max_token_bytes))
         .special_tokens(

@@ -10,7 +10,7 @@ use tokenizers::{
     DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Pipeline,
 };
 
-use super::Source;
+use super::{LARGEST, Source};
 use crate::added::AddedToken;
 use crate::bpe::{Bpe, Model};
 use crate::config::{Config, kind_of};
@@ -18,8 +18,9 @@ use crate::library::Library;
 use crate::{Error, Result};
 
 pub fn read(path: &Path) -> Result<Source> {
-    let json = String::from_utf8(nuwa_files::read(path)?)
+    let json = String::from_utf8(nuwa_files::read_at_most(path, LARGEST)?)
         .map_err(|_| Error::invalid(path, "it is not UTF-8 text; expected JSON"))?;
+    check_values(&json).map_err(|reason| Error::invalid(path, reason))?;
     let config = Config::load(path.parent().unwrap_or(Path::new(".")))?;
     if let Some((frame, bpe, added)) = quick(&json) {
         return Source::from_bpe(path, frame, bpe, &added, config, Library::new(Box::new(|| json)));
@@ -27,6 +28,15 @@ pub fn read(path: &Path) -> Result<Source> {
     let value: Value = serde_json::from_str(&json).map_err(|error| Error::json(path, &error))?;
     let pipeline = pipeline(path, &value)?;
     Source::with_pipeline(path, json, value, pipeline, config)
+}
+
+/// A value of JSON may take two bytes in the file and fifty in memory.
+fn check_values(json: &str) -> Result<(), String> {
+    const MOST: usize = 4_000_000;
+    match json.bytes().filter(|byte| *byte == b',').count() > MOST {
+        true => Err(format!("it holds more than {MOST} values, which no tokenizer does")),
+        false => Ok(()),
+    }
 }
 
 /// A `tokenizer.json` with a model that is byte-level BPE.

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::Source;
 use super::sentencepiece::{BLANK, Kind, Model, Piece, to_source};
+use super::{LARGEST, Source, check_count};
 use crate::{Error, Result};
 
 const BEGIN: usize = 1;
 const END: usize = 2;
 
 pub fn read(path: &Path) -> Result<Source> {
-    let bytes = nuwa_files::read(path)?;
+    let bytes = nuwa_files::read_at_most(path, LARGEST)?;
     let pieces = parse(&bytes).map_err(|reason| Error::invalid(path, reason))?;
     to_source(path, &Model::plain(pieces, BEGIN, END))
 }
@@ -20,6 +20,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let id = pieces.len();
+        check_count(id)?;
         let cut_short =
             || format!("it ends inside token {id}: the file is cut short, or no llama2.c vocabulary");
         let (score, after) = take_number(rest).ok_or_else(cut_short)?;

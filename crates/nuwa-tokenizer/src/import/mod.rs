@@ -1,6 +1,7 @@
 //! The forms a tokenizer is found in, each turned into a `tokenizer.json`.
 
 mod gpt2;
+mod growth;
 mod hugging_face;
 mod llama2c;
 mod sentencepiece;
@@ -65,11 +66,12 @@ impl Source {
         pipeline: Pipeline,
         config: Config,
     ) -> Result<Self> {
+        let growth = growth::of(&frame).map_err(|reason| Error::invalid(path, reason))?;
         let tokens = tokens_by_id(path, &pipeline)?;
         let bpe = hugging_face::byte_level(&frame);
         Ok(Self {
             path: path.to_path_buf(),
-            library: Library::ready(json, pipeline),
+            library: Library::ready(json, pipeline).in_pieces(growth, growth::puts_blank_first(&frame)),
             frame,
             tokens,
             bpe,
@@ -79,7 +81,26 @@ impl Source {
 }
 
 /// More ids than any vocabulary has: a higher one in a file would only make us ask for memory.
-const HIGHEST_ID: u32 = 1 << 24;
+const HIGHEST_ID: u32 = 1 << 21;
+/// More bytes than any tokenizer's file has.
+const LARGEST: u64 = 1 << 27;
+
+/// An error when a file holds more tokens than there are ids.
+fn check_count(tokens: usize) -> Result<(), String> {
+    match tokens > HIGHEST_ID as usize {
+        true => Err(format!("it holds more than {HIGHEST_ID} tokens, which no vocabulary does")),
+        false => Ok(()),
+    }
+}
+
+/// An error when putting tokens together from others would take more steps, in bytes compared, than any vocabulary needs.
+fn check_lengths(lengths: impl Iterator<Item = usize>, most: u64) -> Result<(), String> {
+    let steps = lengths.map(|length| (length * length) as u64).fold(0, u64::saturating_add);
+    match steps > most {
+        true => Err("its tokens are longer than those of any vocabulary".into()),
+        false => Ok(()),
+    }
+}
 
 fn tokens_by_id(path: &Path, pipeline: &Pipeline) -> Result<Vec<Option<String>>> {
     let vocabulary = pipeline.get_vocab(true).into_iter();
@@ -125,7 +146,7 @@ fn beside(file: &Path, name: &str) -> PathBuf {
 
 /// `tokenizer.model` is SentencePiece's, or, with Llama 3, a tiktoken file.
 fn by_content(file: &Path) -> Result<Source> {
-    let bytes = nuwa_files::read(file)?;
+    let bytes = nuwa_files::read_at_most(file, LARGEST)?;
     match bytes.first() {
         None => Err(Error::UnknownForm { path: file.to_path_buf(), reason: "the file is empty".into() }),
         Some(b'{') => hugging_face::read(file),

@@ -9,13 +9,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::Source;
+use super::{LARGEST, Source, check_count, check_lengths};
 use crate::added::AddedToken;
 use crate::config::Config;
 use crate::{Error, Result};
 
 /// The blank of SentencePiece's vocabularies.
 pub const BLANK: &str = "▁";
+
+/// Bytes that are compared at most to find the parts of all pieces, and written as merges.
+const LONGEST_PARTS: u64 = 50_000_000;
 
 /// What a piece is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +72,7 @@ impl Default for Model {
 }
 
 pub fn read(path: &Path) -> Result<Source> {
-    let bytes = nuwa_files::read(path)?;
+    let bytes = nuwa_files::read_at_most(path, LARGEST)?;
     let model = parse(&bytes).map_err(|reason| Error::invalid(path, reason))?;
     if !model.is_bpe {
         let reason =
@@ -81,6 +84,8 @@ pub fn read(path: &Path) -> Result<Source> {
 
 /// The model as a `tokenizer.json` in the form transformers gives to Llama 2's.
 pub fn to_source(path: &Path, model: &Model) -> Result<Source> {
+    let lengths = model.pieces.iter().map(|piece| piece.text.len());
+    check_lengths(lengths, LONGEST_PARTS).map_err(|reason| Error::invalid(path, reason))?;
     let vocabulary = vocabulary(path, model)?;
     let name_of = |at: Option<usize>| at.and_then(|at| model.pieces.get(at)).map(|piece| piece.text.as_str());
     let unknown =
@@ -200,7 +205,10 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
     let mut message = Message { bytes, position: 0 };
     while let Some((field, value)) = message.next_field()? {
         match (field, value) {
-            (1, Field::Bytes(piece)) => model.pieces.push(parse_piece(piece, model.pieces.len())?),
+            (1, Field::Bytes(piece)) => {
+                check_count(model.pieces.len())?;
+                model.pieces.push(parse_piece(piece, model.pieces.len())?);
+            }
             (2, Field::Bytes(trainer)) => parse_trainer(trainer, &mut model)?,
             (3, Field::Bytes(normalizer)) => parse_normalizer(normalizer, &mut model)?,
             _ => {}

@@ -10,13 +10,16 @@ use base64::prelude::BASE64_STANDARD;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{Source, hugging_face};
+use super::{Source, check_count, check_lengths, hugging_face};
 use crate::added::AddedToken;
 use crate::bpe::{Bpe, Merge};
 use crate::config::Config;
 use crate::library::Library;
 use crate::split::{self, GPT2, LLAMA3, O200K, QWEN2};
 use crate::{Error, Result, bytes, train::END_OF_TEXT};
+
+/// Bytes that are compared at most to find the parts of all tokens; the largest vocabularies need a tenth.
+const LONGEST_PARTS: u64 = 500_000_000;
 
 type Ranks = AHashMap<Vec<u8>, u32>;
 
@@ -96,7 +99,10 @@ fn read_ranks(path: &Path) -> Result<Ranks> {
         if ranks.insert(token, rank).is_some() {
             return Err(wrong("the same token came before"));
         }
+        check_count(ranks.len()).map_err(|reason| Error::invalid(path, reason))?;
     }
+    check_lengths(ranks.keys().map(Vec::len), LONGEST_PARTS)
+        .map_err(|reason| Error::invalid(path, reason))?;
     match (0..=255).find(|&byte: &u8| !ranks.contains_key(&[byte][..])) {
         Some(byte) => Err(Error::invalid(
             path,
