@@ -1,7 +1,7 @@
 //! Opening files that may be compressed.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,23 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(expand(reader).map_err(Error::read(path))?.into_reader())
 }
 
+/// A file that is read whole may become so many times as long when it is decompressed, and always this many bytes.
+const LARGEST_EXPANSION: u64 = 100;
+const ALWAYS_ALLOWED: u64 = 1 << 28;
+
+/// Reads a whole file that may be compressed.
+///
+/// # Errors
+/// When it cannot be read, or expands without measure.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let length = std::fs::metadata(path).map_err(Error::read(path))?.len();
+    let limit = length.saturating_mul(LARGEST_EXPANSION).max(ALWAYS_ALLOWED);
+    let mut bytes = Vec::new();
+    let read =
+        open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::read(path))?;
+    if read as u64 > limit { Err(Error::Expanded { path: path.to_path_buf(), limit }) } else { Ok(bytes) }
+}
+
 /// A stream, and whether it had to be decompressed.
 pub(crate) enum Expanded<'a> {
     Plain(Reader<'a>),
@@ -48,7 +65,7 @@ pub(crate) fn expand(reader: Reader<'_>) -> io::Result<Expanded<'_>> {
 /// The same; tells whether bytes that mean nothing stand behind the end, once it is reached.
 pub(crate) fn expand_telling(mut reader: Reader<'_>, has_rest: Arc<AtomicBool>) -> io::Result<Expanded<'_>> {
     let start = reader.fill_buf()?;
-    let decoder: Box<dyn io::Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {
+    let decoder: Box<dyn Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {
         Box::new(GzMembers { decoder: Some(GzDecoder::new(reader)), has_rest })
     } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         Box::new(zstd::stream::read::Decoder::with_buffer(reader)?)
@@ -69,7 +86,7 @@ struct GzMembers<R> {
     has_rest: Arc<AtomicBool>,
 }
 
-impl<R: BufRead> io::Read for GzMembers<R> {
+impl<R: BufRead> Read for GzMembers<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while !out.is_empty()
             && let Some(decoder) = &mut self.decoder
@@ -110,4 +127,26 @@ pub fn name_within(path: &Path) -> String {
 fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
     let at = name.len().checked_sub(ending.len())?;
     (name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(ending)).then(|| &name[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_expands_without_measure_is_not_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl.gz");
+        let packed = |bytes: &[u8], times: usize| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            (0..times).for_each(|_| encoder.write_all(bytes).unwrap());
+            std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+        };
+        packed(b"{\"text\": \"a\"}\n", 3);
+        assert_eq!(read(&path).unwrap().len(), 42);
+        packed(&[b' '; 1 << 20], 260);
+        assert!(matches!(read(&path), Err(Error::Expanded { limit: ALWAYS_ALLOWED, .. })));
+    }
 }

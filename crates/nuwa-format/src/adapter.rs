@@ -10,6 +10,7 @@ use nuwa_models::LanguageModel;
 use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::config::LARGEST;
 use crate::layout::parts;
 use crate::weights::{self, Weights};
 use crate::{Error, Result};
@@ -110,15 +111,15 @@ pub fn load_adapter(folder: &Path) -> Result<Adapter> {
     if !path.is_file() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
-    let config: Value = nuwa_files::read_json(&path)?;
+    let config: Value = nuwa_files::read_json_at_most(&path, LARGEST)?;
     check(&path, &config)?;
-    let number = |name: &str| {
-        let found = config[name].as_f64().filter(|&value| value > 0.0);
-        found.ok_or_else(|| {
-            Error::config(&path, format!("{name} is {}, expected a number above 0", config[name]))
-        })
+    let wrong = |name: &str, expected: &str| {
+        Error::config(&path, format!("{name} is {}, expected {expected}", config[name]))
     };
-    let (rank, alpha) = (number("r")? as usize, number("lora_alpha")? as f32);
+    let rank = config["r"].as_u64().filter(|&rank| rank > 0).map(|rank| rank as usize);
+    let rank = rank.ok_or_else(|| wrong("r", "a whole number above 0"))?;
+    let alpha = config["lora_alpha"].as_f64().filter(|alpha| (0.0..1e9).contains(alpha) && *alpha > 0.0);
+    let alpha = alpha.ok_or_else(|| wrong("lora_alpha", "a number above 0"))? as f32;
     // Rank-stabilised adapters (Kalajdzievski 2023) are scaled by alpha / sqrt(rank).
     let alpha = if config["use_rslora"] == true { alpha * (rank as f32).sqrt() } else { alpha };
     let mut weights = Weights::open_file(&folder.join(WEIGHTS))?;

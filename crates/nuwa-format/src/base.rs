@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use nuwa_models::LanguageModel;
 use serde::{Deserialize, Serialize};
 
+use crate::config::LARGEST;
 use crate::{Error, Result};
 
 /// The file's name.
@@ -50,7 +51,7 @@ impl Base {
         if !path.exists() {
             return Ok(None);
         }
-        let base: Self = nuwa_files::read_json(&path)?;
+        let base: Self = nuwa_files::read_json_at_most(&path, LARGEST)?;
         match base.format {
             FORMAT => Ok(Some(base)),
             found => Err(Error::invalid(&path, format!("format = {found}, expected {FORMAT}"))),

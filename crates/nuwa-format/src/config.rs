@@ -14,6 +14,9 @@ pub const CONFIG: &str = "config.json";
 /// More positions than any model here has; the tables of a larger context would only ask for memory.
 const LONGEST_CONTEXT: usize = 1 << 22;
 
+/// More than any `config.json` has, in bytes.
+pub const LARGEST: u64 = 4 << 20;
+
 /// The configuration of the model in `folder`.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
     if !path.exists() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
-    let Translated { config, zeros } = translate(&path, nuwa_files::read_json(&path)?)?;
+    let Translated { config, zeros } = translate(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)?;
     let config = parse(&path, config)?;
     config.validate().map_err(|error| Error::config(&path, error.to_string()))?;
     if config.context() > LONGEST_CONTEXT {

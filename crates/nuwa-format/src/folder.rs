@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{LanguageModel, ModelConfig, TensorName};
+use nuwa_models::{LanguageModel, ModelConfig};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
 
@@ -36,7 +36,6 @@ pub fn load_model(folder: &Path) -> Result<Box<dyn LanguageModel>> {
             return Ok(vec![0.0; part.range.len()]);
         }
         let name = resolve(&weights, &part.name)?.to_string();
-        expect_shape(&weights, &name, &part.shape)?;
         weights.read(&name)
     })?;
     if spare_head && weights.read(HEAD)? != *model.head().values() {
@@ -62,7 +61,15 @@ pub fn build(
     Ok(model)
 }
 
-/// Holds names and first axes against the configuration before memory is asked for, so that no configuration makes us
+/// The memory that the weights in `folder` take once they are read, in bytes.
+///
+/// # Errors
+/// When there are none, or their headers are damaged.
+pub fn weights_memory(folder: &Path) -> Result<u64> {
+    Ok(4 * Weights::open(folder)?.elements())
+}
+
+/// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
 /// ask for more than the files hold. Tells whether a tied model's file repeats its head.
 fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool) -> Result<bool> {
     if config.layers() > weights.names().len() {
@@ -73,7 +80,8 @@ fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool
     for name in config.names() {
         for (part, rows) in name.parts.iter().filter(|(part, _)| !is_zero(part)) {
             let found = resolve(weights, part)?;
-            check_rows(weights, found, &name, *rows)?;
+            expect_shape(weights, found, &name.shape(*rows))?;
+            weights.check_kind(found)?;
             used.insert(found.to_string());
         }
     }
@@ -81,6 +89,7 @@ fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool
     let mut unexpected: Vec<String> = weights.names().filter(spare).map(String::from).collect();
     let total = unexpected.len();
     unexpected.retain(|name| name != HEAD);
+    check_positions(config, weights)?;
     if unexpected.is_empty() {
         return Ok(total > 0);
     }
@@ -94,30 +103,37 @@ fn resolve<'a>(weights: &Weights, name: &'a str) -> Result<&'a str> {
     found.ok_or_else(|| Error::MissingTensor { path: weights.path().to_path_buf(), tensor: name.to_string() })
 }
 
-fn check_rows(weights: &Weights, tensor: &str, name: &TensorName, rows: usize) -> Result<()> {
-    let shape = weights.shape(tensor).unwrap_or_default();
-    let axis = if name.transposed { shape.last() } else { shape.first() };
-    if axis == Some(&rows) && shape.len() <= 2 {
-        return Ok(());
-    }
-    let expected = if name.transposed { format!("{rows} columns") } else { format!("{rows} rows") };
-    Err(shape_error(weights, tensor, expected))
-}
-
 fn expect_shape(weights: &Weights, tensor: &str, expected: &[usize]) -> Result<()> {
     if weights.shape(tensor) == Some(expected) {
         return Ok(());
     }
-    Err(shape_error(weights, tensor, format!("{expected:?}")))
-}
-
-fn shape_error(weights: &Weights, tensor: &str, expected: String) -> Error {
-    Error::Shape {
+    Err(Error::Shape {
         path: weights.path().to_path_buf(),
         tensor: tensor.to_string(),
         found: weights.shape(tensor).unwrap_or_default().to_vec(),
-        expected,
+        expected: format!("{expected:?}"),
+    })
+}
+
+/// Tables of positions may take this many bytes beside weights of any size.
+const FREE_POSITIONS: u64 = 64 << 20;
+
+/// The context is a number that no tensor bears out where positions are rotated: their table takes no more memory than the
+/// weights do.
+fn check_positions(config: &ModelConfig, weights: &Weights) -> Result<()> {
+    let ModelConfig::Llama(own) = config else { return Ok(()) };
+    let row = 4 * own.head_dim as u64;
+    let most = (FREE_POSITIONS + 4 * weights.elements()) / row;
+    if own.max_position_embeddings as u64 <= most {
+        return Ok(());
     }
+    let context = own.max_position_embeddings;
+    let reason = format!(
+        "max_position_embeddings = {context}: with head_dim = {}, such a table of positions is larger than the weights; \
+         expected at most {most}",
+        own.head_dim
+    );
+    Err(Error::config(&weights.path().with_file_name(CONFIG), reason))
 }
 
 /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, the configuration last: a

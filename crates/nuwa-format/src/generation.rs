@@ -7,6 +7,7 @@ use nuwa_tokenizer::Tokenizer;
 use serde_json::{Map, Value};
 
 use crate::Result;
+use crate::config::LARGEST;
 
 const GENERATION_CONFIG: &str = "generation_config.json";
 const BEGIN: &str = "bos_token_id";
@@ -15,7 +16,7 @@ const END: &str = "eos_token_id";
 /// What `folder` holds; empty where the file is absent.
 pub fn load(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join(GENERATION_CONFIG);
-    if path.exists() { Ok(nuwa_files::read_json(&path)?) } else { Ok(Map::new()) }
+    if path.exists() { Ok(nuwa_files::read_json_at_most(&path, LARGEST)?) } else { Ok(Map::new()) }
 }
 
 /// Writes it: what there was `earlier`, and as ends the id that ends an answer in the tokenizer's chat template, the one

@@ -17,8 +17,10 @@ use crate::{Error, Result};
 
 pub const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// Longer headers than any model has: the limit of the safetensors library.
-const LONGEST_HEADER: u64 = 100_000_000;
+/// Longer headers than any file of weights has (some hundred thousand tensors): read, they take many times that.
+const LONGEST_HEADER: u64 = 25_000_000;
+/// A longer list of tensors than any model has.
+const LONGEST_INDEX: u64 = 50_000_000;
 
 /// The tensors of a model folder, in one file or in several.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Weights {
     }
 
     fn open_shards(path: PathBuf) -> Result<Self> {
-        let Index { weight_map } = nuwa_files::read_json(&path)?;
+        let Index { weight_map } = nuwa_files::read_json_at_most(&path, LONGEST_INDEX)?;
         let mut weights = Self { path: path.clone(), files: Vec::new(), tensors: BTreeMap::new() };
         for name in weight_map.values().collect::<BTreeSet<_>>() {
             // A shard lies beside its index; anything else would let a model read other files.
@@ -152,18 +154,34 @@ impl Weights {
         self.tensors.get(name).map(|place| &place.shape[..])
     }
 
+    /// How many numbers all tensors hold.
+    pub fn elements(&self) -> u64 {
+        self.tensors.values().map(|place| place.shape.iter().product::<usize>() as u64).sum()
+    }
+
+    /// An error unless the numbers of a tensor are of a kind that is read.
+    pub fn check_kind(&self, name: &str) -> Result<()> {
+        match self.tensors.get(name) {
+            Some(place) if numbers(place.kind, &[]).is_none() => Err(self.wrong_kind(name, place)),
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong_kind(&self, name: &str, place: &Place) -> Error {
+        let (path, found) = (self.files[place.file].0.clone(), format!("{:?}", place.kind));
+        Error::Kind { path, tensor: name.to_string(), found }
+    }
+
     /// The numbers of a tensor, all of them finite.
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         let missing = || Error::MissingTensor { path: self.path.clone(), tensor: name.to_string() };
         let place = self.tensors.get(name).ok_or_else(missing)?;
+        self.check_kind(name)?;
         let (path, file) = &mut self.files[place.file];
         let mut bytes = vec![0; place.length];
         file.seek(SeekFrom::Start(place.start)).map_err(FileError::read(path))?;
         file.read_exact(&mut bytes).map_err(FileError::read(path))?;
-        let Some(numbers) = numbers(place.kind, &bytes) else {
-            let found = format!("{:?}", place.kind);
-            return Err(Error::Kind { path: path.clone(), tensor: name.to_string(), found });
-        };
+        let numbers = numbers(place.kind, &bytes).unwrap_or_default();
         check_finite(path, name, &numbers)?;
         Ok(numbers)
     }

@@ -12,7 +12,7 @@ mod names;
 
 pub use config::{Error, ModelConfig, Result};
 pub use input::{Cache, Input, LayerInput, Sequences};
-pub use names::{TensorName, tensor_name};
+pub use names::TensorName;
 
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Tape, Tensor};
 

@@ -18,6 +18,8 @@ use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"NUWACKPT";
 const VERSION: u32 = 1;
+/// A header is a few numbers and the course so far; one of more bytes is cut, and then no JSON.
+const LONGEST_HEADER: u64 = 1 << 24;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,7 +114,7 @@ fn read_header(path: &Path, file: &mut impl Read) -> Result<Header> {
         return Err(wrong(&format!("its version is {}, this program reads {VERSION}", word(8))));
     }
     let mut json = Vec::new();
-    let length = u64::from(word(12));
+    let length = u64::from(word(12)).min(LONGEST_HEADER);
     file.take(length).read_to_end(&mut json).map_err(FileError::read(path))?;
     serde_json::from_slice(&json).map_err(|error| wrong(&format!("its header is not valid: {error}")))
 }

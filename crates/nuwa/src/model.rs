@@ -8,6 +8,8 @@ use nuwa_models::LanguageModel;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::failure::Problem;
+use crate::machine::free_memory;
+use crate::numbers::bytes;
 
 /// Continues `prompt` with a model that is still in training.
 pub fn continue_text(
@@ -41,6 +43,7 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
         return Err(problem.hint("name a model folder, or the folder of a run: runs/NAME").into());
     }
     if path.join("config.json").is_file() {
+        check_memory(path)?;
         return Ok(path.to_path_buf());
     }
     if nuwa_format::is_adapter(path) || nuwa_format::is_adapter(&path.join("adapter")) {
@@ -50,10 +53,24 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     }
     let within = WITHIN.map(|name| path.join(name));
     match within.into_iter().find(|folder| folder.join("config.json").is_file()) {
-        Some(folder) => Ok(folder),
+        Some(folder) => check_memory(&folder).map(|()| folder),
         None if path.is_dir() => Err(no_model(path).into()),
         None => Ok(path.to_path_buf()),
     }
+}
+
+/// Weights that take more memory than there is would end the program, or everything else on the machine.
+fn check_memory(folder: &Path) -> anyhow::Result<()> {
+    // What is wrong with the weights is told where they are read.
+    let (Ok(needed), Some(free)) = (nuwa_format::weights_memory(folder), free_memory()) else {
+        return Ok(());
+    };
+    if needed <= free {
+        return Ok(());
+    }
+    let (needed, free) = (bytes(needed), bytes(free));
+    let told = format!("the weights of {} take {needed} of memory, and {free} are free", folder.display());
+    Err(Problem::new(told).hint("take a smaller model, or a machine with more memory").into())
 }
 
 fn no_model(path: &Path) -> Problem {

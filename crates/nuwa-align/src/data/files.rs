@@ -1,7 +1,6 @@
 //! Files of records: a JSON list, JSON values one after the other (one a line, or written over several), a list within an
 //! object, or a table; compressed or not.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use nuwa_data::compressed;
@@ -48,8 +47,7 @@ pub fn of_file(path: &Path) -> Result<Vec<Found>> {
 }
 
 fn text(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    compressed::open(path)?.read_to_end(&mut bytes).map_err(nuwa_files::Error::read(path))?;
+    let bytes = compressed::read(path)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;

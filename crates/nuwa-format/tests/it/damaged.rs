@@ -84,12 +84,12 @@ fn configurations_that_do_not_fit_the_weights() {
     insta::assert_snapshot!(with_config("llama", |c| c["num_hidden_layers"] = json!(1)), @"MODEL/model.safetensors: 9 tensors have no place in the model: model.layers.1.input_layernorm.weight, model.layers.1.mlp.down_proj.weight, model.layers.1.mlp.gate_proj.weight, ...");
     insta::assert_snapshot!(with_config("llama", |c| c["num_hidden_layers"] = json!(3)), @"MODEL/model.safetensors: tensor model.layers.2.self_attn.q_proj.weight is missing");
     insta::assert_snapshot!(with_config("llama", |c| c["num_hidden_layers"] = json!(1 << 29)), @"MODEL/model.safetensors: tensor of layer 536870911 is missing");
-    insta::assert_snapshot!(with_config("llama", |c| c["vocab_size"] = json!(1 << 29)), @"MODEL/model.safetensors: tensor model.embed_tokens.weight has shape [97, 32], but config.json asks for 536870912 rows");
-    insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!(36)), @"MODEL/model.safetensors: tensor model.layers.0.self_attn.o_proj.weight has shape [32, 32], but config.json asks for 36 rows");
+    insta::assert_snapshot!(with_config("llama", |c| c["vocab_size"] = json!(1 << 29)), @"MODEL/model.safetensors: tensor model.embed_tokens.weight has shape [97, 32], but config.json asks for [536870912, 32]");
+    insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!(36)), @"MODEL/model.safetensors: tensor model.embed_tokens.weight has shape [97, 32], but config.json asks for [97, 36]");
     insta::assert_snapshot!(with_config("llama", |c| c["attention_bias"] = json!(true)), @"MODEL/model.safetensors: tensor model.layers.0.self_attn.q_proj.bias is missing");
     insta::assert_snapshot!(with_config("llama", |c| c["tie_word_embeddings"] = json!(true)), @"MODEL/model.safetensors: config.json ties the output head to the embedding, but lm_head.weight differs");
     insta::assert_snapshot!(with_config("llama_bias", |c| c["attention_bias"] = json!(false)), @"MODEL/model.safetensors: 4 tensors have no place in the model: model.layers.0.self_attn.k_proj.bias, model.layers.0.self_attn.o_proj.bias, model.layers.0.self_attn.q_proj.bias, ...");
-    insta::assert_snapshot!(with_config("gpt2", |c| c["n_inner"] = json!(64)), @"MODEL/model.safetensors: tensor transformer.h.0.mlp.c_fc.weight has shape [32, 128], but config.json asks for 64 columns");
+    insta::assert_snapshot!(with_config("gpt2", |c| c["n_inner"] = json!(64)), @"MODEL/model.safetensors: tensor transformer.h.0.mlp.c_fc.weight has shape [32, 128], but config.json asks for [32, 64]");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn weights() {
     insta::assert_snapshot!(with_weights("llama", |b| b[9] = b'!'), @"MODEL/model.safetensors is not valid: its header of 2096 bytes: key must be a string at line 1 column 2");
     insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "\"F32\"", "\"I32\"")), @"MODEL/model.safetensors: tensor lm_head.weight holds I32, expected F32, F16, BF16 or F64");
     insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "model.norm.weight", "model.nora.weight")), @"MODEL/model.safetensors: tensor model.norm.weight is missing");
-    insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "[97,32]", "[32,97]")), @"MODEL/model.safetensors: tensor lm_head.weight has shape [32, 97], but config.json asks for 97 rows");
+    insta::assert_snapshot!(with_weights("llama", |b| rewrite(b, "[97,32]", "[32,97]")), @"MODEL/model.safetensors: tensor lm_head.weight has shape [32, 97], but config.json asks for [97, 32]");
     insta::assert_snapshot!(with_weights("llama", |b| { let end = b.len(); b[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes()); }), @"MODEL/model.safetensors: tensor model.norm.weight holds NaN at element 31, expected finite numbers");
 }
 
@@ -160,6 +160,61 @@ fn no_field_makes_it_panic() {
                 assert!(named, "{field} = {value}: {message}");
             }
         }
+    }
+}
+
+/// A folder with `config` and with weights of which only the header is there: `tensors` names and shapes of no bytes.
+fn empty_tensors(config: &Value, tensors: &[(&str, Vec<usize>)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let info = |(name, shape): &(&str, Vec<usize>)| {
+        (name.to_string(), json!({"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}))
+    };
+    let header = Value::Object(tensors.iter().map(info).collect()).to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    fs::write(folder.path().join("model.safetensors"), [&length[..], header.as_bytes()].concat()).unwrap();
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    folder
+}
+
+/// Tensors of no bytes have the right number of rows; nothing may be asked for on their word.
+#[test]
+fn tensors_without_bytes_ask_for_no_memory() {
+    let config = json!({"model_type": "gpt2", "vocab_size": 1 << 29, "n_positions": 1024, "n_embd": 1 << 20,
+        "n_layer": 1, "n_head": 1});
+    let mut tensors = vec![
+        ("transformer.wte.weight", vec![1 << 29, 0]),
+        ("transformer.wpe.weight", vec![1024, 0]),
+        ("transformer.ln_f.weight", vec![0]),
+        ("transformer.ln_f.bias", vec![0]),
+    ];
+    let folder = empty_tensors(&config, &tensors);
+    let told = load_model(folder.path()).err().unwrap().to_string();
+    assert!(
+        told.ends_with("wte.weight has shape [536870912, 0], but config.json asks for [536870912, 1048576]"),
+        "{told}"
+    );
+    tensors.truncate(1);
+    tensors[0].1 = vec![usize::MAX, usize::MAX, 0];
+    assert!(load_model(empty_tensors(&config, &tensors).path()).is_err());
+}
+
+#[test]
+fn a_table_of_positions_is_no_larger_than_the_weights() {
+    let text = with_config("llama", |c| {
+        c["max_position_embeddings"] = json!(4_194_304);
+        c["head_dim"] = json!(8);
+    });
+    insta::assert_snapshot!(text, @"MODEL/config.json: max_position_embeddings = 4194304: with head_dim = 8, such a table of positions is larger than the weights; expected at most 2100060");
+}
+
+#[test]
+fn an_adapter_without_rank_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (rank, alpha) in [(json!(0.5), json!(1)), (json!(0), json!(1)), (json!(1), json!(1e300))] {
+        let config = json!({"r": rank, "lora_alpha": alpha});
+        fs::write(folder.path().join("adapter_config.json"), config.to_string()).unwrap();
+        let told = nuwa_format::load_adapter(folder.path()).unwrap_err().to_string();
+        assert!(told.contains("expected a whole number above 0") || told.contains("lora_alpha is"), "{told}");
     }
 }
 

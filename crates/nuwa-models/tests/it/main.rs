@@ -206,3 +206,18 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
     assert!(unknown.starts_with("unknown variant `mamba`, expected `gpt2` or `llama`"), "{unknown}");
 }
+
+#[test]
+fn names_tell_whole_shapes() {
+    for model in families() {
+        for name in model.names() {
+            let parameter = model.parameters().get(&name.parameter).unwrap();
+            let rows: usize = name.parts.iter().map(|(_, rows)| rows).sum();
+            let mut shape = name.shape(rows);
+            if name.transposed {
+                shape.reverse();
+            }
+            assert_eq!(shape, parameter.shape().axes(), "{}", name.parameter);
+        }
+    }
+}

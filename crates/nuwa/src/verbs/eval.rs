@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -225,8 +224,7 @@ impl Source {
 
 /// The items of a file that may be compressed.
 fn read_items(path: &Path) -> anyhow::Result<Items> {
-    let mut bytes = Vec::new();
-    compressed::open(path)?.read_to_end(&mut bytes).map_err(nuwa_files::Error::read(path))?;
+    let bytes = compressed::read(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let problem =

@@ -263,7 +263,7 @@ fn lines(path: &Path) -> Result<(Vec<Line>, u64)> {
     if !path.exists() {
         return Ok((Vec::new(), 0));
     }
-    let text = nuwa_files::read(path)?;
+    let text = nuwa_files::read_at_most(path, u64::MAX)?;
     let (mut lines, mut whole) = (Vec::new(), 0);
     for line in text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
         whole += line.len();

@@ -1,6 +1,6 @@
 //! Evaluation items as the strings they are made of.
 
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -68,8 +68,8 @@ fn form_by_name(path: &Path) -> Option<Form> {
 }
 
 fn read_file(path: &Path, source: usize) -> Result<Vec<Item>> {
-    let mut text = String::new();
-    compressed::open(path)?.read_to_string(&mut text).map_err(Error::read(path))?;
+    let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
+    let text = String::from_utf8(compressed::read(path)?).map_err(invalid).map_err(Error::read(path))?;
     let text = text.trim_start_matches('\u{feff}');
     let rows = match form_by_name(path) {
         Some(Form::Table(delimiter)) => table(path, text, delimiter)?,
