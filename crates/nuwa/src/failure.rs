@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::interrupt;
+use crate::report::printable;
 
 /// A failure of the program itself, with its next step.
 #[derive(Debug)]
@@ -43,14 +44,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{told}");
         return ExitCode::from(interrupt::EXIT_CODE);
     }
-    eprint!("{}", text(error));
+    eprint!("{}", printable(&text(error)));
     ExitCode::FAILURE
 }
 
 /// Prints a failure that the program goes on after, with the line of the input that it is about.
 pub fn tell(line: Option<u64>, error: &anyhow::Error) {
     let place = line.map_or(String::new(), |number| format!("line {number}: "));
-    eprint!("{}", text(error).replacen("error: ", &format!("error: {place}"), 1));
+    eprint!("{}", printable(&text(error)).replacen("error: ", &format!("error: {place}"), 1));
 }
 
 /// `nuwa ... | head` closes the pipe when it has enough: no failure of ours.

@@ -18,17 +18,30 @@ use live::{Curve, Live, View};
 /// Without a terminal a line is enough every few seconds.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Prints a result.
+/// Prints a result: into a file or a pipe as it is, at a terminal with nothing in it that a terminal obeys.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().is_terminal() {
+        true => print_drawn(&printable(text)),
+        false => print_drawn(text),
+    }
+}
+
+/// Prints a result with colours of ours: whatever comes from others in it was made [`printable`] before.
+pub fn print_drawn(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
 }
 
-/// Prints a result and ends the line.
+/// Prints a result for people, and ends the line.
 pub fn print_line(text: &str) -> anyhow::Result<()> {
-    print(&format!("{text}\n"))
+    print_drawn(&format!("{}\n", printable(text)))
+}
+
+/// Prints a result for programs, in JSON.
+pub fn print_json<T: Serialize>(figures: &T) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(figures)?))
 }
 
 /// Prints figures: as JSON where that was asked for, else as `text` says them.
@@ -38,20 +51,20 @@ pub fn print_figures<T: Serialize>(
     text: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
     match json {
-        true => print_line(&serde_json::to_string_pretty(figures)?),
+        true => print_json(figures),
         false => print_line(&text()),
     }
 }
 
 /// A message between results.
 pub fn message(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable(text));
 }
 
 /// A remark while something runs, from another thread: it stands until the next drawing of a live view.
 pub fn remark(text: &str) {
     match live::stands() {
-        true => eprint!("\r{text}"),
+        true => eprint!("\r{}", printable(text)),
         false => last_words(text),
     }
 }

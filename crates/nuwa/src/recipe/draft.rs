@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use anyhow::Context;
+use nuwa_eval::tasks::deep_line;
 use toml::{Table, Value};
 
 use super::Recipe;
 use super::check::{Fault, check};
 use crate::failure::Problem;
+use crate::report::clipped;
 
 /// The keys that were said so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,6 +25,12 @@ impl Draft {
     }
 
     fn parse(text: &str, name: &str) -> anyhow::Result<Self> {
+        if let Some(line) = deep_line(text) {
+            let told = format!("{name}, line {line}: more dots than the parts of any key");
+            return Err(Problem::new(told)
+                .hint("`nuwa init` writes a recipe with every key and what it means")
+                .into());
+        }
         let mut said: Table = text.parse().map_err(|error: toml::de::Error| not_toml(text, name, &error))?;
         check(&mut said).map_err(|Fault { path, message, hint }| {
             let place = line_of(text, &path).map_or(String::new(), |line| format!(", line {line}"));
@@ -38,11 +46,12 @@ impl Draft {
             return Err(Problem::new(format!("--set {assignment}: expected key=value")).hint(hint).into());
         };
         self.put(key.trim(), value_of(value.trim()))
-            .with_context(|| format!("--set {assignment} cannot be used"))
+            .with_context(|| format!("--set {} cannot be used", clipped(assignment, 200)))
     }
 
     /// Says `key`, whatever was said before.
     pub fn put(&mut self, key: &str, value: Value) -> anyhow::Result<()> {
+        check_depth(key)?;
         let mut alone = nested(key, value);
         check(&mut alone).map_err(|fault| Problem::new(fault.message).hint(fault.hint))?;
         merge(&mut self.said, alone);
@@ -79,8 +88,22 @@ impl Recipe {
 
 /// A TOML value, or a plain word: `--set collect.bad_lines=skip` needs no quotes.
 fn value_of(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    let parse = || format!("value = {text}").parse::<Table>().ok()?.remove("value");
+    let parsed = deep_line(text).is_none().then(parse).flatten();
     parsed.unwrap_or_else(|| Value::String(text.into()))
+}
+
+/// No key has more parts; each of them is a table within a table.
+const MOST_PARTS: usize = 16;
+
+fn check_depth(key: &str) -> Result<(), Problem> {
+    let parts = key.split('.').count();
+    if parts <= MOST_PARTS {
+        return Ok(());
+    }
+    let begins: String = key.chars().take(20).collect();
+    Err(Problem::new(format!("unknown key `{begins}...` of {parts} parts"))
+        .hint("`nuwa init` writes a recipe with every key and what it means"))
 }
 
 fn nested(key: &str, value: Value) -> Table {
@@ -155,6 +178,18 @@ mod tests {
         let error = Draft::default().set("seed").unwrap_err();
         assert_eq!(error.to_string(), "--set seed: expected key=value");
         assert!(Draft::default().set("tokenizer.vocab_size=big").is_err());
+    }
+
+    #[test]
+    fn a_key_of_great_depth_is_refused() {
+        let key = vec!["a"; 200_000].join(".");
+        let error = Draft::default().set(&format!("{key}=1")).unwrap_err();
+        assert_eq!(error.root_cause().to_string(), "unknown key `a.a.a.a.a.a.a.a.a.a....` of 200000 parts");
+        assert!(error.to_string().len() < 300);
+        assert!(Draft::parse(&format!("{key} = 1"), "x.toml").is_err());
+        assert!(Draft::parse(&format!("a = {}", "[".repeat(200_000)), "x.toml").is_err());
+        assert!(Draft::default().set(&format!("seed={}", "[".repeat(200_000))).is_err());
+        assert!(Draft::default().set(&format!("seed={{ {key} = 1 }}")).is_err());
     }
 
     #[test]

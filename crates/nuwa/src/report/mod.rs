@@ -31,7 +31,7 @@ use minijinja::value::Serde;
 
 use card::Card;
 use run::Run;
-pub use text::printable;
+pub use text::{clipped, printable};
 use view::Page;
 
 /// Writes `report.html` into the folder of a run and returns its path.

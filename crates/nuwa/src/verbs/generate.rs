@@ -7,7 +7,7 @@ use nuwa_infer::{Engine, Finish, GenerateSettings, Generation};
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
-use crate::console::{print, print_line};
+use crate::console::print;
 use crate::failure::Problem;
 use crate::numbers::Count;
 use crate::{input, model};
@@ -165,7 +165,7 @@ fn stream(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow:
 fn write_json(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
     let Generation { text, tokens, finish } = engine.generate(prompt, settings, &mut |_| {})?;
     let written = Written { prompt, text, tokens: tokens.len(), finish: reason(finish) };
-    print_line(&serde_json::to_string(&written)?)
+    print(&format!("{}\n", serde_json::to_string(&written)?))
 }
 
 fn reason(finish: Finish) -> &'static str {

@@ -7,9 +7,10 @@ use nuwa_align::data::{self, Columns, Dialogue, dialogue};
 use nuwa_align::render::{Rendered, render};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::console::{Display, print, print_figures, print_line, terminal};
+use crate::console::{Display, print_drawn, print_json, print_line, terminal};
 use crate::model;
 use crate::report::inspection::{self, Cleaned, Screen};
+use crate::report::printable;
 
 /// Look at what cleaning made of the documents, or at what a model is fine-tuned on
 ///
@@ -68,8 +69,8 @@ impl Inspect {
         drop(display);
         if self.json || in_terminal {
             return match self.json {
-                true => print_line(&serde_json::to_string_pretty(&cleaned.survey)?),
-                false => print(&inspection::text(&cleaned, screen(), self.find.as_deref())?),
+                true => print_json(&cleaned.survey),
+                false => print_drawn(&inspection::text(&cleaned, screen(), self.find.as_deref())?),
             };
         }
         let page = cleaned.write_page()?;
@@ -85,9 +86,10 @@ impl Inspect {
         let (dialogues, _) = data::read(&self.tokens, &Columns::new(), bad, dialogue)?;
         for dialogue in dialogues.iter().take(self.limit) {
             let rendered = render(&tokenizer, dialogue, 0)?;
-            print_figures(self.json, &figures(&tokenizer, dialogue, &rendered), || {
-                text(&tokenizer, dialogue, &rendered)
-            })?;
+            match self.json {
+                true => print_json(&figures(&tokenizer, dialogue, &rendered))?,
+                false => print_drawn(&format!("{}\n", text(&tokenizer, dialogue, &rendered)))?,
+            }
         }
         let left = dialogues.len().saturating_sub(self.limit);
         if left > 0 && !self.json {
@@ -141,9 +143,10 @@ fn text(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> Stri
     for run in rendered.trained.chunk_by(|one, other| one == other) {
         let ids = &rendered.ids[start..start + run.len()];
         start += run.len();
-        let piece = tokenizer.decode(ids).unwrap_or_default();
+        let piece = printable(&tokenizer.decode(ids).unwrap_or_default());
         marked += &if run[0] { format!("{}{piece}{}", marks[0], marks[1]) } else { piece };
     }
     let trained = rendered.trained.iter().filter(|trained| **trained).count();
-    format!("{}: {trained} of {} tokens are trained on\n{marked}\n", dialogue.place, rendered.ids.len())
+    let place = printable(&dialogue.place);
+    format!("{place}: {trained} of {} tokens are trained on\n{marked}\n", rendered.ids.len())
 }

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::console::{message, print_figures};
 use crate::failure::Problem;
 use crate::numbers::{bytes, counted, rounded};
+use crate::report::printable;
 use crate::run::{Entry, Lock, STAGES, State, is_held, is_run, runs_in};
 
 /// List runs with their figures, or remove some
@@ -239,7 +240,11 @@ fn is_agreed(runs: &[PathBuf]) -> anyhow::Result<bool> {
             format!("nobody is there to be asked whether to remove {}", counted(runs.len() as u64, "run"));
         return Err(Problem::new(problem).hint("add --yes to remove without being asked").into());
     }
-    eprint!("{}\nremove {} for ever? [y/N] ", list.join("\n"), if runs.len() == 1 { "it" } else { "them" });
+    eprint!(
+        "{}\nremove {} for ever? [y/N] ",
+        printable(&list.join("\n")),
+        if runs.len() == 1 { "it" } else { "them" }
+    );
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

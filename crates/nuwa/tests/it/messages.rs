@@ -508,3 +508,19 @@ fn tuning_and_talking() {
     hint: choose a new folder with --out
     ");
 }
+
+#[test]
+fn nothing_that_a_terminal_obeys_is_told() {
+    let place = Place::new();
+    place.write("evil/config.json", r#"{"model_type": "\u001b]0;title\u0007\u001b[2J"}"#);
+    place.write("book.txt", "One sentence. ".repeat(200));
+    for arguments in [
+        "generate evil --prompt a",
+        "generate \u{1b}[2J\u{7} --prompt a",
+        "build --from book.txt --set \u{1b}]0;x\u{7}=1",
+        "build --from \u{1b}[31mred",
+    ] {
+        let told = place.failure(arguments);
+        assert!(told.starts_with("error: ") && !told.contains(['\u{1b}', '\u{7}']), "{told:?}");
+    }
+}

@@ -18,6 +18,7 @@ use super::sampling::SamplingArguments;
 use crate::console::{message, print, print_line};
 use crate::failure::{self, Problem};
 use crate::numbers::{Count, counted};
+use crate::report::printable;
 use crate::{base, model};
 use lines::Lines;
 
@@ -109,10 +110,23 @@ fn newest(runs: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// A conversation as `/save` keeps it.
+/// A conversation as `/save` keeps it; what holds more than that is another kind of file.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
     messages: Vec<Message>,
+}
+
+impl Kept {
+    /// Reads a file; a device or a pipe might never end.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        const LARGEST: u64 = 16 << 20;
+        if path.exists() && !path.is_file() {
+            let problem = Problem::new(format!("{} is no file", path.display()));
+            return Err(problem.hint("name a file that /save wrote").into());
+        }
+        Ok(nuwa_files::read_json_at_most(path, LARGEST)?)
+    }
 }
 
 struct Session {
@@ -231,7 +245,7 @@ impl Session {
     fn save(&self, path: &Path) -> anyhow::Result<()> {
         let system = self.conversation.system.iter().map(|text| Message::new("system", text.as_str()));
         let messages = system.chain(self.conversation.turns.iter().cloned()).collect();
-        if path.exists() && nuwa_files::read_json::<Kept>(path).is_err() {
+        if path.exists() && Kept::read(path).is_err() {
             return Err(Problem::new(format!("{} exists and is no conversation", path.display()))
                 .hint("name another file: this one would be lost")
                 .into());
@@ -242,7 +256,7 @@ impl Session {
     }
 
     fn load(&mut self, path: &Path) -> anyhow::Result<()> {
-        let Kept { mut messages } = nuwa_files::read_json(path)?;
+        let Kept { mut messages } = Kept::read(path)?;
         if messages.last().is_some_and(|turn| turn.role != "assistant") {
             return Err(Problem::new(format!("{} does not end in an answer", path.display()))
                 .hint("the last of its messages must have the role `assistant`")
@@ -324,7 +338,7 @@ fn shown<T>(
     let printed = RefCell::new(Ok(()));
     let mut on_text = |text: &str| {
         if printed.borrow().is_ok() {
-            *printed.borrow_mut() = print(text);
+            *printed.borrow_mut() = print(&printable(text));
         }
     };
     let mut goes_on = || match STOP.load(Ordering::Relaxed) || printed.borrow().is_err() {
@@ -381,6 +395,22 @@ fn listen_for_interrupts() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_conversation_is_read_or_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let told = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Kept::read(&path).map(|kept| kept.messages.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(r#"{"messages": [{"role": "user", "content": "a"}]}"#), Ok(1));
+        assert!(told(r#"{"model": "m", "messages": []}"#).unwrap_err().contains("unknown field `model`"));
+        assert!(told(&" ".repeat(17 << 20)).unwrap_err().contains("is too large"));
+        assert!(Kept::read(folder.path()).err().unwrap().to_string().ends_with("is no file"));
+        #[cfg(unix)]
+        assert!(Kept::read(Path::new("/dev/zero")).err().unwrap().to_string().ends_with("is no file"));
+    }
 
     #[test]
     fn a_slash_and_letters_are_a_command_and_all_else_is_a_question() {
