@@ -42,7 +42,7 @@ impl Pieces {
                 return Some(std::mem::take(&mut rest)).filter(|piece| !piece.is_empty());
             }
             let most = rest.floor_char_boundary(self.bytes);
-            let blank = rest[..most].rfind(' ').filter(|&at| at > most / 2);
+            let blank = rest[..most].rfind(' ').filter(|&at| at >= most / 2);
             let (piece, after) = rest.split_at(blank.unwrap_or(most));
             rest = if self.drops_blank { after.strip_prefix(' ').unwrap_or(after) } else { after };
             Some(piece)

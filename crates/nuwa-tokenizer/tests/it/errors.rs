@@ -118,7 +118,7 @@ error: DIR/tokenizer.json is not valid: entry 0 of "added_tokens" is {"id":0}; e
 hint: compare the file with the place it came from; it may be damaged or edited by hand
 "#);
     insta::assert_snapshot!(changed(|v| v["model"]["vocab"]["zzzz"] = json!(4_000_000_000_u32)), @r#"
-error: DIR/tokenizer.json is not valid: token id 4000000000 is beyond any vocabulary (16777216)
+error: DIR/tokenizer.json is not valid: token id 4000000000 is beyond any vocabulary (2097152)
 hint: compare the file with the place it came from; it may be damaged or edited by hand
 "#);
 }
