@@ -60,7 +60,10 @@ impl Mutator {
     fn damage(&self, bytes: &mut Vec<u8>, random: &mut Random) {
         match random.below(8) {
             0 => change_byte(bytes, random),
-            1 => insert(bytes, random, STRANGE[random.clone().below(STRANGE.len())]),
+            1 => {
+                let piece = STRANGE[random.below(STRANGE.len())];
+                insert(bytes, random, piece);
+            }
             2 => drop(bytes.drain(random.range(bytes.len()))),
             3 => repeat(bytes, random),
             4 => replace_number(bytes, random),
@@ -117,7 +120,6 @@ fn replace_run(bytes: &mut Vec<u8>, random: &mut Random, belongs: fn(&u8) -> boo
 }
 
 /// SplitMix64 (Steele et al. 2014).
-#[derive(Clone)]
 struct Random(u64);
 
 impl Random {

@@ -281,8 +281,8 @@ fn top_level<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = (usize, &'
 /// Where a raw block that begins at `start` ends; `None` where it is another block, nothing where it has no end.
 fn raw_end(source: &str, start: usize) -> Option<Option<usize>> {
     let after = basic_tag(source, start + 2, "raw")?;
-    let ends = source[after..].match_indices("{%");
-    Some(ends.into_iter().find_map(|(at, _)| basic_tag(source, after + at + 2, "endraw")))
+    let mut ends = source[after..].match_indices("{%");
+    Some(ends.find_map(|(at, _)| basic_tag(source, after + at + 2, "endraw")))
 }
 
 /// The end of a tag that holds `name` alone.
