@@ -31,6 +31,32 @@ impl Course {
     }
 }
 
+/// Steps that a preference needs to show.
+const ENOUGH_PAIR_STEPS: usize = 80;
+/// Epochs of pairs that are chosen: seen more often, they pull the model away from everything else.
+const PAIR_EPOCHS: [u64; 2] = [1, 10];
+/// Pairs a step that are chosen.
+const PAIRS_A_STEP: [usize; 2] = [1, 16];
+
+/// How often pairs are seen, and how many at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairCourse {
+    /// How often each pair is seen.
+    pub epochs: u64,
+    /// Pairs a step.
+    pub batch_pairs: usize,
+}
+
+impl PairCourse {
+    /// What was said, and for the rest what fits so many pairs.
+    pub fn of(epochs: Option<u64>, batch_pairs: Option<usize>, pairs: usize) -> Self {
+        let [least, most] = PAIRS_A_STEP;
+        let batch_pairs = batch_pairs.unwrap_or((pairs / STEPS_AN_EPOCH).clamp(least, most));
+        let enough = ENOUGH_PAIR_STEPS.div_ceil(pairs.div_ceil(batch_pairs).max(1)) as u64;
+        Self { epochs: epochs.unwrap_or(enough.clamp(PAIR_EPOCHS[0], PAIR_EPOCHS[1])), batch_pairs }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +73,20 @@ mod tests {
         assert_eq!(chosen(30_720), (14, 1024));
         assert_eq!(chosen(360_000), (2, 1800));
         assert_eq!(chosen(10_000_000), (2, 4096));
+    }
+
+    #[test]
+    fn few_pairs_are_seen_often_and_many_once() {
+        let chosen = |pairs| {
+            let PairCourse { epochs, batch_pairs } = PairCourse::of(None, None, pairs);
+            (epochs, batch_pairs)
+        };
+        assert_eq!(chosen(2), (10, 1));
+        assert_eq!(chosen(12), (7, 1));
+        assert_eq!(chosen(100), (9, 12));
+        assert_eq!(chosen(400), (4, 16));
+        assert_eq!(chosen(1520), (1, 16));
+        assert_eq!(PairCourse::of(Some(3), Some(4), 12), PairCourse { epochs: 3, batch_pairs: 4 });
     }
 
     #[test]

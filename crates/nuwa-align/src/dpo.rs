@@ -17,6 +17,7 @@ use nuwa_tokenizer::{Message, Tokenizer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::course::PairCourse;
 use crate::data::Preference;
 use crate::join;
 use crate::pack::{Piece, groups, steps};
@@ -63,6 +64,7 @@ pub struct Dpo {
     micro_batch: usize,
     settings: DpoSettings,
     account: Account,
+    course: PairCourse,
     fingerprint: String,
 }
 
@@ -131,10 +133,17 @@ impl Dpo {
         settings.check()?;
         let ids: Vec<_> = pairs.iter().chain(&held_back).flatten().map(|answer| &answer.ids).collect();
         let data = nuwa_files::hash_bytes(serde_json::json!(ids).to_string().as_bytes());
-        let deciding = DpoSettings { tuning: settings.tuning.deciding(), ..settings.clone() };
+        let course = PairCourse::of(settings.epochs, settings.batch_pairs, pairs.len());
+        let deciding = DpoSettings {
+            epochs: Some(course.epochs),
+            batch_pairs: Some(course.batch_pairs),
+            tuning: settings.tuning.deciding(),
+            ..settings.clone()
+        };
         let unasked = |answers| Pair { answers, reference: [0.0; 2] };
         let mut dpo = Self {
-            steps: steps(&vec![1; pairs.len()], settings.batch_pairs, settings.epochs, seed),
+            steps: steps(&vec![1; pairs.len()], course.batch_pairs, course.epochs, seed),
+            course,
             pairs: pairs.into_iter().map(unasked).collect(),
             held_back: held_back.into_iter().map(unasked).collect(),
             micro_batch: settings.tuning.micro_batch_tokens,
@@ -150,6 +159,11 @@ impl Dpo {
             (dpo.pairs, dpo.held_back) = (pairs, held_back);
         }
         Ok(dpo)
+    }
+
+    /// How often the pairs are seen, and how many at a time.
+    pub fn course(&self) -> PairCourse {
+        self.course
     }
 
     /// What became of the pairs.

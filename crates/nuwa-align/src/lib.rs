@@ -23,7 +23,7 @@ pub mod sft;
 mod tune;
 mod tuner;
 
-pub use course::Course;
+pub use course::{Course, PairCourse};
 pub use dpo::Dpo;
 pub use error::{Advice, Error, Result};
 pub use low_rank::LowRank;

@@ -207,12 +207,12 @@ impl SftSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoSettings {
-    /// How often each pair is seen.
-    pub epochs: u64,
+    /// How often each pair is seen: 1 to 10 times by their number if left out, few of them more often.
+    pub epochs: Option<u64>,
     /// Highest learning rate.
     pub learning_rate: f32,
-    /// Pairs a step.
-    pub batch_pairs: usize,
+    /// Pairs a step: 1 to 16 if left out, an eighth of all where they are few.
+    pub batch_pairs: Option<usize>,
     /// How firmly the model is held to the reference; the larger, the less it moves.
     pub beta: f32,
     /// The share of pairs that are taken to be labelled the wrong way round, 0 to below 0.5.
@@ -237,9 +237,9 @@ pub struct DpoSettings {
 impl Default for DpoSettings {
     fn default() -> Self {
         Self {
-            epochs: 1,
+            epochs: None,
             learning_rate: 5e-5,
-            batch_pairs: 16,
+            batch_pairs: None,
             beta: 0.1,
             label_smoothing: 0.0,
             length_normalised: false,
@@ -258,9 +258,10 @@ impl DpoSettings {
     pub fn check(&self) -> Result<()> {
         self.tuning.check("dpo")?;
         self.pretraining.check("dpo")?;
-        check_common("dpo", self.epochs, self.learning_rate)?;
+        check_common("dpo", self.epochs.unwrap_or(1), self.learning_rate)?;
         check_share("dpo.joined", self.joined)?;
-        ensure(self.batch_pairs > 0, "dpo.batch_pairs", self.batch_pairs, "at least 1")?;
+        let batch = self.batch_pairs.unwrap_or(1);
+        ensure(batch > 0, "dpo.batch_pairs", batch, "at least 1")?;
         ensure(self.beta > 0.0 && self.beta.is_finite(), "dpo.beta", self.beta, "a number above 0")?;
         let smoothing = self.label_smoothing;
         ensure(

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_align::Course;
 use nuwa_align::data::{self, Columns, Dialogue};
+use nuwa_align::{Course, PairCourse};
 use nuwa_data::shards::{Part, Shards};
 use nuwa_data::tokenize::TokenizeSummary;
 use nuwa_eval::tasks::Task;
@@ -98,7 +98,8 @@ fn pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::
     let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
     let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
     let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
-    Ok(sum * recipe.dpo.epochs as f64 / (1.0 - recipe.dpo.pretraining.share))
+    let course = PairCourse::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
+    Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share))
 }
 
 fn tokens(dialogue: &Dialogue, text: &TokenizeSummary) -> f64 {

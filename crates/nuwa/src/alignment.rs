@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Reading};
 use nuwa_align::{
-    Course, Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Mixed, Objective, PretrainingText, Sft,
-    SftSettings, Summary, TextAccount, TextSource, TuneEvent, TuneLine, Tuner, TuningSettings,
-    ValidationLine, dpo, pack, remove_checkpoint, tune,
+    Course, Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Mixed, Objective, PairCourse,
+    PretrainingText, Sft, SftSettings, Summary, TextAccount, TextSource, TuneEvent, TuneLine, Tuner,
+    TuningSettings, ValidationLine, dpo, pack, remove_checkpoint, tune,
 };
 use nuwa_format::Base;
 use nuwa_models::ModelConfig;
@@ -53,6 +53,9 @@ pub struct Outcome {
     /// How often dialogues were seen, and how many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<Course>,
+    /// How often pairs were seen, and how many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_course: Option<PairCourse>,
     /// Text of the pretraining that was learnt beside the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretraining: Option<TextAccount>,
@@ -92,6 +95,7 @@ impl Alignment<'_> {
             dialogues: Some(own.account().clone()),
             pairs: None,
             course: Some(own.course()),
+            pair_course: None,
             text,
             held_back: own.held_back(),
             question,
@@ -112,11 +116,15 @@ impl Alignment<'_> {
         let context = tuner.model().context();
         let mut objective =
             self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
+        if let Some(told) = chosen_for_pairs(settings, objective.objective()) {
+            display.note(&told);
+        }
         let job = self.job(&settings.tuning, settings.learning_rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
             course: None,
+            pair_course: Some(own.course()),
             dialogues: None,
             pairs: Some(own.account().clone()),
             text,
@@ -182,7 +190,7 @@ impl Alignment<'_> {
         tuner: Tuner,
         tokenizer: &Tokenizer,
         reading: Reading,
-        Accounts { course, dialogues, pairs, text: pretraining, held_back, question }: Accounts,
+        Accounts { course, pair_course, dialogues, pairs, text: pretraining, held_back, question }: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<Outcome> {
@@ -195,6 +203,7 @@ impl Alignment<'_> {
             dialogues,
             pairs,
             course,
+            pair_course,
             pretraining,
             held_back,
             question,
@@ -235,11 +244,23 @@ fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
     })
 }
 
+/// `12 pairs: 7 epochs, 84 steps of up to 1 pair`, where the settings leave that open.
+fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
+    let open = settings.epochs.is_none() || settings.batch_pairs.is_none();
+    open.then(|| {
+        let PairCourse { epochs, batch_pairs } = dpo.course();
+        let [pairs, batch] = [dpo.account().pairs, batch_pairs as u64].map(|n| numbers::counted(n, "pair"));
+        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(dpo.steps(), "step"));
+        format!("{pairs}: {epochs}, {steps} of up to {batch}")
+    })
+}
+
 /// What became of what was learnt from.
 struct Accounts {
     dialogues: Option<pack::Account>,
     pairs: Option<dpo::Account>,
     course: Option<Course>,
+    pair_course: Option<PairCourse>,
     text: Option<TextAccount>,
     held_back: usize,
     /// A question of the records.

@@ -153,7 +153,7 @@ fn another(path: &Path) -> Problem {
 }
 
 /// What serves the embedded world best, found by trying: facts want many small steps.
-const OF_WORLD: [(&str, Value); 9] = [
+const OF_WORLD: [(&str, Value); 11] = [
     ("model.width", Value::Integer(128)),
     ("model.layers", Value::Integer(3)),
     ("sft.epochs", Value::Integer(1)),
@@ -164,6 +164,8 @@ const OF_WORLD: [(&str, Value); 9] = [
     // Faster, or with beta at 0.1, answers lose letters and ends: what is rejected is often what is chosen, and more.
     ("dpo.learning_rate", Value::Float(1e-5)),
     ("dpo.beta", Value::Float(0.5)),
+    ("dpo.epochs", Value::Integer(1)),
+    ("dpo.batch_pairs", Value::Integer(16)),
     ("dpo.pretraining.share", Value::Float(0.2)),
 ];
 

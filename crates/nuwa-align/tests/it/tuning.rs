@@ -193,7 +193,8 @@ fn answers_are_learnt_and_margins_rise() {
     assert!(after.validation_loss < before.validation_loss - 1.0, "{before:?} {after:?}");
 
     let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
-    let settings = DpoSettings { epochs: 10, batch_pairs: 3, tuning: exact(), ..DpoSettings::default() };
+    let settings =
+        DpoSettings { epochs: Some(10), batch_pairs: Some(3), tuning: exact(), ..DpoSettings::default() };
     let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut tuner, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
     let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, stop: || false };
