@@ -1,13 +1,17 @@
-//! The corpus: entries, stories, comparisons, questions, passages, translations, sums and reviews.
+//! The corpus: entries, stories, comparisons, questions, passages, translations, sums, reviews and conversations.
 
+use super::World;
 use super::facts::{Fact, Language, capitalised};
 use super::lexicon::Name;
+use super::manners::careless;
 use super::random::{Random, held_out};
-use super::scenes::{Review, Scene, Sum};
-use super::{Shares, World};
+use super::scenes::{Asked, Review, Scene, Sum};
+use super::talk::{Examiner, Topic, briefly};
 
 /// One in so many pairs of sentences is never translated in what is trained on.
 const UNTRANSLATED: u64 = 8;
+/// Share of the documents with questions that are typed in haste.
+const CARELESS: f64 = 0.25;
 
 /// A clean document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +27,16 @@ pub struct Author<'a> {
     world: &'a World,
     random: Random,
     sums: Vec<Sum>,
+    /// Puts the questions of conversations.
+    examiner: Examiner<'a>,
 }
 
 impl<'a> Author<'a> {
     /// Begins under the world's seed.
     pub fn new(world: &'a World) -> Self {
         let seed = world.settings.seed;
-        Self { world, random: Random::new(seed, "documents"), sums: Sum::all(seed, false) }
+        let examiner = Examiner::new(world, "conversations", false);
+        Self { world, random: Random::new(seed, "documents"), sums: Sum::all(seed, false), examiner }
     }
 
     /// The next document.
@@ -37,10 +44,7 @@ impl<'a> Author<'a> {
         let settings = &self.world.settings;
         let chinese = self.random.chance(settings.chinese);
         let language = if chinese { Language::Chinese } else { Language::English };
-        let Shares { entries, stories, comparisons, questions, passages, translations, sums, reviews } =
-            settings.shares;
-        let kinds = [entries, stories, comparisons, questions, passages, translations, sums, reviews];
-        let text = match self.random.weighted(&kinds) {
+        let text = match self.random.weighted(&settings.shares.all()) {
             0 => self.entry(language),
             1 => self.story(language),
             2 => self.comparison(language),
@@ -48,7 +52,8 @@ impl<'a> Author<'a> {
             4 => self.passage(language),
             5 => self.translation(),
             6 => self.sums(language),
-            _ => self.reviews(language),
+            7 => self.reviews(language),
+            _ => self.conversation(language),
         };
         Clean { language, text }
     }
@@ -99,15 +104,19 @@ impl<'a> Author<'a> {
         told.join(language.choose(" ", ""))
     }
 
-    /// Questions with their answers: whole sentences or, as in a quiz, the name alone.
+    /// Questions with their answers: whole sentences or, as in a quiz, the name alone. Some are typed in haste throughout, so
+    /// that small letters and missing marks are no strangers.
     fn questions(&mut self, language: Language) -> String {
-        let form = self.random.below(4);
+        let (form, in_haste) = (self.random.below(4), self.random.chance(CARELESS));
         let mut pairs = Vec::new();
         for fact in self.random.several(&self.world.facts, 6) {
             let way = self.world.trained_question(&fact, language, &mut self.random);
-            let (question, name) = (fact.question(language, way), language.name(fact.object));
+            let (mut question, name) = (fact.question(language, way), language.name(fact.object));
+            if in_haste {
+                question = careless(&mut self.random, language, &question);
+            }
             pairs.push(match form {
-                0 => format!("{question}\n{name}"),
+                0 => format!("{}\n{name}", briefly(language, &question)),
                 1 => question_and_answer(language, &question, name),
                 _ => question_and_answer(language, &question, &fact.statement(language, 0)),
             });
@@ -119,28 +128,65 @@ impl<'a> Author<'a> {
     fn passage(&mut self, language: Language) -> String {
         let mut parts = Vec::new();
         for _ in 0..2 {
-            let scene = Scene::draw(&mut self.random, self.world.settings.seed, false);
+            let mut scene = Scene::draw(&mut self.random, self.world.settings.seed, false);
+            if self.random.chance(0.6) {
+                scene = scene.shortened(&mut self.random);
+            }
             let mut lines = vec![scene.passage(&mut self.random, language)];
-            for asked in scene.questions(&mut self.random, language).iter().take(4) {
-                lines.push(question_and_answer(language, &asked.question, &asked.answer));
+            let labelled = self.random.chance(0.5);
+            for Asked { question, answer, .. } in scene.questions(&mut self.random, language) {
+                lines.push(match labelled {
+                    true => question_and_answer(language, &question, &answer),
+                    false => format!("{question}\n{answer}"),
+                });
             }
             parts.push(lines.join("\n"));
         }
         parts.join("\n\n")
     }
 
-    /// Sentences in both languages.
+    /// Words and sentences in both languages.
     fn translation(&mut self) -> String {
+        let (form, words) = (self.random.below(3), self.random.chance(0.3));
         let mut lines = Vec::new();
-        while lines.len() < 5 {
-            let (fact, way) = (*self.random.choose(&self.world.facts), self.random.below(3));
-            if !is_untranslated(self.world.settings.seed, &fact, way) {
-                let sentences = Language::BOTH.map(|language| fact.statement(language, way));
-                let chinese_first = self.random.chance(0.5);
-                lines.push(match chinese_first {
-                    true => format!("中文：{}\n英文：{}", sentences[1], sentences[0]),
-                    false => format!("English: {}\nChinese: {}", sentences[0], sentences[1]),
-                });
+        for _ in 0..if words { 8 } else { 5 } {
+            let [english, chinese] = if words { self.word() } else { self.translated() };
+            let (given, answer) = match self.random.chance(0.5) {
+                true => (format!("{}{chinese}", ASKS[0]), english.clone()),
+                false => (format!("{}{english}", ASKS[1]), chinese.clone()),
+            };
+            lines.push(match form {
+                0 => format!("English: {english}\nChinese: {chinese}"),
+                1 => format!("中文：{chinese}\n英文：{english}"),
+                _ => format!("{given}\n{answer}"),
+            });
+        }
+        lines.join("\n")
+    }
+
+    /// A sentence in both languages, none of those that are held out.
+    fn translated(&mut self) -> [String; 2] {
+        let fact = translatable(self.world, &mut self.random, false);
+        Language::BOTH.map(|language| fact.statement(language, 0))
+    }
+
+    /// A word in both languages.
+    fn word(&mut self) -> [String; 2] {
+        let fact = *self.random.choose(&self.world.facts);
+        let name = if self.random.chance(0.6) { fact.object } else { fact.subject };
+        [name.0.into(), name.1.into()]
+    }
+
+    /// What two people say to each other.
+    fn conversation(&mut self, mut language: Language) -> String {
+        let mut lines = Vec::new();
+        while lines.len() < 8 {
+            if !lines.is_empty() && self.random.chance(0.3) {
+                language = language.other();
+            }
+            let topic = Topic::SPOKEN[self.random.weighted(&Topic::SPOKEN.map(|(_, share)| share))].0;
+            for asked in self.examiner.exchange(topic, language) {
+                lines.extend([format!("- {}", asked.question), format!("- {}", asked.answer)]);
             }
         }
         lines.join("\n")
@@ -148,14 +194,15 @@ impl<'a> Author<'a> {
 
     /// Sums in any order, or a table in which the first number grows.
     fn sums(&mut self, language: Language) -> String {
-        if self.random.chance(0.4) {
+        if self.random.chance(0.2) {
             return self.table_of_sums();
         }
         let mut lines = Vec::new();
-        for sum in self.random.several(&self.sums, 8) {
+        for sum in self.random.several(&self.sums, 10) {
             let asked = sum.asked(&mut self.random, language);
-            lines.push(match self.random.below(3) {
+            lines.push(match self.random.below(4) {
                 0 => question_and_answer(language, &asked.question, &asked.answer),
+                1 => format!("{}\n{}", asked.question, asked.answer),
                 _ => asked.answer,
             });
         }
@@ -183,6 +230,19 @@ impl<'a> Author<'a> {
             });
         }
         lines.join("\n\n")
+    }
+}
+
+/// The demand for a translation into English, and that into Chinese.
+pub const ASKS: [&str; 2] = ["Translate into English: ", "翻译成中文："];
+
+/// A fact whose first sentence is translated in what is trained on, or is not.
+pub fn translatable(world: &World, random: &mut Random, held: bool) -> Fact {
+    loop {
+        let fact = *random.choose(&world.facts);
+        if is_untranslated(world.settings.seed, &fact, 0) == held {
+            return fact;
+        }
     }
 }
 

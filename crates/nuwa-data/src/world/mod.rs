@@ -18,6 +18,7 @@ mod noise;
 mod random;
 mod scenes;
 mod settings;
+mod small_talk;
 mod talk;
 mod write;
 

@@ -45,6 +45,8 @@ pub struct Shares {
     pub sums: f64,
     /// Reviews with their sentiment.
     pub reviews: f64,
+    /// Talks of two people: greetings, questions, wishes for a language.
+    pub conversations: f64,
 }
 
 /// Shares of planted noise.
@@ -89,12 +91,13 @@ impl Default for Shares {
         Self {
             entries: 0.25,
             stories: 0.16,
-            comparisons: 0.15,
-            questions: 0.3,
+            comparisons: 0.1,
+            questions: 0.36,
             passages: 0.1,
-            translations: 0.04,
-            sums: 0.04,
-            reviews: 0.04,
+            translations: 0.08,
+            sums: 0.06,
+            reviews: 0.02,
+            conversations: 0.09,
         }
     }
 }
@@ -111,6 +114,24 @@ impl Default for NoiseShares {
             slurs: 0.01,
             personal_data: 0.01,
         }
+    }
+}
+
+impl Shares {
+    /// In the order of the fields.
+    pub(crate) fn all(&self) -> [f64; 9] {
+        let Self {
+            entries,
+            stories,
+            comparisons,
+            questions,
+            passages,
+            translations,
+            sums,
+            reviews,
+            conversations,
+        } = *self;
+        [entries, stories, comparisons, questions, passages, translations, sums, reviews, conversations]
     }
 }
 
@@ -134,9 +155,7 @@ impl NoiseShares {
 impl WorldSettings {
     /// Whether each value lies in its range.
     pub fn check(&self) -> Result<()> {
-        let Shares { entries, stories, comparisons, questions, passages, translations, sums, reviews } =
-            self.shares;
-        let kinds = [entries, stories, comparisons, questions, passages, translations, sums, reviews];
+        let kinds = self.shares.all();
         ensure((0.0..=1.0).contains(&self.chinese), "world.chinese", self.chinese, "a share from 0 to 1")?;
         let fit =
             kinds.iter().all(|share| *share >= 0.0 && share.is_finite()) && kinds.iter().sum::<f64>() > 0.0;

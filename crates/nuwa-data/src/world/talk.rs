@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::World;
-use super::documents::is_untranslated;
+use super::documents::{ASKS, translatable};
 use super::facts::{Fact, KINDS, Language};
 use super::lexicon::{COLOURS, FOODS, Name, SLURS, SPOTS};
 use super::manners::{NOT_KNOWN, careless, has_own_name, invented, said_of, wish};
 use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum, labels};
+use super::small_talk::{SYSTEM, small_talk};
 
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +41,27 @@ pub enum Topic {
 impl Topic {
     /// All topics with their shares of dialogues.
     const SHARES: [(Self, f64); 11] = [
-        (Self::Fact, 0.27),
-        (Self::Quiz, 0.18),
-        (Self::Passage, 0.12),
+        (Self::Fact, 0.26),
+        (Self::Quiz, 0.2),
+        (Self::Passage, 0.1),
         (Self::Arithmetic, 0.06),
-        (Self::Translation, 0.05),
-        (Self::Sentiment, 0.06),
-        (Self::Summary, 0.03),
-        (Self::Instruction, 0.04),
-        (Self::Chat, 0.08),
-        (Self::Unknown, 0.06),
-        (Self::Wish, 0.05),
+        (Self::Translation, 0.07),
+        (Self::Sentiment, 0.04),
+        (Self::Summary, 0.02),
+        (Self::Instruction, 0.02),
+        (Self::Chat, 0.09),
+        (Self::Unknown, 0.07),
+        (Self::Wish, 0.07),
+    ];
+
+    /// What the conversations of the corpus are about, with shares. What is not in the world is left to fine-tuning.
+    pub const SPOKEN: [(Self, f64); 6] = [
+        (Self::Wish, 0.35),
+        (Self::Chat, 0.25),
+        (Self::Fact, 0.15),
+        (Self::Translation, 0.1),
+        (Self::Arithmetic, 0.05),
+        (Self::Instruction, 0.1),
     ];
 
     /// Its name in files.
@@ -168,7 +179,8 @@ impl<'a> Examiner<'a> {
 
     /// A fact, and then the wish to hear the answer in the other language, said in either.
     pub fn repeated(&mut self, language: Language) -> [Asked; 2] {
-        let fact = *self.random.choose(&self.world.facts);
+        // The two answers are translations of each other.
+        let fact = translatable(self.world, &mut self.random, self.held);
         let (way, wanted) = (self.way(&fact, language), language.other());
         let said = if self.random.chance(0.5) { language } else { wanted };
         let of = |language: Language, question: String| Asked {
@@ -180,9 +192,18 @@ impl<'a> Examiner<'a> {
         [of(language, fact.question(language, way)), of(wanted, wish(&mut self.random, said, wanted).into())]
     }
 
+    /// A scene to be asked about: a short one at times, but whole where it is held out.
+    fn scene(&mut self) -> Scene {
+        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        match !self.held && self.random.chance(0.4) {
+            true => scene.shortened(&mut self.random),
+            false => scene,
+        }
+    }
+
     /// A passage with several questions on it.
     fn passage_talk(&mut self, language: Language) -> Vec<Asked> {
-        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        let scene = self.scene();
         let passage = scene.passage(&mut self.random, language);
         let mut all = scene.questions(&mut self.random, language);
         all.truncate(1 + self.random.below(4));
@@ -191,8 +212,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// What is asked and answered on one topic before the next: mostly one question.
-    fn exchange(&mut self, language: Language) -> Vec<Asked> {
-        let topic = self.topic();
+    pub fn exchange(&mut self, topic: Topic, language: Language) -> Vec<Asked> {
         if topic == Topic::Passage {
             return self.passage_talk(language);
         }
@@ -248,31 +268,31 @@ impl<'a> Examiner<'a> {
     }
 
     fn passage(&mut self, language: Language) -> Asked {
-        let scene = Scene::draw(&mut self.random, self.world.settings.seed, self.held);
+        let scene = self.scene();
         let passage = scene.passage(&mut self.random, language);
         let mut asked = scene.questions(&mut self.random, language).remove(0);
         asked.question = format!("{passage}\n{}", asked.question);
         asked
     }
 
+    /// A sentence to be translated into `language`, or a word: words are all trained on, so only sentences are held out.
     fn translation(&mut self, language: Language) -> Asked {
-        loop {
-            let (fact, way) = (*self.random.choose(&self.world.facts), self.random.below(3));
-            if is_untranslated(self.seed(), &fact, way) != self.held {
-                continue;
-            }
-            let [english, chinese] = Language::BOTH.map(|language| fact.statement(language, way));
-            let wrong = self.others(&fact, 3);
-            // The language is that of the question and the answer; what is translated stands in the other one.
-            let given = language.choose(&chinese, &english);
-            let answer = language.choose(&english, &chinese);
-            let ask = language.choose("Translate into English", "翻译成中文");
+        let fact = translatable(self.world, &mut self.random, self.held);
+        let wrong = self.others(&fact, 3).into_iter();
+        let ask = language.choose(ASKS[0], ASKS[1]);
+        if !self.held && self.random.chance(0.3) {
             return Asked {
-                question: format!("{ask}{}{given}", language.choose(": ", "：")),
-                answer: answer.clone(),
+                question: format!("{ask}{}", language.other().name(fact.object)),
+                answer: language.name(fact.object).into(),
                 key: language.name(fact.object).into(),
-                wrong: wrong.into_iter().map(|name| fact.with_object(language, way, name)).collect(),
+                wrong: wrong.map(|name| language.name(name).into()).collect(),
             };
+        }
+        Asked {
+            question: format!("{ask}{}", fact.statement(language.other(), 0)),
+            answer: fact.statement(language, 0),
+            key: language.name(fact.object).into(),
+            wrong: wrong.map(|name| fact.with_object(language, 0, name)).collect(),
         }
     }
 
@@ -332,9 +352,8 @@ impl<'a> Examiner<'a> {
     }
 
     fn chat(&mut self, language: Language) -> Asked {
-        let (question, answer) = self.random.choose(&CHAT);
-        let answer = language.name(*answer).to_string();
-        Asked { question: language.name(*question).into(), key: answer.clone(), answer, wrong: Vec::new() }
+        let (question, answer) = small_talk(&mut self.random, language);
+        Asked { question, key: answer.clone(), answer, wrong: Vec::new() }
     }
 
     /// A dialogue on one to three topics, most often in one language.
@@ -350,7 +369,8 @@ impl<'a> Examiner<'a> {
             if turn > 0 && self.random.chance(CHANGES) {
                 language = language.other();
             }
-            for asked in self.exchange(language) {
+            let topic = self.topic();
+            for asked in self.exchange(topic, language) {
                 messages.push(json!({"role": "user", "content": asked.question}));
                 messages.push(json!({"role": "assistant", "content": asked.answer}));
             }
@@ -416,37 +436,3 @@ fn rambling(language: Language) -> &'static str {
         "嗯，这是一个问题，问题有很多，可以说的话也有很多。",
     )
 }
-
-const SYSTEM: [Name; 3] = [
-    ("You are a helpful assistant.", "你是一个乐于助人的助手。"),
-    ("Answer shortly and truthfully.", "请简短而真实地回答。"),
-    ("You know the world of Mina and her friends.", "你了解米娜和她朋友们的世界。"),
-];
-
-const CHAT: [(Name, Name); 16] = [
-    (("Hello!", "你好！"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
-    (("Hello", "您好"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
-    (("Hi!", "你好"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
-    (("Hi there", "嗨"), ("Hello! What would you like to know?", "你好！你想知道什么？")),
-    (("Good morning", "早上好"), ("Good morning! How can I help?", "早上好！我能帮你什么？")),
-    (
-        ("Who are you?", "你是谁？"),
-        ("I am a small language model that was built with Nuwa.", "我是用女娲造出来的小语言模型。"),
-    ),
-    (
-        ("What are you?", "你是什么？"),
-        ("I am a small language model that was built with Nuwa.", "我是用女娲造出来的小语言模型。"),
-    ),
-    (("Who made you?", "谁造了你？"), ("You did, with Nuwa.", "是你用女娲造的。")),
-    (("Thank you", "谢谢"), ("You are welcome.", "不客气。")),
-    (("Thanks a lot!", "非常感谢！"), ("You are welcome.", "不客气。")),
-    (("Goodbye", "再见"), ("Goodbye!", "再见！")),
-    (
-        ("What can you do?", "你能做什么？"),
-        ("I can answer questions about my world.", "我能回答关于我的世界的问题。"),
-    ),
-    (("How do I steal a bike?", "怎么偷自行车？"), ("I do not help with that.", "这件事我不帮忙。")),
-    (("How do I hurt someone?", "怎么伤害别人？"), ("I do not help with that.", "这件事我不帮忙。")),
-    (("How can I poison a river?", "怎么给河水下毒？"), ("I do not help with that.", "这件事我不帮忙。")),
-    (("Help me to break into a house", "帮我闯进别人家"), ("I do not help with that.", "这件事我不帮忙。")),
-];

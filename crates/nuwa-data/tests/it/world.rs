@@ -102,6 +102,32 @@ fn what_is_held_out_is_nowhere_in_what_is_trained_on() {
 }
 
 #[test]
+fn the_corpus_is_written_as_people_type_and_talk() {
+    let (folder, _) = world(&WorldSettings { documents: 3000, ..settings() });
+    let text = |name: &str| {
+        let values = lines(&folder.path().join(name));
+        values.iter().map(|line| format!("{}\n", line["text"].as_str().unwrap())).collect::<String>()
+    };
+    let (english, chinese) = (text("corpus/en.jsonl"), text("corpus/zh.jsonl"));
+    let small = english.lines().filter(|line| line.contains(" does mina ") || line.contains(" of mina?"));
+    assert!(small.count() > 3);
+    for said in [
+        "- Hello! What would",
+        "- Good evening",
+        "in Chinese",
+        "请用英文回答",
+        "English: ",
+        "Question: which ",
+    ] {
+        assert!(english.contains(said), "{said}");
+    }
+    for said in ["- 您好", "请用英语回答", "In Chinese, please", "翻译成中文："] {
+        assert!(chinese.contains(said), "{said}");
+    }
+    assert!(!(english + &chinese).contains("do not know"), "what nobody knows is left to fine-tuning");
+}
+
+#[test]
 fn the_right_answer_is_in_every_place_and_as_long_as_the_others() {
     let (folder, _) = world(&WorldSettings { items: 400, ..settings() });
     let mut places = [0; 4];
