@@ -54,6 +54,22 @@ impl ModelConfig {
         }
     }
 
+    /// The features of a token between the blocks.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Gpt2(config) => config.n_embd,
+            Self::Llama(config) => config.hidden_size,
+        }
+    }
+
+    /// Attention heads of a block, and those of keys and values.
+    pub fn heads(&self) -> [usize; 2] {
+        match self {
+            Self::Gpt2(config) => [config.n_head; 2],
+            Self::Llama(config) => [config.num_attention_heads, config.num_key_value_heads],
+        }
+    }
+
     /// Which tensors at Hugging Face make up each parameter of such a model.
     pub fn names(&self) -> Vec<TensorName> {
         match self {

@@ -18,18 +18,17 @@ pub fn settings(plan: &Plan, summary: &Summary) -> Vec<String> {
 }
 
 fn shape(model: &ModelConfig) -> Vec<(&'static str, String)> {
-    let (width, layers, heads) = match model {
-        ModelConfig::Gpt2(config) => (config.n_embd, config.n_layer, config.n_head),
-        ModelConfig::Llama(config) => {
-            (config.hidden_size, config.num_hidden_layers, config.num_attention_heads)
-        }
-    };
-    vec![
-        ("model.width", width.to_string()),
-        ("model.layers", layers.to_string()),
+    let [heads, kv_heads] = model.heads();
+    let mut shape = vec![
+        ("model.width", model.width().to_string()),
+        ("model.layers", model.layers().to_string()),
         ("model.heads", heads.to_string()),
         ("model.context", model.context().to_string()),
-    ]
+    ];
+    if kv_heads != heads {
+        shape.push(("model.kv_heads", kv_heads.to_string()));
+    }
+    shape
 }
 
 fn course(plan: &Plan, summary: &Summary) -> Vec<(&'static str, String)> {

@@ -8,7 +8,7 @@ use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
-use nuwa_train::plan::{self, Goal, Plan, Request, Whole, sizes};
+use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, Whole, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
 use serde::{Deserialize, Serialize};
@@ -319,14 +319,19 @@ pub fn vocabulary(recipe: &Recipe, bytes: u64) -> anyhow::Result<usize> {
     Ok(sizes::vocabulary(bytes, parameters))
 }
 
+/// `, 1.89 ± 0.14 bits per byte`, where that is known.
+pub fn bits(predicted: &Prediction) -> String {
+    match (predicted.bits_per_byte, predicted.bits_per_byte_error) {
+        (Some(value), Some(error)) => format!(", {value:.2} ± {error:.2} bits per byte"),
+        _ => String::new(),
+    }
+}
+
 /// The plan and its prediction, for people.
 pub fn text(tuned: &Tuned) -> String {
     let Plan { parameters, tokens, epochs, steps, predicted, .. } = &tuned.plan;
     let (parameters, tokens) = (numbers::rounded(*parameters as f64), numbers::rounded(*tokens as f64));
-    let loss = match (predicted.bits_per_byte, predicted.bits_per_byte_error) {
-        (Some(value), Some(error)) => format!(", {value:.2} ± {error:.2} bits per byte"),
-        _ => String::new(),
-    };
+    let loss = bits(predicted);
     let (time, memory) = (numbers::seconds(predicted.seconds), numbers::bytes(predicted.memory_bytes));
     format!(
         "{parameters} parameters, {tokens} tokens (the text {epochs:.1} times), {}; expected: {time}, {memory} of \

@@ -181,10 +181,11 @@ pub fn parameters(config: &ModelConfig) -> u64 {
 /// Floating-point operations of one training step for each token: 6 a weight, and causal attention's
 /// `6 layers width context`.
 pub fn operations_per_token(config: &ModelConfig) -> f64 {
-    let (layers, width) = match config {
-        ModelConfig::Gpt2(c) => (c.n_layer, c.n_embd),
-        ModelConfig::Llama(c) => (c.num_hidden_layers, c.heads().query_width()),
+    let width = match config {
+        ModelConfig::Gpt2(c) => c.n_embd,
+        ModelConfig::Llama(c) => c.heads().query_width(),
     };
+    let layers = config.layers();
     6.0 * (parameters(config) as f64 + (layers * width * config.context()) as f64)
 }
 

@@ -213,23 +213,19 @@ impl Plan {
             rounded(text.tokens as f64),
             grouped(*vocabulary as u64)
         );
-        let shape = shape(plan).map(|shape| format!(": {shape}")).unwrap_or_default();
-        let model = format!("{} weights{shape}", rounded(plan.parameters as f64));
+        let model = format!("{} weights: {}", rounded(plan.parameters as f64), shape(plan));
         let training = format!(
             "{} tokens (the text {:.1} times) in {}",
             rounded(plan.tokens as f64),
             plan.epochs,
             counted(plan.steps, "step")
         );
-        let bits = match (plan.predicted.bits_per_byte, plan.predicted.bits_per_byte_error) {
-            (Some(value), Some(error)) => format!(", {value:.2} ± {error:.2} bits per byte"),
-            _ => String::new(),
-        };
         let expected = format!(
-            "{} of training after {} of preparation, {} of memory{bits}",
+            "{} of training after {} of preparation, {} of memory{}",
             seconds(plan.predicted.seconds),
             seconds(*seconds_before),
-            bytes(plan.predicted.memory_bytes)
+            bytes(plan.predicted.memory_bytes),
+            tune::bits(&plan.predicted)
         );
         let rows = [
             ("text", read),
@@ -272,9 +268,7 @@ fn outlook(
 }
 
 /// `4 layers, 128 wide, 256 tokens of context`.
-fn shape(plan: &Planned) -> Option<String> {
-    let config = serde_json::to_value(&plan.model).ok()?;
-    let of = |names: [&str; 2]| names.iter().find_map(|name| config[*name].as_u64());
-    let (layers, width) = (of(["num_hidden_layers", "n_layer"])?, of(["hidden_size", "n_embd"])?);
-    Some(format!("{}, {width} wide, {} tokens of context", counted(layers, "layer"), plan.context))
+fn shape(plan: &Planned) -> String {
+    let layers = counted(plan.model.layers() as u64, "layer");
+    format!("{layers}, {} wide, {} tokens of context", plan.model.width(), plan.context)
 }
