@@ -16,7 +16,8 @@ usage: cargo xtask tidy            hold the sources against the rules of ARCHITE
        cargo xtask bench train     training steps in turn with PyTorch
        cargo xtask bench growth    speed and memory over context and width
        cargo xtask bench clean     cleaning in turn with datatrove
-       cargo xtask bench help      the options of all three";
+       cargo xtask bench budgets   builds within budgets: foreseen and measured
+       cargo xtask bench help      the options of all of them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,7 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
-//! datatrove (`clean`).
+//! datatrove (`clean`), and builds within budgets (`budgets`).
 
+mod budgets;
 mod clean;
 mod growth;
 mod load;
@@ -33,7 +34,12 @@ cargo xtask bench clean --against SCRIPT    cleaning: crates/xtask/rivals/datatr
     --python PATH             the Python that has datatrove (python3)
     --pairs N                 how many pairs (3)
     --books FOLDER            English text in .txt files (../shared/data/corpus/en/standard_ebooks)
-    --json FILE               also write every figure of every pair";
+    --json FILE               also write every figure of every pair
+
+cargo xtask bench budgets --texts A.txt,B.txt    builds of each text within each budget: foreseen and measured; a Markdown table
+    --budgets 1m,3m           (1m,3m)
+    --cleaning on|off         (on)
+    --program FILE            the program (target/release/nuwa)";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -41,11 +47,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("train") => train::run(&arguments[1..]),
         Some("growth") => growth::run(&arguments[1..]),
         Some("clean") => clean::run(&arguments[1..]),
+        Some("budgets") => budgets::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
-        other => bail!("expected train, growth or clean, got {}\n\n{USAGE}", other.unwrap_or("nothing")),
+        other => {
+            bail!("expected train, growth, clean or budgets, got {}\n\n{USAGE}", other.unwrap_or("nothing"))
+        }
     }
 }
 
