@@ -73,14 +73,17 @@ impl SelfPrediction {
     }
 }
 
-/// Tokens in pieces spread over all of `shards`, one after the other.
+/// Tokens in pieces spread over all of `shards`. Those at the beginning are spread as evenly as all of them: texts of one kind often
+/// stand together, and what is learnt first must not be of one kind.
 fn tokens_of(shards: &Shards, most: u64) -> Result<Vec<u32>> {
     const PIECE: u64 = 2000;
     let all = shards.tokens();
     let pieces = most.min(all).div_ceil(PIECE).max(1);
     let length = (most.min(all) / pieces) as usize;
     let mut ids = vec![0; length * pieces as usize];
-    for (piece, ids) in (0..pieces).zip(ids.chunks_exact_mut(length.max(1))) {
+    let mut order: Vec<u64> = (0..pieces).collect();
+    order.sort_by_key(|piece| piece.reverse_bits());
+    for (piece, ids) in order.into_iter().zip(ids.chunks_exact_mut(length.max(1))) {
         let start = (all - length as u64) * piece / (pieces - 1).max(1);
         shards.read(start, ids)?;
     }
