@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn a_pilot_that_falls_fast_promises_more_and_is_less_certain() {
-        let expected = |before| {
+        let after = |before| {
             let pilot = PilotResult { held_back: vec![(50_000, before), (100_000, 3.0)], ..pilot() };
-            super::expected(&pilot, &SelfPrediction { points: vec![(1000, 2.0)] }, AHEAD).unwrap()
+            expected(&pilot, &SelfPrediction { points: vec![(1000, 2.0)] }, AHEAD).unwrap()
         };
-        let [usual, fast] = [3.3, 4.5].map(expected);
-        assert_eq!(usual.bits_per_byte, expected(3.1).bits_per_byte);
+        let [usual, fast] = [3.3, 4.5].map(after);
+        assert_eq!(usual.bits_per_byte, after(3.1).bits_per_byte);
         assert!(fast.bits_per_byte < 0.8 * usual.bits_per_byte, "{fast:?} {usual:?}");
         assert!(fast.error / fast.bits_per_byte > 1.5 * usual.error / usual.bits_per_byte);
     }

@@ -341,27 +341,7 @@ fn for_seconds(
     let began = Instant::now();
     let most = request.pilot_seconds.unwrap_or(PILOT_SECONDS[1]);
     let pilot_seconds = (seconds * PILOT_SHARE).clamp(PILOT_SECONDS[0], most.max(PILOT_SECONDS[0]));
-    let training_seconds = |left: f64, tokens_per_second: f64| {
-        let Afterwards { tokens, seconds } = request.afterwards;
-        let after = seconds + tokens / tokens_per_second;
-        (left - after).max(left * LEAST_TRAINING) * (1.0 - ASIDE_SHARE)
-    };
-
-    // The speed of some model of about the right size, then of the right one: speed grows with size.
-    let mut operations = sizes::LIKELY_SPEED * seconds;
-    let mut rate = 0.0;
-    for _ in 0..2 {
-        let [parameters, tokens] = sizes::split(operations, text.tokens);
-        let guess = draft(request, text, parameters, tokens)?;
-        refuse_too_large(request, &guess)?;
-        let mut pilot = Pilot::start(request, &guess)?;
-        pilot.run_steps(FEWEST_STEPS, progress)?;
-        let tokens_per_second = pilot.tokens_per_second();
-        rate = tokens_per_second * shape::operations_per_token(&guess.model);
-        operations = rate * training_seconds(seconds - 1.5 * pilot_seconds, tokens_per_second);
-    }
-    debug_assert!(rate > 0.0);
-
+    let operations = operations(request, text, seconds, pilot_seconds, progress)?;
     let [parameters, tokens] = sizes::split(operations, text.tokens);
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
@@ -371,8 +351,9 @@ fn for_seconds(
         pilot.measure()?;
     }
     let left = (seconds - began.elapsed().as_secs_f64()).max(SHORTEST);
-    let tokens = pilot.tokens_per_second() * training_seconds(left, pilot.tokens_per_second());
+    let speed = pilot.tokens_per_second();
     let most = sizes::most_tokens(text.tokens, text.held_back > 0);
+    let tokens = speed * training_seconds(request, left, speed);
     set_tokens(&mut plan, request, text, (tokens as u64).min(most));
     plan.most_steps = (most / plan.batch_tokens()).max(1);
     plan.clocked = request.pretrain.schedule != Some(ScheduleKind::Cosine);
@@ -383,6 +364,36 @@ fn for_seconds(
     plan.predicted = foreseen(&plan, request, &pilot);
     plan.pilot = Some(pilot.result(text));
     Ok(plan)
+}
+
+/// How many floating-point operations there is time for: from the speed of some model of about the right size, then of the right one,
+/// since speed grows with size.
+fn operations(
+    request: &Request<'_>,
+    text: Text,
+    seconds: f64,
+    pilot_seconds: f64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<f64> {
+    let mut operations = sizes::LIKELY_SPEED * seconds;
+    for _ in 0..2 {
+        let [parameters, tokens] = sizes::split(operations, text.tokens);
+        let guess = draft(request, text, parameters, tokens)?;
+        refuse_too_large(request, &guess)?;
+        let mut pilot = Pilot::start(request, &guess)?;
+        pilot.run_steps(FEWEST_STEPS, progress)?;
+        let speed = pilot.tokens_per_second();
+        let time = training_seconds(request, seconds - 1.5 * pilot_seconds, speed);
+        operations = speed * shape::operations_per_token(&guess.model) * time;
+    }
+    Ok(operations)
+}
+
+/// What of the seconds that are left is for training, at so many tokens a second.
+fn training_seconds(request: &Request<'_>, left: f64, tokens_per_second: f64) -> f64 {
+    let Afterwards { tokens, seconds } = request.afterwards;
+    let after = seconds + tokens / tokens_per_second;
+    (left - after).max(left * LEAST_TRAINING) * (1.0 - ASIDE_SHARE)
 }
 
 /// A plan for these sizes, without expectations.
