@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn it_lies_below_the_mean_of_both() {
-        let points = [(75_000, 2.5), (300_000, 2.0)];
+        let points = [(100_000, 2.5), ((1e5 * TOKENS_PER_PARAMETER) as u64, 2.0)];
         let mean = 2.0_f64.powf(1.0 - OF_PILOT) * 3.0_f64.powf(OF_PILOT);
         assert!((bits(&points, AHEAD) - mean * (-BETTER).exp()).abs() < 1e-9);
     }
@@ -111,7 +111,7 @@ mod tests {
         let points = [(100_000, 3.0), (400_000, 2.0)];
         let larger = Ahead { parameters: 400_000, ..AHEAD };
         assert!(bits(&points, larger) < 0.8 * bits(&points, AHEAD));
-        let little = Ahead { text: 300_000, ..larger };
+        let little = Ahead { text: (1e5 * TOKENS_PER_PARAMETER) as u64, ..larger };
         assert!((bits(&points, little) - bits(&points, AHEAD)).abs() < 1e-9);
     }
 
