@@ -144,14 +144,15 @@ impl Plan {
         let cleaned: CleanSummary = clean(&[place("collect")], &place("clean"), &recipe.clean, &mut observe)?;
         let scale = read.bytes_in_all as f64 / read.summary.bytes.max(1) as f64;
         let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
-        let size = match vocabulary {
-            Some(said) => said,
-            None => tune::vocabulary(recipe, bytes_after_cleaning)?,
-        };
+        let size = vocabulary.map_or_else(|| tune::vocabulary(recipe, bytes_after_cleaning), Ok)?;
         let settings = TrainSettings { vocab_size: size, ..recipe.tokenizer.clone() };
-        let split = &recipe.tokenize.split;
-        let learnt =
-            tokenizer::learn_at_most(&place("clean"), split, settings, vocabulary.is_none(), &mut observe)?;
+        let learnt = tokenizer::learn_at_most(
+            &place("clean"),
+            &recipe.tokenize.split,
+            settings,
+            vocabulary.is_none(),
+            &mut observe,
+        )?;
         let shards = place("tokenize");
         let tokens: TokenizeSummary =
             tokenize(&place("clean"), &learnt, &shards, &recipe.tokenize, &mut observe)?;

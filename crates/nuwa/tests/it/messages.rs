@@ -437,6 +437,19 @@ fn a_plan_is_told_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_plan_without_a_source_is_one_of_the_world() {
+    let place = Place::new();
+    let told = place.succeed(
+        "plan --params 50k --tokens 20k --set model.context=32 --set world.documents=200 --set world.dialogues=60 \
+         --set world.preferences=20 --set world.items=4 --json",
+    );
+    let figures: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert!(figures["text"]["bytes"].as_u64().unwrap() > 10_000, "{figures}");
+    assert!(figures["plan"]["predicted"]["bits_per_byte"].as_f64().is_some(), "{figures}");
+    assert!(crate::support::contents(&place.path(".")).is_empty());
+}
+
+#[test]
 fn a_plan_of_what_cannot_be_planned() {
     let place = Place::new();
     assert_snapshot!(place.failure("plan nowhere.txt"), @r"
