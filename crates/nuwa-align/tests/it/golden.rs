@@ -73,6 +73,7 @@ fn dpo_and_its_variants_are_the_papers_formulas() {
         for variant in ["sigmoid", "smoothed", "normalised", "free"] {
             let settings = DpoSettings {
                 beta: 0.3,
+                batch_pairs: Some(16),
                 label_smoothing: if variant == "smoothed" { 0.1 } else { 0.0 },
                 length_normalised: variant == "normalised",
                 reference_free: variant == "free",

@@ -79,7 +79,8 @@ fn the_texts_mean_loss_is_added_with_its_weight() {
 fn preferences_have_the_text_beside_them_too() {
     let (folder, _) = shards(&[30, 20, 45, 12]);
     let pairs = || pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
-    let settings = DpoSettings { tuning: exact(), ..DpoSettings::default() };
+    let settings =
+        DpoSettings { epochs: Some(1), batch_pairs: Some(16), tuning: exact(), ..DpoSettings::default() };
     let dpo = || Dpo::of_pairs(pairs(), Vec::new(), &settings, &mut tuner("llama"), 1).unwrap();
     let half = PretrainingText { share: 0.5, weight: 1.0 };
     let mut mixed = Mixed::new(dpo(), &half, &source(folder.path(), 40)).unwrap();
