@@ -3,7 +3,7 @@
 //! A budget in time becomes a budget in floating-point operations through the measured speed of this machine. How it is
 //! split between size and tokens depends on how much text there is ([`sizes::split`]). A pilot run of the chosen model on
 //! the real text then gives its real speed and its real loss curve, from which the number of steps and the expected loss
-//! follow ([`law`]).
+//! follow (`law.rs`).
 
 mod law;
 mod ngram;
