@@ -2,7 +2,7 @@
 //!
 //! The engine counts work as fuel, but some of what it does is not counted: lists that are added or cut are put off until they
 //! are looked at, values may hold themselves, and a long chain of operators overflows the stack. So a template is scanned
-//! first ([`scan`]): what is too deep is refused, and whatever gives a name to a value makes it [`plain`] on the way.
+//! first (`scan`): what is too deep is refused, and whatever gives a name to a value makes it `plain` on the way.
 
 mod plain;
 mod scan;
