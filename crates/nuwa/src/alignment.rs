@@ -88,7 +88,8 @@ impl Alignment<'_> {
         if let Some(told) = chosen(settings, objective.objective()) {
             display.note(&told);
         }
-        let job = self.job(&settings.tuning, settings.learning_rate);
+        let rate = settings.rate(tuner.model().parameters().count());
+        let job = self.job(&settings.tuning, rate);
         let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
