@@ -215,7 +215,7 @@ impl SftSettings {
     pub fn check(&self) -> Result<()> {
         self.tuning.check("sft")?;
         self.pretraining.check("sft")?;
-        check_common("sft", self.epochs.unwrap_or(1), self.learning_rate.unwrap_or(RATE_OF_ADAPTERS))?;
+        check_common("sft", self.epochs.unwrap_or(1), self.rate(1))?;
         check_share("sft.joined", self.joined)?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "sft.batch_tokens", batch, "at least 1")

@@ -308,10 +308,7 @@ impl Road {
 
     /// The files of records for a stage of tuning: the recipe's, or the world's.
     fn records(&self, own: &[PathBuf], of_world: &str) -> Vec<PathBuf> {
-        match tune::is_world(&self.recipe) && own.is_empty() {
-            true => vec![self.place("world").join(of_world)],
-            false => own.to_vec(),
-        }
+        tune::records(&self.recipe, own, &self.place("world").join(of_world))
     }
 
     fn sft(&self, world: Option<&Outcome>, models: &[Model]) -> anyhow::Result<Option<Outcome>> {

@@ -1,6 +1,6 @@
 //! The dial: how much to train, as the user says it, and the plan that follows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +8,7 @@ use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
-use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, Whole, sizes};
+use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
 use serde::{Deserialize, Serialize};
@@ -83,8 +83,8 @@ pub struct Tuned {
 /// What a plan is made of besides the recipe and the shards.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Basis<'a> {
-    /// How much text there is in all, where the shards hold a sample of it.
-    pub whole: Option<Whole>,
+    /// Tokens of all the text, where the shards hold a sample of it.
+    pub whole: Option<u64>,
     /// The model that training goes on with.
     pub given: Option<&'a ModelConfig>,
     /// How long trying may take, where that is less than a plan takes by itself.
@@ -211,6 +211,11 @@ pub fn clean_world(draft: &mut Draft, folder: &Path) -> anyhow::Result<()> {
 /// Whether there is no source, so that the embedded world is built from.
 pub fn is_world(recipe: &Recipe) -> bool {
     recipe.from.is_empty()
+}
+
+/// The files of records of a recipe, or the embedded world's own.
+pub fn records(recipe: &Recipe, own: &[PathBuf], of_world: &Path) -> Vec<PathBuf> {
+    if is_world(recipe) && own.is_empty() { vec![of_world.to_path_buf()] } else { own.to_vec() }
 }
 
 /// Plans: from the size and tokens that were said, or from the time that is left of the budget and the measured speed.

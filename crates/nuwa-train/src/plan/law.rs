@@ -86,8 +86,6 @@ mod tests {
             tokens: 100_000,
             seconds: 10.0,
             tokens_per_second: 1e4,
-            loss: 5.0,
-            bits_per_byte: 2.8,
             held_back: vec![(50_000, 3.2), (100_000, 3.0)],
         }
     }

@@ -46,8 +46,8 @@ pub enum Goal {
 pub struct Request<'a> {
     /// The folder of the shards.
     pub shards: &'a Path,
-    /// How much text there is in all, where the shards hold only a sample of it.
-    pub whole: Option<Whole>,
+    /// Tokens of all the text, where the shards hold only a sample of it.
+    pub whole: Option<u64>,
     /// The size of the tokenizer's vocabulary.
     pub vocabulary: usize,
     /// The token that ends documents.
@@ -70,15 +70,6 @@ pub struct Request<'a> {
     pub resident: Option<u64>,
     /// Decides the pilot's weights and data.
     pub seed: u64,
-}
-
-/// All text to train on, of which there may be only a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whole {
-    /// Its tokens.
-    pub tokens: u64,
-    /// Its bytes.
-    pub bytes: u64,
 }
 
 /// What is trained, and what is expected of it.
@@ -158,7 +149,7 @@ pub struct Prediction {
 /// What the pilot run found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PilotResult {
-    /// Steps it did on text that it had not seen.
+    /// Steps it did.
     pub steps: u64,
     /// Tokens of these.
     pub tokens: u64,
@@ -166,10 +157,6 @@ pub struct PilotResult {
     pub seconds: f64,
     /// Its speed after warm-up.
     pub tokens_per_second: f64,
-    /// Its loss at the end, smoothed, in nats a token.
-    pub loss: f64,
-    /// The same in bits a byte.
-    pub bits_per_byte: f64,
     /// Halfway and at the end: tokens of training, repetitions included, and bits a byte of the held-back text.
     #[serde(default)]
     pub held_back: Vec<(u64, f64)>,
@@ -254,9 +241,8 @@ pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result
     let shards = Shards::open(request.shards, Part::Train)?;
     let [held_back, tested] = [Part::Validation, Part::Test]
         .map(|part| Shards::open_if_any(request.shards, part).map(|part| part.map_or(0, |it| it.tokens())));
-    let own = Whole { tokens: shards.tokens(), bytes: shards.bytes() };
-    let Whole { tokens, bytes } = request.whole.unwrap_or(own);
-    let text = Text { tokens, bytes, held_back: held_back?, tested: tested? };
+    let tokens = request.whole.unwrap_or(shards.tokens());
+    let text = Text { tokens, held_back: held_back?, tested: tested? };
     let began = Instant::now();
     let itself = predict_itself(request, &shards)?;
     let goal = match request.goal {
@@ -285,7 +271,7 @@ pub fn check(request: &Request<'_>) -> Result<()> {
         Goal::Sizes { parameters, tokens } => (parameters, tokens),
     };
     let plenty = u64::from(u32::MAX);
-    let text = Text { tokens: plenty, bytes: plenty, held_back: plenty, tested: plenty };
+    let text = Text { tokens: plenty, held_back: plenty, tested: plenty };
     refuse_too_large(request, &draft(request, text, parameters, tokens)?)
 }
 
@@ -293,17 +279,10 @@ pub fn check(request: &Request<'_>) -> Result<()> {
 #[derive(Debug, Clone, Copy)]
 struct Text {
     tokens: u64,
-    bytes: u64,
     /// Tokens of the validation part.
     held_back: u64,
     /// Tokens of the test part.
     tested: u64,
-}
-
-impl Text {
-    fn bits_per_byte(&self, loss: f64) -> f64 {
-        loss / std::f64::consts::LN_2 * self.tokens as f64 / self.bytes.max(1) as f64
-    }
 }
 
 /// The plan does not depend on the machine; the steps that are tried only say how long it will take and how good it will
@@ -325,7 +304,7 @@ fn for_sizes(
     }
     plan.most_steps = plan.steps;
     plan.predicted = foreseen(&plan, request, &pilot);
-    plan.pilot = Some(pilot.result(text));
+    plan.pilot = Some(pilot.result());
     Ok(plan)
 }
 
@@ -362,7 +341,7 @@ fn for_seconds(
         plan.schedule = ScheduleKind::WarmupStableDecay;
     }
     plan.predicted = foreseen(&plan, request, &pilot);
-    plan.pilot = Some(pilot.result(text));
+    plan.pilot = Some(pilot.result());
     Ok(plan)
 }
 

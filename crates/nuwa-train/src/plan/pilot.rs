@@ -5,7 +5,7 @@ use nuwa_files::Progress;
 use nuwa_nn::{AdamW, Schedule, ScheduleKind};
 use nuwa_tensor::on_worker;
 
-use super::{PilotResult, Plan, Request, Text};
+use super::{PilotResult, Plan, Request};
 use crate::validation::validate;
 use crate::{Loader, Result, Trainer};
 
@@ -28,8 +28,8 @@ pub(super) struct Pilot {
     /// The test part, where there is any.
     held_back: Option<Shards>,
     batch_tokens: u64,
-    /// Loss and seconds of each step.
-    steps: Vec<(f32, f64)>,
+    /// Seconds of each step.
+    steps: Vec<f64>,
     /// After how many tokens it was measured, and bits a byte of the held-back text.
     measured: Vec<(u64, f64)>,
 }
@@ -106,14 +106,14 @@ impl Pilot {
 
     fn step(&mut self) -> Result<()> {
         let began = Instant::now();
-        let outcome = self.trainer.step(&self.loader, self.steps.len() as u64)?;
-        self.steps.push((outcome.loss, began.elapsed().as_secs_f64()));
+        self.trainer.step(&self.loader, self.steps.len() as u64)?;
+        self.steps.push(began.elapsed().as_secs_f64());
         Ok(())
     }
 
     /// From the median step, so that a hiccup of the machine does not count.
     pub fn tokens_per_second(&self) -> f64 {
-        let mut seconds: Vec<f64> = self.steps.iter().skip(WARM_UP).map(|step| step.1).collect();
+        let mut seconds: Vec<f64> = self.steps.iter().skip(WARM_UP).copied().collect();
         seconds.sort_by(f64::total_cmp);
         self.batch_tokens as f64 / seconds[seconds.len() / 2]
     }
@@ -122,26 +122,14 @@ impl Pilot {
         self.trainer.held_bytes() as u64
     }
 
-    pub fn result(&self, text: Text) -> PilotResult {
-        // From the second time on, text is partly known by heart, which says nothing about other text.
-        let once = (text.tokens / self.batch_tokens).max(1) as usize;
-        let count = self.steps.len().min(once);
-        let loss = self.loss_after(count);
+    pub fn result(&self) -> PilotResult {
         PilotResult {
-            steps: count as u64,
-            tokens: count as u64 * self.batch_tokens,
-            seconds: self.steps.iter().map(|step| step.1).sum(),
+            steps: self.steps.len() as u64,
+            tokens: self.steps.len() as u64 * self.batch_tokens,
+            seconds: self.steps.iter().sum(),
             tokens_per_second: self.tokens_per_second(),
-            loss,
-            bits_per_byte: text.bits_per_byte(loss),
             held_back: self.measured.clone(),
         }
-    }
-
-    /// The mean over the last quarter of so many steps.
-    fn loss_after(&self, count: usize) -> f64 {
-        let last = &self.steps[count - (count / 4).max(1)..count];
-        last.iter().map(|step| f64::from(step.0)).sum::<f64>() / last.len() as f64
     }
 }
 

@@ -275,7 +275,7 @@ fn kept(run: &Run) -> Option<String> {
 fn pilot(run: &Run) -> Option<String> {
     let figure = |key: &str| planned(run, &format!("pilot/{key}"));
     let steps = format!("{} steps in {}", figure("steps")?, seconds(figure("seconds")?));
-    let reached = figure("bits_per_byte").map(|bits| format!(", down to {bits:.2} bits per byte"));
+    let reached = figure("held_back/1/1").map(|bits| format!(", down to {bits:.2} bits per byte"));
     Some(steps + &reached.unwrap_or_default())
 }
 

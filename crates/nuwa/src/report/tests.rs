@@ -43,7 +43,7 @@ fn whole_run() -> tempfile::TempDir {
         run,
         "tune/tune.json",
         json!({"tokens": 2000, "steps": 3, "context": 128, "sequences": 2, "accumulation": 2, "learning_rate": 3e-4,
-        "goal": {"seconds": 60.0}, "pilot": {"steps": 30, "seconds": 4.0, "bits_per_byte": 3.5},
+        "goal": {"seconds": 60.0}, "pilot": {"steps": 30, "seconds": 4.0, "held_back": [[90, 4.5], [180, 3.5]]},
             "predicted": {"seconds": 2.0, "memory_bytes": 1e8, "bits_per_byte": 2.3, "bits_per_byte_error": 0.1}})
         .to_string(),
     );

@@ -7,7 +7,7 @@ use nuwa_data::collect::{Sample, sample};
 use nuwa_data::tokenize::{TokenizeSummary, tokenize};
 use nuwa_files::{Progress, quoted_path};
 use nuwa_tokenizer::{Tokenizer, TrainSettings};
-use nuwa_train::plan::{Plan as Planned, Whole};
+use nuwa_train::plan::Plan as Planned;
 use serde::Serialize;
 use toml::Value;
 
@@ -157,8 +157,7 @@ impl Plan {
         let tokens: TokenizeSummary =
             tokenize(&place("clean"), &learnt, &shards, &recipe.tokenize, &mut observe)?;
         let took = begun.elapsed();
-        let scaled = |count: u64| (count as f64 * scale) as u64;
-        let whole = Whole { tokens: scaled(tokens.train.tokens), bytes: scaled(tokens.train.bytes) };
+        let whole = (tokens.train.tokens as f64 * scale) as u64;
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
         let Material { answers, preferences, items, .. } = &material;
         let ahead = Ahead { answers, preferences, items: *items };
@@ -177,21 +176,14 @@ impl Plan {
     ) -> anyhow::Result<Material> {
         let mut material = Material {
             sources: self.sources.clone(),
-            answers: recipe.answers.clone(),
-            preferences: recipe.preferences.clone(),
+            answers: tune::records(recipe, &recipe.answers, &world.join("sft.jsonl")),
+            preferences: tune::records(recipe, &recipe.preferences, &world.join("preferences.jsonl")),
             items: 0,
         };
         if tune::is_world(recipe) {
             nuwa_data::world::write(&recipe.world, world, observe)?;
             material.sources = vec![world.join("corpus")];
             material.items = afterwards::items_of_world(recipe);
-            let of_world = |own: &mut Vec<PathBuf>, name| {
-                if own.is_empty() {
-                    own.push(world.join(name));
-                }
-            };
-            of_world(&mut material.answers, "sft.jsonl");
-            of_world(&mut material.preferences, "preferences.jsonl");
         }
         Ok(material)
     }
@@ -244,7 +236,7 @@ impl Plan {
 fn outlook(
     read: &Sample,
     bytes_after_cleaning: u64,
-    whole: Whole,
+    whole: u64,
     tokenizer: &Tokenizer,
     [took, before]: [Duration; 2],
     plan: Planned,
@@ -260,7 +252,7 @@ fn outlook(
             files: read.files_in_all,
             bytes: read.bytes_in_all,
             bytes_after_cleaning,
-            tokens: whole.tokens,
+            tokens: whole,
         },
         vocabulary: tokenizer.vocab_size(),
         seconds_before: before.as_secs_f64(),
