@@ -20,6 +20,11 @@ impl Expansion {
     }
 }
 
+/// Reasons for which something is passed over, where a setting or a right changes that.
+pub(crate) const LEADS_OUT: &str = "a link that leads out of the folder";
+pub(crate) const MAY_NOT_BE_READ: &str = "may not be read";
+pub(crate) const TOO_DEEP: &str = "an archive too deep within archives";
+
 /// What can go wrong between a folder of text and a folder of shards.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -203,6 +208,22 @@ pub enum Error {
         url: String,
         /// There may be rules, but the server would not give them.
         unreadable: bool,
+    },
+    /// A site that wants to be asked so seldom that nothing would come of it.
+    #[error("{url}: the site's robots.txt asks for a pause of {seconds} seconds between two pages")]
+    CrawlSlow {
+        /// The address.
+        url: String,
+        /// The pause.
+        seconds: f64,
+    },
+    /// A data set larger than it may be.
+    #[error("{url}: the data set has more than {limit} bytes")]
+    LargeDownload {
+        /// The address of the file at which the limit was reached.
+        url: String,
+        /// The most that is downloaded, in bytes.
+        limit: u64,
     },
     /// A site that does not answer.
     #[error("{url}: {problem}")]
@@ -417,6 +438,12 @@ impl Error {
             Self::File(error) => return error.hint(),
             Self::Missing { .. } => "check the spelling; a relative path starts at the current folder".into(),
             Self::Read { source, .. } => return read_hint(source),
+            Self::EmptyFolder { skipped, .. } if skipped.contains_key(LEADS_OUT) => {
+                "to follow links out of the folder: --set collect.follow_links=true".into()
+            }
+            Self::EmptyFolder { skipped, .. } if skipped.contains_key(TOO_DEEP) => {
+                "to go deeper: --set collect.nested_archives=10".into()
+            }
             Self::EmptyFolder { path, .. } if !path.is_dir() => {
                 "convert it to plain text, Markdown, HTML or JSON lines first".into()
             }
@@ -426,6 +453,9 @@ impl Error {
                     .into()
             }
             Self::EmptyFile { .. } => "give a file with some text in it".into(),
+            Self::Binary { kind, .. } if kind.contains("than it may") || kind.contains("beyond measure") => {
+                "if it is no bomb, allow more: --set collect.effort=10".into()
+            }
             Self::Binary { kind: "a zip archive", .. } => "give it a name that ends in .zip".into(),
             Self::Binary { kind: "a PDF", .. } => "give it a name that ends in .pdf".into(),
             Self::Binary { kind: "a Parquet table", .. } => "give it a name that ends in .parquet".into(),
@@ -476,6 +506,17 @@ impl Error {
             Self::CrawlForbidden { unreadable: true, .. } => "try again later".into(),
             Self::CrawlForbidden { .. } => {
                 "ask its owner, or look whether the site offers its text as a download".into()
+            }
+            Self::CrawlSlow { seconds, .. } if *seconds <= 86_400.0 => {
+                format!("to wait that long: --set collect.crawl.longest_delay={seconds}")
+            }
+            Self::CrawlSlow { .. } => "ask its owner, or take another source".into(),
+            Self::LargeDownload { limit, .. } => format!(
+                "take a part of it (hf:OWNER/NAME/PATH), or allow more: --set collect.largest_download={}",
+                limit.saturating_mul(10)
+            ),
+            Self::CrawlSilent { problem, .. } if problem.contains("which was not named") => {
+                "name the host if it belongs to the site: --set 'collect.crawl.hosts=[\"HOST\"]'".into()
             }
             Self::CrawlSilent { .. } => {
                 "check the address and the connection, then start again: what has come is kept".into()
@@ -553,6 +594,9 @@ impl Error {
             Self::Expanded { .. } => Some("expands too far for its size".into()),
             Self::NoTextColumn { .. } => Some("a table without a column of text".into()),
             Self::Read { source, .. } if is_damage(source) => Some("damaged or cut short".into()),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(MAY_NOT_BE_READ.into())
+            }
             _ => None,
         }
     }

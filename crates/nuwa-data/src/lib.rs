@@ -18,6 +18,7 @@ pub mod language;
 pub mod shards;
 mod spill;
 pub mod split;
+mod steps;
 pub mod survey;
 mod text;
 pub mod tokenize;

@@ -7,7 +7,7 @@ use nuwa_data::collect::{Fetch, FetchError, Request, Response};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// To reach a host, and to wait for the headers of an answer.
+/// To reach a host, and to wait for the headers of an answer and for each piece of its content.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// For the content of one answer; a download that takes longer is gone on with by another request.
 const LONGEST_ANSWER: Duration = Duration::from_secs(600);
@@ -27,6 +27,7 @@ impl Http {
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
             .timeout_recv_body(Some(LONGEST_ANSWER))
+            .timeout_per_read(Some(PATIENCE))
             .user_agent(concat!("nuwa/", env!("CARGO_PKG_VERSION")))
             .tls_config(trust)
             .build();

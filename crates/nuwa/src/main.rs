@@ -3,6 +3,7 @@
 
 mod afterwards;
 mod alignment;
+mod apart;
 mod base;
 mod check;
 mod console;
@@ -35,6 +36,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if apart::is_asked() {
+        return apart::read();
+    }
+    apart::begin();
     match verbs::Program::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),

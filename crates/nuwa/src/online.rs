@@ -94,9 +94,10 @@ fn download(
     let fetch = Http::new();
     let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.into());
     let endpoint = endpoint.trim_end_matches('/').to_string();
-    let hub = Hub { fetch: &fetch, endpoint, token: variable("HF_TOKEN") };
+    let hub =
+        Hub { fetch: &fetch, endpoint, token: variable("HF_TOKEN"), largest: settings.largest_download };
     let endings = &settings.extra_text_extensions;
-    let Downloaded { folder, other_parts } =
+    let Downloaded { folder, other_parts, unusable } =
         hub.download(set, folder, endings, &mut |progress| display.show(progress))?;
     if let Some(first) = other_parts.first() {
         let count = other_parts.len();
@@ -107,6 +108,11 @@ fn download(
             set.name,
             set.revision
         ));
+    }
+    if let Some(first) = unusable.first() {
+        let count = counted(unusable.len() as u64, "file");
+        let source = source.display();
+        message(&format!("left out {count} of {source} whose names no file here can have ({first:?} ...)"));
     }
     Ok(folder)
 }

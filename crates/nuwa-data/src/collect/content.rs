@@ -148,6 +148,20 @@ impl Content {
     }
 }
 
+impl Seekable {
+    /// The same bytes once more, from their start.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Memory(bytes) => Self::Memory(Cursor::new(bytes.get_ref().clone())),
+            Self::File(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Self::File(file)
+            }
+        })
+    }
+}
+
 impl Read for Seekable {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -188,7 +202,8 @@ impl Budget {
         Spending { inner, budget: self }
     }
 
-    fn spend(&self, bytes: u64) -> io::Result<()> {
+    /// Counts so many bytes more.
+    pub fn spend(&self, bytes: u64) -> io::Result<()> {
         match self.used.fetch_add(bytes, Ordering::Relaxed) + bytes {
             used if used > self.limit => Err(io::Error::other(Expansion { limit: self.limit })),
             _ => Ok(()),

@@ -8,9 +8,11 @@
 //! Where names speak of training and of other parts, only those of training are taken: the others are what models are measured
 //! by. Commit and license go into the folder's `.source.json`, and from there into every document.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nuwa_files::Progress;
 use serde::Deserialize;
@@ -81,6 +83,8 @@ pub struct Hub<'a> {
     pub endpoint: String,
     /// The user's token, for data sets that are not open to all.
     pub token: Option<String>,
+    /// The most bytes that a data set may have, all of its files together.
+    pub largest: u64,
 }
 
 /// A data set on the disk.
@@ -90,6 +94,8 @@ pub struct Downloaded {
     pub folder: PathBuf,
     /// Files that were left alone since they are not of the training part.
     pub other_parts: Vec<String>,
+    /// Files whose names no file here can have.
+    pub unusable: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +114,11 @@ struct Sibling {
 
 /// Redirects that are followed for one file.
 const REDIRECTS: usize = 8;
-/// How often a file is gone on with without a byte more before its error counts.
+/// How often a file is gone on with, of which hardly anything came, before its error counts.
 const ATTEMPTS: usize = 4;
+/// Fewer bytes in a minute, or before an answer breaks off, are hardly anything.
+const LEAST: u64 = 1 << 15;
+const MINUTE: Duration = Duration::from_secs(60);
 /// A listing of more than this is not read.
 const LARGEST_LISTING: u64 = 1 << 27;
 
@@ -124,12 +133,12 @@ impl Hub<'_> {
     ) -> Result<Downloaded> {
         let whole = folder.join(set.folder_name());
         if Origin::of_folder(&whole)?.is_some() {
-            return Ok(Downloaded { folder: whole, other_parts: Vec::new() });
+            return Ok(Downloaded { folder: whole, other_parts: Vec::new(), unusable: Vec::new() });
         }
         let listing = self.listing(set)?;
         // Of one commit only: what a broken download left of another is no part of this one.
         let folder = folder.join(format!(".{}.{}.part", set.folder_name(), checked(&listing.sha, set)?));
-        let (files, other_parts) = choose(set, &listing, extra_endings)?;
+        let Choice { files, other_parts, unusable } = choose(set, &listing, extra_endings)?;
         let commit = format!("{}/datasets/{}/resolve/{}", self.endpoint, set.name, listing.sha);
         let mut tell = |done: usize| {
             progress(Progress {
@@ -140,14 +149,17 @@ impl Hub<'_> {
                 bytes: None,
             });
         };
+        let mut left = self.largest;
         for (done, file) in files.iter().enumerate() {
             tell(done);
-            self.file(&format!("{commit}/{}", encoded(file)), &folder.join(file))?;
+            let target = folder.join(file);
+            self.file(&format!("{commit}/{}", encoded(file)), &target, left)?;
+            left = left.saturating_sub(size(&target));
         }
         tell(files.len());
         origin(set, &listing).write(&folder)?;
         nuwa_files::rename(&folder, &whole)?;
-        Ok(Downloaded { folder: whole, other_parts })
+        Ok(Downloaded { folder: whole, other_parts, unusable })
     }
 
     fn listing(&self, set: &DataSet) -> Result<Listing> {
@@ -160,8 +172,8 @@ impl Hub<'_> {
             .map_err(|error| failed(&url, format_args!("not a data set's listing: {error}")))
     }
 
-    /// One file, under its name only when it is whole.
-    fn file(&self, url: &str, target: &Path) -> Result<()> {
+    /// One file of at most `left` bytes, under its name only when it is whole.
+    fn file(&self, url: &str, target: &Path, left: u64) -> Result<()> {
         if target.exists() {
             return Ok(());
         }
@@ -169,11 +181,11 @@ impl Hub<'_> {
         fs::create_dir_all(folder).map_err(nuwa_files::Error::write(folder))?;
         let part = target
             .with_file_name(format!(".{}.part", target.file_name().unwrap_or_default().to_string_lossy()));
-        let have = || fs::metadata(&part).map_or(0, |metadata| metadata.len());
-        let (mut attempt, mut most) = (1, have());
-        while let Err(error) = self.go_on(url, &part, have()) {
-            attempt = if have() > most { 1 } else { attempt + 1 };
-            most = most.max(have());
+        let (mut attempt, mut most) = (1, size(&part));
+        while let Err(error) = self.go_on(url, &part, left) {
+            let have = size(&part);
+            attempt = if have >= most + LEAST { 1 } else { attempt + 1 };
+            most = most.max(have);
             if attempt > ATTEMPTS || !matches!(error, Error::Interrupted { .. }) {
                 return Err(error);
             }
@@ -182,7 +194,8 @@ impl Hub<'_> {
     }
 
     /// Takes what is missing of a file.
-    fn go_on(&self, url: &str, part: &Path, have: u64) -> Result<()> {
+    fn go_on(&self, url: &str, part: &Path, left: u64) -> Result<()> {
+        let have = size(part);
         let answer = self.get(url, (have > 0).then_some(have))?;
         let goes_on = answer.status == 206;
         let range = answer.header("content-range").unwrap_or_default();
@@ -190,11 +203,19 @@ impl Hub<'_> {
             return Err(failed(url, format_args!("asked for the rest from byte {have}, got {range:?}")));
         }
         let expected = answer.header("content-length").and_then(|length| length.parse::<u64>().ok());
+        let left = if goes_on { left.saturating_sub(have) } else { left };
+        let too_large = || Error::LargeDownload { url: url.into(), limit: self.largest };
+        if expected.is_some_and(|expected| expected > left) {
+            return Err(too_large());
+        }
         let mut options = File::options();
         let options = options.create(true).append(goes_on).write(true).truncate(!goes_on);
         let mut file = BufWriter::new(options.open(part).map_err(nuwa_files::Error::write(part))?);
         let broken = |problem: String| Error::Interrupted { url: url.into(), problem };
-        let copied = copy(answer.body, &mut file, part, &broken)?;
+        let copied = copy(answer.body.take(left.saturating_add(1)), &mut file, part, &broken)?;
+        if copied > left {
+            return Err(too_large());
+        }
         let file = file.into_inner().map_err(|error| nuwa_files::Error::write(part)(error.into_error()))?;
         file.sync_all().map_err(nuwa_files::Error::write(part))?;
         match expected {
@@ -232,19 +253,24 @@ impl Hub<'_> {
     }
 }
 
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 fn failed(url: &str, problem: impl std::fmt::Display) -> Error {
     Error::Web { url: url.into(), problem: problem.to_string() }
 }
 
 /// Copies the body; an error of the network is another than one of the disk.
 fn copy(
-    mut from: Box<dyn Read + Send>,
+    mut from: impl Read,
     to: &mut impl Write,
     path: &Path,
     broken: &dyn Fn(String) -> Error,
 ) -> Result<u64> {
     let mut buffer = vec![0; 1 << 16];
     let mut copied = 0;
+    let mut pace = Pace::new(Instant::now());
     loop {
         let count = match from.read(&mut buffer) {
             Ok(0) => return Ok(copied),
@@ -257,11 +283,47 @@ fn copy(
         };
         to.write_all(&buffer[..count]).map_err(nuwa_files::Error::write(path))?;
         copied += count as u64;
+        if !pace.is_kept(copied, Instant::now()) {
+            to.flush().map_err(nuwa_files::Error::write(path))?;
+            return Err(broken(format!("fewer than {LEAST} bytes came in a minute")));
+        }
     }
 }
 
-/// The files to take, and those of other parts.
-fn choose(set: &DataSet, listing: &Listing, extra_endings: &[String]) -> Result<(Vec<String>, Vec<String>)> {
+/// How fast an answer comes: one that drips would never end.
+struct Pace {
+    since: Instant,
+    had: u64,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { since: now, had: 0 }
+    }
+
+    /// Whether enough came in the last minute.
+    fn is_kept(&mut self, copied: u64, now: Instant) -> bool {
+        if now.duration_since(self.since) < MINUTE {
+            return true;
+        }
+        let came = copied - self.had;
+        *self = Self { since: now, had: copied };
+        came >= LEAST
+    }
+}
+
+/// The files of a listing.
+#[derive(Debug, Default, PartialEq)]
+struct Choice {
+    /// To take.
+    files: Vec<String>,
+    /// Of other parts.
+    other_parts: Vec<String>,
+    /// That no file here can be called.
+    unusable: Vec<String>,
+}
+
+fn choose(set: &DataSet, listing: &Listing, extra_endings: &[String]) -> Result<Choice> {
     let names = listing.siblings.iter().map(|file| file.rfilename.as_str());
     let below = names.filter(|name| is_below(name, &set.path)).filter(|name| stays_below(name));
     let (known, unknown): (Vec<&str>, Vec<&str>) =
@@ -278,8 +340,24 @@ fn choose(set: &DataSet, listing: &Listing, extra_endings: &[String]) -> Result<
             && !speaks_of(name, &["train", "training"])
     };
     let (other, chosen): (Vec<&str>, Vec<&str>) = known.into_iter().partition(|name| is_other(name));
+    let folders: HashSet<&str> = chosen.iter().flat_map(|name| folders_of(name)).collect();
+    let (chosen, unusable): (Vec<&str>, Vec<&str>) =
+        chosen.into_iter().partition(|name| is_possible(name) && !folders.contains(name));
     let owned = |names: Vec<&str>| names.into_iter().map(String::from).collect();
-    Ok((owned(chosen), owned(other)))
+    Ok(Choice { files: owned(chosen), other_parts: owned(other), unusable: owned(unusable) })
+}
+
+/// The folders that a file lies in: `a` and `a/b` of `a/b/c`.
+fn folders_of(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').map(|(at, _)| &name[..at])
+}
+
+/// Parts of a path are as long as file systems take them, with what is put around the names of unfinished files.
+const LONGEST_PART: usize = 240;
+
+fn is_possible(name: &str) -> bool {
+    let is_possible = |part: &str| !part.is_empty() && part.len() <= LONGEST_PART;
+    !name.contains(char::is_control) && name.len() <= 2048 && name.split('/').all(is_possible)
 }
 
 /// Whether a path goes on from `start` where a word of it ends: `data/train` has `data/train-0.parquet`, `data` no `database/a`.
@@ -396,19 +474,34 @@ mod tests {
             "../x.txt",
             "a.py",
         ];
-        let (chosen, other) = choose(&set, &listing(&names), &[]).unwrap();
+        let choice = choose(&set, &listing(&names), &[]).unwrap();
         assert_eq!(
-            (chosen, other),
-            (vec!["data/train-0.parquet".to_string()], vec!["data/test-0.parquet".to_string()])
+            (&choice.files[..], &choice.other_parts[..]),
+            (&["data/train-0.parquet".to_string()][..], &["data/test-0.parquet".to_string()][..])
         );
         let below = DataSet::parse("hf:o/n/data").unwrap().unwrap();
         let names = ["data/test.jsonl", "data.jsonl", "database/a.jsonl", "data/train.jsonl"];
-        let (chosen, _) = choose(&below, &listing(&names), &[]).unwrap();
+        let chosen = choose(&below, &listing(&names), &[]).unwrap().files;
         assert_eq!(chosen, ["data/test.jsonl", "data.jsonl", "data/train.jsonl"]);
-        let (chosen, _) = choose(&set, &listing(&["latest.jsonl", "test.jsonl"]), &[]).unwrap();
+        let chosen = choose(&set, &listing(&["latest.jsonl", "test.jsonl"]), &[]).unwrap().files;
         assert_eq!(chosen.len(), 2, "without a training part all are taken");
+        let long = format!("{}.txt", "x".repeat(300));
+        let names = ["a.txt", "b.txt", "b.txt/c.txt", "d\0.txt", "e\u{1b}[2J.txt", "f//g.txt", &long];
+        let choice = choose(&set, &listing(&names), &[]).unwrap();
+        assert_eq!(choice.files, ["a.txt", "b.txt/c.txt"]);
+        assert_eq!(choice.unusable.len(), 5);
         let error = choose(&set, &listing(&["README.md", "x.py"]), &[]).unwrap_err();
         assert!(matches!(error, Error::NoDataFiles { others, .. } if others == ["README.md", "x.py"]));
+    }
+
+    #[test]
+    fn a_drip_is_no_download() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        assert!(pace.is_kept(1, start + MINUTE / 2), "a minute is not over");
+        assert!(pace.is_kept(LEAST, start + MINUTE));
+        assert!(pace.is_kept(3 * LEAST, start + 2 * MINUTE));
+        assert!(!pace.is_kept(3 * LEAST + 60, start + 3 * MINUTE));
     }
 
     #[test]

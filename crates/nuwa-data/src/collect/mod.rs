@@ -17,6 +17,7 @@
 //! format knows: `date`, `title`, `license`, `subject`, `from`, other columns. A folder may say where it comes from: a file
 //! `.source.json` with `source`, an address, and `meta`, which every document below gets.
 
+mod apart;
 mod charset;
 mod collection;
 mod content;
@@ -33,6 +34,7 @@ mod read;
 mod sample;
 mod walk;
 
+pub use apart::{Limits, apart_by, read_apart};
 pub use formats::table::separator;
 
 pub use fetch::{Fetch, FetchError, Request, Response};
@@ -75,6 +77,15 @@ pub struct CollectSettings {
     pub crawl: CrawlSettings,
     /// How deep archives may lie in one another; with 1, an archive within an archive is passed over; at least 1.
     pub nested_archives: u32,
+    /// What a PDF or a Parquet table may take, as a multiple of the usual 400 MB of memory and 2 seconds (16 MB and a second more for
+    /// each MB of it); at least 1.
+    pub effort: u32,
+    /// The most bytes that a data set of the Hub may have, all of its files together.
+    #[schemars(extend("x-decides" = false))]
+    pub largest_download: u64,
+    /// Follows links of a folder that lead out of it; else they are passed over and counted. Links within the folder are always
+    /// followed.
+    pub follow_links: bool,
 }
 
 /// What to do with a line that cannot be used.
@@ -98,6 +109,9 @@ impl Default for CollectSettings {
             largest_expansion: 200,
             crawl: CrawlSettings::default(),
             nested_archives: 3,
+            effort: 1,
+            largest_download: 20_000_000_000,
+            follow_links: false,
         }
     }
 }
@@ -203,6 +217,7 @@ fn check(settings: &CollectSettings) -> Result<()> {
     };
     at_least("collect.split_documents_over", settings.split_documents_over, 1000, "at least 1000")?;
     at_least("collect.largest_expansion", settings.largest_expansion, 1, "at least 1")?;
+    at_least("collect.effort", settings.effort.into(), 1, "at least 1")?;
     at_least("collect.nested_archives", settings.nested_archives.into(), 1, "at least 1")
 }
 

@@ -13,6 +13,7 @@ use super::letters::{HEAD, mail_format};
 use super::walk::Input;
 use super::{BadLines, CollectSettings, Oddity, formats};
 use crate::documents::Document;
+use crate::error::TOO_DEEP;
 use crate::{Error, Result};
 
 /// What reading brings to light, in order.
@@ -272,6 +273,11 @@ impl Reading<'_> {
         self.member(name, &mut self.content.budget().counted(bytes))
     }
 
+    /// Counts bytes that come out of a page or a table, as if out of a compressed file.
+    pub fn spend(&self, bytes: u64) -> Result<()> {
+        self.content.budget().spend(bytes).map_err(Error::read(&self.input.path))
+    }
+
     /// Passes over a member.
     pub fn skip_member(&mut self, name: &str, reason: &str) -> Result<()> {
         let path = self.member_path(name);
@@ -297,7 +303,7 @@ impl Reading<'_> {
         };
         let depth = self.input.depth + 1;
         if format.is_archive() && depth >= settings.nested_archives {
-            return Err("an archive too deep within archives".into());
+            return Err(TOO_DEEP.into());
         }
         let id = format!("{}!{name}", self.input.id);
         Ok(Input {

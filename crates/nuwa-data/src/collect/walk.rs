@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::format::{Format, extension};
 use super::letters::HEAD;
 use super::origin::{ORIGIN_FILE, Origin};
 use super::{CollectSettings, CollectSummary};
+use crate::error::{LEADS_OUT, MAY_NOT_BE_READ};
 use crate::{Error, Result, compressed};
 
 /// A file to read.
@@ -35,11 +36,19 @@ pub(super) fn inputs(
     settings: &CollectSettings,
     summary: &mut CollectSummary,
 ) -> Result<Vec<Input>> {
-    let mut walk = Walk { settings, summary, seen: HashSet::new(), inputs: Vec::new(), origin: None };
+    let mut walk = Walk {
+        settings,
+        summary,
+        seen: HashSet::new(),
+        inputs: Vec::new(),
+        origin: None,
+        root: PathBuf::new(),
+    };
     for path in paths {
         let metadata = fs::metadata(path).map_err(Error::read(path))?;
         let id = root_id(path, paths);
         if metadata.is_dir() {
+            walk.root = path.canonicalize().map_err(Error::read(path))?;
             walk.folder(path, "")?;
         } else {
             let format = Format::of_name(path, &settings.extra_text_extensions);
@@ -84,9 +93,30 @@ struct Walk<'a> {
     seen: HashSet<PathBuf>,
     inputs: Vec<Input>,
     origin: Option<Arc<(PathBuf, Origin)>>,
+    /// The folder that was named, without links in its path.
+    root: PathBuf,
 }
 
 impl Walk<'_> {
+    /// A folder below the one that was named: what may not be read ends nothing.
+    fn subfolder(&mut self, folder: &Path, id: &str) -> Result<()> {
+        match fs::read_dir(folder) {
+            Ok(_) => self.folder(folder, id),
+            Err(_) => {
+                self.summary.skip(folder.to_path_buf(), "a folder that may not be read".into());
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a link in the folder leads to what does not belong to it.
+    fn leads_out(&self, path: &Path) -> bool {
+        let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        is_link
+            && !self.settings.follow_links
+            && !path.canonicalize().is_ok_and(|target| target.starts_with(&self.root))
+    }
+
     fn folder(&mut self, folder: &Path, id: &str) -> Result<()> {
         let real = folder.canonicalize().map_err(Error::read(folder))?;
         if !self.seen.insert(real) {
@@ -122,13 +152,24 @@ impl Walk<'_> {
             self.summary.skip(path.to_path_buf(), "hidden".into());
             return Ok(());
         }
-        let Ok(metadata) = fs::metadata(path) else {
-            self.summary.skip(path.to_path_buf(), "a link to nothing".into());
-            return Ok(());
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.summary.skip(path.to_path_buf(), MAY_NOT_BE_READ.into());
+                return Ok(());
+            }
+            Err(_) => {
+                self.summary.skip(path.to_path_buf(), "a link to nothing".into());
+                return Ok(());
+            }
         };
+        if self.leads_out(path) {
+            self.summary.skip(path.to_path_buf(), LEADS_OUT.into());
+            return Ok(());
+        }
         let id = if folder_id.is_empty() { name.to_string() } else { format!("{folder_id}/{name}") };
         if metadata.is_dir() {
-            return self.folder(path, &id);
+            return self.subfolder(path, &id);
         }
         if !metadata.is_file() {
             self.summary.skip(path.to_path_buf(), "not a regular file".into());

@@ -236,6 +236,8 @@ fn implied_ends(tag: &str) -> (&'static [&'static str], &'static [&'static str])
 
 /// Elements open at a time; what is nested deeper is put beside rather than below.
 const DEEPEST: usize = 300;
+/// Elements and texts of a page. A page of a million words has fewer; what stands behind them is not read.
+const MOST_NODES: usize = 1 << 21;
 
 impl<'a> Tree<'a> {
     pub fn parse(page: &'a str) -> Self {
@@ -268,19 +270,13 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn run(&mut self) {
-        while self.at < self.page.len() {
+        while self.at < self.page.len() && self.tree.nodes.len() < MOST_NODES {
             let rest = &self.page[self.at..];
-            let Some(mut text_end) = memchr::memchr(b'<', rest.as_bytes()) else {
-                self.text(rest);
-                break;
-            };
-            if text_end == 0 && !self.markup(rest) {
-                // A "<" that begins no markup is text.
-                text_end = 1;
-            }
-            if text_end > 0 {
-                self.text(&rest[..text_end]);
-                self.at += text_end;
+            let text_end = markup_start(rest).unwrap_or(rest.len());
+            self.text(&rest[..text_end]);
+            self.at += text_end;
+            if text_end < rest.len() {
+                self.markup(&rest[text_end..]);
             }
         }
         for at in (1..self.tree.nodes.len()).rev() {
@@ -302,8 +298,8 @@ impl<'a> Parser<'a> {
         at
     }
 
-    /// Reads a tag, comment or declaration; false where there is none.
-    fn markup(&mut self, rest: &'a str) -> bool {
+    /// Reads a tag, comment or declaration, which begins here.
+    fn markup(&mut self, rest: &'a str) {
         let bytes = rest.as_bytes();
         let skip_to = |end: &str| rest.find(end).map_or(rest.len(), |at| at + end.len());
         match bytes.get(1) {
@@ -311,14 +307,12 @@ impl<'a> Parser<'a> {
                 self.at += rest[4..].find("-->").map_or(rest.len(), |at| at + 7);
             }
             Some(b'!' | b'?') => self.at += skip_to(">"),
-            Some(b'/') if bytes.get(2).is_some_and(u8::is_ascii_alphabetic) => {
+            Some(b'/') => {
                 self.at += skip_to(">");
                 self.end_tag(known_tag(tag_name(&rest[2..])));
             }
-            Some(letter) if letter.is_ascii_alphabetic() => self.start_tag(rest),
-            _ => return false,
+            _ => self.start_tag(rest),
         }
-        true
     }
 
     fn start_tag(&mut self, rest: &'a str) {
@@ -397,6 +391,16 @@ impl<'a> Parser<'a> {
             }
         }
     }
+}
+
+/// The place of the first `<` that begins markup; others are text.
+fn markup_start(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'<', bytes).find(|at| match bytes.get(at + 1) {
+        Some(b'/') => bytes.get(at + 2).is_some_and(u8::is_ascii_alphabetic),
+        Some(b'!' | b'?') => true,
+        next => next.is_some_and(u8::is_ascii_alphabetic),
+    })
 }
 
 fn tag_name(text: &str) -> &str {
@@ -527,6 +531,16 @@ mod tests {
         assert_eq!(outline("<table><tr><td>1<td>2<tr><td>3</table>"), "table(tr(td(1)td(2))tr(td(3)))");
         assert_eq!(outline("1 < 2 <!-- no --> <b>x</i></b>"), "1 < 2  b(x)");
         assert_eq!(outline("<script>if (a<b) '</p>'</script>t<br/>u"), "script()tbr()u");
+    }
+
+    #[test]
+    fn memory_grows_with_the_markup_and_not_with_its_marks() {
+        for page in ["<", "<<a", "</", "< ", "a<1"] {
+            let nodes = |times: usize| Tree::parse(&page.repeat(times)).nodes.len();
+            assert!(nodes(2000) <= 2 * nodes(1000), "{page}");
+        }
+        assert_eq!(Tree::parse(&"<".repeat(1 << 20)).nodes.len(), 2);
+        assert!(Tree::parse(&"<b>".repeat(MOST_NODES + 9)).nodes.len() <= MOST_NODES + 1);
     }
 
     #[test]

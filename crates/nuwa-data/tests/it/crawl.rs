@@ -244,6 +244,79 @@ fn a_start_that_has_moved_takes_its_host_along() {
 }
 
 #[test]
+fn a_site_leads_to_no_other_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |name: &str, site: &Site| {
+        let error = site.crawl(&folder.path().join(name), &CrawlSettings::default(), false).unwrap_err();
+        assert!(site.asked().iter().all(|url| !url.contains("else.test")), "{:?}", site.asked());
+        shown(&error, folder.path())
+    };
+    let mut moved = Site::default();
+    moved.add("/", 301, "Location: https://else.test:8080/", "");
+    let mut rules = tree();
+    rules.add("/robots.txt", 302, "Location: http://else.test/robots.txt", "");
+    let mut port = Site::default();
+    port.add("/", 302, "Location: https://site.test:22/", "");
+    let messages = [refused("moved", &moved), refused("rules", &rules), refused("port", &port)];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    https://site.test/: no page could be had (1 a redirect to another host, https://else.test:8080)
+    hint: open the address in a browser and give the one that it ends at
+    https://site.test/robots.txt: it leads to another host, http://else.test, which was not named
+    hint: name the host if it belongs to the site: --set 'collect.crawl.hosts=["HOST"]'
+    https://site.test/: no page could be had (1 a redirect to another host, https://site.test:22)
+    hint: open the address in a browser and give the one that it ends at
+    "#);
+
+    let mut site = tree();
+    site.add(
+        "/robots.txt",
+        200,
+        "",
+        "Sitemap: https://else.test/map.xml\nSitemap: https://site.test:81/map.txt",
+    );
+    let crawled = site.crawl(&folder.path().join("maps"), &CrawlSettings::default(), false).unwrap();
+    assert_eq!(crawled.summary.failed["a sitemap on another host"], 2);
+    assert!(site.asked().iter().all(|url| !url.contains("else.test") && !url.contains(":81")));
+    let settings = CrawlSettings { hosts: vec!["else.test".into()], ..Default::default() };
+    site.crawl(&folder.path().join("named"), &settings, false).unwrap();
+    assert!(site.asked().contains(&"https://else.test/map.xml".to_string()));
+}
+
+#[test]
+fn a_site_that_asks_for_endless_pauses_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for delay in ["86399", "1e300", "inf"] {
+        let mut site = tree();
+        site.add("/robots.txt", 200, "", &format!("User-agent: *\nCrawl-delay: {delay}"));
+        let error = site.crawl(folder.path(), &CrawlSettings::default(), false).unwrap_err();
+        assert!(matches!(error, Error::CrawlSlow { .. }), "{error}");
+        assert_eq!(site.asked(), ["/robots.txt"]);
+    }
+    let mut site = tree();
+    site.add("/robots.txt", 200, "", "User-agent: *\nCrawl-delay: 86399");
+    let error = site.crawl(folder.path(), &CrawlSettings::default(), false).unwrap_err();
+    insta::assert_snapshot!(shown(&error, folder.path()), @r"
+    https://site.test/: the site's robots.txt asks for a pause of 86399 seconds between two pages
+    hint: to wait that long: --set collect.crawl.longest_delay=86399
+    ");
+    let settings = CrawlSettings { longest_delay: 86_400.0, max_pages: 1, ..Default::default() };
+    site.crawl(folder.path(), &settings, false).unwrap();
+    assert!(site.waited.get() > Duration::from_secs(86_399));
+}
+
+#[test]
+fn an_index_of_a_million_sitemaps_is_read_up_to_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut site = tree();
+    let places: String =
+        (0..50_000).map(|at| format!("<sitemap><loc>{HOME}/{at}.xml</loc></sitemap>")).collect();
+    site.add("/sitemap.xml", 200, "", &format!("<sitemapindex>{places}</sitemapindex>"));
+    let crawled = site.crawl(folder.path(), &CrawlSettings::default(), false).unwrap();
+    assert!(crawled.summary.pages > 3);
+    assert_eq!(site.asked().iter().filter(|url| url.ends_with(".xml")).count(), 50);
+}
+
+#[test]
 fn a_crawl_that_was_cut_off_goes_on_and_asks_for_nothing_twice() {
     let whole = tree();
     let folder = tempfile::tempdir().unwrap();

@@ -93,8 +93,12 @@ fn address(name: &str) -> String {
 }
 
 fn download(server: &Server, folder: &Path) -> Result<Downloaded, Error> {
+    download_up_to(1 << 30, server, folder)
+}
+
+fn download_up_to(largest: u64, server: &Server, folder: &Path) -> Result<Downloaded, Error> {
     let set = DataSet::parse("hf:some/texts").unwrap()?;
-    let hub = Hub { fetch: server, endpoint: ENDPOINT.into(), token: server.token.clone() };
+    let hub = Hub { fetch: server, endpoint: ENDPOINT.into(), token: server.token.clone(), largest };
     hub.download(&set, folder, &[], &mut |_| {})
 }
 
@@ -176,7 +180,7 @@ fn what_cannot_be_had_is_said() {
     let mut closed = server(&[("a.txt", "text")]);
     closed.token = Some("secret".into());
     let set = DataSet::parse("hf:some/texts").unwrap().unwrap();
-    let hub = Hub { fetch: &closed, endpoint: ENDPOINT.into(), token: None };
+    let hub = Hub { fetch: &closed, endpoint: ENDPOINT.into(), token: None, largest: 1000 };
     let error = hub.download(&set, folder.path(), &[], &mut |_| {}).unwrap_err();
     assert!(error.hint().unwrap().contains("HF_TOKEN"), "{error}");
 
@@ -189,4 +193,17 @@ fn what_cannot_be_had_is_said() {
     nonsense.files.insert(format!("{ENDPOINT}/api/datasets/some/texts/revision/main"), b"<html>".to_vec());
     let error = download(&nonsense, folder.path()).unwrap_err();
     assert!(error.to_string().contains("not a data set's listing"), "{error}");
+}
+
+#[test]
+fn a_data_set_larger_than_allowed_is_refused() {
+    let text = |length: usize| format!("{{\"text\": \"{}\"}}", "a".repeat(length));
+    let server = server(&[("a.jsonl", &text(600)), ("b.jsonl", &text(600))]);
+    let folder = tempfile::tempdir().unwrap();
+    let error = download_up_to(1000, &server, folder.path()).unwrap_err();
+    insta::assert_snapshot!(format!("{error}\nhint: {}", error.hint().unwrap()), @r"
+    https://hub.test/datasets/some/texts/resolve/c0ffee/b.jsonl: the data set has more than 1000 bytes
+    hint: take a part of it (hf:OWNER/NAME/PATH), or allow more: --set collect.largest_download=10000
+    ");
+    assert!(download_up_to(2000, &server, folder.path()).is_ok());
 }

@@ -2,6 +2,7 @@
 
 mod archives;
 mod boilerplate;
+mod bombs;
 mod cleaning;
 mod collecting;
 mod crawl;

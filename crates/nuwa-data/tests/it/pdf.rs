@@ -13,7 +13,7 @@ pub fn pdf(pages: &[&str]) -> Vec<u8> {
 }
 
 /// The same with resources of its own; the objects they name are counted from the third.
-fn pdf_with(resources: &str, named: &[Vec<u8>], pages: &[&str]) -> Vec<u8> {
+pub fn pdf_with(resources: &str, named: &[Vec<u8>], pages: &[&str]) -> Vec<u8> {
     pdf_of("/Pages 2 0 R", resources, named, pages)
 }
 
@@ -37,12 +37,16 @@ fn stream(bytes: &[u8]) -> Vec<u8> {
     stream_with("", bytes)
 }
 
-fn stream_with(entries: &str, bytes: &[u8]) -> Vec<u8> {
+pub fn stream_with(entries: &str, bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
-    let bytes = encoder.finish().unwrap();
-    let head = format!("<< {entries} /Length {} /Filter /FlateDecode >>\nstream\n", bytes.len());
-    [head.as_bytes(), &bytes, b"\nendstream"].concat()
+    stream_of(&format!("{entries} /Filter /FlateDecode"), &encoder.finish().unwrap())
+}
+
+/// A stream of these bytes, with what its dictionary says besides their number.
+pub fn stream_of(entries: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = format!("<< {entries} /Length {} >>\nstream\n", bytes.len());
+    [head.as_bytes(), bytes, b"\nendstream"].concat()
 }
 
 fn assemble(objects: &[Vec<u8>]) -> Vec<u8> {

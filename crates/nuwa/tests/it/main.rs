@@ -1,6 +1,9 @@
 //! The program from outside: what it prints, where, and with which exit code.
 
+#[cfg(target_os = "linux")]
+mod apart;
 mod building;
+mod certificate;
 mod crawl;
 mod hub;
 #[cfg(unix)]

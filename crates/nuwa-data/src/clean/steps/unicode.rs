@@ -15,6 +15,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::clean::{DocumentStep, Verdict};
 use crate::documents::Document;
+use crate::steps;
 use crate::text::is_needed;
 
 /// Which repairs are made.
@@ -224,7 +225,8 @@ fn joins(joiner: char, before: &str, after: &str) -> bool {
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200d}')
 }
-/// What follows an escape sequence (ECMA-48): `[`, parameters, a final letter; or `]`, anything, a bell.
+
+/// What follows an escape sequence (ECMA-48): `[`, parameters, a final letter; or `]`, anything on the line, a bell or `ESC \`.
 fn after_escape(after: &str) -> &str {
     if let Some(parameters) = after.strip_prefix('[') {
         let end = parameters.bytes().position(|byte| !(0x20..=0x3f).contains(&byte));
@@ -234,13 +236,19 @@ fn after_escape(after: &str) -> &str {
             None => "",
         };
     }
-    if let Some(command) = after.strip_prefix(']')
-        && let Some(end) = command.find('\u{7}')
-        && !command[..end].contains('\n')
-    {
-        return &command[end + 1..];
+    let command = after.strip_prefix(']').and_then(command_end);
+    command.map_or(after, |end| &after[1 + end..])
+}
+
+/// Where a command to the terminal ends. Another one never begins in it: so none is searched twice.
+fn command_end(command: &str) -> Option<usize> {
+    let end = memchr::memchr3(0x07, 0x1b, b'\n', command.as_bytes());
+    steps::count(end.unwrap_or(command.len()));
+    match &command.as_bytes()[end?..] {
+        [0x07, ..] => end.map(|end| end + 1),
+        [0x1b, b'\\', ..] => end.map(|end| end + 2),
+        _ => None,
     }
-    after
 }
 
 fn normalize(text: &str) -> Option<String> {
@@ -291,6 +299,7 @@ mod tests {
         check("\u{feff}a\u{200b}b\u{ad}c\u{0}d\r\ne\rf\u{2028}g", "abcd\ne\nf\ng");
         check("\u{1b}[33m    -- Debian\u{1b}[m", "    -- Debian");
         check("a\u{1b}[;\u{1b}[34;1mb\u{1b}[", "ab");
+        check("\u{1b}]0;title\u{7}a\u{1b}]8;;https://b\u{1b}\\c\u{1b}]x\ny", "ac]x\ny");
         check("می\u{200c}خواهم 👩\u{200d}💻 a\u{200d}b", "می\u{200c}خواهم 👩\u{200d}💻 ab");
     }
 
@@ -301,6 +310,13 @@ mod tests {
         check(needed, needed);
         check("کتاب\u{200c}\u{200c}ها\u{200c} در", "کتاب\u{200c}ها در");
         check("火\u{200c}星 a\u{200b}b\u{200c}c ខ\u{200b} x\u{200b}ខ", "火星 abc ខ xខ");
+    }
+
+    #[test]
+    fn commands_without_an_end_are_not_searched_again_and_again() {
+        for command in ["\u{1b}]", "\u{1b}]a", "\u{1b}]\u{1b}"] {
+            steps::assert_linear(2000, |times| drop(remove_invisible(&command.repeat(times))));
+        }
     }
 
     #[test]

@@ -45,7 +45,11 @@ pub struct CrawlSettings {
     /// Seconds to wait between two requests, 0 or more; longer where robots.txt asks for it.
     #[schemars(extend("x-decides" = false))]
     pub delay: f64,
-    /// Hosts besides the start's that links may lead to, for example ["docs.example.org"].
+    /// The longest pause between two requests that a robots.txt may ask for, in seconds, 0 to 86400; a site that asks for more is not
+    /// crawled.
+    #[schemars(extend("x-decides" = false))]
+    pub longest_delay: f64,
+    /// Hosts besides the start's that links, redirects and sitemaps may lead to, for example ["docs.example.org"].
     pub hosts: Vec<String>,
     /// Takes the pages that a site's sitemaps list as well.
     pub sitemaps: bool,
@@ -61,6 +65,7 @@ impl Default for CrawlSettings {
             depth: 3,
             max_pages: 1000,
             delay: 1.0,
+            longest_delay: 60.0,
             hosts: Vec::new(),
             sitemaps: true,
             contact: String::new(),
@@ -76,6 +81,10 @@ impl CrawlSettings {
         }
         if !(0.0..=86_400.0).contains(&self.delay) {
             return wrong("collect.crawl.delay", self.delay.to_string(), "0 to 86400 seconds");
+        }
+        if !(0.0..=86_400.0).contains(&self.longest_delay) {
+            let given = self.longest_delay.to_string();
+            return wrong("collect.crawl.longest_delay", given, "0 to 86400 seconds");
         }
         if self.contact.contains(['\r', '\n']) {
             return wrong("collect.crawl.contact", self.contact.clone(), "one line");
@@ -186,7 +195,9 @@ impl Crawler<'_> {
         };
         let summary = match site.run(&start, progress) {
             // Nothing in it is worth going on with.
-            Err(error @ (Error::CrawlNothing { .. } | Error::CrawlForbidden { .. })) => {
+            Err(
+                error @ (Error::CrawlNothing { .. } | Error::CrawlForbidden { .. } | Error::CrawlSlow { .. }),
+            ) => {
                 nuwa_files::remove_folder(&places.part)?;
                 return Err(error);
             }
@@ -324,9 +335,13 @@ impl Visit<'_> {
     /// The start and what sitemaps know.
     fn begin(&mut self, start: &Address) -> Result<()> {
         let robots = self.robots(start)?;
+        let robots = robots.clone();
         if !robots.allows(start.path_and_query()) {
-            let unreadable = *robots == Robots::closed();
+            let unreadable = robots == Robots::closed();
             return Err(Error::CrawlForbidden { url: start.as_str().into(), unreadable });
+        }
+        if let Some(seconds) = robots.delay.filter(|delay| *delay > self.crawler.settings.longest_delay) {
+            return Err(Error::CrawlSlow { url: start.as_str().into(), seconds });
         }
         self.journal.found(start, 0, 0)?;
         if self.crawler.settings.sitemaps && self.crawler.settings.depth > 0 {
@@ -348,6 +363,9 @@ impl Visit<'_> {
         }
         if !robots.allows(address.path_and_query()) {
             return self.done(waiting, Outcome::Forbidden, None);
+        }
+        if robots.delay.is_some_and(|delay| delay > self.crawler.settings.longest_delay) {
+            return self.done(waiting, Outcome::Failed("a pause longer than longest_delay".into()), None);
         }
         let earlier = self.earlier.get(&waiting.url).cloned();
         let (outcome, kept) = match self.ask(&address, earlier.as_ref()) {
@@ -401,9 +419,13 @@ impl Visit<'_> {
         if waiting.redirects >= REDIRECTS {
             return Ok(Outcome::Failed(format!("more than {REDIRECTS} redirects")));
         }
-        // Where the start itself has moved, its new host is home.
-        if waiting.depth == 0 {
+        // Where the start itself has moved to the same site with or without `www.`, that is home too.
+        let is_start = waiting.depth == 0;
+        if is_start && self.homes.iter().any(|home| is_same_site(home, target.host())) {
             self.homes.insert(target.host().to_string());
+        }
+        if is_start && !self.is_inside(&target) {
+            return Ok(Outcome::Failed(format!("a redirect to another host, {}", target.site())));
         }
         if self.is_inside(&target) {
             self.journal.found(&target, waiting.depth, waiting.redirects + 1)?;
@@ -508,12 +530,32 @@ impl Visit<'_> {
                         Err(_) => Ok(Robots::closed()),
                     };
                 }
-                (301 | 302 | 303 | 307 | 308, Some(location)) => at = Address::parse(location, Some(address)),
+                (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                    let next = Address::parse(location, Some(address));
+                    if let Some(next) = next.as_ref().filter(|next| !self.belongs(next, address)) {
+                        return self.no_robots(address, next);
+                    }
+                    at = next;
+                }
                 (status, _) if status >= 500 || status == 429 => return Ok(Robots::closed()),
                 _ => break,
             }
         }
         Ok(Robots::open())
+    }
+
+    /// Rules that lie on a host that was not named: of the start's site that is told, another one is passed over.
+    fn no_robots(&self, address: &Address, next: &Address) -> Result<Robots> {
+        if !self.homes.contains(address.host()) {
+            return Ok(Robots::closed());
+        }
+        let problem = format!("it leads to another host, {}, which was not named", next.site());
+        Err(Error::CrawlSilent { url: address.as_str().into(), problem })
+    }
+
+    /// Whether what an address leads to may be asked for.
+    fn belongs(&self, next: &Address, address: &Address) -> bool {
+        self.is_inside(next) || is_same_site(next.host(), address.host())
     }
 
     fn sitemaps(&mut self, start: &Address) -> Result<()> {
@@ -524,16 +566,20 @@ impl Visit<'_> {
         if maps.is_empty() {
             maps.extend(usual);
         }
-        let mut read = 0;
+        let mut seen: HashSet<String> = maps.iter().map(|map| map.as_str().to_string()).collect();
+        let (mut read, mut elsewhere) = (0, Vec::new());
         while read < maps.len().min(SITEMAPS) {
             let map = maps[read].clone();
             read += 1;
-            // A sitemap may lie on another host (a robots.txt says so), its pages may not.
+            if !self.belongs(&map, start) {
+                elsewhere.push(map);
+                continue;
+            }
             let Some(listed) = self.sitemap(&map)? else { continue };
             let listed_pages = listed.addresses.iter().filter_map(|page| Address::parse(page, Some(&map)));
             if listed.is_index {
-                let new: Vec<Address> = listed_pages.filter(|map| !maps.contains(map)).collect();
-                maps.extend(new);
+                let new = listed_pages.filter(|map| seen.insert(map.as_str().to_string()));
+                maps.extend(new.take(SITEMAPS));
                 continue;
             }
             for page in listed_pages {
@@ -541,6 +587,11 @@ impl Visit<'_> {
                     self.journal.found(&page, 1, 0)?;
                 }
             }
+        }
+        // Last: a crawl that knows of visits has read its sitemaps.
+        for map in elsewhere {
+            let outcome = Outcome::Failed("a sitemap on another host".into());
+            self.journal.note(Done { url: map.as_str().into(), outcome, kept: None })?;
         }
         Ok(())
     }
@@ -613,8 +664,15 @@ impl Visit<'_> {
 
     fn pause(&self, address: &Address) -> Duration {
         let asked = self.robots.get(address.site()).and_then(|robots| robots.delay);
-        Duration::from_secs_f64(asked.unwrap_or(0.0).max(self.crawler.settings.delay))
+        let settings = self.crawler.settings;
+        Duration::from_secs_f64(asked.unwrap_or(0.0).min(settings.longest_delay).max(settings.delay))
     }
+}
+
+/// Whether hosts are the same but for a `www.`; ports count.
+fn is_same_site(one: &str, other: &str) -> bool {
+    let bare = |host: &str| host.strip_prefix("www.").unwrap_or(host).to_string();
+    bare(one) == bare(other)
 }
 
 /// A page with its headers must fit into a record that is read again.

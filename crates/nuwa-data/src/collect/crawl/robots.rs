@@ -7,6 +7,9 @@ pub(super) const NAME: &str = "nuwa";
 /// More of a robots.txt is not read (RFC 9309, section 2.5, asks for 500 kibibytes).
 pub(super) const LARGEST: u64 = 500 << 10;
 
+/// Thirty years: longer pauses are told as this.
+const LONGEST: f64 = 1e9;
+
 /// The rules for this crawler.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Robots {
@@ -76,8 +79,8 @@ impl Robots {
     fn add(&mut self, key: &str, value: &str) {
         match key {
             "crawl-delay" => {
-                self.delay =
-                    value.parse().ok().filter(|delay| (0.0..86_400.0).contains(delay)).or(self.delay);
+                let seconds = value.parse::<f64>().ok().filter(|delay| *delay >= 0.0);
+                self.delay = seconds.map(|seconds| seconds.min(LONGEST)).or(self.delay);
             }
             // An empty Disallow forbids nothing.
             _ if value.is_empty() => {}

@@ -1,31 +1,55 @@
 //! The bodies of HTTP responses, as servers pack them.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use brotli_decompressor::Decompressor;
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
+use crate::collect::content::Budget;
 use crate::collect::read::LARGEST_PAGE;
+use crate::error::Expansion;
 
 /// What a body holds.
 type Unpacked = (Vec<u8>, Option<&'static str>);
 
+/// Why a body gives nothing.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// The reason, of this body alone.
+    Page(&'static str),
+    /// The file that it lies in expands too far.
+    File(io::Error),
+}
+
+const DAMAGED: &str = "a damaged response";
 const CUT: &str = "a page cut short, read as far as it goes";
 /// The buffer of the decompressor for Brotli, in bytes.
 const BROTLI_BUFFER: usize = 1 << 14;
 /// A window of Zstandard may have so many bits: what RFC 8878 wants of every reader.
 const ZSTD_WINDOW: u32 = 23;
+/// Codings around one another.
+const MOST_CODINGS: usize = 8;
 
 /// A body without its codings, and what is odd in it; else why it is left out.
-pub(super) fn body(bytes: &[u8], transfer: &[String], content: &[String]) -> Result<Unpacked, &'static str> {
+pub(super) fn body(
+    bytes: &[u8],
+    transfer: &[String],
+    content: &[String],
+    budget: &Arc<Budget>,
+) -> Result<Unpacked, Unreadable> {
     let (is_chunked, transfer): (Vec<&String>, Vec<&String>) =
         transfer.iter().partition(|coding| **coding == "chunked");
     // Many crawlers undo the chunks but keep the header.
     let chunks = if is_chunked.is_empty() { None } else { dechunked(bytes) };
     let (mut body, is_whole) = chunks.unwrap_or_else(|| (bytes.to_vec(), true));
     let mut odd = (!is_whole).then_some(CUT);
-    for coding in content.iter().chain(transfer).rev() {
-        let (unpacked, cut) = decoded(body, coding)?;
+    let codings: Vec<&String> = content.iter().chain(transfer).collect();
+    if codings.len() > MOST_CODINGS {
+        return Err(Unreadable::Page("a page with too many codings"));
+    }
+    for coding in codings.into_iter().rev() {
+        let (unpacked, cut) = decoded(body, coding, budget)?;
         body = unpacked;
         odd = odd.or(cut);
     }
@@ -66,37 +90,40 @@ fn chunk_size(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((size, &bytes[end + 1..]))
 }
 
-fn decoded(body: Vec<u8>, coding: &str) -> Result<Unpacked, &'static str> {
+fn decoded(body: Vec<u8>, coding: &str, budget: &Arc<Budget>) -> Result<Unpacked, Unreadable> {
+    let damaged = |_| Unreadable::Page(DAMAGED);
     let starts = |mark: &[u8]| body.starts_with(mark);
     let is_zlib = matches!(body[..], [first, second, ..]
         if first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31));
     // Many crawlers decompress but keep the header.
     let is_text = || std::str::from_utf8(&body).is_ok();
     match coding {
-        "gzip" | "x-gzip" if starts(&[0x1f, 0x8b]) => unpacked(GzDecoder::new(&body[..])),
-        "deflate" if is_zlib => unpacked(ZlibDecoder::new(&body[..])),
-        "deflate" if !is_text() => unpacked(DeflateDecoder::new(&body[..])),
-        "br" if !is_text() => unpacked(Decompressor::new(&body[..], BROTLI_BUFFER)),
+        "gzip" | "x-gzip" if starts(&[0x1f, 0x8b]) => unpacked(GzDecoder::new(&body[..]), budget),
+        "deflate" if is_zlib => unpacked(ZlibDecoder::new(&body[..]), budget),
+        "deflate" if !is_text() => unpacked(DeflateDecoder::new(&body[..]), budget),
+        "br" if !is_text() => unpacked(Decompressor::new(&body[..], BROTLI_BUFFER), budget),
         "zstd" if starts(&[0x28, 0xb5, 0x2f, 0xfd]) => {
-            let mut decoder =
-                zstd::stream::read::Decoder::new(&body[..]).map_err(|_| "a damaged response")?;
-            decoder.window_log_max(ZSTD_WINDOW).map_err(|_| "a damaged response")?;
-            unpacked(decoder)
+            let mut decoder = zstd::stream::read::Decoder::new(&body[..]).map_err(damaged)?;
+            decoder.window_log_max(ZSTD_WINDOW).map_err(damaged)?;
+            unpacked(decoder, budget)
         }
         "gzip" | "x-gzip" | "deflate" | "br" | "zstd" | "identity" => Ok((body, None)),
         _ if is_text() => Ok((body, None)),
-        _ => Err("a page compressed in a way that is not read"),
+        _ => Err(Unreadable::Page("a page compressed in a way that is not read")),
     }
 }
 
 /// All that a decoder gives, as far as it is not damaged.
-fn unpacked(decoder: impl Read) -> Result<Unpacked, &'static str> {
+fn unpacked(mut decoder: impl Read, budget: &Arc<Budget>) -> Result<Unpacked, Unreadable> {
     let mut out = Vec::new();
-    let end: io::Result<usize> = decoder.take(LARGEST_PAGE + 1).read_to_end(&mut out);
+    let end = budget.clone().counted(&mut decoder).take(LARGEST_PAGE + 1).read_to_end(&mut out);
     match end {
-        _ if out.len() as u64 > LARGEST_PAGE => Err("a record too large"),
+        Err(error) if Expansion::is(&error) => Err(Unreadable::File(error)),
+        _ if out.len() as u64 > LARGEST_PAGE => {
+            Err(Unreadable::Page("a page that expands to more than 64 MiB"))
+        }
         Ok(_) => Ok((out, None)),
-        Err(_) if out.is_empty() => Err("a damaged response"),
+        Err(_) if out.is_empty() => Err(Unreadable::Page(DAMAGED)),
         Err(_) => Ok((out, Some(CUT))),
     }
 }
@@ -110,6 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::collect::CollectSettings;
 
     fn gzipped(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -131,8 +159,12 @@ mod tests {
     }
 
     fn body_of(bytes: &[u8], transfer: &[&str], content: &[&str]) -> Result<Unpacked, &'static str> {
+        let budget = Budget::of_file(1, &CollectSettings::default());
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        body(bytes, &owned(transfer), &owned(content))
+        body(bytes, &owned(transfer), &owned(content), &budget).map_err(|problem| match problem {
+            Unreadable::Page(reason) => reason,
+            Unreadable::File(_) => "a file that expands too far",
+        })
     }
 
     #[test]

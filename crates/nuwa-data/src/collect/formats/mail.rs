@@ -129,7 +129,16 @@ impl Mailbox {
     }
 }
 
+/// The longest name of a parameter that is looked at.
+const LONGEST_PARAMETER: usize = 64;
+/// Pieces of parameters (`name*12="..."`, RFC 2231) that one mail may have: joining them takes time with the square of their number.
+const MOST_PIECES: usize = 4096;
+
 fn give(reading: &mut Reading, position: Option<u64>, bytes: &[u8]) -> Result<()> {
+    if pieces(bytes).nth(MOST_PIECES).is_some() {
+        reading.leave_out("a mail with too many numbered parameters");
+        return Ok(());
+    }
     match document(reading, position, without_separator(bytes)) {
         Some(document) => reading.give(document),
         None => {
@@ -137,6 +146,19 @@ fn give(reading: &mut Reading, position: Option<u64>, bytes: &[u8]) -> Result<()
             Ok(())
         }
     }
+}
+
+/// The places of `*` behind the name of a parameter. A parameter begins behind a semicolon.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memchr::memchr_iter(b'*', bytes).filter(|at| {
+        let name = &bytes[at.saturating_sub(LONGEST_PARAMETER)..*at];
+        let is_name = |byte: &u8| byte.is_ascii_graphic() && !b";\"=*".contains(byte);
+        let before = name.iter().rposition(|byte| !is_name(byte));
+        let digits = bytes[at + 1..].iter().take(LONGEST_PARAMETER).take_while(|byte| byte.is_ascii_digit());
+        let rest = &bytes[at + 1 + digits.count()..];
+        let is_piece = rest.strip_prefix(b"*").unwrap_or(rest).starts_with(b"=");
+        is_piece && before.is_none_or(|before| b"; \t\r\n".contains(&name[before]))
+    })
 }
 
 /// A single mail may have been cut out of a mailbox, with its separator.

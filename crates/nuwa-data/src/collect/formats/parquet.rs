@@ -5,7 +5,6 @@
 //! into `meta`. Pages are read one at a time, so that memory does not grow with the table.
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,64 +15,150 @@ use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReade
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::guard::guarded;
 use super::table::{no_text_column, set_field, text_column};
+use crate::collect::apart;
 use crate::collect::content::Seekable;
 use crate::collect::read::Reading;
 use crate::{Error, Result};
 
-/// A document a row.
-pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
-    match reading.seekable()? {
-        Seekable::Memory(bytes) => rows(reading, Bytes::from_owner(bytes.into_inner()))?,
-        Seekable::File(file) => rows::<File>(reading, file)?,
-    }
-    Ok("parquet")
+/// A row counts as so many bytes, besides its text: a few bytes of a file can stand for millions of rows.
+const ROW: u64 = 128;
+
+/// What a table gives, in order.
+#[derive(Serialize, Deserialize)]
+pub(in crate::collect) enum Found {
+    Row {
+        /// From 1 on.
+        number: u64,
+        text: String,
+        /// The other columns.
+        columns: Map<String, Value>,
+    },
+    /// A row without text.
+    Blank,
 }
 
-fn rows<R: ChunkReader + Length + 'static>(reading: &mut Reading, bytes: R) -> Result<()> {
-    let input = reading.input;
-    let path = &input.path;
-    if bytes.len() == 0 {
-        return Err(Error::EmptyFile { path: path.clone() });
+/// Why a table gives no more.
+#[derive(Serialize, Deserialize)]
+pub(in crate::collect) enum Refusal {
+    Empty,
+    /// None of these columns is known to hold the text.
+    NoText(Vec<String>),
+    Unsupported(String),
+    Damaged(String),
+    /// Reading it ended the process that was to do so.
+    Fatal,
+}
+
+/// Why reading ends before the end: the table, or who takes its rows.
+pub(in crate::collect) enum Stop {
+    Refused(Refusal),
+    Taker(Error),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
-    let damage = |error| failure(path, error);
-    let reader = guarded(path, || SerializedFileReader::new(bytes))?.map_err(damage)?;
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Taker(error)
+    }
+}
+
+/// Takes what a table gives.
+pub(in crate::collect) type Taker<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
+
+/// A document a row.
+pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
+    let settings = reading.way.settings;
+    let table =
+        apart::Table { bytes: reading.seekable()?, field: &settings.text_field, effort: settings.effort };
+    match apart::rows(table, &mut |found| take(reading, found)) {
+        Ok(()) => Ok("parquet"),
+        Err(Stop::Taker(error)) => Err(error),
+        Err(Stop::Refused(refusal)) => Err(refusal.error(reading)),
+    }
+}
+
+fn take(reading: &mut Reading, found: Found) -> Result<()> {
+    reading.spend(ROW)?;
+    let Found::Row { number, text, columns } = found else {
+        reading.leave_out("a row without text");
+        return Ok(());
+    };
+    reading.spend(text.len() as u64)?;
+    let mut document = reading.document(Some(number), text, "parquet");
+    columns.into_iter().for_each(|(name, value)| set_field(&mut document, &name, value));
+    reading.give(document)
+}
+
+impl Refusal {
+    fn error(self, reading: &Reading) -> Error {
+        let path = reading.input.path.clone();
+        match self {
+            Self::Empty => Error::EmptyFile { path },
+            Self::NoText(columns) => no_text_column(reading, columns),
+            Self::Unsupported(what) => Error::Unsupported { path, what },
+            Self::Damaged(problem) => Error::damage(&path, problem),
+            Self::Fatal => {
+                Error::Binary { path, kind: "a Parquet table that takes more time or memory than it may" }
+            }
+        }
+    }
+}
+
+/// The rows of a table, whose text is in the field of this name.
+pub(in crate::collect) fn table(bytes: Seekable, field: &str, take: Taker) -> Result<(), Stop> {
+    match bytes {
+        Seekable::Memory(bytes) => rows(Bytes::from_owner(bytes.into_inner()), field, take),
+        Seekable::File(file) => rows::<File>(file, field, take),
+    }
+}
+
+fn rows<R: ChunkReader + Length + 'static>(bytes: R, field: &str, take: Taker) -> Result<(), Stop> {
+    if bytes.len() == 0 {
+        return Err(Refusal::Empty.into());
+    }
+    let reader = guarded(broken(), || SerializedFileReader::new(bytes))?.map_err(failure)?;
     if let Some(what) = not_read(reader.metadata()) {
-        return Err(Error::Unsupported { path: path.clone(), what: what.into() });
+        return Err(Refusal::Unsupported(what.into()).into());
     }
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema();
-    let (columns, text) = columns(schema, reading)?;
-    let wanted = Type::group_type_builder(schema.name()).with_fields(columns).build().map_err(damage)?;
-    let mut rows =
-        guarded(path, || RowIter::from_file(Some(wanted), &reader as &dyn FileReader))?.map_err(damage)?;
+    let (columns, text) = columns(schema, field)?;
+    let wanted = Type::group_type_builder(schema.name()).with_fields(columns).build().map_err(failure)?;
+    let rows = || RowIter::from_file(Some(wanted), &reader as &dyn FileReader);
+    let mut rows = guarded(broken(), rows)?.map_err(failure)?;
     let mut number = 0;
-    while let Some(row) = guarded(path, || rows.next())? {
+    while let Some(row) = guarded(broken(), || rows.next())? {
         number += 1;
-        match document(reading, row.map_err(damage)?, &text, number) {
-            Some(document) => reading.give(document)?,
-            None => reading.leave_out("a row without text"),
-        }
+        take(found(row.map_err(failure)?, &text, number))?;
     }
     match number {
-        0 => Err(Error::EmptyFile { path: path.clone() }),
+        0 => Err(Refusal::Empty.into()),
         _ => Ok(()),
     }
 }
 
+fn broken() -> Refusal {
+    Refusal::Damaged("the file's structure is broken".into())
+}
+
 /// What the parser cannot do is no damage.
-fn failure(path: &Path, error: ParquetError) -> Error {
+fn failure(error: ParquetError) -> Refusal {
     match &error {
-        ParquetError::NYI(what) => {
-            Error::Unsupported { path: path.into(), what: format!("a Parquet table ({what})") }
-        }
+        ParquetError::NYI(what) => Refusal::Unsupported(format!("a Parquet table ({what})")),
         _ if error.to_string().contains("encrypt") => {
-            Error::Unsupported { path: path.into(), what: "an encrypted Parquet table".into() }
+            Refusal::Unsupported("an encrypted Parquet table".into())
         }
-        _ => Error::damage(path, error.to_string()),
+        _ => Refusal::Damaged(error.to_string()),
     }
 }
 
@@ -88,14 +173,14 @@ fn not_read(metadata: &ParquetMetaData) -> Option<&'static str> {
 }
 
 /// The columns to read, and the name of the one that holds the text.
-fn columns(schema: &Type, reading: &Reading) -> Result<(Vec<TypePtr>, String)> {
+fn columns(schema: &Type, field: &str) -> Result<(Vec<TypePtr>, String), Refusal> {
     let all = schema.get_fields();
     let names: Vec<String> = all.iter().flat_map(|column| texts_in(column)).collect();
-    let Some(at) = text_column(names.iter().map(String::as_str), reading.way.settings) else {
+    let Some(at) = text_column(names.iter().map(String::as_str), field) else {
         let others =
             all.iter().filter(|column| column.is_primitive()).map(|column| column.name().to_string());
         let others = others.filter(|name| !names.contains(name)).collect();
-        return Err(no_text_column(reading, [names, others].concat()));
+        return Err(Refusal::NoText([names, others].concat()));
     };
     let text = names[at].clone();
     let is_within = |column: &Type| texts_in(column).contains(&text);
@@ -150,20 +235,12 @@ fn holds_bytes(column: &Type) -> bool {
     is_bytes && info.converted_type() == ConvertedType::NONE && !is_string(column)
 }
 
-fn document(reading: &Reading, row: Row, text_column: &str, number: u64) -> Option<crate::Document> {
+fn found(row: Row, text_column: &str, number: u64) -> Found {
     let mut columns = row.into_columns();
-    let text = take_text(&mut columns, text_column)?;
-    if text.trim().is_empty() {
-        return None;
-    }
-    let mut document = reading.document(Some(number), text, "parquet");
-    for (name, field) in columns {
-        match value(field) {
-            Value::Null => {}
-            value => set_field(&mut document, &name, value),
-        }
-    }
-    Some(document)
+    let text = take_text(&mut columns, text_column).filter(|text| !text.trim().is_empty());
+    let Some(text) = text else { return Found::Blank };
+    let columns = columns.into_iter().map(|(name, field)| (name, value(field)));
+    Found::Row { number, text, columns: columns.filter(|(_, value)| !value.is_null()).collect() }
 }
 
 /// Takes the text out of the columns: the field of this name, or a field of a group.

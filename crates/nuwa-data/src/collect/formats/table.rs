@@ -8,7 +8,6 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::rows::{Form, Row, Rows};
-use crate::collect::CollectSettings;
 use crate::collect::decode::Text;
 use crate::collect::format::Format;
 use crate::collect::read::Reading;
@@ -104,7 +103,7 @@ struct Table {
 impl Table {
     fn of(header: &Row, reading: &Reading) -> Result<Self> {
         let names: Vec<String> = header.fields.iter().map(|name| name.trim().to_string()).collect();
-        match text_column(names.iter().map(String::as_str), reading.way.settings) {
+        match text_column(names.iter().map(String::as_str), &reading.way.settings.text_field) {
             Some(text) => Ok(Self { names, text }),
             None => Err(no_text_column(reading, names)),
         }
@@ -137,16 +136,16 @@ const TEXT_COLUMNS: [&str; 7] = ["text", "content", "body", "article", "document
 /// The place of the column that holds the text.
 pub(in crate::collect) fn text_column<'a>(
     names: impl Iterator<Item = &'a str>,
-    settings: &CollectSettings,
+    wanted: &str,
 ) -> Option<usize> {
     let names: Vec<&str> = names.collect();
     let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
-    let is_default = settings.text_field == TEXT_COLUMNS[0];
+    let is_default = wanted == TEXT_COLUMNS[0];
     let others = TEXT_COLUMNS.iter().filter(|_| is_default);
     names
         .iter()
-        .position(|name| *name == settings.text_field)
-        .or_else(|| place(&settings.text_field))
+        .position(|name| *name == wanted)
+        .or_else(|| place(wanted))
         .or_else(|| others.copied().find_map(place))
 }
 

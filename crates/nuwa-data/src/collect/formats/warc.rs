@@ -5,14 +5,15 @@
 //! Other kinds of records describe the crawl and are passed over.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use encoding_rs::Encoding;
 use mail_parser::DateTime;
 
-use super::bodies;
+use super::bodies::{self, Unreadable};
 use super::page::{describe, is_one_of};
 use crate::collect::charset::Charset;
-use crate::collect::content::Content;
+use crate::collect::content::{Budget, Content};
 use crate::collect::decode::decoded;
 use crate::collect::inspect::inspect;
 use crate::collect::read::{LARGEST_PAGE, Reading};
@@ -27,7 +28,7 @@ pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
     let mut number = 0;
     while let Some(record) = next_record(&mut bytes).map_err(Error::read(path))? {
         number += 1;
-        match take_page(&record, &mut bytes) {
+        match take_page(&record, &mut bytes, &reading.content.budget()) {
             Ok(page) => give(reading, number, &record, page)?,
             Err(NoPage::Other) => {}
             Err(NoPage::LeftOut(reason)) => reading.leave_out(reason),
@@ -178,7 +179,7 @@ struct Page {
 }
 
 /// The page in the record's block, which is read to its end whatever it holds.
-fn take_page(record: &Record, bytes: &mut dyn BufRead) -> Result<Page, NoPage> {
+fn take_page(record: &Record, bytes: &mut dyn BufRead, budget: &Arc<Budget>) -> Result<Page, NoPage> {
     let kind = record.fields.get("WARC-Type").unwrap_or_default();
     let has_page = ["response", "resource", "conversion"].contains(&kind);
     if !has_page || record.length > LARGEST_PAGE {
@@ -191,7 +192,7 @@ fn take_page(record: &Record, bytes: &mut dyn BufRead) -> Result<Page, NoPage> {
     whole(block.len() as u64, record)?;
     let content = record.fields.content_type().0;
     match kind {
-        "response" if content.starts_with("application/http") => response(&block),
+        "response" if content.starts_with("application/http") => response(&block, budget),
         // The protocols that are not HTTP answer with the content alone.
         _ => page(block, &record.fields),
     }
@@ -205,7 +206,7 @@ fn whole(count: u64, record: &Record) -> io::Result<()> {
 }
 
 /// The page in an HTTP response.
-fn response(block: &[u8]) -> Result<Page, NoPage> {
+fn response(block: &[u8], budget: &Arc<Budget>) -> Result<Page, NoPage> {
     let mut rest = block;
     let mut left = LONGEST_HEADER;
     let mut status = Vec::new();
@@ -214,9 +215,11 @@ fn response(block: &[u8]) -> Result<Page, NoPage> {
     if status.split(u8::is_ascii_whitespace).nth(1) != Some(b"200") {
         return Err(NoPage::LeftOut("a response other than 200"));
     }
-    let (body, odd) =
-        bodies::body(rest, &fields.codings("Transfer-Encoding"), &fields.codings("Content-Encoding"))
-            .map_err(NoPage::LeftOut)?;
+    let (transfer, content) = (fields.codings("Transfer-Encoding"), fields.codings("Content-Encoding"));
+    let (body, odd) = bodies::body(rest, &transfer, &content, budget).map_err(|problem| match problem {
+        Unreadable::Page(reason) => NoPage::LeftOut(reason),
+        Unreadable::File(error) => NoPage::Damage(error),
+    })?;
     let mut page = page(body, &fields)?;
     page.odd = odd;
     Ok(page)

@@ -22,22 +22,27 @@ const STATES: usize = 1 << 10;
 const KEPT: usize = 1 << 26;
 
 /// What all pages of a file share.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     layers: Layers,
     fonts: Fonts,
     standard: Rc<Font>,
+    /// What stands at the places that were looked up, where it is a stream or a dictionary.
+    streams: HashMap<ObjectIdentifier, Option<Stream<'a>>>,
+    dicts: HashMap<ObjectIdentifier, Option<Dict<'a>>>,
     forms: HashMap<ObjectIdentifier, Rc<[u8]>>,
     kept: usize,
     lines: Lines,
     pub budget: Budget,
 }
 
-impl Reader {
-    pub fn of(pdf: &Pdf, budget: Budget) -> Self {
+impl<'a> Reader<'a> {
+    pub fn of(pdf: &'a Pdf, budget: Budget) -> Self {
         Self {
             layers: Layers::of(pdf),
             fonts: Fonts::default(),
             standard: Rc::new(Font::standard()),
+            streams: HashMap::new(),
+            dicts: HashMap::new(),
             forms: HashMap::new(),
             kept: 0,
             lines: Lines::default(),
@@ -46,7 +51,8 @@ impl Reader {
     }
 
     /// The text of a page.
-    pub fn text(&mut self, page: &Page) -> String {
+    pub fn text(&mut self, page: &Page<'a>) -> String {
+        self.budget.object();
         let content = self.content(page);
         self.draw(&content, page.resources(), State::default(), 0);
         std::mem::take(&mut self.lines).text
@@ -55,7 +61,10 @@ impl Reader {
     fn content(&mut self, page: &Page) -> Vec<u8> {
         let parts = match page.raw().get::<Object>("Contents") {
             Some(Object::Stream(stream)) => vec![stream],
-            Some(Object::Array(parts)) => parts.raw_iter().filter_map(|part| part_of(page, part)).collect(),
+            Some(Object::Array(parts)) => {
+                let parts = parts.raw_iter().take_while(|_| self.budget.object());
+                parts.filter_map(|part| part_of(page, part)).collect()
+            }
             _ => Vec::new(),
         };
         let mut content = Vec::new();
@@ -66,7 +75,10 @@ impl Reader {
         content
     }
 
-    fn draw(&mut self, content: &[u8], resources: &Resources, state: State, depth: usize) {
+    fn draw(&mut self, content: &[u8], resources: &Resources<'a>, state: State, depth: usize) {
+        if !self.budget.read(content.len()) {
+            return;
+        }
         let fonts = HashMap::new();
         let mut drawing =
             Drawing { reader: self, resources, state, saved: Vec::new(), shown: Vec::new(), fonts, depth };
@@ -77,6 +89,33 @@ impl Reader {
             }
             drawing.follow(&command);
         }
+    }
+
+    /// The stream that a dictionary names: each is looked up once.
+    fn stream(&mut self, names: &Dict<'a>, name: &Name) -> Option<Stream<'a>> {
+        let place = names.get_ref(name).filter(|_| self.budget.object())?;
+        self.streams.entry(place.into()).or_insert_with(|| names.get(name)).clone()
+    }
+
+    /// The same of a dictionary, which may also stand where it is named.
+    fn dict(&mut self, names: &Dict<'a>, name: &Name) -> Option<Dict<'a>> {
+        if !self.budget.object() {
+            return None;
+        }
+        match names.get_ref(name) {
+            Some(place) => self.dicts.entry(place.into()).or_insert_with(|| names.get(name)).clone(),
+            None => names.get(name).filter(|dict: &Dict| self.budget.read(dict.data().len())),
+        }
+    }
+
+    /// The resources of a form, where it has some.
+    fn resources(&mut self, form: &Dict<'a>) -> Option<Resources<'a>> {
+        let dict: Dict = form.get("Resources")?;
+        let size = dict.data().len();
+        let resources = Resources::new(dict);
+        let parts = [&resources.fonts, &resources.x_objects, &resources.ext_g_states, &resources.properties];
+        let size = parts.iter().map(|part| part.data().len()).sum::<usize>() + size;
+        self.budget.read(size).then_some(resources)
     }
 
     /// What a form holds.
@@ -154,7 +193,7 @@ impl State {
 
 /// A page or a form while it is drawn.
 struct Drawing<'r, 'a> {
-    reader: &'r mut Reader,
+    reader: &'r mut Reader<'a>,
     resources: &'r Resources<'a>,
     state: State,
     saved: Vec<State>,
@@ -164,7 +203,7 @@ struct Drawing<'r, 'a> {
     depth: usize,
 }
 
-impl Drawing<'_, '_> {
+impl<'a> Drawing<'_, 'a> {
     fn follow(&mut self, command: &Instruction) {
         match &**command.operator {
             b"q" if self.saved.len() < STATES => self.saved.push(self.state.clone()),
@@ -217,29 +256,27 @@ impl Drawing<'_, '_> {
 
     /// Opens a marked part; one that belongs to a layer is seen with it.
     fn open(&mut self, command: &Instruction) {
-        let layers = &self.reader.layers;
+        let Reader { layers, budget, .. } = &mut *self.reader;
         let is_shown = match command.operands().last() {
-            Some(Object::Name(name)) => layers.shows(&self.resources.properties, name),
-            Some(Object::Dict(dict)) => layers.shows(dict, b"OC"),
+            Some(Object::Name(name)) => layers.shows(&self.resources.properties, name, budget),
+            Some(Object::Dict(dict)) => layers.shows(dict, b"OC", budget),
             _ => true,
         };
         self.shown.push(self.is_shown() && is_shown);
     }
 
     fn form(&mut self, command: &Instruction) -> Option<()> {
-        if !self.reader.budget.form() {
-            return None;
-        }
-        let form: Stream = self.resources.x_objects.get(name(command)?)?;
+        let form = self.reader.stream(&self.resources.x_objects, name(command)?)?;
         let dict = form.dict();
         let is_form = dict.get::<Name>("Subtype").as_deref() == Some(b"Form");
-        let is_shown = self.is_shown() && self.reader.layers.shows(dict, b"OC");
+        let Reader { layers, budget, .. } = &mut *self.reader;
+        let is_shown = self.shown.last().copied().unwrap_or(true) && layers.shows(dict, b"OC", budget);
         if !is_form || !is_shown || self.depth >= FORMS {
             return None;
         }
         let mut state = self.state.clone();
         state.page = state.page * dict.get("Matrix").map_or(Transform::IDENTITY, Transform);
-        let own = dict.get::<Dict>("Resources").map(Resources::new);
+        let own = self.reader.resources(dict);
         let content = self.reader.form(&form)?;
         self.reader.draw(&content, own.as_ref().unwrap_or(self.resources), state, self.depth + 1);
         Some(())
@@ -247,7 +284,7 @@ impl Drawing<'_, '_> {
 
     /// A graphics state may set the font.
     fn graphics_state(&mut self, command: &Instruction) -> Option<()> {
-        let graphics: Dict = self.resources.ext_g_states.get(name(command)?)?;
+        let graphics = self.reader.dict(&self.resources.ext_g_states, name(command)?)?;
         let list = graphics.get::<Array>("Font")?;
         let mut items = list.iter::<Object>();
         let (font, size) = (items.next()?.into_dict()?, items.next()?.into_number()?);
@@ -262,7 +299,7 @@ impl Drawing<'_, '_> {
         let font = match self.fonts.get(&**name) {
             Some(font) => font.clone(),
             None => {
-                let font = match self.resources.fonts.get::<Dict>(name) {
+                let font = match reader.dict(&self.resources.fonts, name) {
                     Some(dict) => reader.fonts.get(&dict, &mut reader.budget),
                     None => Some(reader.standard.clone()),
                 };
@@ -313,7 +350,9 @@ impl Drawing<'_, '_> {
         let is_shown = self.is_shown();
         while !bytes.is_empty() && self.reader.budget.step() {
             let letter = font.first(bytes);
-            if let Some(text) = letter.text.as_deref().filter(|_| is_shown) {
+            if let Some(text) = letter.text.as_deref().filter(|_| is_shown)
+                && self.reader.budget.text(text.len())
+            {
                 self.reader.lines.push(text, self.state.place(&letter, font.is_vertical()));
             }
             let between_words = if letter.is_blank { self.state.between_words } else { 0.0 };

@@ -10,7 +10,15 @@ use hayro_syntax::object::{Array, Dict, Object, Stream};
 use super::budget::Budget;
 
 /// Filters one after the other, at most.
-const FILTERS: usize = 8;
+pub(super) const FILTERS: usize = 8;
+
+/// What is asked of a filter.
+pub(super) struct Wanted {
+    /// Whether codes of LZW grow one code sooner than needed, as they do where nothing is said.
+    pub is_early: bool,
+    /// The most bytes; at most one run or passage more come.
+    pub limit: u64,
+}
 
 /// What the stream holds; nothing where it is a picture or asks for too much.
 pub(super) fn decoded<'a>(stream: &Stream<'a>, budget: &mut Budget) -> Option<Cow<'a, [u8]>> {
@@ -20,7 +28,8 @@ pub(super) fn decoded<'a>(stream: &Stream<'a>, budget: &mut Budget) -> Option<Co
     }
     let mut bytes = stream.raw_data();
     for filter in filters {
-        let expanded = apply(filter, &bytes, stream.dict(), budget.bytes())?;
+        let wanted = Wanted { is_early: is_early(stream.dict()), limit: budget.largest_stream() };
+        let expanded = apply(filter, &bytes, &wanted)?;
         if !budget.expand(expanded.len() as u64) {
             return None;
         }
@@ -46,14 +55,15 @@ fn is_predicted(dict: &Dict) -> bool {
     })
 }
 
-/// At most one byte more than the limit.
-fn apply(filter: Filter, bytes: &[u8], dict: &Dict, limit: u64) -> Option<Vec<u8>> {
+/// What the filter makes of the bytes; nothing where it is one of pictures.
+pub(super) fn apply(filter: Filter, bytes: &[u8], wanted: &Wanted) -> Option<Vec<u8>> {
+    let limit = wanted.limit;
     match filter {
         Filter::FlateDecode => Some(inflated(bytes, limit)),
-        Filter::LzwDecode => Some(lzw(bytes, is_early(dict), limit)),
+        Filter::LzwDecode => Some(lzw(bytes, wanted.is_early, limit)),
         Filter::RunLengthDecode => Some(run_lengths(bytes, limit)),
-        Filter::AsciiHexDecode => Some(hexadecimal(bytes)),
-        Filter::Ascii85Decode => Some(base_85(bytes)),
+        Filter::AsciiHexDecode => Some(hexadecimal(bytes, limit)),
+        Filter::Ascii85Decode => Some(base_85(bytes, limit)),
         Filter::Crypt => Some(bytes.to_vec()),
         _ => None,
     }
@@ -76,7 +86,6 @@ fn read_until_damage(mut from: impl Read) -> Vec<u8> {
     bytes
 }
 
-/// Whether codes of LZW grow one code sooner than needed, as they do where nothing is said.
 fn is_early(dict: &Dict) -> bool {
     let parameters = dict.get::<Dict>("DecodeParms").or_else(|| dict.get::<Dict>("DP"));
     parameters.and_then(|parameters| parameters.get::<u32>("EarlyChange")) != Some(0)
@@ -113,7 +122,12 @@ fn lzw(bytes: &[u8], is_early: bool, limit: u64) -> Vec<u8> {
         let start = output.len();
         match (code, passages.get(code.wrapping_sub(END + 1))) {
             (..CLEAR, _) => output.push(code as u8),
-            (_, Some(&(from, end))) if end <= start + 1 => (from..end).for_each(|at| output.push(output[at])),
+            (_, Some(&(from, end))) if end <= start => output.extend_from_within(from..end),
+            // The passage that is being written: it ends with its own first byte.
+            (_, Some(&(from, end))) if end == start + 1 => {
+                output.extend_from_within(from..start);
+                output.push(output[from]);
+            }
             _ => return output,
         }
         if output.len() as u64 > limit {
@@ -138,17 +152,21 @@ fn run_lengths(bytes: &[u8], limit: u64) -> Vec<u8> {
     output
 }
 
-fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
+fn hexadecimal(bytes: &[u8], limit: u64) -> Vec<u8> {
     let digits =
         bytes.iter().take_while(|byte| **byte != b'>').filter_map(|byte| (*byte as char).to_digit(16));
-    let digits: Vec<u32> = digits.collect();
-    digits.chunks(2).map(|pair| (pair[0] << 4 | pair.get(1).unwrap_or(&0)) as u8).collect()
+    let mut digits = digits.map(|digit| digit as u8);
+    let byte = || Some(digits.next()? << 4 | digits.next().unwrap_or(0));
+    std::iter::from_fn(byte).take(limit as usize + 1).collect()
 }
 
-fn base_85(bytes: &[u8]) -> Vec<u8> {
+fn base_85(bytes: &[u8], limit: u64) -> Vec<u8> {
     let mut output = Vec::new();
     let mut group = Vec::new();
     for byte in bytes.iter().take_while(|byte| **byte != b'~') {
+        if output.len() as u64 > limit {
+            break;
+        }
         match byte {
             b'z' if group.is_empty() => output.extend([0; 4]),
             b'!'..=b'u' => group.push(u32::from(byte - b'!')),
@@ -184,9 +202,9 @@ mod tests {
         let coded = [0x80, 0x0b, 0x60, 0x50, 0x22, 0x0c, 0x0c, 0x85, 0x01];
         assert_eq!(lzw(&coded, true, LIMIT), b"-----A---B");
         assert_eq!(run_lengths(&[2, b'a', b'b', b'c', 254, b'd', 128, 7], LIMIT), b"abcddd");
-        assert_eq!(hexadecimal(b"48 65\n6C6c 7>41"), b"Hellp");
-        assert_eq!(base_85(b"87cURD]i,\"Ebo8\n0+T~>"), b"Hello World!!");
-        assert_eq!(base_85(b"z@:B~>"), b"\0\0\0\0ab");
+        assert_eq!(hexadecimal(b"48 65\n6C6c 7>41", LIMIT), b"Hellp");
+        assert_eq!(base_85(b"87cURD]i,\"Ebo8\n0+T~>", LIMIT), b"Hello World!!");
+        assert_eq!(base_85(b"z@:B~>", LIMIT), b"\0\0\0\0ab");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use hayro_cmap::{BfString, CMap, CMapName, CidFamily, WritingMode, load_embedded};
-use hayro_syntax::object::{Array, Dict, Name, Object, String as Bytes};
+use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Bytes};
 
 use super::budget::Budget;
 use super::filters::decoded;
@@ -34,6 +34,9 @@ pub(super) enum Font {
 
 impl Font {
     fn new(dict: &Dict, budget: &mut Budget) -> Option<Self> {
+        if !budget.font() || !budget.read(dict.data().len()) {
+            return None;
+        }
         match &*dict.get::<Name>("Subtype")? {
             b"Type0" => Composite::new(dict, budget).map(|font| Self::Composite(Box::new(font))),
             kind => Some(Self::Simple(Box::new(Simple::new(dict, kind, budget)))),
@@ -117,6 +120,7 @@ fn encoding(dict: &Dict, kind: &[u8], budget: &mut Budget) -> Vec<Option<String>
         _ => of_characters(STANDARD.characters()),
     };
     if let Some(list) = differences.and_then(|differences| differences.get::<Array>("Differences")) {
+        budget.read(list.data().len());
         apply_differences(&mut texts, &list);
     }
     texts
@@ -217,13 +221,14 @@ impl Composite {
         let is_vertical = numbers.metadata().writing_mode == Some(WritingMode::Vertical);
         let (key, numbers_each) = if is_vertical { ("W2", 3) } else { ("W", 1) };
         let list = inner.get::<Array>(key).unwrap_or_default();
+        budget.read(list.data().len() + inner.data().len());
         let usual_height = || inner.get::<[f64; 2]>("DW2").map_or(-1000.0, |usual| usual[1]);
         let usual_width = || inner.get::<f64>("DW").unwrap_or(1000.0);
         Some(Self {
             advances: advances(&list, numbers_each, budget),
             usual_advance: if is_vertical { usual_height() } else { usual_width() },
             to_unicode: to_unicode(dict, budget),
-            text_of_number: text_of_numbers(&numbers, &inner),
+            text_of_number: text_of_numbers(&numbers, &inner, budget),
             numbers,
             is_vertical,
         })
@@ -260,19 +265,29 @@ fn numbers(encoding: &Object, budget: &mut Budget) -> Option<CMap> {
         Object::Name(name) => match CMapName::from_bytes(name) {
             CMapName::IdentityH => Some(CMap::identity_h()),
             CMapName::IdentityV => Some(CMap::identity_v()),
-            name => embedded(name),
+            name => embedded(name, budget),
         },
-        Object::Stream(stream) => CMap::parse(&decoded(stream, budget)?, load_embedded),
+        Object::Stream(stream) => table(stream, budget),
         _ => None,
     }
 }
 
-fn embedded(name: CMapName) -> Option<CMap> {
+fn embedded(name: CMapName, budget: &mut Budget) -> Option<CMap> {
+    if !budget.table() {
+        return None;
+    }
     CMap::parse(load_embedded(name)?, load_embedded)
 }
 
+/// That of a stream, which may build on one of those that are known.
+fn table(stream: &Stream, budget: &mut Budget) -> Option<CMap> {
+    let table = decoded(stream, budget)?;
+    let is_affordable = memchr::memmem::find(&table, b"usecmap").is_none() || budget.table();
+    is_affordable.then(|| CMap::parse(&table, load_embedded))?
+}
+
 /// The texts of the numbers of a known collection of characters.
-fn text_of_numbers(numbers: &CMap, inner: &Dict) -> Option<CMap> {
+fn text_of_numbers(numbers: &CMap, inner: &Dict, budget: &mut Budget) -> Option<CMap> {
     let of_codes =
         numbers.metadata().character_collection.as_ref().map(|collection| collection.family.clone());
     let family = of_codes.filter(|family| *family != CidFamily::AdobeIdentity).or_else(|| {
@@ -280,14 +295,14 @@ fn text_of_numbers(numbers: &CMap, inner: &Dict) -> Option<CMap> {
         let (registry, ordering) = (info.get::<Bytes>("Registry")?, info.get::<Bytes>("Ordering")?);
         Some(CidFamily::from_registry_ordering(&registry, &ordering))
     })?;
-    embedded(family.ucs2_cmap()?)
+    embedded(family.ucs2_cmap()?, budget)
 }
 
 /// What a font says of its codes' text.
 fn to_unicode(dict: &Dict, budget: &mut Budget) -> Option<CMap> {
     match dict.get::<Object>("ToUnicode")? {
-        Object::Stream(stream) => CMap::parse(&decoded(&stream, budget)?, load_embedded),
-        Object::Name(name) => embedded(CMapName::from_bytes(&name)),
+        Object::Stream(stream) => table(&stream, budget),
+        Object::Name(name) => embedded(CMapName::from_bytes(&name), budget),
         _ => None,
     }
 }

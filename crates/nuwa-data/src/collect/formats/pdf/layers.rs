@@ -1,12 +1,17 @@
 //! Layers of a page that are switched off, as those of other languages of a sheet are: their text is not read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, Name, ObjectIdentifier};
 
-/// The layers that are off.
-pub(super) struct Layers(HashSet<ObjectIdentifier>);
+use super::budget::Budget;
+
+/// The layers that are off, and what follows for those that were met.
+pub(super) struct Layers {
+    off: HashSet<ObjectIdentifier>,
+    shown: HashMap<ObjectIdentifier, bool>,
+}
 
 impl Layers {
     pub fn of(pdf: &Pdf) -> Self {
@@ -19,26 +24,36 @@ impl Layers {
             off.remove(&layer);
         });
         off.extend(listed(&usual, "OFF"));
-        Self(off)
+        Self { off, shown: HashMap::new() }
     }
 
     /// Whether what the entry of the dictionary belongs to is seen.
-    pub fn shows(&self, dict: &Dict, key: &[u8]) -> bool {
-        let Some(layer) = dict.get_ref(key) else { return true };
-        match dict.get::<Dict>(key).filter(|layer| layer.get::<Name>("Type").as_deref() == Some(b"OCMD")) {
-            Some(policy) => self.shows_by_policy(&policy),
-            None => !self.0.contains(&layer.into()),
+    pub fn shows(&mut self, dict: &Dict, key: &[u8], budget: &mut Budget) -> bool {
+        let Some(layer) = dict.get_ref(key).map(ObjectIdentifier::from) else { return true };
+        if let Some(is_shown) = self.shown.get(&layer) {
+            return *is_shown;
         }
+        budget.object();
+        let policy =
+            dict.get::<Dict>(key).filter(|layer| layer.get::<Name>("Type").as_deref() == Some(b"OCMD"));
+        let is_shown = match policy {
+            Some(policy) => self.shows_by_policy(&policy, budget),
+            None => !self.off.contains(&layer),
+        };
+        self.shown.insert(layer, is_shown);
+        is_shown
     }
 
-    fn shows_by_policy(&self, policy: &Dict) -> bool {
+    fn shows_by_policy(&self, policy: &Dict, budget: &mut Budget) -> bool {
         let one = policy.get_ref("OCGs").map(ObjectIdentifier::from);
+        let size = policy.get::<Array>("OCGs").map_or(0, |list| list.data().len());
+        budget.read(size + policy.data().len());
         let mut layers = match policy.get::<Array>("OCGs") {
             Some(_) => listed(policy, "OCGs").collect(),
             None => Vec::from_iter(one),
         }
         .into_iter()
-        .map(|layer| !self.0.contains(&layer))
+        .map(|layer| !self.off.contains(&layer))
         .peekable();
         if layers.peek().is_none() {
             return true;

@@ -14,80 +14,94 @@ mod lines;
 mod names;
 mod programs;
 mod standard;
+mod streams;
 
-use std::io::Read;
+use std::path::Path;
 
-use flate2::read::ZlibDecoder;
 use hayro_syntax::metadata::Metadata;
 use hayro_syntax::{LoadPdfError, Pdf};
+use serde::{Deserialize, Serialize};
 
 use self::budget::Budget;
 use self::content::Reader;
 use self::lines::letters_joined;
 use super::guard::guarded;
+use crate::collect::apart;
 use crate::collect::read::Reading;
-use crate::{Document, Error, Result};
+use crate::{Error, Result};
 
-/// What one compressed stream of a PDF may expand to, in bytes: the parser takes it into memory whole.
-const LARGEST_STREAM: u64 = 1 << 28;
+/// What a PDF gives.
+#[derive(Serialize, Deserialize)]
+pub(in crate::collect) struct Extract {
+    text: String,
+    /// `title`, `author` and `date`.
+    meta: Vec<(String, String)>,
+}
+
+/// Why it gives nothing.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(in crate::collect) enum Refusal {
+    Damaged,
+    Broken,
+    Encrypted,
+    Expanding,
+    /// Reading it ended the process that was to do so.
+    Fatal,
+    Textless,
+}
 
 /// One document.
 pub(in crate::collect) fn read(reading: &mut Reading) -> Result<&'static str> {
-    let input = reading.input;
-    let path = &input.path;
     let bytes = reading.whole()?;
-    let beyond_measure = || Error::Binary { path: path.clone(), kind: "a PDF that expands beyond measure" };
-    if has_bomb(&bytes) {
-        return Err(beyond_measure());
-    }
-    let size = bytes.len();
-    let pdf = guarded(path, || Pdf::new(bytes))?.map_err(|error| match error {
-        LoadPdfError::Decryption(_) => Error::Binary { path: path.clone(), kind: "an encrypted PDF" },
-        LoadPdfError::Invalid => Error::damage(path, "it is no PDF, or damaged".into()),
-    })?;
-    let text = guarded(path, || text(&pdf, size))?.ok_or_else(beyond_measure)?;
-    if text.trim().is_empty() {
-        return Err(Error::Binary { path: path.clone(), kind: "a PDF of pictures, without text" });
-    }
-    let mut document = reading.document(None, text, "pdf");
-    describe(&mut document, pdf.metadata());
+    let found = apart::text(bytes, reading.way.settings.effort)
+        .map_err(|refusal| refusal.error(&reading.input.path))?;
+    let mut document = reading.document(None, found.text, "pdf");
+    document.meta.extend(found.meta.into_iter().map(|(name, value)| (name, value.into())));
     reading.give(document)?;
     Ok("pdf")
 }
 
-/// Whether a stream, or all together, expand beyond measure.
-fn has_bomb(bytes: &[u8]) -> bool {
-    let mut budget = Budget::of_file(bytes.len());
-    memchr::memmem::find_iter(bytes, b"stream").any(|at| {
-        let size = expanded(bytes[at + b"stream".len()..].trim_ascii_start());
-        size > LARGEST_STREAM || !budget.expand(size)
-    })
-}
-
-/// What a compressed stream expands to, up to a limit; nothing where it is none.
-fn expanded(stream: &[u8]) -> u64 {
-    if !is_zlib(stream) {
-        return 0;
+impl Refusal {
+    fn error(self, path: &Path) -> Error {
+        let binary = |kind| Error::Binary { path: path.into(), kind };
+        match self {
+            Self::Damaged => Error::damage(path, "it is no PDF, or damaged".into()),
+            Self::Broken => Error::damage(path, "the file's structure is broken".into()),
+            Self::Encrypted => binary("an encrypted PDF"),
+            Self::Expanding => binary("a PDF that expands beyond measure"),
+            Self::Fatal => binary("a PDF that takes more time or memory than it may"),
+            Self::Textless => binary("a PDF of pictures, without text"),
+        }
     }
-    let mut decoder = ZlibDecoder::new(stream).take(LARGEST_STREAM + 1);
-    let mut block = vec![0; 1 << 16];
-    let mut sum = 0;
-    while let Ok(count @ 1..) = decoder.read(&mut block) {
-        sum += count as u64;
+}
+
+/// The text of a file, within a budget. What the parser does not foresee is damage in the file.
+pub(in crate::collect) fn extract(bytes: Vec<u8>, effort: u32) -> Result<Extract, Refusal> {
+    guarded(Refusal::Broken, || extracted(bytes, effort))?
+}
+
+fn extracted(mut bytes: Vec<u8>, effort: u32) -> Result<Extract, Refusal> {
+    let size = bytes.len();
+    if !streams::tame(&mut bytes, &mut Budget::of_file(size, effort)) {
+        return Err(Refusal::Expanding);
     }
-    sum
+    let pdf = Pdf::new(bytes).map_err(|error| match error {
+        LoadPdfError::Decryption(_) => Refusal::Encrypted,
+        LoadPdfError::Invalid => Refusal::Damaged,
+    })?;
+    let text = text(&pdf, Budget::of_file(size, effort)).ok_or(Refusal::Expanding)?;
+    match text.trim().is_empty() {
+        true => Err(Refusal::Textless),
+        false => Ok(Extract { text, meta: described(pdf.metadata()) }),
+    }
 }
 
-fn is_zlib(stream: &[u8]) -> bool {
-    matches!(stream, [first, second, ..]
-        if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31))
-}
-
-fn describe(document: &mut Document, metadata: &Metadata) {
+fn described(metadata: &Metadata) -> Vec<(String, String)> {
+    let mut meta = Vec::new();
     let mut set = |name: &str, bytes: &Option<Box<[u8]>>| {
         let value = bytes.as_deref().map(pdf_string).unwrap_or_default();
         if !value.trim().is_empty() {
-            document.meta.insert(name.into(), value.trim().into());
+            meta.push((name.into(), value.trim().into()));
         }
     };
     set("title", &metadata.title);
@@ -97,8 +111,9 @@ fn describe(document: &mut Document, metadata: &Metadata) {
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
             date.year, date.month, date.day, date.hour, date.minute, date.second
         );
-        document.meta.insert("date".into(), text.into());
+        meta.push(("date".into(), text));
     }
+    meta
 }
 
 /// UTF-16 or UTF-8 where a byte order mark says so, else (nearly) Latin-1.
@@ -107,8 +122,8 @@ fn pdf_string(bytes: &[u8]) -> String {
 }
 
 /// The text of all pages; nothing where the file asks for more than it may cost.
-fn text(pdf: &Pdf, size: usize) -> Option<String> {
-    let mut reader = Reader::of(pdf, Budget::of_file(size));
+fn text(pdf: &Pdf, budget: Budget) -> Option<String> {
+    let mut reader = Reader::of(pdf, budget);
     let mut text = String::new();
     for page in pdf.pages().iter() {
         join_page(&mut text, &reader.text(page));
