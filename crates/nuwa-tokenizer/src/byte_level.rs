@@ -64,17 +64,21 @@ impl ByteLevelEncoder {
         self
     }
 
-    /// Adds the ids of plain text.
-    pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) {
+    /// Adds the ids of plain text; `take` may take some away after each word.
+    pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>, take: &mut impl FnMut(&mut Vec<u32>)) {
         let mut word_ids = Vec::new();
-        self.splitter.words(text, &mut |word| match self.whole_token(word.as_bytes(), &mut word_ids) {
-            Some(id) => ids.push(id),
-            None => {
-                for piece in word.as_bytes().chunks(LONGEST_WORD) {
-                    self.merges.merge(piece, &mut word_ids);
-                    ids.extend_from_slice(&word_ids);
+        self.splitter.words(text, &mut |word| {
+            match self.whole_token(word.as_bytes(), &mut word_ids) {
+                Some(id) => ids.push(id),
+                None => {
+                    for piece in word.as_bytes().chunks(LONGEST_WORD) {
+                        self.merges.merge(piece, &mut word_ids);
+                        ids.extend_from_slice(&word_ids);
+                        take(ids);
+                    }
                 }
             }
+            take(ids);
         });
     }
 

@@ -134,6 +134,10 @@ impl Error {
         Self::Invalid { path: path.to_path_buf(), reason: reason.into() }
     }
 
+    pub(crate) fn pipeline(action: &'static str, reason: impl ToString) -> Self {
+        Self::Pipeline { action, reason: reason.to_string() }
+    }
+
     /// An error of serde_json about `path`: a file cut short is told from one that is wrong.
     pub(crate) fn json(path: &Path, error: &serde_json::Error) -> Self {
         match error.classify() {

@@ -5,7 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use tokenizers::Tokenizer as Pipeline;
 
-use crate::special::{self, Place, Specials};
+use crate::special::{self, Place, PlainTokens, Specials};
 use crate::{Error, Result};
 
 type Make<T> = Box<dyn FnOnce() -> T + Send>;
@@ -75,16 +75,23 @@ impl Library {
         &self.json
     }
 
-    /// The ids of text. The names of special tokens in it are text, or stand for them if `special`.
-    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+    /// Adds the ids of text; `take` may take some away after each piece. The names of special tokens in it are text, or stand
+    /// for them if `special`.
+    pub fn encode_into(
+        &self,
+        text: &str,
+        special: bool,
+        ids: &mut Vec<u32>,
+        take: &mut impl FnMut(&mut Vec<u32>),
+    ) -> Result<()> {
         let pipeline = self.pipeline(special)?;
-        let mut ids = Vec::new();
         for piece in self.pieces.of(text) {
             let encoding = pipeline.encode_fast(piece, false);
-            let encoding = encoding.map_err(|error| failed("encode", error.to_string()))?;
+            let encoding = encoding.map_err(|error| Error::pipeline("encode", error.to_string()))?;
             ids.extend_from_slice(encoding.get_ids());
+            take(ids);
         }
-        Ok(ids)
+        Ok(())
     }
 
     /// The ids of text in which only `places` are special tokens.
@@ -92,7 +99,7 @@ impl Library {
         &self,
         text: &str,
         specials: &Specials,
-        plain: &[(String, u32)],
+        plain: &PlainTokens,
         places: &[Place],
     ) -> Result<Vec<u32>> {
         special::encode(self.pipeline(false)?, specials, plain, text, places)
@@ -105,7 +112,7 @@ impl Library {
 
     /// The text of ids, special tokens written out.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.pipeline(false)?.decode(ids, false).map_err(|error| failed("decode", error.to_string()))
+        self.pipeline(false)?.decode(ids, false).map_err(|error| Error::pipeline("decode", error.to_string()))
     }
 
     fn pipeline(&self, special: bool) -> Result<&Pipeline> {
@@ -113,7 +120,7 @@ impl Library {
             false => self.plain.get_or_init(|| self.parse()),
             true => self.special.get_or_init(|| self.with_special()),
         };
-        pipeline.as_ref().map_err(|reason| failed("load", reason.clone()))
+        pipeline.as_ref().map_err(|reason| Error::pipeline("load", reason.clone()))
     }
 
     fn parse(&self) -> Result<Pipeline, String> {
@@ -126,10 +133,6 @@ impl Library {
         pipeline.set_encode_special_tokens(false);
         Ok(pipeline)
     }
-}
-
-fn failed(action: &'static str, reason: String) -> Error {
-    Error::Pipeline { action, reason }
 }
 
 /// Cutting and padding are the business of whoever makes batches.

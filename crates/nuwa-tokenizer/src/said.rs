@@ -13,7 +13,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use crate::chat::Message;
-use crate::special::Specials;
+use crate::special::{NamesInAnyCase, Specials};
 use crate::{Error, Result};
 
 /// A conversation as its chat template writes it.
@@ -78,7 +78,8 @@ pub fn write_marked(
     {
         return Ok(twinned.clone());
     }
-    let broken = twins.join(&write_changed(&|text| twins.break_up(text, specials))?);
+    let names = NamesInAnyCase::new(specials)?;
+    let broken = twins.join(&write_changed(&|text| twins.break_up(text, &names))?);
     // More control tokens than without any name in what was said: the template put one together out of it.
     match twinned {
         Ok(twinned) if broken.control_tokens(specials) > twinned.control_tokens(specials) => Ok(twinned),
@@ -185,8 +186,8 @@ impl Twins {
     }
 
     /// Each special token's name with the breaker after its first character.
-    fn break_up(&self, text: &str, specials: &Specials) -> String {
-        let starts = specials.in_any_case(text);
+    fn break_up(&self, text: &str, names: &NamesInAnyCase) -> String {
+        let starts = names.starts(text);
         let mut broken = String::with_capacity(text.len());
         for (place, character) in text.char_indices() {
             broken.push(character);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ahash::AHashMap;
+use aho_corasick::{AhoCorasick, MatchKind};
 use tokenizers::tokenizer::normalizer;
 use tokenizers::{
     Model, ModelWrapper, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer, Token,
@@ -100,20 +101,8 @@ impl Specials {
         self.starts(text).any(|start| self.lengths.iter().any(|length| is_name(&(start..start + length))))
     }
 
-    /// Where names stand in `text`, whatever the case of their letters.
-    pub fn in_any_case(&self, text: &str) -> Vec<usize> {
-        let begins = |start: &usize| {
-            let rest = &text.as_bytes()[*start..];
-            self.by_name.keys().any(|name| {
-                rest.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
-            })
-        };
-        let may_begin = |(_, own): &(usize, char)| self.ends.iter().any(|end| end.eq_ignore_ascii_case(own));
-        text.char_indices().filter(may_begin).map(|(start, _)| start).filter(begins).collect()
-    }
-
     fn starts<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
-        let begins = |character: &char| self.ends.contains(character);
+        let begins = |character: &char| self.ends.binary_search(character).is_ok();
         text.char_indices().filter(move |(_, character)| begins(character)).map(|(start, _)| start)
     }
 }
@@ -127,19 +116,75 @@ impl Named {
     }
 }
 
+/// Finds the names of special tokens whatever the case of their letters.
+#[derive(Debug)]
+pub struct NamesInAnyCase(AhoCorasick);
+
+impl NamesInAnyCase {
+    /// # Errors
+    /// When the names together are too long to search for.
+    pub fn new(specials: &Specials) -> Result<Self> {
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(specials.by_name.keys());
+        search.map(Self).map_err(|error| Error::pipeline("encode", error))
+    }
+
+    /// Where they begin in `text`, in order.
+    pub fn starts(&self, text: &str) -> Vec<usize> {
+        let mut starts: Vec<usize> = self.0.find_overlapping_iter(text).map(|found| found.start()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
+}
+
+/// The added tokens that are no special tokens: they are recognised in any text.
+#[derive(Debug, Default)]
+pub struct PlainTokens {
+    ids: Vec<u32>,
+    names: Option<AhoCorasick>,
+}
+
+impl PlainTokens {
+    /// # Errors
+    /// In words, when their names together are too long to search for.
+    pub fn new(added: &[AddedToken]) -> Result<Self, String> {
+        let plain: Vec<_> =
+            added.iter().filter(|token| !token.special && !token.content.is_empty()).collect();
+        if plain.is_empty() {
+            return Ok(Self::default());
+        }
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(plain.iter().map(|token| &token.content));
+        let names = search.map_err(|error| format!("its added tokens cannot be searched for: {error}"))?;
+        Ok(Self { ids: plain.iter().map(|token| token.id).collect(), names: Some(names) })
+    }
+
+    /// Whether the token of this id is one of them.
+    pub fn contains(&self, id: u32) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// Where their names stand in `text`, from left to right and the longest first.
+    fn places(&self, text: &str) -> Vec<(Range<usize>, u32)> {
+        let found = self.names.iter().flat_map(|names| names.find_iter(text));
+        found.map(|found| (found.range(), self.ids[found.pattern().as_usize()])).collect()
+    }
+}
+
 /// The ids, by the `tokenizers` crate, of `text` in which only `places` are special tokens, whatever else has the name of
 /// one. `plain` are the added tokens that are recognised in any text.
 pub fn encode(
     pipeline: &Pipeline,
     specials: &Specials,
-    plain: &[(String, u32)],
+    plain: &PlainTokens,
     text: &str,
     places: &[Place],
 ) -> Result<Vec<u32>> {
     let mut parts = PreTokenizedString::from(text);
     let encoded = parts
         .split(|_, whole| Ok(cut(&whole, places.iter().map(|place| (place.taken.clone(), place.id)))))
-        .and_then(|()| parts.split(|_, part| Ok(cut(&part, added(part.get(), plain)))))
+        .and_then(|()| parts.split(|_, part| Ok(cut(&part, plain.places(part.get())))))
         .and_then(|()| {
             parts.normalize(|part| pipeline.get_normalizer().map_or(Ok(()), |rule| rule.normalize(part)))
         })
@@ -150,7 +195,7 @@ pub fn encode(
         })
         .and_then(|()| parts.tokenize(|part| pipeline.get_model().tokenize(part.get())))
         .and_then(|()| parts.into_encoding(None, 0, OffsetType::None));
-    let encoded = encoded.map_err(|error| Error::Pipeline { action: "encode", reason: error.to_string() })?;
+    let encoded = encoded.map_err(|error| Error::pipeline("encode", error))?;
     Ok(encoded.get_ids().to_vec())
 }
 
@@ -172,19 +217,6 @@ fn halve(part: &NormalizedString, specials: &Specials) -> Vec<Part> {
         done = end;
     }
     parts
-}
-
-/// Where the names `plain` stand in `text`, from left to right and the longest first.
-fn added(text: &str, plain: &[(String, u32)]) -> Vec<(Range<usize>, u32)> {
-    let (mut found, mut free) = (Vec::new(), 0);
-    for (start, _) in text.char_indices() {
-        let here = plain.iter().filter(|(name, _)| start >= free && text[start..].starts_with(name.as_str()));
-        if let Some((name, id)) = here.max_by_key(|(name, _)| name.len()) {
-            free = start + name.len();
-            found.push((start..free, *id));
-        }
-    }
-    found
 }
 
 type Part = (NormalizedString, Option<Vec<Token>>);

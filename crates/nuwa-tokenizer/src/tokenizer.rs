@@ -14,7 +14,7 @@ use crate::decode::{Pieces, StreamDecoder};
 use crate::import::{self, Source};
 use crate::library::Library;
 use crate::said::{self, ChatText, Said};
-use crate::special::{Place, Specials};
+use crate::special::{Place, PlainTokens, Specials};
 use crate::{Error, Result};
 
 /// Text to ids and back. Cheap to clone; can be used from many threads at once.
@@ -36,7 +36,7 @@ pub(crate) struct Inner {
     is_special: Vec<bool>,
     specials: Specials,
     /// Added tokens that are recognised in any text.
-    plain_added: Vec<(String, u32)>,
+    plain_added: PlainTokens,
     /// Whether a model of it expects the token that begins a text.
     adds_beginning_of_text: bool,
     end_of_text: Option<u32>,
@@ -71,7 +71,7 @@ impl Tokenizer {
             pieces: Pieces::new(&frame["decoder"], &tokens),
             is_special: special_flags(&added, tokens.len()),
             specials: Specials::new(&added, !frame["normalizer"].is_null()),
-            plain_added: plain_added(&added),
+            plain_added: PlainTokens::new(&added).map_err(|reason| Error::invalid(&path, reason))?,
             library,
             tokens,
             ids,
@@ -95,6 +95,21 @@ impl Tokenizer {
     /// there is [`Tokenizer::encode_chat`].
     pub fn encode_with_special_tokens(&self, text: &str) -> Result<Vec<u32>> {
         self.inner.encode(text, true)
+    }
+
+    /// Hands over the ids of text in parts, so that those of a long text are never all in memory. The names of special tokens
+    /// are text, or stand for them if `special`.
+    pub fn encode_in_parts(&self, text: &str, special: bool, take: &mut dyn FnMut(&[u32])) -> Result<()> {
+        const PART: usize = 1 << 16;
+        let mut ids = Vec::new();
+        self.inner.encode_into(text, special, &mut ids, &mut |ids: &mut Vec<u32>| {
+            if ids.len() >= PART {
+                take(ids);
+                ids.clear();
+            }
+        })?;
+        take(&ids);
+        Ok(())
     }
 
     /// The text of `ids`, special tokens written out by name. Bytes that are not UTF-8 become U+FFFD.
@@ -208,31 +223,46 @@ impl Tokenizer {
         let text = self.apply_chat_template(&turns, false).ok()?;
         let after = &text[text.rfind(ANSWER)? + ANSWER.len()..];
         let ids = self.encode_with_special_tokens(after).ok()?;
-        let is_added = |id: &u32| self.inner.plain_added.iter().any(|(_, added)| added == id);
+        let is_added = |id: &u32| self.inner.plain_added.contains(*id);
         ids.iter().copied().find(|&id| self.is_special(id)).or_else(|| ids.iter().copied().find(is_added))
     }
 
     /// The ids by the `tokenizers` crate alone, to hold the faster road against.
     #[doc(hidden)]
     pub fn encode_by_library(&self, text: &str, special: bool) -> Result<Vec<u32>> {
-        self.inner.library.encode(text, special)
+        let mut ids = Vec::new();
+        self.inner.library.encode_into(text, special, &mut ids, &mut |_| {})?;
+        Ok(ids)
     }
 }
 
 impl Inner {
     fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        // One allocation for most texts.
+        let mut ids = Vec::with_capacity(if self.fast.is_some() { text.len() / 3 } else { 0 });
+        self.encode_into(text, special, &mut ids, &mut |_| {})?;
+        Ok(ids)
+    }
+
+    fn encode_into(
+        &self,
+        text: &str,
+        special: bool,
+        ids: &mut Vec<u32>,
+        take: &mut impl FnMut(&mut Vec<u32>),
+    ) -> Result<()> {
         if let Some((encoder, added)) = &self.fast {
-            let mut ids = Vec::with_capacity(text.len() / 3);
             added.split(text, special, &mut |part| match part {
                 Part::Token(id) => ids.push(id),
-                Part::Text(text) => encoder.encode_into(text, &mut ids),
+                Part::Text(text) => encoder.encode_into(text, ids, take),
             });
-            return Ok(ids);
+            return Ok(());
         }
         if !special && self.specials.any(text, |_| true) && self.library.finds_names()? {
-            return self.encode_at(text, &[]);
+            ids.extend(self.encode_at(text, &[])?);
+            return Ok(());
         }
-        self.library.encode(text, special)
+        self.library.encode_into(text, special, ids, take)
     }
 
     /// The ids of text in which only `places` are special tokens.
@@ -261,10 +291,21 @@ fn by_token(tokens: &[Option<String>]) -> AHashMap<String, u32> {
 }
 
 /// The added tokens with the ids that the library gives them, whatever the file says.
+/// Names of added tokens are looked for at every place of a text.
+const LONGEST_NAME: usize = 1000;
+
 fn added_tokens(path: &Path, frame: &Value, ids: &AHashMap<String, u32>) -> Result<Vec<AddedToken>> {
     let list = frame.get("added_tokens").filter(|list| !list.is_null()).cloned().unwrap_or(json!([]));
     let mut added: Vec<AddedToken> = serde_json::from_value(list)
         .map_err(|error| Error::invalid(path, format!("\"added_tokens\": {error}")))?;
+    if let Some(long) = added.iter().find(|token| token.content.len() > LONGEST_NAME) {
+        let bytes = long.content.len();
+        let reason = format!(
+            "the added token of id {} has a name of {bytes} bytes; expected at most {LONGEST_NAME}",
+            long.id
+        );
+        return Err(Error::invalid(path, reason));
+    }
     added.retain_mut(|token| ids.get(&token.content).map(|&id| token.id = id).is_some());
     Ok(added)
 }
@@ -273,11 +314,6 @@ fn special_flags(added: &[AddedToken], size: usize) -> Vec<bool> {
     let mut flags = vec![false; size];
     added.iter().for_each(|token| flags[token.id as usize] = token.special);
     flags
-}
-
-fn plain_added(added: &[AddedToken]) -> Vec<(String, u32)> {
-    let plain = added.iter().filter(|token| !token.special && !token.content.is_empty());
-    plain.map(|token| (token.content.clone(), token.id)).collect()
 }
 
 /// What a `post_processor` puts before a text.

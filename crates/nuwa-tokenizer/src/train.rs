@@ -244,7 +244,7 @@ fn learn(words: Counts, settings: &TrainSettings) -> Result<BPE> {
         .show_progress(false)
         .build();
     let mut model = BPE::default();
-    let refused = |error: tokenizers::Error| Error::Pipeline { action: "train", reason: error.to_string() };
+    let refused = |error: tokenizers::Error| Error::pipeline("train", error);
     trainer.do_train(&counts, &mut model).map_err(refused)?;
     let largest = tokenizers::Model::get_vocab_size(&model);
     if largest < settings.vocab_size {
@@ -254,8 +254,8 @@ fn learn(words: Counts, settings: &TrainSettings) -> Result<BPE> {
 }
 
 fn tokenizer_json(model: &BPE, pre_tokenizer: Value, settings: &TrainSettings) -> Result<Value> {
-    let model = serde_json::to_value(model)
-        .map_err(|error| Error::Pipeline { action: "write its vocabulary", reason: error.to_string() })?;
+    let model =
+        serde_json::to_value(model).map_err(|error| Error::pipeline("write its vocabulary", error))?;
     let special = settings.special_tokens();
     let added: Vec<Value> =
         (0..).zip(&special).map(|(id, token)| AddedToken::new(id, token, true).to_json()).collect();

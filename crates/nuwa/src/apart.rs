@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use nuwa_data::collect::{Limits, apart_by, read_apart};
 
@@ -18,7 +19,7 @@ pub fn is_asked() -> bool {
 /// Reads the file.
 pub fn read() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(2).collect();
-    let read = input().and_then(|input| read_apart(&arguments, input, &mut std::io::stdout().lock(), limit));
+    let read = input().and_then(|input| read_apart(&arguments, input, &mut io::stdout().lock(), limit));
     match read {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -27,9 +28,18 @@ pub fn read() -> ExitCode {
 
 /// From now on files that need it are read by such processes.
 pub fn begin() {
-    if let Some(program) = program() {
-        apart_by(program, ARGUMENT.into());
+    if program().is_some() {
+        apart_by(start);
     }
+}
+
+fn start(arguments: &[&str], input: Stdio) -> io::Result<Child> {
+    let mut command = Command::new(program().ok_or(io::ErrorKind::NotFound)?);
+    command.arg(ARGUMENT).args(arguments).stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
+    // So that what interrupts this program does not interrupt that one.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
 }
 
 /// This program, even if its file is replaced while it runs.
@@ -41,17 +51,17 @@ fn program() -> Option<PathBuf> {
 }
 
 #[cfg(unix)]
-fn input() -> std::io::Result<File> {
+fn input() -> io::Result<File> {
     use std::os::fd::AsFd;
 
-    std::io::stdin().as_fd().try_clone_to_owned().map(File::from)
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
 #[cfg(windows)]
-fn input() -> std::io::Result<File> {
+fn input() -> io::Result<File> {
     use std::os::windows::io::AsHandle;
 
-    std::io::stdin().as_handle().try_clone_to_owned().map(File::from)
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
 #[cfg(unix)]

@@ -1,14 +1,13 @@
 //! Files that are read in a process of their own.
 //!
-//! A parser of others may overflow the stack or ask for all the memory, and nothing within a process can stop that. So the program, if it
-//! says how ([`apart_by`]), starts itself for each PDF and each Parquet table, with limits on memory and time; what ends that process
-//! ends nothing else. Without it, the files are read in this one.
+//! A parser of others may overflow the stack or ask for all the memory, and nothing within a process can stop that. So a program that
+//! says how ([`apart_by`]) is started for each PDF and each Parquet table, with limits on memory and time; what ends that process
+//! ends nothing else. Otherwise the files are read in this one.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
@@ -19,7 +18,10 @@ use super::formats::parquet::{self, Found, Stop, Taker};
 use super::formats::pdf::{self, Extract};
 use crate::Error;
 
-static PROGRAM: OnceLock<(PathBuf, OsString)> = OnceLock::new();
+/// Starts a process that calls [`read_apart`] with these arguments and this input, its output in a pipe.
+pub type Start = fn(&[&str], Stdio) -> io::Result<Child>;
+
+static START: OnceLock<Start> = OnceLock::new();
 
 const PDF: &str = "pdf";
 const PARQUET: &str = "parquet";
@@ -30,10 +32,9 @@ const MEMORY_PER_MIB: u64 = 16 << 20;
 const SECONDS: u64 = 2;
 const SECONDS_PER_MIB: u64 = 1;
 
-/// From now on PDFs and Parquet tables are read by this program. It is started with this argument and some more, which it gives to
-/// [`read_apart`].
-pub fn apart_by(program: PathBuf, argument: OsString) {
-    let _ = PROGRAM.set((program, argument));
+/// From now on PDFs and Parquet tables are read by processes that `start` starts.
+pub fn apart_by(start: Start) {
+    let _ = START.set(start);
 }
 
 /// What the process that reads one file may take.
@@ -152,28 +153,18 @@ pub(super) fn rows(table: Table, take: Taker) -> Result<(), Stop> {
 /// A process that reads a file; it ends with this.
 struct ReaderApart {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    output: BufReader<ChildStdout>,
     writer: Option<JoinHandle<()>>,
 }
 
 /// Starts the program where there is one, on a file of a kind, whose text is in a field.
 fn start(kind: &str, effort: u32, field: &str, source: Seekable) -> Option<ReaderApart> {
-    let (program, argument) = PROGRAM.get()?;
+    let begin = START.get()?;
     let (input, bytes) = match source {
         Seekable::File(file) => (Stdio::from(file), None),
         Seekable::Memory(bytes) => (Stdio::piped(), Some(bytes.into_inner())),
     };
-    let mut command = Command::new(program);
-    command
-        .arg(argument)
-        .args([kind, &effort.to_string(), field])
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    // So that what interrupts this program does not interrupt that one.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut child = command.spawn().ok()?;
+    let mut child = begin(&[kind, &effort.to_string(), field], input).ok()?;
     let output = BufReader::with_capacity(1 << 16, child.stdout.take()?);
     let pipe = child.stdin.take().zip(bytes);
     // A process that has ended reads no further: what it wrote says why.

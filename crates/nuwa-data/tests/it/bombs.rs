@@ -88,8 +88,8 @@ fn a_font_that_makes_a_page_of_each_letter_is_refused() {
 #[test]
 fn pages_of_a_crawl_that_expand_too_far_are_named_and_all_of_them_count() {
     let page = |size: usize| {
-        let head = "200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip";
-        response("http://a/", head, &gz(&vec![0; size * MIB]))
+        let head = "200 OK\r\nContent-Type: text/html\r\nContent-Encoding: zstd";
+        response("http://a/", head, &zstd::encode_all(&vec![0; size * MIB][..], 1).unwrap())
     };
     let summary = refused("a.warc", &page(70));
     assert_eq!(summary.skipped_records["a page that expands to more than 64 MiB"], 1);
@@ -97,9 +97,12 @@ fn pages_of_a_crawl_that_expand_too_far_are_named_and_all_of_them_count() {
     assert_eq!(summary.skipped_reasons["expands too far for its size"], 1);
 }
 
+/// Puts members, named, into an archive.
+type Archive<'a> = &'a dyn Fn(&[(&str, &[u8])]) -> Vec<u8>;
+
 #[test]
 fn archives_too_deep_are_called_so() {
-    let nested = |name: &str, wrap: &dyn Fn(&[(&str, &[u8])]) -> Vec<u8>| {
+    let nested = |name: &str, wrap: Archive<'_>| {
         (0..5).fold(b"text".to_vec(), |inner, depth| {
             let member = if depth == 0 { "a.txt".to_string() } else { format!("{depth}.{name}") };
             wrap(&[(&member, &inner)])

@@ -10,7 +10,7 @@ use tokenizers::{
     DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Pipeline,
 };
 
-use super::{LARGEST, Source};
+use super::{LARGEST, Source, check_highest};
 use crate::added::AddedToken;
 use crate::bpe::{Bpe, Model};
 use crate::config::{Config, kind_of};
@@ -133,6 +133,8 @@ fn check_vocabulary(model: &Value, kind: &str) -> Result<(), String> {
     if let Some((token, id)) = vocabulary.as_object().and_then(|map| map.iter().find(|(_, id)| !is_id(id))) {
         return Err(format!("\"model\".\"vocab\" gives {token:?} the id {id}; expected a whole number"));
     }
+    let ids = vocabulary.as_object().into_iter().flatten().filter_map(|(_, id)| id.as_u64());
+    check_highest(ids.max().unwrap_or(0))?;
     if kind != "Unigram" && !vocabulary.is_object() {
         return Err(format!("\"model\".\"vocab\" must map tokens to ids, found {}", kind_of(vocabulary)));
     }
@@ -146,7 +148,7 @@ fn check_vocabulary(model: &Value, kind: &str) -> Result<(), String> {
 }
 
 fn is_id(value: &Value) -> bool {
-    value.as_u64().is_some_and(|id| u32::try_from(id).is_ok())
+    value.is_u64()
 }
 
 fn check_merges(model: &Value) -> Result<(), String> {

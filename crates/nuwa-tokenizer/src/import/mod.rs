@@ -85,6 +85,14 @@ const HIGHEST_ID: u32 = 1 << 21;
 /// More bytes than any tokenizer's file has.
 const LARGEST: u64 = 1 << 27;
 
+/// An error when the highest id of a file is none.
+fn check_highest(id: u64) -> Result<(), String> {
+    match id > HIGHEST_ID.into() {
+        true => Err(format!("token id {id} is beyond any vocabulary ({HIGHEST_ID})")),
+        false => Ok(()),
+    }
+}
+
 /// An error when a file holds more tokens than there are ids.
 fn check_count(tokens: usize) -> Result<(), String> {
     match tokens > HIGHEST_ID as usize {
@@ -113,10 +121,7 @@ fn by_id(path: &Path, tokens: Vec<(String, u32)>) -> Result<Vec<Option<String>>>
     let Some(highest) = tokens.iter().map(|(_, id)| *id).max() else {
         return Err(Error::invalid(path, "the vocabulary is empty"));
     };
-    if highest > HIGHEST_ID {
-        let reason = format!("token id {highest} is beyond any vocabulary ({HIGHEST_ID})");
-        return Err(Error::invalid(path, reason));
-    }
+    check_highest(highest.into()).map_err(|reason| Error::invalid(path, reason))?;
     let mut by_id = vec![None; highest as usize + 1];
     for (token, id) in tokens {
         by_id[id as usize] = Some(token);

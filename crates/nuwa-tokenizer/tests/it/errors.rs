@@ -121,6 +121,10 @@ hint: compare the file with the place it came from; it may be damaged or edited 
 error: DIR/tokenizer.json is not valid: token id 4000000000 is beyond any vocabulary (2097152)
 hint: compare the file with the place it came from; it may be damaged or edited by hand
 "#);
+    insta::assert_snapshot!(changed(|v| v["added_tokens"][0]["content"] = "x".repeat(1001).into()), @r#"
+error: DIR/tokenizer.json is not valid: the added token of id 0 has a name of 1001 bytes; expected at most 1000
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
 }
 
 #[test]

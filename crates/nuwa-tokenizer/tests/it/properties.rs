@@ -54,6 +54,26 @@ static WITH_ADDED: LazyLock<Tokenizer> = LazyLock::new(|| {
     Tokenizer::load(&path).unwrap()
 });
 
+#[test]
+fn the_ids_of_a_long_text_come_in_parts() {
+    let text = "a<ab>\u{4e2d}".repeat(40_000) + &"x".repeat(3 << 20);
+    for special in [false, true] {
+        let (mut ids, mut parts) = (Vec::new(), 0);
+        WITH_ADDED
+            .encode_in_parts(&text, special, &mut |part| {
+                ids.extend_from_slice(part);
+                parts += 1;
+            })
+            .unwrap();
+        let all = match special {
+            true => WITH_ADDED.encode_with_special_tokens(&text),
+            false => WITH_ADDED.encode(&text),
+        };
+        assert!(ids == all.unwrap(), "the parts are other ids");
+        assert!(parts > 3, "{parts} parts");
+    }
+}
+
 proptest! {
     #[test]
     fn added_tokens_are_found_as_the_library_finds_them(text in "[abc<> ]{0,24}") {

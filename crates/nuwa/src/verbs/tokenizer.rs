@@ -7,7 +7,7 @@ use nuwa_tokenizer::{Tokenizer as Vocabulary, TrainSettings, train};
 use serde::Serialize;
 
 use super::settings::Settings;
-use crate::console::{Display, print, print_figures, print_line};
+use crate::console::{Display, print, print_figures};
 use crate::failure::Problem;
 use crate::input::standard_input;
 use crate::interrupt::{self, Scratch};
@@ -159,11 +159,19 @@ impl Encode {
     fn run(self) -> anyhow::Result<()> {
         let tokenizer = Vocabulary::load(&model::tokenizer(&self.tokenizer))?;
         let text = standard_input()?;
-        let ids = match self.special {
-            true => tokenizer.encode_with_special_tokens(&text)?,
-            false => tokenizer.encode(&text)?,
-        };
-        print_line(&ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))
+        let (mut printed, mut blank) = (Ok(()), "");
+        tokenizer.encode_in_parts(&text, self.special, &mut |ids| {
+            let mut line = String::new();
+            for id in ids {
+                line.push_str(std::mem::replace(&mut blank, " "));
+                line.push_str(&id.to_string());
+            }
+            if printed.is_ok() {
+                printed = print(&line);
+            }
+        })?;
+        printed?;
+        print("\n")
     }
 }
 
