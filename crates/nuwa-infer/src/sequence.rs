@@ -1,5 +1,5 @@
-use nuwa_models::{Cache, Input, LanguageModel};
-use nuwa_tensor::{Tape, Tensor, on_worker};
+use nuwa_models::{Cache, Input, LanguageModel, NewRows};
+use nuwa_tensor::{Kind, Tape, Tensor, on_worker};
 
 use crate::{Error, Result};
 
@@ -36,7 +36,7 @@ impl<'a> Sequence<'a> {
         Ok(Self {
             model,
             tape: Tape::inference(),
-            cache: model.new_cache(capacity),
+            cache: model.new_cache(capacity, Kind::F32),
             ids: prompt.to_vec(),
             first: 0,
         })
@@ -65,11 +65,12 @@ impl<'a> Sequence<'a> {
             self.forget_half();
         }
         // The last id is always run, also when nothing was added since the last call.
-        self.cache.truncate(self.ids.len() - self.first - 1);
+        self.go_back(self.ids.len() - self.first - 1);
         let unseen = &self.ids[self.first + self.cache.length()..];
         let mut hidden = None;
         for chunk in unseen.chunks(PROMPT_CHUNK) {
-            hidden = Some(self.model.hidden(&self.tape, chunk, Input::Next(&mut self.cache))?);
+            let new = vec![NewRows { cache: &mut self.cache, rows: chunk.len() }];
+            hidden = Some(self.model.hidden(&self.tape, chunk, Input::Next(new))?);
         }
         self.scores_of_last(hidden.ok_or(Error::EmptyPrompt)?)
     }
@@ -84,6 +85,13 @@ impl<'a> Sequence<'a> {
 
     fn forget_half(&mut self) {
         self.first = self.ids.len() - (self.cache.capacity() / 2).max(1);
-        self.cache.truncate(0);
+        self.go_back(0);
+    }
+
+    /// Goes back to `length` positions, or to the beginning where the cache cannot.
+    fn go_back(&mut self, length: usize) {
+        if !self.cache.truncate(length) {
+            self.cache = self.model.new_cache(self.cache.capacity(), Kind::F32);
+        }
     }
 }

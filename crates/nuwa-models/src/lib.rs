@@ -11,10 +11,10 @@ mod input;
 mod names;
 
 pub use config::{Error, ModelConfig, Result};
-pub use input::{Cache, Input, LayerInput, Sequences};
+pub use input::{Cache, Input, LayerInput, NewRows, Sequences};
 pub use names::TensorName;
 
-use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Tape, Tensor};
+use nuwa_tensor::{Kind, Parameter, Parameters, ParametersBuilder, Tape, Tensor};
 
 /// A model that gives a distribution over the next token at each position.
 pub trait LanguageModel: Send + Sync {
@@ -38,8 +38,8 @@ pub trait LanguageModel: Send + Sync {
     /// The matrix that turns hidden states into scores, `[v, d]`; the embedding where the two are tied.
     fn head(&self) -> &Parameter;
 
-    /// An empty cache for `capacity` positions of one sequence.
-    fn new_cache(&self, capacity: usize) -> Cache;
+    /// An empty cache for `capacity` positions of one sequence, kept in numbers of this kind.
+    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache;
 
     /// The share of activations dropped while training, on embeddings and residual branches.
     fn set_dropout(&mut self, probability: f32);

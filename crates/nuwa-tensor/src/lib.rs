@@ -31,7 +31,7 @@ mod timing;
 
 pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
-pub use ops::attention::{HeadLayout, KeyValueCache, Visibility};
+pub use ops::attention::{CachedRows, HeadLayout, KeyValueCache, Visibility};
 pub use ops::cross_entropy::{Loss, LossRows, Objective};
 pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};

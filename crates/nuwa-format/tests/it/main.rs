@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::Tape;
+use nuwa_models::{Input, LanguageModel, NewRows, Sequences};
+use nuwa_tensor::{Kind, Tape};
 use safetensors::{Dtype, SafeTensors};
 
 /// A path in `fixtures`.
@@ -59,11 +59,12 @@ fn logits(model: &dyn LanguageModel, ids: &[u32], length: usize) -> Vec<f32> {
 /// The `count` most likely ids after `prompt`, one at a time through the cache.
 fn greedy(model: &dyn LanguageModel, prompt: &[u32], count: usize) -> Vec<u32> {
     let tape = Tape::inference();
-    let mut cache = model.new_cache(prompt.len() + count);
+    let mut cache = model.new_cache(prompt.len() + count, Kind::F32);
     let mut next = prompt.to_vec();
     let mut chosen = Vec::new();
     while chosen.len() < count {
-        let hidden = model.hidden(&tape, &next, Input::Next(&mut cache)).unwrap();
+        let new = vec![NewRows { cache: &mut cache, rows: next.len() }];
+        let hidden = model.hidden(&tape, &next, Input::Next(new)).unwrap();
         let scores = tape.logits(&hidden, model.head()).unwrap();
         let last = scores.row(next.len() - 1);
         let best = (0..last.len()).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32;

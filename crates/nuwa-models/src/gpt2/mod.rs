@@ -10,7 +10,7 @@ pub(crate) mod names;
 pub use config::{Gelu, Gpt2Config};
 use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope, residual};
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
+use nuwa_tensor::{HeadLayout, Kind, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
 
 use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
@@ -130,7 +130,7 @@ impl LanguageModel for Gpt2 {
     }
 
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
-        let positions = input.positions(ids.len());
+        let positions = input.positions();
         let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
         let mut x = tape.dropout(&x, self.dropout)?;
         let settings = Settings {
@@ -149,6 +149,7 @@ impl LanguageModel for Gpt2 {
                 input => block.forward(tape, &x, settings, input)?,
             };
         }
+        input.finish();
         self.norm.forward(tape, &x)
     }
 
@@ -156,8 +157,8 @@ impl LanguageModel for Gpt2 {
         self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
     }
 
-    fn new_cache(&self, capacity: usize) -> Cache {
-        Cache::new(self.blocks.len(), self.config.heads(), capacity)
+    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
+        Cache::attention(self.blocks.len(), self.config.heads(), capacity, kind)
     }
 
     fn set_dropout(&mut self, probability: f32) {

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{HeadLayout, Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor};
+use nuwa_tensor::{
+    HeadLayout, Kind, Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
+};
 
 use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
 
@@ -146,7 +148,7 @@ impl LanguageModel for Llama {
     }
 
     fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
-        let positions = input.positions(ids.len());
+        let positions = input.positions();
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
         let settings = Arc::new(Settings {
             heads: self.config.heads(),
@@ -167,6 +169,7 @@ impl LanguageModel for Llama {
                 input => block.forward(tape, &x, &settings, input)?,
             };
         }
+        input.finish();
         self.norm.forward(tape, &x)
     }
 
@@ -174,8 +177,8 @@ impl LanguageModel for Llama {
         self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
     }
 
-    fn new_cache(&self, capacity: usize) -> Cache {
-        Cache::new(self.blocks.len(), self.config.heads(), capacity)
+    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
+        Cache::attention(self.blocks.len(), self.config.heads(), capacity, kind)
     }
 
     fn set_dropout(&mut self, probability: f32) {

@@ -1,7 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
-use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
-use nuwa_tensor::{LossRows, Precision, Random, Tape};
+use nuwa_models::{Input, LanguageModel, ModelConfig, NewRows, Sequences, build};
+use nuwa_tensor::{Kind, LossRows, Precision, Random, Tape};
 
 fn families() -> Vec<Box<dyn LanguageModel>> {
     [
@@ -152,10 +152,11 @@ fn decoding_with_a_cache_equals_scoring_the_whole() {
         let tape = Tape::inference();
         let ids = ids(12);
         let whole = model.hidden(&tape, &ids, Input::Sequences(&Sequences::causal(1, 12))).unwrap();
-        let mut cache = model.new_cache(12);
+        let mut cache = model.new_cache(12, Kind::F32);
         let mut done = 0;
         for count in [5, 1, 1, 5] {
-            let part = model.hidden(&tape, &ids[done..done + count], Input::Next(&mut cache)).unwrap();
+            let new = vec![NewRows { cache: &mut cache, rows: count }];
+            let part = model.hidden(&tape, &ids[done..done + count], Input::Next(new)).unwrap();
             for offset in 0..count {
                 for (a, b) in part.row(offset).iter().zip(whole.row(done + offset)) {
                     assert!((a - b).abs() < 1e-5, "position {}: {a} {b}", done + offset);

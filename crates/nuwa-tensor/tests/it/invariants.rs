@@ -1,8 +1,8 @@
-//! What must hold whatever the numbers: determinism, errors, cached attention.
+//! What must hold whatever the numbers: determinism, errors.
 
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, Error, HeadLayout, KeyValueCache, LossRows, Parameter, Parameters,
-    ParametersBuilder, Precision, Random, Tape, Visibility,
+    AdamWSettings, AdamWState, Error, HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder,
+    Precision, Random, Tape, Visibility,
 };
 
 fn normal(values: &mut [f32], random: Random) {
@@ -42,40 +42,6 @@ fn the_number_of_threads_does_not_change_a_bit() {
         })
     };
     assert!(run(1) == run(2) && run(1) == run(5), "results depend on the number of threads");
-}
-
-#[test]
-fn cached_attention_equals_attention() {
-    let _held = crate::levels::hold();
-    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 8 };
-    let length = 23;
-    let tape = Tape::inference();
-    let mut values = vec![0.0; length * heads.width()];
-    Random::new(1).fill_normal(&mut values, 1.0);
-    for window in [None, Some(5)] {
-        let mut visibility = Visibility::causal(1, length);
-        if let Some(window) = window {
-            visibility = visibility.within_window(window);
-        }
-        let all = tape.constant([length, heads.width()], &values).unwrap();
-        let whole = tape.attention(&all, heads, &visibility).unwrap();
-        let mut cache = KeyValueCache::new(heads, length);
-        let mut row = 0;
-        for count in [9, 1, 1, 12] {
-            let part = &values[row * heads.width()..(row + count) * heads.width()];
-            let part = tape.constant([count, heads.width()], part).unwrap();
-            let y = tape.cached_attention(&part, heads, &mut cache, window).unwrap();
-            for offset in 0..count {
-                for (a, b) in y.row(offset).iter().zip(whole.row(row + offset)) {
-                    assert!((a - b).abs() < 1e-5, "row {}: {a} {b}", row + offset);
-                }
-            }
-            row += count;
-        }
-        let more = tape.constant([1, heads.width()], &values[..heads.width()]).unwrap();
-        let error = tape.cached_attention(&more, heads, &mut cache, window).unwrap_err();
-        assert_eq!(error, Error::CacheFull { needed: 24, capacity: 23 });
-    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::ops::product::{
     Epilogue, LeftRoom, Matrix, Output, PANEL, PackedRight, Spans, Store, TILE_ROWS, multiply_serial,
 };
 use crate::pool::{Line, Plain};
-use crate::simd::{LANES, MultiplyAdd, dot, exp, exp2_for, maximum, sum, sum_of_lanes, vectorised};
+use crate::simd::{LANES, MultiplyAdd, dot, exp2_for, maximum, sum_of_lanes, vectorised};
 use crate::tensor::Stored;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -20,9 +20,6 @@ const QUERY_BLOCK: usize = PANEL;
 /// Keys whose scores exist at one time: with [`QUERY_BLOCK`] a block of 64 KiB, half a level-2 cache with its gradient.
 /// For Miri short, so that small tests have several blocks.
 const KEY_BLOCK: usize = if cfg!(miri) { PANEL } else { 256 };
-
-/// Up to this many queries at a time are taken one by one, without packing.
-const FEW_QUERIES: usize = 4;
 
 /// Where the keys and values of one sequence lie.
 #[derive(Clone, Copy)]
@@ -193,63 +190,6 @@ pub fn forward<T: Stored>(layout: Layout<'_>, qkv: &[T], y: &mut [T], log_sums: 
         };
         forward.run(shared, &y, Some(&log_sums));
     });
-}
-
-pub fn forward_cached<T: Stored>(layout: Layout<'_>, qkv: &[T], keys: &[T], values: &[T], y: &mut [T]) {
-    let Layout { heads, ranges, .. } = layout;
-    let memory = Memory { keys, values, stride: heads.key_width() };
-    let (width, out) = (heads.width(), heads.query_width());
-    if ranges.len() <= FEW_QUERIES {
-        return chunks_mut(y, heads.head_dim, 1, |slot, y| {
-            let (row, head) = (slot / heads.heads, slot % heads.heads);
-            let query = &qkv[row * width + head * heads.head_dim..][..heads.head_dim];
-            PACKED.with_borrow_mut(|packed| {
-                one_query(query, memory, head / heads.group(), ranges[row], y, &mut packed.floats);
-            });
-        });
-    }
-    let y = Output::new(y, out);
-    (0..heads.kv_heads).into_par_iter().with_max_len(1).for_each(|shared| {
-        Forward { layout, memory, queries: qkv, ranges, first_row: 0 }.run(shared, &y, None);
-    });
-}
-
-vectorised! {
-    /// The definition for one query of one head.
-    fn one_query with m [T: Element](
-        query: &[T],
-        memory: Memory<'_, T>,
-        head: usize,
-        range: [u32; 2],
-        y: &mut [T],
-        scratch: &mut Vec<f32>,
-    ) {
-        let dim = query.len();
-        let scale = score_scale(dim);
-        scratch.clear();
-        for row in range[0] as usize..range[1] as usize {
-            let key = &memory.keys[row * memory.stride + head * dim..][..dim];
-            scratch.push(scale * dot(query, key));
-        }
-        let largest = maximum(scratch);
-        for score in scratch.iter_mut() {
-            *score = exp(m, *score - largest);
-        }
-        let total = sum(scratch, |weight| weight);
-        let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
-        let weights = scratch.len();
-        scratch.resize(weights + dim, 0.0);
-        let (weights, out) = scratch.split_at_mut(weights);
-        for (row, weight) in weights.iter().enumerate() {
-            let value = &memory.values[(range[0] as usize + row) * memory.stride + head * dim..][..dim];
-            for (out, value) in out.iter_mut().zip(value) {
-                *out += weight * inverse * value.widen();
-            }
-        }
-        for (y, out) in y.iter_mut().zip(out) {
-            *y = T::narrow(*out);
-        }
-    }
 }
 
 /// The forward pass of some queries of one sequence.

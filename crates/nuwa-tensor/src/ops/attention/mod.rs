@@ -12,7 +12,10 @@
 //! the saved logarithm of each row's sum: with `D_i = dy_i . y_i`, `dP = dy v^T`, `dS = P (dP - D)`,
 //! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
 
+mod cache;
 mod cpu;
+
+pub use cache::{CachedRows, KeyValueCache};
 
 use std::sync::Arc;
 
@@ -141,61 +144,6 @@ impl Visibility {
     }
 }
 
-/// The keys and values of the positions seen so far, for one layer and one sequence.
-#[derive(Debug, Clone)]
-pub struct KeyValueCache {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    width: usize,
-    length: usize,
-    capacity: usize,
-}
-
-impl KeyValueCache {
-    /// Room for `capacity` positions.
-    pub fn new(heads: HeadLayout, capacity: usize) -> Self {
-        let width = heads.key_width();
-        Self {
-            keys: vec![0.0; capacity * width],
-            values: vec![0.0; capacity * width],
-            width,
-            length: 0,
-            capacity,
-        }
-    }
-
-    /// The number of positions it holds.
-    pub fn length(&self) -> usize {
-        self.length
-    }
-
-    /// The number of positions it has room for.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Forgets all positions from `length` on.
-    pub fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
-    fn append(&mut self, qkv: &Tensor, heads: HeadLayout) -> Result<()> {
-        let needed = self.length + qkv.rows();
-        if needed > self.capacity {
-            return Err(Error::CacheFull { needed, capacity: self.capacity });
-        }
-        let keys = self.keys[self.length * self.width..].chunks_exact_mut(self.width);
-        let values = self.values[self.length * self.width..].chunks_exact_mut(self.width);
-        for ((row, key), value) in qkv.data().chunks_exact(heads.width()).zip(keys).zip(values) {
-            let (row_key, row_value) = row[heads.query_width()..].split_at(self.width);
-            key.copy_from_slice(row_key);
-            value.copy_from_slice(row_value);
-        }
-        self.length = needed;
-        Ok(())
-    }
-}
-
 impl Tape {
     /// Attention of packed rows over the keys that `visibility` names; see [the module](self).
     ///
@@ -235,30 +183,5 @@ impl Tape {
             });
             Ok(())
         })
-    }
-
-    /// Attention of new rows of one sequence over the cached positions and themselves, causally; appends their keys and
-    /// values to `cache`.
-    ///
-    /// # Errors
-    /// When the width of `qkv` is not that of `heads`, the cache has no room, or `qkv` needs a gradient.
-    pub fn cached_attention(
-        &self,
-        qkv: &Tensor,
-        heads: HeadLayout,
-        cache: &mut KeyValueCache,
-        window: Option<usize>,
-    ) -> Result<Tensor> {
-        heads.check("attention", qkv)?;
-        let past = cache.length;
-        cache.append(qkv, heads)?;
-        let first = |position: usize| window.map_or(0, |window| (position + 1).saturating_sub(window)) as u32;
-        let ranges: Vec<[u32; 2]> =
-            (past..cache.length).map(|position| [first(position), position as u32 + 1]).collect();
-        let shape = with_width(qkv.shape(), heads.query_width());
-        let mut y = self.pool().take::<f32>(shape.elements());
-        let layout = cpu::Layout { precision: Precision::F32, heads, length: ranges.len(), ranges: &ranges };
-        cpu::forward_cached(layout, qkv.data(), &cache.keys, &cache.values, &mut y);
-        self.untracked("cached_attention", &[qkv], shape, y)
     }
 }

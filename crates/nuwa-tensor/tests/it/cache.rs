@@ -1,0 +1,182 @@
+//! Cached attention: equal to attention over the whole, and the same bits whatever else is computed.
+
+use nuwa_tensor::simd::{detect, force, levels};
+use nuwa_tensor::{
+    Bf16, CachedRows, Element, Error, HeadLayout, KeyValueCache, Kind, Random, Tape, Visibility,
+};
+use proptest::prelude::*;
+
+fn numbers(rows: usize, heads: HeadLayout, seed: u64) -> Vec<f32> {
+    let mut values = vec![0.0; rows * heads.width()];
+    Random::new(seed).fill_normal(&mut values, 1.0);
+    values
+}
+
+/// The rows of one sequence through a cache, `counts` at a time.
+fn in_parts(
+    heads: HeadLayout,
+    values: &[f32],
+    counts: &[usize],
+    window: Option<usize>,
+    kind: Kind,
+) -> Vec<f32> {
+    let tape = Tape::inference();
+    let mut cache = KeyValueCache::new(heads, values.len() / heads.width(), kind);
+    let (mut rest, mut all) = (values, Vec::new());
+    for &count in counts {
+        let (part, after) = rest.split_at(count * heads.width());
+        let part = tape.constant([count, heads.width()], part).unwrap();
+        let mut new = [CachedRows { cache: &mut cache, rows: count }];
+        all.extend(tape.cached_attention(&part, heads, &mut new, window).unwrap().to_vec());
+        rest = after;
+    }
+    all
+}
+
+fn whole(heads: HeadLayout, values: &[f32], window: Option<usize>) -> Vec<f32> {
+    let length = values.len() / heads.width();
+    let mut visibility = Visibility::causal(1, length);
+    if let Some(window) = window {
+        visibility = visibility.within_window(window);
+    }
+    let tape = Tape::inference();
+    let rows = tape.constant([length, heads.width()], values).unwrap();
+    tape.attention(&rows, heads, &visibility).unwrap().to_vec()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn it_equals_attention_over_the_whole() {
+    let _held = crate::levels::hold();
+    for (heads, kv_heads, head_dim) in [(4, 2, 8), (2, 2, 33), (3, 1, 48), (1, 1, 64)] {
+        let heads = HeadLayout { heads, kv_heads, head_dim };
+        let values = numbers(83, heads, 1);
+        for level in levels() {
+            force(level);
+            for window in [None, Some(5), Some(40)] {
+                let parts = in_parts(heads, &values, &[9, 1, 1, 40, 32], window, Kind::F32);
+                let difference = largest_difference(&parts, &whole(heads, &values, window));
+                assert!(difference < 1e-5, "{level:?} {heads:?} {window:?}: {difference}");
+            }
+        }
+        force(detect());
+    }
+}
+
+#[test]
+fn bf16_takes_half_the_memory_and_equals_attention_over_rounded_rows() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 16 };
+    let values = numbers(40, heads, 2);
+    let mut rounded = values.clone();
+    for row in rounded.chunks_exact_mut(heads.width()) {
+        row[heads.query_width()..].iter_mut().for_each(|value| *value = Bf16::narrow(*value).widen());
+    }
+    let narrow = in_parts(heads, &values, &[16, 24], None, Kind::Bf16);
+    assert!(largest_difference(&narrow, &whole(heads, &rounded, None)) < 1e-5);
+
+    let bytes = |kind| {
+        let tape = Tape::inference();
+        let mut cache = KeyValueCache::new(heads, 1000, kind);
+        let rows = tape.constant([40, heads.width()], &values).unwrap();
+        let mut new = [CachedRows { cache: &mut cache, rows: 40 }];
+        tape.cached_attention(&rows, heads, &mut new, None).unwrap();
+        cache.bytes()
+    };
+    assert_eq!(bytes(Kind::F32), 2 * bytes(Kind::Bf16));
+    assert!(bytes(Kind::F32) < 1000 * heads.key_width() * 2 * 4, "memory grows with what it holds");
+}
+
+#[test]
+fn a_cache_without_room_is_left_as_it_was() {
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 4 };
+    let tape = Tape::inference();
+    let (mut small, mut large) =
+        (KeyValueCache::new(heads, 3, Kind::F32), KeyValueCache::new(heads, 9, Kind::F32));
+    let rows = tape.constant([6, heads.width()], &numbers(6, heads, 3)).unwrap();
+    let mut new = [CachedRows { cache: &mut large, rows: 2 }, CachedRows { cache: &mut small, rows: 4 }];
+    let error = tape.cached_attention(&rows, heads, &mut new, None).unwrap_err();
+    assert_eq!(error, Error::CacheFull { needed: 4, capacity: 3 });
+    assert_eq!((small.length(), large.length()), (0, 0));
+    let mut new = [CachedRows { cache: &mut large, rows: 5 }];
+    let error = tape.cached_attention(&rows, heads, &mut new, None).unwrap_err().to_string();
+    assert_eq!(error, "cached_attention: 6 rows, but the sequences have 5 new ones");
+}
+
+#[test]
+fn a_prefix_goes_on_as_the_whole_would() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 16 };
+    let (tape, values) = (Tape::inference(), numbers(40, heads, 4));
+    let rows = |range: std::ops::Range<usize>| {
+        let (start, end) = (range.start * heads.width(), range.end * heads.width());
+        tape.constant([range.len(), heads.width()], &values[start..end]).unwrap()
+    };
+    let mut cache = KeyValueCache::new(heads, 40, Kind::F32);
+    let run = |cache: &mut KeyValueCache, range: std::ops::Range<usize>| {
+        let mut new = [CachedRows { cache, rows: range.len() }];
+        tape.cached_attention(&rows(range), heads, &mut new, None).unwrap().to_vec()
+    };
+    let all = run(&mut cache, 0..40);
+    for cut in [1, 16, 21] {
+        let mut copy = cache.prefix(cut);
+        assert_eq!(copy.length(), cut);
+        assert!(run(&mut copy, cut..40) == all[cut * heads.query_width()..]);
+    }
+    cache.truncate(21);
+    assert!(run(&mut cache, 21..40) == all[21 * heads.query_width()..]);
+}
+
+/// Each sequence by itself, and all together in passes of several rows each.
+fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window: Option<usize>) {
+    let tape = Tape::inference();
+    let room = sequences.iter().map(|values| values.len() / heads.width()).max().unwrap();
+    let mut caches = vec![KeyValueCache::new(heads, room, Kind::F32); sequences.len()];
+    let mut found = vec![Vec::new(); sequences.len()];
+    let mut turn = 0;
+    while caches.iter().zip(sequences).any(|(cache, all)| cache.length() * heads.width() < all.len()) {
+        let (mut rows, mut new, mut who) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (cache, all)) in caches.iter_mut().zip(sequences).enumerate() {
+            let rest = &all[cache.length() * heads.width()..];
+            let count = counts[(turn + index) % counts.len()].min(rest.len() / heads.width());
+            rows.extend_from_slice(&rest[..count * heads.width()]);
+            new.push(CachedRows { cache, rows: count });
+            who.extend(vec![index; count]);
+        }
+        let rows = tape.constant([who.len(), heads.width()], &rows).unwrap();
+        let y = tape.cached_attention(&rows, heads, &mut new, window).unwrap();
+        who.iter().enumerate().for_each(|(row, &index)| found[index].extend_from_slice(y.row(row)));
+        turn += 1;
+    }
+    for (values, found) in sequences.iter().zip(&found) {
+        let counts = vec![1; values.len() / heads.width()];
+        assert!(in_parts(heads, values, &counts, window, Kind::F32) == *found, "{heads:?} {window:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 24 }))]
+
+    #[test]
+    fn a_row_has_the_same_bits_whatever_is_computed_with_it(
+        lengths in prop::collection::vec(1_usize..60, 1..5),
+        counts in prop::collection::vec(0_usize..40, 1..4),
+        kv_heads in 1_usize..3, group in 1_usize..4, head_dim in 1_usize..40,
+        window in prop::option::of(1_usize..50),
+    ) {
+        let _held = crate::levels::hold();
+        let heads = HeadLayout { heads: kv_heads * group, kv_heads, head_dim };
+        let counts: Vec<usize> = counts.into_iter().chain([1]).collect();
+        let sequences: Vec<Vec<f32>> =
+            lengths.iter().zip(5..).map(|(&length, seed)| numbers(length, heads, seed)).collect();
+        for level in levels() {
+            force(level);
+            together(heads, &sequences, &counts, window);
+        }
+        force(detect());
+    }
+}
