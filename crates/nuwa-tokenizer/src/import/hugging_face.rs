@@ -152,6 +152,7 @@ fn is_id(value: &Value) -> bool {
 }
 
 fn check_merges(model: &Value) -> Result<(), String> {
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default();
     let merges = model["merges"].as_array().into_iter().flatten();
     for (index, merge) in merges.enumerate() {
         let parts: Vec<&str> = match merge {
@@ -168,6 +169,12 @@ fn check_merges(model: &Value) -> Result<(), String> {
                     "merge {index} joins {left:?} and {right:?}, but {part:?} is not in \"vocab\""
                 ));
             }
+        }
+        let merged = right.strip_prefix(prefix).map(|right| format!("{left}{right}"));
+        if merged.is_none_or(|merged| model["vocab"].get(&merged).is_none()) {
+            return Err(format!(
+                "merge {index} joins {left:?} and {right:?}, but what they make is not in \"vocab\""
+            ));
         }
     }
     Ok(())

@@ -97,6 +97,10 @@ hint: compare the file with the place it came from; it may be damaged or edited 
 error: DIR/tokenizer.json is not valid: merge 3 joins "a" and "Q€", but "Q€" is not in "vocab"
 hint: compare the file with the place it came from; it may be damaged or edited by hand
 "#);
+    insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!(["a", "a"])), @r#"
+error: DIR/tokenizer.json is not valid: merge 3 joins "a" and "a", but what they make is not in "vocab"
+hint: compare the file with the place it came from; it may be damaged or edited by hand
+"#);
     insta::assert_snapshot!(changed(|v| v["model"]["merges"][3] = json!("one")), @r#"
 error: DIR/tokenizer.json is not valid: merge 3 of "model"."merges" is "one"; expected two tokens
 hint: compare the file with the place it came from; it may be damaged or edited by hand
