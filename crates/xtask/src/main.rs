@@ -1,4 +1,4 @@
-//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask fuzz`, `cargo xtask bench`.
+//! Chores of the workspace: `cargo xtask tidy`, `cargo xtask fuzz`, `cargo xtask hashes`, `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -13,6 +13,7 @@ const USAGE: &str = "\
 usage: cargo xtask tidy            hold the sources against the rules of ARCHITECTURE.md
        cargo xtask fuzz TARGET     feed a parser with damaged inputs (`list` names the parsers); options:
                                    --iterations N (100000), --seconds N, --seed N (1), --from N, --save FILE
+       cargo xtask hashes          weights after 20 steps of each kind of training, as hashes; with --release compiled so
        cargo xtask bench train     training steps in turn with PyTorch
        cargo xtask bench growth    speed and memory over context and width
        cargo xtask bench clean     cleaning in turn with datatrove
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("tidy") => tidy(),
         Some("bench") => bench(&arguments[1..]),
+        Some("hashes") => cargo(&["--package", "nuwa-align", "--example", "hashes"], &arguments[1..]),
         Some("fuzz") if arguments.len() > 1 && arguments[1] != "help" => fuzz(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -47,10 +49,14 @@ fn tidy() -> ExitCode {
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The targets are a crate of their own, which these chores need not compile.
 fn fuzz(arguments: &[String]) -> ExitCode {
+    cargo(&["--release", "--package", "nuwa-fuzz", "--example", "fuzz", "--"], arguments)
+}
+
+/// Runs an example of a crate that these chores need not compile.
+fn cargo(example: &[&str], arguments: &[String]) -> ExitCode {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--quiet", "--release", "--package", "nuwa-fuzz", "--example", "fuzz", "--"]);
+    cargo.args(["run", "--quiet"]).args(example);
     match cargo.args(arguments).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
