@@ -1,6 +1,6 @@
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{LossRows, Parameters, Precision, Random, Tape, Tensor, on_worker};
+use nuwa_tensor::{HeadLoss, LossRows, Parameters, Precision, Random, Tape, Tensor, on_worker};
 
 use crate::pack::Piece;
 use crate::{LowRank, Result, TuningSettings};
@@ -141,7 +141,7 @@ impl Tuner {
             let hidden = self.hidden(&self.silent, packed)?;
             let weights = vec![1.0; packed.targets.len()];
             let rows = LossRows { targets: &packed.targets, weights: &weights };
-            Ok(self.silent.cross_entropy(&hidden, self.model.head(), rows)?.rows)
+            Ok(self.silent.cross_entropy(&HeadLoss::new(&hidden, self.model.head(), rows))?.rows)
         })
     }
 
@@ -154,8 +154,8 @@ impl Tuner {
             self.tape.set_random(self.random.stream(number));
             let hidden = self.hidden(&self.tape, packed)?;
             let rows = LossRows { targets: &packed.targets, weights };
-            let loss = self.tape.cross_entropy(&hidden, self.model.head(), rows)?;
-            self.back(&loss.total)
+            let losses = self.tape.backward_losses(&[HeadLoss::new(&hidden, self.model.head(), rows)])?;
+            Ok(losses.iter().map(|loss| loss.total).sum())
         })
     }
 
@@ -172,22 +172,12 @@ impl Tuner {
         on_worker(move || {
             self.tape.set_random(self.random.stream(number));
             let hidden = self.hidden(&self.tape, packed)?;
-            let loss = self.tape.likelihood_objective(&hidden, self.model.head(), &packed.targets, weigh)?;
-            self.back(&loss.total)
+            Ok(self.tape.backward_objective(&hidden, self.model.head(), &packed.targets, weigh)?.total)
         })
     }
 
     fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<Tensor> {
         Ok(self.model.hidden(tape, &packed.inputs, Input::Sequences(&packed.sequences()))?)
-    }
-
-    fn back(&self, loss: &Tensor) -> Result<f32> {
-        let value = loss.scalar()?;
-        match value.is_finite() {
-            true => self.tape.backward(loss)?,
-            false => self.tape.discard(),
-        }
-        Ok(value)
     }
 
     /// Puts what passes added where [`Tuner::parameters`] keeps its gradient. [`Tuner::update`] does so by itself.

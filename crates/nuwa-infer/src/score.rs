@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::{LossRows, Tape, Tensor, on_worker};
+use nuwa_tensor::{HeadLoss, LossRows, Tape, on_worker};
 
 use crate::{Error, Result};
 
@@ -85,7 +85,8 @@ fn score_batch(model: &dyn LanguageModel, tape: &Tape, windows: &[Window<'_>]) -
     let targets: Vec<u32> = windows.iter().flat_map(Window::scored).copied().collect();
     let weights = vec![1.0; targets.len()];
     let rows = LossRows { targets: &targets, weights: &weights };
-    let losses = tape.cross_entropy(&scored_rows(tape, &hidden, windows)?, model.head(), rows)?.rows;
+    let hidden = tape.rows(&hidden, &scored_rows(windows))?;
+    let losses = tape.cross_entropy(&HeadLoss::new(&hidden, model.head(), rows))?.rows;
     let mut rest = losses.as_slice();
     let of_window = |window: &Window<'_>| {
         let (own, others) = rest.split_at(window.scored().len());
@@ -95,15 +96,14 @@ fn score_batch(model: &dyn LanguageModel, tape: &Tape, windows: &[Window<'_>]) -
     Ok(windows.iter().map(of_window).collect())
 }
 
-/// The hidden states before the scored ids; the head is the dearest layer of a small model, so it runs on no others.
-fn scored_rows(tape: &Tape, hidden: &Tensor, windows: &[Window<'_>]) -> Result<Tensor> {
-    let width = hidden.width();
-    let mut values = Vec::new();
+/// The rows before the scored ids; the head is the dearest layer of a small model, so it runs on no others.
+fn scored_rows(windows: &[Window<'_>]) -> Vec<u32> {
+    let mut rows = Vec::new();
     let mut first = 0;
     for window in windows {
         let end = first + window.inputs().len();
-        values.extend_from_slice(&hidden.data()[(first + window.scored_from - 1) * width..end * width]);
+        rows.extend((first + window.scored_from - 1) as u32..end as u32);
         first = end;
     }
-    Ok(tape.constant([values.len() / width, width], &values)?)
+    rows
 }

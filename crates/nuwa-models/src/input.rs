@@ -1,9 +1,11 @@
-use nuwa_tensor::{CachedRows, HeadLayout, KeyValueCache, Kind, Result, Tape, Tensor, Visibility};
+use nuwa_tensor::{
+    AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache, Kind, Result, Tape, Tensor,
+};
 
 /// Whole sequences of equal length, for training and scoring.
 #[derive(Debug, Clone)]
 pub struct Sequences {
-    visibility: Visibility,
+    mask: AttentionMask,
     positions: Vec<u32>,
 }
 
@@ -11,7 +13,7 @@ impl Sequences {
     /// `sequences` of `length`, each position seeing itself and what came before.
     pub fn causal(sequences: usize, length: usize) -> Self {
         let positions = (0..length as u32).collect::<Vec<_>>().repeat(sequences);
-        Self { visibility: Visibility::causal(sequences, length), positions }
+        Self { mask: AttentionMask::causal(sequences, length), positions }
     }
 
     /// The same, but no position sees an earlier document, and positions count from each document's start;
@@ -21,7 +23,7 @@ impl Sequences {
     /// When there is not one start a position.
     #[must_use]
     pub fn within_documents(mut self, starts: &[u32]) -> Self {
-        self.visibility = self.visibility.within_documents(starts);
+        self.mask = self.mask.within_documents(starts);
         for (position, start) in self.positions.iter_mut().zip(starts) {
             *position -= start;
         }
@@ -128,7 +130,7 @@ impl Input<'_> {
     /// What layer `index` needs of it.
     pub(crate) fn layer(&mut self, index: usize) -> LayerInput<'_> {
         match self {
-            Self::Sequences(sequences) => LayerInput::Sequences(&sequences.visibility),
+            Self::Sequences(sequences) => LayerInput::Sequences(&sequences.mask),
             Self::Next(sequences) => {
                 let rows = sequences.iter_mut().map(|new| match &mut new.cache.layers[index] {
                     LayerCache::Attention(cache) => {
@@ -154,7 +156,7 @@ impl Input<'_> {
 #[derive(Debug)]
 pub enum LayerInput<'a> {
     /// Which keys each query sees.
-    Sequences(&'a Visibility),
+    Sequences(&'a AttentionMask),
     /// The new rows of each sequence, and its keys and values so far.
     Next(Vec<CachedRows<'a>>),
 }
@@ -163,7 +165,7 @@ impl LayerInput<'_> {
     /// Attention of packed rows over what this layer sees.
     pub(crate) fn attention(self, tape: &Tape, qkv: &Tensor, heads: HeadLayout) -> Result<Tensor> {
         match self {
-            Self::Sequences(visibility) => tape.attention(qkv, heads, visibility),
+            Self::Sequences(mask) => tape.attention(qkv, heads, mask, AttentionOptions::default()),
             Self::Next(mut sequences) => tape.cached_attention(qkv, heads, &mut sequences, None),
         }
     }

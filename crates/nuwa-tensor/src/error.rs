@@ -19,6 +19,14 @@ pub enum Error {
         /// One past the largest allowed value.
         limit: usize,
     },
+    /// An option of an operation is out of range.
+    #[error("{operation}: {reason}")]
+    Option {
+        /// The operation that refused.
+        operation: &'static str,
+        /// The option, its value and what was expected.
+        reason: String,
+    },
     /// The operation has no gradient but an input needs one.
     #[error("{operation}: has no backward pass, but its input needs a gradient")]
     NoBackward {

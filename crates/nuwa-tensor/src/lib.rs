@@ -31,8 +31,8 @@ mod timing;
 
 pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
-pub use ops::attention::{CachedRows, HeadLayout, KeyValueCache, Visibility};
-pub use ops::cross_entropy::{Loss, LossRows, Objective};
+pub use ops::attention::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache};
+pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective};
 pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;

@@ -104,6 +104,11 @@ impl Tape {
         });
     }
 
+    /// Counts the time of what came before as a run of `operation`, which is no record.
+    pub(crate) fn count(&self, operation: &'static str) {
+        self.measure(|clock| clock.forward(operation));
+    }
+
     fn measure(&self, note: impl FnOnce(&mut Clock)) {
         if let Some(clock) = &self.clock {
             note(&mut clock.borrow_mut());
@@ -247,22 +252,27 @@ impl Tape {
         }
         let mut one = self.pool.take::<f32>(1);
         one[0] = 1.0;
-        self.run_back(loss, &one.into(), 0).map(drop)
+        self.backward_from(vec![(loss, one.into())])
+    }
+
+    /// Runs back from tensors whose gradients are given, and empties the tape.
+    pub(crate) fn backward_from(&self, starts: Vec<(&Tensor, Values)>) -> Result<()> {
+        self.run_back(starts, 0).map(drop)
     }
 
     /// Runs back from `y`, whose gradient is `dy`, and gives the gradient of `leaf`, the first tensor of this tape.
     pub(crate) fn backward_to(&self, y: &Tensor, dy: &Values, leaf: &Tensor) -> Result<Option<Values>> {
         let kept = usize::from(leaf.is_tracked());
-        let mut gradients = self.run_back(y, dy, kept)?;
+        let mut gradients = self.run_back(vec![(y, dy.clone())], kept)?;
         Ok(if kept == 1 { gradients.take(0) } else { None })
     }
 
     /// Runs all records but the first `kept` back, and empties the tape.
-    fn run_back(&self, y: &Tensor, dy: &Values, kept: usize) -> Result<Gradients> {
+    fn run_back(&self, starts: Vec<(&Tensor, Values)>, kept: usize) -> Result<Gradients> {
         let mut records = self.records.take();
         self.pass.set(self.pass.get() + 1);
         let mut gradients = Gradients::new(records.len(), Arc::clone(&self.pool));
-        gradients.share(y, dy);
+        starts.into_iter().for_each(|(y, dy)| gradients.share(y, &dy));
         while records.len() > kept
             && let Some(Record { operation, backward }) = records.pop()
         {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences};
 use nuwa_nn::{AdamW, OptimizerSettings};
-use nuwa_tensor::{LossRows, Precision, Random, Tape, measure, on_worker, simd};
+use nuwa_tensor::{HeadLoss, LossRows, Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
 
 /// Steps that are not measured: the first ones touch their memory for the first time.
@@ -196,10 +196,8 @@ impl Batch {
         let sequences = Sequences::causal(self.sizes.batch, self.sizes.context);
         let hidden = model.hidden(tape, &self.ids, Input::Sequences(&sequences))?;
         let rows = LossRows { targets: &self.targets, weights: &self.weights };
-        let loss = tape.cross_entropy(&hidden, model.head(), rows)?.total;
-        drop(hidden);
-        tape.backward(&loss)?;
-        loss.scalar()
+        let losses = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)])?;
+        Ok(losses[0].total)
     }
 }
 

@@ -1,6 +1,6 @@
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{LossRows, Precision, Random, Tape, on_worker};
+use nuwa_tensor::{HeadLoss, LossRows, Precision, Random, Tape, on_worker};
 
 use crate::{Error, Loader, Result};
 
@@ -96,12 +96,8 @@ impl Trainer {
     fn pass(&self, inputs: &[u32], rows: LossRows<'_>, context: usize) -> Result<f32> {
         let sequences = sequences(inputs, self.sequences, context, self.end_of_text);
         let hidden = self.model.hidden(&self.tape, inputs, Input::Sequences(&sequences))?;
-        let loss = self.tape.cross_entropy(&hidden, self.model.head(), rows)?.total;
-        let value = loss.scalar()?;
-        if value.is_finite() {
-            self.tape.backward(&loss)?;
-        }
-        Ok(value)
+        let loss = HeadLoss::new(&hidden, self.model.head(), rows);
+        Ok(self.tape.backward_losses(&[loss])?.iter().map(|loss| loss.total).sum())
     }
 
     fn batch(&self, loader: &Loader, number: u64) -> Result<(Vec<u32>, Vec<u32>)> {
@@ -136,7 +132,7 @@ impl Trainer {
     }
 }
 
-/// The visibility of windows of tokens: causal, and within documents where `end_of_text` is given. The end-of-text token
+/// Windows of tokens with causal attention, within documents where `end_of_text` is given. The end-of-text token
 /// is the first position of what follows it, as it is in generation.
 pub(crate) fn sequences(ids: &[u32], count: usize, length: usize, end_of_text: Option<u32>) -> Sequences {
     let sequences = Sequences::causal(count, length);

@@ -1,6 +1,6 @@
 use nuwa_data::shards::Shards;
 use nuwa_models::{Input, LanguageModel};
-use nuwa_tensor::{LossRows, Tape};
+use nuwa_tensor::{HeadLoss, LossRows, Tape};
 
 use crate::trainer::sequences;
 use crate::{Error, Result};
@@ -86,8 +86,8 @@ fn score(
     let sequences = sequences(&inputs, windows.len(), length, end_of_text);
     let hidden = model.hidden(tape, &inputs, Input::Sequences(&sequences))?;
     let weights = vec![1.0; targets.len()];
-    let loss =
-        tape.cross_entropy(&hidden, model.head(), LossRows { targets: &targets, weights: &weights })?;
+    let rows = LossRows { targets: &targets, weights: &weights };
+    let loss = tape.cross_entropy(&HeadLoss::new(&hidden, model.head(), rows))?;
     Ok(loss.rows.iter().map(|&row| f64::from(row)).sum())
 }
 

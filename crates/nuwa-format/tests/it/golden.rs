@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nuwa_format::{load_config, load_model, parts, save_model};
 use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::{LossRows, Tape};
+use nuwa_tensor::{HeadLoss, LossRows, Tape};
 use safetensors::SafeTensors;
 
 use crate::{copy, difference, golden, greedy, ids, logits, model_folders};
@@ -27,8 +27,7 @@ fn backward(model: &dyn LanguageModel, ids: &[u32]) -> (f32, BTreeMap<String, Ve
     let sequences = Sequences::causal(ids.len() / LENGTH, LENGTH);
     let hidden = model.hidden(&tape, ids, Input::Sequences(&sequences)).unwrap();
     let rows = LossRows { targets: &targets, weights: &weights };
-    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap().total;
-    tape.backward(&loss).unwrap();
+    let loss = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total;
     let mut gradients = BTreeMap::new();
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).unwrap();
@@ -37,7 +36,7 @@ fn backward(model: &dyn LanguageModel, ids: &[u32]) -> (f32, BTreeMap<String, Ve
             gradients.insert(part.name.clone(), part.stored(&gradient));
         }
     }
-    (loss.scalar().unwrap(), gradients)
+    (loss, gradients)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use nuwa_format::load_model;
 use nuwa_models::{Input, LanguageModel, Sequences};
 use nuwa_nn::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
-use nuwa_tensor::{LossRows, Precision, Tape};
+use nuwa_tensor::{HeadLoss, LossRows, Precision, Tape};
 
 use crate::{difference, fixture, golden, ids, logits};
 
@@ -23,9 +23,7 @@ fn loss(model: &dyn LanguageModel, tape: &Tape, batch: &[u32]) -> f32 {
     let hidden = model.hidden(tape, &inputs, Input::Sequences(&sequences)).unwrap();
     let weights = vec![1.0 / targets.len() as f32; targets.len()];
     let rows = LossRows { targets: &targets, weights: &weights };
-    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap().total;
-    tape.backward(&loss).unwrap();
-    loss.scalar().unwrap()
+    tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total
 }
 
 struct Run {

@@ -140,10 +140,10 @@ impl LanguageModel for Gpt2 {
         };
         for (layer, block) in self.blocks.iter().enumerate() {
             x = match input.layer(layer) {
-                LayerInput::Sequences(visibility) if self.recompute => {
-                    let (block, visibility) = (block.clone(), visibility.clone());
+                LayerInput::Sequences(mask) if self.recompute => {
+                    let (block, mask) = (block.clone(), mask.clone());
                     tape.recomputed(&x, move |tape, x| {
-                        block.forward(tape, x, settings, LayerInput::Sequences(&visibility))
+                        block.forward(tape, x, settings, LayerInput::Sequences(&mask))
                     })?
                 }
                 input => block.forward(tape, &x, settings, input)?,

@@ -159,11 +159,10 @@ impl LanguageModel for Llama {
         });
         for (layer, block) in self.blocks.iter().enumerate() {
             x = match input.layer(layer) {
-                LayerInput::Sequences(visibility) if self.recompute => {
-                    let (block, visibility, settings) =
-                        (block.clone(), visibility.clone(), Arc::clone(&settings));
+                LayerInput::Sequences(mask) if self.recompute => {
+                    let (block, mask, settings) = (block.clone(), mask.clone(), Arc::clone(&settings));
                     tape.recomputed(&x, move |tape, x| {
-                        block.forward(tape, x, &settings, LayerInput::Sequences(&visibility))
+                        block.forward(tape, x, &settings, LayerInput::Sequences(&mask))
                     })?
                 }
                 input => block.forward(tape, &x, &settings, input)?,

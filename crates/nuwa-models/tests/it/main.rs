@@ -1,7 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
 use nuwa_models::{Input, LanguageModel, ModelConfig, NewRows, Sequences, build};
-use nuwa_tensor::{Kind, LossRows, Precision, Random, Tape};
+use nuwa_tensor::{HeadLoss, Kind, LossRows, Precision, Random, Tape};
 
 fn families() -> Vec<Box<dyn LanguageModel>> {
     [
@@ -29,8 +29,7 @@ fn every_parameter_gets_a_gradient() {
         let (ids, sequences) = (ids(20), Sequences::causal(2, 10));
         let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
         let rows = LossRows { targets: &ids, weights: &[0.05; 20] };
-        let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
-        tape.backward(&loss.total).unwrap();
+        tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap();
         for parameter in model.parameters().iter() {
             let path = parameter.entry().path();
             let gradient = parameter.gradient();
@@ -59,11 +58,10 @@ fn pass(model: &dyn LanguageModel, precision: Precision) -> (f32, Vec<Vec<f32>>)
     let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
     let targets: Vec<u32> = ids.iter().map(|id| (id * 11 + 5) % 301).collect();
     let rows = LossRows { targets: &targets, weights: &[1.0 / 160.0; 160] };
-    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
-    tape.backward(&loss.total).unwrap();
+    let loss = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total;
     let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
     model.parameters().clear_gradients();
-    (loss.total.scalar().unwrap(), gradients)
+    (loss, gradients)
 }
 
 /// f32 itself is held against PyTorch elsewhere.
@@ -95,11 +93,10 @@ fn pass_with_dropout(model: &dyn LanguageModel, precision: Precision) -> (f32, V
     let (ids, sequences) = (ids(160), Sequences::causal(2, 80));
     let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
     let rows = LossRows { targets: &ids, weights: &[1.0 / 160.0; 160] };
-    let loss = tape.cross_entropy(&hidden, model.head(), rows).unwrap();
-    tape.backward(&loss.total).unwrap();
+    let loss = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total;
     let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
     model.parameters().clear_gradients();
-    (loss.total.scalar().unwrap(), gradients, tape.peak_bytes())
+    (loss, gradients, tape.peak_bytes())
 }
 
 #[test]

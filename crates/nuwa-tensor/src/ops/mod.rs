@@ -14,6 +14,7 @@ pub(crate) mod parallel;
 pub(crate) mod product;
 pub mod rms_norm;
 pub mod rotary;
+pub mod rows;
 pub(crate) mod share;
 pub mod weighted_sum;
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::pool::Pool;
 
 /// Elements a chunk should hold: large against the cost of handing it to another thread (about 10 us).
-const CHUNK_ELEMENTS: usize = 1 << 15;
+pub const CHUNK_ELEMENTS: usize = 1 << 15;
 
 /// Partial sums that a reduction over rows is cut into at most.
 const PARTIALS: usize = 16;

@@ -1,7 +1,9 @@
 //! Attention against its definition in f64, forward and backward: any ranges of keys, several blocks of queries and keys.
 
 use nuwa_tensor::simd::{detect, force, levels};
-use nuwa_tensor::{Bf16, Element, HeadLayout, ParametersBuilder, Precision, Random, Tape, Visibility};
+use nuwa_tensor::{
+    AttentionMask, AttentionOptions, Bf16, Element, HeadLayout, ParametersBuilder, Precision, Random, Tape,
+};
 use proptest::prelude::*;
 
 /// What the number of rows and the width of a head stay below; Miri, which is some thousand times slower, gets two blocks of each.
@@ -83,6 +85,7 @@ fn found(
     qkv: &[f32],
     dy: &[f32],
     ranges: &[[u32; 2]],
+    options: AttentionOptions,
 ) -> [Vec<f32>; 2] {
     let mut builder = ParametersBuilder::new(0);
     let axes = [ranges.len(), heads.width()];
@@ -92,8 +95,8 @@ fn found(
     let tape = Tape::training().with_precision(precision);
     let ids: Vec<u32> = (0..ranges.len() as u32).collect();
     let rows = tape.embedding(&ids, &table).unwrap();
-    let visibility = Visibility::new(1, ranges.len(), ranges.to_vec()).unwrap();
-    let y = tape.attention(&rows, heads, &visibility).unwrap();
+    let mask = AttentionMask::new(1, ranges.len(), ranges.to_vec()).unwrap();
+    let y = tape.attention(&rows, heads, &mask, options).unwrap();
     let values = y.to_vec();
     tape.backward(&tape.weighted_sum(&y, dy).unwrap()).unwrap();
     [values, table.gradient()]
@@ -117,7 +120,7 @@ proptest! {
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
             for level in levels() {
                 force(level);
-                let found = found(precision, heads, &qkv, &dy, &ranges);
+                let found = found(precision, heads, &qkv, &dy, &ranges, AttentionOptions::default());
                 for (found, expected) in found.iter().zip(&expected) {
                     let largest = expected.iter().fold(1.0_f64, |a, b| a.max(b.abs()));
                     for (index, (a, b)) in found.iter().zip(expected).enumerate() {
@@ -131,4 +134,78 @@ proptest! {
         }
         force(detect());
     }
+}
+
+/// One long row of few heads is the work of several threads, and of one thread the same bits.
+#[test]
+fn threads_share_a_row_without_changing_a_bit() {
+    let _held = crate::levels::hold();
+    let length = if cfg!(miri) { 130 } else { 700 };
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 24 };
+    let (qkv, dy) = (numbers(length * heads.width(), 1), numbers(length * heads.query_width(), 2));
+    let plain = AttentionOptions::default();
+    for options in [plain, AttentionOptions { dropout: 0.2, ..plain }] {
+        for (kind, precision) in (0..5).flat_map(|kind| [(kind, Precision::F32), (kind, Precision::Bf16)]) {
+            let ranges = ranges(length, kind, 3);
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| found(precision, heads, &qkv, &dy, &ranges, options))
+            };
+            let one = run(1);
+            for threads in [2, 5] {
+                assert!(run(threads) == one, "{threads} threads, {precision:?}, ranges {kind}, {options:?}");
+            }
+        }
+    }
+}
+
+/// Dropout of weights keeps the mean: over many draws the outputs come close to those without it.
+#[test]
+fn dropped_weights_keep_the_mean() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 1, kv_heads: 1, head_dim: 4 };
+    let length = 9;
+    let values = numbers(length * heads.width(), 1);
+    let mask = AttentionMask::causal(1, length);
+    let (training, silent) = (Tape::training(), Tape::inference());
+    let options = AttentionOptions { dropout: 0.4, ..AttentionOptions::default() };
+    let run = |tape: &Tape, options: AttentionOptions| {
+        let qkv = tape.constant([length, heads.width()], &values).unwrap();
+        tape.attention(&qkv, heads, &mask, options).unwrap().to_vec()
+    };
+    let expected = run(&silent, AttentionOptions::default());
+    assert_eq!(run(&silent, options), expected, "nothing is dropped where nothing is recorded");
+    let mut mean = vec![0.0; expected.len()];
+    let draws = if cfg!(miri) { 40 } else { 4000 };
+    for draw in 0..draws {
+        training.set_random(Random::new(draw));
+        let found = run(&training, options);
+        mean.iter_mut().zip(&found).for_each(|(mean, found)| *mean += found / draws as f32);
+    }
+    let tolerance = 6.0 / (draws as f32).sqrt();
+    for (mean, expected) in mean.iter().zip(&expected) {
+        assert!((mean - expected).abs() < tolerance, "{mean} {expected}");
+    }
+}
+
+#[test]
+fn options_out_of_range_are_errors() {
+    let tape = Tape::inference();
+    let heads = HeadLayout { heads: 1, kv_heads: 1, head_dim: 2 };
+    let qkv = tape.constant([3, 6], &[0.0; 18]).unwrap();
+    let mask = AttentionMask::causal(1, 3);
+    let message = |options| tape.attention(&qkv, heads, &mask, options).unwrap_err().to_string();
+    let plain = AttentionOptions::default();
+    assert_eq!(
+        message(AttentionOptions { scale: Some(-1.0), ..plain }),
+        "attention: scale is -1, expected a number above 0"
+    );
+    assert_eq!(
+        message(AttentionOptions { dropout: 1.0, ..plain }),
+        "attention: dropout is 1, expected at least 0 and below 1"
+    );
+    let queries = tape.constant([2, 2], &[0.0; 4]).unwrap();
+    let memory = tape.constant([3, 4], &[0.0; 12]).unwrap();
+    let error = tape.cross_attention(&queries, &memory, heads, &mask, plain).unwrap_err().to_string();
+    assert_eq!(error, "cross_attention: 2 rows, but the mask has 1 sequences of 3 queries and 3 keys");
 }

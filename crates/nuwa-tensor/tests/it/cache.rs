@@ -2,7 +2,8 @@
 
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
-    Bf16, CachedRows, Element, Error, HeadLayout, KeyValueCache, Kind, Random, Tape, Visibility,
+    AttentionMask, AttentionOptions, Bf16, CachedRows, Element, Error, HeadLayout, KeyValueCache, Kind,
+    Random, Tape,
 };
 use proptest::prelude::*;
 
@@ -35,13 +36,13 @@ fn in_parts(
 
 fn whole(heads: HeadLayout, values: &[f32], window: Option<usize>) -> Vec<f32> {
     let length = values.len() / heads.width();
-    let mut visibility = Visibility::causal(1, length);
+    let mut mask = AttentionMask::causal(1, length);
     if let Some(window) = window {
-        visibility = visibility.within_window(window);
+        mask = mask.within_window(window);
     }
     let tape = Tape::inference();
     let rows = tape.constant([length, heads.width()], values).unwrap();
-    tape.attention(&rows, heads, &visibility).unwrap().to_vec()
+    tape.attention(&rows, heads, &mask, AttentionOptions::default()).unwrap().to_vec()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {

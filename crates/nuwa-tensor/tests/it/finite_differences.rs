@@ -5,8 +5,8 @@
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder, Random, Result, RotaryTable, Tape,
-    Tensor, Visibility,
+    AttentionMask, AttentionOptions, HeadLayout, HeadLoss, Loss, LossRows, Parameter, Parameters,
+    ParametersBuilder, Random, Result, RotaryTable, Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -46,21 +46,29 @@ fn setup(case: &Case<'_>) -> Setup {
 }
 
 /// The input rows are an embedding of 0, 1, 2, ..., so that their gradient lands in a parameter too.
-fn loss(case: &Case<'_>, setup: &Setup, tape: &Tape) -> Result<Tensor> {
+fn loss(case: &Case<'_>, setup: &Setup, tape: &Tape, is_backward: bool) -> Result<f32> {
+    tape.set_random(Random::new(5));
     let ids: Vec<u32> = (0..case.rows as u32).collect();
     let x = tape.embedding(&ids, &setup.table)?;
     let y = (case.operation)(tape, &x, &setup.own)?;
     let targets: Vec<u32> = (0..y.rows() as u32).map(|i| i % 5).collect();
     let weights: Vec<f32> = (0..y.rows()).map(|i| 0.5 + i as f32 / y.rows() as f32).collect();
-    Ok(tape.cross_entropy(&y, &setup.head, LossRows { targets: &targets, weights: &weights })?.total)
+    let loss = HeadLoss::new(&y, &setup.head, LossRows { targets: &targets, weights: &weights });
+    let total = |loss: Loss| loss.total;
+    if is_backward {
+        return Ok(tape.backward_losses(&[loss])?.into_iter().map(total).sum());
+    }
+    let value = tape.cross_entropy(&loss).map(total);
+    tape.discard();
+    value
 }
 
 fn check(name: &str, case: &Case<'_>) {
     let setup = setup(case);
     let tape = Tape::training();
-    tape.backward(&loss(case, &setup, &tape).unwrap()).unwrap();
-    let silent = Tape::inference();
-    let value = || f64::from(loss(case, &setup, &silent).unwrap().scalar().unwrap());
+    loss(case, &setup, &tape, true).unwrap();
+    // A training tape that is discarded: what is dropped is drawn alike each time.
+    let value = || f64::from(loss(case, &setup, &tape, false).unwrap());
     for parameter in setup.all.iter() {
         let analytic = parameter.gradient();
         let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
@@ -185,13 +193,12 @@ fn dropout_with_a_fixed_mask() {
         let dropped = y.data().iter().filter(|&&v| v == 0.0).count();
         assert!((3..=16).contains(&dropped), "{dropped} of 30 dropped at 0.3");
         let rows = LossRows { targets: &[0, 1, 2, 3, 4, 0], weights: &[1.0; 6] };
-        let total = tape.cross_entropy(&y, &head, rows).unwrap().total;
-        let value = total.scalar().unwrap();
+        let loss = HeadLoss::new(&y, &head, rows);
         if back {
-            tape.backward(&total).unwrap()
-        } else {
-            tape.discard()
+            return tape.backward_losses(&[loss]).unwrap()[0].total;
         }
+        let value = tape.cross_entropy(&loss).unwrap().total;
+        tape.discard();
         value
     };
     value(true);
@@ -213,13 +220,14 @@ fn attention_case(
     name: &str,
     heads: HeadLayout,
     length: usize,
-    visibility: impl Fn(&Visibility) -> Visibility,
+    options: AttentionOptions,
+    mask: impl Fn(AttentionMask) -> AttentionMask,
 ) {
-    let visibility = visibility(&Visibility::causal(2, length));
+    let mask = mask(AttentionMask::causal(2, length));
     let operation = |tape: &Tape, x: &Tensor, _: &[Parameter]| {
         let positions: Vec<u32> = (0..2 * length as u32).map(|i| i % length as u32).collect();
         let table = RotaryTable::new(&RotaryTable::frequencies(100.0, heads.head_dim), length);
-        tape.attention(&tape.rotary(x, heads, &positions, &table)?, heads, &visibility)
+        tape.attention(&tape.rotary(x, heads, &positions, &table)?, heads, &mask, options)
     };
     let case = Case {
         rows: 2 * length,
@@ -236,9 +244,100 @@ fn attention() {
     let _held = crate::levels::hold();
     let equal = HeadLayout { heads: 2, kv_heads: 2, head_dim: 4 };
     let grouped = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
-    attention_case("causal", equal, 5, Clone::clone);
-    attention_case("grouped", grouped, 5, Clone::clone);
-    attention_case("window", equal, 6, |v| v.within_window(3));
-    attention_case("documents", grouped, 4, |v| v.within_documents(&[0, 0, 2, 2, 0, 1, 1, 1]));
-    attention_case("full", equal, 3, |_| Visibility::full(2, 3));
+    let plain = AttentionOptions::default();
+    attention_case("causal", equal, 5, plain, |mask| mask);
+    attention_case("grouped", grouped, 5, plain, |mask| mask);
+    attention_case("window", equal, 6, plain, |mask| mask.within_window(3));
+    attention_case("documents", grouped, 4, plain, |mask| mask.within_documents(&[0, 0, 2, 2, 0, 1, 1, 1]));
+    attention_case("full", equal, 3, plain, |_| AttentionMask::full(2, 3));
+    attention_case("scale", grouped, 5, AttentionOptions { scale: Some(1.0), ..plain }, |mask| mask);
+    attention_case("dropout", grouped, 7, AttentionOptions { dropout: 0.3, ..plain }, |mask| mask);
+}
+
+#[test]
+fn cross_attention() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
+    let mask = AttentionMask::full_memory(2, [2, 5]);
+    for options in [AttentionOptions::default(), AttentionOptions { scale: Some(0.4), dropout: 0.25 }] {
+        let parameters: &[(&str, &[usize])] = &[("memory", &[10, 8])];
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            let memory = tape.embedding(&(0..10).collect::<Vec<_>>(), &p[0])?;
+            tape.cross_attention(x, &memory, heads, &mask, options)
+        };
+        let case = Case { rows: 4, input_width: 8, output_width: 8, parameters, operation: &operation };
+        check("cross_attention", &case);
+    }
+    // Queries and memory are the same rows, which get the sum of both gradients.
+    let mask = AttentionMask::causal(1, 4);
+    let options = AttentionOptions::default();
+    let operation =
+        |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.cross_attention(x, x, heads, &mask, options);
+    check(
+        "of itself",
+        &Case { rows: 4, input_width: 8, output_width: 8, parameters: &[], operation: &operation },
+    );
+}
+
+#[test]
+fn rows_in_any_order_and_more_than_once() {
+    let _held = crate::levels::hold();
+    let operation = |tape: &Tape, x: &Tensor, _: &[Parameter]| {
+        let some = tape.rows(x, &[3, 0, 3, 1, 2])?;
+        tape.add(&some, &tape.rows(x, &[1, 0, 2, 3, 3])?)
+    };
+    check("rows", &Case { rows: 4, input_width: 3, output_width: 3, parameters: &[], operation: &operation });
+}
+
+#[test]
+fn several_head_losses_with_coefficients() {
+    let _held = crate::levels::hold();
+    let mut builder = ParametersBuilder::new(11);
+    let mut add = |name: &str, axes: &[usize]| {
+        builder.add(name.into(), axes, true, |values, random| random.fill_normal(values, 0.7))
+    };
+    let (table, weight) = (add("table", &[6, 4]), add("weight", &[4, 4]));
+    let (words, bias, pairs) = (add("words", &[9, 4]), add("bias", &[9]), add("pairs", &[2, 4]));
+    let all = builder.finish();
+    let tape = Tape::training();
+    let value = |is_backward: bool| {
+        let x = tape.embedding(&[0, 1, 2, 3, 4, 5], &table).unwrap();
+        let hidden = tape.linear(&x, &weight, None).unwrap();
+        let first = tape.rows(&hidden, &[0, 3]).unwrap();
+        let of_words = LossRows { targets: &[1, 8, 0, 3, 3, 7], weights: &[0.5, 1.0, 0.0, 0.25, 2.0, 1.0] };
+        let of_pairs = LossRows { targets: &[1, 0], weights: &[0.5, 0.5] };
+        let losses = [
+            HeadLoss { bias: Some(&bias), label_smoothing: 0.2, ..HeadLoss::new(&hidden, &words, of_words) },
+            HeadLoss { coefficient: 0.3, ..HeadLoss::new(&first, &pairs, of_pairs) },
+        ];
+        let found = if is_backward {
+            tape.backward_losses(&losses).unwrap()
+        } else {
+            losses.iter().map(|loss| tape.cross_entropy(loss).unwrap()).collect()
+        };
+        tape.discard();
+        f64::from(found[0].total + 0.3 * found[1].total)
+    };
+    let found = value(true);
+    assert_eq!(found, value(false));
+    let gradients: Vec<Vec<f32>> = all.iter().map(Parameter::gradient).collect();
+    for (parameter, analytic) in all.iter().zip(&gradients) {
+        let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
+        for (index, analytic) in analytic.iter().enumerate() {
+            let original = parameter.values()[index];
+            let at = |x: f32| {
+                parameter.set(|values| values[index] = x);
+                value(false)
+            };
+            let numeric = ((at(original + STEP) - at(original - STEP)) / f64::from(2.0 * STEP)) as f32;
+            at(original);
+            let path = parameter.entry().path();
+            assert!(
+                (numeric - analytic).abs() <= TOLERANCE * largest,
+                "{path}[{index}]: {analytic} {numeric}"
+            );
+        }
+    }
+    let after: Vec<Vec<f32>> = all.iter().map(Parameter::gradient).collect();
+    assert_eq!(after, gradients, "losses alone, and discarded tapes, leave no gradient behind");
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder, Result,
-    RotaryTable, Tape, Tensor, Visibility,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, HeadLayout, HeadLoss, LossRows, Parameter,
+    Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -62,6 +62,10 @@ impl Golden {
 
     fn size(&self, name: &str) -> usize {
         self.number(name) as usize
+    }
+
+    fn ranges(&self) -> Vec<[u32; 2]> {
+        self.whole("lo").into_iter().zip(self.whole("hi")).map(|(lo, hi)| [lo, hi]).collect()
     }
 
     fn heads(&self) -> HeadLayout {
@@ -133,6 +137,8 @@ fn check(golden: &Golden) {
         }
         _ if family("rotary") => rotary(golden),
         _ if family("attention") => attention(golden),
+        _ if family("cross_attention") => cross_attention(golden),
+        "rows" => golden.check(&["x"], |t, p| t.rows(&rows(t, &p[0])?, &golden.whole("indices"))),
         "gelu_tanh" => activation(golden, Activation::GeluTanh),
         "gelu_exact" => activation(golden, Activation::Gelu),
         "silu" => activation(golden, Activation::Silu),
@@ -160,20 +166,28 @@ fn rotary(golden: &Golden) {
 }
 
 fn attention(golden: &Golden) {
-    let (heads, visibility) = (golden.heads(), visibility(golden));
-    golden.check(&["qkv"], |tape, p| tape.attention(&rows(tape, &p[0])?, heads, &visibility));
+    let (heads, mask) = (golden.heads(), mask(golden));
+    let options = AttentionOptions::default();
+    golden.check(&["qkv"], |tape, p| tape.attention(&rows(tape, &p[0])?, heads, &mask, options));
 }
 
-/// The visibility from its own constructors, after making sure that they give the ranges of the file.
-fn visibility(golden: &Golden) -> Visibility {
+fn cross_attention(golden: &Golden) {
+    let (heads, sizes) = (golden.heads(), [golden.size("time"), golden.size("keys")]);
+    let mask = AttentionMask::over_memory(golden.size("batch"), sizes, golden.ranges()).unwrap();
+    let options = AttentionOptions { scale: Some(golden.number("scale")), ..AttentionOptions::default() };
+    golden.check(&["queries", "memory"], |tape, p| {
+        tape.cross_attention(&rows(tape, &p[0])?, &rows(tape, &p[1])?, heads, &mask, options)
+    });
+}
+
+/// The mask from its own constructors, after making sure that they give the ranges of the file.
+fn mask(golden: &Golden) -> AttentionMask {
     let (batch, time) = (golden.size("batch"), golden.size("time"));
-    let (lo, hi) = (golden.whole("lo"), golden.whole("hi"));
-    let ranges: Vec<[u32; 2]> = lo.iter().zip(&hi).map(|(&lo, &hi)| [lo, hi]).collect();
-    let exact = Visibility::new(batch, time, ranges).unwrap();
+    let exact = AttentionMask::new(batch, time, golden.ranges()).unwrap();
     if golden.name.contains("bidirectional") {
         return exact;
     }
-    let mut built = Visibility::causal(batch, time);
+    let mut built = AttentionMask::causal(batch, time);
     if golden.has("window") {
         built = built.within_window(golden.size("window"));
     }
@@ -193,21 +207,34 @@ fn document_starts(documents: &[u32], time: usize) -> Vec<u32> {
     (0..documents.len()).map(start).collect()
 }
 
-/// The loss is a root here, with gradient 1; the upstream gradient of the file goes into the row weights.
+/// The upstream gradient of the file is the coefficient.
 fn cross_entropy(golden: &Golden) {
-    let (_all, parameters) = golden.parameters(&["hidden", "weight"]);
-    let upstream = golden.number("dloss");
-    let weights: Vec<f32> = golden.floats("row_weights").iter().map(|w| w * upstream).collect();
+    let names = ["hidden", "weight", "bias"];
+    let names = &names[..if golden.has("bias") { 3 } else { 2 }];
+    let (_all, parameters) = golden.parameters(names);
     let targets = golden.whole("targets");
     let tape = Tape::training();
     let hidden = rows(&tape, &parameters[0]).unwrap();
-    let rows = LossRows { targets: &targets, weights: &weights };
-    let loss = tape.cross_entropy(&hidden, &parameters[1], rows).unwrap();
-    golden.expect("nll", &loss.rows);
-    golden.expect("loss", &[loss.total.scalar().unwrap() / upstream]);
-    tape.backward(&loss.total).unwrap();
-    golden.expect("dhidden", &parameters[0].gradient());
-    golden.expect("dweight", &parameters[1].gradient());
+    let of_rows = LossRows { targets: &targets, weights: golden.floats("row_weights") };
+    let loss = HeadLoss {
+        bias: parameters.get(2),
+        label_smoothing: if golden.has("smoothing") { golden.number("smoothing") } else { 0.0 },
+        coefficient: golden.number("dloss"),
+        ..HeadLoss::new(&hidden, &parameters[1], of_rows)
+    };
+    let silent = tape.cross_entropy(&loss).unwrap();
+    assert!(parameters[1].gradient().iter().all(|&value| value == 0.0), "a loss alone leaves no gradient");
+    let found = tape.backward_losses(&[loss]).unwrap().remove(0);
+    assert_eq!(found.hits, silent.hits);
+    golden.expect("nll", &found.rows);
+    golden.expect("nll", &silent.rows);
+    golden.expect("loss", &[found.total]);
+    if golden.has("hits") {
+        assert_eq!(golden.whole("hits"), found.hits.iter().map(|&hit| u32::from(hit)).collect::<Vec<_>>());
+    }
+    for (name, parameter) in names.iter().zip(&parameters) {
+        golden.expect(&format!("d{name}"), &parameter.gradient());
+    }
 }
 
 fn adamw(golden: &Golden) {
@@ -259,7 +286,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 36, "files in fixtures/ops");
+    assert_eq!(paths.len(), 43, "files in fixtures/ops");
     for path in paths {
         check(&Golden::load(&path));
     }

@@ -1,8 +1,8 @@
 //! What must hold whatever the numbers: determinism, errors.
 
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, Error, HeadLayout, LossRows, Parameter, Parameters, ParametersBuilder,
-    Precision, Random, Tape, Visibility,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Error, HeadLayout, HeadLoss, LossRows,
+    Parameter, Parameters, ParametersBuilder, Precision, Random, Tape,
 };
 
 fn normal(values: &mut [f32], random: Random) {
@@ -32,11 +32,12 @@ fn the_number_of_threads_does_not_change_a_bit() {
             let x =
                 tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &weight, Some(&bias)).unwrap();
             let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 16 };
-            let y = tape.attention(&x, heads, &Visibility::causal(4, 256)).unwrap();
+            let y = tape
+                .attention(&x, heads, &AttentionMask::causal(4, 256), AttentionOptions::default())
+                .unwrap();
             assert_eq!(y.width(), 32);
             let rows = LossRows { targets: &ids, weights: &[1.0 / 1024.0; 1024] };
-            let loss = tape.cross_entropy(&x, &table, rows).unwrap();
-            tape.backward(&loss.total).unwrap();
+            let loss = tape.backward_losses(&[HeadLoss::new(&x, &table, rows)]).unwrap().remove(0);
             let gradients = all.gradients_mut().clone();
             (y.data().to_vec(), loss.rows, gradients)
         })
@@ -54,7 +55,8 @@ fn long_sequences_cross_key_blocks() {
     let mut values = vec![0.0; length * heads.width()];
     Random::new(2).fill_normal(&mut values, 2.0);
     let qkv = tape.constant([length, heads.width()], &values).unwrap();
-    let y = tape.attention(&qkv, heads, &Visibility::causal(1, length)).unwrap();
+    let y =
+        tape.attention(&qkv, heads, &AttentionMask::causal(1, length), AttentionOptions::default()).unwrap();
     for i in [0, 63, 64, 255, 256, 511, 512, 599] {
         let part = |row: usize, offset: usize| &values[row * 24 + offset..row * 24 + offset + 8];
         let scores: Vec<f64> = (0..=i)
@@ -86,7 +88,24 @@ fn misfits_are_errors_that_name_the_shapes() {
     assert_eq!(message(tape.embedding(&[1, 9], &weight).unwrap_err()), "embedding: index 9 is outside 0..4");
     let x = tape.constant([2, 3], &[0.0; 6]).unwrap();
     let rows = LossRows { targets: &[0, 1], weights: &[0.0, 0.0] };
-    assert_eq!(tape.cross_entropy(&x, &weight, rows).unwrap_err(), Error::EmptyLoss);
+    assert_eq!(tape.cross_entropy(&HeadLoss::new(&x, &weight, rows)).unwrap_err(), Error::EmptyLoss);
+    let rows = LossRows { targets: &[0, 1], weights: &[1.0, 1.0] };
+    let loss = HeadLoss { label_smoothing: 1.0, ..HeadLoss::new(&x, &weight, rows) };
+    assert_eq!(
+        message(tape.cross_entropy(&loss).unwrap_err()),
+        "cross_entropy: label_smoothing is 1, expected at least 0 and below 1"
+    );
+    let loss = HeadLoss { bias: Some(&weight), ..HeadLoss::new(&x, &weight, rows) };
+    assert_eq!(
+        message(tape.cross_entropy(&loss).unwrap_err()),
+        "cross_entropy: the head has 4 rows, its bias has shape [4, 3]"
+    );
+    weight.entry().set_trainable(false);
+    assert_eq!(
+        message(tape.backward_losses(&[HeadLoss::new(&x, &weight, rows)]).unwrap_err()),
+        "backward: the losses do not depend on any trainable parameter of this tape"
+    );
+    assert_eq!(message(tape.rows(&x, &[0, 2]).unwrap_err()), "rows: index 2 is outside 0..2");
 }
 
 #[test]
@@ -130,8 +149,7 @@ fn a_second_pass_uses_the_same_buffers() {
         let x = tape.embedding(&[0, 1, 2, 3], &weight).unwrap();
         let y = tape.linear(&x, &weight, None).unwrap();
         let rows = LossRows { targets: &[0, 1, 2, 3], weights: &[0.25; 4] };
-        let loss = tape.cross_entropy(&y, &weight, rows).unwrap();
-        tape.backward(&loss.total).unwrap();
+        tape.backward_losses(&[HeadLoss::new(&y, &weight, rows)]).unwrap();
     };
     step();
     let peak = tape.peak_bytes();
@@ -153,10 +171,13 @@ fn packed_weights_follow_their_values() {
         };
         let (all, table, weight) = build();
         let ids: Vec<u32> = (0..24).map(|i| i * 5 % vocabulary as u32).collect();
-        let run = |tape: &Tape, table: &Parameter, weight: &Parameter| {
+        let run = |tape: &Tape, table: &Parameter, weight: &Parameter, is_backward: bool| {
             let x = tape.linear(&tape.embedding(&ids, table).unwrap(), weight, None).unwrap();
-            let loss =
-                tape.cross_entropy(&x, table, LossRows { targets: &ids, weights: &[0.1; 24] }).unwrap();
+            let loss = HeadLoss::new(&x, table, LossRows { targets: &ids, weights: &[0.1; 24] });
+            let loss = match is_backward {
+                true => tape.backward_losses(&[loss]).unwrap().remove(0),
+                false => tape.cross_entropy(&loss).unwrap(),
+            };
             (x.to_vec(), loss)
         };
         let training = || Tape::training().with_precision(Precision::Bf16);
@@ -164,10 +185,10 @@ fn packed_weights_follow_their_values() {
         let is_as_fresh = |what: &str| {
             let (fresh, fresh_table, fresh_weight) = build();
             fresh.values_mut().copy_from_slice(&all.values());
-            let (expected, expected_loss) = run(&training(), &fresh_table, &fresh_weight);
-            let (y, loss) = run(&tape, &table, &weight);
+            let (expected, expected_loss) = run(&training(), &fresh_table, &fresh_weight, false);
+            let (y, loss) = run(&tape, &table, &weight, false);
             assert!(y == expected && loss.rows == expected_loss.rows, "{what}: {vocabulary} x {width}");
-            let (y, _) = run(&tape.for_inference(), &table, &weight);
+            let (y, _) = run(&tape.for_inference(), &table, &weight, false);
             assert!(y == expected, "{what}, without recording: {vocabulary} x {width}");
             tape.discard();
         };
@@ -177,9 +198,9 @@ fn packed_weights_follow_their_values() {
             [("a step", false, false), ("held", true, false), ("frozen", false, true)]
         {
             weight.entry().set_trainable(!is_frozen);
-            tape.backward(&run(&tape, &table, &weight).1.total).unwrap();
+            run(&tape, &table, &weight, true);
             let holder = training();
-            let held = is_held.then(|| run(&holder, &table, &weight));
+            let held = is_held.then(|| run(&holder, &table, &weight, false));
             let before = all.values().clone();
             optimizer.step(&all, &settings, 1e-2);
             assert!(*all.values() != before, "{what} changed nothing");

@@ -3,7 +3,8 @@
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::simd::{Level, detect, force, levels};
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, HeadLayout, LossRows, ParametersBuilder, Precision, Random, Tape, Visibility,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, HeadLayout, HeadLoss, LossRows,
+    ParametersBuilder, Precision, Random, Tape,
 };
 use proptest::prelude::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,8 +38,9 @@ fn step(precision: Precision, rows: usize, width: usize, heads: usize, seed: u64
     let ids: Vec<u32> = (0..rows as u32).map(|i| i * 5 % 19).collect();
     let x = tape.embedding(&ids, &table).unwrap();
     let h = tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap();
+    let qkv = tape.linear(&h, &qkv, None).unwrap();
     let h =
-        tape.attention(&tape.linear(&h, &qkv, None).unwrap(), layout, &Visibility::causal(1, rows)).unwrap();
+        tape.attention(&qkv, layout, &AttentionMask::causal(1, rows), AttentionOptions::default()).unwrap();
     let x = tape.add(&x, &tape.dropout(&h, 0.1).unwrap()).unwrap();
     let x = tape.linear_add(&x, &tape.rms_norm(&x, &norm, 1e-5).unwrap(), &out, Some(&bias)).unwrap();
     let x =
@@ -47,8 +49,7 @@ fn step(precision: Precision, rows: usize, width: usize, heads: usize, seed: u64
     let h = tape.activation(&tape.activation(&h, Activation::Gelu).unwrap(), Activation::GeluTanh).unwrap();
     let y = tape.rms_norm(&tape.add(&x, &h).unwrap(), &norm, 1e-5).unwrap();
     let rows = LossRows { targets: &ids, weights: &vec![0.1; ids.len()] };
-    let loss = tape.cross_entropy(&y, &table, rows).unwrap();
-    tape.backward(&loss.total).unwrap();
+    let loss = tape.backward_losses(&[HeadLoss::new(&y, &table, rows)]).unwrap().remove(0);
     let mut numbers = [&y.to_vec()[..], &loss.rows[..], &all.gradients_mut()[..]].concat();
     let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
     numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-3));

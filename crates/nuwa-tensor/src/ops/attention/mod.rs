@@ -1,21 +1,24 @@
-//! Scaled dot-product attention over packed rows, with grouped heads and any contiguous view of the keys.
+//! Scaled dot-product attention, with grouped heads, within one sequence or from one to another.
 //!
-//! `y_i = sum over j of softmax_j(q_i . k_j / sqrt(head_dim)) v_j` (Vaswani et al. 2017), for the keys `j` that query `i`
-//! sees. Rows are packed `[queries | keys | values]`, `[rows, (heads + 2 kv_heads) head_dim]`; query head `h` uses
-//! key-value head `h / (heads / kv_heads)` (Ainslie et al. 2023). The output is `[rows, heads head_dim]`.
-//!
-//! Each query sees one contiguous range of keys, which is enough for causal, bidirectional, prefix and sliding-window
-//! attention, for padding and for document boundaries: see [`Visibility`].
+//! `y_i = sum over j of softmax_j(scale q_i . k_j) v_j` (Vaswani et al. 2017), for the keys `j` that query `i` attends to;
+//! `scale` is `1 / sqrt(head_dim)` unless [`AttentionOptions`] says otherwise. [`Tape::attention`] takes rows packed
+//! `[queries | keys | values]`, `[rows, (heads + 2 kv_heads) head_dim]`; [`Tape::cross_attention`] takes rows of queries
+//! `[rows, heads head_dim]` and the memory they attend to, `[keys | values]`, `[memory rows, 2 kv_heads head_dim]`. Query
+//! head `h` uses key-value head `h / (heads / kv_heads)` (Ainslie et al. 2023). The output is `[rows, heads head_dim]`. Which
+//! keys a query attends to is an [`AttentionMask`]; one that attends to none gives 0.
 //!
 //! Scores exist for one block of queries and keys at a time, with running maxima and sums (Milakov and Gimelshein
 //! 2018; Dao et al., "FlashAttention" 2022), so memory is linear in the length. Backward computes them again from
 //! the saved logarithm of each row's sum: with `D_i = dy_i . y_i`, `dP = dy v^T`, `dS = P (dP - D)`,
-//! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
+//! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`. With dropout `y = (P F) v` for factors `F` of 0 and `1 / (1 - p)` that are drawn
+//! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`.
 
 mod cache;
 mod cpu;
+mod mask;
 
 pub use cache::{CachedRows, KeyValueCache};
+pub use mask::AttentionMask;
 
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use crate::gradients::with_slot;
 use crate::ops::linear::with_width;
 use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Precision, Result, Tape, Tensor};
+use mask::Visible;
 
 /// How a packed row is cut into heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,137 +55,204 @@ impl HeadLayout {
         self.kv_heads * self.head_dim
     }
 
+    /// The width of a row of memory, `[keys | values]`.
+    pub fn memory_width(&self) -> usize {
+        2 * self.key_width()
+    }
+
     /// Query heads that share one key-value head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
 
     pub(crate) fn check(&self, operation: &'static str, qkv: &Tensor) -> Result<()> {
-        if self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads) && qkv.width() == self.width() {
+        self.check_width(operation, qkv, self.width())
+    }
+
+    fn check_width(&self, operation: &'static str, rows: &Tensor, width: usize) -> Result<()> {
+        if self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads) && rows.width() == width {
             return Ok(());
         }
-        Err(Error::shape(operation, format!("rows of shape {} do not fit {self:?}", qkv.shape())))
+        Err(Error::shape(operation, format!("rows of shape {} do not fit {self:?}", rows.shape())))
     }
 }
 
-/// Which keys each query sees: for query `i` of a sequence the keys `first <= j < end` of the same sequence.
-#[derive(Debug, Clone)]
-pub struct Visibility {
-    sequences: usize,
-    length: usize,
-    ranges: Arc<[[u32; 2]]>,
+/// How attention is computed, besides its operands and its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AttentionOptions {
+    /// What scores are multiplied by; `1 / sqrt(head_dim)` where it is none. Above 0.
+    pub scale: Option<f32>,
+    /// The probability with which a weight is dropped while recording, in `[0, 1)`.
+    pub dropout: f32,
 }
 
-impl Visibility {
-    /// Any ranges: `ranges[s * length + i]` is `[first, end)` for query `i` of sequence `s`.
-    ///
-    /// # Errors
-    /// When there are not `sequences * length` ranges, or one does not lie within its sequence.
-    pub fn new(sequences: usize, length: usize, ranges: Vec<[u32; 2]>) -> Result<Self> {
-        if ranges.len() != sequences * length {
-            let reason = format!("{sequences} sequences of {length} got {} ranges", ranges.len());
-            return Err(Error::shape("visibility", reason));
+impl AttentionOptions {
+    fn check(&self, operation: &'static str) -> Result<()> {
+        let problem = |what: &str, value: f32, expected: &str| {
+            Err(Error::Option { operation, reason: format!("{what} is {value}, expected {expected}") })
+        };
+        match *self {
+            Self { scale: Some(scale), .. } if !(scale.is_finite() && scale > 0.0) => {
+                problem("scale", scale, "a number above 0")
+            }
+            Self { dropout, .. } if !(0.0..1.0).contains(&dropout) => {
+                problem("dropout", dropout, "at least 0 and below 1")
+            }
+            _ => Ok(()),
         }
-        if let Some([first, end]) = ranges.iter().find(|[first, end]| first > end || *end as usize > length) {
-            return Err(Error::shape(
-                "visibility",
-                format!("range {first}..{end} is not within 0..{length}"),
-            ));
+    }
+
+    fn scale(&self, heads: HeadLayout) -> f32 {
+        self.scale.unwrap_or_else(|| 1.0 / (heads.head_dim as f32).sqrt())
+    }
+}
+
+/// What forward and backward of one layer share besides its operands.
+#[derive(Clone)]
+struct Plan {
+    precision: Precision,
+    heads: HeadLayout,
+    mask: AttentionMask,
+    scale: f32,
+    dropout: Option<cpu::Dropout>,
+}
+
+impl Plan {
+    fn layout(&self) -> cpu::Layout<'_> {
+        let Visible::Ranges(ranges) = self.mask.visible();
+        cpu::Layout {
+            precision: self.precision,
+            heads: self.heads,
+            queries: self.mask.length(),
+            keys: self.mask.keys(),
+            ranges,
+            scale: self.scale,
+            dropout: self.dropout,
         }
-        Ok(Self { sequences, length, ranges: ranges.into() })
-    }
-
-    /// Each query sees itself and everything before it.
-    pub fn causal(sequences: usize, length: usize) -> Self {
-        Self::of(sequences, length, |i| [0, i + 1])
-    }
-
-    /// Each query sees the whole sequence.
-    pub fn full(sequences: usize, length: usize) -> Self {
-        Self::of(sequences, length, |_| [0, length as u32])
-    }
-
-    fn of(sequences: usize, length: usize, range: impl Fn(u32) -> [u32; 2]) -> Self {
-        let one: Vec<[u32; 2]> = (0..length as u32).map(range).collect();
-        Self { sequences, length, ranges: one.repeat(sequences).into() }
-    }
-
-    /// The same, but each query sees at most `window` keys up to and including its own position.
-    #[must_use]
-    pub fn within_window(&self, window: usize) -> Self {
-        self.narrowed(|i, [first, end]| [first.max((i + 1).saturating_sub(window) as u32), end])
-    }
-
-    /// The same, but no query sees keys before the start of its document; `starts[s * length + i]` is the position in
-    /// sequence `s` where the document of position `i` begins.
-    ///
-    /// # Panics
-    /// When there is not one start a position.
-    #[must_use]
-    pub fn within_documents(&self, starts: &[u32]) -> Self {
-        assert_eq!(starts.len(), self.ranges.len(), "one document start a position");
-        let ranges = self.ranges.iter().zip(starts).map(|(&[first, end], &start)| [first.max(start), end]);
-        Self { ranges: ranges.collect(), ..*self }
-    }
-
-    fn narrowed(&self, narrow: impl Fn(usize, [u32; 2]) -> [u32; 2]) -> Self {
-        let ranges = self.ranges.iter().enumerate().map(|(row, &range)| narrow(row % self.length, range));
-        Self { ranges: ranges.collect(), ..*self }
-    }
-
-    fn layout(&self, precision: Precision, heads: HeadLayout) -> cpu::Layout<'_> {
-        cpu::Layout { precision, heads, length: self.length, ranges: &self.ranges }
-    }
-
-    /// How many sequences.
-    pub fn sequences(&self) -> usize {
-        self.sequences
-    }
-
-    /// Positions a sequence.
-    pub fn length(&self) -> usize {
-        self.length
     }
 }
 
 impl Tape {
-    /// Attention of packed rows over the keys that `visibility` names; see [the module](self).
+    /// Attention of packed rows over the keys that `mask` names; see [the module](self).
     ///
     /// # Errors
-    /// When the width of `qkv` is not that of `heads`, or its rows are not those of `visibility`.
-    pub fn attention(&self, qkv: &Tensor, heads: HeadLayout, visibility: &Visibility) -> Result<Tensor> {
+    /// When the width of `qkv` is not that of `heads`, its rows are not those of `mask`, or an option is out of range.
+    pub fn attention(
+        &self,
+        qkv: &Tensor,
+        heads: HeadLayout,
+        mask: &AttentionMask,
+        options: AttentionOptions,
+    ) -> Result<Tensor> {
         heads.check("attention", qkv)?;
-        if qkv.rows() != visibility.ranges.len() {
-            let reason = format!(
-                "{} rows, but {} sequences of {}",
-                qkv.rows(),
-                visibility.sequences,
-                visibility.length
-            );
-            return Err(Error::shape("attention", reason));
-        }
+        check_rows("attention", qkv, mask.rows(), mask)?;
+        check_rows("attention", qkv, mask.sequences() * mask.keys(), mask)?;
+        let plan = self.attention_plan("attention", heads, mask, options)?;
         let shape = with_width(qkv.shape(), heads.query_width());
         let mut log_sums = self.pool().take::<f32>(qkv.rows() * heads.heads);
-        let precision = self.precision();
         let y: Values = with_kind!(qkv.kind(), T => {
             let mut y = self.pool().take::<T>(shape.elements());
-            let layout = visibility.layout(precision, heads);
-            cpu::forward(layout, T::of(qkv.values()), &mut y, &mut log_sums);
+            let operands = cpu::Operands::packed(T::of(qkv.values()), heads);
+            cpu::forward(plan.layout(), operands, &mut y, &mut log_sums);
             y.into()
         });
-        let (saved, output, visibility) = (qkv.clone(), y.clone(), visibility.clone());
+        let (saved, output) = (qkv.clone(), y.clone());
         self.record("attention", &[qkv], &[], shape, y, move |dy, gradients| {
-            let mut dots = gradients.pool().take::<f32>(log_sums.len());
+            let pool = Arc::clone(gradients.pool());
+            let mut dots = pool.take::<f32>(log_sums.len());
             with_slot!(gradients, &saved, |dx, accumulate| {
                 let forward = cpu::Saved {
-                    qkv: Stored::of(saved.values()),
+                    operands: cpu::Operands::packed(Stored::of(saved.values()), heads),
                     output: Stored::of(&output),
                     log_sums: &log_sums,
                 };
-                let layout = visibility.layout(precision, heads);
-                cpu::backward(layout, &forward, Stored::of(dy), &mut dots, dx, accumulate);
+                let slopes = cpu::Slopes::packed(dx, heads, accumulate);
+                cpu::backward(&pool, plan.layout(), &forward, Stored::of(dy), &mut dots, &slopes);
             });
             Ok(())
         })
     }
+
+    /// Attention of `queries` over other rows, `memory`, as a decoder attends to what an encoder made; see
+    /// [the module](self).
+    ///
+    /// # Errors
+    /// When a width is not that of `heads`, the two are not of one kind, rows are not those of `mask`, or an option is out of
+    /// range.
+    pub fn cross_attention(
+        &self,
+        queries: &Tensor,
+        memory: &Tensor,
+        heads: HeadLayout,
+        mask: &AttentionMask,
+        options: AttentionOptions,
+    ) -> Result<Tensor> {
+        let operation = "cross_attention";
+        heads.check_width(operation, queries, heads.query_width())?;
+        heads.check_width(operation, memory, heads.memory_width())?;
+        check_rows(operation, queries, mask.rows(), mask)?;
+        check_rows(operation, memory, mask.sequences() * mask.keys(), mask)?;
+        check_kinds(operation, queries, memory)?;
+        self.check_pass(memory)?;
+        let plan = self.attention_plan(operation, heads, mask, options)?;
+        let mut log_sums = self.pool().take::<f32>(queries.rows() * heads.heads);
+        let y: Values = with_kind!(queries.kind(), T => {
+            let mut y = self.pool().take::<T>(queries.shape().elements());
+            let operands = cpu::Operands::separate(T::of(queries.values()), T::of(memory.values()), heads);
+            cpu::forward(plan.layout(), operands, &mut y, &mut log_sums);
+            y.into()
+        });
+        let (inputs, output, shape) = ([queries.clone(), memory.clone()], y.clone(), queries.shape().clone());
+        self.record(operation, &[queries, memory], &[], shape, y, move |dy, gradients| {
+            let pool = Arc::clone(gradients.pool());
+            let mut dots = pool.take::<f32>(log_sums.len());
+            let [queries, memory] = &inputs;
+            let slopes: [Values; 2] = with_kind!(queries.kind(), T => {
+                let mut d_queries = pool.take::<T>(queries.shape().elements());
+                let mut d_memory = pool.take::<T>(memory.shape().elements());
+                let forward = cpu::Saved {
+                    operands: cpu::Operands::separate(T::of(queries.values()), T::of(memory.values()), heads),
+                    output: T::of(&output),
+                    log_sums: &log_sums,
+                };
+                let slopes = cpu::Slopes::separate(&mut d_queries, &mut d_memory, heads);
+                cpu::backward(&pool, plan.layout(), &forward, T::of(dy), &mut dots, &slopes);
+                [d_queries.into(), d_memory.into()]
+            });
+            inputs.iter().zip(&slopes).for_each(|(input, slopes)| gradients.share(input, slopes));
+            Ok(())
+        })
+    }
+
+    fn attention_plan(
+        &self,
+        operation: &'static str,
+        heads: HeadLayout,
+        mask: &AttentionMask,
+        options: AttentionOptions,
+    ) -> Result<Plan> {
+        options.check(operation)?;
+        let drops = options.dropout > 0.0 && self.is_recording();
+        let dropout = drops.then(|| cpu::Dropout::new(self.next_random(), options.dropout));
+        let scale = options.scale(heads);
+        Ok(Plan { precision: self.precision(), heads, mask: mask.clone(), scale, dropout })
+    }
+}
+
+fn check_rows(operation: &'static str, rows: &Tensor, expected: usize, mask: &AttentionMask) -> Result<()> {
+    if rows.rows() == expected {
+        return Ok(());
+    }
+    let (found, sequences, queries, keys) = (rows.rows(), mask.sequences(), mask.length(), mask.keys());
+    let reason =
+        format!("{found} rows, but the mask has {sequences} sequences of {queries} queries and {keys} keys");
+    Err(Error::shape(operation, reason))
+}
+
+fn check_kinds(operation: &'static str, queries: &Tensor, memory: &Tensor) -> Result<()> {
+    if queries.kind() == memory.kind() {
+        return Ok(());
+    }
+    let reason = format!("queries are {:?}, memory is {:?}", queries.kind(), memory.kind());
+    Err(Error::shape(operation, reason))
 }

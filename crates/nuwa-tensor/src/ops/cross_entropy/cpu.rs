@@ -5,12 +5,22 @@ use rayon::prelude::*;
 use crate::Precision;
 use crate::element::{Bf16, Element};
 use crate::ops::linear::{self, Context, Weight};
+use crate::ops::parallel::rows_mut;
 use crate::ops::product::{Matrix, PackedWeight, Store, product, product_over_rows, product_packed};
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 
 /// Elements that are narrowed at a time.
 const BLOCK: usize = 4 * LANES;
+
+/// What some rows are asked.
+pub struct Rows<'a> {
+    pub targets: &'a [u32],
+    /// The weights of their gradients, where these are wanted.
+    pub gradients: Option<&'a [f32]>,
+    /// The share of each target that is spread over all ids.
+    pub smoothing: f32,
+}
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
 pub struct Scores {
@@ -28,26 +38,36 @@ impl Scores {
         Self { values: pool.take(rows * stride), vocabulary, stride, precision }
     }
 
-    /// `hidden head^T`.
-    pub fn fill<H: Element>(&mut self, context: Context<'_>, hidden: &[H], head: Weight<'_>) {
-        linear::forward(context, hidden, head, &Store::plain(&mut self.values, self.stride));
+    /// `hidden head^T + bias`.
+    pub fn fill<H: Element>(
+        &mut self,
+        context: Context<'_>,
+        hidden: &[H],
+        head: Weight<'_>,
+        bias: Option<&[f32]>,
+    ) {
+        let store = Store::plain(&mut self.values, self.stride).with_bias(bias);
+        linear::forward(context, hidden, head, &store);
     }
 
-    /// The loss of each row; with `gradients`, each row of logits becomes `weight * (softmax - onehot)`.
-    pub fn losses(&mut self, targets: &[u32], weights: &[f32], losses: &mut [f32], gradients: bool) {
+    /// The loss of each row, and whether its target has the largest logit; with weights for gradients, each row of logits
+    /// becomes `weight * (softmax - target)`.
+    pub fn losses(&mut self, rows: &Rows<'_>, losses: &mut [f32], hits: &mut [bool]) {
         let (vocabulary, narrow) = (self.vocabulary, self.precision == Precision::Bf16);
-        let rows = self.values.par_chunks_mut(self.stride).zip(losses.par_iter_mut());
-        rows.zip(targets.par_iter().zip(weights)).with_min_len(8).for_each(
-            |((row, loss), (&target, &weight))| {
-                *loss = if !gradients {
-                    loss_of_row(&row[..vocabulary], target as usize)
-                } else if narrow {
-                    narrow_gradient_of_row(row, vocabulary, target as usize, weight)
-                } else {
-                    gradient_of_row(&mut row[..vocabulary], target as usize, weight)
-                };
-            },
-        );
+        let found = losses.par_iter_mut().zip(hits).zip(rows.targets).enumerate();
+        let logits = self.values.par_chunks_mut(self.stride).zip(found);
+        logits.with_min_len(8).for_each(|(logits, (index, ((loss, hit), &target)))| {
+            let target = target as usize;
+            let weight = rows.gradients.map(|weights| weights[index]);
+            (*loss, *hit) = match weight {
+                _ if rows.smoothing > 0.0 => {
+                    smoothed_row(logits, vocabulary, target, weight, rows.smoothing, narrow)
+                }
+                None => loss_of_row(&logits[..vocabulary], target),
+                Some(weight) if narrow => narrow_gradient_of_row(logits, vocabulary, target, weight),
+                Some(weight) => gradient_of_row(&mut logits[..vocabulary], target, weight),
+            };
+        });
     }
 
     /// `d_hidden = g head`.
@@ -91,21 +111,30 @@ impl Scores {
         }
     }
 
+    /// `db += sum over rows of g`, each column on one thread.
+    pub fn bias_gradient(&self, rows: usize, db: &mut [f32]) {
+        let stride = self.stride;
+        rows_mut(db, 1, |first, db| match self.precision {
+            Precision::F32 => add_columns(&self.values[first..], stride, rows, db),
+            Precision::Bf16 => add_columns(&self.values.view::<Bf16>()[first..], 2 * stride, rows, db),
+        });
+    }
+
     fn wide(&self, rows: usize) -> Matrix<'_, f32> {
         Matrix::strided(&self.values, rows, self.vocabulary, self.stride)
     }
 }
 
 vectorised! {
-    fn loss_of_row with m (row: &[f32], target: usize) -> f32 {
+    fn loss_of_row with m (row: &[f32], target: usize) -> (f32, bool) {
         let largest = maximum(row);
         let total = sum(row, |score| exp(m, score - largest));
-        largest + total.ln() - row[target]
+        (largest + total.ln() - row[target], row[target] >= largest)
     }
 }
 
 vectorised! {
-    fn gradient_of_row with m (row: &mut [f32], target: usize, weight: f32) -> f32 {
+    fn gradient_of_row with m (row: &mut [f32], target: usize, weight: f32) -> (f32, bool) {
         let largest = maximum(row);
         let right = row[target];
         let total = exponentials::<f32>(m, row, largest);
@@ -114,7 +143,7 @@ vectorised! {
             *value *= scale;
         }
         row[target] -= weight;
-        largest + total.ln() - right
+        (largest + total.ln() - right, right >= largest)
     }
 }
 
@@ -139,13 +168,21 @@ fn exponentials<T: Element>(m: impl MultiplyAdd, row: &mut [f32], largest: f32) 
 vectorised! {
     /// As [`gradient_of_row`], with the gradient as bf16 in the first half of the row. What follows it up to a whole
     /// vector becomes 0.
-    fn narrow_gradient_of_row with m (row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> f32 {
+    fn narrow_gradient_of_row with m (row: &mut [f32], vocabulary: usize, target: usize, weight: f32) -> (f32, bool) {
         let largest = maximum(&row[..vocabulary]);
         let right = row[target];
         let total = exponentials::<Bf16>(m, &mut row[..vocabulary], largest);
         let scale = weight / total;
         row[vocabulary..].fill(0.0);
         row[target] -= total;
+        narrow_in_place(row, scale);
+        (largest + total.ln() - right, right >= largest)
+    }
+}
+
+vectorised! {
+    /// Makes `scale row` bf16, in the first half of the row.
+    fn narrow_in_place(row: &mut [f32], scale: f32) {
         // Two words of bf16 go where one of f32 was, so that writing never overtakes reading.
         for start in (0..row.len()).step_by(BLOCK) {
             let length = BLOCK.min(row.len() - start);
@@ -159,6 +196,44 @@ vectorised! {
                 *word = f32::from_bits(low.bits() | high.bits() << 16);
             }
         }
-        largest + total.ln() - right
+    }
+}
+
+vectorised! {
+    /// With smoothed targets; with a weight, each logit becomes `weight * (softmax - target)`.
+    fn smoothed_row with m (
+        row: &mut [f32],
+        vocabulary: usize,
+        target: usize,
+        weight: Option<f32>,
+        smoothing: f32,
+        narrow: bool,
+    ) -> (f32, bool) {
+        let (logits, rest) = row.split_at_mut(vocabulary);
+        let (largest, right) = (maximum(logits), logits[target]);
+        let log_total = largest + sum(logits, |score| exp(m, score - largest)).ln();
+        let spread = smoothing / vocabulary as f32;
+        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |score| score);
+        if let Some(weight) = weight {
+            for value in logits.iter_mut() {
+                *value = weight * (exp(m, *value - log_total) - spread);
+            }
+            logits[target] -= weight * (1.0 - smoothing);
+            if narrow {
+                rest.fill(0.0);
+                narrow_in_place(row, 1.0);
+            }
+        }
+        (loss, right >= largest)
+    }
+}
+
+vectorised! {
+    fn add_columns[T: Element](gradients: &[T], stride: usize, rows: usize, db: &mut [f32]) {
+        for row in gradients.chunks(stride).take(rows) {
+            for (sum, value) in db.iter_mut().zip(row) {
+                *sum += value.widen();
+            }
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! Cross-entropy fused with the output head: the logits of all positions never exist at one time.
 //!
-//! For hidden rows `h_i`, head `W` `[vocabulary, width]`, targets `t_i` and weights `w_i`:
-//! `nll_i = log(sum over v of e^(h_i . W_v)) - h_i . W_(t_i)` and `loss = sum over i of w_i nll_i`. A mean is a sum with
-//! weights `1 / n`; a masked position has weight 0. Rows go through in chunks: logits, softmax, loss; while
-//! recording also `g_i = w_i (softmax_i - onehot(t_i))`, `dh_i = g_i W` and `dW += g^T h`, so backward needs no
-//! logits again. In exchange the loss has to be the root of the backward pass.
+//! For hidden rows `h_i`, head `W` `[vocabulary, width]` with an optional bias `b` `[vocabulary]`, targets `t_i`, weights
+//! `w_i` and label smoothing `s` (Szegedy et al. 2016): `z_i = h_i W^T + b`, `log p_i = log_softmax(z_i)`,
+//! `loss_i = -(1 - s) log p_i[t_i] - s mean over v of log p_i[v]`, and the loss is `sum over i of w_i loss_i`. A mean is a
+//! sum with weights `1 / n`. Rows without a target are best left out before ([`Tape::rows`]).
+//!
+//! [`Tape::backward_losses`] computes the loss and its gradient in one pass over the head, chunk by chunk of rows: logits,
+//! softmax, loss, `g_i = w_i (softmax_i - (1 - s) onehot(t_i) - s / vocabulary)`, `dh_i = g_i W`, `dW += g^T h`,
+//! `db += sum of g_i`; then it runs the rest of the tape back. So backward needs no logits again, and a tape that is
+//! discarded leaves no gradient behind. [`Tape::cross_entropy`] computes the loss alone.
 //!
 //! Objectives that are no weighted sum, such as DPO's, depend on the model through the `nll_i` alone. For such an
 //! `L(nll_1, .., nll_n)` the weights are the slopes `w_i = dL / d nll_i` at the present losses: the gradient of the weighted
-//! sum is then that of `L`. [`Tape::likelihood_objective`] computes the losses first, asks for value and slopes, and goes
+//! sum is then that of `L`. [`Tape::backward_objective`] computes the losses first, asks for value and slopes, and goes
 //! through the head a second time.
 
 mod cpu;
@@ -33,13 +37,69 @@ pub struct LossRows<'a> {
     pub weights: &'a [f32],
 }
 
+/// A cross-entropy under an output head, of which several may be added up.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadLoss<'a> {
+    /// The last hidden rows, `[n, width]`.
+    pub hidden: &'a Tensor,
+    /// The head's matrix, `[vocabulary, width]`.
+    pub weight: &'a Parameter,
+    /// The head's bias, `[vocabulary]`.
+    pub bias: Option<&'a Parameter>,
+    /// Targets and weights, one for each hidden row.
+    pub rows: LossRows<'a>,
+    /// The share of each target that is spread over the whole vocabulary, in `[0, 1)`.
+    pub label_smoothing: f32,
+    /// What this loss counts in a sum of several.
+    pub coefficient: f32,
+}
+
+impl<'a> HeadLoss<'a> {
+    /// Of a head without bias, without smoothing, alone.
+    pub fn new(hidden: &'a Tensor, weight: &'a Parameter, rows: LossRows<'a>) -> Self {
+        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, coefficient: 1.0 }
+    }
+
+    fn check(&self) -> Result<()> {
+        check_rows(self.hidden, self.weight, self.rows)?;
+        if let Some(bias) = self.bias.filter(|bias| bias.shape().axes() != [self.weight.rows()]) {
+            let (rows, shape) = (self.weight.rows(), bias.shape());
+            let reason = format!("the head has {rows} rows, its bias has shape {shape}");
+            return Err(Error::shape("cross_entropy", reason));
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let reason =
+                format!("label_smoothing is {}, expected at least 0 and below 1", self.label_smoothing);
+            return Err(Error::Option { operation: "cross_entropy", reason });
+        }
+        Ok(())
+    }
+
+    fn parameters(&self) -> Vec<&'a Parameter> {
+        std::iter::once(self.weight).chain(self.bias).collect()
+    }
+
+    /// The weights of the rows in the sum of all losses.
+    fn weights(&self) -> Vec<f32> {
+        self.rows.weights.iter().map(|weight| self.coefficient * weight).collect()
+    }
+}
+
 /// A loss and what it is the sum of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loss {
-    /// The weighted sum, a scalar to go back from.
-    pub total: Tensor,
-    /// The negative log-likelihood of each row's target in nats, unweighted.
+    /// The weighted sum, without the coefficient.
+    pub total: f32,
+    /// The loss of each row in nats, unweighted: the negative log-likelihood of its target where nothing is smoothed.
     pub rows: Vec<f32>,
+    /// Whether no logit of the row is larger than that of its target.
+    pub hits: Vec<bool>,
+}
+
+impl Loss {
+    fn empty(rows: usize) -> Self {
+        Self { total: 0.0, rows: vec![0.0; rows], hits: vec![false; rows] }
+    }
 }
 
 /// An objective's value, and its slope in the loss of each row.
@@ -52,76 +112,116 @@ pub struct Objective {
 }
 
 impl Tape {
-    /// An objective that `weigh` computes from the negative log-likelihoods of `targets` under `softmax(hidden head^T)`;
-    /// see [the module](self).
+    /// The loss, without a gradient; see [the module](self).
     ///
     /// # Errors
-    /// When the lengths or widths do not fit, or a target is not a row of `head`; and as `weigh` does.
-    pub fn likelihood_objective(
+    /// When the lengths or widths do not fit, a target is not a row of the head, or all weights are 0.
+    pub fn cross_entropy(&self, loss: &HeadLoss<'_>) -> Result<Loss> {
+        loss.check()?;
+        self.check_pass(loss.hidden)?;
+        Ok(self.head_pass(loss, None).0)
+    }
+
+    /// Adds the gradient of `sum of coefficient * loss` to each trainable parameter it came from, empties the tape, and gives
+    /// the losses; see [the module](self). Where the sum is not finite, nothing is run back, and of the gradients only those
+    /// of the heads changed, to no use.
+    ///
+    /// # Errors
+    /// As [`Tape::cross_entropy`], and when nothing trainable is behind the losses.
+    pub fn backward_losses(&self, losses: &[HeadLoss<'_>]) -> Result<Vec<Loss>> {
+        for loss in losses {
+            loss.check()?;
+            self.check_pass(loss.hidden)?;
+        }
+        self.check_trainable(losses)?;
+        let (mut found, mut starts, mut sum) = (Vec::new(), Vec::new(), 0.0);
+        for loss in losses {
+            let (own, d_hidden) = self.head_pass(loss, Some(&loss.weights()));
+            sum += loss.coefficient * own.total;
+            starts.extend(d_hidden.map(|d_hidden| (loss.hidden, d_hidden)));
+            found.push(own);
+        }
+        match sum.is_finite() {
+            true => self.backward_from(starts)?,
+            false => self.discard(),
+        }
+        Ok(found)
+    }
+
+    /// As [`Tape::backward_losses`] of an objective that `weigh` computes from the negative log-likelihoods of `targets` under
+    /// `softmax(hidden weight^T)`. `total` of the result is its value.
+    ///
+    /// # Errors
+    /// As [`Tape::backward_losses`], and when there is not one slope a row.
+    pub fn backward_objective(
         &self,
         hidden: &Tensor,
-        head: &Parameter,
+        weight: &Parameter,
         targets: &[u32],
         weigh: impl FnOnce(&[f32]) -> Objective,
     ) -> Result<Loss> {
-        let mut losses = vec![0.0; hidden.rows()];
         let ones = vec![1.0; targets.len()];
-        let plain = LossRows { targets, weights: &ones };
-        check(hidden, head, plain)?;
-        let Objective { value, slopes } = with_kind!(hidden.kind(), H => {
-            self.chunks(<H as Stored>::of(hidden.values()), head, plain, &mut losses, false);
-            weigh(&losses)
-        });
+        let plain = HeadLoss::new(hidden, weight, LossRows { targets, weights: &ones });
+        let Objective { value, slopes } = weigh(&self.cross_entropy(&plain)?.rows);
         check_lengths(hidden, targets, &slopes)?;
+        self.check_trainable(&[plain])?;
         let rows = LossRows { targets, weights: &slopes };
-        let tracked = self.tracks(&[hidden], &[head]);
-        let d_hidden = with_kind!(hidden.kind(), H => {
-            tracked.then(|| self.chunks(<H as Stored>::of(hidden.values()), head, rows, &mut losses, true)).flatten()
-        });
-        let total = self.loss_node(hidden, head, value, d_hidden)?;
-        Ok(Loss { total, rows: losses })
+        let (loss, d_hidden) = self.head_pass(&HeadLoss { rows, ..plain }, Some(&slopes));
+        match value.is_finite() {
+            true => self.backward_from(d_hidden.map(|d_hidden| (hidden, d_hidden)).into_iter().collect())?,
+            false => self.discard(),
+        }
+        Ok(Loss { total: value, ..loss })
     }
 
-    /// The weighted negative log-likelihood of `rows.targets` under `softmax(hidden head^T)`; see [the module](self).
-    ///
-    /// # Errors
-    /// When the lengths or widths do not fit, a target is not a row of `head`, or all weights are 0.
-    pub fn cross_entropy(&self, hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<Loss> {
-        check(hidden, head, rows)?;
-        let mut losses = vec![0.0; hidden.rows()];
-        let d_hidden = with_kind!(hidden.kind(), H => {
-            self.chunks(<H as Stored>::of(hidden.values()), head, rows, &mut losses, self.tracks(&[hidden], &[head]))
-        });
-        let total = self.loss_node(hidden, head, weighted_sum(&losses, rows.weights), d_hidden)?;
-        Ok(Loss { total, rows: losses })
+    fn check_trainable(&self, losses: &[HeadLoss<'_>]) -> Result<()> {
+        if losses.iter().any(|loss| self.tracks(&[loss.hidden], &loss.parameters())) {
+            return Ok(());
+        }
+        Err(Error::Backward("the losses do not depend on any trainable parameter of this tape".into()))
     }
 
-    /// Losses and, where `tracked`, gradients, chunk by chunk; gives the gradient of the hidden rows.
+    /// The losses of all rows and, where there are weights for it, gradients: those of the head are added up, that of the
+    /// hidden rows is given.
+    fn head_pass(&self, loss: &HeadLoss<'_>, weights: Option<&[f32]>) -> (Loss, Option<Values>) {
+        let mut found = Loss::empty(loss.hidden.rows());
+        let d_hidden = with_kind!(loss.hidden.kind(), H => self.chunks::<H>(loss, weights, &mut found));
+        found.total = weighted_sum(&found.rows, loss.rows.weights);
+        self.count("cross_entropy");
+        (found, d_hidden)
+    }
+
     fn chunks<H: Stored>(
         &self,
-        hidden: &[H],
-        head: &Parameter,
-        rows: LossRows<'_>,
-        losses: &mut [f32],
-        tracked: bool,
+        loss: &HeadLoss<'_>,
+        gradients: Option<&[f32]>,
+        found: &mut Loss,
     ) -> Option<Values> {
-        let (width, vocabulary, context) = (head.width(), head.rows(), self.context());
+        let (head, hidden) = (loss.weight, H::of(loss.hidden.values()));
+        let (width, vocabulary, context, all) = (head.width(), head.rows(), self.context(), found.rows.len());
         let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
-        let mut scores = cpu::Scores::new(self.pool(), step.min(losses.len()), vocabulary, self.precision());
-        let mut d_hidden = tracked.then(|| self.pool().take::<H>(hidden.len()));
-        let packed = self.packed(head, tracked);
-        let values = head.values();
+        let mut scores = cpu::Scores::new(self.pool(), step.min(all), vocabulary, self.precision());
+        let mut d_hidden = gradients.map(|_| self.pool().take::<H>(hidden.len()));
+        let packed = self.packed(head, gradients.is_some());
+        let (values, bias) = (head.values(), loss.bias.map(Parameter::values));
         let weight = Weight { values: &values, packed: packed.as_deref(), width };
-        for first in (0..losses.len()).step_by(step) {
-            let span = first..(first + step).min(losses.len());
+        for first in (0..all).step_by(step) {
+            let span = first..(first + step).min(all);
             let elements = span.start * width..span.end * width;
             let h = &hidden[elements.clone()];
-            scores.fill(context, h, weight);
-            let (targets, weights) = (&rows.targets[span.clone()], &rows.weights[span.clone()]);
-            scores.losses(targets, weights, &mut losses[span], tracked);
+            scores.fill(context, h, weight, bias.as_deref());
+            let rows = cpu::Rows {
+                targets: &loss.rows.targets[span.clone()],
+                gradients: gradients.map(|weights| &weights[span.clone()]),
+                smoothing: loss.label_smoothing,
+            };
+            scores.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
             if let Some(d_hidden) = &mut d_hidden {
                 scores.hidden_gradient(context, weight, &mut d_hidden[elements]);
                 head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
+            }
+            if let (Some(bias), true) = (loss.bias, gradients.is_some()) {
+                bias.accumulate(|db| scores.bias_gradient(span.len(), db));
             }
         }
         d_hidden.map(Values::from)
@@ -144,31 +244,9 @@ impl Tape {
         });
         self.untracked("logits", &[hidden], [rows, vocabulary].into(), logits)
     }
-
-    fn loss_node(
-        &self,
-        hidden: &Tensor,
-        head: &Parameter,
-        total: f32,
-        d_hidden: Option<Values>,
-    ) -> Result<Tensor> {
-        let mut values = self.pool().take::<f32>(1);
-        values[0] = total;
-        let saved = hidden.clone();
-        self.record("cross_entropy", &[hidden], &[head], [1].into(), values, move |upstream, gradients| {
-            if <f32 as Stored>::of(upstream)[0] != 1.0 {
-                let reason = "cross_entropy has to be the root of the pass; put factors into the row weights";
-                return Err(Error::Backward(reason.into()));
-            }
-            if let Some(d_hidden) = d_hidden {
-                gradients.share(&saved, &d_hidden);
-            }
-            Ok(())
-        })
-    }
 }
 
-fn check(hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<()> {
+fn check_rows(hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<()> {
     check_width(hidden, head)?;
     check_lengths(hidden, rows.targets, rows.weights)?;
     super::embedding::check_ids("cross_entropy", rows.targets, head.rows())?;
