@@ -194,15 +194,13 @@ impl Dpo {
         groups(order, &sizes, self.micro_batch)
     }
 
-    /// The log-probabilities of answers two by two, from the losses of all positions.
+    /// The log-probabilities of answers two by two, from the losses of their tokens.
     fn log_probabilities(&self, answers: &[&Piece], losses: &[f32]) -> Vec<[f32; 2]> {
         let mut rest = losses;
         let mut next = |answer: &Piece| {
-            let (own, others) = rest.split_at(answer.positions());
+            let (own, others) = rest.split_at(answer.trained_tokens());
             rest = others;
-            let sum: f32 =
-                own.iter().zip(&answer.trained[1..]).filter(|(_, t)| **t).map(|(loss, _)| loss).sum();
-            -sum / self.length(answer)
+            -own.iter().sum::<f32>() / self.length(answer)
         };
         answers.chunks_exact(2).map(|pair| [next(pair[0]), next(pair[1])]).collect()
     }
@@ -212,7 +210,7 @@ impl Dpo {
         if self.settings.length_normalised { answer.trained_tokens() as f32 } else { 1.0 }
     }
 
-    /// The loss of `pairs` as a share of `batch` pairs, and its slope at every position.
+    /// The loss of `pairs` as a share of `batch` pairs, and its slope in the loss of each token of an answer.
     fn value(&self, pairs: &[&Pair], losses: &[f32], batch: usize, figures: &mut Sums) -> Value {
         let answers: Vec<&Piece> = pairs.iter().flat_map(|pair| &pair.answers).collect();
         let found = self.log_probabilities(&answers, losses);
@@ -227,9 +225,7 @@ impl Dpo {
             value.value += share * (loss.loss + self.settings.sft_weight * mean);
             for (answer, sign, extra) in [(chosen, -1.0, per_token), (&pair.answers[1], 1.0, 0.0)] {
                 let slope = share * (sign * loss.slope / self.length(answer) + extra);
-                value
-                    .slopes
-                    .extend(answer.trained[1..].iter().map(|&trained| if trained { slope } else { 0.0 }));
+                value.slopes.extend(std::iter::repeat_n(slope, answer.trained_tokens()));
             }
         }
         value

@@ -153,7 +153,7 @@ impl Text {
         let mut loss = 0.0;
         for (group, pass) in groups(0..pieces.len(), &sizes, self.micro_batch).into_iter().zip(FIRST_PASS..) {
             let packed = Packed::new(group.into_iter().map(|index| &pieces[index]));
-            loss += f64::from(tuner.pass(&packed, &packed.weights(share), (step << 16) | pass)?);
+            loss += f64::from(tuner.pass(&packed, share, (step << 16) | pass)?);
         }
         Ok((loss / f64::from(self.weight), tokens as u64))
     }

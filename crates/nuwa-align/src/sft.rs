@@ -126,8 +126,7 @@ impl Objective for Sft {
         let mut measured = Measured::default();
         for ((packed, _), pass) in packs.iter().zip(0..) {
             let number = (step << 16) | pass;
-            let weights = packed.weights(1.0 / trained as f32);
-            measured.loss += f64::from(tuner.pass(packed, &weights, number)?);
+            measured.loss += f64::from(tuner.pass(packed, 1.0 / trained as f32, number)?);
             measured.tokens += packed.inputs.len() as u64;
         }
         Ok(measured)
@@ -137,10 +136,8 @@ impl Objective for Sft {
         let all: Vec<usize> = (0..self.held_back.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
         for (packed, _) in self.packs(&self.held_back, &all) {
-            let losses = tuner.losses(&packed)?;
-            let answers = losses.iter().zip(&packed.trained).filter(|(_, trained)| **trained);
-            for (loss, _) in answers {
-                sum += f64::from(*loss);
+            for loss in tuner.losses(&packed)? {
+                sum += f64::from(loss);
                 trained += 1;
             }
             tokens += packed.inputs.len() as u64;

@@ -32,9 +32,14 @@ impl Packed {
         packed
     }
 
-    /// `share` for each position that is trained on, 0 for the others.
-    pub fn weights(&self, share: f32) -> Vec<f32> {
-        self.trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect()
+    /// The positions that are trained on: the rows that the output head needs.
+    pub fn rows(&self) -> Vec<u32> {
+        self.of_trained(&(0..self.inputs.len() as u32).collect::<Vec<_>>())
+    }
+
+    /// What belongs to the positions that are trained on.
+    fn of_trained(&self, all: &[u32]) -> Vec<u32> {
+        all.iter().zip(&self.trained).filter(|(_, trained)| **trained).map(|(one, _)| *one).collect()
     }
 
     fn sequences(&self) -> Sequences {
@@ -132,34 +137,35 @@ impl Tuner {
         }
     }
 
-    /// The negative log-likelihood of each target, in nats; nothing is learnt.
+    /// The negative log-likelihood of each target that is trained on, in nats; nothing is learnt.
     ///
     /// # Errors
     /// When an id is outside of the vocabulary, or a piece longer than the context.
     pub fn losses(&mut self, packed: &Packed) -> Result<Vec<f32>> {
         on_worker(move || {
-            let hidden = self.hidden(&self.silent, packed)?;
-            let weights = vec![1.0; packed.targets.len()];
-            let rows = LossRows { targets: &packed.targets, weights: &weights };
+            let (hidden, targets) = self.hidden(&self.silent, packed)?;
+            let weights = vec![1.0; targets.len()];
+            let rows = LossRows { targets: &targets, weights: &weights };
             Ok(self.silent.cross_entropy(&HeadLoss::new(&hidden, self.model.head(), rows))?.rows)
         })
     }
 
-    /// Adds the gradient of `sum of weights * nll` and gives that sum; `number` decides what dropout drops.
+    /// Adds the gradient of `weight * sum of nll` over the targets that are trained on, and gives that sum; `number` decides
+    /// what dropout drops.
     ///
     /// # Errors
     /// As [`Tuner::losses`].
-    pub fn pass(&mut self, packed: &Packed, weights: &[f32], number: u64) -> Result<f32> {
+    pub fn pass(&mut self, packed: &Packed, weight: f32, number: u64) -> Result<f32> {
         on_worker(move || {
             self.tape.set_random(self.random.stream(number));
-            let hidden = self.hidden(&self.tape, packed)?;
-            let rows = LossRows { targets: &packed.targets, weights };
+            let (hidden, targets) = self.hidden(&self.tape, packed)?;
+            let rows = LossRows { targets: &targets, weights: &vec![weight; targets.len()] };
             let losses = self.tape.backward_losses(&[HeadLoss::new(&hidden, self.model.head(), rows)])?;
             Ok(losses.iter().map(|loss| loss.total).sum())
         })
     }
 
-    /// As [`Tuner::pass`], of what `weigh` makes of the losses of all positions.
+    /// As [`Tuner::pass`], of what `weigh` makes of the losses of all targets that are trained on.
     ///
     /// # Errors
     /// As [`Tuner::losses`].
@@ -171,13 +177,15 @@ impl Tuner {
     ) -> Result<f32> {
         on_worker(move || {
             self.tape.set_random(self.random.stream(number));
-            let hidden = self.hidden(&self.tape, packed)?;
-            Ok(self.tape.backward_objective(&hidden, self.model.head(), &packed.targets, weigh)?.total)
+            let (hidden, targets) = self.hidden(&self.tape, packed)?;
+            Ok(self.tape.backward_objective(&hidden, self.model.head(), &targets, weigh)?.total)
         })
     }
 
-    fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<Tensor> {
-        Ok(self.model.hidden(tape, &packed.inputs, Input::Sequences(&packed.sequences()))?)
+    /// The hidden rows that are trained on, and their targets: the head costs nothing for the others.
+    fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<(Tensor, Vec<u32>)> {
+        let hidden = self.model.hidden(tape, &packed.inputs, Input::Sequences(&packed.sequences()))?;
+        Ok((tape.rows(&hidden, &packed.rows())?, packed.of_trained(&packed.targets)))
     }
 
     /// Puts what passes added where [`Tuner::parameters`] keeps its gradient. [`Tuner::update`] does so by itself.
