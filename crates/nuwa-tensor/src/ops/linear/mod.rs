@@ -191,8 +191,10 @@ impl Layer {
     /// Calls `work`, which adds up the gradient of the bias on its way, where there is one.
     fn bias_gradient(&self, gradients: &Gradients, work: impl FnOnce(&Arc<Pool>, BiasGradient<'_>)) {
         match &self.bias {
-            Some(bias) => bias.accumulate(|db| work(gradients.pool(), Some(db))),
-            None => work(gradients.pool(), None),
+            Some(bias) if bias.entry().is_trainable() => {
+                bias.accumulate(|db| work(gradients.pool(), Some(db)));
+            }
+            _ => work(gradients.pool(), None),
         }
     }
 
