@@ -61,7 +61,7 @@ fn model(family: &str) -> Result<Box<dyn LanguageModel>> {
 fn hash(parameters: &Parameters) -> String {
     let bytes = parameters.iter().flat_map(|parameter| {
         let about = format!("{} {}", parameter.entry().path(), parameter.shape());
-        let values: Vec<u8> = parameter.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+        let values: Vec<u8> = parameter.to_host().iter().flat_map(|value| value.to_le_bytes()).collect();
         [about.into_bytes(), values]
     });
     nuwa_files::hash_blocks(bytes)

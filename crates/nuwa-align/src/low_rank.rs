@@ -62,14 +62,10 @@ impl LowRank {
     /// Turns the gradient of the model's matrices into that of the adapters.
     pub(crate) fn take_gradient(&self, model: &Parameters) {
         let scale = self.scale();
-        {
-            let from = model.gradients_mut();
-            let mut to = self.parameters.gradients_mut();
-            for matrix in &self.matrices {
-                let dw = &from[matrix.weight.entry().range()];
-                matrix.gradient_of_a(dw, scale, &mut to[matrix.a.entry().range()]);
-                matrix.gradient_of_b(dw, scale, &mut to[matrix.b.entry().range()]);
-            }
+        for matrix in &self.matrices {
+            let dw = matrix.weight.gradient();
+            matrix.a.set_gradient(|da| matrix.gradient_of_a(&dw, scale, da));
+            matrix.b.set_gradient(|db| matrix.gradient_of_b(&dw, scale, db));
         }
         model.clear_gradients();
     }
@@ -78,7 +74,7 @@ impl LowRank {
     pub(crate) fn apply(&self) {
         let scale = self.scale();
         for matrix in &self.matrices {
-            let (a, b) = (matrix.a.values(), matrix.b.values());
+            let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
             let (width, rank) = (matrix.weight.width(), self.rank);
             matrix.weight.set(|values| {
                 let rows = values.par_chunks_mut(width).zip(matrix.start.par_chunks(width)).enumerate();
@@ -99,14 +95,14 @@ impl LowRank {
         for matrix in &self.matrices {
             let path = matrix.weight.entry().path();
             let Some(name) = names.iter().find(|name| name.parameter == path) else { continue };
-            let (a, b) = (matrix.a.values(), matrix.b.values());
+            let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
             let mut row = 0;
             for (tensor, rows) in &name.parts {
                 let own = &b[row * self.rank..(row + rows) * self.rank];
                 row += rows;
                 parts.push(AdapterPart {
                     tensor: tensor.clone(),
-                    a: a.to_vec(),
+                    a: a.clone(),
                     b: own.to_vec(),
                     rows: *rows,
                 });
@@ -123,13 +119,13 @@ impl Matrix {
             move |values: &mut [f32], random: Random| random.fill_normal(values, (width as f32).powf(-0.5));
         let a = builder.add(format!("{path}.a"), [rank, width], true, normal);
         let b = builder.add(format!("{path}.b"), [rows, rank], true, |_, _| {});
-        let start = weight.values().to_vec();
+        let start = weight.to_host();
         Self { weight, start, a, b }
     }
 
     /// `dA = s B^T dW`: each row of `A` sums all rows of `dW`.
     fn gradient_of_a(&self, dw: &[f32], scale: f32, da: &mut [f32]) {
-        let (b, width, rank) = (self.b.values(), self.weight.width(), self.a.rows());
+        let (b, width, rank) = (self.b.to_host(), self.weight.width(), self.a.rows());
         da.par_chunks_mut(width).enumerate().for_each(|(row, da)| {
             for (dw, b) in dw.chunks_exact(width).zip(b.chunks_exact(rank)) {
                 add_scaled(da, dw, scale * b[row]);
@@ -139,7 +135,7 @@ impl Matrix {
 
     /// `dB = s dW A^T`.
     fn gradient_of_b(&self, dw: &[f32], scale: f32, db: &mut [f32]) {
-        let (a, width, rank) = (self.a.values(), self.weight.width(), self.a.rows());
+        let (a, width, rank) = (self.a.to_host(), self.weight.width(), self.a.rows());
         db.par_chunks_mut(rank).zip(dw.par_chunks(width)).for_each(|(db, dw)| {
             for (db, a) in db.iter_mut().zip(a.chunks_exact(width)) {
                 *db += scale * dot(dw, a);

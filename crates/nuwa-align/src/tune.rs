@@ -273,8 +273,8 @@ impl<'a> Run<'a> {
             step: self.step,
             seconds: self.seconds,
             fingerprint: self.fingerprint.clone(),
-            elements: tuner.parameters().values().len(),
-            optimizer_steps: tuner.optimizer().state().steps,
+            elements: tuner.parameters().length(),
+            optimizer_steps: tuner.optimizer().state().steps(),
             course: Default::default(),
         };
         Ok(checkpoint::save(&self.job.out.join(name), &header, tuner.parameters(), tuner.optimizer())?)

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tape = Tape::inference();
     let hidden = model.hidden(&tape, &ids, Input::Sequences(&Sequences::causal(1, length)))?;
     let scores = tape.logits(&hidden, model.head())?;
-    let rows: Vec<&[f32]> = (0..length).map(|row| scores.row(row)).collect();
+    let rows: Vec<Vec<f32>> = (0..length).map(|row| scores.row_to_host(row)).collect();
     let json = serde_json::json!({"ids": [ids], "logits": [rows]});
     nuwa_files::write_json(Path::new(logits), &json)?;
     println!("{} weights, tokenizer: {:?}", imported.parameters, imported.tokenizer);

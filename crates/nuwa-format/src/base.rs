@@ -31,7 +31,7 @@ pub struct Base {
 /// A hash of all weights of `model`, in their order.
 pub fn weights_hash(model: &dyn LanguageModel) -> String {
     const BLOCK: usize = 1 << 16;
-    let values = model.parameters().values();
+    let values = model.parameters().to_host();
     let bytes = |block: &[f32]| block.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     nuwa_files::hash_blocks(values.chunks(BLOCK).map(bytes))
 }

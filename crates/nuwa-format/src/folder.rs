@@ -38,7 +38,7 @@ pub fn load_model(folder: &Path) -> Result<Box<dyn LanguageModel>> {
         let name = resolve(&weights, &part.name)?.to_string();
         weights.read(&name)
     })?;
-    if spare_head && weights.read(HEAD)? != *model.head().values() {
+    if spare_head && weights.read(HEAD)? != model.head().to_host() {
         return Err(Error::NotTied { path });
     }
     Ok(model)
@@ -164,7 +164,7 @@ fn save(model: &dyn LanguageModel, tokenizer: Option<&Tokenizer>, folder: &Path)
         all.iter().map(|(part, _)| (part.name.as_str(), &part.shape[..])).collect();
     weights::write(&folder.join(WEIGHTS), &tensors, |index| {
         let (part, parameter) = &all[index];
-        part.stored(&parameter.values())
+        part.stored(&parameter.to_host())
     })?;
     let config = model.config();
     generation::write(&config, tokenizer, Map::new(), folder)?;

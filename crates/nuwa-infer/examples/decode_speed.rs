@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let reading = start.elapsed().as_secs_f64();
             let start = Instant::now();
             for _ in 0..TOKENS {
-                let id = sampler.choose(sequence.next_scores()?.data())?;
+                let id = sampler.choose(&sequence.next_scores()?.to_host())?;
                 sequence.push(id);
             }
             let speed = TOKENS as f64 / start.elapsed().as_secs_f64();

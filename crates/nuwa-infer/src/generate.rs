@@ -81,7 +81,7 @@ pub fn continue_until(
             finish = Finish::Interrupted;
             break;
         }
-        let id = sampler.choose(sequence.next_scores()?.data())?;
+        let id = sampler.choose(&sequence.next_scores()?.to_host())?;
         if ends.contains(&id) {
             finish = Finish::EndOfText;
             break;

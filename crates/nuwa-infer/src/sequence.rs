@@ -78,7 +78,7 @@ impl<'a> Sequence<'a> {
     fn scores_of_last(&self, hidden: Tensor) -> Result<Tensor> {
         let last = match hidden.rows() {
             1 => hidden,
-            rows => self.tape.constant([1, hidden.width()], hidden.row(rows - 1))?,
+            rows => self.tape.constant([1, hidden.width()], &hidden.row_to_host(rows - 1))?,
         };
         Ok(self.tape.logits(&last, self.model.head())?)
     }

@@ -27,6 +27,16 @@ pub enum Error {
         /// The option, its value and what was expected.
         reason: String,
     },
+    /// A tensor or a parameter is on another device than the tape.
+    #[error("{operation}: an input is on {found}, expected it on {expected}")]
+    Device {
+        /// The operation that refused.
+        operation: &'static str,
+        /// Where the input is.
+        found: &'static str,
+        /// Where the tape computes.
+        expected: &'static str,
+    },
     /// The operation has no gradient but an input needs one.
     #[error("{operation}: has no backward pass, but its input needs a gradient")]
     NoBackward {

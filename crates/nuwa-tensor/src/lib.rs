@@ -1,10 +1,10 @@
 //! The engine of Nuwa: tensors, a tape of coarse fused operations, flat parameters, seeded randomness.
 //!
-//! - [`Tensor`]: a contiguous row-major block of `f32` from a [pool](Tape) of buffers.
+//! - [`Tensor`]: a contiguous row-major block of numbers on a [`Device`]; `to_host` and [`Tape::constant`] are the ways across.
 //! - [`Parameters`]: all weights of a model in one flat block, their gradients in a second one, so that
 //!   clipping, the optimizer and a checkpoint are single passes.
 //! - [`Tape`]: runs operations and records how to go back. Each operation is a folder under [`ops`] with its
-//!   formula, shapes, errors and backward in `mod.rs` and its kernels in `cpu.rs`.
+//!   formula, shapes, errors and backward in `mod.rs`, and its kernels for the processor in `cpu.rs`.
 //! - [`Random`]: Philox, a counter-based generator: the same (seed, stream, index) gives the same number on any
 //!   machine and in any order.
 //!
@@ -12,6 +12,7 @@
 //! ([`simd`]); the level is chosen at run time. Sums over rows run in fixed chunks whose partial results are
 //! added in order, so results do not depend on the number of threads.
 
+mod device;
 mod element;
 mod error;
 mod gradients;
@@ -25,10 +26,12 @@ mod random;
 mod recompute;
 mod shape;
 pub mod simd;
+mod storage;
 mod tape;
 mod tensor;
 mod timing;
 
+pub use device::Device;
 pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
 pub use ops::attention::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache};
@@ -36,21 +39,10 @@ pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective};
 pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;
-pub use parameters::{Parameter, ParameterEntry, ParameterValues, Parameters, ParametersBuilder};
+pub use parameters::{Parameter, ParameterEntry, Parameters, ParametersBuilder};
 pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;
 pub use tape::Tape;
 pub use tensor::Tensor;
 pub use timing::OpTime;
-
-/// Where tensors live and operations run.
-///
-/// One processor kind exists today; GPUs join here and in a `cuda.rs` beside each `cpu.rs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Device {
-    /// The processor, through rayon's global thread pool.
-    #[default]
-    Cpu,
-}

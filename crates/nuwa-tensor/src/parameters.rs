@@ -1,35 +1,77 @@
 //! All weights of a model in one flat block of `f32`, their gradients in a second block of the same layout.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::ops::parallel::zeros;
-use crate::ops::product::PackedWeight;
-use crate::pool::Pool;
-use crate::{Random, Shape};
+use crate::device::{Kernels, Stored};
+use crate::storage::Storage;
+use crate::{Device, Random, Shape};
 
 /// Entries start at multiples of this many elements: one cache line, so that no two share one.
 const ALIGNMENT: usize = 16;
 
-#[derive(Debug, Default)]
+/// The blocks, and the device that they are on. The values are there once all parameters are declared.
+#[derive(Debug)]
 struct Flat {
-    values: RwLock<Vec<f32>>,
-    gradients: RwLock<Vec<f32>>,
+    kernels: Arc<dyn Kernels>,
+    values: OnceLock<RwLock<Storage>>,
+    gradients: Mutex<Option<Storage>>,
 }
 
 impl Flat {
+    fn new(device: Device) -> Self {
+        Self { kernels: device.open(), values: OnceLock::new(), gradients: Mutex::default() }
+    }
+
+    fn values(&self) -> &RwLock<Storage> {
+        self.values.get().expect("parameters have values once all of them are declared")
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Storage> {
+        self.values().read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Storage> {
+        self.values().write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gradients(&self) -> MutexGuard<'_, Option<Storage>> {
+        self.gradients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The gradients, made on first use.
-    fn gradients_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
-        let length = read(&self.values).len();
-        let mut gradients = write(&self.gradients);
-        if gradients.len() != length {
-            *gradients = zeros(length);
+    fn gradients_block(&self) -> GradientsBlock<'_> {
+        let mut guard = self.gradients();
+        if guard.is_none() {
+            *guard = Some(self.kernels.zeros(self.read().len()));
         }
-        gradients
+        GradientsBlock { guard }
     }
 }
+
+/// The flat block of gradients, while nobody else uses it.
+pub(crate) struct GradientsBlock<'a> {
+    guard: MutexGuard<'a, Option<Storage>>,
+}
+
+impl Deref for GradientsBlock<'_> {
+    type Target = Storage;
+    fn deref(&self) -> &Storage {
+        self.guard.as_ref().expect("made before")
+    }
+}
+
+impl DerefMut for GradientsBlock<'_> {
+    fn deref_mut(&mut self) -> &mut Storage {
+        self.guard.as_mut().expect("made before")
+    }
+}
+
+/// What a device made of the values of a version.
+type Cached = Option<(u64, Arc<dyn Any + Send + Sync>)>;
 
 /// What is known of one parameter besides its numbers.
 #[derive(Debug)]
@@ -39,8 +81,10 @@ pub struct ParameterEntry {
     offset: usize,
     decays: bool,
     trainable: AtomicBool,
-    /// The values in bf16 as products read them, while they are the same as when they were packed.
-    packed: Mutex<Option<Arc<PackedWeight>>>,
+    /// How often the values have changed.
+    version: AtomicU64,
+    /// What the device keeps beside the values, such as a form of them that its kernels read faster.
+    cached: Mutex<Cached>,
 }
 
 impl ParameterEntry {
@@ -69,9 +113,32 @@ impl ParameterEntry {
         self.trainable.store(trainable, Ordering::Relaxed);
     }
 
-    /// What was packed, to be taken out where the values change.
-    pub(crate) fn packed(&self) -> MutexGuard<'_, Option<Arc<PackedWeight>>> {
-        self.packed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Says that the values are others now: what was cached belongs to the earlier ones.
+    pub(crate) fn has_changed(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
+        *self.cached_lock() = None;
+    }
+
+    /// Keeps what a device made of the present values.
+    pub(crate) fn cache<C: Any + Send + Sync>(&self, made: Arc<C>) {
+        *self.cached_lock() = Some((self.version.load(Ordering::Relaxed), made));
+    }
+
+    /// What [`ParameterEntry::cache`] kept of the present values.
+    pub(crate) fn cached<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
+        let (version, made) = self.cached_lock().clone()?;
+        (version == self.version.load(Ordering::Relaxed)).then_some(made)?.downcast().ok()
+    }
+
+    /// Takes it out, to change it together with the values.
+    pub(crate) fn take_cached<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
+        let cached = self.cached();
+        *self.cached_lock() = None;
+        cached
+    }
+
+    fn cached_lock(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where its elements lie in the flat blocks.
@@ -108,60 +175,80 @@ impl Parameter {
         self.entry.shape.width()
     }
 
-    /// The values, readable while the guard lives.
-    pub fn values(&self) -> ParameterValues<'_> {
-        ParameterValues { guard: read(&self.flat.values), range: self.entry.range() }
+    /// A copy of the values.
+    pub fn to_host(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.shape().elements()];
+        self.flat.kernels.copy_to_host(&self.flat.read(), self.entry.offset, &mut values);
+        values
     }
 
-    /// Overwrites the values through `fill`.
+    /// Overwrites the values.
+    ///
+    /// # Panics
+    /// When there is not one value an element.
+    pub fn from_host(&self, values: &[f32]) {
+        assert_eq!(
+            values.len(),
+            self.shape().elements(),
+            "one value for each element of {}",
+            self.entry.path
+        );
+        self.set(|own| own.copy_from_slice(values));
+    }
+
+    /// Overwrites the values through `fill`, which gets a copy of them in host memory, or themselves where they are there.
     pub fn set(&self, fill: impl FnOnce(&mut [f32])) {
-        let mut values = write(&self.flat.values);
-        *self.entry.packed() = None;
-        fill(&mut values[self.entry.range()]);
+        let mut values = self.flat.write();
+        self.entry.has_changed();
+        let (mut fill, length) = (Some(fill), self.shape().elements());
+        let mut change = |values: &mut [f32]| fill.take().into_iter().for_each(|fill| fill(values));
+        self.flat.kernels.edit(&mut values, self.entry.offset, length, &mut change);
     }
 
-    /// What [`Parameter::packed`] gave since the values changed.
-    pub(crate) fn packed_before(&self) -> Option<Arc<PackedWeight>> {
-        self.entry.packed().as_ref().filter(|packed| packed.is_readable()).cloned()
+    /// The values in host memory, for the kernels of a device that has them there.
+    pub(crate) fn values(&self) -> HostValues<'_> {
+        HostValues { guard: self.flat.read(), range: self.entry.range() }
     }
 
-    /// The values in bf16, packed for both products of a weight; kept until they change.
-    pub(crate) fn packed(&self, pool: &Arc<Pool>) -> Arc<PackedWeight> {
-        let values = self.values();
-        if let Some(packed) = self.packed_before() {
-            return packed;
-        }
-        // Not under the lock: packing takes several threads, and one of them may come here again with other work.
-        let packed = Arc::new(PackedWeight::new(pool, &values, self.width()));
-        *self.entry.packed() = Some(Arc::clone(&packed));
-        packed
+    pub(crate) fn device(&self) -> Device {
+        self.flat.kernels.device()
     }
 
     /// A copy of the gradient; zeros where none was computed yet.
     pub fn gradient(&self) -> Vec<f32> {
-        let gradients = read(&self.flat.gradients);
-        gradients.get(self.entry.range()).map_or_else(|| vec![0.0; self.shape().elements()], <[f32]>::to_vec)
+        let mut gradient = vec![0.0; self.shape().elements()];
+        if let Some(gradients) = &*self.flat.gradients() {
+            self.flat.kernels.copy_to_host(gradients, self.entry.offset, &mut gradient);
+        }
+        gradient
     }
 
-    /// Adds to the gradient through `add`, unless the parameter is frozen.
+    /// Overwrites the gradient through `fill`, as [`Parameter::set`] does the values.
+    pub fn set_gradient(&self, fill: impl FnOnce(&mut [f32])) {
+        let mut gradients = self.flat.gradients_block();
+        let (mut fill, length) = (Some(fill), self.shape().elements());
+        let mut change = |values: &mut [f32]| fill.take().into_iter().for_each(|fill| fill(values));
+        self.flat.kernels.edit(&mut gradients, self.entry.offset, length, &mut change);
+    }
+
+    /// Adds to the gradient in host memory through `add`, unless the parameter is frozen.
     pub(crate) fn accumulate(&self, add: impl FnOnce(&mut [f32])) {
         if self.entry.is_trainable() {
-            add(&mut self.flat.gradients_mut()[self.entry.range()]);
+            add(&mut <f32 as Stored>::of_mut(&mut self.flat.gradients_block())[self.entry.range()]);
         }
     }
 }
 
-/// A readable view of one parameter's values.
-#[derive(Debug)]
-pub struct ParameterValues<'a> {
-    guard: RwLockReadGuard<'a, Vec<f32>>,
+/// The values of one parameter in host memory, while the guard lives.
+pub(crate) struct HostValues<'a> {
+    guard: RwLockReadGuard<'a, Storage>,
     range: Range<usize>,
 }
 
-impl Deref for ParameterValues<'_> {
+impl Deref for HostValues<'_> {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.guard[self.range.clone()]
+        &<f32 as Stored>::of(&self.guard)[self.range.clone()]
     }
 }
 
@@ -194,7 +281,18 @@ impl ParametersBuilder {
     /// Starts an empty set whose values are all 0: for weights that are read from a file, where drawing them first
     /// would take longer than reading.
     pub fn zeros() -> Self {
-        Self { random: None, flat: Arc::default(), length: 0, entries: Vec::new(), fills: Vec::new() }
+        let flat = Arc::new(Flat::new(Device::default()));
+        Self { random: None, flat, length: 0, entries: Vec::new(), fills: Vec::new() }
+    }
+
+    /// The same set on another device.
+    ///
+    /// # Panics
+    /// When a parameter has been added already.
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        assert!(self.entries.is_empty(), "the device is chosen before parameters are added");
+        Self { flat: Arc::new(Flat::new(device)), ..self }
     }
 
     /// Adds a parameter, which has no values before [`ParametersBuilder::finish`]. There `fill` writes the first ones,
@@ -221,7 +319,8 @@ impl ParametersBuilder {
             offset,
             decays,
             trainable: AtomicBool::new(true),
-            packed: Mutex::default(),
+            version: AtomicU64::new(0),
+            cached: Mutex::default(),
         };
         let parameter = Parameter { flat: Arc::clone(&self.flat), entry: Arc::new(entry) };
         self.entries.push(parameter.clone());
@@ -230,13 +329,16 @@ impl ParametersBuilder {
 
     /// The finished set.
     pub fn finish(self) -> Parameters {
-        let mut values = vec![0.0; self.length];
+        let mut values = self.flat.kernels.zeros(self.length);
         if let Some(random) = self.random {
             for (Parameter { entry, .. }, fill) in self.entries.iter().zip(self.fills) {
-                fill(&mut values[entry.range()], random.named(&entry.path));
+                let (mut fill, random) = (Some(fill), random.named(&entry.path));
+                let mut change =
+                    |values: &mut [f32]| fill.take().into_iter().for_each(|fill| fill(values, random));
+                self.flat.kernels.edit(&mut values, entry.offset, entry.shape.elements(), &mut change);
             }
         }
-        *write(&self.flat.values) = values;
+        self.flat.values.get_or_init(|| RwLock::new(values));
         Parameters { flat: self.flat, entries: self.entries }
     }
 }
@@ -264,38 +366,72 @@ impl Parameters {
         self.entries.iter().map(|parameter| parameter.shape().elements()).sum()
     }
 
-    /// The whole flat block of values, padding included.
-    pub fn values(&self) -> impl Deref<Target = Vec<f32>> + '_ {
-        read(&self.flat.values)
+    /// The device that they are on.
+    pub fn device(&self) -> Device {
+        self.flat.kernels.device()
     }
 
-    /// The whole flat block of values, to overwrite.
-    pub fn values_mut(&self) -> impl DerefMut<Target = Vec<f32>> + '_ {
-        let values = self.values_to_pack();
-        self.iter().for_each(|parameter| *parameter.entry.packed() = None);
+    /// The elements of the flat block, padding included.
+    pub fn length(&self) -> usize {
+        self.flat.read().len()
+    }
+
+    /// A copy of the whole flat block of values, padding included.
+    pub fn to_host(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.length()];
+        self.copy_to_host(0, &mut values);
         values
     }
 
-    /// As [`Parameters::values_mut`], for a change after which the caller packs anew what was packed.
-    pub(crate) fn values_to_pack(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
-        write(&self.flat.values)
+    /// Copies values of the flat block from `first` on: for writing them somewhere bit by bit.
+    pub fn copy_to_host(&self, first: usize, values: &mut [f32]) {
+        self.flat.kernels.copy_to_host(&self.flat.read(), first, values);
     }
 
-    /// The whole flat block of gradients, made on first use.
-    pub fn gradients_mut(&self) -> impl DerefMut<Target = Vec<f32>> + '_ {
-        self.flat.gradients_mut()
+    /// Overwrites the whole flat block of values.
+    ///
+    /// # Panics
+    /// When there is not one value an element.
+    pub fn from_host(&self, values: &[f32]) {
+        let mut block = self.values_block();
+        assert_eq!(values.len(), block.len(), "one value for each element of the flat block");
+        self.flat.kernels.copy_from_host(&mut block, 0, values);
+        self.iter().for_each(|parameter| parameter.entry.has_changed());
+    }
+
+    /// Changes the whole flat block of values through `change`, as [`Parameter::set`] does those of one parameter.
+    pub fn set(&self, change: impl FnOnce(&mut [f32])) {
+        let (mut change, length) = (Some(change), self.length());
+        let mut edit = |values: &mut [f32]| change.take().into_iter().for_each(|change| change(values));
+        self.flat.kernels.edit(&mut self.values_block(), 0, length, &mut edit);
+        self.iter().for_each(|parameter| parameter.entry.has_changed());
+    }
+
+    /// A copy of the whole flat block of gradients, padding included.
+    pub fn gradients_to_host(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.length()];
+        self.flat.kernels.copy_to_host(&self.gradients_block(), 0, &mut values);
+        values
     }
 
     /// Sets all gradients to zero.
     pub fn clear_gradients(&self) {
-        self.gradients_mut().fill(0.0);
+        let length = self.length();
+        let mut block = self.gradients_block();
+        self.flat.kernels.edit(&mut block, 0, length, &mut |values| values.fill(0.0));
     }
-}
 
-fn read(lock: &RwLock<Vec<f32>>) -> RwLockReadGuard<'_, Vec<f32>> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
+    pub(crate) fn kernels(&self) -> &Arc<dyn Kernels> {
+        &self.flat.kernels
+    }
 
-fn write(lock: &RwLock<Vec<f32>>) -> RwLockWriteGuard<'_, Vec<f32>> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    /// The block of values, for a change after which the caller says which parameters have changed.
+    pub(crate) fn values_block(&self) -> RwLockWriteGuard<'_, Storage> {
+        self.flat.write()
+    }
+
+    /// The block of gradients, made on first use.
+    pub(crate) fn gradients_block(&self) -> GradientsBlock<'_> {
+        self.flat.gradients_block()
+    }
 }

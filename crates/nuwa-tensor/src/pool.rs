@@ -7,6 +7,7 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::Device;
 use crate::element::{Bf16, Element};
 
 /// One cache line: what buffers are counted in, and what they are aligned to.
@@ -76,8 +77,8 @@ impl Plain for u32 {}
 impl Plain for Bf16 {}
 
 /// Idle buffers by length, and the counts that bound them.
-#[derive(Default)]
 pub(crate) struct Pool {
+    device: Device,
     state: Mutex<State>,
 }
 
@@ -90,7 +91,23 @@ struct State {
     held_lines: usize,
 }
 
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new(Device::default())
+    }
+}
+
 impl Pool {
+    /// For a device that computes in host memory.
+    pub fn new(device: Device) -> Self {
+        Self { device, state: Mutex::default() }
+    }
+
+    /// The device whose blocks it keeps.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
     /// A buffer whose content is left over from earlier use: the caller writes every element.
     pub fn take<T: Plain>(self: &Arc<Self>, length: usize) -> Buffer<T> {
         let lines = Line::count::<T>(length);
@@ -154,6 +171,11 @@ pub(crate) struct Buffer<T: Plain> {
 }
 
 impl<T: Plain> Buffer<T> {
+    /// The device of its pool.
+    pub fn device(&self) -> Device {
+        self.pool.device
+    }
+
     /// The whole memory, to the end of its last line, as another kind of number.
     pub fn view<S: Plain>(&self) -> &[S] {
         Line::view(self.block.lines())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::gradients::Gradients;
-use crate::tensor::Values;
+use crate::storage::Storage;
 use crate::{Result, Tape, Tensor};
 
 impl Tape {
@@ -28,9 +28,9 @@ impl Tape {
         let y = block(&inner, &inner.leaf(x))?;
         self.continue_from(&inner);
         inner.discard();
-        let (shape, values, tracked) = (y.shape().clone(), y.values().clone(), y.is_tracked());
+        let (shape, values, tracked) = (y.shape().clone(), y.storage().clone(), y.is_tracked());
         let saved = x.clone();
-        let backward = move |dy: &Values, gradients: &mut Gradients| {
+        let backward = move |dy: &Storage, gradients: &mut Gradients| {
             let leaf = start.leaf(&saved);
             let y = block(&start, &leaf)?;
             if let Some(dx) = start.backward_to(&y, dy, &leaf)? {
@@ -45,6 +45,6 @@ impl Tape {
     fn branch(&self) -> Self {
         let branch = Self::training().with_precision(self.precision());
         branch.continue_from(self);
-        branch.with_pool(Arc::clone(self.pool()))
+        branch.with_kernels(Arc::clone(self.kernels()))
     }
 }

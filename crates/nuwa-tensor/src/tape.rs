@@ -2,11 +2,11 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::device::Kernels;
 use crate::gradients::Gradients;
-use crate::pool::Pool;
-use crate::tensor::Values;
+use crate::storage::{Slot, Storage};
 use crate::timing::{Clock, OpTime};
-use crate::{Error, Parameter, Precision, Random, Result, Shape, Tensor};
+use crate::{Device, Error, Kind, Parameter, Precision, Random, Result, Shape, Tensor};
 
 /// A place on the tape: which record, of which pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Node {
     }
 }
 
-type Backward = Box<dyn FnOnce(&Values, &mut Gradients) -> Result<()> + Send>;
+type Backward = Box<dyn FnOnce(&Storage, &mut Gradients) -> Result<()> + Send>;
 
 struct Record {
     operation: &'static str,
@@ -33,7 +33,7 @@ struct Record {
 /// One tape serves a whole run: [`Tape::backward`] empties it and its buffers are used again for the next step.
 /// The operations are methods on it, one folder each under [`ops`](crate::ops).
 pub struct Tape {
-    pool: Arc<Pool>,
+    kernels: Arc<dyn Kernels>,
     recording: bool,
     precision: Precision,
     clock: Option<RefCell<Clock>>,
@@ -56,16 +56,27 @@ impl Tape {
 
     /// A tape for inference that uses the idle buffers of this one, and its precision: for validation during training.
     pub fn for_inference(&self) -> Self {
-        Self { pool: Arc::clone(&self.pool), precision: self.precision, ..Self::inference() }
+        Self { kernels: Arc::clone(&self.kernels), precision: self.precision, ..Self::inference() }
     }
 
-    pub(crate) fn with_pool(self, pool: Arc<Pool>) -> Self {
-        Self { pool, ..self }
+    pub(crate) fn with_kernels(self, kernels: Arc<dyn Kernels>) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The same tape on another device; before anything is computed.
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        self.with_kernels(device.open())
+    }
+
+    /// Where its tensors are.
+    pub fn device(&self) -> Device {
+        self.kernels.device()
     }
 
     fn new(recording: bool) -> Self {
         Self {
-            pool: Arc::default(),
+            kernels: Device::default().open(),
             recording,
             precision: Precision::F32,
             clock: None,
@@ -142,16 +153,39 @@ impl Tape {
 
     /// The largest number of bytes that tensors of this tape used at one time.
     pub fn peak_bytes(&self) -> usize {
-        self.pool.peak_bytes()
+        self.kernels.peak_bytes()
     }
 
     /// The largest number of bytes that tensors of this tape used, or kept for the next ones, at one time.
     pub fn held_bytes(&self) -> usize {
-        self.pool.held_bytes()
+        self.kernels.held_bytes()
     }
 
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    pub(crate) fn kernels(&self) -> &Arc<dyn Kernels> {
+        &self.kernels
+    }
+
+    /// The kernels for an operation on these, after making sure that all of them are on the device of this tape.
+    pub(crate) fn kernels_for(
+        &self,
+        operation: &'static str,
+        tensors: &[&Tensor],
+        parameters: &[&Parameter],
+    ) -> Result<&dyn Kernels> {
+        let device = self.device();
+        tensors.iter().try_for_each(|tensor| tensor.storage().check_device(operation, device))?;
+        let others = parameters.iter().map(|parameter| parameter.device()).find(|found| *found != device);
+        match others {
+            Some(found) => Err(Error::Device { operation, found: found.name(), expected: device.name() }),
+            None => Ok(self.kernels.as_ref()),
+        }
+    }
+
+    /// A new block filled through `fill`.
+    pub(crate) fn filled(&self, kind: Kind, length: usize, fill: impl FnOnce(Slot<'_>)) -> Storage {
+        let mut storage = self.kernels.empty(kind, length);
+        fill(Slot { storage: &mut storage, accumulate: false });
+        storage
     }
 
     /// A tensor of given values that needs no gradient.
@@ -163,9 +197,7 @@ impl Tape {
                 format!("{} values do not fill shape {shape}", values.len()),
             ));
         }
-        let mut buffer = self.pool.take(values.len());
-        buffer.copy_from_slice(values);
-        Ok(Tensor::new(shape, buffer.into(), None))
+        Ok(self.tensor(shape, self.kernels.from_host(values), None))
     }
 
     /// Whether the result of an operation on these inputs needs a gradient.
@@ -175,6 +207,10 @@ impl Tape {
                 || parameters.iter().any(|parameter| parameter.entry().is_trainable()))
     }
 
+    fn tensor(&self, shape: Shape, storage: Storage, node: Option<Node>) -> Tensor {
+        Tensor::new(shape, storage, Arc::clone(&self.kernels), node)
+    }
+
     /// Wraps the result of an operation whose gradient is `backward`, recording it where one of the inputs needs one.
     pub(crate) fn record(
         &self,
@@ -182,13 +218,13 @@ impl Tape {
         tensors: &[&Tensor],
         parameters: &[&Parameter],
         shape: Shape,
-        values: impl Into<Values>,
-        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + Send + 'static,
+        values: Storage,
+        backward: impl FnOnce(&Storage, &mut Gradients) -> Result<()> + Send + 'static,
     ) -> Result<Tensor> {
         for tensor in tensors {
             self.check_pass(tensor)?;
         }
-        Ok(self.record_if(self.tracks(tensors, parameters), operation, shape, values.into(), backward))
+        Ok(self.record_if(self.tracks(tensors, parameters), operation, shape, values, backward))
     }
 
     pub(crate) fn record_if(
@@ -196,17 +232,17 @@ impl Tape {
         tracked: bool,
         operation: &'static str,
         shape: Shape,
-        values: Values,
-        backward: impl FnOnce(&Values, &mut Gradients) -> Result<()> + Send + 'static,
+        values: Storage,
+        backward: impl FnOnce(&Storage, &mut Gradients) -> Result<()> + Send + 'static,
     ) -> Tensor {
         let node = tracked.then(|| self.push(Record { operation, backward: Box::new(backward) }));
         self.measure(|clock| clock.forward(operation));
-        Tensor::new(shape, values, node)
+        self.tensor(shape, values, node)
     }
 
     /// The values of a tensor of another tape, as one whose gradient is wanted where that tensor's is.
     pub(crate) fn leaf(&self, x: &Tensor) -> Tensor {
-        self.record_if(x.is_tracked(), "leaf", x.shape().clone(), x.values().clone(), |_, _| Ok(()))
+        self.record_if(x.is_tracked(), "leaf", x.shape().clone(), x.storage().clone(), |_, _| Ok(()))
     }
 
     /// Wraps the result of an operation that has no gradient; an error where one would be needed.
@@ -215,13 +251,13 @@ impl Tape {
         operation: &'static str,
         inputs: &[&Tensor],
         shape: Shape,
-        values: impl Into<Values>,
+        values: Storage,
     ) -> Result<Tensor> {
         if self.tracks(inputs, &[]) {
             return Err(Error::NoBackward { operation });
         }
         self.measure(|clock| clock.forward(operation));
-        Ok(Tensor::new(shape, values.into(), None))
+        Ok(self.tensor(shape, values, None))
     }
 
     fn push(&self, record: Record) -> Node {
@@ -250,28 +286,26 @@ impl Tape {
         if loss.shape().elements() != 1 {
             return Err(Error::Backward(format!("the loss has shape {}, expected one number", loss.shape())));
         }
-        let mut one = self.pool.take::<f32>(1);
-        one[0] = 1.0;
-        self.backward_from(vec![(loss, one.into())])
+        self.backward_from(vec![(loss, self.kernels.from_host(&[1.0]))])
     }
 
     /// Runs back from tensors whose gradients are given, and empties the tape.
-    pub(crate) fn backward_from(&self, starts: Vec<(&Tensor, Values)>) -> Result<()> {
+    pub(crate) fn backward_from(&self, starts: Vec<(&Tensor, Storage)>) -> Result<()> {
         self.run_back(starts, 0).map(drop)
     }
 
     /// Runs back from `y`, whose gradient is `dy`, and gives the gradient of `leaf`, the first tensor of this tape.
-    pub(crate) fn backward_to(&self, y: &Tensor, dy: &Values, leaf: &Tensor) -> Result<Option<Values>> {
+    pub(crate) fn backward_to(&self, y: &Tensor, dy: &Storage, leaf: &Tensor) -> Result<Option<Storage>> {
         let kept = usize::from(leaf.is_tracked());
         let mut gradients = self.run_back(vec![(y, dy.clone())], kept)?;
         Ok(if kept == 1 { gradients.take(0) } else { None })
     }
 
     /// Runs all records but the first `kept` back, and empties the tape.
-    fn run_back(&self, starts: Vec<(&Tensor, Values)>, kept: usize) -> Result<Gradients> {
+    fn run_back(&self, starts: Vec<(&Tensor, Storage)>, kept: usize) -> Result<Gradients> {
         let mut records = self.records.take();
         self.pass.set(self.pass.get() + 1);
-        let mut gradients = Gradients::new(records.len(), Arc::clone(&self.pool));
+        let mut gradients = Gradients::new(records.len(), Arc::clone(&self.kernels));
         starts.into_iter().for_each(|(y, dy)| gradients.share(y, &dy));
         while records.len() > kept
             && let Some(Record { operation, backward }) = records.pop()

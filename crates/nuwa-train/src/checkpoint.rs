@@ -21,6 +21,9 @@ const VERSION: u32 = 1;
 /// A header is a few numbers and the course so far; one of more bytes is cut, and then no JSON.
 const LONGEST_HEADER: u64 = 1 << 24;
 
+/// Numbers that are copied from a device at a time.
+const PIECE: usize = 1 << 20;
+
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -51,19 +54,35 @@ pub fn save(path: &Path, header: &Header, parameters: &Parameters, optimizer: &A
     file.write_all(&VERSION.to_le_bytes()).map_err(failed())?;
     file.write_all(&(json.len() as u32).to_le_bytes()).map_err(failed())?;
     file.write_all(&json).map_err(failed())?;
-    let values = parameters.values();
-    for block in [&values[..], &optimizer.state().first, &optimizer.state().second] {
-        write_block(&mut file, block).map_err(failed())?;
+    let state = optimizer.state();
+    let blocks: [&dyn Fn(usize, &mut [f32]); 3] = [
+        &|first, values| parameters.copy_to_host(first, values),
+        &|first, values| state.copy_first_to_host(first, values),
+        &|first, values| state.copy_second_to_host(first, values),
+    ];
+    for block in blocks {
+        write_block(&mut file, parameters.length(), block).map_err(failed())?;
     }
     file.commit()?;
     Ok(())
 }
 
-fn write_block(file: &mut AtomicFile, block: &[f32]) -> std::io::Result<()> {
-    #[cfg(target_endian = "little")]
-    return file.write_all(bytemuck::cast_slice(block));
-    #[cfg(target_endian = "big")]
-    block.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
+/// Writes `length` numbers, which `copy` gives from any of them on.
+fn write_block(
+    file: &mut AtomicFile,
+    length: usize,
+    copy: impl Fn(usize, &mut [f32]),
+) -> std::io::Result<()> {
+    let mut values = vec![0.0; PIECE.min(length)];
+    for first in (0..length).step_by(PIECE) {
+        let piece = &mut values[..PIECE.min(length - first)];
+        copy(first, piece);
+        #[cfg(target_endian = "little")]
+        file.write_all(bytemuck::cast_slice(piece))?;
+        #[cfg(target_endian = "big")]
+        piece.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))?;
+    }
+    Ok(())
 }
 
 /// Reads a checkpoint into `parameters` and gives its header and the optimizer's state; none where there is no file, or it
@@ -81,7 +100,7 @@ pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<O
         return Ok(None);
     }
     let wrong = |problem: String| Error::Checkpoint { path: path.to_path_buf(), problem };
-    let elements = parameters.values().len();
+    let elements = parameters.length();
     if header.elements != elements {
         return Err(wrong(format!("it holds {} weights, the model has {elements}", header.elements)));
     }
@@ -97,8 +116,9 @@ pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<O
     if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
         return Err(wrong("it goes on after its last block".into()));
     }
-    parameters.values_mut().copy_from_slice(&values);
-    let state = AdamWState { steps: header.optimizer_steps, first, second };
+    parameters.from_host(&values);
+    let state = AdamWState::from_host(parameters, header.optimizer_steps, [&first, &second]);
+    let state = state.expect("the blocks are as long as the parameters");
     Ok(Some((header, state)))
 }
 

@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         let validation = held_back(job, Part::Validation)?;
         let model = plan.build(job.seed, job.settings.recompute)?;
         if let Some(weights) = job.init {
-            model.parameters().values_mut().copy_from_slice(weights);
+            model.parameters().from_host(weights);
         }
         let fingerprint = fingerprint(job)?;
         let found = checkpoint::load(&checkpoint_path(job.out), &fingerprint, model.parameters())?;
@@ -352,8 +352,8 @@ impl<'a> Run<'a> {
             step: self.step,
             seconds: self.seconds(),
             fingerprint: self.fingerprint.clone(),
-            elements: self.trainer.model.parameters().values().len(),
-            optimizer_steps: self.trainer.optimizer.state().steps,
+            elements: self.trainer.model.parameters().length(),
+            optimizer_steps: self.trainer.optimizer.state().steps(),
             course: self.course.clone(),
         };
         checkpoint::save(path, &header, self.trainer.model.parameters(), &self.trainer.optimizer)

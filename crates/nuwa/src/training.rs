@@ -59,7 +59,7 @@ pub struct Outcome {
 impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
     pub fn run(&self, display: &mut Display) -> anyhow::Result<Outcome> {
-        let init = self.init.map(|model| model.parameters().values().clone());
+        let init = self.init.map(|model| model.parameters().to_host());
         let job = Job {
             shards: self.shards,
             out: self.out,

@@ -83,7 +83,7 @@ fn dpo_and_its_variants_are_the_papers_formulas() {
             let pairs =
                 golden.pieces.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
             let reference = load(name);
-            reference.parameters().values_mut().iter_mut().for_each(|value| *value *= 0.9);
+            reference.parameters().set(|values| values.iter_mut().for_each(|value| *value *= 0.9));
             let mut reference = Tuner::new(reference, None, &exact(), 0);
             let mut dpo = Dpo::of_pairs(pairs, Vec::new(), &settings, &mut reference, 0).unwrap();
             let mut tuner = tuner(name);

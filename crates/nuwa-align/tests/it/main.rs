@@ -57,7 +57,7 @@ fn pieces(count: usize) -> Vec<Piece> {
 
 /// The gradient of every weight.
 fn gradient(tuner: &Tuner) -> Vec<f32> {
-    tuner.parameters().gradients_mut().clone()
+    tuner.parameters().gradients_to_host()
 }
 
 fn difference(one: &[f32], other: &[f32]) -> f32 {

@@ -79,7 +79,7 @@ impl<O: Objective> Objective for Breaking<O> {
 }
 
 pub fn weights(tuner: &Tuner) -> Vec<f32> {
-    tuner.model().parameters().values().clone()
+    tuner.model().parameters().to_host()
 }
 
 #[test]
@@ -218,7 +218,7 @@ impl Objective for Overfitting {
         self.0.step(tuner, step)
     }
     fn validate(&self, tuner: &mut Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
-        let steps = tuner.optimizer().state().steps;
+        let steps = tuner.optimizer().state().steps();
         if steps == 2 {
             *self.1.borrow_mut() = weights(tuner);
         }

@@ -53,7 +53,7 @@ fn logits(model: &dyn LanguageModel, ids: &[u32], length: usize) -> Vec<f32> {
     let tape = Tape::inference();
     let sequences = Sequences::causal(ids.len() / length, length);
     let hidden = model.hidden(&tape, ids, Input::Sequences(&sequences)).unwrap();
-    tape.logits(&hidden, model.head()).unwrap().data().to_vec()
+    tape.logits(&hidden, model.head()).unwrap().to_host()
 }
 
 /// The `count` most likely ids after `prompt`, one at a time through the cache.
@@ -66,7 +66,7 @@ fn greedy(model: &dyn LanguageModel, prompt: &[u32], count: usize) -> Vec<u32> {
         let new = vec![NewRows { cache: &mut cache, rows: next.len() }];
         let hidden = model.hidden(&tape, &next, Input::Next(new)).unwrap();
         let scores = tape.logits(&hidden, model.head()).unwrap();
-        let last = scores.row(next.len() - 1);
+        let last = scores.row_to_host(next.len() - 1);
         let best = (0..last.len()).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32;
         chosen.push(best);
         next = vec![best];

@@ -32,7 +32,7 @@ fn beyond_the_context_the_last_half_is_what_the_model_sees() {
         }
         let expected = scores_without_cache(model.as_ref(), &sequence.ids()[first_seen..]);
         let got = sequence.next_scores().unwrap();
-        for (got, expected) in got.data().iter().zip(&expected) {
+        for (got, expected) in got.to_host().iter().zip(&expected) {
             assert!((got - expected).abs() < 2e-4, "step {step}: {got}, expected {expected}");
         }
         sequence.push(argmax(&expected));
@@ -46,7 +46,7 @@ fn asking_twice_gives_the_same_scores() {
     let mut sequence = Sequence::new(model.as_ref(), &[5, 6, 7], 10).unwrap();
     let once = sequence.next_scores().unwrap();
     let twice = sequence.next_scores().unwrap();
-    assert!(once.data().iter().zip(twice.data()).all(|(a, b)| (a - b).abs() < 1e-4));
+    assert!(once.to_host().iter().zip(twice.to_host()).all(|(a, b)| (a - b).abs() < 1e-4));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_tokenizer_with_more_ids_than_the_model_is_refused() {
 #[test]
 fn weights_that_are_no_numbers_are_an_error() {
     let engine = engine(8);
-    engine.model().parameters().values_mut().fill(f32::NAN);
+    engine.model().parameters().set(|values| values.fill(f32::NAN));
     let error = engine.generate("sky", &greedy(3), &mut |_| ()).unwrap_err();
     assert!(error.to_string().contains("the score NaN for token 0"), "{error}");
 }

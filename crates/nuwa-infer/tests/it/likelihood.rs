@@ -11,7 +11,7 @@ fn by_definition(model: &dyn LanguageModel, ids: &[u32], place: usize) -> f64 {
     let tape = Tape::inference();
     let hidden = model.hidden(&tape, &ids[..place], Input::Sequences(&Sequences::causal(1, place))).unwrap();
     let logits = tape.logits(&hidden, model.head()).unwrap();
-    let row = logits.row(place - 1);
+    let row = logits.row_to_host(place - 1);
     let total: f64 = row.iter().map(|&score| f64::from(score).exp()).sum();
     total.ln() - f64::from(row[ids[place] as usize])
 }

@@ -26,7 +26,7 @@ fn greedy_ids_are_those_of_transformers() {
         let mut sequence = Sequence::new(model.as_ref(), &ids(&file, "ids")[..5], 20).unwrap();
         let mut sampler = Sampler::new(&SamplingSettings::greedy(), model.vocabulary(), 0).unwrap();
         for _ in 0..20 {
-            let id = sampler.choose(sequence.next_scores().unwrap().data()).unwrap();
+            let id = sampler.choose(&sequence.next_scores().unwrap().to_host()).unwrap();
             sequence.push(id);
         }
         assert_eq!(sequence.ids()[5..], ids(&file, "greedy"), "{name}");

@@ -42,7 +42,7 @@ pub fn scores_without_cache(model: &dyn LanguageModel, ids: &[u32]) -> Vec<f32> 
     let tape = Tape::inference();
     let hidden = model.hidden(&tape, ids, Input::Sequences(&Sequences::causal(1, ids.len()))).unwrap();
     let logits = tape.logits(&hidden, model.head()).unwrap();
-    logits.row(ids.len() - 1).to_vec()
+    logits.row_to_host(ids.len() - 1)
 }
 
 pub fn argmax(scores: &[f32]) -> u32 {

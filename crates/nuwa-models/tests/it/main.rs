@@ -155,7 +155,7 @@ fn decoding_with_a_cache_equals_scoring_the_whole() {
             let new = vec![NewRows { cache: &mut cache, rows: count }];
             let part = model.hidden(&tape, &ids[done..done + count], Input::Next(new)).unwrap();
             for offset in 0..count {
-                for (a, b) in part.row(offset).iter().zip(whole.row(done + offset)) {
+                for (a, b) in part.row_to_host(offset).iter().zip(whole.row_to_host(done + offset)) {
                     assert!((a - b).abs() < 1e-5, "position {}: {a} {b}", done + offset);
                 }
             }
@@ -175,7 +175,7 @@ fn a_document_is_not_changed_by_its_neighbour() {
         let packed = model.hidden(&tape, &both, Input::Sequences(&packed)).unwrap();
         let alone = model.hidden(&tape, &second, Input::Sequences(&Sequences::causal(1, 6))).unwrap();
         for row in 0..6 {
-            for (a, b) in packed.row(4 + row).iter().zip(alone.row(row)) {
+            for (a, b) in packed.row_to_host(4 + row).iter().zip(alone.row_to_host(row)) {
                 assert!((a - b).abs() < 1e-5, "row {row}: {a} {b}");
             }
         }

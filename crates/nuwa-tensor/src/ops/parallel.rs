@@ -18,14 +18,6 @@ pub fn on_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
 }
 
-/// Zeros that all threads have written: memory that is read before it is written is given by the system twice, first as a
-/// view of one page of zeros, and each change of that view stops all threads.
-pub fn zeros(length: usize) -> Vec<f32> {
-    let mut values = vec![0.0; length];
-    values.par_chunks_mut(CHUNK_ELEMENTS).for_each(|chunk| chunk.fill(0.0));
-    values
-}
-
 /// Calls `f(first row, rows of the chunk)` for chunks of `out`, in parallel where there is enough to do.
 pub fn rows_mut<T: Send>(out: &mut [T], width: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let rows_per_chunk = (CHUNK_ELEMENTS / width.max(1)).max(1);

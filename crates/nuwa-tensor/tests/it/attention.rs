@@ -97,7 +97,7 @@ fn found(
     let rows = tape.embedding(&ids, &table).unwrap();
     let mask = AttentionMask::new(1, ranges.len(), ranges.to_vec()).unwrap();
     let y = tape.attention(&rows, heads, &mask, options).unwrap();
-    let values = y.to_vec();
+    let values = y.to_host();
     tape.backward(&tape.weighted_sum(&y, dy).unwrap()).unwrap();
     [values, table.gradient()]
 }
@@ -171,7 +171,7 @@ fn dropped_weights_keep_the_mean() {
     let options = AttentionOptions { dropout: 0.4, ..AttentionOptions::default() };
     let run = |tape: &Tape, options: AttentionOptions| {
         let qkv = tape.constant([length, heads.width()], &values).unwrap();
-        tape.attention(&qkv, heads, &mask, options).unwrap().to_vec()
+        tape.attention(&qkv, heads, &mask, options).unwrap().to_host()
     };
     let expected = run(&silent, AttentionOptions::default());
     assert_eq!(run(&silent, options), expected, "nothing is dropped where nothing is recorded");

@@ -28,7 +28,7 @@ fn in_parts(
         let (part, after) = rest.split_at(count * heads.width());
         let part = tape.constant([count, heads.width()], part).unwrap();
         let mut new = [CachedRows { cache: &mut cache, rows: count }];
-        all.extend(tape.cached_attention(&part, heads, &mut new, window).unwrap().to_vec());
+        all.extend(tape.cached_attention(&part, heads, &mut new, window).unwrap().to_host());
         rest = after;
     }
     all
@@ -42,7 +42,7 @@ fn whole(heads: HeadLayout, values: &[f32], window: Option<usize>) -> Vec<f32> {
     }
     let tape = Tape::inference();
     let rows = tape.constant([length, heads.width()], values).unwrap();
-    tape.attention(&rows, heads, &mask, AttentionOptions::default()).unwrap().to_vec()
+    tape.attention(&rows, heads, &mask, AttentionOptions::default()).unwrap().to_host()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -120,7 +120,7 @@ fn a_prefix_goes_on_as_the_whole_would() {
     let mut cache = KeyValueCache::new(heads, 40, Kind::F32);
     let run = |cache: &mut KeyValueCache, range: std::ops::Range<usize>| {
         let mut new = [CachedRows { cache, rows: range.len() }];
-        tape.cached_attention(&rows(range), heads, &mut new, None).unwrap().to_vec()
+        tape.cached_attention(&rows(range), heads, &mut new, None).unwrap().to_host()
     };
     let all = run(&mut cache, 0..40);
     for cut in [1, 16, 21] {
@@ -150,7 +150,7 @@ fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window:
         }
         let rows = tape.constant([who.len(), heads.width()], &rows).unwrap();
         let y = tape.cached_attention(&rows, heads, &mut new, window).unwrap();
-        who.iter().enumerate().for_each(|(row, &index)| found[index].extend_from_slice(y.row(row)));
+        who.iter().enumerate().for_each(|(row, &index)| found[index].extend_from_slice(&y.row_to_host(row)));
         turn += 1;
     }
     for (values, found) in sequences.iter().zip(&found) {

@@ -1,11 +1,11 @@
-//! Each gradient against central differences.
+//! Each gradient against central differences, on every device.
 //!
 //! The loss is a fixed random weighting of the output, made by a cross-entropy head so that it is a scalar root. With a
 //! step of 1e-2 in f32 the difference quotient is good to about 2e-3 relative to the largest gradient.
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, HeadLayout, HeadLoss, Loss, LossRows, Parameter, Parameters,
+    AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, Loss, LossRows, Parameter, Parameters,
     ParametersBuilder, Random, Result, RotaryTable, Tape, Tensor,
 };
 
@@ -31,8 +31,8 @@ struct Setup {
     own: Vec<Parameter>,
 }
 
-fn setup(case: &Case<'_>) -> Setup {
-    let mut builder = ParametersBuilder::new(11);
+fn setup(case: &Case<'_>, device: Device) -> Setup {
+    let mut builder = ParametersBuilder::new(11).on(device);
     let normal =
         |deviation: f32| move |values: &mut [f32], random: Random| random.fill_normal(values, deviation);
     let table = builder.add("input".into(), [case.rows, case.input_width], true, normal(0.8));
@@ -64,8 +64,12 @@ fn loss(case: &Case<'_>, setup: &Setup, tape: &Tape, is_backward: bool) -> Resul
 }
 
 fn check(name: &str, case: &Case<'_>) {
-    let setup = setup(case);
-    let tape = Tape::training();
+    Device::all().into_iter().for_each(|device| check_on(device, &format!("{name} on {device:?}"), case));
+}
+
+fn check_on(device: Device, name: &str, case: &Case<'_>) {
+    let setup = setup(case, device);
+    let tape = Tape::training().on(device);
     loss(case, &setup, &tape, true).unwrap();
     // A training tape that is discarded: what is dropped is drawn alike each time.
     let value = || f64::from(loss(case, &setup, &tape, false).unwrap());
@@ -74,7 +78,7 @@ fn check(name: &str, case: &Case<'_>) {
         let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
         assert!(analytic.iter().any(|&g| g != 0.0), "{name}: {} got no gradient", parameter.entry().path());
         for index in 0..analytic.len() {
-            let original = parameter.values()[index];
+            let original = parameter.to_host()[index];
             let at = |x: f32| {
                 parameter.set(|values| values[index] = x);
                 value()
@@ -154,15 +158,19 @@ fn scale_and_multiply() {
 #[test]
 fn weighted_sum_of_a_product() {
     let _held = crate::levels::hold();
+    Device::all().into_iter().for_each(weighted_sum_on);
+}
+
+fn weighted_sum_on(device: Device) {
     // Not the loss of the other cases: here the operation itself is the scalar root.
-    let mut builder = ParametersBuilder::new(4);
+    let mut builder = ParametersBuilder::new(4).on(device);
     let table = builder.add("x".into(), [2, 3], true, |v, r| r.fill_normal(v, 1.0));
     let _all = builder.finish();
     let weights = [0.5, -1.0, 2.0, 0.0, 0.25, 3.0];
-    let tape = Tape::training();
+    let tape = Tape::training().on(device);
     let x = tape.embedding(&[0, 1], &table).unwrap();
     let sum = tape.weighted_sum(&tape.scale(&tape.add(&x, &x).unwrap(), 1.5).unwrap(), &weights).unwrap();
-    let expected: f32 = table.values().iter().zip(weights).map(|(x, w)| 3.0 * x * w).sum();
+    let expected: f32 = table.to_host().iter().zip(weights).map(|(x, w)| 3.0 * x * w).sum();
     assert!((sum.scalar().unwrap() - expected).abs() < 1e-5);
     tape.backward(&sum).unwrap();
     assert_eq!(table.gradient(), weights.map(|w| 3.0 * w));
@@ -180,17 +188,21 @@ fn weighted_sum_of_a_product() {
 #[test]
 fn dropout_with_a_fixed_mask() {
     let _held = crate::levels::hold();
+    Device::all().into_iter().for_each(dropout_on);
+}
+
+fn dropout_on(device: Device) {
     // The inference tape has no dropout, so the same mask is applied by hand through a training tape.
-    let mut builder = ParametersBuilder::new(1);
+    let mut builder = ParametersBuilder::new(1).on(device);
     let table = builder.add("x".into(), [6, 5], true, |v, r| r.fill_normal(v, 1.0));
     let head = builder.add("head".into(), [5, 5], true, |v, r| r.fill_normal(v, 1.0));
     let all = builder.finish();
-    let tape = Tape::training();
+    let tape = Tape::training().on(device);
     let value = |back: bool| {
         tape.set_random(Random::new(5));
         let x = tape.embedding(&[0, 1, 2, 3, 4, 5], &table).unwrap();
         let y = tape.dropout(&x, 0.3).unwrap();
-        let dropped = y.data().iter().filter(|&&v| v == 0.0).count();
+        let dropped = y.to_host().iter().filter(|&&v| v == 0.0).count();
         assert!((3..=16).contains(&dropped), "{dropped} of 30 dropped at 0.3");
         let rows = LossRows { targets: &[0, 1, 2, 3, 4, 0], weights: &[1.0; 6] };
         let loss = HeadLoss::new(&y, &head, rows);
@@ -204,7 +216,7 @@ fn dropout_with_a_fixed_mask() {
     value(true);
     let analytic = table.gradient();
     for index in 0..30 {
-        let original = table.values()[index];
+        let original = table.to_host()[index];
         let at = |x: f32| {
             table.set(|v| v[index] = x);
             f64::from(value(false))
@@ -292,14 +304,18 @@ fn rows_in_any_order_and_more_than_once() {
 #[test]
 fn several_head_losses_with_coefficients() {
     let _held = crate::levels::hold();
-    let mut builder = ParametersBuilder::new(11);
+    Device::all().into_iter().for_each(several_head_losses_on);
+}
+
+fn several_head_losses_on(device: Device) {
+    let mut builder = ParametersBuilder::new(11).on(device);
     let mut add = |name: &str, axes: &[usize]| {
         builder.add(name.into(), axes, true, |values, random| random.fill_normal(values, 0.7))
     };
     let (table, weight) = (add("table", &[6, 4]), add("weight", &[4, 4]));
     let (words, bias, pairs) = (add("words", &[9, 4]), add("bias", &[9]), add("pairs", &[2, 4]));
     let all = builder.finish();
-    let tape = Tape::training();
+    let tape = Tape::training().on(device);
     let value = |is_backward: bool| {
         let x = tape.embedding(&[0, 1, 2, 3, 4, 5], &table).unwrap();
         let hidden = tape.linear(&x, &weight, None).unwrap();
@@ -324,7 +340,7 @@ fn several_head_losses_with_coefficients() {
     for (parameter, analytic) in all.iter().zip(&gradients) {
         let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
         for (index, analytic) in analytic.iter().enumerate() {
-            let original = parameter.values()[index];
+            let original = parameter.to_host()[index];
             let at = |x: f32| {
                 parameter.set(|values| values[index] = x);
                 value(false)

@@ -1,4 +1,4 @@
-//! Each operation, forward and backward, against numbers that PyTorch computed in float64 (`fixtures/ops`).
+//! Each operation, forward and backward, on every device, against numbers that PyTorch computed in float64 (`fixtures/ops`).
 //!
 //! Inputs become parameters (rows through an embedding of 0, 1, 2, ...), the upstream gradient `dy` the weights of a
 //! weighted sum, so that what lands in the parameters is what PyTorch stored.
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, HeadLayout, HeadLoss, LossRows, Parameter,
-    Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, LossRows,
+    Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -21,11 +21,12 @@ const TOLERANCE: f32 = 2e-5;
 /// One file: tensors by name.
 struct Golden {
     name: String,
+    device: Device,
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
 impl Golden {
-    fn load(path: &Path) -> Self {
+    fn load(path: &Path, device: Device) -> Self {
         let bytes = fs::read(path).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = tensors.tensors().into_iter().map(|(name, view)| {
@@ -40,7 +41,11 @@ impl Golden {
             (name.clone(), (view.shape().to_vec(), values))
         });
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        Self { name, tensors: tensors.collect() }
+        Self { name, device, tensors: tensors.collect() }
+    }
+
+    fn tape(&self) -> Tape {
+        Tape::training().on(self.device)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -78,7 +83,7 @@ impl Golden {
 
     /// The named tensors as parameters.
     fn parameters(&self, names: &[&str]) -> (Parameters, Vec<Parameter>) {
-        let mut builder = ParametersBuilder::new(0);
+        let mut builder = ParametersBuilder::new(0).on(self.device);
         let mut add = |name: &str| {
             let (axes, values) = &self.tensors[name];
             let values = values.clone();
@@ -94,20 +99,24 @@ impl Golden {
         let largest = expected.iter().fold(0.0_f32, |a, x| a.max(x.abs()));
         let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let all_numbers = found.iter().all(|x| x.is_finite());
-        println!("{:36} {name:22} differs by {worst:.1e}, numbers up to {largest:.1e}", self.name);
+        println!(
+            "{:?} {:36} {name:22} differs by {worst:.1e}, numbers up to {largest:.1e}",
+            self.device, self.name
+        );
         assert!(
             all_numbers && worst <= TOLERANCE * largest,
-            "{}: {name} differs by {worst}, numbers up to {largest}",
-            self.name
+            "{} on {:?}: {name} differs by {worst}, numbers up to {largest}",
+            self.name,
+            self.device
         );
     }
 
     /// Runs `operation` on the named inputs and holds its output `y` and the gradient of each input against the file.
     fn check(&self, inputs: &[&str], operation: impl Fn(&Tape, &[Parameter]) -> Result<Tensor>) {
         let (_all, parameters) = self.parameters(inputs);
-        let tape = Tape::training();
+        let tape = self.tape();
         let y = operation(&tape, &parameters).unwrap();
-        self.expect("y", y.data());
+        self.expect("y", &y.to_host());
         tape.backward(&tape.weighted_sum(&y, self.floats("dy")).unwrap()).unwrap();
         for (name, parameter) in inputs.iter().zip(&parameters) {
             self.expect(&format!("d{name}"), &parameter.gradient());
@@ -213,7 +222,7 @@ fn cross_entropy(golden: &Golden) {
     let names = &names[..if golden.has("bias") { 3 } else { 2 }];
     let (_all, parameters) = golden.parameters(names);
     let targets = golden.whole("targets");
-    let tape = Tape::training();
+    let tape = golden.tape();
     let hidden = rows(&tape, &parameters[0]).unwrap();
     let of_rows = LossRows { targets: &targets, weights: golden.floats("row_weights") };
     let loss = HeadLoss {
@@ -238,7 +247,7 @@ fn cross_entropy(golden: &Golden) {
 }
 
 fn adamw(golden: &Golden) {
-    let mut builder = ParametersBuilder::new(0);
+    let mut builder = ParametersBuilder::new(0).on(golden.device);
     let mut add = |name: &str, axes: &[usize], decays: bool| {
         let start = golden.floats(&format!("{name}.start")).to_vec();
         builder.add(name.into(), axes, decays, move |values, _| values.copy_from_slice(&start))
@@ -259,7 +268,7 @@ fn adamw(golden: &Golden) {
             let range = parameter.entry().range();
             let gradients = golden.floats(&format!("{}.gradients", parameter.entry().path()));
             let one = &gradients[step * range.len()..][..range.len()];
-            all.gradients_mut()[range].copy_from_slice(one);
+            parameter.set_gradient(|gradient| gradient.copy_from_slice(one));
         }
         let norm = state.step(&all, &settings, rate);
         histories.entry("norms".into()).or_default().push(norm);
@@ -268,9 +277,12 @@ fn adamw(golden: &Golden) {
             let mut keep = |kind: &str, values: &[f32]| {
                 histories.entry(format!("{name}.{kind}")).or_default().extend(values)
             };
-            keep("values", &parameter.values());
-            keep("first_moments", &state.first[range.clone()]);
-            keep("second_moments", &state.second[range]);
+            keep("values", &parameter.to_host());
+            let mut mean = vec![0.0; range.len()];
+            state.copy_first_to_host(range.start, &mut mean);
+            keep("first_moments", &mean);
+            state.copy_second_to_host(range.start, &mut mean);
+            keep("second_moments", &mean);
         }
     }
     assert_eq!(histories.len(), 7);
@@ -287,7 +299,9 @@ fn every_file_of_fixtures_ops() {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
     assert_eq!(paths.len(), 43, "files in fixtures/ops");
-    for path in paths {
-        check(&Golden::load(&path));
+    for (path, device) in
+        paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
+    {
+        check(&Golden::load(path, device));
     }
 }

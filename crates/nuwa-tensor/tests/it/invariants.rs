@@ -38,8 +38,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
             assert_eq!(y.width(), 32);
             let rows = LossRows { targets: &ids, weights: &[1.0 / 1024.0; 1024] };
             let loss = tape.backward_losses(&[HeadLoss::new(&x, &table, rows)]).unwrap().remove(0);
-            let gradients = all.gradients_mut().clone();
-            (y.data().to_vec(), loss.rows, gradients)
+            let gradients = all.gradients_to_host();
+            (y.to_host(), loss.rows, gradients)
         })
     };
     assert!(run(1) == run(2) && run(1) == run(5), "results depend on the number of threads");
@@ -69,7 +69,7 @@ fn long_sequences_cross_key_blocks() {
         for dim in 0..8 {
             let exact: f64 =
                 (0..=i).map(|j| (scores[j] - largest).exp() / total * f64::from(part(j, 16)[dim])).sum();
-            assert!((exact - f64::from(y.row(i)[dim])).abs() < 1e-5, "row {i}, feature {dim}");
+            assert!((exact - f64::from(y.row_to_host(i)[dim])).abs() < 1e-5, "row {i}, feature {dim}");
         }
     }
 }
@@ -178,13 +178,13 @@ fn packed_weights_follow_their_values() {
                 true => tape.backward_losses(&[loss]).unwrap().remove(0),
                 false => tape.cross_entropy(&loss).unwrap(),
             };
-            (x.to_vec(), loss)
+            (x.to_host(), loss)
         };
         let training = || Tape::training().with_precision(Precision::Bf16);
         let tape = training();
         let is_as_fresh = |what: &str| {
             let (fresh, fresh_table, fresh_weight) = build();
-            fresh.values_mut().copy_from_slice(&all.values());
+            fresh.from_host(&all.to_host());
             let (expected, expected_loss) = run(&training(), &fresh_table, &fresh_weight, false);
             let (y, loss) = run(&tape, &table, &weight, false);
             assert!(y == expected && loss.rows == expected_loss.rows, "{what}: {vocabulary} x {width}");
@@ -201,15 +201,15 @@ fn packed_weights_follow_their_values() {
             run(&tape, &table, &weight, true);
             let holder = training();
             let held = is_held.then(|| run(&holder, &table, &weight, false));
-            let before = all.values().clone();
+            let before = all.to_host();
             optimizer.step(&all, &settings, 1e-2);
-            assert!(*all.values() != before, "{what} changed nothing");
+            assert!(all.to_host() != before, "{what} changed nothing");
             drop(held);
             is_as_fresh(what);
         }
         weight.set(|values| values[3] += 1.0);
         is_as_fresh("set");
-        all.values_mut()[5] += 1.0;
+        all.set(|values| values[5] += 1.0);
         is_as_fresh("values_mut");
     }
 }

@@ -50,7 +50,7 @@ fn step(precision: Precision, rows: usize, width: usize, heads: usize, seed: u64
     let y = tape.rms_norm(&tape.add(&x, &h).unwrap(), &norm, 1e-5).unwrap();
     let rows = LossRows { targets: &ids, weights: &vec![0.1; ids.len()] };
     let loss = tape.backward_losses(&[HeadLoss::new(&y, &table, rows)]).unwrap().remove(0);
-    let mut numbers = [&y.to_vec()[..], &loss.rows[..], &all.gradients_mut()[..]].concat();
+    let mut numbers = [&y.to_host()[..], &loss.rows[..], &all.gradients_to_host()[..]].concat();
     let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
     numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-3));
     numbers

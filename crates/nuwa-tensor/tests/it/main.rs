@@ -2,6 +2,7 @@
 
 mod attention;
 mod cache;
+mod conformance;
 mod finite_differences;
 mod golden;
 mod invariants;

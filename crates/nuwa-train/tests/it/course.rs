@@ -37,7 +37,7 @@ fn run(
         Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3, init: None, clock };
     let (model, summary) =
         pretrain(&job, &mut Hooks { observe, sample: &mut |_| None, stop: &|| false }).unwrap();
-    let weights = model.parameters().values().clone();
+    let weights = model.parameters().to_host();
     (weights, summary)
 }
 

@@ -9,13 +9,11 @@
 //! Gated: the input `[.., 2 h]` holds the gate first, then the value; `y = f(gate) * value`, `[.., h]`. With SiLU
 //! this is SwiGLU (Shazeer 2020).
 
-mod cpu;
+pub(crate) mod cpu;
 
 pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, with_curve};
 
-use crate::gradients::with_slot;
 use crate::ops::linear::with_width;
-use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Result, Tape, Tensor};
 
 /// Which non-linear map.
@@ -35,16 +33,13 @@ impl Tape {
     /// # Errors
     /// When `x` belongs to an earlier pass.
     pub fn activation(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        let y: Values = with_kind!(x.kind(), T => {
-            let mut y = self.pool().take::<T>(x.shape().elements());
-            with_curve!(activation, curve => cpu::forward(curve, T::of(x.values()), &mut y));
-            y.into()
-        });
+        let y = self.kernels_for("activation", &[x], &[])?.activation(x.storage(), activation);
         let x_saved = x.clone();
         self.record("activation", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
-            with_slot!(gradients, &x_saved, |dx, accumulate| with_curve!(activation, curve => {
-                cpu::backward(curve, Stored::of(x_saved.values()), Stored::of(dy), dx, accumulate);
-            }));
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&x_saved) {
+                kernels.activation_backward(x_saved.storage(), activation, dy, dx);
+            }
             Ok(())
         })
     }
@@ -62,16 +57,14 @@ impl Tape {
         }
         let half = x.width() / 2;
         let shape = with_width(x.shape(), half);
-        let y: Values = with_kind!(x.kind(), T => {
-            let mut y = self.pool().take::<T>(shape.elements());
-            with_curve!(activation, curve => cpu::gated_forward(curve, T::of(x.values()), &mut y, half));
-            y.into()
-        });
+        let kernels = self.kernels_for("gated_activation", &[x], &[])?;
+        let y = kernels.gated_activation(x.storage(), activation, half);
         let x_saved = x.clone();
         self.record("gated_activation", &[x], &[], shape, y, move |dy, gradients| {
-            with_slot!(gradients, &x_saved, |dx, accumulate| with_curve!(activation, curve => {
-                cpu::gated_backward(curve, Stored::of(x_saved.values()), Stored::of(dy), dx, half, accumulate);
-            }));
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&x_saved) {
+                kernels.gated_activation_backward(x_saved.storage(), activation, half, dy, dx);
+            }
             Ok(())
         })
     }

@@ -17,7 +17,6 @@ use crate::element::{Bf16, Element, Kind};
 use crate::ops::linear::with_width;
 use crate::ops::product::Output;
 use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
-use crate::tensor::with_values;
 use crate::{Error, Result, Tape, Tensor};
 
 /// Rows of one sequence that a thread takes at a time.
@@ -175,8 +174,8 @@ impl Tape {
         heads.check("cached_attention", qkv)?;
         check_rows(qkv, heads, sequences)?;
         let shape = with_width(qkv.shape(), heads.query_width());
-        let mut y = self.pool().take::<f32>(shape.elements());
-        with_values!(qkv.values(), qkv => attend(qkv, heads, sequences, window, &mut y));
+        let kernels = self.kernels_for("cached_attention", &[qkv], &[])?;
+        let y = kernels.cached_attention(qkv.storage(), heads, sequences, window);
         self.untracked("cached_attention", &[qkv], shape, y)
     }
 }
@@ -194,7 +193,8 @@ fn check_rows(qkv: &Tensor, heads: HeadLayout, sequences: &[CachedRows<'_>]) -> 
     sequences.iter().try_for_each(|new| new.cache.check_room(new.rows))
 }
 
-fn attend<T: Element>(
+/// Attention of new rows on the processor.
+pub(crate) fn attend<T: Element>(
     qkv: &[T],
     heads: HeadLayout,
     sequences: &mut [CachedRows<'_>],

@@ -16,7 +16,7 @@ pub struct AttentionMask {
 
 /// How the visible keys are told.
 #[derive(Debug, Clone)]
-pub(super) enum Visible {
+pub(crate) enum Visible {
     /// Query `i` of sequence `s` attends to the keys `first <= j < end` in `[s * queries + i]`.
     Ranges(Arc<[[u32; 2]]>),
 }
@@ -107,11 +107,11 @@ impl AttentionMask {
     }
 
     /// Queries of all sequences.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.sequences * self.queries
     }
 
-    pub(super) fn visible(&self) -> &Visible {
+    pub(crate) fn visible(&self) -> &Visible {
         &self.visible
     }
 }

@@ -13,20 +13,18 @@
 //! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`. With dropout `y = (P F) v` for factors `F` of 0 and `1 / (1 - p)` that are drawn
 //! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`.
 
-mod cache;
-mod cpu;
+pub(crate) mod cache;
+pub(crate) mod cpu;
+mod dropout;
 mod mask;
 
 pub use cache::{CachedRows, KeyValueCache};
+pub(crate) use dropout::Dropout;
 pub use mask::AttentionMask;
+pub(crate) use mask::Visible;
 
-use std::sync::Arc;
-
-use crate::gradients::with_slot;
 use crate::ops::linear::with_width;
-use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Precision, Result, Tape, Tensor};
-use mask::Visible;
 
 /// How a packed row is cut into heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,28 +106,13 @@ impl AttentionOptions {
 }
 
 /// What forward and backward of one layer share besides its operands.
-#[derive(Clone)]
-struct Plan {
-    precision: Precision,
-    heads: HeadLayout,
-    mask: AttentionMask,
-    scale: f32,
-    dropout: Option<cpu::Dropout>,
-}
-
-impl Plan {
-    fn layout(&self) -> cpu::Layout<'_> {
-        let Visible::Ranges(ranges) = self.mask.visible();
-        cpu::Layout {
-            precision: self.precision,
-            heads: self.heads,
-            queries: self.mask.length(),
-            keys: self.mask.keys(),
-            ranges,
-            scale: self.scale,
-            dropout: self.dropout,
-        }
-    }
+#[derive(Debug, Clone)]
+pub(crate) struct AttentionCall {
+    pub precision: Precision,
+    pub heads: HeadLayout,
+    pub mask: AttentionMask,
+    pub scale: f32,
+    pub dropout: Option<Dropout>,
 }
 
 impl Tape {
@@ -147,28 +130,16 @@ impl Tape {
         heads.check("attention", qkv)?;
         check_rows("attention", qkv, mask.rows(), mask)?;
         check_rows("attention", qkv, mask.sequences() * mask.keys(), mask)?;
-        let plan = self.attention_plan("attention", heads, mask, options)?;
+        let call = self.attention_call("attention", heads, mask, options)?;
         let shape = with_width(qkv.shape(), heads.query_width());
-        let mut log_sums = self.pool().take::<f32>(qkv.rows() * heads.heads);
-        let y: Values = with_kind!(qkv.kind(), T => {
-            let mut y = self.pool().take::<T>(shape.elements());
-            let operands = cpu::Operands::packed(T::of(qkv.values()), heads);
-            cpu::forward(plan.layout(), operands, &mut y, &mut log_sums);
-            y.into()
-        });
-        let (saved, output) = (qkv.clone(), y.clone());
+        let kernels = self.kernels_for("attention", &[qkv], &[])?;
+        let forward = kernels.attention(&call, qkv.storage(), None);
+        let (saved, y) = (qkv.clone(), forward.0.clone());
         self.record("attention", &[qkv], &[], shape, y, move |dy, gradients| {
-            let pool = Arc::clone(gradients.pool());
-            let mut dots = pool.take::<f32>(log_sums.len());
-            with_slot!(gradients, &saved, |dx, accumulate| {
-                let forward = cpu::Saved {
-                    operands: cpu::Operands::packed(Stored::of(saved.values()), heads),
-                    output: Stored::of(&output),
-                    log_sums: &log_sums,
-                };
-                let slopes = cpu::Slopes::packed(dx, heads, accumulate);
-                cpu::backward(&pool, plan.layout(), &forward, Stored::of(dy), &mut dots, &slopes);
-            });
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&saved) {
+                kernels.attention_backward(&call, saved.storage(), &forward, dy, dx);
+            }
             Ok(())
         })
     }
@@ -194,48 +165,30 @@ impl Tape {
         check_rows(operation, memory, mask.sequences() * mask.keys(), mask)?;
         check_kinds(operation, queries, memory)?;
         self.check_pass(memory)?;
-        let plan = self.attention_plan(operation, heads, mask, options)?;
-        let mut log_sums = self.pool().take::<f32>(queries.rows() * heads.heads);
-        let y: Values = with_kind!(queries.kind(), T => {
-            let mut y = self.pool().take::<T>(queries.shape().elements());
-            let operands = cpu::Operands::separate(T::of(queries.values()), T::of(memory.values()), heads);
-            cpu::forward(plan.layout(), operands, &mut y, &mut log_sums);
-            y.into()
-        });
-        let (inputs, output, shape) = ([queries.clone(), memory.clone()], y.clone(), queries.shape().clone());
-        self.record(operation, &[queries, memory], &[], shape, y, move |dy, gradients| {
-            let pool = Arc::clone(gradients.pool());
-            let mut dots = pool.take::<f32>(log_sums.len());
-            let [queries, memory] = &inputs;
-            let slopes: [Values; 2] = with_kind!(queries.kind(), T => {
-                let mut d_queries = pool.take::<T>(queries.shape().elements());
-                let mut d_memory = pool.take::<T>(memory.shape().elements());
-                let forward = cpu::Saved {
-                    operands: cpu::Operands::separate(T::of(queries.values()), T::of(memory.values()), heads),
-                    output: T::of(&output),
-                    log_sums: &log_sums,
-                };
-                let slopes = cpu::Slopes::separate(&mut d_queries, &mut d_memory, heads);
-                cpu::backward(&pool, plan.layout(), &forward, T::of(dy), &mut dots, &slopes);
-                [d_queries.into(), d_memory.into()]
-            });
+        let call = self.attention_call(operation, heads, mask, options)?;
+        let kernels = self.kernels_for(operation, &[queries, memory], &[])?;
+        let forward = kernels.attention(&call, queries.storage(), Some(memory.storage()));
+        let (inputs, y) = ([queries.clone(), memory.clone()], forward.0.clone());
+        self.record(operation, &[queries, memory], &[], queries.shape().clone(), y, move |dy, gradients| {
+            let blocks = inputs.each_ref().map(Tensor::storage);
+            let slopes = gradients.kernels().cross_attention_backward(&call, blocks, &forward, dy);
             inputs.iter().zip(&slopes).for_each(|(input, slopes)| gradients.share(input, slopes));
             Ok(())
         })
     }
 
-    fn attention_plan(
+    fn attention_call(
         &self,
         operation: &'static str,
         heads: HeadLayout,
         mask: &AttentionMask,
         options: AttentionOptions,
-    ) -> Result<Plan> {
+    ) -> Result<AttentionCall> {
         options.check(operation)?;
         let drops = options.dropout > 0.0 && self.is_recording();
-        let dropout = drops.then(|| cpu::Dropout::new(self.next_random(), options.dropout));
+        let dropout = drops.then(|| Dropout::new(self.next_random(), options.dropout));
         let scale = options.scale(heads);
-        Ok(Plan { precision: self.precision(), heads, mask: mask.clone(), scale, dropout })
+        Ok(AttentionCall { precision: self.precision(), heads, mask: mask.clone(), scale, dropout })
     }
 }
 

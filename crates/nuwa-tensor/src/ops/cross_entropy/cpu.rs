@@ -2,16 +2,57 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::Precision;
+use super::{HeadCall, Loss};
+use crate::device::Stored;
 use crate::element::{Bf16, Element};
-use crate::ops::linear::{self, Context, Weight};
+use crate::ops::linear::cpu::{self as linear, Context, Weight, packed};
 use crate::ops::parallel::rows_mut;
 use crate::ops::product::{Matrix, PackedWeight, Store, product, product_over_rows, product_packed};
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
+use crate::storage::Storage;
+use crate::{Parameter, Precision};
 
 /// Elements that are narrowed at a time.
 const BLOCK: usize = 4 * LANES;
+
+/// Logits that exist at one time, and bounds of the rows that they belong to: few enough to fit the memory, and enough to
+/// make packing the head worth while.
+const CHUNK_LOGITS: usize = 1 << 25;
+const CHUNK_ROWS: [usize; 2] = [256, 512];
+
+/// Losses and, where they are wanted, gradients, chunk by chunk; gives the gradient of the hidden rows.
+pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
+    let (head, hidden, all) = (call.weight, H::of(call.hidden), found.rows.len());
+    let (width, vocabulary, context) =
+        (head.width(), head.rows(), Context { pool, precision: call.precision });
+    let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
+    let mut scores = Scores::new(pool, step.min(all), vocabulary, call.precision);
+    let mut d_hidden = call.gradients.map(|_| pool.take::<H>(hidden.len()));
+    let packed = packed(pool, call.precision, head, call.gradients.is_some());
+    let (values, bias) = (head.values(), call.bias.map(Parameter::values));
+    let weight = Weight { values: &values, packed: packed.as_deref(), width };
+    for first in (0..all).step_by(step) {
+        let span = first..(first + step).min(all);
+        let elements = span.start * width..span.end * width;
+        let h = &hidden[elements.clone()];
+        scores.fill(context, h, weight, bias.as_deref());
+        let rows = Rows {
+            targets: &call.targets[span.clone()],
+            gradients: call.gradients.map(|weights| &weights[span.clone()]),
+            smoothing: call.smoothing,
+        };
+        scores.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
+        if let Some(d_hidden) = &mut d_hidden {
+            scores.hidden_gradient(context, weight, &mut d_hidden[elements]);
+            head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
+            if let Some(bias) = call.bias {
+                bias.accumulate(|db| scores.bias_gradient(span.len(), db));
+            }
+        }
+    }
+    d_hidden.map(Storage::from)
+}
 
 /// What some rows are asked.
 pub struct Rows<'a> {

@@ -15,18 +15,11 @@
 //! sum is then that of `L`. [`Tape::backward_objective`] computes the losses first, asks for value and slopes, and goes
 //! through the head a second time.
 
-mod cpu;
+pub(crate) mod cpu;
 
-use crate::ops::linear::Weight;
-use crate::ops::product::{Matrix, Store, product};
-use crate::ops::weighted_sum::weighted_sum;
-use crate::tensor::{Stored, Values, with_kind, with_values};
-use crate::{Error, Parameter, Result, Tape, Tensor};
-
-/// Logits that exist at one time, and bounds of the rows that they belong to: few enough to fit the memory, and enough to
-/// make packing the head worth while.
-const CHUNK_LOGITS: usize = 1 << 25;
-const CHUNK_ROWS: [usize; 2] = [256, 512];
+use crate::ops::weighted_sum::cpu::forward as weighted_sum;
+use crate::storage::Storage;
+use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
 
 /// What each row is asked to predict and how much it counts.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +78,18 @@ impl<'a> HeadLoss<'a> {
     }
 }
 
+/// What a device needs to compute the losses of rows.
+pub(crate) struct HeadCall<'a> {
+    pub precision: Precision,
+    pub hidden: &'a Storage,
+    pub weight: &'a Parameter,
+    pub bias: Option<&'a Parameter>,
+    pub targets: &'a [u32],
+    /// The weights of the gradients of the rows, where these are wanted.
+    pub gradients: Option<&'a [f32]>,
+    pub smoothing: f32,
+}
+
 /// A loss and what it is the sum of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loss {
@@ -117,8 +122,7 @@ impl Tape {
     /// # Errors
     /// When the lengths or widths do not fit, a target is not a row of the head, or all weights are 0.
     pub fn cross_entropy(&self, loss: &HeadLoss<'_>) -> Result<Loss> {
-        loss.check()?;
-        self.check_pass(loss.hidden)?;
+        self.check_loss(loss)?;
         Ok(self.head_pass(loss, None).0)
     }
 
@@ -129,10 +133,7 @@ impl Tape {
     /// # Errors
     /// As [`Tape::cross_entropy`], and when nothing trainable is behind the losses.
     pub fn backward_losses(&self, losses: &[HeadLoss<'_>]) -> Result<Vec<Loss>> {
-        for loss in losses {
-            loss.check()?;
-            self.check_pass(loss.hidden)?;
-        }
+        losses.iter().try_for_each(|loss| self.check_loss(loss))?;
         self.check_trainable(losses)?;
         let (mut found, mut starts, mut sum) = (Vec::new(), Vec::new(), 0.0);
         for loss in losses {
@@ -174,6 +175,12 @@ impl Tape {
         Ok(Loss { total: value, ..loss })
     }
 
+    fn check_loss(&self, loss: &HeadLoss<'_>) -> Result<()> {
+        loss.check()?;
+        self.kernels_for("cross_entropy", &[loss.hidden], &loss.parameters())?;
+        self.check_pass(loss.hidden)
+    }
+
     fn check_trainable(&self, losses: &[HeadLoss<'_>]) -> Result<()> {
         if losses.iter().any(|loss| self.tracks(&[loss.hidden], &loss.parameters())) {
             return Ok(());
@@ -183,48 +190,21 @@ impl Tape {
 
     /// The losses of all rows and, where there are weights for it, gradients: those of the head are added up, that of the
     /// hidden rows is given.
-    fn head_pass(&self, loss: &HeadLoss<'_>, weights: Option<&[f32]>) -> (Loss, Option<Values>) {
+    fn head_pass(&self, loss: &HeadLoss<'_>, weights: Option<&[f32]>) -> (Loss, Option<Storage>) {
         let mut found = Loss::empty(loss.hidden.rows());
-        let d_hidden = with_kind!(loss.hidden.kind(), H => self.chunks::<H>(loss, weights, &mut found));
+        let call = HeadCall {
+            precision: self.precision(),
+            hidden: loss.hidden.storage(),
+            weight: loss.weight,
+            bias: loss.bias,
+            targets: loss.rows.targets,
+            gradients: weights,
+            smoothing: loss.label_smoothing,
+        };
+        let d_hidden = self.kernels().head_loss(&call, &mut found);
         found.total = weighted_sum(&found.rows, loss.rows.weights);
         self.count("cross_entropy");
         (found, d_hidden)
-    }
-
-    fn chunks<H: Stored>(
-        &self,
-        loss: &HeadLoss<'_>,
-        gradients: Option<&[f32]>,
-        found: &mut Loss,
-    ) -> Option<Values> {
-        let (head, hidden) = (loss.weight, H::of(loss.hidden.values()));
-        let (width, vocabulary, context, all) = (head.width(), head.rows(), self.context(), found.rows.len());
-        let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
-        let mut scores = cpu::Scores::new(self.pool(), step.min(all), vocabulary, self.precision());
-        let mut d_hidden = gradients.map(|_| self.pool().take::<H>(hidden.len()));
-        let packed = self.packed(head, gradients.is_some());
-        let (values, bias) = (head.values(), loss.bias.map(Parameter::values));
-        let weight = Weight { values: &values, packed: packed.as_deref(), width };
-        for first in (0..all).step_by(step) {
-            let span = first..(first + step).min(all);
-            let elements = span.start * width..span.end * width;
-            let h = &hidden[elements.clone()];
-            scores.fill(context, h, weight, bias.as_deref());
-            let rows = cpu::Rows {
-                targets: &loss.rows.targets[span.clone()],
-                gradients: gradients.map(|weights| &weights[span.clone()]),
-                smoothing: loss.label_smoothing,
-            };
-            scores.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
-            if let Some(d_hidden) = &mut d_hidden {
-                scores.hidden_gradient(context, weight, &mut d_hidden[elements]);
-                head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
-            }
-            if let (Some(bias), true) = (loss.bias, gradients.is_some()) {
-                bias.accumulate(|db| scores.bias_gradient(span.len(), db));
-            }
-        }
-        d_hidden.map(Values::from)
     }
 
     /// The scores `hidden head^T` of every vocabulary entry; for sampling, without a gradient.
@@ -233,16 +213,9 @@ impl Tape {
     /// When the widths differ, or `hidden` needs a gradient.
     pub fn logits(&self, hidden: &Tensor, head: &Parameter) -> Result<Tensor> {
         check_width(hidden, head)?;
-        let (rows, vocabulary) = (hidden.rows(), head.rows());
-        let mut logits = self.pool().take::<f32>(rows * vocabulary);
-        let store = Store::plain(&mut logits, vocabulary);
-        let values = head.values();
-        let weights = Matrix::new(&values, vocabulary, hidden.width()).transposed();
-        with_values!(hidden.values(), hidden_values => {
-            let hidden = Matrix::new(hidden_values, rows, hidden.width());
-            product(self.pool(), self.precision(), hidden, weights, &store);
-        });
-        self.untracked("logits", &[hidden], [rows, vocabulary].into(), logits)
+        let kernels = self.kernels_for("logits", &[hidden], &[head])?;
+        let logits = kernels.logits(self.precision(), hidden.storage(), head);
+        self.untracked("logits", &[hidden], [hidden.rows(), head.rows()].into(), logits)
     }
 }
 

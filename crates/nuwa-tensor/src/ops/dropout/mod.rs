@@ -3,10 +3,8 @@
 //! Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014). The mask is not
 //! kept: backward draws it again from the same counter-based generator.
 
-mod cpu;
+pub(crate) mod cpu;
 
-use crate::gradients::with_slot;
-use crate::tensor::{Stored, Values, with_kind};
 use crate::{Result, Tape, Tensor};
 
 impl Tape {
@@ -23,16 +21,14 @@ impl Tape {
             return Ok(x.clone());
         }
         let random = self.next_random();
-        let y: Values = with_kind!(x.kind(), T => {
-            let mut y = self.pool().take::<T>(x.shape().elements());
-            cpu::apply(random, p, T::of(x.values()), &mut y, false);
-            y.into()
-        });
+        let kernels = self.kernels_for("dropout", &[x], &[])?;
+        let y = self.filled(x.kind(), x.storage().len(), |y| kernels.dropout(random, p, x.storage(), y));
         let x_saved = x.clone();
         self.record("dropout", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
-            with_slot!(gradients, &x_saved, |dx, accumulate| {
-                cpu::apply(random, p, Stored::of(dy), dx, accumulate);
-            });
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&x_saved) {
+                kernels.dropout(random, p, dy, dx);
+            }
             Ok(())
         })
     }

@@ -1,9 +1,7 @@
 //! The few elementwise operations: addition of residual branches, scaling, products.
 
-mod cpu;
+pub(crate) mod cpu;
 
-use crate::gradients::with_slot;
-use crate::tensor::{Stored, Values, with_kind, with_values};
 use crate::{Error, Result, Tape, Tensor};
 
 impl Tape {
@@ -13,11 +11,7 @@ impl Tape {
     /// When the shapes differ.
     pub fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         check_equal("add", a, b)?;
-        let y: Values = with_kind!(a.kind(), T => {
-            let mut y = self.pool().take::<T>(a.shape().elements());
-            with_values!(b.values(), b => cpu::add(T::of(a.values()), b, &mut y));
-            y.into()
-        });
+        let y = self.kernels_for("add", &[a, b], &[])?.add(a.storage(), b.storage());
         let (a_saved, b_saved) = (a.clone(), b.clone());
         self.record("add", &[a, b], &[], a.shape().clone(), y, move |dy, gradients| {
             gradients.share(&a_saved, dy);
@@ -31,16 +25,14 @@ impl Tape {
     /// # Errors
     /// When `x` belongs to an earlier pass.
     pub fn scale(&self, x: &Tensor, factor: f32) -> Result<Tensor> {
-        let y: Values = with_kind!(x.kind(), T => {
-            let mut y = self.pool().take::<T>(x.shape().elements());
-            cpu::scale(factor, T::of(x.values()), &mut y, false);
-            y.into()
-        });
+        let kernels = self.kernels_for("scale", &[x], &[])?;
+        let y = self.filled(x.kind(), x.storage().len(), |y| kernels.scale(factor, x.storage(), y));
         let x_saved = x.clone();
         self.record("scale", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
-            with_slot!(gradients, &x_saved, |dx, accumulate| {
-                cpu::scale(factor, Stored::of(dy), dx, accumulate);
-            });
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&x_saved) {
+                kernels.scale(factor, dy, dx);
+            }
             Ok(())
         })
     }
@@ -51,21 +43,16 @@ impl Tape {
     /// When the shapes differ.
     pub fn multiply(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         check_equal("multiply", a, b)?;
-        let y: Values = with_kind!(a.kind(), T => {
-            let mut y = self.pool().take::<T>(a.shape().elements());
-            with_values!(b.values(), b => cpu::multiply(T::of(a.values()), b, &mut y, false));
-            y.into()
-        });
+        let kernels = self.kernels_for("multiply", &[a, b], &[])?;
+        let y = self.filled(a.kind(), a.storage().len(), |y| kernels.multiply(a.storage(), b.storage(), y));
         let (a_saved, b_saved) = (a.clone(), b.clone());
         self.record("multiply", &[a, b], &[], a.shape().clone(), y, move |dy, gradients| {
-            with_values!(dy, dy => {
-                with_slot!(gradients, &a_saved, |da, accumulate| {
-                    with_values!(b_saved.values(), b => cpu::multiply(dy, b, da, accumulate));
-                });
-                with_slot!(gradients, &b_saved, |db, accumulate| {
-                    with_values!(a_saved.values(), a => cpu::multiply(dy, a, db, accumulate));
-                });
-            });
+            let kernels = gradients.kernels();
+            for (one, other) in [(&a_saved, &b_saved), (&b_saved, &a_saved)] {
+                if let Some(slot) = gradients.slot(one) {
+                    kernels.multiply(dy, other.storage(), slot);
+                }
+            }
             Ok(())
         })
     }

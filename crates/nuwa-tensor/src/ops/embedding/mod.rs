@@ -2,9 +2,8 @@
 //!
 //! `E` is `[vocabulary, width]`, `y` is `[ids, width]`. Backward adds each row of `dy` to the row of `dE` it came from.
 
-mod cpu;
+pub(crate) mod cpu;
 
-use crate::tensor::with_values;
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
 impl Tape {
@@ -14,13 +13,11 @@ impl Tape {
     /// When an id is not a row of the table.
     pub fn embedding(&self, ids: &[u32], table: &Parameter) -> Result<Tensor> {
         check_ids("embedding", ids, table.rows())?;
-        let width = table.width();
-        let mut y = self.pool().take::<f32>(ids.len() * width);
-        cpu::forward(ids, &table.values(), &mut y, width);
-
-        let (ids_saved, table_saved) = (ids.to_vec(), table.clone());
-        self.record("embedding", &[], &[table], [ids.len(), width].into(), y, move |dy, _| {
-            with_values!(dy, dy => table_saved.accumulate(|table| cpu::backward(&ids_saved, dy, table, width)));
+        let y = self.kernels_for("embedding", &[], &[table])?.embedding(ids, table);
+        let (ids_saved, table_saved, shape) =
+            (ids.to_vec(), table.clone(), [ids.len(), table.width()].into());
+        self.record("embedding", &[], &[table], shape, y, move |dy, gradients| {
+            gradients.kernels().embedding_backward(&ids_saved, dy, &table_saved);
             Ok(())
         })
     }

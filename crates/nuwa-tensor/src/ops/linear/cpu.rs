@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::Precision;
 use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
@@ -10,12 +9,35 @@ use crate::ops::product::{
 };
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, vectorised};
+use crate::{Parameter, Precision};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub pool: &'a Arc<Pool>,
     pub precision: Precision,
+}
+
+/// The weight packed for its products, in bf16: packed now where a gradient will be wanted, else where it is already. Kept
+/// until the values change.
+pub fn packed(
+    pool: &Arc<Pool>,
+    precision: Precision,
+    weight: &Parameter,
+    is_tracked: bool,
+) -> Option<Arc<PackedWeight>> {
+    if precision == Precision::F32 {
+        return None;
+    }
+    let values = weight.values();
+    let before = weight.entry().cached::<PackedWeight>().filter(|packed| packed.is_readable());
+    if before.is_some() || !is_tracked {
+        return before;
+    }
+    // Not under the lock: packing takes several threads, and one of them may come here again with other work.
+    let packed = Arc::new(PackedWeight::new(pool, &values, weight.width()));
+    weight.entry().cache(Arc::clone(&packed));
+    Some(packed)
 }
 
 /// A weight `W`, `[out, in]`, and where it is packed for its products.

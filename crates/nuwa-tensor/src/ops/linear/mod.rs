@@ -4,64 +4,29 @@
 //! `[.., out]`. Backward: `dx = dy W`, `dW = dy^T x`, `db = sum over rows of dy`. What follows the product happens to its
 //! sums while they are in the cache: [`Tape::linear_add`], [`Tape::linear_activation`].
 
-mod cpu;
+pub(crate) mod cpu;
 
-use cpu::BiasGradient;
-pub(crate) use cpu::{Context, Weight, backward_bias, forward};
-
-use std::sync::Arc;
-
-use crate::element::Bf16;
-use crate::gradients::{Gradients, with_slot};
+use crate::device::Affine;
+use crate::gradients::Gradients;
 use crate::ops::activation::Activation;
-use crate::ops::product::{PackedWeight, Store};
-use crate::pool::Pool;
-use crate::tensor::{Stored, Values, with_kind, with_values};
+use crate::storage::Storage;
 use crate::{Error, Parameter, Precision, Result, Shape, Tape, Tensor};
 
 impl Tape {
-    pub(crate) fn context(&self) -> Context<'_> {
-        Context { pool: self.pool(), precision: self.precision() }
-    }
-
     /// `x W^T + b`, of the tape's precision; see [the module](self).
     ///
     /// # Errors
     /// When the width of `x` is not that of `weight`, or the length of `bias` is not its number of rows.
     pub fn linear(&self, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Result<Tensor> {
         check(x, weight, bias)?;
-        let shape = with_width(x.shape(), weight.rows());
-        let packed = self.packed(weight, self.tracks(&[x], &[]));
-        let y = with_kind!(self.precision(), T => self.affine::<T>(x, weight, packed.as_deref(), bias));
-        let layer = Layer::new(self.precision(), x, weight, bias, packed);
-        self.record("linear", &[x], &parameters(weight, bias), shape, y, move |dy, gradients| {
+        let (shape, parameters) = (with_width(x.shape(), weight.rows()), parameters(weight, bias));
+        let kernels = self.kernels_for("linear", &[x], &parameters)?;
+        let layer = Layer::new(self, x, weight, bias);
+        let y = kernels.linear(layer.call(), None);
+        self.record("linear", &[x], &parameters, shape, y, move |dy, gradients| {
             layer.backward(dy, gradients);
             Ok(())
         })
-    }
-
-    /// The weight packed for its products, in bf16: packed now where a gradient will be wanted, else where it is already.
-    pub(crate) fn packed(&self, weight: &Parameter, tracked: bool) -> Option<Arc<PackedWeight>> {
-        match (self.precision(), tracked) {
-            (Precision::F32, _) => None,
-            (Precision::Bf16, true) => Some(weight.packed(self.pool())),
-            (Precision::Bf16, false) => weight.packed_before(),
-        }
-    }
-
-    fn affine<T: Stored>(
-        &self,
-        x: &Tensor,
-        weight: &Parameter,
-        packed: Option<&PackedWeight>,
-        bias: Option<&Parameter>,
-    ) -> Values {
-        let mut y = self.pool().take::<T>(x.rows() * weight.rows());
-        let (values, bias) = (weight.values(), bias.map(Parameter::values));
-        let epilogue = Store::plain(&mut y, weight.rows()).with_bias(bias.as_deref());
-        let weight = Weight { values: &values, packed, width: x.width() };
-        with_values!(x.values(), x => forward(self.context(), x, weight, &epilogue));
-        y.into()
     }
 
     /// `residual + x W^T + b` in `f32`.
@@ -76,33 +41,20 @@ impl Tape {
         bias: Option<&Parameter>,
     ) -> Result<Tensor> {
         check(x, weight, bias)?;
-        let shape = with_width(x.shape(), weight.rows());
+        let (shape, parameters) = (with_width(x.shape(), weight.rows()), parameters(weight, bias));
         if residual.shape() != &shape {
             let reason = format!("residual has shape {}, the product has shape {shape}", residual.shape());
             return Err(Error::shape("linear_add", reason));
         }
-        let mut y = self.pool().take::<f32>(shape.elements());
-        let packed = self.packed(weight, self.tracks(&[x], &[]));
-        let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
-        let epilogue =
-            Store::plain(&mut y, weight.rows()).with_base(residual.data()).with_bias(bias_values.as_deref());
-        let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
-        with_values!(x.values(), x => forward(self.context(), x, operand, &epilogue));
-        drop((values, bias_values));
-        let layer = Layer::new(self.precision(), x, weight, bias, packed);
+        let kernels = self.kernels_for("linear_add", &[residual, x], &parameters)?;
+        let layer = Layer::new(self, x, weight, bias);
+        let y = kernels.linear(layer.call(), Some(residual.storage()));
         let residual_saved = residual.clone();
-        self.record(
-            "linear_add",
-            &[residual, x],
-            &parameters(weight, bias),
-            shape,
-            y,
-            move |dy, gradients| {
-                layer.backward(dy, gradients);
-                gradients.share(&residual_saved, dy);
-                Ok(())
-            },
-        )
+        self.record("linear_add", &[residual, x], &parameters, shape, y, move |dy, gradients| {
+            layer.backward(dy, gradients);
+            gradients.share(&residual_saved, dy);
+            Ok(())
+        })
     }
 
     /// `f(x W^T + b)`, of the tape's precision. While recording, `f'` is kept in place of its argument.
@@ -117,102 +69,54 @@ impl Tape {
         activation: Activation,
     ) -> Result<Tensor> {
         check(x, weight, bias)?;
-        with_kind!(self.precision(), T => self.activated::<T>(x, weight, bias, activation))
-    }
-
-    fn activated<T: Stored>(
-        &self,
-        x: &Tensor,
-        weight: &Parameter,
-        bias: Option<&Parameter>,
-        activation: Activation,
-    ) -> Result<Tensor> {
-        let shape = with_width(x.shape(), weight.rows());
-        let parameters = parameters(weight, bias);
-        let mut y = self.pool().take::<T>(shape.elements());
-        let mut slope = self.tracks(&[x], &parameters).then(|| self.pool().take::<T>(shape.elements()));
-        let packed = self.packed(weight, self.tracks(&[x], &[]));
-        let (values, bias_values) = (weight.values(), bias.map(Parameter::values));
-        let operand = Weight { values: &values, packed: packed.as_deref(), width: x.width() };
-        with_values!(x.values(), x => {
-            let (context, bias, slope) = (self.context(), bias_values.as_deref(), slope.as_deref_mut());
-            cpu::forward_activated(context, x, operand, bias, activation, &mut y, slope);
-        });
-        drop((values, bias_values));
-        let layer = Layer::new(self.precision(), x, weight, bias, packed);
+        let (shape, parameters) = (with_width(x.shape(), weight.rows()), parameters(weight, bias));
+        let kernels = self.kernels_for("linear_activation", &[x], &parameters)?;
+        let layer = Layer::new(self, x, weight, bias);
+        let keep_slope = self.tracks(&[x], &parameters);
+        let (y, slope) = kernels.linear_activation(layer.call(), activation, keep_slope);
         self.record("linear_activation", &[x], &parameters, shape, y, move |dy, gradients| {
-            if let Some(mut slope) = slope {
-                layer.bias_gradient(gradients, |pool, db| cpu::times_slope(pool, T::of(dy), &mut slope, db));
-                layer.products(&slope.into(), gradients);
+            let (kernels, dx) = (gradients.kernels(), gradients.slot(&layer.x));
+            if let Some(slope) = slope {
+                kernels.linear_activation_backward(layer.call(), dy, slope, dx);
             }
             Ok(())
         })
     }
 }
 
-/// What the way back needs of one product.
+/// What backward needs of one product.
 struct Layer {
     precision: Precision,
     x: Tensor,
     weight: Parameter,
     bias: Option<Parameter>,
-    packed: Option<Arc<PackedWeight>>,
+    is_tracked: bool,
 }
 
 impl Layer {
-    fn new(
-        precision: Precision,
-        x: &Tensor,
-        weight: &Parameter,
-        bias: Option<&Parameter>,
-        packed: Option<Arc<PackedWeight>>,
-    ) -> Self {
-        Self { precision, x: x.clone(), weight: weight.clone(), bias: bias.cloned(), packed }
-    }
-
-    fn backward(&self, dy: &Values, gradients: &mut Gradients) {
-        match dy {
-            // Rounded once for both products.
-            Values::F32(dy) if self.precision == Precision::Bf16 => {
-                let mut rounded = gradients.pool().take::<Bf16>(dy.len());
-                self.bias_gradient(gradients, |pool, db| cpu::round(pool, dy, &mut rounded, db));
-                self.products(&rounded.into(), gradients);
-            }
-            _ => {
-                if let Some(bias) = &self.bias {
-                    let pool = gradients.pool();
-                    with_values!(dy, dy => bias.accumulate(|db| backward_bias(pool, dy, db)));
-                }
-                self.products(dy, gradients);
-            }
+    fn new(tape: &Tape, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Self {
+        Self {
+            precision: tape.precision(),
+            x: x.clone(),
+            weight: weight.clone(),
+            bias: bias.cloned(),
+            is_tracked: tape.tracks(&[x], &[]),
         }
     }
 
-    /// Calls `work`, which adds up the gradient of the bias on its way, where there is one.
-    fn bias_gradient(&self, gradients: &Gradients, work: impl FnOnce(&Arc<Pool>, BiasGradient<'_>)) {
-        match &self.bias {
-            Some(bias) if bias.entry().is_trainable() => {
-                bias.accumulate(|db| work(gradients.pool(), Some(db)));
-            }
-            _ => work(gradients.pool(), None),
+    fn call(&self) -> Affine<'_> {
+        Affine {
+            precision: self.precision,
+            x: self.x.storage(),
+            weight: &self.weight,
+            bias: self.bias.as_ref(),
+            is_tracked: self.is_tracked,
         }
     }
 
-    /// The gradients of the input and the weight.
-    fn products(&self, dy: &Values, gradients: &mut Gradients) {
-        let pool = Arc::clone(gradients.pool());
-        let context = Context { pool: &pool, precision: self.precision };
-        let width = self.x.width();
-        with_values!(dy, dy => {
-            with_slot!(gradients, &self.x, |dx, accumulate| {
-                let values = self.weight.values();
-                let weight = Weight { values: &values, packed: self.packed.as_deref(), width };
-                cpu::backward_input(context, dy, weight, dx, accumulate);
-            });
-            with_values!(self.x.values(), x => {
-                self.weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width));
-            });
-        });
+    fn backward(&self, dy: &Storage, gradients: &mut Gradients) {
+        let (kernels, dx) = (gradients.kernels(), gradients.slot(&self.x));
+        kernels.linear_backward(self.call(), dy, dx);
     }
 }
 

@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::AdamWSettings;
+use super::Update;
 use crate::ops::product::{PACKED_ROWS, Packer};
 use crate::simd::{LANES, vectorised};
 
@@ -26,32 +26,6 @@ vectorised! {
             *lane += f64::from(value) * f64::from(value);
         }
         lanes.iter().sum()
-    }
-}
-
-/// The numbers that one parameter's update needs.
-#[derive(Clone, Copy)]
-pub struct Update {
-    betas: [f32; 2],
-    epsilon: f32,
-    keep: f32,
-    rate: f32,
-    root_scale: f32,
-    clip: f32,
-}
-
-impl Update {
-    pub fn new(settings: &AdamWSettings, step: u64, learning_rate: f32, decay: f32, clip: f32) -> Self {
-        let correction = |beta: f32| 1.0 - f64::from(beta).powi(step.min(1 << 30) as i32);
-        let [first, second] = settings.betas.map(correction);
-        Self {
-            betas: settings.betas,
-            epsilon: settings.epsilon,
-            keep: 1.0 - learning_rate * decay,
-            rate: (f64::from(learning_rate) / first) as f32,
-            root_scale: (1.0 / second.sqrt()) as f32,
-            clip,
-        }
     }
 }
 

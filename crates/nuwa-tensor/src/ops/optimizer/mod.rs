@@ -1,17 +1,17 @@
-//! AdamW with gradient clipping, in one pass over the flat blocks, which also packs weights anew for products in bf16.
+//! AdamW with gradient clipping, in one pass over the flat blocks.
 //!
 //! Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), as PyTorch computes it:
 //! `p -= lr * decay * p`, `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
 //! `p -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`, where `g` was scaled so that the norm of all gradients
 //! together is at most `clip` (Pascanu et al. 2013).
 
-mod cpu;
+pub(crate) mod cpu;
 
 use std::sync::Arc;
 
-use crate::Parameters;
-use crate::ops::parallel::zeros;
-use crate::ops::product::{PackedWeight, Packer};
+use crate::device::Kernels;
+use crate::storage::Storage;
+use crate::{Error, Parameters, Result};
 
 /// The constants of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,22 +26,81 @@ pub struct AdamWSettings {
     pub clip: f32,
 }
 
-/// The running means of AdamW, laid out like the parameters.
-#[derive(Debug, Clone, PartialEq)]
+/// The numbers that one parameter's update needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Update {
+    pub betas: [f32; 2],
+    pub epsilon: f32,
+    pub keep: f32,
+    pub rate: f32,
+    pub root_scale: f32,
+    pub clip: f32,
+}
+
+impl Update {
+    pub fn new(settings: &AdamWSettings, step: u64, learning_rate: f32, decay: f32, clip: f32) -> Self {
+        let correction = |beta: f32| 1.0 - f64::from(beta).powi(step.min(1 << 30) as i32);
+        let [first, second] = settings.betas.map(correction);
+        Self {
+            betas: settings.betas,
+            epsilon: settings.epsilon,
+            keep: 1.0 - learning_rate * decay,
+            rate: (f64::from(learning_rate) / first) as f32,
+            root_scale: (1.0 / second.sqrt()) as f32,
+            clip,
+        }
+    }
+}
+
+/// The running means of AdamW, laid out like the parameters and on their device.
+#[derive(Debug)]
 pub struct AdamWState {
-    /// Steps done so far.
-    pub steps: u64,
-    /// The running mean of the gradients.
-    pub first: Vec<f32>,
-    /// The running mean of their squares.
-    pub second: Vec<f32>,
+    steps: u64,
+    first: Storage,
+    second: Storage,
+    kernels: Arc<dyn Kernels>,
+}
+
+/// Both running means, to change.
+pub(crate) struct Means<'a> {
+    pub first: &'a mut Storage,
+    pub second: &'a mut Storage,
 }
 
 impl AdamWState {
     /// The state before the first step.
     pub fn new(parameters: &Parameters) -> Self {
-        let length = parameters.values().len();
-        Self { steps: 0, first: zeros(length), second: zeros(length) }
+        let (length, kernels) = (parameters.length(), Arc::clone(parameters.kernels()));
+        Self { steps: 0, first: kernels.zeros(length), second: kernels.zeros(length), kernels }
+    }
+
+    /// A state that was saved after `steps` steps: the means of the gradients, and those of their squares.
+    ///
+    /// # Errors
+    /// When a mean is not as long as the flat block of the parameters.
+    pub fn from_host(parameters: &Parameters, steps: u64, [first, second]: [&[f32]; 2]) -> Result<Self> {
+        let length = parameters.length();
+        if let Some(mean) = [first, second].iter().find(|mean| mean.len() != length) {
+            let reason = format!("a mean has {} elements, the parameters have {length}", mean.len());
+            return Err(Error::shape("adamw", reason));
+        }
+        let kernels = Arc::clone(parameters.kernels());
+        Ok(Self { steps, first: kernels.from_host(first), second: kernels.from_host(second), kernels })
+    }
+
+    /// Steps done so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Copies the means of the gradients, padding included, from element `first` on.
+    pub fn copy_first_to_host(&self, first: usize, values: &mut [f32]) {
+        self.kernels.copy_to_host(&self.first, first, values);
+    }
+
+    /// Copies the means of their squares likewise.
+    pub fn copy_second_to_host(&self, first: usize, values: &mut [f32]) {
+        self.kernels.copy_to_host(&self.second, first, values);
     }
 
     /// Changes all trainable parameters by their gradients, which are cleared, and gives the norm of the gradients
@@ -50,47 +109,20 @@ impl AdamWState {
     /// # Panics
     /// When this state was made for parameters of another size.
     pub fn step(&mut self, parameters: &Parameters, settings: &AdamWSettings, learning_rate: f32) -> f32 {
-        let mut gradients = parameters.gradients_mut();
-        assert_eq!(gradients.len(), self.first.len(), "the optimizer state belongs to other parameters");
-        let norm = cpu::norm(&gradients);
+        assert_eq!(parameters.length(), self.first.len(), "the optimizer state belongs to other parameters");
+        let norm = self.kernels.gradient_norm(&parameters.gradients_block());
         if !norm.is_finite() {
-            gradients.fill(0.0);
+            parameters.clear_gradients();
             return norm;
         }
         self.steps += 1;
         let clipped =
             if settings.clip > 0.0 && norm > settings.clip { settings.clip / (norm + 1e-6) } else { 1.0 };
-        let mut values = parameters.values_to_pack();
-        let mut rest = cpu::Stretch {
-            update: None,
-            packing: None,
-            values: &mut values,
-            gradients: &mut gradients,
-            first: &mut self.first,
-            second: &mut self.second,
-        };
-        // What is packed is changed in place; where a tape still holds it, it is packed anew when it is asked for.
-        let taken = parameters.iter().map(|parameter| parameter.entry().packed().take());
-        let mut packed: Vec<Option<PackedWeight>> =
-            taken.map(|packed| packed.and_then(Arc::into_inner)).collect();
-        let packers: Vec<Option<Packer>> =
-            packed.iter_mut().map(|packed| packed.as_mut().map(PackedWeight::packer)).collect();
-        let (mut pieces, mut done) = (Vec::new(), 0);
-        for (parameter, packer) in parameters.iter().zip(&packers) {
-            let entry = parameter.entry();
-            let range = entry.range();
-            let decay = if entry.decays() { settings.weight_decay } else { 0.0 };
-            let update = cpu::Update::new(settings, self.steps, learning_rate, decay, clipped);
-            // What lies between two parameters is padding, and always 0.
-            rest.take(range.start - done, None);
-            let stretch = rest.take(range.len(), entry.is_trainable().then_some(update));
-            pieces.extend(stretch.pieces(packer.as_ref()));
-            done = range.end;
-        }
-        cpu::update(pieces);
-        for (parameter, packed) in parameters.iter().zip(packed) {
-            *parameter.entry().packed() = packed.map(Arc::new);
-        }
+        let means = Means { first: &mut self.first, second: &mut self.second };
+        self.kernels.adamw(parameters, means, &|parameter| {
+            let decay = if parameter.entry().decays() { settings.weight_decay } else { 0.0 };
+            Update::new(settings, self.steps, learning_rate, decay, clipped)
+        });
         norm
     }
 }

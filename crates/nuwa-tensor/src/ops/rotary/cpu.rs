@@ -1,18 +1,11 @@
-use super::RotaryTable;
+use super::{RotaryCall, RotaryTable};
 use crate::element::Element;
 use crate::ops::attention::HeadLayout;
 use crate::ops::parallel::rows_mut;
 use crate::simd::vectorised;
 
-pub fn turn<T: Element>(
-    x: &[T],
-    y: &mut [T],
-    heads: HeadLayout,
-    positions: &[u32],
-    table: &RotaryTable,
-    direction: f32,
-    accumulate: bool,
-) {
+pub fn turn<T: Element>(call: &RotaryCall<'_>, x: &[T], y: &mut [T], direction: f32, accumulate: bool) {
+    let RotaryCall { heads, positions, table } = *call;
     let width = heads.width();
     rows_mut(y, width, |first, rows| {
         let x = &x[first * width..][..rows.len()];

@@ -5,21 +5,26 @@
 //! `y_i = x_i cos - x_(i+h) sin`, `y_(i+h) = x_(i+h) cos + x_i sin`. Applied to packed rows
 //! `[queries | keys | values]`; values pass through. Backward turns by the opposite angle.
 
-mod cpu;
+pub(crate) mod cpu;
 
 use std::sync::Arc;
 
-use crate::gradients::with_slot;
 use crate::ops::attention::HeadLayout;
-use crate::tensor::{Stored, Values, with_kind};
 use crate::{Error, Result, Tape, Tensor};
 
 /// Cosines and sines for each position and frequency.
 #[derive(Debug, Clone)]
 pub struct RotaryTable {
-    half: usize,
-    cosines: Arc<[f32]>,
-    sines: Arc<[f32]>,
+    pub(crate) half: usize,
+    pub(crate) cosines: Arc<[f32]>,
+    pub(crate) sines: Arc<[f32]>,
+}
+
+/// What a device needs to turn rows.
+pub(crate) struct RotaryCall<'a> {
+    pub heads: HeadLayout,
+    pub positions: &'a [u32],
+    pub table: &'a RotaryTable,
 }
 
 impl RotaryTable {
@@ -69,16 +74,15 @@ impl Tape {
             return Err(Error::shape("rotary", reason));
         }
         super::embedding::check_ids("rotary", positions, table.positions())?;
-        let y: Values = with_kind!(qkv.kind(), T => {
-            let mut y = self.pool().take::<T>(qkv.shape().elements());
-            cpu::turn(T::of(qkv.values()), &mut y, heads, positions, table, 1.0, false);
-            y.into()
-        });
+        let kernels = self.kernels_for("rotary", &[qkv], &[])?;
+        let y = kernels.rotary(&RotaryCall { heads, positions, table }, qkv.storage());
         let (saved, positions, table) = (qkv.clone(), positions.to_vec(), table.clone());
         self.record("rotary", &[qkv], &[], qkv.shape().clone(), y, move |dy, gradients| {
-            with_slot!(gradients, &saved, |dx, accumulate| {
-                cpu::turn(Stored::of(dy), dx, heads, &positions, &table, -1.0, accumulate);
-            });
+            let kernels = gradients.kernels();
+            if let Some(dx) = gradients.slot(&saved) {
+                let call = RotaryCall { heads, positions: &positions, table: &table };
+                kernels.rotary_backward(&call, dy, dx);
+            }
             Ok(())
         })
     }

@@ -3,12 +3,8 @@
 //! A root to go back from when the gradient of a tensor is known: with the weights `dy`, backward starts at `x` with
 //! exactly `dy`. Backward: `dx_i = dy w_i`.
 
-mod cpu;
+pub(crate) mod cpu;
 
-pub(crate) use cpu::forward as weighted_sum;
-
-use crate::gradients::with_slot;
-use crate::tensor::{Stored, with_values};
 use crate::{Error, Result, Tape, Tensor};
 
 impl Tape {
@@ -21,12 +17,15 @@ impl Tape {
             let reason = format!("x has shape {}, but there are {} weights", x.shape(), weights.len());
             return Err(Error::shape("weighted_sum", reason));
         }
-        let mut y = self.pool().take::<f32>(1);
-        y[0] = with_values!(x.values(), x => cpu::forward(x, weights));
+        let sum = self.kernels_for("weighted_sum", &[x], &[])?.weighted_sum(x.storage(), weights);
+        let y = self.kernels().from_host(&[sum]);
         let (x_saved, weights) = (x.clone(), weights.to_vec());
         self.record("weighted_sum", &[x], &[], [1].into(), y, move |dy, gradients| {
-            let dy = <f32 as Stored>::of(dy)[0];
-            with_slot!(gradients, &x_saved, |dx, accumulate| cpu::backward(dy, &weights, dx, accumulate));
+            let (kernels, mut upstream) = (gradients.kernels(), [0.0]);
+            kernels.copy_to_host(dy, 0, &mut upstream);
+            if let Some(dx) = gradients.slot(&x_saved) {
+                kernels.weighted_sum_backward(upstream[0], &weights, dx);
+            }
             Ok(())
         })
     }

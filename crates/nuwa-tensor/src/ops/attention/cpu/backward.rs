@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use super::{
     Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries, packed_rows,
 };
+use crate::device::Stored;
 use crate::element::{Element, convert};
 use crate::ops::parallel::{CHUNK_ELEMENTS, chunks_mut};
 use crate::ops::product::{Epilogue, Matrix, Output, Spans, Store, TILE_ROWS, multiply_serial};
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, dot, exp2_for, vectorised};
-use crate::tensor::Stored;
 
 /// Tasks a thread that run before their sums are added up, where one key-value head is the work of several threads.
 const TASKS_A_THREAD: usize = 3;

@@ -1,21 +1,11 @@
 use std::ops::Range;
 
 use super::{KEY_BLOCK, Layout, QUERY_BLOCK};
-use crate::Random;
 use crate::element::Element;
+use crate::ops::attention::Dropout;
 use crate::simd::vectorised;
 
-/// Keys that share one draw of four words.
-const GROUP: usize = 4;
-
-/// Which weights are dropped: a function of the query's row, its head and the key alone, so that backward and every
-/// number of threads draw the same.
-#[derive(Debug, Clone, Copy)]
-pub struct Dropout {
-    random: Random,
-    threshold: u32,
-    scale: f32,
-}
+const GROUP: usize = Dropout::GROUP;
 
 /// Where the draws of some queries and a block of keys lie.
 #[derive(Clone, Copy)]
@@ -27,22 +17,11 @@ struct Place {
 }
 
 impl Dropout {
-    /// Each weight becomes 0 with this probability; the others grow by `1 / (1 - probability)`.
-    pub fn new(random: Random, probability: f32) -> Self {
-        let threshold = (f64::from(probability) * 2_f64.powi(32)) as u32;
-        Self { random, threshold, scale: 1.0 / (1.0 - probability) }
-    }
-
-    #[inline(always)]
-    fn factors(&self, index: u64) -> [f32; GROUP] {
-        self.random.words(index).map(|word| if word >= self.threshold { self.scale } else { 0.0 })
-    }
-
     /// `block` begins at a whole group, for it begins where a panel does.
     fn place(layout: Layout<'_>, head: usize, row: usize, block: &Range<usize>) -> Place {
-        let (heads, groups) = (layout.heads.heads as u64, layout.keys.div_ceil(GROUP) as u64);
-        let first = (row as u64 * heads + head as u64) * groups + (block.start / GROUP) as u64;
-        Place { first, stride: heads * groups }
+        let heads = layout.heads.heads;
+        let first = Self::draw(row, [head, heads], [block.start, layout.keys]);
+        Place { first, stride: heads as u64 * layout.keys.div_ceil(GROUP) as u64 }
     }
 
     /// Drops weights of a block `[queries][keys]`.

@@ -4,10 +4,10 @@ use super::{
     KEY_BLOCK, Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries,
     packed_rows, seen,
 };
+use crate::device::Stored;
 use crate::element::Element;
 use crate::ops::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::simd::{LANES, exp2_for, maximum, sum_of_lanes, vectorised};
-use crate::tensor::Stored;
 use std::ops::Range;
 
 pub fn forward<T: Stored>(layout: Layout<'_>, operands: Operands<'_, T>, y: &mut [T], log_sums: &mut [f32]) {

@@ -5,13 +5,12 @@ mod dropout;
 mod forward;
 
 pub use backward::{Saved, Slopes, backward};
-pub use dropout::Dropout;
 pub use forward::forward;
 
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::HeadLayout;
+use super::{AttentionCall, Dropout, HeadLayout, Visible};
 use crate::Precision;
 use crate::element::Element;
 use crate::ops::product::{LeftRoom, Matrix, PANEL, PackedRight, TILE_ROWS};
@@ -40,6 +39,21 @@ pub struct Layout<'a> {
     pub dropout: Option<Dropout>,
 }
 
+impl AttentionCall {
+    pub(crate) fn layout(&self) -> Layout<'_> {
+        let Visible::Ranges(ranges) = self.mask.visible();
+        Layout {
+            precision: self.precision,
+            heads: self.heads,
+            queries: self.mask.length(),
+            keys: self.mask.keys(),
+            ranges,
+            scale: self.scale,
+            dropout: self.dropout,
+        }
+    }
+}
+
 impl Layout<'_> {
     fn sequences(&self) -> usize {
         self.ranges.len() / self.queries
@@ -64,14 +78,20 @@ pub struct Operands<'a, T> {
 }
 
 impl<'a, T: Element> Operands<'a, T> {
-    /// Rows of `[queries | keys | values]`.
-    pub fn packed(qkv: &'a [T], heads: HeadLayout) -> Self {
+    /// Rows of queries and others of `[keys | values]`; without those, rows of `[queries | keys | values]`.
+    pub fn new(queries: &'a [T], memory: Option<&'a [T]>, heads: HeadLayout) -> Self {
+        match memory {
+            Some(memory) => Self::separate(queries, memory, heads),
+            None => Self::packed(queries, heads),
+        }
+    }
+
+    fn packed(qkv: &'a [T], heads: HeadLayout) -> Self {
         let memory = Memory::new(qkv.get(heads.query_width()..).unwrap_or_default(), heads, heads.width());
         Self { queries: qkv, query_stride: heads.width(), memory }
     }
 
-    /// Rows of queries, and others of `[keys | values]`.
-    pub fn separate(queries: &'a [T], memory: &'a [T], heads: HeadLayout) -> Self {
+    fn separate(queries: &'a [T], memory: &'a [T], heads: HeadLayout) -> Self {
         let memory = Memory::new(memory, heads, heads.memory_width());
         Self { queries, query_stride: heads.query_width(), memory }
     }

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+
+use crate::device::{Affine, Stored, with_kind, with_slot, with_values};
+use crate::element::Bf16;
+use crate::ops::activation::Activation;
+use crate::ops::linear::cpu::{self, BiasGradient, Context, Weight, packed};
+use crate::ops::product::{Matrix, Store, product};
+use crate::pool::Pool;
+use crate::storage::{Slot, Storage};
+use crate::{Kind, Parameter, Precision};
+
+pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> Storage {
+    let Affine { precision, x, weight, bias, is_tracked } = call;
+    let packed = packed(pool, precision, weight, is_tracked);
+    let (values, bias) = (weight.values(), bias.map(Parameter::values));
+    let (width, out) = (weight.width(), weight.rows());
+    let operand = Weight { values: &values, packed: packed.as_deref(), width };
+    let context = Context { pool, precision };
+    let kind = if base.is_some() { Kind::F32 } else { precision.into() };
+    with_kind!(kind, T => {
+        let mut y = pool.take::<T>(x.len() / width * out);
+        let store = Store::plain(&mut y, out);
+        let store = match base {
+            Some(base) => store.with_base(Stored::of(base)),
+            None => store,
+        };
+        with_values!(x, x => cpu::forward(context, x, operand, &store.with_bias(bias.as_deref())));
+        y.into()
+    })
+}
+
+pub fn activated<T: Stored>(
+    pool: &Arc<Pool>,
+    call: Affine<'_>,
+    activation: Activation,
+    keep_slope: bool,
+) -> (Storage, Option<Storage>) {
+    let Affine { precision, x, weight, bias, is_tracked } = call;
+    let length = x.len() / weight.width() * weight.rows();
+    let mut y = pool.take::<T>(length);
+    let mut slope = keep_slope.then(|| pool.take::<T>(length));
+    let packed = packed(pool, precision, weight, is_tracked);
+    let (values, bias) = (weight.values(), bias.map(Parameter::values));
+    let operand = Weight { values: &values, packed: packed.as_deref(), width: weight.width() };
+    with_values!(x, x => {
+        let (context, bias, slope) = (Context { pool, precision }, bias.as_deref(), slope.as_deref_mut());
+        cpu::forward_activated(context, x, operand, bias, activation, &mut y, slope);
+    });
+    (y.into(), slope.map(Storage::from))
+}
+
+pub fn backward(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+    if dy.kind() == Kind::F32 && call.precision == Precision::Bf16 {
+        // Rounded once for both products.
+        let mut rounded = pool.take::<Bf16>(dy.len());
+        bias_gradient(call.bias, |db| cpu::round(pool, Stored::of(dy), &mut rounded, db));
+        return products(pool, call, &rounded.into(), dx);
+    }
+    if let Some(bias) = call.bias {
+        with_values!(dy, dy => bias.accumulate(|db| cpu::backward_bias(pool, dy, db)));
+    }
+    products(pool, call, dy, dx);
+}
+
+pub fn activated_backward<T: Stored>(
+    pool: &Arc<Pool>,
+    call: Affine<'_>,
+    dy: &Storage,
+    mut slope: Storage,
+    dx: Option<Slot<'_>>,
+) {
+    bias_gradient(call.bias, |db| cpu::times_slope(pool, T::of(dy), T::of_mut(&mut slope), db));
+    products(pool, call, &slope, dx);
+}
+
+/// Calls `work`, which adds up the gradient of the bias on its way, where there is one.
+fn bias_gradient(bias: Option<&Parameter>, work: impl FnOnce(BiasGradient<'_>)) {
+    match bias {
+        Some(bias) if bias.entry().is_trainable() => bias.accumulate(|db| work(Some(db))),
+        _ => work(None),
+    }
+}
+
+/// The gradients of the input and the weight.
+fn products(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+    let Affine { precision, x, weight, .. } = call;
+    let (context, width) = (Context { pool, precision }, weight.width());
+    with_values!(dy, dy => {
+        if let Some(dx) = dx {
+            let packed = packed(pool, precision, weight, true);
+            let values = weight.values();
+            let operand = Weight { values: &values, packed: packed.as_deref(), width };
+            with_slot!(dx, |dx, accumulate| cpu::backward_input(context, dy, operand, dx, accumulate));
+        }
+        with_values!(x, x => weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width)));
+    });
+}
+
+pub fn logits(pool: &Arc<Pool>, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage {
+    let (width, vocabulary) = (head.width(), head.rows());
+    let rows = hidden.len() / width;
+    let mut logits = pool.take::<f32>(rows * vocabulary);
+    let store = Store::plain(&mut logits, vocabulary);
+    let values = head.values();
+    let weights = Matrix::new(&values, vocabulary, width).transposed();
+    with_values!(hidden, hidden => {
+        product(pool, precision, Matrix::new(hidden, rows, width), weights, &store);
+    });
+    logits.into()
+}

@@ -1,0 +1,395 @@
+//! The processor, through rayon's global thread pool: the kernels are in the `cpu.rs` of each operation, for both kinds of
+//! number; here they get their blocks.
+
+mod linear;
+mod optimizer;
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Affine, Device, Kernels, Stored, with_kind, with_slot, with_values};
+use crate::element::{Element, Kind, convert};
+use crate::ops::activation::{self, Activation, with_curve};
+use crate::ops::attention::{self, AttentionCall};
+use crate::ops::cross_entropy::{self, HeadCall, Loss};
+use crate::ops::optimizer::{Means, Update};
+use crate::ops::rotary::{self, RotaryCall};
+use crate::ops::{dropout, elementwise, embedding, layer_norm, parallel, rms_norm, rows, weighted_sum};
+use crate::pool::{Buffer, Pool};
+use crate::simd::vectorised;
+use crate::storage::{Slot, Storage};
+use crate::{CachedRows, HeadLayout, Parameter, Parameters, Precision, Random};
+
+impl Device {
+    /// The processor: AVX-512, AVX2 or what every processor of its kind has, found out at run time.
+    pub fn cpu() -> Self {
+        Self { name: "cpu", open: || Arc::new(Cpu::new(Self::cpu())) }
+    }
+}
+
+/// The processor with a pool of buffers.
+pub(crate) struct Cpu {
+    pub(super) pool: Arc<Pool>,
+}
+
+impl Cpu {
+    pub(super) fn new(device: Device) -> Self {
+        Self { pool: Arc::new(Pool::new(device)) }
+    }
+}
+
+impl fmt::Debug for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cpu")
+    }
+}
+
+/// Runs `$fill` on a new buffer of kind `$kind`, whose type is `$name` there, and gives its block.
+macro_rules! filled {
+    ($self:ident, $kind:expr, $length:expr, $name:ident, |$y:ident| $fill:expr) => {
+        with_kind!($kind, $name => {
+            let mut $y: Buffer<$name> = $self.pool.take($length);
+            $fill;
+            Storage::from($y)
+        })
+    };
+}
+
+impl Kernels for Cpu {
+    fn device(&self) -> Device {
+        self.pool.device()
+    }
+
+    fn peak_bytes(&self) -> usize {
+        self.pool.peak_bytes()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.pool.held_bytes()
+    }
+
+    fn empty(&self, kind: Kind, length: usize) -> Storage {
+        with_kind!(kind, T => self.pool.take::<T>(length).into())
+    }
+
+    fn zeros(&self, length: usize) -> Storage {
+        let mut zeros = self.pool.take::<f32>(length);
+        // By all threads: memory that is read before it is written is given by the system twice, first as a view of one page
+        // of zeros, and each change of that view stops all threads.
+        parallel::rows_mut(&mut zeros, 1, |_, chunk| chunk.fill(0.0));
+        zeros.into()
+    }
+
+    fn from_host(&self, values: &[f32]) -> Storage {
+        let mut buffer = self.pool.take::<f32>(values.len());
+        buffer.copy_from_slice(values);
+        buffer.into()
+    }
+
+    fn copy_to_host(&self, x: &Storage, first: usize, values: &mut [f32]) {
+        with_values!(x, x => convert(&x[first..first + values.len()], values));
+    }
+
+    fn copy_from_host(&self, x: &mut Storage, first: usize, values: &[f32]) {
+        <f32 as Stored>::of_mut(x)[first..first + values.len()].copy_from_slice(values);
+    }
+
+    fn edit(&self, x: &mut Storage, first: usize, length: usize, change: &mut dyn FnMut(&mut [f32])) {
+        change(&mut <f32 as Stored>::of_mut(x)[first..first + length]);
+    }
+
+    fn copy(&self, x: &Storage) -> Storage {
+        filled!(self, x.kind(), x.len(), T, |copy| copy.copy_from_slice(T::of(x)))
+    }
+
+    fn add_to(&self, total: Slot<'_>, x: &Storage) {
+        with_slot!(total, |total, accumulate| with_values!(x, x => add(total, x, accumulate)));
+    }
+
+    fn embedding(&self, ids: &[u32], table: &Parameter) -> Storage {
+        let width = table.width();
+        let mut y = self.pool.take::<f32>(ids.len() * width);
+        embedding::cpu::forward(ids, &table.values(), &mut y, width);
+        y.into()
+    }
+
+    fn embedding_backward(&self, ids: &[u32], dy: &Storage, table: &Parameter) {
+        let width = table.width();
+        with_values!(dy, dy => table.accumulate(|table| embedding::cpu::backward(ids, dy, table, width)));
+    }
+
+    fn rows(&self, x: &Storage, indices: &[u32], width: usize) -> Storage {
+        let length = indices.len() * width;
+        filled!(self, x.kind(), length, T, |y| rows::cpu::forward(indices, T::of(x), &mut y, width))
+    }
+
+    fn rows_backward(&self, indices: &[u32], dy: &Storage, width: usize, dx: Slot<'_>) {
+        with_slot!(dx, |dx, accumulate| {
+            rows::cpu::backward(indices, Stored::of(dy), dx, width, accumulate);
+        });
+    }
+
+    fn linear(&self, call: Affine<'_>, base: Option<&Storage>) -> Storage {
+        linear::forward(&self.pool, call, base)
+    }
+
+    fn linear_activation(
+        &self,
+        call: Affine<'_>,
+        activation: Activation,
+        keep_slope: bool,
+    ) -> (Storage, Option<Storage>) {
+        with_kind!(call.precision, T => linear::activated::<T>(&self.pool, call, activation, keep_slope))
+    }
+
+    fn linear_backward(&self, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        linear::backward(&self.pool, call, dy, dx);
+    }
+
+    fn linear_activation_backward(
+        &self,
+        call: Affine<'_>,
+        dy: &Storage,
+        slope: Storage,
+        dx: Option<Slot<'_>>,
+    ) {
+        with_kind!(call.precision, T => linear::activated_backward::<T>(&self.pool, call, dy, slope, dx));
+    }
+
+    fn layer_norm(
+        &self,
+        precision: Precision,
+        x: &Storage,
+        weight: &Parameter,
+        bias: &Parameter,
+        epsilon: f32,
+    ) -> Storage {
+        filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
+            layer_norm::cpu::forward(x, &weight.values(), &bias.values(), &mut y, epsilon);
+        }))
+    }
+
+    fn layer_norm_backward(
+        &self,
+        x: &Storage,
+        [weight, bias]: [&Parameter; 2],
+        dy: &Storage,
+        epsilon: f32,
+        dx: Option<Slot<'_>>,
+    ) {
+        let (width, pool) = (weight.width(), &self.pool);
+        let mut sums = pool.take_zeroed::<f32>(2 * width);
+        with_values!(dy, dy => match dx {
+            Some(dx) => with_slot!(dx, |dx, accumulate| {
+                let (x, weight) = (Stored::of(x), &weight.values());
+                layer_norm::cpu::backward(pool, x, weight, dy, dx, &mut sums, epsilon, accumulate);
+            }),
+            None => with_values!(x, x => layer_norm::cpu::backward_weights(pool, x, dy, &mut sums, epsilon)),
+        });
+        let add = |total: &mut [f32], values: &[f32]| {
+            total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+        };
+        weight.accumulate(|dw| add(dw, &sums[..width]));
+        bias.accumulate(|db| add(db, &sums[width..]));
+    }
+
+    fn rms_norm(&self, precision: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage {
+        filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
+            rms_norm::cpu::forward(x, &weight.values(), &mut y, epsilon);
+        }))
+    }
+
+    fn rms_norm_backward(
+        &self,
+        x: &Storage,
+        weight: &Parameter,
+        dy: &Storage,
+        epsilon: f32,
+        dx: Option<Slot<'_>>,
+    ) {
+        with_values!(dy, dy => {
+            with_values!(x, x => {
+                weight.accumulate(|dw| rms_norm::cpu::backward_weight(&self.pool, x, dy, dw, epsilon));
+            });
+            if let Some(dx) = dx {
+                with_slot!(dx, |dx, accumulate| {
+                    let (x, weight) = (Stored::of(x), weight.values());
+                    rms_norm::cpu::backward_input(x, &weight, dy, dx, epsilon, accumulate);
+                });
+            }
+        });
+    }
+
+    fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage {
+        filled!(self, x.kind(), x.len(), T, |y| rotary::cpu::turn(call, T::of(x), &mut y, 1.0, false))
+    }
+
+    fn rotary_backward(&self, call: &RotaryCall<'_>, dy: &Storage, dx: Slot<'_>) {
+        with_slot!(dx, |dx, accumulate| rotary::cpu::turn(call, Stored::of(dy), dx, -1.0, accumulate));
+    }
+
+    fn attention(
+        &self,
+        call: &AttentionCall,
+        queries: &Storage,
+        memory: Option<&Storage>,
+    ) -> (Storage, Storage) {
+        let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads.heads);
+        let length = call.mask.rows() * call.heads.query_width();
+        let y = filled!(self, queries.kind(), length, T, |y| {
+            let operands = attention::cpu::Operands::new(T::of(queries), memory.map(T::of), call.heads);
+            attention::cpu::forward(call.layout(), operands, &mut y, &mut log_sums);
+        });
+        (y, log_sums.into())
+    }
+
+    fn attention_backward(
+        &self,
+        call: &AttentionCall,
+        qkv: &Storage,
+        (output, log_sums): &(Storage, Storage),
+        dy: &Storage,
+        dx: Slot<'_>,
+    ) {
+        let mut dots = self.pool.take::<f32>(log_sums.len());
+        with_slot!(dx, |dx, accumulate| {
+            let saved = attention::cpu::Saved {
+                operands: attention::cpu::Operands::new(Stored::of(qkv), None, call.heads),
+                output: Stored::of(output),
+                log_sums: Stored::of(log_sums),
+            };
+            let slopes = attention::cpu::Slopes::packed(dx, call.heads, accumulate);
+            attention::cpu::backward(&self.pool, call.layout(), &saved, Stored::of(dy), &mut dots, &slopes);
+        });
+    }
+
+    fn cross_attention_backward(
+        &self,
+        call: &AttentionCall,
+        [queries, memory]: [&Storage; 2],
+        (output, log_sums): &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 2] {
+        let mut dots = self.pool.take::<f32>(log_sums.len());
+        with_kind!(queries.kind(), T => {
+            let mut d_queries = self.pool.take::<T>(queries.len());
+            let mut d_memory = self.pool.take::<T>(memory.len());
+            let saved = attention::cpu::Saved {
+                operands: attention::cpu::Operands::new(T::of(queries), Some(T::of(memory)), call.heads),
+                output: T::of(output),
+                log_sums: Stored::of(log_sums),
+            };
+            let slopes = attention::cpu::Slopes::separate(&mut d_queries, &mut d_memory, call.heads);
+            attention::cpu::backward(&self.pool, call.layout(), &saved, T::of(dy), &mut dots, &slopes);
+            [d_queries.into(), d_memory.into()]
+        })
+    }
+
+    fn cached_attention(
+        &self,
+        qkv: &Storage,
+        heads: HeadLayout,
+        sequences: &mut [CachedRows<'_>],
+        window: Option<usize>,
+    ) -> Storage {
+        let mut y = self.pool.take::<f32>(qkv.len() / heads.width() * heads.query_width());
+        with_values!(qkv, qkv => attention::cache::attend(qkv, heads, sequences, window, &mut y));
+        y.into()
+    }
+
+    fn activation(&self, x: &Storage, activation: Activation) -> Storage {
+        with_curve!(activation, curve => {
+            filled!(self, x.kind(), x.len(), T, |y| activation::cpu::forward(curve, T::of(x), &mut y))
+        })
+    }
+
+    fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>) {
+        with_slot!(dx, |dx, accumulate| with_curve!(activation, curve => {
+            activation::cpu::backward(curve, Stored::of(x), Stored::of(dy), dx, accumulate);
+        }));
+    }
+
+    fn gated_activation(&self, x: &Storage, activation: Activation, half: usize) -> Storage {
+        with_curve!(activation, curve => filled!(self, x.kind(), x.len() / 2, T, |y| {
+            activation::cpu::gated_forward(curve, T::of(x), &mut y, half);
+        }))
+    }
+
+    fn gated_activation_backward(
+        &self,
+        x: &Storage,
+        activation: Activation,
+        half: usize,
+        dy: &Storage,
+        dx: Slot<'_>,
+    ) {
+        with_slot!(dx, |dx, accumulate| with_curve!(activation, curve => {
+            activation::cpu::gated_backward(curve, Stored::of(x), Stored::of(dy), dx, half, accumulate);
+        }));
+    }
+
+    fn dropout(&self, random: Random, probability: f32, x: &Storage, y: Slot<'_>) {
+        with_slot!(y, |y, accumulate| {
+            dropout::cpu::apply(random, probability, Stored::of(x), y, accumulate);
+        });
+    }
+
+    fn add(&self, a: &Storage, b: &Storage) -> Storage {
+        filled!(
+            self,
+            a.kind(),
+            a.len(),
+            T,
+            |y| with_values!(b, b => elementwise::cpu::add(T::of(a), b, &mut y))
+        )
+    }
+
+    fn scale(&self, factor: f32, x: &Storage, y: Slot<'_>) {
+        with_slot!(y, |y, accumulate| elementwise::cpu::scale(factor, Stored::of(x), y, accumulate));
+    }
+
+    fn multiply(&self, a: &Storage, b: &Storage, y: Slot<'_>) {
+        with_slot!(y, |y, accumulate| with_values!(a, a => with_values!(b, b => {
+            elementwise::cpu::multiply(a, b, y, accumulate);
+        })));
+    }
+
+    fn weighted_sum(&self, x: &Storage, weights: &[f32]) -> f32 {
+        with_values!(x, x => weighted_sum::cpu::forward(x, weights))
+    }
+
+    fn weighted_sum_backward(&self, dy: f32, weights: &[f32], dx: Slot<'_>) {
+        with_slot!(dx, |dx, accumulate| weighted_sum::cpu::backward(dy, weights, dx, accumulate));
+    }
+
+    fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
+        with_kind!(call.hidden.kind(), H => cross_entropy::cpu::head_loss::<H>(&self.pool, call, found))
+    }
+
+    fn logits(&self, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage {
+        linear::logits(&self.pool, precision, hidden, head)
+    }
+
+    fn gradient_norm(&self, gradients: &Storage) -> f32 {
+        optimizer::norm(Stored::of(gradients))
+    }
+
+    fn adamw(&self, parameters: &Parameters, means: Means<'_>, update: &dyn Fn(&Parameter) -> Update) {
+        optimizer::adamw(parameters, means, update);
+    }
+}
+
+fn add<T: Element, S: Element>(total: &mut [T], values: &[S], accumulate: bool) {
+    parallel::rows_mut(total, 1, |first, rows| {
+        add_rows(rows, &values[first..first + rows.len()], accumulate);
+    });
+}
+
+vectorised! {
+    fn add_rows[T: Element, S: Element](total: &mut [T], values: &[S], accumulate: bool) {
+        for (total, value) in total.iter_mut().zip(values) {
+            let before = if accumulate { total.widen() } else { 0.0 };
+            *total = T::narrow(before + value.widen());
+        }
+    }
+}

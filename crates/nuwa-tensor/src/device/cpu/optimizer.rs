@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use crate::device::Stored;
+pub use crate::ops::optimizer::cpu::norm;
+use crate::ops::optimizer::cpu::{Stretch, update};
+use crate::ops::optimizer::{Means, Update};
+use crate::ops::product::{PackedWeight, Packer};
+use crate::{Parameter, Parameters};
+
+/// One pass over the flat blocks, which also packs weights anew for products in bf16.
+pub fn adamw(parameters: &Parameters, means: Means<'_>, of: &dyn Fn(&Parameter) -> Update) {
+    let (mut gradients, mut values) = (parameters.gradients_block(), parameters.values_block());
+    let mut rest = Stretch {
+        update: None,
+        packing: None,
+        values: Stored::of_mut(&mut values),
+        gradients: Stored::of_mut(&mut gradients),
+        first: Stored::of_mut(means.first),
+        second: Stored::of_mut(means.second),
+    };
+    // What is packed is changed in place; where another pass still holds it, it is packed anew when it is asked for.
+    let taken = parameters.iter().map(|parameter| parameter.entry().take_cached::<PackedWeight>());
+    let mut packed: Vec<Option<PackedWeight>> =
+        taken.map(|packed| packed.and_then(Arc::into_inner)).collect();
+    let packers: Vec<Option<Packer>> =
+        packed.iter_mut().map(|packed| packed.as_mut().map(PackedWeight::packer)).collect();
+    let (mut pieces, mut done) = (Vec::new(), 0);
+    for (parameter, packer) in parameters.iter().zip(&packers) {
+        let entry = parameter.entry();
+        let range = entry.range();
+        // What lies between two parameters is padding, and always 0.
+        rest.take(range.start - done, None);
+        let stretch = rest.take(range.len(), entry.is_trainable().then(|| of(parameter)));
+        pieces.extend(stretch.pieces(packer.as_ref()));
+        done = range.end;
+    }
+    update(pieces);
+    for (parameter, packed) in parameters.iter().zip(packed) {
+        parameter.entry().has_changed();
+        if let Some(packed) = packed {
+            parameter.entry().cache(Arc::new(packed));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Blocks in host memory, for the devices that compute there.
+
+use crate::element::{Bf16, Element, Kind};
+use crate::pool::{Buffer, Plain};
+use crate::storage::{Slot, Storage};
+
+/// Kinds of number that tensors in host memory are made of.
+pub(crate) trait Stored: Element + Plain {
+    /// The numbers of a block that is known to be of this kind: gradients have the kind of their tensor.
+    fn of(storage: &Storage) -> &[Self] {
+        storage.block::<Buffer<Self>>()
+    }
+
+    /// The same, to write; the block is shared with nobody.
+    fn of_mut(storage: &mut Storage) -> &mut [Self] {
+        storage.block_mut::<Buffer<Self>>().expect("what is written is shared with nobody")
+    }
+}
+
+impl Stored for f32 {}
+impl Stored for Bf16 {}
+
+impl<T: Stored> From<Buffer<T>> for Storage {
+    fn from(buffer: Buffer<T>) -> Self {
+        let (device, length) = (buffer.device(), buffer.len());
+        Self::new(device, T::KIND, length, buffer)
+    }
+}
+
+/// A slot in host memory.
+pub(crate) enum HostSlot<'a> {
+    F32(&'a mut [f32], bool),
+    Bf16(&'a mut [Bf16], bool),
+}
+
+impl<'a> From<Slot<'a>> for HostSlot<'a> {
+    fn from(Slot { storage, accumulate }: Slot<'a>) -> Self {
+        match storage.kind() {
+            Kind::F32 => Self::F32(Stored::of_mut(storage), accumulate),
+            Kind::Bf16 => Self::Bf16(Stored::of_mut(storage), accumulate),
+        }
+    }
+}
+
+/// Runs `$body` with the type `$name` that numbers of this precision have.
+macro_rules! with_kind {
+    ($kind:expr, $name:ident => $body:expr) => {
+        match $crate::Kind::from($kind) {
+            $crate::Kind::F32 => {
+                type $name = f32;
+                $body
+            }
+            $crate::Kind::Bf16 => {
+                type $name = $crate::Bf16;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_kind;
+
+/// Runs `$body` with `$name` bound to the slice of whichever kind `$storage` holds.
+macro_rules! with_values {
+    ($storage:expr, $name:ident => $body:expr) => {
+        match $storage.kind() {
+            $crate::Kind::F32 => {
+                let $name = <f32 as $crate::device::Stored>::of($storage);
+                $body
+            }
+            $crate::Kind::Bf16 => {
+                let $name = <$crate::Bf16 as $crate::device::Stored>::of($storage);
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_values;
+
+/// Runs `$body` with the numbers of a slot, of whichever kind, and whether to add to them.
+macro_rules! with_slot {
+    ($slot:expr, |$name:ident, $accumulate:ident| $body:expr) => {
+        match $crate::device::host::HostSlot::from($slot) {
+            $crate::device::host::HostSlot::F32($name, $accumulate) => $body,
+            $crate::device::host::HostSlot::Bf16($name, $accumulate) => $body,
+        }
+    };
+}
+pub(crate) use with_slot;

@@ -1,0 +1,232 @@
+//! Devices: where tensors live, and the kernels that compute there.
+//!
+//! A device is a folder or a file here with an implementation of [`Kernels`] and a constructor of [`Device`]; nothing outside of
+//! it changes when one is added. Operations ([`crate::ops`]) check shapes, call the kernels of their tape, and record
+//! backward.
+
+mod cpu;
+mod host;
+mod reference;
+
+pub(crate) use cpu::Cpu;
+pub(crate) use host::{Stored, with_kind, with_slot, with_values};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::element::Kind;
+use crate::ops::activation::Activation;
+use crate::ops::attention::AttentionCall;
+use crate::ops::cross_entropy::{HeadCall, Loss};
+use crate::ops::optimizer::{Means, Update};
+use crate::ops::rotary::RotaryCall;
+use crate::storage::{Slot, Storage};
+use crate::{CachedRows, HeadLayout, Parameter, Parameters, Precision, Random};
+
+/// Where tensors live and operations run.
+#[derive(Clone, Copy)]
+pub struct Device {
+    name: &'static str,
+    open: fn() -> Arc<dyn Kernels>,
+}
+
+impl Device {
+    /// Every device that this program was built with, and this machine has: the conformance tests run on each.
+    pub fn all() -> Vec<Self> {
+        vec![Self::cpu(), Self::reference()]
+    }
+
+    /// What it is called in messages.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Its kernels, with memory of their own.
+    pub(crate) fn open(self) -> Arc<dyn Kernels> {
+        (self.open)()
+    }
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self::cpu()
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({})", self.name)
+    }
+}
+
+/// An affine map of rows: `x W^T + b`.
+#[derive(Clone, Copy)]
+pub(crate) struct Affine<'a> {
+    pub precision: Precision,
+    pub x: &'a Storage,
+    pub weight: &'a Parameter,
+    pub bias: Option<&'a Parameter>,
+    /// Whether the gradient of `x` will be asked for.
+    pub is_tracked: bool,
+}
+
+/// What a device computes: each operation, forward and backward. Shapes and indices have been checked. Gradients of tensors go
+/// to a [`Slot`]; those of parameters are added to what is there, for trainable ones alone.
+pub(crate) trait Kernels: Send + Sync + fmt::Debug {
+    fn device(&self) -> Device;
+
+    /// The largest number of bytes that were in use at one time, and the same with what was kept for the next use.
+    fn peak_bytes(&self) -> usize;
+    fn held_bytes(&self) -> usize;
+
+    /// Numbers of which every one is still to be written.
+    fn empty(&self, kind: Kind, length: usize) -> Storage;
+    /// Zeros in `f32`.
+    fn zeros(&self, length: usize) -> Storage;
+    fn from_host(&self, values: &[f32]) -> Storage;
+    /// Copies the numbers from `first` on, as `f32`.
+    fn copy_to_host(&self, x: &Storage, first: usize, values: &mut [f32]);
+    /// Overwrites numbers of `f32` from `first` on.
+    fn copy_from_host(&self, x: &mut Storage, first: usize, values: &[f32]);
+    fn copy(&self, x: &Storage) -> Storage;
+    fn add_to(&self, total: Slot<'_>, x: &Storage);
+
+    /// Lets `change` overwrite `length` numbers of `f32` from `first` on: in place, where they are in host memory.
+    fn edit(&self, x: &mut Storage, first: usize, length: usize, change: &mut dyn FnMut(&mut [f32])) {
+        let mut values = vec![0.0; length];
+        self.copy_to_host(x, first, &mut values);
+        change(&mut values);
+        self.copy_from_host(x, first, &values);
+    }
+
+    fn embedding(&self, ids: &[u32], table: &Parameter) -> Storage;
+    fn embedding_backward(&self, ids: &[u32], dy: &Storage, table: &Parameter);
+    fn rows(&self, x: &Storage, indices: &[u32], width: usize) -> Storage;
+    fn rows_backward(&self, indices: &[u32], dy: &Storage, width: usize, dx: Slot<'_>);
+
+    /// `base + x W^T + b`: in the precision without a base, in `f32` with one.
+    fn linear(&self, call: Affine<'_>, base: Option<&Storage>) -> Storage;
+    /// `f(x W^T + b)` and, where `keep_slope`, `f'`.
+    fn linear_activation(
+        &self,
+        call: Affine<'_>,
+        activation: Activation,
+        keep_slope: bool,
+    ) -> (Storage, Option<Storage>);
+    /// The gradients of the weight, the bias and, where there is a slot, the input.
+    fn linear_backward(&self, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>);
+    /// The same of [`Kernels::linear_activation`], whose slope is used up.
+    fn linear_activation_backward(
+        &self,
+        call: Affine<'_>,
+        dy: &Storage,
+        slope: Storage,
+        dx: Option<Slot<'_>>,
+    );
+
+    fn layer_norm(
+        &self,
+        precision: Precision,
+        x: &Storage,
+        weight: &Parameter,
+        bias: &Parameter,
+        epsilon: f32,
+    ) -> Storage;
+    fn layer_norm_backward(
+        &self,
+        x: &Storage,
+        parameters: [&Parameter; 2],
+        dy: &Storage,
+        epsilon: f32,
+        dx: Option<Slot<'_>>,
+    );
+    fn rms_norm(&self, precision: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage;
+    fn rms_norm_backward(
+        &self,
+        x: &Storage,
+        weight: &Parameter,
+        dy: &Storage,
+        epsilon: f32,
+        dx: Option<Slot<'_>>,
+    );
+
+    /// Turns by the angles of the call, times `direction`: backward is -1.
+    fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage;
+    fn rotary_backward(&self, call: &RotaryCall<'_>, dy: &Storage, dx: Slot<'_>);
+
+    /// The output, and of each query and head the logarithm of base 2 of its sum of weights, infinite where it sees nothing.
+    /// Without memory the queries are rows `[queries | keys | values]`.
+    fn attention(
+        &self,
+        call: &AttentionCall,
+        queries: &Storage,
+        memory: Option<&Storage>,
+    ) -> (Storage, Storage);
+    /// `saved` is what [`Kernels::attention`] gave.
+    fn attention_backward(
+        &self,
+        call: &AttentionCall,
+        qkv: &Storage,
+        saved: &(Storage, Storage),
+        dy: &Storage,
+        dx: Slot<'_>,
+    );
+    /// The gradients of queries and memory.
+    fn cross_attention_backward(
+        &self,
+        call: &AttentionCall,
+        inputs: [&Storage; 2],
+        saved: &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 2];
+
+    /// Attention of new rows over caches in host memory, which they join, in `f32`.
+    fn cached_attention(
+        &self,
+        qkv: &Storage,
+        heads: HeadLayout,
+        sequences: &mut [CachedRows<'_>],
+        window: Option<usize>,
+    ) -> Storage;
+
+    fn activation(&self, x: &Storage, activation: Activation) -> Storage;
+    fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>);
+    fn gated_activation(&self, x: &Storage, activation: Activation, half: usize) -> Storage;
+    fn gated_activation_backward(
+        &self,
+        x: &Storage,
+        activation: Activation,
+        half: usize,
+        dy: &Storage,
+        dx: Slot<'_>,
+    );
+
+    /// Drops each element for which the word of `random` at its place is below the probability; its own backward.
+    fn dropout(&self, random: Random, probability: f32, x: &Storage, y: Slot<'_>);
+    fn add(&self, a: &Storage, b: &Storage) -> Storage;
+    /// `factor x`; its own backward.
+    fn scale(&self, factor: f32, x: &Storage, y: Slot<'_>);
+    /// `a b`, elementwise; backward multiplies, too.
+    fn multiply(&self, a: &Storage, b: &Storage, y: Slot<'_>);
+    fn weighted_sum(&self, x: &Storage, weights: &[f32]) -> f32;
+    fn weighted_sum_backward(&self, dy: f32, weights: &[f32], dx: Slot<'_>);
+
+    /// The losses of all rows; with weights for gradients, these too: those of the head are added up, that of the hidden rows is
+    /// given.
+    fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage>;
+    /// `hidden W^T` in `f32`.
+    fn logits(&self, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage;
+
+    /// The Euclidean norm of all gradients together.
+    fn gradient_norm(&self, gradients: &Storage) -> f32;
+    /// Changes all trainable parameters by their gradients, and clears these.
+    fn adamw(&self, parameters: &Parameters, means: Means<'_>, update: &dyn Fn(&Parameter) -> Update);
+}

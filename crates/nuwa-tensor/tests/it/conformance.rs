@@ -1,0 +1,139 @@
+//! Every device against the reference, for shapes that fit no block and no vector. What runs on every device besides: the golden
+//! numbers and the finite differences.
+
+use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss,
+    LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
+};
+use proptest::prelude::*;
+
+/// Odd sizes of one step.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    length: usize,
+    memory: usize,
+    heads: usize,
+    half: usize,
+    vocabulary: usize,
+}
+
+fn normal(values: &mut [f32], random: Random) {
+    random.fill_normal(values, 0.5);
+}
+
+/// Every operation in one pass forward and backward and a step of the optimizer: outputs, losses, gradients, weights.
+fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
+    let Sizes { length, memory, heads, half, vocabulary } = sizes;
+    let layout = HeadLayout { heads: 2 * heads, kv_heads: heads, head_dim: 2 * half };
+    let width = layout.query_width();
+    let mut builder = ParametersBuilder::new(seed).on(device);
+    let mut add = |name: &str, axes: &[usize]| builder.add(name.into(), axes, axes.len() == 2, normal);
+    let (table, norm, bias) =
+        (add("table", &[vocabulary, width]), add("norm", &[width]), add("bias", &[width]));
+    let (qkv, out) = (add("qkv", &[layout.width(), width]), add("out", &[width, width]));
+    let (gate, source) =
+        (add("gate", &[2 * width, width]), add("source", &[2 * memory, layout.memory_width()]));
+    let head_bias = add("head_bias", &[vocabulary]);
+    let all = builder.finish();
+    let tape = Tape::training().on(device);
+    tape.set_random(Random::new(seed));
+    let rows = 2 * length;
+    let ids: Vec<u32> = (0..rows as u32).map(|i| i * 5 % vocabulary as u32).collect();
+    let positions: Vec<u32> = (0..rows as u32).map(|i| i % length as u32).collect();
+    let rotary = RotaryTable::new(&RotaryTable::frequencies(100.0, layout.head_dim), length);
+    let options = AttentionOptions { dropout: 0.2, ..AttentionOptions::default() };
+    let x = tape.embedding(&ids, &table).unwrap();
+    let h = tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &qkv, None).unwrap();
+    let h = tape.rotary(&h, layout, &positions, &rotary).unwrap();
+    let causal = AttentionMask::causal(2, length).within_window(5);
+    let h = tape.attention(&h, layout, &causal, options).unwrap();
+    let x = tape.add(&x, &tape.dropout(&h, 0.1).unwrap()).unwrap();
+    let encoded = tape.embedding(&(0..2 * memory as u32).collect::<Vec<_>>(), &source).unwrap();
+    let over = AttentionMask::full_memory(2, [length, memory]);
+    let options = AttentionOptions { scale: Some(0.7), ..AttentionOptions::default() };
+    let h = tape.cross_attention(&x, &encoded, layout, &over, options).unwrap();
+    let x = tape.linear_add(&x, &tape.rms_norm(&h, &norm, 1e-5).unwrap(), &out, Some(&bias)).unwrap();
+    let h = tape.linear_activation(&x, &out, Some(&bias), Activation::GeluTanh).unwrap();
+    let x = tape.add(&x, &tape.multiply(&h, &tape.scale(&x, 0.3).unwrap()).unwrap()).unwrap();
+    let h = tape.gated_activation(&tape.linear(&x, &gate, None).unwrap(), Activation::Silu).unwrap();
+    let y = tape.add(&x, &tape.activation(&h, Activation::Gelu).unwrap()).unwrap();
+    let some: Vec<u32> = (0..rows as u32).rev().step_by(2).chain([0]).collect();
+    let chosen = tape.rows(&y, &some).unwrap();
+    let (targets, weights) = (&ids[..some.len()], vec![0.1; some.len()]);
+    let loss = HeadLoss {
+        bias: Some(&head_bias),
+        label_smoothing: 0.1,
+        coefficient: 0.5,
+        ..HeadLoss::new(&chosen, &table, LossRows { targets, weights: &weights })
+    };
+    let loss = tape.backward_losses(&[loss]).unwrap().remove(0);
+    let mut numbers = [y.to_host(), loss.rows, all.gradients_to_host()].concat();
+    let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-3, weight_decay: 0.1, clip: 1.0 };
+    numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-2));
+    numbers.extend(all.to_host());
+    numbers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn odd_sizes(
+        length in 1_usize..40,
+        memory in 1_usize..20,
+        heads in 1_usize..3,
+        half in 1_usize..9,
+        vocabulary in 2_usize..50,
+        seed in 0_u64..1000,
+    ) {
+        let _held = crate::levels::hold();
+        let sizes = Sizes { length, memory, heads, half, vocabulary };
+        let expected = step(Device::reference(), sizes, seed);
+        let largest = expected.iter().fold(1.0_f32, |a, b| a.max(b.abs()));
+        for device in Device::all() {
+            for (a, b) in step(device, sizes, seed).iter().zip(&expected) {
+                prop_assert!((a - b).abs() <= 2e-4 * largest, "{device:?}: {a}, expected {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_on_another_device_is_refused() {
+    let mut builder = ParametersBuilder::new(1).on(Device::reference());
+    let table = builder.add("table".into(), [3, 2], true, normal);
+    let parameters = builder.finish();
+    assert_eq!(parameters.device().name(), "reference");
+    let (tape, other) = (Tape::training(), Tape::training().on(Device::reference()));
+    let error = Error::Device { operation: "embedding", found: "reference", expected: "cpu" };
+    assert_eq!(tape.embedding(&[0], &table).unwrap_err(), error);
+    let x = other.embedding(&[0], &table).unwrap();
+    let message = tape.scale(&x, 2.0).unwrap_err().to_string();
+    assert_eq!(message, "scale: an input is on reference, expected it on cpu");
+}
+
+/// A frozen bias takes no part in the gradients of the others.
+#[test]
+fn freezing_a_bias_changes_no_other_gradient() {
+    let _held = crate::levels::hold();
+    for (device, precision) in
+        Device::all().into_iter().flat_map(|device| [(device, Precision::F32), (device, Precision::Bf16)])
+    {
+        let run = |is_frozen: bool| {
+            let mut builder = ParametersBuilder::new(3).on(device);
+            let mut add = |name: &str, axes: &[usize]| builder.add(name.into(), axes, true, normal);
+            let (table, weight, bias) =
+                (add("table", &[9, 40]), add("weight", &[40, 40]), add("bias", &[40]));
+            let _all = builder.finish();
+            bias.entry().set_trainable(!is_frozen);
+            let tape = Tape::training().on(device).with_precision(precision);
+            let x = tape.embedding(&[0, 1, 2, 3, 4, 5, 6, 7, 8], &table).unwrap();
+            let x = tape.linear_add(&x, &x, &weight, Some(&bias)).unwrap();
+            let x = tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap();
+            let rows = LossRows { targets: &[0, 1, 2, 3, 4, 5, 6, 7, 8], weights: &[0.1; 9] };
+            tape.backward_losses(&[HeadLoss::new(&x, &table, rows)]).unwrap();
+            [&table, &weight].map(Parameter::gradient)
+        };
+        assert!(run(true) == run(false), "{device:?} {precision:?}");
+    }
+}
