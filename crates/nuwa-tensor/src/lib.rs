@@ -39,7 +39,7 @@ pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective};
 pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;
-pub use parameters::{Parameter, ParameterEntry, Parameters, ParametersBuilder};
+pub use parameters::{GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
 pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::device::{Kernels, Stored};
-use crate::storage::Storage;
+use crate::storage::{Slot, Storage};
 use crate::{Device, Random, Shape};
 
 /// Entries start at multiples of this many elements: one cache line, so that no two share one.
@@ -67,6 +67,36 @@ impl Deref for GradientsBlock<'_> {
 impl DerefMut for GradientsBlock<'_> {
     fn deref_mut(&mut self) -> &mut Storage {
         self.guard.as_mut().expect("made before")
+    }
+}
+
+/// A flat block of gradients beside the one that backward adds to: of another pass, or their sum.
+#[derive(Debug)]
+pub struct GradientBlock {
+    storage: Storage,
+    kernels: Arc<dyn Kernels>,
+}
+
+impl GradientBlock {
+    /// Adds another block of the same parameters, element by element.
+    ///
+    /// # Panics
+    /// When the blocks are not of one length.
+    pub fn add(&mut self, part: &Self) {
+        assert_eq!(self.storage.len(), part.storage.len(), "blocks of the same parameters");
+        self.kernels.add_to(Slot { storage: &mut self.storage, accumulate: true }, &part.storage);
+    }
+
+    /// Sets all elements to zero.
+    pub fn clear(&mut self) {
+        self.kernels.clear(&mut self.storage);
+    }
+
+    /// A copy of all elements, padding included.
+    pub fn to_host(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.storage.len()];
+        self.kernels.copy_to_host(&self.storage, 0, &mut values);
+        values
     }
 }
 
@@ -416,9 +446,24 @@ impl Parameters {
 
     /// Sets all gradients to zero.
     pub fn clear_gradients(&self) {
-        let length = self.length();
-        let mut block = self.gradients_block();
-        self.flat.kernels.edit(&mut block, 0, length, &mut |values| values.fill(0.0));
+        self.flat.kernels.clear(&mut self.gradients_block());
+    }
+
+    /// A block of zeros for gradients.
+    pub fn zero_gradients(&self) -> GradientBlock {
+        let kernels = Arc::clone(&self.flat.kernels);
+        GradientBlock { storage: kernels.zeros(self.length()), kernels }
+    }
+
+    /// Lets backward add to `block` from now on, and gives the block that it added to so far.
+    ///
+    /// # Panics
+    /// When the block is of other parameters.
+    pub fn replace_gradients(&self, block: GradientBlock) -> GradientBlock {
+        let mut own = self.gradients_block();
+        assert_eq!(own.len(), block.storage.len(), "a block of these parameters");
+        let storage = std::mem::replace(&mut *own, block.storage);
+        GradientBlock { storage, kernels: Arc::clone(&self.flat.kernels) }
     }
 
     pub(crate) fn kernels(&self) -> &Arc<dyn Kernels> {

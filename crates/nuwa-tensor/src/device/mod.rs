@@ -91,6 +91,8 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn empty(&self, kind: Kind, length: usize) -> Storage;
     /// Zeros in `f32`.
     fn zeros(&self, length: usize) -> Storage;
+    /// Makes all numbers zero.
+    fn clear(&self, x: &mut Storage);
     fn from_host(&self, values: &[f32]) -> Storage;
     /// Copies the numbers from `first` on, as `f32`.
     fn copy_to_host(&self, x: &Storage, first: usize, values: &mut [f32]);

@@ -112,6 +112,31 @@ fn what_is_on_another_device_is_refused() {
     assert_eq!(message, "scale: an input is on reference, expected it on cpu");
 }
 
+/// Gradients of several passes, each in a block of its own.
+#[test]
+fn blocks_of_gradients_are_put_aside_and_added() {
+    let _held = crate::levels::hold();
+    for device in Device::all() {
+        let mut builder = ParametersBuilder::new(1).on(device);
+        let table = builder.add("table".into(), [3, 2], true, normal);
+        let all = builder.finish();
+        let tape = Tape::training().on(device);
+        let pass = |weight: f32| {
+            let x = tape.embedding(&[1], &table).unwrap();
+            tape.backward(&tape.weighted_sum(&x, &[weight, 2.0 * weight]).unwrap()).unwrap();
+        };
+        pass(1.0);
+        let mut first = all.replace_gradients(all.zero_gradients());
+        assert!(table.gradient().iter().all(|&value| value == 0.0), "{device:?}");
+        pass(10.0);
+        first.add(&all.replace_gradients(all.zero_gradients()));
+        let mut last = all.replace_gradients(first);
+        assert_eq!(table.gradient(), [0.0, 0.0, 11.0, 22.0, 0.0, 0.0], "{device:?}");
+        last.clear();
+        assert!(last.to_host().iter().all(|&value| value == 0.0));
+    }
+}
+
 /// A frozen bias takes no part in the gradients of the others.
 #[test]
 fn freezing_a_bias_changes_no_other_gradient() {

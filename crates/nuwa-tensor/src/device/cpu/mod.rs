@@ -73,11 +73,16 @@ impl Kernels for Cpu {
     }
 
     fn zeros(&self, length: usize) -> Storage {
-        let mut zeros = self.pool.take::<f32>(length);
-        // By all threads: memory that is read before it is written is given by the system twice, first as a view of one page
-        // of zeros, and each change of that view stops all threads.
-        parallel::rows_mut(&mut zeros, 1, |_, chunk| chunk.fill(0.0));
-        zeros.into()
+        let mut zeros = self.pool.take::<f32>(length).into();
+        self.clear(&mut zeros);
+        zeros
+    }
+
+    /// By all threads: memory that is read before it is written is given by the system twice, first as a view of one page of
+    /// zeros, and each change of that view stops all threads.
+    fn clear(&self, x: &mut Storage) {
+        let kind = x.kind();
+        with_kind!(kind, T => parallel::rows_mut(T::of_mut(x), 1, |_, chunk| chunk.fill(T::default())));
     }
 
     fn from_host(&self, values: &[f32]) -> Storage {

@@ -200,6 +200,10 @@ impl Kernels for Reference {
         self.memory.zeros(length)
     }
 
+    fn clear(&self, x: &mut Storage) {
+        self.memory.clear(x);
+    }
+
     fn from_host(&self, values: &[f32]) -> Storage {
         self.memory.from_host(values)
     }
