@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_models::ModelConfig;
-use serde::de::DeserializeOwned;
+use nuwa_models::{ModelConfig, ParseError};
 use serde_json::{Value, json};
 
 use crate::dialect::{Translated, translate};
@@ -32,8 +31,9 @@ pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
     if !path.exists() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
-    let Translated { config, zeros } = translate(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)?;
-    let config = parse(&path, config)?;
+    let read = translate(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)?;
+    let Translated { config, family, zeros } = read;
+    let config = (family.parse)(config).map_err(|error| fault(&path, &error))?;
     config.validate().map_err(|error| Error::config(&path, error.to_string()))?;
     if config.context() > LONGEST_CONTEXT {
         let reason =
@@ -43,20 +43,11 @@ pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
     Ok((config, zeros))
 }
 
-fn parse(path: &Path, value: Value) -> Result<ModelConfig> {
-    match value["model_type"].as_str() {
-        Some("gpt2") => Ok(ModelConfig::Gpt2(typed(path, value)?)),
-        _ => Ok(ModelConfig::Llama(typed(path, value)?)),
-    }
-}
-
-/// The fields of one family; an error names the field.
-fn typed<T: DeserializeOwned>(path: &Path, value: Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let field = error.path().to_string();
-        let place = if field == "." { String::new() } else { format!("{field}: ") };
-        Error::config(path, format!("{place}{}", in_words(&error.inner().to_string())))
-    })
+/// What is wrong, with the field in which it is.
+fn fault(path: &Path, error: &ParseError) -> Error {
+    let field = error.path().to_string();
+    let place = if field == "." { String::new() } else { format!("{field}: ") };
+    Error::config(path, format!("{place}{}", in_words(&error.inner().to_string())))
 }
 
 /// serde's message without the names of Rust's number types.

@@ -104,10 +104,12 @@ pub enum Error {
         tensors: Vec<String>,
     },
     /// The head of a tied model lies in the file and differs from the embedding.
-    #[error("{}: config.json ties the output head to the embedding, but lm_head.weight differs", path.display())]
+    #[error("{}: config.json ties the output head to the embedding, but {copy} differs", path.display())]
     NotTied {
         /// The weights.
         path: PathBuf,
+        /// The tensor that differs.
+        copy: String,
     },
     /// A kind of number that is not read.
     #[error("{}: tensor {tensor} holds {found}, expected F32, F16, BF16 or F64", path.display())]

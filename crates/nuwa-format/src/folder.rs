@@ -13,34 +13,27 @@ use crate::layout::{Part, parts};
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
 
-/// Tensors of old files that hold no weights: causal masks and tables of frequencies.
-const TABLES: [&str; 3] = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
-
-/// The output head's name, in every family.
-const HEAD: &str = "lm_head.weight";
-
 /// Reads the model in `folder`.
 ///
 /// # Errors
 /// When a file is missing or damaged, or configuration and weights do not fit each other.
 pub fn load_model(folder: &Path) -> Result<Box<dyn LanguageModel>> {
-    let (config, zeros) = config::read(folder)?;
+    let (mut config, zeros) = config::read(folder)?;
     let mut weights = Weights::open(folder)?;
+    let told = config.clone();
+    config.adopt(&|name| find(&told, &weights, name).is_some());
     let is_zero = |weights: &Weights, name: &str| {
-        zeros.is_some_and(|end| name.ends_with(end)) && resolve(weights, name).is_err()
+        zeros.is_some_and(|end| name.ends_with(end)) && find(&config, weights, name).is_none()
     };
-    let spare_head = check(&config, &weights, |name| is_zero(&weights, name))?;
-    let path = weights.path().to_path_buf();
+    check(&config, &weights, |name| is_zero(&weights, name))?;
     let model = build(&config, &folder.join(CONFIG), |part| {
         if is_zero(&weights, &part.name) {
             return Ok(vec![0.0; part.range.len()]);
         }
-        let name = resolve(&weights, &part.name)?.to_string();
+        let name = resolve(&config, &weights, &part.name)?;
         weights.read(&name)
     })?;
-    if spare_head && weights.read(HEAD)? != model.head().to_host() {
-        return Err(Error::NotTied { path });
-    }
+    check_copies(model.as_ref(), &mut weights)?;
     Ok(model)
 }
 
@@ -70,37 +63,60 @@ pub fn weights_memory(folder: &Path) -> Result<u64> {
 }
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
-/// ask for more than the files hold. Tells whether a tied model's file repeats its head.
-fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool) -> Result<bool> {
+/// ask for more than the files hold.
+fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool) -> Result<()> {
     if config.layers() > weights.names().len() {
         let tensor = format!("of layer {}", config.layers() - 1);
         return Err(Error::MissingTensor { path: weights.path().to_path_buf(), tensor });
     }
-    let mut used = BTreeSet::new();
+    let mut used: BTreeSet<String> =
+        config.copies().iter().filter_map(|(copy, _)| find(config, weights, copy)).collect();
     for name in config.names() {
         for (part, rows) in name.parts.iter().filter(|(part, _)| !is_zero(part)) {
-            let found = resolve(weights, part)?;
-            expect_shape(weights, found, &name.shape(*rows))?;
-            weights.check_kind(found)?;
-            used.insert(found.to_string());
+            let found = resolve(config, weights, part)?;
+            expect_shape(weights, &found, &name.shape(*rows))?;
+            weights.check_kind(&found)?;
+            used.insert(found);
         }
     }
-    let spare = |name: &&str| !used.contains(*name) && !TABLES.iter().any(|table| name.ends_with(table));
-    let mut unexpected: Vec<String> = weights.names().filter(spare).map(String::from).collect();
-    let total = unexpected.len();
-    unexpected.retain(|name| name != HEAD);
     check_positions(config, weights)?;
-    if unexpected.is_empty() {
-        return Ok(total > 0);
+    let ignored = |name: &str| config.ignored().iter().any(|end| name.ends_with(end));
+    let unexpected = weights.names().filter(|name| !used.contains(*name) && !ignored(name));
+    let tensors: Vec<String> = unexpected.map(String::from).collect();
+    if tensors.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Unexpected { path: weights.path().to_path_buf(), tensors })
     }
-    Err(Error::Unexpected { path: weights.path().to_path_buf(), tensors: unexpected })
 }
 
-/// The tensor's name in the file: without its first component where the file holds the model without its head's class.
-fn resolve<'a>(weights: &Weights, name: &'a str) -> Result<&'a str> {
-    let bare = name.split_once('.').map_or(name, |(_, rest)| rest);
-    let found = [name, bare].into_iter().find(|name| weights.shape(name).is_some());
-    found.ok_or_else(|| Error::MissingTensor { path: weights.path().to_path_buf(), tensor: name.to_string() })
+/// Holds tensors that repeat a parameter against it: a file in which they differ is of a model that is not tied.
+fn check_copies(model: &dyn LanguageModel, weights: &mut Weights) -> Result<()> {
+    let config = model.config();
+    for (copy, parameter) in config.copies() {
+        let Some(found) = find(&config, weights, copy) else { continue };
+        let own = model.parameters().get(parameter).expect("copies are of parameters");
+        if weights.read(&found)? != own.to_host() {
+            return Err(Error::NotTied { path: weights.path().to_path_buf(), copy: found });
+        }
+    }
+    Ok(())
+}
+
+/// The tensor's name in the file: older where it is an older file, and without its first component where the file holds the
+/// model without its head's class.
+fn find(config: &ModelConfig, weights: &Weights, name: &str) -> Option<String> {
+    let older =
+        config.older_names().iter().find_map(|(new, old)| Some([name.strip_suffix(new)?, *old].concat()));
+    let without_class = |name: &String| name.split_once('.').map(|(_, rest)| rest.to_string());
+    let spellings: Vec<String> = [name.to_string()].into_iter().chain(older).collect();
+    let bare: Vec<String> = spellings.iter().filter_map(without_class).collect();
+    spellings.into_iter().chain(bare).find(|name| weights.shape(name).is_some())
+}
+
+fn resolve(config: &ModelConfig, weights: &Weights, name: &str) -> Result<String> {
+    let missing = || Error::MissingTensor { path: weights.path().to_path_buf(), tensor: name.to_string() };
+    find(config, weights, name).ok_or_else(missing)
 }
 
 fn expect_shape(weights: &Weights, tensor: &str, expected: &[usize]) -> Result<()> {
@@ -121,17 +137,13 @@ const FREE_POSITIONS: u64 = 64 << 20;
 /// The context is a number that no tensor bears out where positions are rotated: their table takes no more memory than the
 /// weights do.
 fn check_positions(config: &ModelConfig, weights: &Weights) -> Result<()> {
-    let ModelConfig::Llama(own) = config else { return Ok(()) };
-    let row = 4 * own.head_dim as u64;
-    let most = (FREE_POSITIONS + 4 * weights.elements()) / row;
-    if own.max_position_embeddings as u64 <= most {
+    let (width, context) = (config.table_width() as u64, config.context());
+    let most = (FREE_POSITIONS + 4 * weights.elements()) / (4 * width).max(1);
+    if width == 0 || context as u64 <= most {
         return Ok(());
     }
-    let context = own.max_position_embeddings;
     let reason = format!(
-        "max_position_embeddings = {context}: with head_dim = {}, such a table of positions is larger than the weights; \
-         expected at most {most}",
-        own.head_dim
+        "a context of {context} positions of {width} numbers each: such a table is larger than the weights; expected at most {most}"
     );
     Err(Error::config(&weights.path().with_file_name(CONFIG), reason))
 }

@@ -1,24 +1,17 @@
-use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 
-use crate::TensorName;
-use crate::gpt2::{self, Gpt2Config};
-use crate::llama::{self, LlamaConfig};
+use nuwa_tensor::ParametersBuilder;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// The configuration of any family: Hugging Face's `config.json`, told apart by `model_type`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "model_type", rename_all = "lowercase")]
-pub enum ModelConfig {
-    /// GPT-2 (Radford et al. 2019).
-    Gpt2(Gpt2Config),
-    /// LLaMA (Touvron et al. 2023) and its successors.
-    Llama(LlamaConfig),
-}
+use crate::{LanguageModel, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {expected}")]
 pub struct Error {
-    /// The field's name in `config.json`.
+    /// The field's name in `config.json`, or of the [`Shape`] that was asked for.
     pub field: &'static str,
     /// Its value.
     pub value: String,
@@ -29,73 +22,141 @@ pub struct Error {
 /// Results of this crate's checks.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-impl ModelConfig {
+/// What a model is trained to predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prediction {
+    /// The next token, from those before it.
+    NextToken,
+    /// Masked tokens, from those on both sides.
+    MaskedTokens,
+    /// Nothing: it has no head, and gives hidden states alone.
+    Nothing,
+}
+
+/// The configuration of one model: what `config.json` says, and what follows from it.
+pub trait Config: Debug + Send + Sync {
     /// The largest number of positions.
-    pub fn context(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.n_positions,
-            Self::Llama(config) => config.max_position_embeddings,
-        }
-    }
+    fn context(&self) -> usize;
 
     /// The number of token ids.
-    pub fn vocabulary(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.vocab_size,
-            Self::Llama(config) => config.vocab_size,
-        }
-    }
+    fn vocabulary(&self) -> usize;
 
     /// The number of blocks.
-    pub fn layers(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.n_layer,
-            Self::Llama(config) => config.num_hidden_layers,
-        }
-    }
+    fn layers(&self) -> usize;
 
     /// The features of a token between the blocks.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.n_embd,
-            Self::Llama(config) => config.hidden_size,
-        }
-    }
+    fn width(&self) -> usize;
 
     /// Attention heads of a block, and those of keys and values.
-    pub fn heads(&self) -> [usize; 2] {
-        match self {
-            Self::Gpt2(config) => [config.n_head; 2],
-            Self::Llama(config) => [config.num_attention_heads, config.num_key_value_heads],
-        }
-    }
-
-    /// Which tensors at Hugging Face make up each parameter of such a model.
-    pub fn names(&self) -> Vec<TensorName> {
-        match self {
-            Self::Gpt2(config) => gpt2::names::names(config),
-            Self::Llama(config) => llama::names::names(config),
-        }
-    }
+    fn heads(&self) -> [usize; 2];
 
     /// The class transformers loads it with.
-    pub fn architecture(&self) -> &'static str {
-        match self {
-            Self::Gpt2(_) => "GPT2LMHeadModel",
-            Self::Llama(_) => "LlamaForCausalLM",
-        }
+    fn architecture(&self) -> &'static str;
+
+    /// What it predicts.
+    fn predicts(&self) -> Prediction {
+        Prediction::NextToken
     }
 
     /// Whether a model can be built from it.
     ///
     /// # Errors
     /// Naming the first field that makes no sense.
-    pub fn validate(&self) -> Result<()> {
-        match self {
-            Self::Gpt2(config) => config.validate(),
-            Self::Llama(config) => config.validate(),
-        }
+    fn validate(&self) -> Result<()>;
+
+    /// Which tensors at Hugging Face make up each parameter of such a model.
+    fn names(&self) -> Vec<TensorName>;
+
+    /// Tensors there that repeat a parameter, where a file holds them: `(tensor, parameter)`.
+    fn copies(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
     }
+
+    /// The ends of the names of tensors there that hold no weights of this model: masks, tables, heads it does not have.
+    fn ignored(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Ends of tensor names, each with what it is called in older files.
+    fn older_names(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Takes over what a file of weights says and `config.json` does not: which heads it has.
+    fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
+        let _ = has;
+    }
+
+    /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.
+    fn table_width(&self) -> usize {
+        0
+    }
+
+    /// What a plan has to know.
+    fn size(&self) -> Size;
+
+    /// The model, its configuration having been validated, with the builder's weights.
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel>;
+}
+
+/// What memory and time of training follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// All weights.
+    pub parameters: usize,
+    /// Features of the queries of a block.
+    pub query_width: usize,
+    /// Features of a position that the backward pass of a block needs: in the precision of activations, and in f32.
+    pub kept: [usize; 2],
+}
+
+/// What a family can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Token ids.
+    pub vocabulary: usize,
+    /// Model width; the heads divide it.
+    pub width: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Key-value heads, where they are not as many as heads.
+    pub kv_heads: Option<usize>,
+    /// Positions.
+    pub context: usize,
+    /// Whether the head is a matrix of its own rather than the embedding.
+    pub untied_head: bool,
+    /// The id that ends a text.
+    pub end_of_text: Option<u32>,
+}
+
+/// What a family knows before there is a model of it.
+pub trait FamilyConfig: Config + Serialize + DeserializeOwned {
+    /// Other values of `model_type` that are computed as this family.
+    const ALIASES: &'static [&'static str] = &[];
+
+    /// Fields that change what a model computes, with the one value that is computed here (absent counts as that).
+    const FIXED: &'static [(&'static str, Value)] = &[];
+
+    /// The field that names the activation, and the names that are computed.
+    const ACTIVATIONS: (&'static str, &'static [&'static str]);
+
+    /// Puts the fields of a model of `model_type` (one of the aliases, or the family's own) into the words of this family.
+    /// Gives the end of the names of tensors that may then be absent, being zero.
+    ///
+    /// # Errors
+    /// In words for a user, when the configuration asks for what is not computed here.
+    fn translate(config: &mut Value, model_type: &str) -> Result<Option<&'static str>, String> {
+        let _ = (config, model_type);
+        Ok(None)
+    }
+
+    /// The configuration of a new model.
+    ///
+    /// # Errors
+    /// Naming the first field of the shape that the family does not have.
+    fn shaped(shape: &Shape) -> Result<Self>;
 }
 
 /// Sizes are below this, so that a product of two does not overflow.

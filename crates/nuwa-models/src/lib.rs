@@ -9,10 +9,12 @@ pub mod llama;
 mod config;
 mod input;
 mod names;
+mod registry;
 
-pub use config::{Error, ModelConfig, Result};
+pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, LayerInput, NewRows, Sequences};
 pub use names::TensorName;
+pub use registry::{Family, ModelConfig, ParseError, Registered};
 
 use nuwa_tensor::{Kind, Parameter, Parameters, ParametersBuilder, Tape, Tensor};
 
@@ -77,8 +79,5 @@ pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn LanguageModel>> {
 
 fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn LanguageModel>> {
     config.validate()?;
-    Ok(match config {
-        ModelConfig::Gpt2(config) => Box::new(gpt2::Gpt2::new(config.clone(), builder)),
-        ModelConfig::Llama(config) => Box::new(llama::Llama::new(config.clone(), builder)),
-    })
+    Ok(config.build(builder))
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// What can go wrong while training.
@@ -19,7 +20,7 @@ pub enum Error {
     #[error("{name} = {value}: expected {expected}")]
     Setting {
         /// The key in the recipe.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// Its value.
         value: String,
         /// What it would have to be.

@@ -23,6 +23,6 @@ pub use error::{Error, Result};
 pub use loader::Loader;
 pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};
 pub use pretrain::{Hooks, Job, MOST_TEST_TOKENS, Summary, pretrain};
-pub use settings::{Family, ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
+pub use settings::{ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
 pub use trainer::{StepOutcome, Trainer};
 pub use validation::{Validation, validate};

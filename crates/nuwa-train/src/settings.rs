@@ -1,3 +1,4 @@
+use nuwa_models::Family;
 use nuwa_nn::{OptimizerSettings, ScheduleKind};
 use nuwa_tensor::Precision;
 use schemars::JsonSchema;
@@ -5,22 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Which family a new model belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// RMS norm, rotary positions, SwiGLU, grouped heads.
-    #[default]
-    Llama,
-    /// Layer norm, learned positions, GELU, biases.
-    Gpt2,
-}
-
 /// The shape of a new model. What is not given is chosen from the budget.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
-    /// The family: llama or gpt2.
+    /// The family.
     pub family: Family,
     /// Model width; a multiple of 32 is fast. Chosen from the budget when absent.
     pub width: Option<usize>,
@@ -188,6 +178,6 @@ pub(crate) fn ensure(holds: bool, name: &'static str, value: impl ToString, expe
     if holds {
         Ok(())
     } else {
-        Err(Error::Setting { name, value: value.to_string(), expected: expected.into() })
+        Err(Error::Setting { name: name.into(), value: value.to_string(), expected: expected.into() })
     }
 }

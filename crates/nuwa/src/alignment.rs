@@ -9,7 +9,6 @@ use nuwa_align::{
     TuningSettings, ValidationLine, dpo, pack, remove_checkpoint, tune,
 };
 use nuwa_format::Base;
-use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -226,7 +225,7 @@ impl Alignment<'_> {
             return Ok(folder);
         };
         let folder = self.out.join("adapter");
-        let transposed = matches!(model.config(), ModelConfig::Gpt2(_));
+        let transposed = model.names().iter().any(|name| name.transposed);
         let adapter = adapters.to_adapter(model.as_ref());
         nuwa_format::save_adapter(&adapter, &base, transposed, &folder)?;
         tokenizer.save(&folder)?;

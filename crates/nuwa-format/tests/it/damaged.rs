@@ -204,7 +204,7 @@ fn a_table_of_positions_is_no_larger_than_the_weights() {
         c["max_position_embeddings"] = json!(4_194_304);
         c["head_dim"] = json!(8);
     });
-    insta::assert_snapshot!(text, @"MODEL/config.json: max_position_embeddings = 4194304: with head_dim = 8, such a table of positions is larger than the weights; expected at most 2100060");
+    insta::assert_snapshot!(text, @"MODEL/config.json: a context of 4194304 positions of 8 numbers each: such a table is larger than the weights; expected at most 2100060");
 }
 
 #[test]

@@ -1,8 +1,11 @@
-use nuwa_tensor::HeadLayout;
 use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::{HeadLayout, ParametersBuilder};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::config::{Result, above_zero, ensure, positive};
+use super::{Gpt2, names};
+use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::{LanguageModel, TensorName};
 
 /// The fields of GPT-2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,11 +88,37 @@ impl Gpt2Config {
     }
 
     /// How packed rows are cut into heads.
-    pub fn heads(&self) -> HeadLayout {
+    pub fn head_layout(&self) -> HeadLayout {
         HeadLayout { heads: self.n_head, kv_heads: self.n_head, head_dim: self.n_embd / self.n_head }
     }
+}
 
-    pub(crate) fn validate(&self) -> Result<()> {
+impl Config for Gpt2Config {
+    fn context(&self) -> usize {
+        self.n_positions
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn layers(&self) -> usize {
+        self.n_layer
+    }
+
+    fn width(&self) -> usize {
+        self.n_embd
+    }
+
+    fn heads(&self) -> [usize; 2] {
+        [self.n_head; 2]
+    }
+
+    fn architecture(&self) -> &'static str {
+        "GPT2LMHeadModel"
+    }
+
+    fn validate(&self) -> Result<()> {
         positive("vocab_size", self.vocab_size)?;
         positive("n_positions", self.n_positions)?;
         positive("n_embd", self.n_embd)?;
@@ -99,5 +128,64 @@ impl Gpt2Config {
         above_zero("layer_norm_epsilon", f64::from(self.layer_norm_epsilon))?;
         let expected = format!("expected a divisor of n_embd = {}", self.n_embd);
         ensure(self.n_embd.is_multiple_of(self.n_head), "n_head", self.n_head, expected)
+    }
+
+    fn names(&self) -> Vec<TensorName> {
+        names::names(self)
+    }
+
+    fn copies(&self) -> Vec<(&'static str, &'static str)> {
+        if self.tie_word_embeddings { vec![("lm_head.weight", "tokens.weight")] } else { Vec::new() }
+    }
+
+    fn ignored(&self) -> &'static [&'static str] {
+        &[".attn.bias", ".attn.masked_bias"]
+    }
+
+    fn size(&self) -> Size {
+        let (width, inner) = (self.n_embd, self.inner());
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
+        let block = 4 * width * width + 2 * width * inner + 9 * width + inner;
+        Size {
+            parameters: (self.vocab_size + self.n_positions + 2) * width + head + self.n_layer * block,
+            query_width: width,
+            // Norms, queries with keys and values, attention, and twice the inner activations; two residual streams.
+            kept: [6 * width + 2 * inner, 2 * width],
+        }
+    }
+
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel> {
+        Box::new(Gpt2::new(self.clone(), builder))
+    }
+}
+
+impl FamilyConfig for Gpt2Config {
+    const FIXED: &'static [(&'static str, Value)] = &[
+        ("scale_attn_weights", Value::Bool(true)),
+        ("scale_attn_by_inverse_layer_idx", Value::Bool(false)),
+        ("add_cross_attention", Value::Bool(false)),
+    ];
+
+    const ACTIVATIONS: (&'static str, &'static [&'static str]) =
+        ("activation_function", &["gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu"]);
+
+    fn shaped(shape: &Shape) -> Result<Self> {
+        let usual = shape.kv_heads.is_none_or(|kv_heads| kv_heads == shape.heads);
+        let kv_heads = shape.kv_heads.unwrap_or(shape.heads);
+        ensure(usual, "kv_heads", kv_heads, "expected nothing: gpt2 has as many as heads")?;
+        Ok(Self {
+            vocab_size: shape.vocabulary,
+            n_positions: shape.context,
+            n_embd: shape.width,
+            n_layer: shape.layers,
+            n_head: shape.heads,
+            n_inner: None,
+            activation_function: Gelu::Tanh,
+            layer_norm_epsilon: default_epsilon(),
+            initializer_range: default_range(),
+            tie_word_embeddings: !shape.untied_head,
+            bos_token_id: shape.end_of_text,
+            eos_token_id: shape.end_of_text,
+        })
     }
 }

@@ -5,7 +5,7 @@
 //! stream with `0.02 / sqrt(2 layers)`.
 
 mod config;
-pub(crate) mod names;
+mod names;
 
 pub use config::{Gelu, Gpt2Config};
 use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope, residual};
@@ -134,7 +134,7 @@ impl LanguageModel for Gpt2 {
         let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
         let mut x = tape.dropout(&x, self.dropout)?;
         let settings = Settings {
-            heads: self.config.heads(),
+            heads: self.config.head_layout(),
             activation: self.config.activation_function.into(),
             dropout: self.dropout,
         };
@@ -158,7 +158,7 @@ impl LanguageModel for Gpt2 {
     }
 
     fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        Cache::attention(self.blocks.len(), self.config.heads(), capacity, kind)
+        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
     }
 
     fn set_dropout(&mut self, probability: f32) {

@@ -1,10 +1,13 @@
 use std::f64::consts::TAU;
 
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{HeadLayout, RotaryTable};
+use nuwa_tensor::{HeadLayout, ParametersBuilder, RotaryTable};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::config::{Result, above_zero, ensure, positive};
+use super::{Llama, dialect, names};
+use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::{LanguageModel, TensorName};
 
 /// The fields of LLaMA's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,7 +104,7 @@ impl From<GateActivation> for Activation {
 
 impl LlamaConfig {
     /// How packed rows are cut into heads.
-    pub fn heads(&self) -> HeadLayout {
+    pub fn head_layout(&self) -> HeadLayout {
         HeadLayout {
             heads: self.num_attention_heads,
             kv_heads: self.num_key_value_heads,
@@ -117,8 +120,34 @@ impl LlamaConfig {
             Some(scaling) => plain.into_iter().map(|frequency| scaling.stretch(frequency)).collect(),
         }
     }
+}
 
-    pub(crate) fn validate(&self) -> Result<()> {
+impl Config for LlamaConfig {
+    fn context(&self) -> usize {
+        self.max_position_embeddings
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn layers(&self) -> usize {
+        self.num_hidden_layers
+    }
+
+    fn width(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn heads(&self) -> [usize; 2] {
+        [self.num_attention_heads, self.num_key_value_heads]
+    }
+
+    fn architecture(&self) -> &'static str {
+        "LlamaForCausalLM"
+    }
+
+    fn validate(&self) -> Result<()> {
         positive("vocab_size", self.vocab_size)?;
         positive("hidden_size", self.hidden_size)?;
         positive("intermediate_size", self.intermediate_size)?;
@@ -136,7 +165,94 @@ impl LlamaConfig {
         let divides = self.num_attention_heads.is_multiple_of(self.num_key_value_heads);
         ensure(divides, "num_key_value_heads", self.num_key_value_heads, expected)
     }
+
+    fn names(&self) -> Vec<TensorName> {
+        names::names(self)
+    }
+
+    fn copies(&self) -> Vec<(&'static str, &'static str)> {
+        if self.tie_word_embeddings { vec![("lm_head.weight", "tokens.weight")] } else { Vec::new() }
+    }
+
+    fn ignored(&self) -> &'static [&'static str] {
+        &[".rotary_emb.inv_freq"]
+    }
+
+    fn table_width(&self) -> usize {
+        self.head_dim
+    }
+
+    fn size(&self) -> Size {
+        let (width, inner, heads) = (self.hidden_size, self.intermediate_size, self.head_layout());
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
+        let attention = width * heads.width() + heads.query_width() * width;
+        let block = attention + 3 * width * inner + 2 * width;
+        Size {
+            parameters: (self.vocab_size + 1) * width + head + self.num_hidden_layers * block,
+            query_width: heads.query_width(),
+            kept: [2 * width + 2 * heads.width() + heads.query_width() + 3 * inner, 2 * width],
+        }
+    }
+
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel> {
+        Box::new(Llama::new(self.clone(), builder))
+    }
 }
+
+impl FamilyConfig for LlamaConfig {
+    const ALIASES: &'static [&'static str] = &["mistral", "qwen2"];
+
+    const FIXED: &'static [(&'static str, Value)] = &[
+        ("is_encoder_decoder", Value::Bool(false)),
+        ("use_sliding_window", Value::Bool(false)),
+        ("attn_logit_softcapping", Value::Null),
+        ("final_logit_softcapping", Value::Null),
+        ("use_qk_norm", Value::Bool(false)),
+    ];
+
+    const ACTIVATIONS: (&'static str, &'static [&'static str]) =
+        ("hidden_act", &["silu", "swish", "gelu", "gelu_pytorch_tanh", "gelu_new"]);
+
+    fn translate(config: &mut Value, model_type: &str) -> Result<Option<&'static str>, String> {
+        dialect::translate(config, model_type)
+    }
+
+    fn shaped(shape: &Shape) -> Result<Self> {
+        let Shape { width, heads, .. } = *shape;
+        let kv_heads = shape.kv_heads.unwrap_or(heads);
+        let shared = kv_heads > 0 && heads.is_multiple_of(kv_heads);
+        ensure(shared, "kv_heads", kv_heads, format!("expected a divisor of the {heads} heads"))?;
+        let expected = format!(
+            "expected a width that leaves each head (here {heads}) an even number of features, such as {}",
+            (width + 1).next_multiple_of(2 * heads)
+        );
+        ensure((width / heads).is_multiple_of(2), "width", width, expected)?;
+        Ok(Self {
+            vocab_size: shape.vocabulary,
+            hidden_size: width,
+            // Two thirds of four times the width, so that three matrices weigh what two did (Shazeer 2020).
+            intermediate_size: (8 * width / 3).next_multiple_of(INNER_STEP),
+            num_hidden_layers: shape.layers,
+            num_attention_heads: heads,
+            num_key_value_heads: kv_heads,
+            head_dim: width / heads,
+            max_position_embeddings: shape.context,
+            rms_norm_eps: 1e-5,
+            rope_theta: DEFAULT_THETA,
+            rope_scaling: None,
+            hidden_act: GateActivation::Silu,
+            attention_bias: false,
+            mlp_bias: false,
+            tie_word_embeddings: !shape.untied_head,
+            initializer_range: default_range(),
+            bos_token_id: shape.end_of_text,
+            eos_token_id: shape.end_of_text,
+        })
+    }
+}
+
+/// Widths of the feed-forward layer are multiples of this, which fills vectors and tiles.
+const INNER_STEP: usize = 32;
 
 impl RopeScaling {
     fn validate(&self) -> Result<()> {

@@ -6,7 +6,8 @@
 //! `0.02 / sqrt(2 layers)`.
 
 mod config;
-pub(crate) mod names;
+mod dialect;
+mod names;
 
 pub use config::{GateActivation, Llama3Scaling, LlamaConfig, RopeScaling};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ impl Llama {
 
 impl Block {
     fn new(mut scope: Scope<'_>, config: &LlamaConfig) -> Self {
-        let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.heads());
+        let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.head_layout());
         let weights = Initialisation::Normal(config.initializer_range);
         let depth = config.num_hidden_layers as f32;
         let residual = Initialisation::Normal(config.initializer_range / (2.0 * depth).sqrt());
@@ -151,7 +152,7 @@ impl LanguageModel for Llama {
         let positions = input.positions();
         let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
         let settings = Arc::new(Settings {
-            heads: self.config.heads(),
+            heads: self.config.head_layout(),
             activation: self.config.hidden_act.into(),
             dropout: self.dropout,
             positions,
@@ -177,7 +178,7 @@ impl LanguageModel for Llama {
     }
 
     fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        Cache::attention(self.blocks.len(), self.config.heads(), capacity, kind)
+        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
     }
 
     fn set_dropout(&mut self, probability: f32) {

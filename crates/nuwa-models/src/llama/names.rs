@@ -4,7 +4,7 @@ use crate::names::{matrix_name, vector_name};
 
 /// Queries, keys and values are three tensors there, one parameter here; so are gate and up.
 pub fn names(config: &LlamaConfig) -> Vec<TensorName> {
-    let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.heads());
+    let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.head_layout());
     let mut names = vec![matrix_name("tokens.weight", "model.embed_tokens.weight", config.vocab_size, width)];
     for layer in 0..config.num_hidden_layers {
         let mut add = |here: &str, kind: &str, parts: &[(&str, usize)], columns: usize| {

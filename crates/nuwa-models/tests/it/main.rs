@@ -202,7 +202,7 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     let gpt2 = r#"{"model_type": "gpt2", "vocab_size": 0, "n_embd": 12, "n_layer": 2, "n_head": 3}"#;
     assert_eq!(of(gpt2), "vocab_size = 0: expected a whole number of at least 1");
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
-    assert!(unknown.starts_with("unknown variant `mamba`, expected `gpt2` or `llama`"), "{unknown}");
+    assert!(unknown.starts_with("unknown variant `mamba`, expected `llama` or `gpt2`"), "{unknown}");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn norms() {
 #[test]
 fn activations() {
     let _held = crate::levels::hold();
-    for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu] {
+    for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Tanh] {
         let plain = |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.activation(x, activation);
         check(
             "activation",

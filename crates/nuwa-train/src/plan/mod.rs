@@ -383,7 +383,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
             shape::model(request.model, parameters, request.vocabulary, request.end_of_text, text.tokens)?
         }
     };
-    let parameters = shape::parameters(&model);
+    let parameters = model.size().parameters as u64;
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };
     let mut plan = Plan {
         context: model.context(),

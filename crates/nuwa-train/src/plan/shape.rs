@@ -1,13 +1,11 @@
 //! From a number of weights to width, depth and heads.
 
-use nuwa_models::ModelConfig;
-use nuwa_models::gpt2::{Gelu, Gpt2Config};
-use nuwa_models::llama::{GateActivation, LlamaConfig};
+use nuwa_models::{ModelConfig, Prediction, Shape};
 use nuwa_tensor::Precision;
 
 use super::Plan;
 use crate::settings::ensure;
-use crate::{Family, ModelSettings, Result};
+use crate::{Error, ModelSettings, Result};
 
 /// Width a block: deeper and narrower is slower, shallower and wider learns less.
 const WIDTH_PER_LAYER: usize = 56;
@@ -32,7 +30,7 @@ pub fn model(
     };
     // By what share they differ, not by how many: half as many weights are as far off as twice as many.
     let distance =
-        |config: &ModelConfig| (self::parameters(config) as f64 / parameters.max(1) as f64).ln().abs();
+        |config: &ModelConfig| (config.size().parameters as f64 / parameters.max(1) as f64).ln().abs();
     let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {
@@ -60,7 +58,7 @@ pub fn model(
 const LARGEST: [usize; 3] = [32_768, 1024, 1 << 20];
 
 /// Whether a model of this shape can be built; errors name the keys of a recipe.
-fn check(settings: &ModelSettings, [width, layers, heads, context]: [usize; 4]) -> Result<()> {
+fn check([width, layers, heads, context]: [usize; 4]) -> Result<()> {
     let [widest, deepest, longest] = LARGEST;
     let range = |name, value, least, most| {
         ensure((least..=most).contains(&value), name, value, &format!("{least} to {most}"))
@@ -69,23 +67,7 @@ fn check(settings: &ModelSettings, [width, layers, heads, context]: [usize; 4]) 
     range("model.layers", layers, 1, deepest)?;
     range("model.context", context, 8, longest)?;
     ensure(heads > 0, "model.heads", heads, "at least 1")?;
-    ensure(width.is_multiple_of(heads), "model.heads", heads, &format!("a divisor of the width {width}"))?;
-    let kv_heads = settings.kv_heads.unwrap_or(heads);
-    match settings.family {
-        Family::Gpt2 => {
-            let usual = settings.kv_heads.is_none() || settings.kv_heads == settings.heads;
-            ensure(usual, "model.kv_heads", kv_heads, "nothing: gpt2 has as many as heads")
-        }
-        Family::Llama => {
-            let shared = kv_heads > 0 && heads.is_multiple_of(kv_heads);
-            ensure(shared, "model.kv_heads", kv_heads, &format!("a divisor of the {heads} heads"))?;
-            let expected = format!(
-                "a width that leaves each head (here {heads}) an even number of features, such as {}",
-                (width + 1).next_multiple_of(2 * heads)
-            );
-            ensure((width / heads).is_multiple_of(2), "model.width", width, &expected)
-        }
-    }
+    ensure(width.is_multiple_of(heads), "model.heads", heads, &format!("a divisor of the width {width}"))
 }
 
 fn of_width(
@@ -101,44 +83,23 @@ fn of_width(
         .unwrap_or_else(|| (width.saturating_add(WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
-    check(settings, [width, layers, heads, context])?;
-    Ok(match settings.family {
-        Family::Gpt2 => ModelConfig::Gpt2(Gpt2Config {
-            vocab_size: vocabulary,
-            n_positions: context,
-            n_embd: width,
-            n_layer: layers,
-            n_head: heads,
-            n_inner: None,
-            activation_function: Gelu::Tanh,
-            layer_norm_epsilon: 1e-5,
-            initializer_range: 0.02,
-            tie_word_embeddings: !settings.untied_head,
-            bos_token_id: end_of_text,
-            eos_token_id: end_of_text,
-        }),
-        Family::Llama => ModelConfig::Llama(LlamaConfig {
-            vocab_size: vocabulary,
-            hidden_size: width,
-            // Two thirds of four times the width, so that three matrices weigh what two did (Shazeer 2020).
-            intermediate_size: (8 * width / 3).next_multiple_of(WIDTH_STEP),
-            num_hidden_layers: layers,
-            num_attention_heads: heads,
-            num_key_value_heads: settings.kv_heads.unwrap_or(heads),
-            head_dim: width / heads,
-            max_position_embeddings: context,
-            rms_norm_eps: 1e-5,
-            rope_theta: 10_000.0,
-            rope_scaling: None,
-            hidden_act: GateActivation::Silu,
-            attention_bias: false,
-            mlp_bias: false,
-            tie_word_embeddings: !settings.untied_head,
-            initializer_range: 0.02,
-            bos_token_id: end_of_text,
-            eos_token_id: end_of_text,
-        }),
-    })
+    check([width, layers, heads, context])?;
+    let shape = Shape {
+        vocabulary,
+        width,
+        layers,
+        heads,
+        kv_heads: settings.kv_heads,
+        context,
+        untied_head: settings.untied_head,
+        end_of_text,
+    };
+    let setting = |error: nuwa_models::Error| Error::Setting {
+        name: format!("model.{}", error.field).into(),
+        value: error.value,
+        expected: error.expected.trim_start_matches("expected ").into(),
+    };
+    (settings.family.registered().shaped)(&shape).map_err(setting)
 }
 
 /// Heads of 32 features in narrow models, 64 in wide ones; one head where neither divides the width.
@@ -159,34 +120,12 @@ fn context(parameters: u64, text_tokens: u64) -> usize {
     wanted.min(if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 })
 }
 
-/// The number of weights of a model.
-pub fn parameters(config: &ModelConfig) -> u64 {
-    let count = match config {
-        ModelConfig::Gpt2(c) => {
-            let head = if c.tie_word_embeddings { 0 } else { c.vocab_size * c.n_embd };
-            let block = 4 * c.n_embd * c.n_embd + 2 * c.n_embd * c.inner() + 9 * c.n_embd + c.inner();
-            (c.vocab_size + c.n_positions + 2) * c.n_embd + head + c.n_layer * block
-        }
-        ModelConfig::Llama(c) => {
-            let (width, heads) = (c.hidden_size, c.heads());
-            let head = if c.tie_word_embeddings { 0 } else { c.vocab_size * width };
-            let attention = width * heads.width() + heads.query_width() * width;
-            let block = attention + 3 * width * c.intermediate_size + 2 * width;
-            (c.vocab_size + 1) * width + head + c.num_hidden_layers * block
-        }
-    };
-    count as u64
-}
-
 /// Floating-point operations of one training step for each token: 6 a weight, and causal attention's
-/// `6 layers width context`.
+/// `6 layers width context`, or twice that where attention sees both sides.
 pub fn operations_per_token(config: &ModelConfig) -> f64 {
-    let width = match config {
-        ModelConfig::Gpt2(c) => c.n_embd,
-        ModelConfig::Llama(c) => c.heads().query_width(),
-    };
-    let layers = config.layers();
-    6.0 * (parameters(config) as f64 + (layers * width * config.context()) as f64)
+    let size = config.size();
+    let sides = if config.predicts() == Prediction::NextToken { 1 } else { 2 };
+    6.0 * (size.parameters as f64 + (sides * config.layers() * size.query_width * config.context()) as f64)
 }
 
 /// Bytes of weights, gradients and the two means of AdamW.
@@ -197,17 +136,8 @@ pub fn state_bytes(parameters: u64) -> u64 {
 /// An estimate of the memory that training needs, in bytes, from the tensors that are kept for the way back: before
 /// anything is tried.
 pub fn needed_bytes(plan: &Plan, precision: Precision, recompute: bool) -> u64 {
-    let (layers, width, vocabulary, [narrow, wide]) = match &plan.model {
-        // Norms, queries with keys and values, attention, and twice the inner activations; two residual streams.
-        ModelConfig::Gpt2(c) => {
-            (c.n_layer, c.n_embd, c.vocab_size, [6 * c.n_embd + 2 * c.inner(), 2 * c.n_embd])
-        }
-        ModelConfig::Llama(c) => {
-            let (width, heads) = (c.hidden_size, c.heads());
-            let narrow = 2 * width + 2 * heads.width() + heads.query_width() + 3 * c.intermediate_size;
-            (c.num_hidden_layers, width, c.vocab_size, [narrow, 2 * width])
-        }
-    };
+    let (layers, width, vocabulary) = (plan.model.layers(), plan.model.width(), plan.model.vocabulary());
+    let [narrow, wide] = plan.model.size().kept;
     let bytes = if precision == Precision::F32 { 4 } else { 2 };
     let block = bytes * narrow + 4 * wide;
     // The way back needs about as much again for the gradients of the block it is in.
@@ -222,16 +152,18 @@ const LARGEST_HEAD_ELEMENTS: usize = 1 << 25;
 
 #[cfg(test)]
 mod tests {
+    use nuwa_models::Family;
+
     use super::*;
 
     #[test]
     fn counts_equal_those_of_the_built_models() {
-        for family in [Family::Llama, Family::Gpt2] {
+        for &family in Family::ALL {
             for untied_head in [false, true] {
                 let settings = ModelSettings { family, untied_head, ..ModelSettings::default() };
                 let config = model(&settings, 400_000, 500, Some(0), 1_000_000).unwrap();
                 let built = nuwa_models::build(&config, 1).unwrap();
-                assert_eq!(parameters(&config), built.parameters().count() as u64);
+                assert_eq!(config.size().parameters, built.parameters().count());
             }
         }
     }
@@ -240,7 +172,7 @@ mod tests {
     fn a_size_is_met_nearly() {
         for wanted in [300_000, 1_000_000, 3_000_000, 30_000_000, 124_000_000] {
             let config = model(&ModelSettings::default(), wanted, 2048, None, 100_000_000).unwrap();
-            let ratio = parameters(&config) as f64 / wanted as f64;
+            let ratio = config.size().parameters as f64 / wanted as f64;
             assert!((0.75..1.3).contains(&ratio), "{wanted}: {ratio}");
         }
     }
@@ -290,10 +222,8 @@ mod tests {
         for (heads, kv_heads) in [(3, 1), (5, 5), (12, 4)] {
             let settings =
                 ModelSettings { heads: Some(heads), kv_heads: Some(kv_heads), ..ModelSettings::default() };
-            let ModelConfig::Llama(config) = model(&settings, 3_000_000, 500, None, 100_000).unwrap() else {
-                panic!("a llama")
-            };
-            assert!(config.hidden_size.is_multiple_of(2 * heads), "{config:?}");
+            let config = model(&settings, 3_000_000, 500, None, 100_000).unwrap();
+            assert!(config.width().is_multiple_of(2 * heads), "{config:?}");
         }
     }
 }

@@ -25,6 +25,10 @@ pub(crate) struct Gelu;
 #[derive(Clone, Copy)]
 pub(crate) struct Silu;
 
+/// The hyperbolic tangent.
+#[derive(Clone, Copy)]
+pub(crate) struct Tanh;
+
 /// Runs `$body` with `$curve` bound to the function of an activation.
 macro_rules! with_curve {
     ($activation:expr, $curve:ident => $body:expr) => {
@@ -39,6 +43,10 @@ macro_rules! with_curve {
             }
             $crate::ops::activation::Activation::Silu => {
                 let $curve = $crate::ops::activation::Silu;
+                $body
+            }
+            $crate::ops::activation::Activation::Tanh => {
+                let $curve = $crate::ops::activation::Tanh;
                 $body
             }
         }
@@ -73,6 +81,15 @@ impl Curve for Silu {
         let s = sigmoid::<T>(m, x);
         let value = x * s;
         (value, m.multiply_add(value, 1.0 - s, s))
+    }
+}
+
+impl Curve for Tanh {
+    /// `2 sigmoid(2 x) - 1`.
+    #[inline(always)]
+    fn at<T: Element>(self, m: impl MultiplyAdd, x: f32) -> (f32, f32) {
+        let value = m.multiply_add(2.0, sigmoid::<T>(m, 2.0 * x), -1.0);
+        (value, m.multiply_add(-value, value, 1.0))
     }
 }
 

@@ -5,13 +5,14 @@
 //! | [`Activation::GeluTanh`] | `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` | Hendrycks and Gimpel 2016, as in GPT-2 |
 //! | [`Activation::Gelu`] | `x/2 (1 + erf(x / sqrt 2))` | Hendrycks and Gimpel 2016, exact |
 //! | [`Activation::Silu`] | `x / (1 + e^-x)` | Elfwing et al. 2017 |
+//! | [`Activation::Tanh`] | `tanh x` | as in BERT's pooler |
 //!
 //! Gated: the input `[.., 2 h]` holds the gate first, then the value; `y = f(gate) * value`, `[.., h]`. With SiLU
 //! this is SwiGLU (Shazeer 2020).
 
 pub(crate) mod cpu;
 
-pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, with_curve};
+pub(crate) use cpu::{Curve, Gelu, GeluTanh, Silu, Tanh, with_curve};
 
 use crate::ops::linear::with_width;
 use crate::{Error, Result, Tape, Tensor};
@@ -25,6 +26,8 @@ pub enum Activation {
     Gelu,
     /// SiLU, also called swish.
     Silu,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 impl Tape {
