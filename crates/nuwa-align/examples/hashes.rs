@@ -7,15 +7,17 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
 use nuwa_align::pack::Piece;
 use nuwa_align::{
     Dpo, DpoSettings, LoraSettings, LowRank, Objective, Sft, SftSettings, Tuner, TuningSettings,
 };
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
-use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_models::{Model, ModelConfig};
 use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Parameters, Precision, Random};
+use nuwa_train::objectives::Causal;
 use nuwa_train::{Loader, PrecisionChoice, Trainer};
 use serde_json::json;
 
@@ -44,7 +46,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn model(family: &str) -> Result<Box<dyn LanguageModel>> {
+fn model(family: &str) -> Result<Box<dyn Model>> {
     let config = match family {
         "gpt2" => {
             json!({"model_type": "gpt2", "vocab_size": VOCABULARY, "n_positions": CONTEXT, "n_embd": 48,
@@ -87,11 +89,12 @@ fn schedule() -> Schedule {
 }
 
 fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: usize) -> Result<String> {
-    let mut model = model(family)?;
-    model.set_dropout(0.1);
+    let model = model(family)?;
     let optimizer = AdamW::new(model.parameters(), &OptimizerSettings::default());
     let batch = [4, accumulation];
-    let mut trainer = Trainer::new(model, optimizer, schedule(), batch, Some(0), 3, precision);
+    let objective = Arc::new(Causal { end_of_text: Some(0) });
+    let mut trainer = Trainer::new(model, objective, optimizer, schedule(), batch, 3, precision);
+    trainer.dropout = 0.1;
     let loader = Loader::new(Shards::open(shards, Part::Train)?, CONTEXT, 3)?;
     for step in 0..STEPS {
         trainer.step(&loader, step)?;

@@ -6,7 +6,7 @@
 //! a weight) in place of AdamW's two means (8).
 
 use nuwa_format::{Adapter, AdapterPart};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Random};
 use rayon::prelude::*;
 
@@ -34,7 +34,7 @@ impl LowRank {
     ///
     /// # Errors
     /// When a target names no matrix.
-    pub fn new(model: &dyn LanguageModel, settings: &LoraSettings, seed: u64) -> Result<Self> {
+    pub fn new(model: &dyn Model, settings: &LoraSettings, seed: u64) -> Result<Self> {
         let targets = targets(model, settings)?;
         let mut builder = ParametersBuilder::new(seed);
         let matrices =
@@ -89,7 +89,7 @@ impl LowRank {
     }
 
     /// The adapters as files hold them: cut as the model's matrices are at Hugging Face.
-    pub fn to_adapter(&self, model: &dyn LanguageModel) -> Adapter {
+    pub fn to_adapter(&self, model: &dyn Model) -> Adapter {
         let names = model.names();
         let mut parts = Vec::new();
         for matrix in &self.matrices {
@@ -145,7 +145,7 @@ impl Matrix {
 }
 
 /// The matrices of the blocks whose names hold one of the targets; all of them where no target is named.
-fn targets(model: &dyn LanguageModel, settings: &LoraSettings) -> Result<Vec<Parameter>> {
+fn targets(model: &dyn Model, settings: &LoraSettings) -> Result<Vec<Parameter>> {
     let in_blocks = |parameter: &&Parameter| {
         parameter.shape().axes().len() == 2 && parameter.entry().path().starts_with("layers.")
     };

@@ -1,6 +1,6 @@
-use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{HeadLoss, LossRows, Parameters, Precision, Random, Tape, Tensor, on_worker};
+use nuwa_models::{Input, Model, Text};
+use nuwa_nn::{AdamW, Context, Schedule};
+use nuwa_tensor::{LossRows, Parameters, Precision, Random, Tape, Tensor, on_worker};
 
 use crate::pack::Piece;
 use crate::{LowRank, Result, TuningSettings};
@@ -42,8 +42,8 @@ impl Packed {
         all.iter().zip(&self.trained).filter(|(_, trained)| **trained).map(|(one, _)| *one).collect()
     }
 
-    fn sequences(&self) -> Sequences {
-        Sequences::causal(1, self.inputs.len()).within_documents(&self.starts)
+    fn text(&self) -> Text {
+        Text::causal(self.inputs.clone(), 1).within_documents(self.starts.clone())
     }
 }
 
@@ -55,10 +55,11 @@ enum Changed {
 
 /// A model in tuning: passes add to the gradient, an update uses it up.
 pub struct Tuner {
-    model: Box<dyn LanguageModel>,
+    model: Box<dyn Model>,
     base: String,
     changed: Changed,
     schedule: Schedule,
+    dropout: f32,
     tape: Tape,
     silent: Tape,
     random: Random,
@@ -67,13 +68,12 @@ pub struct Tuner {
 impl Tuner {
     /// Tunes `model`, or adapters on it.
     pub fn new(
-        mut model: Box<dyn LanguageModel>,
+        model: Box<dyn Model>,
         adapters: Option<LowRank>,
         settings: &TuningSettings,
         seed: u64,
     ) -> Self {
         let base = nuwa_format::weights_hash(model.as_ref());
-        model.set_dropout(settings.dropout);
         let optimizer = &settings.optimizer;
         let changed = match adapters {
             Some(adapters) => {
@@ -85,11 +85,12 @@ impl Tuner {
         let tape = Tape::training().with_precision(Precision::from(settings.precision));
         let silent = tape.for_inference();
         let schedule = settings.schedule(0.0, 1);
-        Self { model, base, changed, schedule, tape, silent, random: Random::new(seed).named("dropout") }
+        let (dropout, random) = (settings.dropout, Random::new(seed).named("dropout"));
+        Self { model, base, changed, schedule, dropout, tape, silent, random }
     }
 
     /// The model as it is now.
-    pub fn model(&self) -> &dyn LanguageModel {
+    pub fn model(&self) -> &dyn Model {
         self.model.as_ref()
     }
 
@@ -99,7 +100,7 @@ impl Tuner {
     }
 
     /// The model and, where adapters were tuned, these.
-    pub fn finish(self) -> (Box<dyn LanguageModel>, Option<LowRank>) {
+    pub fn finish(self) -> (Box<dyn Model>, Option<LowRank>) {
         match self.changed {
             Changed::Everything(_) => (self.model, None),
             Changed::Adapters(adapters, _) => (self.model, Some(adapters)),
@@ -146,7 +147,7 @@ impl Tuner {
             let (hidden, targets) = self.hidden(&self.silent, packed)?;
             let weights = vec![1.0; targets.len()];
             let rows = LossRows { targets: &targets, weights: &weights };
-            Ok(self.silent.cross_entropy(&HeadLoss::new(&hidden, self.model.head(), rows))?.rows)
+            Ok(self.silent.cross_entropy(&self.model.head().loss(&hidden, rows))?.rows)
         })
     }
 
@@ -160,7 +161,7 @@ impl Tuner {
             self.tape.set_random(self.random.stream(number));
             let (hidden, targets) = self.hidden(&self.tape, packed)?;
             let rows = LossRows { targets: &targets, weights: &vec![weight; targets.len()] };
-            let losses = self.tape.backward_losses(&[HeadLoss::new(&hidden, self.model.head(), rows)])?;
+            let losses = self.tape.backward_losses(&[self.model.head().loss(&hidden, rows)])?;
             Ok(losses.iter().map(|loss| loss.total).sum())
         })
     }
@@ -178,14 +179,15 @@ impl Tuner {
         on_worker(move || {
             self.tape.set_random(self.random.stream(number));
             let (hidden, targets) = self.hidden(&self.tape, packed)?;
-            Ok(self.tape.backward_objective(&hidden, self.model.head(), &targets, weigh)?.total)
+            Ok(self.tape.backward_objective(&hidden, self.model.head().weight, &targets, weigh)?.total)
         })
     }
 
     /// The hidden rows that are trained on, and their targets: the head costs nothing for the others.
     fn hidden(&self, tape: &Tape, packed: &Packed) -> Result<(Tensor, Vec<u32>)> {
-        let hidden = self.model.hidden(tape, &packed.inputs, Input::Sequences(&packed.sequences()))?;
-        Ok((tape.rows(&hidden, &packed.rows())?, packed.of_trained(&packed.targets)))
+        let context = Context::new(tape).with_dropout(self.dropout);
+        let rows = self.model.hidden(&context, Input::Text(&packed.text()))?;
+        Ok((tape.rows(&rows.hidden, &packed.rows())?, packed.of_trained(&packed.targets)))
     }
 
     /// Puts what passes added where [`Tuner::parameters`] keeps its gradient. [`Tuner::update`] does so by itself.

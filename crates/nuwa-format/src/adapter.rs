@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use serde_json::{Value, json};
 
 use crate::base::Base;
@@ -186,7 +186,7 @@ fn check(path: &Path, config: &Value) -> Result<()> {
 ///
 /// # Errors
 /// When it belongs to another model: a tensor is not there, or has another shape.
-pub fn merge(model: &dyn LanguageModel, adapter: &Adapter, path: &Path) -> Result<()> {
+pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
     let mut left: BTreeMap<&str, &AdapterPart> =
         adapter.parts.iter().map(|part| (part.tensor.as_str(), part)).collect();
     for name in model.names() {

@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path};
 
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LARGEST;
@@ -29,7 +29,7 @@ pub struct Base {
 }
 
 /// A hash of all weights of `model`, in their order.
-pub fn weights_hash(model: &dyn LanguageModel) -> String {
+pub fn weights_hash(model: &dyn Model) -> String {
     const BLOCK: usize = 1 << 16;
     let values = model.parameters().to_host();
     let bytes = |block: &[f32]| block.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_models::{Model, ModelConfig};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
 
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// When a file is missing or damaged, or configuration and weights do not fit each other.
-pub fn load_model(folder: &Path) -> Result<Box<dyn LanguageModel>> {
+pub fn load_model(folder: &Path) -> Result<Box<dyn Model>> {
     let (mut config, zeros) = config::read(folder)?;
     let mut weights = Weights::open(folder)?;
     let told = config.clone();
@@ -42,7 +42,7 @@ pub fn build(
     config: &ModelConfig,
     path: &Path,
     mut read: impl FnMut(&Part) -> Result<Vec<f32>>,
-) -> Result<Box<dyn LanguageModel>> {
+) -> Result<Box<dyn Model>> {
     let model = nuwa_models::build_zeros(config).map_err(|error| Error::config(path, error.to_string()))?;
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
@@ -91,7 +91,7 @@ fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool
 }
 
 /// Holds tensors that repeat a parameter against it: a file in which they differ is of a model that is not tied.
-fn check_copies(model: &dyn LanguageModel, weights: &mut Weights) -> Result<()> {
+fn check_copies(model: &dyn Model, weights: &mut Weights) -> Result<()> {
     let config = model.config();
     for (copy, parameter) in config.copies() {
         let Some(found) = find(&config, weights, copy) else { continue };
@@ -153,7 +153,7 @@ fn check_positions(config: &ModelConfig, weights: &Weights) -> Result<()> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_model(model: &dyn LanguageModel, folder: &Path) -> Result<()> {
+pub fn save_model(model: &dyn Model, folder: &Path) -> Result<()> {
     save(model, None, folder)
 }
 
@@ -161,12 +161,12 @@ pub fn save_model(model: &dyn LanguageModel, folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_with_tokenizer(model: &dyn LanguageModel, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
+pub fn save_with_tokenizer(model: &dyn Model, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
     tokenizer.save(folder)?;
     save(model, Some(tokenizer), folder)
 }
 
-fn save(model: &dyn LanguageModel, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<()> {
+fn save(model: &dyn Model, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<()> {
     let mut all = Vec::new();
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");

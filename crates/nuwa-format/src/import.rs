@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::config::CONFIG;
@@ -77,12 +77,7 @@ fn import_llama2c(path: &Path, out: &Path) -> Result<Imported> {
 }
 
 /// Writes model and tokenizer, which was read from `source`.
-fn write(
-    model: &dyn LanguageModel,
-    tokenizer: Option<&Tokenizer>,
-    source: &Path,
-    out: &Path,
-) -> Result<Imported> {
+fn write(model: &dyn Model, tokenizer: Option<&Tokenizer>, source: &Path, out: &Path) -> Result<Imported> {
     if let Some(ids) = tokenizer.map(Tokenizer::vocab_size).filter(|&ids| ids > model.vocabulary()) {
         return Err(Error::Vocabulary {
             path: source.to_path_buf(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nuwa_files::Error as FileError;
 use nuwa_models::llama::{GateActivation, LlamaConfig};
-use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_models::{Model, ModelConfig};
 
 use crate::layout::Part;
 use crate::weights::check_finite;
@@ -68,7 +68,7 @@ impl Llama2c {
     }
 
     /// Reads the weights.
-    pub fn model(mut self) -> Result<Box<dyn LanguageModel>> {
+    pub fn model(mut self) -> Result<Box<dyn Model>> {
         let config = ModelConfig::Llama(self.config.clone());
         let path = self.path.clone();
         folder::build(&config, &path, |part| self.tensor(part))

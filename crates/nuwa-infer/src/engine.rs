@@ -1,13 +1,24 @@
 use std::path::Path;
 
-use nuwa_models::LanguageModel;
+use nuwa_models::{Model, Prediction};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::{Error, GenerateSettings, Generation, Result, Window, continue_ids, score};
 
+/// An error unless `model` predicts the next token, which writing, scoring and tuning need.
+///
+/// # Errors
+/// Saying what it does instead.
+pub fn check_writes(model: &dyn Model) -> Result<()> {
+    match model.config().predicts() {
+        Prediction::NextToken => Ok(()),
+        predicts => Err(Error::Predicts { wanted: Prediction::NextToken, predicts }),
+    }
+}
+
 /// A model with its tokenizer.
 pub struct Engine {
-    model: Box<dyn LanguageModel>,
+    model: Box<dyn Model>,
     tokenizer: Tokenizer,
     adds_beginning: bool,
 }
@@ -25,8 +36,9 @@ impl Engine {
     /// Puts a model and its tokenizer together.
     ///
     /// # Errors
-    /// When the tokenizer has ids that the model does not know.
-    pub fn new(model: Box<dyn LanguageModel>, tokenizer: Tokenizer) -> Result<Self> {
+    /// When the model does not predict the next token, or the tokenizer has ids that the model does not know.
+    pub fn new(model: Box<dyn Model>, tokenizer: Tokenizer) -> Result<Self> {
+        check_writes(model.as_ref())?;
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
@@ -36,7 +48,7 @@ impl Engine {
     }
 
     /// The model.
-    pub fn model(&self) -> &dyn LanguageModel {
+    pub fn model(&self) -> &dyn Model {
         self.model.as_ref()
     }
 

@@ -1,3 +1,5 @@
+use nuwa_models::Prediction;
+
 /// What can go wrong when a model writes or scores text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -53,6 +55,23 @@ pub enum Error {
         /// Rows of the model's output head.
         model: usize,
     },
+    /// A model that predicts something else than what was asked for.
+    #[error("the model {}, and cannot {}", does(*.predicts), wanted_is(*.wanted))]
+    Predicts {
+        /// What was asked for.
+        wanted: Prediction,
+        /// What it predicts.
+        predicts: Prediction,
+    },
+    /// A tokenizer without a special token.
+    #[error("the tokenizer has no {role}")]
+    NoToken {
+        /// What the token is for.
+        role: &'static str,
+    },
+    /// A text without a mask.
+    #[error("there is no mask in the text")]
+    NoMask,
     /// The model gave scores that are no numbers.
     #[error("the model gave the score {value} for token {id}")]
     NotFinite {
@@ -76,6 +95,23 @@ pub enum Error {
     },
 }
 
+/// What a model does.
+fn does(predicts: Prediction) -> &'static str {
+    match predicts {
+        Prediction::NextToken => "predicts the next token from those before it",
+        Prediction::MaskedTokens => "predicts masked words from those on both sides",
+        Prediction::Nothing => "has no head that predicts words",
+    }
+}
+
+/// What a user wanted of it.
+fn wanted_is(wanted: Prediction) -> &'static str {
+    match wanted {
+        Prediction::NextToken => "write or score a text",
+        Prediction::MaskedTokens | Prediction::Nothing => "fill in masks",
+    }
+}
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -96,6 +132,17 @@ impl Error {
                 let more = tokens - context.saturating_sub(*reserve);
                 format!("shorten it by {more} tokens, or use a model with a longer context")
             }
+            Self::Predicts { predicts: Prediction::MaskedTokens, .. } => {
+                "it is an encoder: let it fill in the masks of a text, or take a model that writes, such as GPT-2 or LLaMA".to_string()
+            }
+            Self::Predicts { predicts: Prediction::Nothing, .. } => {
+                "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()
+            }
+            Self::Predicts { predicts: Prediction::NextToken, .. } => {
+                "take an encoder such as BERT, or let this one continue a text".to_string()
+            }
+            Self::NoToken { role } => format!("name {role} in tokenizer_config.json"),
+            Self::NoMask => "write [MASK] in the place of each word to fill in".to_string(),
             Self::EmptyPrompt => "give a prompt, or name eos_token in tokenizer_config.json".to_string(),
             Self::Vocabulary { .. } => {
                 "use the tokenizer that the model was trained with; it lies in the model's folder".to_string()

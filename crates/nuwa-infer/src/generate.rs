@@ -1,4 +1,4 @@
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::writer::Writer;
@@ -39,7 +39,7 @@ pub type Flow = std::ops::ControlFlow<()>;
 /// # Errors
 /// When a setting makes no sense, the prompt is empty or longer than the model's context, or an id is unknown.
 pub fn continue_ids(
-    model: &dyn LanguageModel,
+    model: &dyn Model,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     settings: &GenerateSettings,
@@ -55,7 +55,7 @@ pub fn continue_ids(
 /// # Errors
 /// As there.
 pub fn continue_until(
-    model: &dyn LanguageModel,
+    model: &dyn Model,
     tokenizer: &Tokenizer,
     prompt: &Prompt,
     settings: &GenerateSettings,

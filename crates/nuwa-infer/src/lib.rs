@@ -4,12 +4,14 @@
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Sequence`]: a growing row of ids with its cache of keys and values.
 //! - [`Sampler`]: scores to the next id, with seeded randomness.
+//! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
 //! - [`score`]: the negative log-likelihood of ids that are given.
 #![forbid(unsafe_code)]
 
 mod conversation;
 mod engine;
 mod error;
+mod fill;
 mod generate;
 mod sampler;
 mod score;
@@ -19,8 +21,9 @@ mod stop;
 mod writer;
 
 pub use conversation::{Answer, Conversation, Prompt};
-pub use engine::Engine;
+pub use engine::{Engine, check_writes};
 pub use error::{Error, Result};
+pub use fill::{Filling, MASK, fill};
 pub use generate::{Finish, Flow, Generation, continue_ids, continue_until};
 pub use sampler::{Candidate, Sampler};
 pub use score::{Window, score};

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_tensor::{HeadLoss, LossRows, Tape, on_worker};
+use nuwa_models::{Context, Input, Model, Text};
+use nuwa_tensor::{LossRows, Tape, on_worker};
 
 use crate::{Error, Result};
 
@@ -42,7 +42,7 @@ impl Window<'_> {
 ///
 /// # Errors
 /// When a window is longer than the context or holds nothing to score, or an id is outside the model's vocabulary.
-pub fn score(model: &dyn LanguageModel, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
+pub fn score(model: &dyn Model, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
     let context = model.context();
     windows.iter().try_for_each(|window| window.check(context))?;
     on_worker(|| {
@@ -73,20 +73,20 @@ fn batches(windows: &[Window<'_>]) -> Vec<Range<usize>> {
     batches
 }
 
-fn score_batch(model: &dyn LanguageModel, tape: &Tape, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
+fn score_batch(model: &dyn Model, tape: &Tape, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
     let mut ids = Vec::new();
     let mut starts = Vec::new();
     for window in windows {
         starts.resize(starts.len() + window.inputs().len(), ids.len() as u32);
         ids.extend_from_slice(window.inputs());
     }
-    let sequences = Sequences::causal(1, ids.len()).within_documents(&starts);
-    let hidden = model.hidden(tape, &ids, Input::Sequences(&sequences))?;
+    let text = Text::causal(ids, 1).within_documents(starts);
+    let hidden = model.hidden(&Context::new(tape), Input::Text(&text))?.hidden;
     let targets: Vec<u32> = windows.iter().flat_map(Window::scored).copied().collect();
     let weights = vec![1.0; targets.len()];
     let rows = LossRows { targets: &targets, weights: &weights };
     let hidden = tape.rows(&hidden, &scored_rows(windows))?;
-    let losses = tape.cross_entropy(&HeadLoss::new(&hidden, model.head(), rows))?.rows;
+    let losses = tape.cross_entropy(&model.head().loss(&hidden, rows))?.rows;
     let mut rest = losses.as_slice();
     let of_window = |window: &Window<'_>| {
         let (own, others) = rest.split_at(window.scored().len());

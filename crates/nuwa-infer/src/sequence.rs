@@ -1,4 +1,4 @@
-use nuwa_models::{Cache, Input, LanguageModel, NewRows};
+use nuwa_models::{Cache, Context, Input, Model, NewRows};
 use nuwa_tensor::{Kind, Tape, Tensor, on_worker};
 
 use crate::{Error, Result};
@@ -11,7 +11,7 @@ const PROMPT_CHUNK: usize = 512;
 /// When the context is full, the last half of it is encoded anew from position 0 and the rest forgotten. That costs one
 /// more position for each one written, and the model goes on with half a context of past.
 pub struct Sequence<'a> {
-    model: &'a dyn LanguageModel,
+    model: &'a dyn Model,
     tape: Tape,
     cache: Cache,
     ids: Vec<u32>,
@@ -24,7 +24,7 @@ impl<'a> Sequence<'a> {
     ///
     /// # Errors
     /// When the prompt is empty or longer than the context.
-    pub fn new(model: &'a dyn LanguageModel, prompt: &[u32], more: usize) -> Result<Self> {
+    pub fn new(model: &'a dyn Model, prompt: &[u32], more: usize) -> Result<Self> {
         let context = model.context();
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
@@ -69,8 +69,8 @@ impl<'a> Sequence<'a> {
         let unseen = &self.ids[self.first + self.cache.length()..];
         let mut hidden = None;
         for chunk in unseen.chunks(PROMPT_CHUNK) {
-            let new = vec![NewRows { cache: &mut self.cache, rows: chunk.len() }];
-            hidden = Some(self.model.hidden(&self.tape, chunk, Input::Next(new))?);
+            let new = vec![NewRows { cache: &mut self.cache, ids: chunk }];
+            hidden = Some(self.model.hidden(&Context::new(&self.tape), Input::Next(new))?.hidden);
         }
         self.scores_of_last(hidden.ok_or(Error::EmptyPrompt)?)
     }
@@ -80,7 +80,7 @@ impl<'a> Sequence<'a> {
             1 => hidden,
             rows => self.tape.constant([1, hidden.width()], &hidden.row_to_host(rows - 1))?,
         };
-        Ok(self.tape.logits(&last, self.model.head())?)
+        Ok(self.model.head().logits(&self.tape, &last)?)
     }
 
     fn forget_half(&mut self) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{LanguageModel, TensorName};
+use crate::{Model, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +96,7 @@ pub trait Config: Debug + Send + Sync {
     fn size(&self) -> Size;
 
     /// The model, its configuration having been validated, with the builder's weights.
-    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel>;
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn Model>;
 }
 
 /// What memory and time of training follow from.
@@ -133,6 +133,9 @@ pub struct Shape {
 
 /// What a family knows before there is a model of it.
 pub trait FamilyConfig: Config + Serialize + DeserializeOwned {
+    /// What a new model of it is trained to predict.
+    const PREDICTS: Prediction = Prediction::NextToken;
+
     /// Other values of `model_type` that are computed as this family.
     const ALIASES: &'static [&'static str] = &[];
 

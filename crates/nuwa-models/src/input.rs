@@ -1,35 +1,10 @@
-use nuwa_tensor::{
-    AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache, Kind, Result, Tape, Tensor,
-};
+use std::borrow::Cow;
+use std::sync::Arc;
 
-/// Whole sequences of equal length, for training and scoring.
-#[derive(Debug, Clone)]
-pub struct Sequences {
-    mask: AttentionMask,
-    positions: Vec<u32>,
-}
+use nuwa_nn::{Keys, LayerInput, Layers};
+use nuwa_tensor::{CachedRows, Error, HeadLayout, KeyValueCache, Kind, Result};
 
-impl Sequences {
-    /// `sequences` of `length`, each position seeing itself and what came before.
-    pub fn causal(sequences: usize, length: usize) -> Self {
-        let positions = (0..length as u32).collect::<Vec<_>>().repeat(sequences);
-        Self { mask: AttentionMask::causal(sequences, length), positions }
-    }
-
-    /// The same, but no position sees an earlier document, and positions count from each document's start;
-    /// `starts[s * length + i]` is where in sequence `s` the document of position `i` begins.
-    ///
-    /// # Panics
-    /// When there is not one start a position.
-    #[must_use]
-    pub fn within_documents(mut self, starts: &[u32]) -> Self {
-        self.mask = self.mask.within_documents(starts);
-        for (position, start) in self.positions.iter_mut().zip(starts) {
-            *position -= start;
-        }
-        self
-    }
-}
+use crate::Text;
 
 /// What the layers of a model remember of one sequence.
 #[derive(Debug, Clone)]
@@ -102,71 +77,83 @@ impl Cache {
 pub struct NewRows<'a> {
     /// What is remembered, which the new ones join.
     pub cache: &'a mut Cache,
-    /// How many ids are new.
-    pub rows: usize,
+    /// The new ids.
+    pub ids: &'a [u32],
 }
 
-/// What the ids of a forward pass are.
+/// What a forward pass reads.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// Whole sequences, one after the other.
-    Sequences(&'a Sequences),
+    /// Whole texts.
+    Text(&'a Text),
     /// The next ids of several sequences whose past is cached, those of each one after the other. A row of the result does not
     /// depend on which others are computed with it.
     Next(Vec<NewRows<'a>>),
 }
 
-impl Input<'_> {
-    /// The position of each id in its document or sequence.
-    pub(crate) fn positions(&self) -> Vec<u32> {
+impl<'a> Input<'a> {
+    /// The whole texts, for models that read nothing else.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(crate) fn text(self) -> Result<&'a Text> {
         match self {
-            Self::Sequences(sequences) => sequences.positions.clone(),
-            Self::Next(sequences) => {
-                sequences.iter().flat_map(|new| (new.cache.length as u32..).take(new.rows)).collect()
-            }
+            Self::Text(text) => Ok(text),
+            Self::Next(_) => Err(Error::Shape {
+                operation: "attention",
+                reason: "an encoder reads whole texts, it has no cache".into(),
+            }),
         }
     }
 
-    /// What layer `index` needs of it.
-    pub(crate) fn layer(&mut self, index: usize) -> LayerInput<'_> {
-        match self {
-            Self::Sequences(sequences) => LayerInput::Sequences(&sequences.mask),
+    /// Begins a forward pass.
+    pub(crate) fn begin(self) -> Pass<'a> {
+        let (ids, positions) = match &self {
+            Self::Text(text) => (Cow::Borrowed(&text.ids[..]), Arc::clone(&text.positions)),
             Self::Next(sequences) => {
+                let positions = |new: &NewRows<'_>| (new.cache.length as u32..).take(new.ids.len());
+                let ids: Vec<u32> = sequences.iter().flat_map(|new| new.ids).copied().collect();
+                (Cow::Owned(ids), sequences.iter().flat_map(positions).collect())
+            }
+        };
+        Pass { ids, positions, input: self }
+    }
+}
+
+/// A forward pass under way.
+#[derive(Debug)]
+pub(crate) struct Pass<'a> {
+    /// The tokens.
+    pub ids: Cow<'a, [u32]>,
+    /// The position of each token in its document.
+    pub positions: Arc<[u32]>,
+    input: Input<'a>,
+}
+
+impl Pass<'_> {
+    /// Takes note that all layers have seen the ids.
+    pub fn finish(self) {
+        if let Input::Next(sequences) = self.input {
+            sequences.into_iter().for_each(|new| new.cache.length += new.ids.len());
+        }
+    }
+}
+
+impl Layers for Pass<'_> {
+    fn layer(&mut self, index: usize) -> LayerInput<'_> {
+        let keys = match &mut self.input {
+            Input::Text(text) => Keys::Pass(&text.mask),
+            Input::Next(sequences) => {
                 let rows = sequences.iter_mut().map(|new| match &mut new.cache.layers[index] {
                     LayerCache::Attention(cache) => {
                         // A pass that failed may have left rows in some layers.
                         cache.truncate(new.cache.length);
-                        CachedRows { cache, rows: new.rows }
+                        CachedRows { cache, rows: new.ids.len() }
                     }
                 });
-                LayerInput::Next(rows.collect())
+                Keys::Cached(rows.collect())
             }
-        }
-    }
-
-    /// Takes note that all layers have seen the ids.
-    pub(crate) fn finish(self) {
-        if let Self::Next(sequences) = self {
-            sequences.into_iter().for_each(|new| new.cache.length += new.rows);
-        }
-    }
-}
-
-/// What one attention layer needs of the input.
-#[derive(Debug)]
-pub enum LayerInput<'a> {
-    /// Which keys each query sees.
-    Sequences(&'a AttentionMask),
-    /// The new rows of each sequence, and its keys and values so far.
-    Next(Vec<CachedRows<'a>>),
-}
-
-impl LayerInput<'_> {
-    /// Attention of packed rows over what this layer sees.
-    pub(crate) fn attention(self, tape: &Tape, qkv: &Tensor, heads: HeadLayout) -> Result<Tensor> {
-        match self {
-            Self::Sequences(mask) => tape.attention(qkv, heads, mask, AttentionOptions::default()),
-            Self::Next(mut sequences) => tape.cached_attention(qkv, heads, &mut sequences, None),
-        }
+        };
+        LayerInput { positions: &self.positions, keys }
     }
 }

@@ -3,23 +3,29 @@
 //! Shapes in comments: `n` positions of all sequences together, `d` the model width, `v` the vocabulary.
 #![forbid(unsafe_code)]
 
+pub mod bert;
 pub mod gpt2;
 pub mod llama;
 
+mod batch;
 mod config;
 mod input;
 mod names;
 mod registry;
+mod text;
 
+pub use batch::{Batch, Classes, Losses, Targets, backward, losses};
 pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
-pub use input::{Cache, Input, LayerInput, NewRows, Sequences};
+pub use input::{Cache, Input, NewRows};
 pub use names::TensorName;
 pub use registry::{Family, ModelConfig, ParseError, Registered};
+pub use text::{Rows, Text};
 
-use nuwa_tensor::{Kind, Parameter, Parameters, ParametersBuilder, Tape, Tensor};
+pub use nuwa_nn::{Context, Head};
+use nuwa_tensor::{Kind, Parameters, ParametersBuilder};
 
-/// A model that gives a distribution over the next token at each position.
-pub trait LanguageModel: Send + Sync {
+/// A model: from tokens to hidden rows, and from those to logits.
+pub trait Model: Send + Sync {
     /// What `config.json` holds.
     fn config(&self) -> ModelConfig;
 
@@ -31,24 +37,22 @@ pub trait LanguageModel: Send + Sync {
         self.config().names()
     }
 
-    /// The last hidden states, normalised: `[n, d]` for `n` ids.
+    /// The last hidden states, `[n, d]` for `n` ids, as the head reads them.
     ///
     /// # Errors
-    /// When an id is outside the vocabulary, or positions go beyond the context.
-    fn hidden(&self, tape: &Tape, ids: &[u32], input: Input<'_>) -> nuwa_tensor::Result<Tensor>;
+    /// When an id is outside the vocabulary, positions go beyond the context, or an encoder is asked to go on with a cache.
+    fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> nuwa_tensor::Result<Rows>;
 
-    /// The matrix that turns hidden states into scores, `[v, d]`; the embedding where the two are tied.
-    fn head(&self) -> &Parameter;
+    /// From hidden states to the logits of tokens.
+    fn head(&self) -> Head<'_>;
+
+    /// From the pooled row of a text to the logits of classes, of models that tell them.
+    fn class_head(&self) -> Option<Head<'_>> {
+        None
+    }
 
     /// An empty cache for `capacity` positions of one sequence, kept in numbers of this kind.
     fn new_cache(&self, capacity: usize, kind: Kind) -> Cache;
-
-    /// The share of activations dropped while training, on embeddings and residual branches.
-    fn set_dropout(&mut self, probability: f32);
-
-    /// Whether training keeps only the input of each block and computes the rest again on the way back: less memory, one
-    /// more forward pass, the same bits.
-    fn set_recompute(&mut self, recompute: bool);
 
     /// The largest number of positions.
     fn context(&self) -> usize {
@@ -57,7 +61,7 @@ pub trait LanguageModel: Send + Sync {
 
     /// The number of token ids it knows.
     fn vocabulary(&self) -> usize {
-        self.head().rows()
+        self.config().vocabulary()
     }
 }
 
@@ -65,7 +69,7 @@ pub trait LanguageModel: Send + Sync {
 ///
 /// # Errors
 /// When the configuration makes no sense (zero heads, a width that heads do not divide, ...).
-pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn LanguageModel>> {
+pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn Model>> {
     build_with(config, ParametersBuilder::new(seed))
 }
 
@@ -73,11 +77,11 @@ pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn LanguageModel>> 
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn LanguageModel>> {
+pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn Model>> {
     build_with(config, ParametersBuilder::zeros())
 }
 
-fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn LanguageModel>> {
+fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn Model>> {
     config.validate()?;
     Ok(config.build(builder))
 }

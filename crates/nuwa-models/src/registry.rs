@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{Config, FamilyConfig, Result, Shape};
+use crate::config::{Config, FamilyConfig, Prediction, Result, Shape};
 
 /// The fault of a `config.json`, with the field in which it is.
 pub type ParseError = serde_path_to_error::Error<serde_json::Error>;
@@ -16,6 +16,8 @@ pub type ParseError = serde_path_to_error::Error<serde_json::Error>;
 pub struct Registered {
     /// Its `model_type` in `config.json`.
     pub model_type: &'static str,
+    /// See [`FamilyConfig::PREDICTS`].
+    pub predicts: Prediction,
     /// Other values of `model_type` that are computed as this family.
     pub aliases: &'static [&'static str],
     /// See [`FamilyConfig::FIXED`].
@@ -67,6 +69,7 @@ macro_rules! families {
                 match self {
                     $(Self::$name => Registered {
                         model_type: $model_type,
+                        predicts: <$config>::PREDICTS,
                         aliases: <$config>::ALIASES,
                         fixed: <$config>::FIXED,
                         activations: <$config>::ACTIVATIONS,
@@ -85,6 +88,8 @@ families! {
     "llama" => Llama(crate::llama::LlamaConfig),
     /// Layer norm, learned positions, GELU, biases (Radford et al. 2019).
     "gpt2" => Gpt2(crate::gpt2::Gpt2Config),
+    /// An encoder: post-norm, learned positions and segments, attention to both sides, masked words (Devlin et al. 2018).
+    "bert" => Bert(crate::bert::BertConfig),
 }
 
 impl Default for Family {

@@ -1,7 +1,7 @@
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{Parameter, Result, Tape, Tensor};
 
-use crate::{Initialisation, Scope};
+use crate::{Context, Initialisation, Scope};
 
 /// `x W^T + b`.
 #[derive(Debug, Clone)]
@@ -53,6 +53,11 @@ impl Linear {
     pub fn weight(&self) -> &Parameter {
         &self.weight
     }
+
+    /// The bias `[output]`, where it has one.
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.bias.as_ref()
+    }
 }
 
 /// A row of a table for each id.
@@ -81,6 +86,22 @@ impl Embedding {
     }
 }
 
+/// The sum of a row of each table, `[ids, width]`.
+///
+/// # Errors
+/// When an id is not in its table, or the tables differ in width.
+///
+/// # Panics
+/// When there is no table.
+pub fn embed(tape: &Tape, tables: &[(&Embedding, &[u32])]) -> Result<Tensor> {
+    let ((first, ids), others) = tables.split_first().expect("there is a table");
+    let mut sum = first.forward(tape, ids)?;
+    for (table, ids) in others {
+        sum = tape.add(&sum, &table.forward(tape, ids)?)?;
+    }
+    Ok(sum)
+}
+
 /// Layer normalisation with scale and shift.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
@@ -106,6 +127,14 @@ impl LayerNorm {
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         tape.layer_norm(x, &self.weight, &self.bias, self.epsilon)
     }
+
+    /// The same in `f32`, for blocks whose residual stream is what was normalised.
+    ///
+    /// # Errors
+    /// When the width differs.
+    pub fn forward_residual(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.layer_norm_residual(x, &self.weight, &self.bias, self.epsilon)
+    }
 }
 
 /// Root mean square normalisation with scale.
@@ -130,13 +159,14 @@ impl RmsNorm {
     }
 }
 
-/// A layer on a residual branch: `residual + dropout(layer(x))`.
+/// `x + dropout(layer(rows))`: a layer on a residual branch.
 ///
 /// # Errors
 /// When shapes differ.
-pub fn residual(tape: &Tape, residual: &Tensor, x: &Tensor, layer: &Linear, dropout: f32) -> Result<Tensor> {
-    if dropout == 0.0 || !tape.is_recording() {
-        return layer.forward_add(tape, residual, x);
+pub fn residual(context: &Context<'_>, x: &Tensor, rows: &Tensor, layer: &Linear) -> Result<Tensor> {
+    let tape = context.tape;
+    if context.dropout == 0.0 || !tape.is_recording() {
+        return layer.forward_add(tape, x, rows);
     }
-    tape.add(residual, &tape.dropout(&layer.forward(tape, x)?, dropout)?)
+    tape.add(x, &context.dropout(&layer.forward(tape, rows)?)?)
 }

@@ -47,6 +47,12 @@ impl Config {
         self
     }
 
+    /// The same with a token for a role.
+    pub fn with_token(mut self, role: &str, token: &str) -> Self {
+        self.values.insert(role.into(), token.into());
+        self
+    }
+
     /// The file that the chat template was read from.
     pub fn template_origin(&self) -> Option<&Path> {
         self.template_origin.as_deref()

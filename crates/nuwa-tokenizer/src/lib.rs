@@ -12,6 +12,7 @@ mod chat;
 mod config;
 mod decode;
 mod error;
+mod extend;
 mod import;
 mod library;
 mod said;

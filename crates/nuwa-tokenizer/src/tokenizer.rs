@@ -79,6 +79,16 @@ impl Tokenizer {
         Ok(Self { inner: Arc::new(inner), config: Arc::new(config) })
     }
 
+    /// What it says about itself apart from its vocabulary.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The text of its `tokenizer.json`.
+    pub(crate) fn json(&self) -> &str {
+        self.inner.library.json()
+    }
+
     /// Writes `tokenizer.json` and `tokenizer_config.json` into `folder`.
     pub fn save(&self, folder: &Path) -> Result<()> {
         nuwa_files::write_atomically(&folder.join("tokenizer.json"), self.inner.library.json().as_bytes())?;

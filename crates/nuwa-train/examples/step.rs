@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences};
+use nuwa_models::{Context, Model, ModelConfig, Text, backward};
 use nuwa_nn::{AdamW, OptimizerSettings};
-use nuwa_tensor::{HeadLoss, LossRows, Precision, Random, Tape, measure, on_worker, simd};
+use nuwa_tensor::{Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
 
 /// Steps that are not measured: the first ones touch their memory for the first time.
@@ -192,17 +192,15 @@ impl Batch {
     }
 
     /// Forward and backward.
-    fn pass(&self, model: &dyn LanguageModel, tape: &mut Tape) -> Result<f32, nuwa_tensor::Error> {
-        let sequences = Sequences::causal(self.sizes.batch, self.sizes.context);
-        let hidden = model.hidden(tape, &self.ids, Input::Sequences(&sequences))?;
-        let rows = LossRows { targets: &self.targets, weights: &self.weights };
-        let losses = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)])?;
-        Ok(losses[0].total)
+    fn pass(&self, model: &dyn Model, tape: &mut Tape) -> Result<f32, nuwa_tensor::Error> {
+        let text = Text::causal(self.ids.clone(), self.sizes.batch);
+        let batch = nuwa_models::Batch::of_every_row(text, self.targets.clone(), self.weights.clone());
+        Ok(backward(model, &Context::new(tape), &batch)?.total())
     }
 }
 
 /// Operations of the matrix products of one step: two for each weight of a matrix and token forward, four backward.
-fn products(run: &Run, model: &dyn LanguageModel) -> f64 {
+fn products(run: &Run, model: &dyn Model) -> f64 {
     let positions = if run.family == "gpt" { run.sizes.context * run.sizes.width } else { 0 };
     let matrices = model.parameters().iter().filter(|parameter| parameter.shape().axes().len() == 2);
     let weights = matrices.map(|parameter| parameter.shape().elements()).sum::<usize>() - positions;

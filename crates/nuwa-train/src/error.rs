@@ -10,6 +10,9 @@ pub enum Error {
     /// The shards could not be read.
     #[error(transparent)]
     Data(#[from] nuwa_data::Error),
+    /// The tokenizer cannot be extended.
+    #[error(transparent)]
+    Tokenizer(#[from] nuwa_tokenizer::Error),
     /// The engine refused.
     #[error(transparent)]
     Tensor(#[from] nuwa_tensor::Error),
@@ -98,6 +101,7 @@ impl Error {
         Some(match self {
             Self::Files(error) => return error.hint(),
             Self::Data(error) => return error.hint(),
+            Self::Tokenizer(error) => return error.hint(),
             Self::Tensor(_) | Self::Hook(_) => return None,
             Self::Model(_) => "choose other values under [model] in the recipe, or leave them to the plan".into(),
             Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),

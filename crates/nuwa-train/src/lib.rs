@@ -12,6 +12,7 @@ mod earlier;
 mod error;
 mod loader;
 mod metrics;
+pub mod objectives;
 pub mod plan;
 mod pretrain;
 mod settings;

@@ -1,6 +1,7 @@
 use nuwa_data::shards::Shards;
 use nuwa_tensor::Random;
 
+use crate::objectives::Windows;
 use crate::{Error, Result};
 
 /// Windows of consecutive tokens, in an order that depends on the seed and the sample's number alone.
@@ -52,6 +53,20 @@ impl Loader {
         let window = permuted(&random, self.windows, index);
         let start = random.below(0, self.offsets) + window * self.context as u64;
         Ok(self.shards.read(start, ids)?)
+    }
+}
+
+impl Windows for Loader {
+    fn count(&self) -> u64 {
+        self.windows
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
+        Self::read(self, number, ids)
     }
 }
 

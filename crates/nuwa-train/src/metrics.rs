@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::course::Fall;
+use crate::objectives::Figures;
 use crate::{Kept, Result, Validation};
 
 /// One training step, as `metrics.jsonl` holds it.
@@ -14,6 +15,9 @@ pub struct StepLine {
     pub step: u64,
     /// Mean loss of the step's tokens, in nats.
     pub loss: f32,
+    /// What the objective tells besides.
+    #[serde(flatten, default)]
+    pub figures: Option<Figures>,
     /// Learning rate of the step.
     pub learning_rate: f32,
     /// Norm of all gradients before clipping.
@@ -38,8 +42,12 @@ pub struct ValidationLine {
     pub tokens: u64,
     /// Mean loss on held-back tokens, in nats.
     pub validation_loss: f64,
-    /// The same per byte of text, in bits.
-    pub bits_per_byte: f64,
+    /// The same per byte of text, in bits, where every token is predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<f64>,
+    /// What the objective tells besides.
+    #[serde(flatten, default)]
+    pub figures: Option<Figures>,
 }
 
 /// A continuation written by the model during the run.
@@ -179,7 +187,8 @@ fn keep_unreadable(path: &Path, found: &[u8], lines: usize) -> Result<Option<Kep
 
 impl ValidationLine {
     pub(crate) fn new(step: u64, tokens: u64, validation: &Validation) -> Self {
-        Self { step, tokens, validation_loss: validation.loss, bits_per_byte: validation.bits_per_byte }
+        let Validation { loss: validation_loss, bits_per_byte, figures, .. } = *validation;
+        Self { step, tokens, validation_loss, bits_per_byte, figures }
     }
 }
 

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Tape};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::checkpoint::{self, Header};
 use crate::clock::{Clock, Pace};
 use crate::course::{self, Course, Ended, Fall, Verdict};
 use crate::metrics::MetricsFile;
+use crate::objectives::{Figures, Objective};
 use crate::plan::Plan;
 use crate::{
     Error, Kept, Loader, PretrainSettings, Result, Sample, StepLine, StepOutcome, TrainEvent, Trainer,
@@ -28,6 +30,8 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// How.
     pub settings: &'a PretrainSettings,
+    /// What it is trained to do.
+    pub objective: &'a Arc<dyn Objective>,
     /// The token that ends documents.
     pub end_of_text: Option<u32>,
     /// Decides initial weights, data order and dropout.
@@ -43,7 +47,7 @@ pub struct Hooks<'a> {
     /// Draws what happens.
     pub observe: &'a mut dyn FnMut(&TrainEvent),
     /// Lets the model write something.
-    pub sample: &'a mut dyn FnMut(&dyn LanguageModel) -> Option<Sample>,
+    pub sample: &'a mut dyn FnMut(&dyn Model) -> Option<Sample>,
     /// Asked after each step: whether to keep a checkpoint and stop.
     pub stop: &'a dyn Fn() -> bool,
 }
@@ -61,6 +65,9 @@ pub struct Summary {
     pub validation_loss: Option<f64>,
     /// Bits a byte of the kept model on the test part, on which nothing was chosen; on the validation part where there is no other.
     pub bits_per_byte: Option<f64>,
+    /// What the objective tells of that part besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
     /// The most memory that tensors used at one time, in bytes.
     pub peak_tensor_bytes: u64,
     /// Steps done by the model that was kept: fewer than `steps` where the text was repeated too often.
@@ -79,7 +86,7 @@ pub struct Summary {
 /// # Errors
 /// When the data do not fit the plan, the disk refuses, the loss stops being a number (the state before the refused
 /// step is then in the checkpoint), or it was asked to stop.
-pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn LanguageModel>, Summary)> {
+pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn Model>, Summary)> {
     job.settings.check()?;
     let mut run = Run::start(job)?;
     let (steps, done) = (run.expected_steps(), run.step);
@@ -137,7 +144,7 @@ impl<'a> Run<'a> {
         let plan = job.plan;
         let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
         let validation = held_back(job, Part::Validation)?;
-        let model = plan.build(job.seed, job.settings.recompute)?;
+        let model = plan.build(job.seed)?;
         if let Some(weights) = job.init {
             model.parameters().from_host(weights);
         }
@@ -152,11 +159,12 @@ impl<'a> Run<'a> {
         let (step, before) = header.as_ref().map_or((0, 0.0), |header| (header.step, header.seconds));
         let course = header.map_or_else(|| Course::new(planned_fall(job)), |header| header.course);
         let (metrics, unreadable) = MetricsFile::open(&job.out.join("metrics.jsonl"), step)?;
-        let end_of_text = job.end_of_text.filter(|_| job.settings.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
         let precision = Precision::from(job.settings.precision);
         let schedule = schedule(plan, job.settings, course.fall);
-        let trainer = Trainer::new(model, optimizer, schedule, sizes, end_of_text, job.seed, precision);
+        let objective = Arc::clone(job.objective);
+        let mut trainer = Trainer::new(model, objective, optimizer, schedule, sizes, job.seed, precision);
+        plan.set(&mut trainer, job.settings.recompute);
         let silent = trainer.silent_tape();
         Ok(Self {
             job,
@@ -270,6 +278,7 @@ impl<'a> Run<'a> {
         let line = StepLine {
             step: self.step,
             loss: outcome.loss,
+            figures: outcome.figures,
             learning_rate: outcome.learning_rate,
             gradient_norm: outcome.gradient_norm,
             tokens: self.tokens(),
@@ -328,8 +337,8 @@ impl<'a> Run<'a> {
 
     fn measure(&self, shards: &Shards, most_tokens: u64) -> Result<ValidationLine> {
         let shape = [self.trainer.sequences, self.job.plan.context];
-        let (model, end_of_text) = (&*self.trainer.model, self.trainer.end_of_text);
-        let result = validate(model, &self.silent, shards, shape, end_of_text, most_tokens)?;
+        let (model, objective) = (&*self.trainer.model, &*self.trainer.objective);
+        let result = validate(model, &self.silent, objective, shards, shape, most_tokens)?;
         Ok(ValidationLine::new(self.step, self.tokens(), &result))
     }
 
@@ -360,7 +369,7 @@ impl<'a> Run<'a> {
     }
 
     /// The best model, measured on text on which nothing was chosen.
-    fn finish(mut self) -> Result<(Box<dyn LanguageModel>, Summary)> {
+    fn finish(mut self) -> Result<(Box<dyn Model>, Summary)> {
         let (steps, tokens) = (self.step, self.tokens());
         let best = self.course.best.filter(|best| best.step != self.step);
         let mut validation_loss = self.last_validation.as_ref().map(|line| line.validation_loss);
@@ -378,7 +387,8 @@ impl<'a> Run<'a> {
             tokens,
             seconds: self.seconds(),
             validation_loss,
-            bits_per_byte: reported.map(|line| line.bits_per_byte),
+            bits_per_byte: reported.as_ref().and_then(|line| line.bits_per_byte),
+            figures: reported.and_then(|line| line.figures),
             peak_tensor_bytes: self.trainer.held_bytes() as u64,
             kept_step: self.step,
             fall: self.course.fall,
@@ -450,6 +460,7 @@ fn fingerprint(job: &Job<'_>) -> Result<String> {
         ]),
         serde_json::json!(Precision::from(job.settings.precision) == Precision::Bf16),
     ];
+    parts.extend(job.objective.settings());
     if let Some(weights) = job.init {
         parts.push(nuwa_files::hash_bytes(bytemuck::cast_slice(weights)).into());
     }

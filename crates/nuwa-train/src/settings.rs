@@ -4,6 +4,7 @@ use nuwa_tensor::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::objectives::MaskedSettings;
 use crate::{Error, Result};
 
 /// The shape of a new model. What is not given is chosen from the budget.
@@ -115,6 +116,8 @@ pub struct PretrainSettings {
     /// Numbers to compute in: auto, f32 or bf16. Auto takes bf16 where the processor multiplies it; weights always have
     /// 32 bits.
     pub precision: PrecisionChoice,
+    /// Masking, where the model is an encoder.
+    pub masked: MaskedSettings,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -142,6 +145,7 @@ impl Default for PretrainSettings {
             sample_prompt: String::new(),
             checkpoint_seconds: 30,
             precision: PrecisionChoice::Auto,
+            masked: MaskedSettings::default(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -162,6 +166,7 @@ impl PretrainSettings {
         ensure((0.0..=0.9).contains(&dropout), "pretrain.dropout", dropout, "a share from 0 to 0.9")?;
         let rate = f64::from(self.learning_rate.unwrap_or(1e-3));
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
+        self.masked.check()?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
         ensure(

@@ -1,7 +1,10 @@
-use nuwa_models::{Input, LanguageModel, Sequences};
-use nuwa_nn::{AdamW, Schedule};
-use nuwa_tensor::{HeadLoss, LossRows, Precision, Random, Tape, on_worker};
+use std::sync::Arc;
 
+use nuwa_models::{Batch, Losses, Model, backward};
+use nuwa_nn::{AdamW, Context, Schedule};
+use nuwa_tensor::{Precision, Random, Tape, on_worker};
+
+use crate::objectives::{Figures, Objective};
 use crate::{Error, Loader, Result};
 
 /// What one step did.
@@ -9,6 +12,8 @@ use crate::{Error, Loader, Result};
 pub struct StepOutcome {
     /// Mean loss over all tokens of the step, in nats.
     pub loss: f32,
+    /// What the objective tells besides.
+    pub figures: Option<Figures>,
     /// Norm of all gradients before clipping.
     pub gradient_norm: f32,
     /// The learning rate that was used.
@@ -18,7 +23,9 @@ pub struct StepOutcome {
 /// Everything one training step needs.
 pub struct Trainer {
     /// The model in training.
-    pub model: Box<dyn LanguageModel>,
+    pub model: Box<dyn Model>,
+    /// What it is trained to do.
+    pub objective: Arc<dyn Objective>,
     /// The optimizer with its running means.
     pub optimizer: AdamW,
     /// The learning rate of each step.
@@ -27,34 +34,40 @@ pub struct Trainer {
     pub sequences: usize,
     /// Such passes a step.
     pub accumulation: usize,
-    /// Where documents end, if attention is to stop there.
-    pub end_of_text: Option<u32>,
+    /// The share of activations dropped.
+    pub dropout: f32,
+    /// Whether the inside of blocks is computed again in the backward pass.
+    pub recompute: bool,
     /// Where dropout comes from.
     pub random: Random,
     tape: Tape,
 }
 
 impl Trainer {
-    /// A trainer at its first step.
+    /// A trainer at its first step, without dropout, that keeps what the backward pass needs.
     pub fn new(
-        model: Box<dyn LanguageModel>,
+        model: Box<dyn Model>,
+        objective: Arc<dyn Objective>,
         optimizer: AdamW,
         schedule: Schedule,
         [sequences, accumulation]: [usize; 2],
-        end_of_text: Option<u32>,
         seed: u64,
         precision: Precision,
     ) -> Self {
         let random = Random::new(seed).named("dropout");
+        let tape = Tape::training().with_precision(precision);
+        let (dropout, recompute) = (0.0, false);
         Self {
             model,
+            objective,
             optimizer,
             schedule,
             sequences,
             accumulation,
-            end_of_text,
+            dropout,
+            recompute,
             random,
-            tape: Tape::training().with_precision(precision),
+            tape,
         }
     }
 
@@ -68,16 +81,14 @@ impl Trainer {
     }
 
     fn step_here(&mut self, loader: &Loader, step: u64) -> Result<StepOutcome> {
-        let context = loader.context();
-        let rows = self.sequences * context;
-        let weights = vec![1.0 / (rows * self.accumulation) as f32; rows];
-        let mut loss = 0.0;
+        let (mut loss, mut losses) = (0.0, Vec::new());
         for pass in 0..self.accumulation {
             let number = step * self.accumulation as u64 + pass as u64;
-            let (inputs, targets) = self.batch(loader, number)?;
+            let batch = self.batch(loader, number)?;
             self.tape.set_random(self.random.stream(number));
-            let part = self.pass(&inputs, LossRows { targets: &targets, weights: &weights }, context);
-            loss += part.inspect_err(|_| self.tape.discard())?;
+            let part = self.pass(&batch).inspect_err(|_| self.tape.discard())?;
+            loss += part.total();
+            losses.push(part);
             if !loss.is_finite() {
                 self.tape.discard();
                 self.model.parameters().clear_gradients();
@@ -89,28 +100,23 @@ impl Trainer {
         if !gradient_norm.is_finite() {
             return Err(Error::Diverged { step, what: "gradient norm", value: gradient_norm });
         }
-        Ok(StepOutcome { loss, gradient_norm, learning_rate })
+        let figures = self.objective.figures(&losses);
+        Ok(StepOutcome { loss, figures, gradient_norm, learning_rate })
     }
 
-    /// Forward and backward of one pass; gives its part of the mean loss.
-    fn pass(&self, inputs: &[u32], rows: LossRows<'_>, context: usize) -> Result<f32> {
-        let sequences = sequences(inputs, self.sequences, context, self.end_of_text);
-        let hidden = self.model.hidden(&self.tape, inputs, Input::Sequences(&sequences))?;
-        let loss = HeadLoss::new(&hidden, self.model.head(), rows);
-        Ok(self.tape.backward_losses(&[loss])?.iter().map(|loss| loss.total).sum())
+    /// Forward and backward of one pass; gives its part of the mean losses.
+    fn pass(&self, batch: &Batch) -> Result<Losses> {
+        let context = Context::new(&self.tape).with_dropout(self.dropout).with_recompute(self.recompute);
+        Ok(backward(&*self.model, &context, batch)?)
     }
 
-    fn batch(&self, loader: &Loader, number: u64) -> Result<(Vec<u32>, Vec<u32>)> {
-        let context = loader.context();
-        let mut window = vec![0; context + 1];
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-        for sequence in 0..self.sequences as u64 {
-            loader.read(number * self.sequences as u64 + sequence, &mut window)?;
-            self.check(&window)?;
-            inputs.extend_from_slice(&window[..context]);
-            targets.extend_from_slice(&window[1..]);
-        }
-        Ok((inputs, targets))
+    fn batch(&self, loader: &Loader, number: u64) -> Result<Batch> {
+        let sequences = self.sequences as u64;
+        let texts = number * sequences..(number + 1) * sequences;
+        let batch = self.objective.batch(loader, texts, self.accumulation)?;
+        self.check(&batch.source.ids)?;
+        self.check(&batch.targets.ids)?;
+        Ok(batch)
     }
 
     fn check(&self, ids: &[u32]) -> Result<()> {
@@ -130,22 +136,4 @@ impl Trainer {
     pub fn held_bytes(&self) -> usize {
         self.tape.held_bytes()
     }
-}
-
-/// Windows of tokens with causal attention, within documents where `end_of_text` is given. The end-of-text token
-/// is the first position of what follows it, as it is in generation.
-pub(crate) fn sequences(ids: &[u32], count: usize, length: usize, end_of_text: Option<u32>) -> Sequences {
-    let sequences = Sequences::causal(count, length);
-    let Some(end_of_text) = end_of_text else { return sequences };
-    let mut starts = Vec::with_capacity(ids.len());
-    for sequence in ids.chunks_exact(length) {
-        let mut start = 0;
-        starts.extend(sequence.iter().zip(0..).map(|(&id, position)| {
-            if id == end_of_text {
-                start = position;
-            }
-            start
-        }));
-    }
-    sequences.within_documents(&starts)
 }

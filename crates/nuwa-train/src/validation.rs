@@ -1,23 +1,26 @@
 use nuwa_data::shards::Shards;
-use nuwa_models::{Input, LanguageModel};
-use nuwa_tensor::{HeadLoss, LossRows, Tape};
+use nuwa_models::{Losses, Model, losses};
+use nuwa_nn::Context;
+use nuwa_tensor::Tape;
 
-use crate::trainer::sequences;
+use crate::objectives::{Figures, Objective, Windows};
 use crate::{Error, Result};
 
 /// How well a model predicts held-back text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validation {
-    /// Mean loss, in nats a token.
+    /// Mean loss, in nats a token, and of the classes of texts where there are any.
     pub loss: f64,
-    /// Bits a byte of text: `sum of losses / ln 2 / bytes`.
-    pub bits_per_byte: f64,
-    /// Tokens that were predicted.
+    /// Bits a byte of text, where every token is predicted: `sum of losses / ln 2 / bytes`.
+    pub bits_per_byte: Option<f64>,
+    /// What the objective tells besides.
+    pub figures: Option<Figures>,
+    /// Tokens that were looked at.
     pub tokens: u64,
 }
 
-/// Scores windows of `context` tokens, `sequences` at a time (as in training, whose buffers then fit): all of them one after the other where they hold at most `max_tokens`, else so many
-/// of them spread evenly over the text.
+/// Scores windows of `context` tokens, `sequences` at a time (as in training, whose buffers then fit): all of them one after
+/// the other where they hold at most `max_tokens`, else so many of them spread evenly over the text.
 ///
 /// The bytes of the tokens looked at are taken in proportion to the whole. Each window starts without a past, which
 /// makes this a little stricter than the evaluation of the finished model.
@@ -25,28 +28,41 @@ pub struct Validation {
 /// # Errors
 /// When the shards cannot be read or hold fewer than two tokens.
 pub fn validate(
-    model: &dyn LanguageModel,
+    model: &dyn Model,
     tape: &Tape,
+    objective: &dyn Objective,
     shards: &Shards,
     [sequences, context]: [usize; 2],
-    end_of_text: Option<u32>,
     max_tokens: u64,
 ) -> Result<Validation> {
     let available = shards.tokens().saturating_sub(1);
-    if available == 0 {
-        return Err(Error::TooShort { part: "validation", tokens: shards.tokens(), needed: 2 });
+    let mut windows = windows(available, context as u64, max_tokens);
+    windows.retain(|window| window.length >= objective.shortest());
+    if windows.is_empty() {
+        let needed = objective.shortest() as u64 + 1;
+        return Err(Error::TooShort { part: "validation", tokens: shards.tokens(), needed });
     }
-    let windows = windows(available, context as u64, max_tokens);
-    let (mut done, mut total) = (0, 0.0);
+    let (mut done, mut found) = (0, Vec::new());
     for alike in windows.chunk_by(|a, b| a.length == b.length) {
-        for batch in alike.chunks(sequences.max(1)) {
-            total += score(model, tape, shards, batch, end_of_text)?;
-            done += (batch.len() * batch[0].length) as u64;
-        }
+        found.extend(score(model, tape, objective, &HeldBack { shards, windows: alike }, sequences)?);
+        done += (alike.len() * alike[0].length) as u64;
     }
+    let total: f64 = found.iter().map(|losses| rows(&losses.tokens.rows)).sum();
+    let predicted: usize = found.iter().map(|losses| losses.tokens.rows.len()).sum();
     let bytes = shards.bytes() as f64 * done as f64 / available as f64;
-    let bits_per_byte = total / std::f64::consts::LN_2 / bytes.max(1.0);
-    Ok(Validation { loss: total / done as f64, bits_per_byte, tokens: done })
+    let bits = total / std::f64::consts::LN_2 / bytes.max(1.0);
+    let figures = objective.figures(&found);
+    let classes = figures.and_then(|figures| figures.next_sentence_loss).unwrap_or(0.0);
+    Ok(Validation {
+        loss: total / predicted as f64 + classes,
+        bits_per_byte: objective.predicts_every_token().then_some(bits),
+        figures,
+        tokens: done,
+    })
+}
+
+fn rows(losses: &[f32]) -> f64 {
+    losses.iter().map(|&row| f64::from(row)).sum()
 }
 
 /// A piece of the text whose every token is predicted from those before it in the piece.
@@ -67,28 +83,42 @@ fn windows(available: u64, context: u64, max_tokens: u64) -> Vec<Window> {
     (0..count).map(of).collect()
 }
 
-/// The sum of the losses of windows of equal length.
-fn score(
-    model: &dyn LanguageModel,
-    tape: &Tape,
-    shards: &Shards,
-    windows: &[Window],
-    end_of_text: Option<u32>,
-) -> Result<f64> {
-    let length = windows[0].length;
-    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-    let mut ids = vec![0; length + 1];
-    for window in windows {
-        shards.read(window.start, &mut ids)?;
-        inputs.extend_from_slice(&ids[..length]);
-        targets.extend_from_slice(&ids[1..]);
+/// Windows of equal length of text that is held back.
+struct HeldBack<'a> {
+    shards: &'a Shards,
+    windows: &'a [Window],
+}
+
+impl Windows for HeldBack<'_> {
+    fn count(&self) -> u64 {
+        self.windows.len() as u64
     }
-    let sequences = sequences(&inputs, windows.len(), length, end_of_text);
-    let hidden = model.hidden(tape, &inputs, Input::Sequences(&sequences))?;
-    let weights = vec![1.0; targets.len()];
-    let rows = LossRows { targets: &targets, weights: &weights };
-    let loss = tape.cross_entropy(&HeadLoss::new(&hidden, model.head(), rows))?;
-    Ok(loss.rows.iter().map(|&row| f64::from(row)).sum())
+
+    fn context(&self) -> usize {
+        self.windows[0].length
+    }
+
+    fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
+        Ok(self.shards.read(self.windows[number as usize].start, ids)?)
+    }
+}
+
+/// The losses of windows of equal length, so many at a time.
+fn score(
+    model: &dyn Model,
+    tape: &Tape,
+    objective: &dyn Objective,
+    windows: &HeldBack<'_>,
+    sequences: usize,
+) -> Result<Vec<Losses>> {
+    let context = Context::new(tape);
+    let firsts = (0..windows.count()).step_by(sequences.max(1));
+    firsts
+        .map(|first| {
+            let numbers = first..(first + sequences.max(1) as u64).min(windows.count());
+            Ok(losses(model, &context, &objective.batch(windows, numbers, 1)?)?)
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -163,6 +163,7 @@ impl Alignment<'_> {
 
     fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<Tuner> {
         let model = nuwa_format::load_model(self.model)?;
+        nuwa_infer::check_writes(model.as_ref())?;
         let adapters = match lora.rank {
             0 => None,
             _ => Some(LowRank::new(model.as_ref(), lora, self.seed)?),

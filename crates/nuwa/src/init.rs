@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_files::quoted_path;
-use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_models::{Model, ModelConfig};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::failure::Problem;
@@ -14,7 +14,7 @@ pub struct Init {
     /// As it was named.
     named: PathBuf,
     /// The model.
-    pub model: Box<dyn LanguageModel>,
+    pub model: Box<dyn Model>,
     /// Its shape.
     pub config: ModelConfig,
     /// Its tokenizer.

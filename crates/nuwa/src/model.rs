@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nuwa_files::quoted_path;
 use nuwa_infer::{GenerateSettings, Sampler, Sequence};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::failure::Problem;
@@ -13,7 +13,7 @@ use crate::numbers::bytes;
 
 /// Continues `prompt` with a model that is still in training.
 pub fn continue_text(
-    model: &dyn LanguageModel,
+    model: &dyn Model,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     settings: &GenerateSettings,

@@ -13,6 +13,7 @@ use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_files::{quoted, quoted_path};
 use nuwa_infer::Engine;
+use nuwa_models::Prediction;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
 use schemars::JsonSchema;
@@ -276,7 +277,11 @@ impl Road {
         let ahead = Ahead {
             answers: &self.records(&self.recipe.answers, "sft.jsonl"),
             preferences: &self.records(&self.recipe.preferences, "preferences.jsonl"),
-            items: if tune::is_world(&self.recipe) { afterwards::items_of_world(&self.recipe) } else { 0 },
+            items: if tune::is_world(&self.recipe) && self.writes() {
+                afterwards::items_of_world(&self.recipe)
+            } else {
+                0
+            },
         };
         afterwards::of(&self.recipe, &ahead, &text)
     }
@@ -306,8 +311,16 @@ impl Road {
         Ok(nuwa_files::read_json(&self.place("tune").join("tune.json"))?)
     }
 
-    /// The files of records for a stage of tuning: the recipe's, or the world's.
+    /// Whether the model predicts the next token: one that does not is neither tuned to answer nor asked.
+    fn writes(&self) -> bool {
+        self.recipe.model.family.registered().predicts == Prediction::NextToken
+    }
+
+    /// The files of records for a stage of tuning: the recipe's, or the world's; none for an encoder.
     fn records(&self, own: &[PathBuf], of_world: &str) -> Vec<PathBuf> {
+        if !self.writes() {
+            return Vec::new();
+        }
         tune::records(&self.recipe, own, &self.place("world").join(of_world))
     }
 
@@ -362,7 +375,7 @@ impl Road {
         stage = world.into_iter().chain(models.iter().map(|(_, outcome)| outcome)).fold(stage, Stage::after);
         self.stage(stage, |out, display| {
             let mut tasks = BTreeMap::new();
-            for (name, _) in models {
+            for (name, _) in models.iter().filter(|_| self.writes()) {
                 let engine = Engine::load(&self.place(name).join("model"))?;
                 // With one model only, a task's name says it all.
                 let key = |task: String| if models.len() > 1 { format!("{name}/{task}") } else { task };

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
 use nuwa_infer::{GenerateSettings, SamplingSettings};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::{Afterwards, Clock};
 use nuwa_train::course::{Ended, Fall};
+use nuwa_train::objectives::{self, Figures};
 use nuwa_train::plan::Plan;
 use nuwa_train::{
     Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
@@ -34,7 +35,7 @@ pub struct Training<'a> {
     /// Decides initial weights, data order and dropout.
     pub seed: u64,
     /// The model whose training goes on.
-    pub init: Option<&'a dyn LanguageModel>,
+    pub init: Option<&'a dyn Model>,
     /// What follows within the same budget.
     pub afterwards: Afterwards,
 }
@@ -60,7 +61,10 @@ impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
     pub fn run(&self, display: &mut Display) -> anyhow::Result<Outcome> {
         let init = self.init.map(|model| model.parameters().to_host());
+        let predicts = self.plan.model.predicts();
+        let (tokenizer, objective) = objectives::of(predicts, self.tokenizer, self.settings, self.seed)?;
         let job = Job {
+            objective: &objective,
             shards: self.shards,
             out: self.out,
             plan: self.plan,
@@ -72,7 +76,7 @@ impl Training<'_> {
         };
         let prompt = self.prompt()?;
         let mut watch = Watch::new(display);
-        let mut sample = |model: &dyn LanguageModel| self.sample(model, &prompt);
+        let mut sample = |model: &dyn Model| self.sample(model, &prompt);
         let mut observe = |event: &TrainEvent| watch.show(event);
         let mut hooks = Hooks { observe: &mut observe, sample: &mut sample, stop: &interrupt::is_asked };
         let waiting = Waiting::begin();
@@ -80,7 +84,7 @@ impl Training<'_> {
         drop(waiting);
         let folder = self.out.join("model");
         let peak_memory_bytes = watch.peak_memory;
-        nuwa_format::save_with_tokenizer(model.as_ref(), self.tokenizer, &folder)?;
+        nuwa_format::save_with_tokenizer(model.as_ref(), &tokenizer, &folder)?;
         let parameters = model.parameters().count();
         let prompt = self.tokenizer.decode(&prompt)?;
         let repeat = repeat::settings(self.plan, &summary);
@@ -117,12 +121,24 @@ impl Training<'_> {
     }
 
     /// A sample is for looking at: where none can be written, training goes on without.
-    fn sample(&self, model: &dyn LanguageModel, prompt: &[u32]) -> Option<Sample> {
+    fn sample(&self, model: &dyn Model, prompt: &[u32]) -> Option<Sample> {
         let sampling = SamplingSettings { temperature: 0.8, ..SamplingSettings::default() };
         let settings =
             GenerateSettings { max_tokens: 100, seed: self.seed, sampling, ..GenerateSettings::default() };
         let text = model::continue_text(model, self.tokenizer, prompt, &settings).ok()?;
         Some(Sample { prompt: self.tokenizer.decode(prompt).ok()?, text })
+    }
+}
+
+/// Losses and accuracies of masked words, and of the next sentence.
+pub fn figures(figures: &Figures) -> String {
+    let Figures { masked_loss, masked_accuracy, next_sentence_loss, next_sentence_accuracy } = figures;
+    let part =
+        |name: &str, loss: f64, accuracy: f64| format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy);
+    let masked = part("masked", *masked_loss, *masked_accuracy);
+    match (next_sentence_loss, next_sentence_accuracy) {
+        (Some(loss), Some(accuracy)) => format!(" ({masked}; {})", part("next sentence", *loss, *accuracy)),
+        _ => format!(" ({masked})"),
     }
 }
 
@@ -212,10 +228,11 @@ impl<'a> Watch<'a> {
         let left = numbers::seconds(each * self.steps.saturating_sub(line.step) as f64);
         let memory = memory.map_or("?".into(), numbers::bytes);
         format!(
-            "step {}/{}  loss {:.3}  gradient {:.2}  rate {:.2e}  {:.0} ms  {} tokens/s  {memory}  {left} left",
+            "step {}/{}  loss {:.3}{}  gradient {:.2}  rate {:.2e}  {:.0} ms  {} tokens/s  {memory}  {left} left",
             line.step,
             self.steps,
             line.loss,
+            line.figures.as_ref().map(figures).unwrap_or_default(),
             line.gradient_norm,
             line.learning_rate,
             pace * 1e3,
@@ -225,10 +242,9 @@ impl<'a> Watch<'a> {
 
     fn validation_line(&self, line: &ValidationLine) -> String {
         let ValidationLine { step, validation_loss, bits_per_byte, .. } = line;
-        format!(
-            "step {step}/{}  validation loss {validation_loss:.3}, {bits_per_byte:.3} bits per byte",
-            self.steps
-        )
+        let bits = bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte"));
+        let figures = line.figures.as_ref().map(figures).unwrap_or_default();
+        format!("step {step}/{}  validation loss {validation_loss:.3}{bits}{figures}", self.steps)
     }
 
     /// The beginning of a sample, on one line.

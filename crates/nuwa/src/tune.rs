@@ -1,6 +1,7 @@
 //! The dial: how much to train, as the user says it, and the plan that follows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
+use nuwa_train::objectives::{self, Causal, Objective};
 use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
@@ -239,8 +241,11 @@ pub fn plan(
     display: &mut Display,
 ) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
+    let predicts = basis.given.map_or(recipe.model.family.registered().predicts, |config| config.predicts());
+    let (tokenizer, objective) = objectives::of(predicts, tokenizer, &recipe.pretrain, recipe.seed)?;
     let request = Request {
         shards,
+        objective: &objective,
         whole: basis.whole,
         vocabulary: tokenizer.vocab_size(),
         end_of_text: tokenizer.end_of_text(),
@@ -260,8 +265,10 @@ pub fn plan(
 /// Refuses what makes no plan whatever the text is, for a vocabulary of at least so many tokens. Memory that is taken now may be
 /// free when it is needed.
 pub fn check(recipe: &Recipe, vocabulary: usize) -> anyhow::Result<()> {
+    let objective: Arc<dyn Objective> = Arc::new(Causal::new(None, &recipe.pretrain));
     let request = Request {
         shards: Path::new(""),
+        objective: &objective,
         whole: None,
         vocabulary,
         end_of_text: None,

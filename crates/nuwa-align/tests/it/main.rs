@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 use nuwa_align::pack::Piece;
 use nuwa_align::{SftSettings, Tuner, TuningSettings};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_train::PrecisionChoice;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
-fn load(name: &str) -> Box<dyn LanguageModel> {
+fn load(name: &str) -> Box<dyn Model> {
     nuwa_format::load_model(&fixtures().join("models").join(name)).unwrap()
 }
 

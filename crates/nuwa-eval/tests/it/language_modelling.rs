@@ -26,7 +26,7 @@ fn near(got: f64, expected: f64) {
 #[test]
 fn a_uniform_model_needs_the_logarithm_of_its_vocabulary_for_each_token() {
     let engine = engine();
-    engine.model().head().set(|weights| weights.fill(0.0));
+    engine.model().head().weight.set(|weights| weights.fill(0.0));
     let documents = ["clay", LONG, "天"];
     let result = run(&engine, &documents, &Settings::default());
     let tokens: usize = documents.iter().map(|text| engine.tokenizer().encode(text).unwrap().len()).sum();

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use nuwa_eval::{Result, Scorer, TextError};
 use nuwa_infer::{Engine, Window};
-use nuwa_models::{LanguageModel, ModelConfig, build};
+use nuwa_models::{Model, ModelConfig, build};
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
 pub const VOCABULARY: usize = 320;
@@ -17,7 +17,7 @@ pub fn tokenizer(vocab_size: usize) -> Tokenizer {
     train(texts.into_iter(), &settings, &mut |_| ()).unwrap()
 }
 
-pub fn model() -> Box<dyn LanguageModel> {
+pub fn model() -> Box<dyn Model> {
     let config = format!(
         r#"{{"model_type": "llama", "vocab_size": {VOCABULARY}, "hidden_size": 24, "intermediate_size": 40,
             "num_hidden_layers": 1, "num_attention_heads": 2, "initializer_range": 0.3,

@@ -143,7 +143,7 @@ fn a_head_of_its_own_is_read_from_the_end() {
     import(&path, &out).unwrap();
     let model = load_model(&out).unwrap();
     let expected: Vec<f32> = (0..20).map(|i| i as f32).collect();
-    assert_eq!(model.head().to_host(), expected[..]);
+    assert_eq!(model.head().weight.to_host(), expected[..]);
 
     pieces.extend([0.0_f32.to_le_bytes(), 1_i32.to_le_bytes()].concat());
     pieces.push(b'c');

@@ -1,5 +1,6 @@
 //! Model folders against golden numbers from transformers, llama2.c's known text, and damaged files.
 
+mod bert;
 mod damaged;
 mod export;
 mod golden;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_models::{Input, LanguageModel, NewRows, Sequences};
+use nuwa_models::{Context, Input, Model, NewRows, Text};
 use nuwa_tensor::{Kind, Tape};
 use safetensors::{Dtype, SafeTensors};
 
@@ -25,8 +26,14 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 8, "folders in fixtures/models");
+    assert_eq!(folders.len(), 11, "folders in fixtures/models");
     folders
+}
+
+/// Those of them whose model predicts the next token.
+fn decoders() -> Vec<PathBuf> {
+    let is_decoder = |path: &PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("bert");
+    model_folders().into_iter().filter(is_decoder).collect()
 }
 
 /// A golden file's tensors, all as f32.
@@ -49,23 +56,23 @@ fn ids(values: &[f32]) -> Vec<u32> {
 }
 
 /// The scores of all positions of `ids`, which are sequences of `length`.
-fn logits(model: &dyn LanguageModel, ids: &[u32], length: usize) -> Vec<f32> {
+fn logits(model: &dyn Model, ids: &[u32], length: usize) -> Vec<f32> {
     let tape = Tape::inference();
-    let sequences = Sequences::causal(ids.len() / length, length);
-    let hidden = model.hidden(&tape, ids, Input::Sequences(&sequences)).unwrap();
-    tape.logits(&hidden, model.head()).unwrap().to_host()
+    let text = Text::causal(ids.to_vec(), ids.len() / length);
+    let rows = model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap();
+    model.head().logits(&tape, &rows.hidden).unwrap().to_host()
 }
 
 /// The `count` most likely ids after `prompt`, one at a time through the cache.
-fn greedy(model: &dyn LanguageModel, prompt: &[u32], count: usize) -> Vec<u32> {
+fn greedy(model: &dyn Model, prompt: &[u32], count: usize) -> Vec<u32> {
     let tape = Tape::inference();
     let mut cache = model.new_cache(prompt.len() + count, Kind::F32);
     let mut next = prompt.to_vec();
     let mut chosen = Vec::new();
     while chosen.len() < count {
-        let new = vec![NewRows { cache: &mut cache, rows: next.len() }];
-        let hidden = model.hidden(&tape, &next, Input::Next(new)).unwrap();
-        let scores = tape.logits(&hidden, model.head()).unwrap();
+        let new = vec![NewRows { cache: &mut cache, ids: &next }];
+        let hidden = model.hidden(&Context::new(&tape), Input::Next(new)).unwrap().hidden;
+        let scores = model.head().logits(&tape, &hidden).unwrap();
         let last = scores.row_to_host(next.len() - 1);
         let best = (0..last.len()).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32;
         chosen.push(best);

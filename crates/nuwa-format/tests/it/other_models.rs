@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nuwa_format::{load_model, save_model};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use serde_json::{Value, json};
 
 use crate::{difference, fixture, golden, greedy, ids, logits};
@@ -17,7 +17,7 @@ fn other(name: &str) -> PathBuf {
 }
 
 /// Whether `model` gives what transformers computed from `fixtures/other_models/NAME`.
-fn assert_golden(model: &dyn LanguageModel, name: &str) {
+fn assert_golden(model: &dyn Model, name: &str) {
     let golden = golden(&other(name).join("golden.safetensors"));
     let off = difference(&logits(model, &ids(&golden["ids"]), LENGTH), &golden["logits"]);
     assert!(off <= 2e-5, "{name}: logits differ by {off}");

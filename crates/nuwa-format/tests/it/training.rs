@@ -1,9 +1,9 @@
 //! The training curves of `fixtures/train`: 20 steps as PyTorch took them.
 
 use nuwa_format::load_model;
-use nuwa_models::{Input, LanguageModel, Sequences};
+use nuwa_models::{Batch, Context, Model, Text, backward};
 use nuwa_nn::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
-use nuwa_tensor::{HeadLoss, LossRows, Precision, Tape};
+use nuwa_tensor::{Precision, Tape};
 
 use crate::{difference, fixture, golden, ids, logits};
 
@@ -13,23 +13,21 @@ const LENGTH: usize = 17;
 const RATE: f32 = 1e-3;
 
 /// Loss of one batch; its gradients are added to the parameters'.
-fn loss(model: &dyn LanguageModel, tape: &Tape, batch: &[u32]) -> f32 {
+fn loss(model: &dyn Model, tape: &Tape, batch: &[u32]) -> f32 {
     let (mut inputs, mut targets) = (Vec::new(), Vec::new());
     for sequence in batch.chunks_exact(LENGTH) {
         inputs.extend_from_slice(&sequence[..LENGTH - 1]);
         targets.extend_from_slice(&sequence[1..]);
     }
-    let sequences = Sequences::causal(BATCH, LENGTH - 1);
-    let hidden = model.hidden(tape, &inputs, Input::Sequences(&sequences)).unwrap();
     let weights = vec![1.0 / targets.len() as f32; targets.len()];
-    let rows = LossRows { targets: &targets, weights: &weights };
-    tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total
+    let batch = Batch::of_every_row(Text::causal(inputs, BATCH), targets, weights);
+    backward(model, &Context::new(tape), &batch).unwrap().total()
 }
 
 struct Run {
     losses: Vec<f32>,
     norms: Vec<f32>,
-    model: Box<dyn LanguageModel>,
+    model: Box<dyn Model>,
 }
 
 fn train(name: &str, precision: Precision) -> Run {

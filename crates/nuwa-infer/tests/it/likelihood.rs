@@ -1,16 +1,19 @@
 //! Scores of given ids.
 
 use nuwa_infer::{Window, score};
-use nuwa_models::{Input, LanguageModel, Sequences};
+use nuwa_models::{Context, Input, Model, Text};
 use nuwa_tensor::Tape;
 
 use crate::support::{CONTEXT, VOCABULARY, model};
 
 /// The negative log-likelihood of `ids[place]` by the definition, in f64.
-fn by_definition(model: &dyn LanguageModel, ids: &[u32], place: usize) -> f64 {
+fn by_definition(model: &dyn Model, ids: &[u32], place: usize) -> f64 {
     let tape = Tape::inference();
-    let hidden = model.hidden(&tape, &ids[..place], Input::Sequences(&Sequences::causal(1, place))).unwrap();
-    let logits = tape.logits(&hidden, model.head()).unwrap();
+    let hidden = model
+        .hidden(&Context::new(&tape), Input::Text(&Text::causal(ids[..place].to_vec(), 1)))
+        .unwrap()
+        .hidden;
+    let logits = model.head().logits(&tape, &hidden).unwrap();
     let row = logits.row_to_host(place - 1);
     let total: f64 = row.iter().map(|&score| f64::from(score).exp()).sum();
     total.ln() - f64::from(row[ids[place] as usize])

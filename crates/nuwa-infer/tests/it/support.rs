@@ -1,7 +1,7 @@
 //! A tokenizer and models small enough for a test, with random weights.
 
 use nuwa_infer::{Engine, GenerateSettings, SamplingSettings};
-use nuwa_models::{Input, LanguageModel, ModelConfig, Sequences, build};
+use nuwa_models::{Context, Input, Model, ModelConfig, Text, build};
 use nuwa_tensor::Tape;
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
@@ -9,7 +9,7 @@ pub const VOCABULARY: usize = 320;
 pub const CONTEXT: usize = 24;
 
 /// A model that knows some more ids than [`tokenizer`] has. Its weights are large, so that its scores differ.
-pub fn model(seed: u64) -> Box<dyn LanguageModel> {
+pub fn model(seed: u64) -> Box<dyn Model> {
     let config = format!(
         r#"{{"model_type": "llama", "vocab_size": {VOCABULARY}, "hidden_size": 24, "intermediate_size": 40,
             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.3,
@@ -38,10 +38,11 @@ pub fn sampled(max_tokens: usize, seed: u64) -> GenerateSettings {
 }
 
 /// The scores of the id after `ids`, by a pass over all of them.
-pub fn scores_without_cache(model: &dyn LanguageModel, ids: &[u32]) -> Vec<f32> {
+pub fn scores_without_cache(model: &dyn Model, ids: &[u32]) -> Vec<f32> {
     let tape = Tape::inference();
-    let hidden = model.hidden(&tape, ids, Input::Sequences(&Sequences::causal(1, ids.len()))).unwrap();
-    let logits = tape.logits(&hidden, model.head()).unwrap();
+    let hidden =
+        model.hidden(&Context::new(&tape), Input::Text(&Text::causal(ids.to_vec(), 1))).unwrap().hidden;
+    let logits = model.head().logits(&tape, &hidden).unwrap();
     logits.row_to_host(ids.len() - 1)
 }
 

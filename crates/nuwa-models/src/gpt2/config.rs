@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Gpt2, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
-use crate::{LanguageModel, TensorName};
+use crate::{Model, TensorName};
 
 /// The fields of GPT-2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Config for Gpt2Config {
         }
     }
 
-    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel> {
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {
         Box::new(Gpt2::new(self.clone(), builder))
     }
 }

@@ -8,11 +8,13 @@ mod config;
 mod names;
 
 pub use config::{Gelu, Gpt2Config};
-use nuwa_nn::{Embedding, Initialisation, LayerNorm, Linear, Scope, residual};
-use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{HeadLayout, Kind, Parameter, Parameters, ParametersBuilder, Result, Tape, Tensor};
+use nuwa_nn::{
+    Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, LayerNorm, Linear, Scope,
+    embed, run_blocks,
+};
+use nuwa_tensor::{Kind, Parameters, ParametersBuilder, Result, Tensor};
 
-use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
+use crate::{Cache, Input, Model, ModelConfig, Rows};
 
 /// The model.
 #[derive(Debug)]
@@ -24,18 +26,14 @@ pub struct Gpt2 {
     blocks: Vec<Block>,
     norm: LayerNorm,
     head: Option<Linear>,
-    dropout: f32,
-    recompute: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Block {
     attention_norm: LayerNorm,
-    qkv: Linear,
-    output: Linear,
+    attention: Attention,
     feed_forward_norm: LayerNorm,
-    up: Linear,
-    down: Linear,
+    feed_forward: FeedForward,
 }
 
 impl Gpt2 {
@@ -52,75 +50,37 @@ impl Gpt2 {
         let norm = LayerNorm::new(root.child("norm"), width, config.layer_norm_epsilon);
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
-        Self {
-            parameters: builder.finish(),
-            tokens,
-            positions,
-            blocks,
-            norm,
-            head,
-            dropout: 0.0,
-            recompute: false,
-            config,
-        }
+        Self { parameters: builder.finish(), tokens, positions, blocks, norm, head, config }
     }
 }
 
 impl Block {
     fn new(mut scope: Scope<'_>, config: &Gpt2Config) -> Self {
-        let (width, inner) = (config.n_embd, config.inner());
-        let weights = Initialisation::Normal(config.initializer_range);
-        let residual =
-            Initialisation::Normal(config.initializer_range / (2.0 * config.n_layer as f32).sqrt());
+        let (width, epsilon) = (config.n_embd, config.layer_norm_epsilon);
+        let deviation = config.initializer_range;
+        let into_residual = deviation / (2.0 * config.n_layer as f32).sqrt();
+        let weights = [deviation, into_residual].map(Initialisation::Normal);
         Self {
-            attention_norm: LayerNorm::new(scope.child("attention_norm"), width, config.layer_norm_epsilon),
-            qkv: Linear::new(scope.child("attention.qkv"), width, 3 * width, true, weights),
-            output: Linear::new(scope.child("attention.output"), width, width, true, residual),
-            feed_forward_norm: LayerNorm::new(
-                scope.child("feed_forward_norm"),
-                width,
-                config.layer_norm_epsilon,
+            attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
+            attention: Attention::new(scope.child("attention"), width, config.head_layout(), true, weights),
+            feed_forward_norm: LayerNorm::new(scope.child("feed_forward_norm"), width, epsilon),
+            feed_forward: FeedForward::plain(
+                scope.child("feed_forward"),
+                [width, config.inner()],
+                true,
+                config.activation_function.into(),
+                weights,
             ),
-            up: Linear::new(scope.child("feed_forward.up"), width, inner, true, weights),
-            down: Linear::new(scope.child("feed_forward.down"), inner, width, true, residual),
         }
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, settings: Settings, input: LayerInput<'_>) -> Result<Tensor> {
-        let x = self.attention(tape, x, settings, input)?;
-        self.feed_forward(tape, &x, settings)
-    }
-
-    /// `x + attention(norm(x))`.
-    fn attention(
-        &self,
-        tape: &Tape,
-        x: &Tensor,
-        settings: Settings,
-        input: LayerInput<'_>,
-    ) -> Result<Tensor> {
-        let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
-        let attention = input.attention(tape, &qkv, settings.heads)?;
-        residual(tape, x, &attention, &self.output, settings.dropout)
-    }
-
-    /// `x + feed_forward(norm(x))`.
-    fn feed_forward(&self, tape: &Tape, x: &Tensor, settings: Settings) -> Result<Tensor> {
-        let normalised = self.feed_forward_norm.forward(tape, x)?;
-        let up = self.up.forward_activation(tape, &normalised, settings.activation)?;
-        residual(tape, x, &up, &self.down, settings.dropout)
+    fn forward(&self, context: &Context<'_>, x: &Tensor, input: LayerInput<'_>) -> Result<Tensor> {
+        let x = self.attention.forward(context, x, &self.attention_norm.forward(context.tape, x)?, input)?;
+        self.feed_forward.forward(context, &x, &self.feed_forward_norm.forward(context.tape, &x)?)
     }
 }
 
-/// What every block needs to know.
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    heads: HeadLayout,
-    activation: Activation,
-    dropout: f32,
-}
-
-impl LanguageModel for Gpt2 {
+impl Model for Gpt2 {
     fn config(&self) -> ModelConfig {
         ModelConfig::Gpt2(self.config.clone())
     }
@@ -129,43 +89,19 @@ impl LanguageModel for Gpt2 {
         &self.parameters
     }
 
-    fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
-        let positions = input.positions();
-        let x = tape.add(&self.tokens.forward(tape, ids)?, &self.positions.forward(tape, &positions)?)?;
-        let mut x = tape.dropout(&x, self.dropout)?;
-        let settings = Settings {
-            heads: self.config.head_layout(),
-            activation: self.config.activation_function.into(),
-            dropout: self.dropout,
-        };
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = match input.layer(layer) {
-                LayerInput::Sequences(mask) if self.recompute => {
-                    let (block, mask) = (block.clone(), mask.clone());
-                    tape.recomputed(&x, move |tape, x| {
-                        block.forward(tape, x, settings, LayerInput::Sequences(&mask))
-                    })?
-                }
-                input => block.forward(tape, &x, settings, input)?,
-            };
-        }
-        input.finish();
-        self.norm.forward(tape, &x)
+    fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
+        let mut pass = input.begin();
+        let x = embed(context.tape, &[(&self.tokens, &pass.ids), (&self.positions, &pass.positions)])?;
+        let x = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        pass.finish();
+        Ok(self.norm.forward(context.tape, &x)?.into())
     }
 
-    fn head(&self) -> &Parameter {
-        self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
+    fn head(&self) -> Head<'_> {
+        Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
     }
 
     fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
         Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
-    }
-
-    fn set_dropout(&mut self, probability: f32) {
-        self.dropout = probability;
-    }
-
-    fn set_recompute(&mut self, recompute: bool) {
-        self.recompute = recompute;
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Llama, dialect, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
-use crate::{LanguageModel, TensorName};
+use crate::{Model, TensorName};
 
 /// The fields of LLaMA's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Config for LlamaConfig {
         }
     }
 
-    fn build(&self, builder: ParametersBuilder) -> Box<dyn LanguageModel> {
+    fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {
         Box::new(Llama::new(self.clone(), builder))
     }
 }

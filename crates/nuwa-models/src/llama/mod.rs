@@ -10,38 +10,31 @@ mod dialect;
 mod names;
 
 pub use config::{GateActivation, Llama3Scaling, LlamaConfig, RopeScaling};
-use std::sync::Arc;
-
-use nuwa_nn::{Embedding, Initialisation, Linear, RmsNorm, Scope, residual};
-use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{
-    HeadLayout, Kind, Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
+use nuwa_nn::{
+    Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, Linear, RmsNorm, Scope,
+    run_blocks,
 };
+use nuwa_tensor::{Kind, Parameters, ParametersBuilder, Result, RotaryTable, Tensor};
 
-use crate::{Cache, Input, LanguageModel, LayerInput, ModelConfig};
+use crate::{Cache, Input, Model, ModelConfig, Rows};
 
 /// The model.
 #[derive(Debug)]
 pub struct Llama {
     config: LlamaConfig,
     parameters: Parameters,
-    rotary: RotaryTable,
     tokens: Embedding,
     blocks: Vec<Block>,
     norm: RmsNorm,
     head: Option<Linear>,
-    dropout: f32,
-    recompute: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Block {
     attention_norm: RmsNorm,
-    qkv: Linear,
-    output: Linear,
+    attention: Attention,
     feed_forward_norm: RmsNorm,
-    gate_up: Linear,
-    down: Linear,
+    feed_forward: FeedForward,
 }
 
 impl Llama {
@@ -51,95 +44,47 @@ impl Llama {
         let weights = Initialisation::Normal(config.initializer_range);
         let (width, vocabulary) = (config.hidden_size, config.vocab_size);
         let tokens = Embedding::new(root.child("tokens"), vocabulary, width, weights);
+        let rotary = RotaryTable::new(&config.frequencies(), config.max_position_embeddings);
         let blocks = (0..config.num_hidden_layers)
-            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
+            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config, &rotary))
             .collect();
         let norm = RmsNorm::new(root.child("norm"), width, config.rms_norm_eps);
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
-        let rotary = RotaryTable::new(&config.frequencies(), config.max_position_embeddings);
-        Self {
-            parameters: builder.finish(),
-            rotary,
-            tokens,
-            blocks,
-            norm,
-            head,
-            dropout: 0.0,
-            recompute: false,
-            config,
-        }
+        Self { parameters: builder.finish(), tokens, blocks, norm, head, config }
     }
 }
 
 impl Block {
-    fn new(mut scope: Scope<'_>, config: &LlamaConfig) -> Self {
-        let (width, inner, heads) = (config.hidden_size, config.intermediate_size, config.head_layout());
-        let weights = Initialisation::Normal(config.initializer_range);
-        let depth = config.num_hidden_layers as f32;
-        let residual = Initialisation::Normal(config.initializer_range / (2.0 * depth).sqrt());
-        let (attention, feed_forward) = (config.attention_bias, config.mlp_bias);
+    fn new(mut scope: Scope<'_>, config: &LlamaConfig, rotary: &RotaryTable) -> Self {
+        let (width, epsilon) = (config.hidden_size, config.rms_norm_eps);
+        let deviation = config.initializer_range;
+        let into_residual = deviation / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let weights = [deviation, into_residual].map(Initialisation::Normal);
+        let heads = config.head_layout();
+        let attention =
+            Attention::new(scope.child("attention"), width, heads, config.attention_bias, weights);
         Self {
-            attention_norm: RmsNorm::new(scope.child("attention_norm"), width, config.rms_norm_eps),
-            qkv: Linear::new(scope.child("attention.qkv"), width, heads.width(), attention, weights),
-            output: Linear::new(
-                scope.child("attention.output"),
-                heads.query_width(),
-                width,
-                attention,
-                residual,
-            ),
-            feed_forward_norm: RmsNorm::new(scope.child("feed_forward_norm"), width, config.rms_norm_eps),
-            gate_up: Linear::new(
-                scope.child("feed_forward.gate_up"),
-                width,
-                2 * inner,
-                feed_forward,
+            attention_norm: RmsNorm::new(scope.child("attention_norm"), width, epsilon),
+            attention: attention.with_rotary(rotary),
+            feed_forward_norm: RmsNorm::new(scope.child("feed_forward_norm"), width, epsilon),
+            feed_forward: FeedForward::gated(
+                scope.child("feed_forward"),
+                [width, config.intermediate_size],
+                config.mlp_bias,
+                config.hidden_act.into(),
                 weights,
             ),
-            down: Linear::new(scope.child("feed_forward.down"), inner, width, feed_forward, residual),
         }
     }
 
-    fn forward(&self, tape: &Tape, x: &Tensor, settings: &Settings, input: LayerInput<'_>) -> Result<Tensor> {
-        let x = self.attention(tape, x, settings, input)?;
-        self.feed_forward(tape, &x, settings)
-    }
-
-    /// `x + attention(norm(x))`.
-    fn attention(
-        &self,
-        tape: &Tape,
-        x: &Tensor,
-        settings: &Settings,
-        input: LayerInput<'_>,
-    ) -> Result<Tensor> {
-        let Settings { heads, dropout, positions, rotary, .. } = settings;
-        let qkv = self.qkv.forward(tape, &self.attention_norm.forward(tape, x)?)?;
-        let qkv = tape.rotary(&qkv, *heads, positions, rotary)?;
-        let attention = input.attention(tape, &qkv, *heads)?;
-        residual(tape, x, &attention, &self.output, *dropout)
-    }
-
-    /// `x + feed_forward(norm(x))`.
-    fn feed_forward(&self, tape: &Tape, x: &Tensor, settings: &Settings) -> Result<Tensor> {
-        let gate_up = self.gate_up.forward(tape, &self.feed_forward_norm.forward(tape, x)?)?;
-        let inner = tape.gated_activation(&gate_up, settings.activation)?;
-        residual(tape, x, &inner, &self.down, settings.dropout)
+    fn forward(&self, context: &Context<'_>, x: &Tensor, input: LayerInput<'_>) -> Result<Tensor> {
+        let x = self.attention.forward(context, x, &self.attention_norm.forward(context.tape, x)?, input)?;
+        self.feed_forward.forward(context, &x, &self.feed_forward_norm.forward(context.tape, &x)?)
     }
 }
 
-/// What every block needs to know.
-#[derive(Debug)]
-struct Settings {
-    heads: HeadLayout,
-    activation: Activation,
-    dropout: f32,
-    positions: Vec<u32>,
-    rotary: RotaryTable,
-}
-
-impl LanguageModel for Llama {
+impl Model for Llama {
     fn config(&self) -> ModelConfig {
         ModelConfig::Llama(self.config.clone())
     }
@@ -148,44 +93,19 @@ impl LanguageModel for Llama {
         &self.parameters
     }
 
-    fn hidden(&self, tape: &Tape, ids: &[u32], mut input: Input<'_>) -> Result<Tensor> {
-        let positions = input.positions();
-        let mut x = tape.dropout(&self.tokens.forward(tape, ids)?, self.dropout)?;
-        let settings = Arc::new(Settings {
-            heads: self.config.head_layout(),
-            activation: self.config.hidden_act.into(),
-            dropout: self.dropout,
-            positions,
-            rotary: self.rotary.clone(),
-        });
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = match input.layer(layer) {
-                LayerInput::Sequences(mask) if self.recompute => {
-                    let (block, mask, settings) = (block.clone(), mask.clone(), Arc::clone(&settings));
-                    tape.recomputed(&x, move |tape, x| {
-                        block.forward(tape, x, &settings, LayerInput::Sequences(&mask))
-                    })?
-                }
-                input => block.forward(tape, &x, &settings, input)?,
-            };
-        }
-        input.finish();
-        self.norm.forward(tape, &x)
+    fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
+        let mut pass = input.begin();
+        let x = context.dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
+        let x = run_blocks(context, &self.blocks, x, &mut pass, Block::forward)?;
+        pass.finish();
+        Ok(self.norm.forward(context.tape, &x)?.into())
     }
 
-    fn head(&self) -> &Parameter {
-        self.head.as_ref().map_or(self.tokens.weight(), Linear::weight)
+    fn head(&self) -> Head<'_> {
+        Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
     }
 
     fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
         Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
-    }
-
-    fn set_dropout(&mut self, probability: f32) {
-        self.dropout = probability;
-    }
-
-    fn set_recompute(&mut self, recompute: bool) {
-        self.recompute = recompute;
     }
 }

@@ -1,35 +1,75 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
-use nuwa_models::{Input, LanguageModel, ModelConfig, NewRows, Sequences, build};
-use nuwa_tensor::{HeadLoss, Kind, LossRows, Precision, Random, Tape};
+use nuwa_models::{
+    Batch, Classes, Input, Losses, Model, ModelConfig, NewRows, Prediction, Targets, Text, backward, build,
+    losses,
+};
+use nuwa_nn::Context;
+use nuwa_tensor::{AttentionMask, Kind, Precision, Random, Tape};
 
-fn families() -> Vec<Box<dyn LanguageModel>> {
-    [
+fn built(configurations: &[&str]) -> Vec<Box<dyn Model>> {
+    let model = |json: &&str| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap();
+    configurations.iter().map(model).collect()
+}
+
+fn families() -> Vec<Box<dyn Model>> {
+    built(&[
         r#"{"model_type": "gpt2", "vocab_size": 31, "n_positions": 16, "n_embd": 12, "n_layer": 2, "n_head": 3}"#,
         r#"{"model_type": "llama", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16}"#,
         r#"{"model_type": "llama", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
             "num_attention_heads": 2, "head_dim": 6, "tie_word_embeddings": true, "attention_bias": true,
             "mlp_bias": true, "max_position_embeddings": 16}"#,
-    ]
-    .iter()
-    .map(|json| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap())
-    .collect()
+        r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "max_position_embeddings": 10}"#,
+        r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "max_position_embeddings": 10, "hidden_act": "gelu_new",
+            "architectures": ["BertForMaskedLM"]}"#,
+    ])
+}
+
+/// Those that predict the next token.
+fn decoders() -> Vec<Box<dyn Model>> {
+    let mut all = families();
+    all.retain(|model| model.config().predicts() == Prediction::NextToken);
+    all
 }
 
 fn ids(count: usize) -> Vec<u32> {
     (0..count as u32).map(|i| (i * 7 + 3) % 31).collect()
 }
 
+/// Two texts of `length`, as `model` is trained on them: every token, or every third and a class for each text.
+fn batch(model: &dyn Model, length: usize) -> Batch {
+    let ids = ids(2 * length);
+    let targets: Vec<u32> = ids.iter().map(|id| (id * 11 + 5) % model.vocabulary() as u32).collect();
+    if model.config().predicts() == Prediction::NextToken {
+        let weights = vec![1.0 / targets.len() as f32; targets.len()];
+        return Batch::of_every_row(Text::causal(ids, 2), targets, weights);
+    }
+    let rows: Vec<u32> = (0..2 * length as u32).step_by(3).collect();
+    let targets: Vec<u32> = rows.iter().map(|&row| targets[row as usize]).collect();
+    let weights = vec![1.0 / rows.len() as f32; rows.len()];
+    let segments = (0..2 * length as u32).map(|row| u32::from(row % 10 >= 5)).collect();
+    Batch {
+        source: Text { segments, ..Text::bidirectional(ids, 2) },
+        answer: None,
+        targets: Targets { rows: Some(rows), ids: targets, weights },
+        classes: model.class_head().map(|_| Classes { labels: vec![1, 1], weights: vec![0.5; 2] }),
+    }
+}
+
+fn gradients(model: &dyn Model) -> Vec<Vec<f32>> {
+    let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
+    model.parameters().clear_gradients();
+    gradients
+}
+
 #[test]
 fn every_parameter_gets_a_gradient() {
-    for mut model in families() {
-        model.set_dropout(0.1);
+    for model in families() {
         let tape = Tape::training();
-        let (ids, sequences) = (ids(20), Sequences::causal(2, 10));
-        let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
-        let rows = LossRows { targets: &ids, weights: &[0.05; 20] };
-        tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap();
+        backward(&*model, &Context::new(&tape).with_dropout(0.1), &batch(&*model, 10)).unwrap();
         for parameter in model.parameters().iter() {
             let path = parameter.entry().path();
             let gradient = parameter.gradient();
@@ -40,37 +80,38 @@ fn every_parameter_gets_a_gradient() {
 }
 
 /// Wide enough that rounding averages out as it does in a real model.
-fn wider_families() -> Vec<Box<dyn LanguageModel>> {
-    [
+fn wider_families() -> Vec<Box<dyn Model>> {
+    built(&[
         r#"{"model_type": "gpt2", "vocab_size": 301, "n_positions": 80, "n_embd": 96, "n_layer": 2, "n_head": 3}"#,
         r#"{"model_type": "llama", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80}"#,
-    ]
-    .iter()
-    .map(|json| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap())
-    .collect()
+        r#"{"model_type": "bert", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
+            "num_attention_heads": 3, "max_position_embeddings": 80}"#,
+    ])
 }
 
-/// The loss and every gradient of one pass.
-fn pass(model: &dyn LanguageModel, precision: Precision) -> (f32, Vec<Vec<f32>>) {
+/// The losses, every gradient and the most memory in use of one pass.
+fn pass(
+    model: &dyn Model,
+    precision: Precision,
+    dropout: f32,
+    recompute: bool,
+) -> (Losses, Vec<Vec<f32>>, usize) {
     let tape = Tape::training().with_precision(precision);
-    let (ids, sequences) = (ids(160), Sequences::causal(2, 80));
-    let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
-    let targets: Vec<u32> = ids.iter().map(|id| (id * 11 + 5) % 301).collect();
-    let rows = LossRows { targets: &targets, weights: &[1.0 / 160.0; 160] };
-    let loss = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total;
-    let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
-    model.parameters().clear_gradients();
-    (loss, gradients)
+    tape.set_random(Random::new(3));
+    let context = Context::new(&tape).with_dropout(dropout).with_recompute(recompute);
+    let losses = backward(model, &context, &batch(model, 80)).unwrap();
+    (losses, gradients(model), tape.peak_bytes())
 }
 
 /// f32 itself is held against PyTorch elsewhere.
 #[test]
 fn bf16_points_where_f32_points() {
     for model in wider_families() {
-        let (loss, exact) = pass(&*model, Precision::F32);
-        let (narrow_loss, narrow) = pass(&*model, Precision::Bf16);
-        assert!((loss - narrow_loss).abs() < 5e-3, "{loss} against {narrow_loss}");
+        let (loss, exact, _) = pass(&*model, Precision::F32, 0.0, false);
+        let (narrow_loss, narrow, _) = pass(&*model, Precision::Bf16, 0.0, false);
+        let off = (loss.total() - narrow_loss.total()).abs();
+        assert!(off < 5e-3, "{} against {}", loss.total(), narrow_loss.total());
         for ((a, b), parameter) in exact.iter().zip(&narrow).zip(model.parameters().iter()) {
             let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
             let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
@@ -82,32 +123,19 @@ fn bf16_points_where_f32_points() {
 #[test]
 fn bf16_gives_the_same_bits_again() {
     for model in wider_families() {
-        assert_eq!(pass(&*model, Precision::Bf16), pass(&*model, Precision::Bf16));
+        let (losses, gradients, _) = pass(&*model, Precision::Bf16, 0.0, false);
+        let (again, gradients_again, _) = pass(&*model, Precision::Bf16, 0.0, false);
+        assert!((losses, gradients) == (again, gradients_again));
     }
-}
-
-/// The loss, every gradient and the most memory in use of one pass with dropout.
-fn pass_with_dropout(model: &dyn LanguageModel, precision: Precision) -> (f32, Vec<Vec<f32>>, usize) {
-    let tape = Tape::training().with_precision(precision);
-    tape.set_random(Random::new(3));
-    let (ids, sequences) = (ids(160), Sequences::causal(2, 80));
-    let hidden = model.hidden(&tape, &ids, Input::Sequences(&sequences)).unwrap();
-    let rows = LossRows { targets: &ids, weights: &[1.0 / 160.0; 160] };
-    let loss = tape.backward_losses(&[HeadLoss::new(&hidden, model.head(), rows)]).unwrap()[0].total;
-    let gradients = model.parameters().iter().map(|parameter| parameter.gradient()).collect();
-    model.parameters().clear_gradients();
-    (loss, gradients, tape.peak_bytes())
 }
 
 #[test]
 fn what_is_computed_again_has_the_same_bits_and_takes_less_memory() {
     for precision in [Precision::F32, Precision::Bf16] {
-        for mut model in wider_families() {
-            model.set_dropout(0.2);
-            let (loss, gradients, memory) = pass_with_dropout(&*model, precision);
-            model.set_recompute(true);
-            let (again, gradients_again, less) = pass_with_dropout(&*model, precision);
-            assert_eq!(loss.to_bits(), again.to_bits());
+        for model in wider_families() {
+            let (loss, gradients, memory) = pass(&*model, precision, 0.2, false);
+            let (again, gradients_again, less) = pass(&*model, precision, 0.2, true);
+            assert_eq!(loss.total().to_bits(), again.total().to_bits());
             assert!(gradients == gradients_again, "gradients differ");
             assert!(gradients.iter().flatten().any(|&g| g != 0.0));
             assert!(less < memory, "{less} bytes instead of {memory}");
@@ -117,13 +145,24 @@ fn what_is_computed_again_has_the_same_bits_and_takes_less_memory() {
 
 #[test]
 fn weights_learn_though_the_input_of_a_block_is_frozen() {
-    for mut model in wider_families() {
+    for model in wider_families() {
         for parameter in model.parameters().iter() {
             parameter.entry().set_trainable(parameter.entry().path().starts_with("layers"));
         }
-        let (loss, gradients) = pass(&*model, Precision::F32);
-        model.set_recompute(true);
-        assert!((loss, gradients) == pass(&*model, Precision::F32));
+        let (losses, gradients, _) = pass(&*model, Precision::F32, 0.0, false);
+        let (again, gradients_again, _) = pass(&*model, Precision::F32, 0.0, true);
+        assert!((losses, gradients) == (again, gradients_again));
+    }
+}
+
+#[test]
+fn losses_without_a_gradient_are_the_same() {
+    for model in families() {
+        let tape = Tape::training();
+        let batch = batch(&*model, 10);
+        let trained = backward(&*model, &Context::new(&tape), &batch).unwrap();
+        let silent = tape.for_inference();
+        assert_eq!(losses(&*model, &Context::new(&silent), &batch).unwrap(), trained);
     }
 }
 
@@ -145,15 +184,16 @@ fn names_cover_every_parameter_exactly() {
 
 #[test]
 fn decoding_with_a_cache_equals_scoring_the_whole() {
-    for model in families() {
+    for model in decoders() {
         let tape = Tape::inference();
+        let context = Context::new(&tape);
         let ids = ids(12);
-        let whole = model.hidden(&tape, &ids, Input::Sequences(&Sequences::causal(1, 12))).unwrap();
+        let whole = model.hidden(&context, Input::Text(&Text::causal(ids.clone(), 1))).unwrap().hidden;
         let mut cache = model.new_cache(12, Kind::F32);
         let mut done = 0;
         for count in [5, 1, 1, 5] {
-            let new = vec![NewRows { cache: &mut cache, rows: count }];
-            let part = model.hidden(&tape, &ids[done..done + count], Input::Next(new)).unwrap();
+            let next = Input::Next(vec![NewRows { cache: &mut cache, ids: &ids[done..done + count] }]);
+            let part = model.hidden(&context, next).unwrap().hidden;
             for offset in 0..count {
                 for (a, b) in part.row_to_host(offset).iter().zip(whole.row_to_host(done + offset)) {
                     assert!((a - b).abs() < 1e-5, "position {}: {a} {b}", done + offset);
@@ -165,20 +205,51 @@ fn decoding_with_a_cache_equals_scoring_the_whole() {
 }
 
 #[test]
-fn a_document_is_not_changed_by_its_neighbour() {
+fn an_encoder_refuses_a_cache() {
+    let tape = Tape::inference();
     for model in families() {
+        let mut cache = model.new_cache(12, Kind::F32);
+        let refused = model
+            .hidden(&Context::new(&tape), Input::Next(vec![NewRows { cache: &mut cache, ids: &ids(3) }]))
+            .is_err();
+        assert_eq!(refused, model.config().predicts() != Prediction::NextToken);
+    }
+}
+
+#[test]
+fn a_document_is_not_changed_by_its_neighbour() {
+    for model in decoders() {
         let tape = Tape::inference();
+        let hidden = |text: Text| model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap().hidden;
         let (first, second) = (ids(4), ids(6));
         let both = [&first[..], &second[..]].concat();
-        let starts = [0, 0, 0, 0, 4, 4, 4, 4, 4, 4];
-        let packed = Sequences::causal(1, 10).within_documents(&starts);
-        let packed = model.hidden(&tape, &both, Input::Sequences(&packed)).unwrap();
-        let alone = model.hidden(&tape, &second, Input::Sequences(&Sequences::causal(1, 6))).unwrap();
+        let starts = vec![0, 0, 0, 0, 4, 4, 4, 4, 4, 4];
+        let packed = hidden(Text::causal(both, 1).within_documents(starts));
+        let alone = hidden(Text::causal(second, 1));
         for row in 0..6 {
             for (a, b) in packed.row_to_host(4 + row).iter().zip(alone.row_to_host(row)) {
                 assert!((a - b).abs() < 1e-5, "row {row}: {a} {b}");
             }
         }
+    }
+}
+
+#[test]
+fn padding_changes_no_text() {
+    for model in families().into_iter().filter(|model| model.class_head().is_some()) {
+        let tape = Tape::inference();
+        let rows = |text: Text| model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap();
+        let alone = rows(Text::bidirectional(ids(6), 1));
+        let ranges = (0..20).map(|row| [0, if row < 10 { 6 } else { 10 }]).collect();
+        let mask = AttentionMask::new(2, 10, ranges).unwrap();
+        let filled = rows(Text { mask, ..Text::bidirectional(ids(20), 2) });
+        for row in 0..6 {
+            for (a, b) in filled.hidden.row_to_host(row).iter().zip(alone.hidden.row_to_host(row)) {
+                assert!((a - b).abs() < 1e-5, "row {row}: {a} {b}");
+            }
+        }
+        let [filled, alone] = [filled, alone].map(|rows| rows.pooled.unwrap().row_to_host(0));
+        assert!(filled.iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-5), "{filled:?} {alone:?}");
     }
 }
 
@@ -202,7 +273,10 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     let gpt2 = r#"{"model_type": "gpt2", "vocab_size": 0, "n_embd": 12, "n_layer": 2, "n_head": 3}"#;
     assert_eq!(of(gpt2), "vocab_size = 0: expected a whole number of at least 1");
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
-    assert!(unknown.starts_with("unknown variant `mamba`, expected `llama` or `gpt2`"), "{unknown}");
+    assert!(
+        unknown.starts_with("unknown variant `mamba`, expected one of `llama`, `gpt2`, `bert`"),
+        "{unknown}"
+    );
 }
 
 #[test]

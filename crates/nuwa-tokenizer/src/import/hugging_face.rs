@@ -21,7 +21,11 @@ pub fn read(path: &Path) -> Result<Source> {
     let json = String::from_utf8(nuwa_files::read_at_most(path, LARGEST)?)
         .map_err(|_| Error::invalid(path, "it is not UTF-8 text; expected JSON"))?;
     check_values(&json).map_err(|reason| Error::invalid(path, reason))?;
-    let config = Config::load(path.parent().unwrap_or(Path::new(".")))?;
+    parse(path, json, Config::load(path.parent().unwrap_or(Path::new(".")))?)
+}
+
+/// The text of a `tokenizer.json`, read from `path` or made of what was.
+pub fn parse(path: &Path, json: String, config: Config) -> Result<Source> {
     if let Some((frame, bpe, added)) = quick(&json) {
         return Source::from_bpe(path, frame, bpe, &added, config, Library::new(Box::new(|| json)));
     }

@@ -2,7 +2,7 @@
 
 mod gpt2;
 mod growth;
-mod hugging_face;
+pub(crate) mod hugging_face;
 mod llama2c;
 mod sentencepiece;
 mod tiktoken;

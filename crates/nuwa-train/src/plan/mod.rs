@@ -12,16 +12,18 @@ pub mod shape;
 pub mod sizes;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
-use nuwa_models::{LanguageModel, ModelConfig};
+use nuwa_models::{Model, ModelConfig};
 use nuwa_nn::ScheduleKind;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Afterwards;
-use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
+use crate::objectives::Objective;
+use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result, Trainer};
 use law::Ahead;
 use ngram::SelfPrediction;
 use pilot::{FEWEST_STEPS, Pilot};
@@ -52,6 +54,8 @@ pub struct Request<'a> {
     pub vocabulary: usize,
     /// The token that ends documents.
     pub end_of_text: Option<u32>,
+    /// What the model is trained to do.
+    pub objective: &'a Arc<dyn Objective>,
     /// What is asked for.
     pub goal: Goal,
     /// What follows training within a time that is asked for.
@@ -168,18 +172,21 @@ impl Plan {
         (self.context * self.sequences * self.accumulation) as u64
     }
 
-    /// A fresh model of this plan. Whether it recomputes may be said otherwise than when the plan was made.
+    /// A fresh model of this plan.
     ///
     /// # Errors
     /// When the configuration makes no sense.
-    pub(crate) fn build(&self, seed: u64, recompute: Recompute) -> Result<Box<dyn LanguageModel>> {
-        let mut model = nuwa_models::build(&self.model, seed)?;
-        model.set_dropout(self.dropout);
-        model.set_recompute(match recompute {
+    pub(crate) fn build(&self, seed: u64) -> Result<Box<dyn Model>> {
+        Ok(nuwa_models::build(&self.model, seed)?)
+    }
+
+    /// Dropout and recomputing as planned. Whether to recompute may be said otherwise than when the plan was made.
+    pub(crate) fn set(&self, trainer: &mut Trainer, recompute: Recompute) {
+        trainer.dropout = self.dropout;
+        trainer.recompute = match recompute {
             Recompute::Auto => self.recompute,
             said => said == Recompute::On,
-        });
-        Ok(model)
+        };
     }
 
     /// The part of the plan that decides the weights, as one value to compare.

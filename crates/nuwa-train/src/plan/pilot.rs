@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
@@ -37,7 +38,7 @@ pub(super) struct Pilot {
 impl Pilot {
     pub fn start(request: &Request<'_>, plan: &Plan) -> Result<Self> {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
-        let model = plan.build(request.seed, request.pretrain.recompute)?;
+        let model = plan.build(request.seed)?;
         let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
         let peak = plan.learning_rate;
         // Far more steps than it will do: the rate rises and stays.
@@ -49,17 +50,10 @@ impl Pilot {
             decay: 0,
             steps: u64::MAX,
         };
-        let end_of_text = request.end_of_text.filter(|_| request.pretrain.document_boundaries);
         let sizes = [plan.sequences, plan.accumulation];
-        let trainer = Trainer::new(
-            model,
-            optimizer,
-            schedule,
-            sizes,
-            end_of_text,
-            request.seed,
-            request.pretrain.precision.into(),
-        );
+        let (objective, precision) = (Arc::clone(request.objective), request.pretrain.precision.into());
+        let mut trainer = Trainer::new(model, objective, optimizer, schedule, sizes, request.seed, precision);
+        plan.set(&mut trainer, request.pretrain.recompute);
         Ok(Self {
             trainer,
             loader,
@@ -98,9 +92,11 @@ impl Pilot {
         let sizes = [trainer.sequences, self.loader.context()];
         let measured = on_worker(move || {
             let tape = trainer.silent_tape();
-            validate(&*trainer.model, &tape, held_back, sizes, trainer.end_of_text, MOST_HELD_BACK)
+            validate(&*trainer.model, &tape, &*trainer.objective, held_back, sizes, MOST_HELD_BACK)
         })?;
-        self.measured.push((self.steps.len() as u64 * self.batch_tokens, measured.bits_per_byte));
+        if let Some(bits) = measured.bits_per_byte {
+            self.measured.push((self.steps.len() as u64 * self.batch_tokens, bits));
+        }
         Ok(())
     }
 

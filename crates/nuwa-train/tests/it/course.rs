@@ -10,7 +10,7 @@ use nuwa_train::course::Ended;
 use nuwa_train::plan::Plan;
 use nuwa_train::{Hooks, Job, PretrainSettings, Summary, TrainEvent, pretrain};
 
-use crate::{VOCABULARY, World, settings};
+use crate::{VOCABULARY, World, causal, settings};
 
 /// A plan that leaves it to the clock when the rate falls.
 fn clocked(world: &World, settings: &PretrainSettings) -> Plan {
@@ -33,8 +33,17 @@ fn run(
     observe: &mut dyn FnMut(&TrainEvent),
 ) -> (Vec<f32>, Summary) {
     let (shards, out) = (world.shards(), world.folder.path().join(out));
-    let job =
-        Job { shards: &shards, out: &out, plan, settings, end_of_text: Some(0), seed: 3, init: None, clock };
+    let job = Job {
+        objective: &causal(),
+        shards: &shards,
+        out: &out,
+        plan,
+        settings,
+        end_of_text: Some(0),
+        seed: 3,
+        init: None,
+        clock,
+    };
     let (model, summary) =
         pretrain(&job, &mut Hooks { observe, sample: &mut |_| None, stop: &|| false }).unwrap();
     let weights = model.parameters().to_host();

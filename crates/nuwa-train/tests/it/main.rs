@@ -3,12 +3,14 @@
 mod course;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_files::Progress;
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Random};
+use nuwa_train::objectives::{Causal, Objective};
 use nuwa_train::plan::{Goal, Plan, Request, make};
 use nuwa_train::{
     Error, Hooks, Job, Loader, ModelSettings, PrecisionChoice, PretrainSettings, Recompute, TrainEvent,
@@ -39,6 +41,11 @@ struct World {
     folder: tempfile::TempDir,
 }
 
+/// The next token, within documents.
+fn causal() -> Arc<dyn Objective> {
+    Arc::new(Causal { end_of_text: Some(0) })
+}
+
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -55,6 +62,7 @@ impl World {
         let model =
             ModelSettings { width: Some(32), layers: Some(1), context: Some(16), ..ModelSettings::default() };
         let request = Request {
+            objective: &causal(),
             whole: None,
             shards: &self.shards(),
             vocabulary: VOCABULARY,
@@ -77,6 +85,7 @@ impl World {
         let plan = self.plan(settings, 16_000);
         let out = self.folder.path().join(out);
         let job = Job {
+            objective: &causal(),
             shards: &self.shards(),
             out: &out,
             plan: &plan,
@@ -138,6 +147,7 @@ fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
     let (plan, shards) = (world.plan(&rarely, 16_000), world.shards());
     let out = world.folder.path().join("stopped");
     let job = Job {
+        objective: &causal(),
         shards: &shards,
         out: &out,
         plan: &plan,
@@ -198,8 +208,17 @@ fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
         let (settings, shards) = (settings(), world.shards());
         let (plan, settings) = (&plan, &settings);
         let (end_of_text, seed) = (Some(0), 3);
-        let job =
-            Job { shards: &shards, out: &out, plan, settings, end_of_text, seed, init: None, clock: None };
+        let job = Job {
+            objective: &causal(),
+            shards: &shards,
+            out: &out,
+            plan,
+            settings,
+            end_of_text,
+            seed,
+            init: None,
+            clock: None,
+        };
         let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
@@ -235,7 +254,8 @@ fn trainer(world: &World, [sequences, accumulation]: [usize; 2]) -> (Trainer, Lo
     let kind = ScheduleKind::Cosine;
     let schedule = Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 };
     let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), 16, 3).unwrap();
-    (Trainer::new(model, optimizer, schedule, [sequences, accumulation], Some(0), 3, Precision::F32), loader)
+    let sizes = [sequences, accumulation];
+    (Trainer::new(model, causal(), optimizer, schedule, sizes, 3, Precision::F32), loader)
 }
 
 #[test]
@@ -259,7 +279,7 @@ fn a_loss_that_is_not_a_number_is_refused_and_the_last_good_state_kept() {
     let (mut trainer, loader) = trainer(&world, [2, 1]);
     trainer.step(&loader, 0).unwrap();
     let good = trainer.model.parameters().to_host();
-    trainer.model.head().set(|values| values[0] = f32::NAN);
+    trainer.model.head().weight.set(|values| values[0] = f32::NAN);
     let error = trainer.step(&loader, 1).unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 1, .. }), "{error}");
     let after = trainer.model.parameters().to_host();
@@ -303,8 +323,7 @@ fn checkpoints_are_checked() {
 fn version_1_of_the_checkpoint_stays_readable() {
     let json = r#"{"step":3,"seconds":0.5,"fingerprint":"f","elements":8,"optimizer_steps":3}"#;
     let config = r#"{"model_type":"gpt2","vocab_size":1,"n_positions":1,"n_embd":1,"n_layer":1,"n_head":1}"#;
-    let model: Box<dyn LanguageModel> =
-        nuwa_models::build(&serde_json::from_str(config).unwrap(), 1).unwrap();
+    let model: Box<dyn Model> = nuwa_models::build(&serde_json::from_str(config).unwrap(), 1).unwrap();
     let elements = model.parameters().length();
     let json = json.replace("\"elements\":8", &format!("\"elements\":{elements}"));
     let mut bytes = b"NUWACKPT\x01\x00\x00\x00".to_vec();
@@ -343,7 +362,9 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
     let (model, pretrain) = (ModelSettings::default(), PretrainSettings::default());
     let shards = world.shards();
     write_shards(&shards, Part::Test, 5);
+    let objective = causal();
     let request = |seconds: f64, memory: Option<u64>| Request {
+        objective: &objective,
         whole: None,
         shards: &shards,
         vocabulary: VOCABULARY,
@@ -380,6 +401,7 @@ fn memory_that_is_short_makes_blocks_compute_again() {
         ModelSettings { width: Some(64), layers: Some(12), context: Some(64), ..ModelSettings::default() };
     let plan = |pretrain: &PretrainSettings, memory: u64| {
         let request = Request {
+            objective: &causal(),
             whole: None,
             shards: &shards,
             vocabulary: VOCABULARY,

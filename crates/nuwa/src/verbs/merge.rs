@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nuwa_files::quoted_path;
 use nuwa_format::{Base, weights_hash};
-use nuwa_models::LanguageModel;
+use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::console::{message, print_line};
@@ -51,7 +51,7 @@ impl Merge {
     }
 
     /// Adapters change the weights that they were trained on, and spoil all others.
-    fn check_base(&self, adapter: &Path, model: &dyn LanguageModel) -> anyhow::Result<()> {
+    fn check_base(&self, adapter: &Path, model: &dyn Model) -> anyhow::Result<()> {
         let (adapter_name, model_name) = (adapter.display(), self.model.display());
         let Some(base) = Base::of_adapter(adapter)? else {
             message(&format!(

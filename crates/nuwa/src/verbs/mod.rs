@@ -10,6 +10,7 @@ mod doctor;
 mod dpo;
 pub mod eval;
 mod export;
+mod fill;
 mod generate;
 mod import;
 mod init;
@@ -68,6 +69,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     Chat(chat::Chat),
     Generate(generate::Generate),
+    Fill(fill::Fill),
     Eval(eval::Eval),
     Import(import::Import),
     Export(export::Export),
@@ -99,6 +101,7 @@ impl Program {
             Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
+            Verb::Fill(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_tokenizer::Tokenizer;
-use nuwa_train::ModelSettings;
+use nuwa_train::{ModelSettings, objectives};
 
 use super::settings::Settings;
 use crate::afterwards;
@@ -66,7 +66,9 @@ impl Pretrain {
         let mut tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
         if let Some(init) = &init {
             check_shape(&recipe.model)?;
-            init.check(&self.data, &tokenizer)?;
+            let predicts = init.config.predicts();
+            let (theirs, _) = objectives::of(predicts, &tokenizer, &recipe.pretrain, recipe.seed)?;
+            init.check(&self.data, &theirs)?;
             // It may carry a chat template of its own.
             tokenizer = init.tokenizer.clone();
         }
@@ -122,8 +124,10 @@ fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {
 /// The figures in a sentence.
 pub fn text(outcome: &Outcome) -> String {
     let Outcome { parameters, summary, .. } = outcome;
-    let measured =
+    let bits =
         summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
+    let figures = summary.figures.as_ref().map(training::figures);
+    let measured = figures.map_or(bits, |figures| format!(", held back{figures}"));
     let (parameters, tokens) =
         (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
     let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));

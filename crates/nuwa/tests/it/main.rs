@@ -5,6 +5,7 @@ mod apart;
 mod building;
 mod certificate;
 mod crawl;
+mod encoder;
 mod hub;
 #[cfg(unix)]
 mod interrupt;

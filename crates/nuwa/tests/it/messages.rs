@@ -291,6 +291,7 @@ fn help_goes_to_standard_output() {
       inspect      Look at what cleaning made of the documents, or at what a model is fine-tuned on
       chat         Talk to a model
       generate     Let a model continue a text
+      fill         Let an encoder such as BERT fill in the masks of a text
       eval         Measure a model
       import       Turn another program's model into a model folder
       export       Write a model for other programs

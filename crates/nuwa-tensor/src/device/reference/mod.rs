@@ -93,6 +93,7 @@ fn curve(activation: Activation, x: f64) -> [f64; 2] {
             let share = 1.0 / (1.0 + (-x).exp());
             [x * share, share * (1.0 + x * (1.0 - share))]
         }
+        Activation::Tanh => [x.tanh(), 1.0 - x.tanh() * x.tanh()],
         Activation::GeluTanh => {
             let root = (2.0 / std::f64::consts::PI).sqrt();
             let tanh = (root * (x + 0.044_715 * x.powi(3))).tanh();

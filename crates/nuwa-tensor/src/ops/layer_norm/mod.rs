@@ -7,7 +7,7 @@
 pub(crate) mod cpu;
 
 use crate::ops::rms_norm::check_width;
-use crate::{Parameter, Result, Tape, Tensor};
+use crate::{Parameter, Precision, Result, Tape, Tensor};
 
 impl Tape {
     /// Normalises each row of `x` to mean 0 and variance 1, then scales and shifts; see [the module](self).
@@ -21,10 +21,35 @@ impl Tape {
         bias: &Parameter,
         epsilon: f32,
     ) -> Result<Tensor> {
+        self.layer_norm_in(self.precision(), x, weight, bias, epsilon)
+    }
+
+    /// The same in `f32`, whatever the precision: the residual stream of blocks that normalise it.
+    ///
+    /// # Errors
+    /// As [`Tape::layer_norm`].
+    pub fn layer_norm_residual(
+        &self,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: &Parameter,
+        epsilon: f32,
+    ) -> Result<Tensor> {
+        self.layer_norm_in(Precision::F32, x, weight, bias, epsilon)
+    }
+
+    fn layer_norm_in(
+        &self,
+        precision: Precision,
+        x: &Tensor,
+        weight: &Parameter,
+        bias: &Parameter,
+        epsilon: f32,
+    ) -> Result<Tensor> {
         check_width("layer_norm", x, weight)?;
         check_width("layer_norm", x, bias)?;
         let kernels = self.kernels_for("layer_norm", &[x], &[weight, bias])?;
-        let y = kernels.layer_norm(self.precision(), x.storage(), weight, bias, epsilon);
+        let y = kernels.layer_norm(precision, x.storage(), weight, bias, epsilon);
         let (x_saved, weight_saved, bias_saved) = (x.clone(), weight.clone(), bias.clone());
         self.record("layer_norm", &[x], &[weight, bias], x.shape().clone(), y, move |dy, gradients| {
             let (kernels, dx) = (gradients.kernels(), gradients.slot(&x_saved));

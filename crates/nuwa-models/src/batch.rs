@@ -1,0 +1,120 @@
+//! What an objective asks of a model, and the loss of it.
+
+use nuwa_nn::{Context, Head};
+use nuwa_tensor::{Error, HeadLoss, Loss, LossRows, Result, Tensor};
+
+use crate::{Input, Model, Text};
+
+/// One forward pass of an objective.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// What is read: by the encoder where there is one.
+    pub source: Text,
+    /// What the decoder of an encoder-decoder reads.
+    pub answer: Option<Text>,
+    /// The tokens to predict, in rows of the answer, or of the source where there is none.
+    pub targets: Targets,
+    /// The class of each text, for models that tell classes.
+    pub classes: Option<Classes>,
+}
+
+/// Tokens to predict.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// The rows they are predicted from; none where every row predicts one.
+    pub rows: Option<Vec<u32>>,
+    /// The token that is right for each of them.
+    pub ids: Vec<u32>,
+    /// What each counts in the loss.
+    pub weights: Vec<f32>,
+}
+
+/// A class for each text.
+#[derive(Debug, Clone)]
+pub struct Classes {
+    /// The right one for each text.
+    pub labels: Vec<u32>,
+    /// What each counts in the loss.
+    pub weights: Vec<f32>,
+}
+
+impl Batch {
+    /// A source whose every row predicts a token.
+    pub fn of_every_row(source: Text, ids: Vec<u32>, weights: Vec<f32>) -> Self {
+        Self { source, answer: None, targets: Targets { rows: None, ids, weights }, classes: None }
+    }
+}
+
+/// The losses of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Losses {
+    /// Of the tokens.
+    pub tokens: Loss,
+    /// Of the classes, where there are any.
+    pub classes: Option<Loss>,
+}
+
+impl Losses {
+    /// Their sum.
+    pub fn total(&self) -> f32 {
+        self.classes.as_ref().map_or(self.tokens.total, |classes| self.tokens.total + classes.total)
+    }
+
+    fn of(losses: Vec<Loss>) -> Self {
+        let mut losses = losses.into_iter();
+        Self { tokens: losses.next().expect("there is a loss of tokens"), classes: losses.next() }
+    }
+}
+
+/// The losses of `batch`.
+///
+/// # Errors
+/// When the batch does not fit the model.
+pub fn losses(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result<Losses> {
+    let asked = Asked::new(model, context, batch)?;
+    let losses = asked.losses().into_iter().map(|loss| context.tape.cross_entropy(&loss));
+    losses.collect::<Result<_>>().map(Losses::of)
+}
+
+/// The losses of `batch`, whose gradients are added to those of the parameters where their sum is finite.
+///
+/// # Errors
+/// When the batch does not fit the model.
+pub fn backward(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result<Losses> {
+    let asked = Asked::new(model, context, batch)?;
+    context.tape.backward_losses(&asked.losses()).map(Losses::of)
+}
+
+/// The rows of a batch in front of their heads.
+struct Asked<'a> {
+    tokens: (Head<'a>, Tensor, LossRows<'a>),
+    classes: Option<(Head<'a>, Tensor, LossRows<'a>)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(model: &'a dyn Model, context: &Context<'_>, batch: &'a Batch) -> Result<Self> {
+        let tape = context.tape;
+        let rows = model.hidden(context, Input::Text(&batch.source))?;
+        let hidden = match &batch.targets.rows {
+            Some(indices) => tape.rows(&rows.hidden, indices)?,
+            None => rows.hidden,
+        };
+        let targets = LossRows { targets: &batch.targets.ids, weights: &batch.targets.weights };
+        let tokens = (model.head(), model.head().rows(tape, &hidden)?, targets);
+        let Some(classes) = &batch.classes else { return Ok(Self { tokens, classes: None }) };
+        let (Some(head), Some(pooled)) = (model.class_head(), rows.pooled) else {
+            return Err(Error::Shape {
+                operation: "cross_entropy",
+                reason: "the batch has classes, the model has no head for them".into(),
+            });
+        };
+        let targets = LossRows { targets: &classes.labels, weights: &classes.weights };
+        let rows = head.rows(tape, &pooled)?;
+        Ok(Self { tokens, classes: Some((head, rows, targets)) })
+    }
+
+    fn losses(&self) -> Vec<HeadLoss<'_>> {
+        let all = std::iter::once(&self.tokens).chain(&self.classes);
+        all.map(|(head, rows, targets)| head.loss(rows, *targets)).collect()
+    }
+}

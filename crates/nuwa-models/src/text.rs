@@ -1,0 +1,92 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use nuwa_tensor::{AttentionMask, Tensor};
+
+/// Texts of equal length as a model reads them: everything that an objective may vary. `n` rows are those of all texts, one
+/// text after the other.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The tokens, `n`.
+    pub ids: Vec<u32>,
+    /// The position of each token in its document, `n`.
+    pub positions: Arc<[u32]>,
+    /// The segment of each token (BERT's first and second sentence), `n`; empty where all are 0.
+    pub segments: Vec<u32>,
+    /// The language of each token, `n`; empty where all are 0.
+    pub languages: Vec<u32>,
+    /// Which tokens each token attends to.
+    pub mask: AttentionMask,
+    /// Where in its text the document of each token begins, `n`, for layers that carry a state along; none where every text
+    /// is one document.
+    pub starts: Option<Arc<[u32]>>,
+}
+
+impl Text {
+    /// `texts` texts of which each token attends to itself and to those before it.
+    ///
+    /// # Panics
+    /// When `ids` are not a multiple of `texts`.
+    pub fn causal(ids: Vec<u32>, texts: usize) -> Self {
+        Self::new(ids, texts, AttentionMask::causal)
+    }
+
+    /// `texts` texts of which each token attends to the whole text.
+    ///
+    /// # Panics
+    /// As [`Text::causal`].
+    pub fn bidirectional(ids: Vec<u32>, texts: usize) -> Self {
+        Self::new(ids, texts, AttentionMask::full)
+    }
+
+    fn new(ids: Vec<u32>, texts: usize, mask: fn(usize, usize) -> AttentionMask) -> Self {
+        assert!(texts > 0 && ids.len().is_multiple_of(texts), "{} ids in {texts} texts", ids.len());
+        let length = ids.len() / texts;
+        let positions = (0..length as u32).collect::<Vec<_>>().repeat(texts).into();
+        let (segments, languages) = (Vec::new(), Vec::new());
+        Self { ids, positions, segments, languages, mask: mask(texts, length), starts: None }
+    }
+
+    /// The same, but no token attends to an earlier document, and positions count from each document's start; `starts` holds
+    /// for each token where in its text its document begins.
+    ///
+    /// # Panics
+    /// When there is not one start a token.
+    #[must_use]
+    pub fn within_documents(self, starts: Vec<u32>) -> Self {
+        let mask = self.mask.within_documents(&starts);
+        let positions = self.positions.iter().zip(&starts).map(|(position, start)| position - start);
+        Self { mask, positions: positions.collect(), starts: Some(starts.into()), ..self }
+    }
+
+    /// The segment of each token.
+    pub(crate) fn segments(&self) -> Cow<'_, [u32]> {
+        match self.segments.is_empty() {
+            true => vec![0; self.ids.len()].into(),
+            false => (&self.segments[..]).into(),
+        }
+    }
+
+    /// The row of the first token of each text.
+    pub fn first_rows(&self) -> Vec<u32> {
+        (0..self.mask.sequences()).map(|text| (text * self.mask.length()) as u32).collect()
+    }
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The last hidden states, `[n, d]`.
+    pub hidden: Tensor,
+    /// A row for each text, `[texts, d]`, of models that have one.
+    pub pooled: Option<Tensor>,
+    /// A loss of the model's own (that of a router), `[1]`, to be added to the objective's.
+    pub auxiliary: Option<Tensor>,
+}
+
+impl From<Tensor> for Rows {
+    /// Hidden states alone.
+    fn from(hidden: Tensor) -> Self {
+        Self { hidden, pooled: None, auxiliary: None }
+    }
+}

@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use nuwa_tensor::{Result, Tensor};
+
+use crate::{Context, Keys, LayerInput};
+
+/// Gives each layer of a model what it has to know of the rows.
+pub trait Layers {
+    /// What layer `index` has to know.
+    fn layer(&mut self, index: usize) -> LayerInput<'_>;
+}
+
+/// `x` through `blocks`, one after the other; `forward` is that of one block. Where the context asks for it, of each block
+/// only its input is kept.
+///
+/// # Errors
+/// Those of `forward`.
+pub fn run_blocks<B: Clone + Send + 'static>(
+    context: &Context<'_>,
+    blocks: &[B],
+    mut x: Tensor,
+    input: &mut impl Layers,
+    forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
+) -> Result<Tensor> {
+    for (index, block) in blocks.iter().enumerate() {
+        x = match input.layer(index) {
+            LayerInput { positions, keys: Keys::Pass(mask) } if context.recompute => {
+                let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
+                let dropout = context.dropout;
+                context.tape.recomputed(&x, move |tape, x| {
+                    let input = LayerInput { positions: &positions, keys: Keys::Pass(&mask) };
+                    forward(&block, &Context::new(tape).with_dropout(dropout), x, input)
+                })?
+            }
+            input => forward(block, context, &x, input)?,
+        };
+    }
+    Ok(x)
+}

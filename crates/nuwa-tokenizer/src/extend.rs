@@ -1,0 +1,89 @@
+//! Special tokens for a vocabulary that was made without them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::added::AddedToken;
+use crate::import::hugging_face;
+use crate::{Error, Result, Tokenizer};
+
+impl Tokenizer {
+    /// The id of the token with a role, such as `mask_token`.
+    pub fn token_of_role(&self, role: &str) -> Option<u32> {
+        self.config().token(role).and_then(|token| self.token_to_id(token))
+    }
+
+    /// The same with a token for each role: where it has none, the token of that name, which is appended to the vocabulary if it
+    /// is not there yet.
+    ///
+    /// # Errors
+    /// When the `tokenizer.json` cannot be extended.
+    pub fn with_special_tokens(&self, tokens: &[(&str, &str)]) -> Result<Self> {
+        let lacking = tokens.iter().filter(|(role, _)| self.token_of_role(role).is_none());
+        let lacking: Vec<(&str, &str)> = lacking.copied().collect();
+        if lacking.is_empty() {
+            return Ok(self.clone());
+        }
+        let path = Path::new("tokenizer.json");
+        let mut json: Value = serde_json::from_str(self.json()).map_err(|error| Error::json(path, &error))?;
+        let config = lacking
+            .iter()
+            .fold(self.config().clone(), |config, (role, token)| config.with_token(role, token));
+        let new: Vec<&str> = lacking
+            .iter()
+            .map(|(_, token)| *token)
+            .filter(|token| self.token_to_id(token).is_none())
+            .collect();
+        if let Some(added) = json["added_tokens"].as_array_mut() {
+            let ids = self.vocab_size() as u32..;
+            added.extend(ids.zip(&new).map(|(id, token)| AddedToken::new(id, token, true).to_json()));
+        }
+        let extended = Self::from_source(hugging_face::parse(path, json.to_string(), config)?)?;
+        let expected = self.vocab_size() + new.len();
+        if extended.vocab_size() == expected {
+            return Ok(extended);
+        }
+        let found = extended.vocab_size();
+        Err(Error::invalid(path, format!("with {} it has {found} tokens, not {expected}", new.join(", "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Tokenizer, TrainSettings, train};
+
+    const TOKENS: [(&str, &str); 3] =
+        [("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
+
+    fn tokenizer() -> Tokenizer {
+        let settings = TrainSettings { vocab_size: 270, ..TrainSettings::default() };
+        train(std::iter::once("clay clay water water".to_string()), &settings, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn tokens_that_are_missing_are_appended() {
+        let before = tokenizer();
+        let after = before.with_special_tokens(&TOKENS).unwrap();
+        assert_eq!(after.vocab_size(), before.vocab_size() + 3);
+        for (number, (role, token)) in TOKENS.iter().enumerate() {
+            let id = (before.vocab_size() + number) as u32;
+            assert_eq!((after.token_of_role(role), after.token_to_id(token)), (Some(id), Some(id)));
+            assert!(after.is_special(id));
+        }
+        let text = "water [MASK] clay";
+        assert_eq!(after.encode(text).unwrap(), before.encode(text).unwrap(), "names in a text are text");
+        assert_eq!(after.end_of_text(), before.end_of_text());
+    }
+
+    #[test]
+    fn what_is_there_stays_and_survives_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let once = tokenizer().with_special_tokens(&TOKENS).unwrap();
+        once.save(folder.path()).unwrap();
+        let loaded = Tokenizer::load(folder.path()).unwrap();
+        let again = loaded.with_special_tokens(&TOKENS).unwrap();
+        assert_eq!(again.vocab_size(), once.vocab_size());
+        assert_eq!(again.token_of_role("mask_token"), once.token_of_role("mask_token"));
+    }
+}

@@ -1,0 +1,490 @@
+//! Masked words and next sentence: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
+//! Understanding" (2018).
+//!
+//! A text is `[CLS] A [SEP] B [SEP]`: `B` follows `A`, or in half of the texts comes from elsewhere, and is to be told. Of all
+//! tokens a share is chosen, by token or by word; 80 % of them are replaced by `[MASK]`, 10 % by any token, 10 % stay, and all
+//! are to be predicted. `A` ends where a sentence or a line does. A window may hold several documents with the token between
+//! them, as in RoBERTa's full sentences (Liu et al. 2019), but `A` does not end at the end of a document. A tenth of the texts is
+//! shorter and filled up with `[PAD]`, which no token attends to.
+
+use std::ops::Range;
+
+use nuwa_models::{Batch, Classes, Losses, Targets, Text};
+use nuwa_tensor::{AttentionMask, Random};
+use nuwa_tokenizer::Tokenizer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Figures, Objective, Windows, Words};
+use crate::settings::ensure;
+use crate::{Error, Result};
+
+/// How words are masked, where the model is an encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaskedSettings {
+    /// Share of the tokens that are to be predicted, above 0 to 0.9.
+    pub share: f64,
+    /// Whether all pieces of a word are masked together rather than single tokens.
+    pub whole_words: bool,
+    /// Whether texts are pairs, and the model tells if the second part follows the first.
+    pub next_sentence: bool,
+}
+
+impl Default for MaskedSettings {
+    fn default() -> Self {
+        Self { share: 0.15, whole_words: false, next_sentence: true }
+    }
+}
+
+impl MaskedSettings {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let share = self.share;
+        ensure(share > 0.0 && share <= 0.9, "pretrain.masked.share", share, "a number above 0, at most 0.9")
+    }
+}
+
+/// The special tokens of the objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Special {
+    /// Fills up a text.
+    pub padding: u32,
+    /// Begins a text.
+    pub class: u32,
+    /// Ends a part of a text.
+    pub separator: u32,
+    /// Stands for a masked token.
+    pub mask: u32,
+}
+
+impl Special {
+    /// Their roles in a tokenizer, and their names where it does not have them yet, in the order of the fields.
+    pub const NAMES: [(&str, &str); 4] =
+        [("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("mask_token", "[MASK]")];
+}
+
+/// What the objective knows of the vocabulary.
+#[derive(Debug, Clone)]
+pub struct MaskedTokens {
+    /// The special tokens.
+    pub special: Special,
+    /// The token that ends documents.
+    pub end_of_text: Option<u32>,
+    /// The words.
+    pub words: Words,
+}
+
+impl MaskedTokens {
+    /// Those of a tokenizer that has the special ones.
+    ///
+    /// # Panics
+    /// When it has them not.
+    pub fn of(tokenizer: &Tokenizer) -> Self {
+        let [padding, class, separator, mask] =
+            Special::NAMES.map(|(role, _)| tokenizer.token_of_role(role).expect("it has the special tokens"));
+        Self {
+            special: Special { padding, class, separator, mask },
+            end_of_text: tokenizer.end_of_text(),
+            words: Words::new(tokenizer),
+        }
+    }
+}
+
+/// Predicts masked tokens, and whether the second part of a text follows the first.
+#[derive(Debug, Clone)]
+pub struct Masked {
+    settings: MaskedSettings,
+    tokens: MaskedTokens,
+    random: Random,
+}
+
+/// Shares of chosen tokens that become `[MASK]`, and that become any token.
+const REPLACED: f64 = 0.8;
+const ANY: f64 = 0.1;
+/// Share of the texts that are shorter.
+const SHORT: f64 = 0.1;
+/// The fewest tokens of a text.
+const SHORTEST: usize = 8;
+
+impl Masked {
+    /// The objective of a run with `seed`.
+    pub fn new(settings: MaskedSettings, tokens: MaskedTokens, seed: u64) -> Self {
+        Self { settings, tokens, random: Random::new(seed).named("masks") }
+    }
+
+    /// Text `number`.
+    fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
+        let mut draw = Draw { random: self.random.stream(number), next: 0 };
+        let context = windows.context();
+        let length = match draw.chance(SHORT) {
+            true => SHORTEST + draw.below(context - SHORTEST + 1),
+            false => context,
+        };
+        let parts = match self.settings.next_sentence {
+            true => self.pair(windows, number, length - 3, &mut draw)?,
+            false => Parts::one(read(windows, number, length - 2)?),
+        };
+        let mut example = Example::new(&parts, self.tokens.special);
+        self.mask(&mut example, &mut draw);
+        Ok(example)
+    }
+
+    /// Two parts with so many tokens together.
+    fn pair(&self, windows: &dyn Windows, number: u64, length: usize, draw: &mut Draw) -> Result<Parts> {
+        let mut first = read(windows, number, length)?;
+        let follows = first.split_off(self.cut(&first, draw));
+        // Of a single window there is no elsewhere.
+        if windows.count() < 2 || draw.chance(0.5) {
+            return Ok(Parts { first, second: Some(follows), label: 0 });
+        }
+        let others = draw.below(windows.count() as usize - 1) as u64 + 1;
+        let other = read(windows, (number + others) % windows.count(), windows.context())?;
+        let latest = other.len() - follows.len();
+        let start = (1..=latest).find(|&at| self.tokens.words.ends_sentence(other[at - 1])).unwrap_or(0);
+        Ok(Parts { first, second: Some(other[start..start + follows.len()].to_vec()), label: 1 })
+    }
+
+    /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
+    fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
+        let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
+        let is_end = |id: u32| Some(id) == self.tokens.end_of_text;
+        let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
+        let after_sentence = |&&at: &&usize| self.tokens.words.ends_sentence(ids[at - 1]);
+        let best: Vec<usize> = within.iter().filter(after_sentence).copied().collect();
+        let places = if best.is_empty() { within } else { best };
+        if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
+    }
+
+    /// Chooses what is to be predicted, and hides most of it.
+    fn mask(&self, example: &mut Example, draw: &mut Draw) {
+        let words = self.words_of(&example.ids[..example.length]);
+        let wanted = ((self.settings.share * example.length as f64).round() as usize).max(1);
+        let mut chosen: Vec<usize> = Vec::new();
+        for word in draw.shuffled(words) {
+            // A word that would be too much makes room for shorter ones.
+            if chosen.len() + word.len() <= wanted {
+                chosen.extend(word);
+            }
+        }
+        if chosen.is_empty() {
+            chosen.push(1);
+        }
+        chosen.sort_unstable();
+        for row in chosen {
+            let hidden = example.ids[row];
+            example.ids[row] = self.replacement(hidden, draw);
+            example.targets.push((row, hidden));
+        }
+    }
+
+    /// The tokens that may be chosen, those that are chosen together side by side.
+    fn words_of(&self, ids: &[u32]) -> Vec<Range<usize>> {
+        let Special { class, separator, .. } = self.tokens.special;
+        let mut words: Vec<Range<usize>> = Vec::new();
+        for (at, &id) in ids.iter().enumerate() {
+            if id == class || id == separator || Some(id) == self.tokens.end_of_text {
+                continue;
+            }
+            match words.last_mut() {
+                Some(word)
+                    if self.settings.whole_words && word.end == at && !self.tokens.words.starts(id) =>
+                {
+                    word.end = at + 1;
+                }
+                _ => words.push(at..at + 1),
+            }
+        }
+        words
+    }
+
+    fn replacement(&self, id: u32, draw: &mut Draw) -> u32 {
+        let ordinary = self.tokens.words.ordinary();
+        match draw.uniform() {
+            share if share < REPLACED => self.tokens.special.mask,
+            share if share < REPLACED + ANY && !ordinary.is_empty() => ordinary[draw.below(ordinary.len())],
+            _ => id,
+        }
+    }
+}
+
+impl Objective for Masked {
+    fn batch(&self, windows: &dyn Windows, numbers: Range<u64>, passes: usize) -> Result<Batch> {
+        let context = windows.context();
+        if context < SHORTEST {
+            let needed = SHORTEST as u64;
+            return Err(Error::TooShort { part: "training", tokens: context as u64, needed });
+        }
+        let examples: Vec<Example> =
+            numbers.map(|number| self.example(windows, number)).collect::<Result<_>>()?;
+        Ok(batch(&examples, context, self.tokens.special.padding, passes, self.settings.next_sentence))
+    }
+
+    fn shortest(&self) -> usize {
+        SHORTEST
+    }
+
+    fn predicts_every_token(&self) -> bool {
+        false
+    }
+
+    fn figures(&self, losses: &[Losses]) -> Option<Figures> {
+        let tokens = Mean::of(losses.iter().map(|losses| &losses.tokens));
+        let classes = self.settings.next_sentence;
+        let classes = classes.then(|| Mean::of(losses.iter().filter_map(|losses| losses.classes.as_ref())));
+        Some(Figures {
+            masked_loss: tokens.loss,
+            masked_accuracy: tokens.accuracy,
+            next_sentence_loss: classes.as_ref().map(|mean| mean.loss),
+            next_sentence_accuracy: classes.as_ref().map(|mean| mean.accuracy),
+        })
+    }
+
+    fn settings(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!(["masked", self.settings]))
+    }
+}
+
+/// The means of all rows of several losses.
+struct Mean {
+    loss: f64,
+    accuracy: f64,
+}
+
+impl Mean {
+    fn of<'a>(losses: impl Iterator<Item = &'a nuwa_tensor::Loss> + Clone) -> Self {
+        let rows = losses.clone().map(|loss| loss.rows.len()).sum::<usize>().max(1) as f64;
+        let total: f64 = losses.clone().flat_map(|loss| &loss.rows).map(|&row| f64::from(row)).sum();
+        let hits = losses.flat_map(|loss| &loss.hits).filter(|hit| **hit).count();
+        Self { loss: total / rows, accuracy: hits as f64 / rows }
+    }
+}
+
+/// The first `length` tokens of a window.
+fn read(windows: &dyn Windows, number: u64, length: usize) -> Result<Vec<u32>> {
+    let mut ids = vec![0; windows.context()];
+    windows.read(number, &mut ids)?;
+    ids.truncate(length);
+    Ok(ids)
+}
+
+/// The parts of a text.
+struct Parts {
+    first: Vec<u32>,
+    second: Option<Vec<u32>>,
+    /// 0 where the second follows the first, 1 where it comes from elsewhere.
+    label: u32,
+}
+
+impl Parts {
+    fn one(first: Vec<u32>) -> Self {
+        Self { first, second: None, label: 0 }
+    }
+}
+
+/// One text with what is to be predicted in it.
+struct Example {
+    ids: Vec<u32>,
+    length: usize,
+    /// Where the second segment begins.
+    second: usize,
+    label: u32,
+    /// Rows and tokens.
+    targets: Vec<(usize, u32)>,
+}
+
+impl Example {
+    fn new(parts: &Parts, special: Special) -> Self {
+        let mut ids = vec![special.class];
+        ids.extend(&parts.first);
+        ids.push(special.separator);
+        let second = ids.len();
+        if let Some(part) = &parts.second {
+            ids.extend(part);
+            ids.push(special.separator);
+        }
+        Self { length: ids.len(), second, label: parts.label, targets: Vec::new(), ids }
+    }
+}
+
+/// The examples side by side, filled up to `context` tokens each.
+fn batch(examples: &[Example], context: usize, padding: u32, passes: usize, next_sentence: bool) -> Batch {
+    let (mut ids, mut segments, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut targets) = (Vec::new(), Vec::new());
+    for (number, example) in examples.iter().enumerate() {
+        ids.extend(example.ids.iter().copied().chain(std::iter::repeat(padding)).take(context));
+        segments.extend((0..context).map(|at| u32::from(at >= example.second && at < example.length)));
+        ranges.extend(std::iter::repeat_n([0, example.length as u32], context));
+        rows.extend(example.targets.iter().map(|(row, _)| (number * context + row) as u32));
+        targets.extend(example.targets.iter().map(|(_, id)| *id));
+    }
+    let mask =
+        AttentionMask::new(examples.len(), context, ranges).expect("a text is no longer than the context");
+    let weights = vec![1.0 / (targets.len() * passes) as f32; targets.len()];
+    let labels = examples.iter().map(|example| example.label).collect();
+    let classes = Classes { labels, weights: vec![1.0 / (examples.len() * passes) as f32; examples.len()] };
+    Batch {
+        source: Text { segments, mask, ..Text::bidirectional(ids, examples.len()) },
+        answer: None,
+        targets: Targets { rows: Some(rows), ids: targets, weights },
+        classes: next_sentence.then_some(classes),
+    }
+}
+
+/// Random numbers one after the other.
+struct Draw {
+    random: Random,
+    next: u64,
+}
+
+impl Draw {
+    fn uniform(&mut self) -> f64 {
+        self.next += 1;
+        self.random.uniform(self.next)
+    }
+
+    fn chance(&mut self, share: f64) -> bool {
+        self.uniform() < share
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.next += 1;
+        self.random.below(self.next, limit as u64) as usize
+    }
+
+    fn shuffled<T>(&mut self, mut items: Vec<T>) -> Vec<T> {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+        items
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPECIAL: Special = Special { padding: 100, class: 101, separator: 102, mask: 103 };
+    const END: u32 = 0;
+
+    /// Two hundred windows of counted tokens: every tenth ends a document, those that 5 divides end a sentence.
+    struct Counted;
+
+    impl Windows for Counted {
+        fn count(&self) -> u64 {
+            200
+        }
+
+        fn context(&self) -> usize {
+            32
+        }
+
+        fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
+            let token = |at: u64| if at % 10 == 9 { END } else { 1 + (at % 90) as u32 };
+            ids.iter_mut().zip(number * 32..).for_each(|(id, at)| *id = token(at));
+            Ok(())
+        }
+    }
+
+    fn masked(settings: MaskedSettings) -> Masked {
+        let words = Words::made_up(100, |id| id % 2 == 1, |id| id % 5 == 0);
+        Masked::new(settings, MaskedTokens { special: SPECIAL, end_of_text: Some(END), words }, 3)
+    }
+
+    /// The batch with its masks taken out again.
+    fn restored(batch: &Batch) -> Vec<u32> {
+        let mut ids = batch.source.ids.clone();
+        let rows = batch.targets.rows.as_ref().unwrap();
+        rows.iter().zip(&batch.targets.ids).for_each(|(&row, &id)| ids[row as usize] = id);
+        ids
+    }
+
+    #[test]
+    fn a_batch_follows_from_seed_and_number() {
+        let whole = masked(MaskedSettings::default()).batch(&Counted, 4..8, 1).unwrap();
+        let part = masked(MaskedSettings::default()).batch(&Counted, 6..8, 1).unwrap();
+        assert_eq!(whole.source.ids[64..], part.source.ids);
+        assert_eq!(whole.classes.unwrap().labels[2..], part.classes.unwrap().labels);
+    }
+
+    #[test]
+    fn a_text_has_two_parts_of_which_the_second_follows_or_not() {
+        let batch = masked(MaskedSettings::default()).batch(&Counted, 0..200, 1).unwrap();
+        let labels = &batch.classes.as_ref().unwrap().labels;
+        let elsewhere = labels.iter().filter(|label| **label == 1).count();
+        assert!((80..120).contains(&elsewhere), "{elsewhere} of 200 come from elsewhere");
+        let (ids, segments) = (restored(&batch), &batch.source.segments);
+        let mut shorter = 0;
+        for (number, (text, segments)) in ids.chunks_exact(32).zip(segments.chunks_exact(32)).enumerate() {
+            let length = text.iter().position(|&id| id == SPECIAL.padding).unwrap_or(32);
+            shorter += usize::from(length < 32);
+            let middle = text.iter().position(|&id| id == SPECIAL.separator).unwrap();
+            assert_eq!((text[0], text[length - 1]), (SPECIAL.class, SPECIAL.separator));
+            assert_eq!(segments.iter().position(|&segment| segment == 1), Some(middle + 1));
+            assert!(segments[length..].iter().all(|&segment| segment == 0));
+            assert_ne!(text[middle - 1], END, "text {number} is cut at the end of a document");
+            if labels[number] == 0 {
+                let mut window = vec![0; 32];
+                Counted.read(number as u64, &mut window).unwrap();
+                let both = [&text[1..middle], &text[middle + 1..length - 1]].concat();
+                assert_eq!(both, window[..length - 3], "text {number}");
+            }
+        }
+        assert!((5..40).contains(&shorter), "{shorter} of 200 are shorter");
+    }
+
+    #[test]
+    fn of_what_is_to_be_predicted_eight_in_ten_are_masks() {
+        let batch = masked(MaskedSettings::default()).batch(&Counted, 0..200, 1).unwrap();
+        let rows = batch.targets.rows.as_ref().unwrap();
+        let tokens = restored(&batch).iter().filter(|&&id| id != SPECIAL.padding).count();
+        let share = |count: usize, of: usize| count as f64 / of as f64;
+        assert!((share(rows.len(), tokens) - 0.15).abs() < 0.01, "{} of {tokens}", rows.len());
+        let shown: Vec<u32> = rows.iter().map(|&row| batch.source.ids[row as usize]).collect();
+        let masks = shown.iter().filter(|&&id| id == SPECIAL.mask).count();
+        let same = shown.iter().zip(&batch.targets.ids).filter(|(shown, hidden)| shown == hidden).count();
+        assert!((share(masks, rows.len()) - 0.8).abs() < 0.05, "{masks} masks of {}", rows.len());
+        assert!((share(same, rows.len()) - 0.1).abs() < 0.04, "{same} stay of {}", rows.len());
+        let special = [SPECIAL.class, SPECIAL.separator, SPECIAL.padding, END];
+        assert!(batch.targets.ids.iter().all(|id| !special.contains(id)), "special tokens are not predicted");
+        assert!((batch.targets.weights.iter().sum::<f32>() - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn whole_words_are_masked_whole() {
+        let settings = MaskedSettings { whole_words: true, share: 0.4, next_sentence: false };
+        let batch = masked(settings).batch(&Counted, 0..50, 1).unwrap();
+        assert!(batch.classes.is_none());
+        let rows = batch.targets.rows.as_ref().unwrap();
+        let ids = restored(&batch);
+        let chosen = |row: u32| rows.contains(&row);
+        // Even tokens go on with a word, but none goes over the end of a document.
+        for row in 0..ids.len() as u32 - 1 {
+            let (this, next) = (ids[row as usize], ids[row as usize + 1]);
+            if (1..100).contains(&this) && (1..100).contains(&next) && next % 2 == 0 {
+                assert_eq!(chosen(row), chosen(row + 1), "row {row}: {this} {next}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_window_is_an_error() {
+        struct Short;
+        impl Windows for Short {
+            fn count(&self) -> u64 {
+                1
+            }
+            fn context(&self) -> usize {
+                7
+            }
+            fn read(&self, _: u64, _: &mut [u32]) -> Result<()> {
+                Ok(())
+            }
+        }
+        assert!(masked(MaskedSettings::default()).batch(&Short, 0..1, 1).is_err());
+        assert!(MaskedSettings { share: 0.0, ..MaskedSettings::default() }.check().is_err());
+    }
+}
