@@ -197,7 +197,7 @@ impl Tape {
                 format!("{} values do not fill shape {shape}", values.len()),
             ));
         }
-        Ok(self.tensor(shape, self.kernels.from_host(values), None))
+        Ok(self.tensor(shape, self.kernels.to_device(values), None))
     }
 
     /// Whether the result of an operation on these inputs needs a gradient.
@@ -286,7 +286,7 @@ impl Tape {
         if loss.shape().elements() != 1 {
             return Err(Error::Backward(format!("the loss has shape {}, expected one number", loss.shape())));
         }
-        self.backward_from(vec![(loss, self.kernels.from_host(&[1.0]))])
+        self.backward_from(vec![(loss, self.kernels.to_device(&[1.0]))])
     }
 
     /// Runs back from tensors whose gradients are given, and empties the tape.

@@ -93,7 +93,7 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn zeros(&self, length: usize) -> Storage;
     /// Makes all numbers zero.
     fn clear(&self, x: &mut Storage);
-    fn from_host(&self, values: &[f32]) -> Storage;
+    fn to_device(&self, values: &[f32]) -> Storage;
     /// Copies the numbers from `first` on, as `f32`.
     fn copy_to_host(&self, x: &Storage, first: usize, values: &mut [f32]);
     /// Overwrites numbers of `f32` from `first` on.

@@ -85,7 +85,7 @@ impl Kernels for Cpu {
         with_kind!(kind, T => parallel::rows_mut(T::of_mut(x), 1, |_, chunk| chunk.fill(T::default())));
     }
 
-    fn from_host(&self, values: &[f32]) -> Storage {
+    fn to_device(&self, values: &[f32]) -> Storage {
         let mut buffer = self.pool.take::<f32>(values.len());
         buffer.copy_from_slice(values);
         buffer.into()

@@ -158,7 +158,7 @@ fn norm_backward(
 impl Reference {
     fn put(&self, values: impl IntoIterator<Item = f64>) -> Storage {
         let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
-        self.memory.from_host(&values)
+        self.memory.to_device(&values)
     }
 
     fn turned(call: &RotaryCall<'_>, x: &[f32], direction: f64) -> Vec<f64> {
@@ -205,8 +205,8 @@ impl Kernels for Reference {
         self.memory.clear(x);
     }
 
-    fn from_host(&self, values: &[f32]) -> Storage {
-        self.memory.from_host(values)
+    fn to_device(&self, values: &[f32]) -> Storage {
+        self.memory.to_device(values)
     }
 
     fn copy_to_host(&self, x: &Storage, first: usize, values: &mut [f32]) {

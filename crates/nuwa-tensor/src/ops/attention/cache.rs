@@ -208,7 +208,7 @@ pub(crate) fn attend<T: Element>(
         for start in all.clone().step_by(ROWS_OF_TASK) {
             let rows = start..(start + ROWS_OF_TASK).min(all.end);
             let position = past + start - all.start;
-            tasks.push(Task { cache: &**cache, heads, window, rows, position });
+            tasks.push(Task { cache, heads, window, rows, position });
         }
         first = all.end;
     }

@@ -85,7 +85,7 @@ impl AdamWState {
             return Err(Error::shape("adamw", reason));
         }
         let kernels = Arc::clone(parameters.kernels());
-        Ok(Self { steps, first: kernels.from_host(first), second: kernels.from_host(second), kernels })
+        Ok(Self { steps, first: kernels.to_device(first), second: kernels.to_device(second), kernels })
     }
 
     /// Steps done so far.

@@ -18,7 +18,7 @@ impl Tape {
             return Err(Error::shape("weighted_sum", reason));
         }
         let sum = self.kernels_for("weighted_sum", &[x], &[])?.weighted_sum(x.storage(), weights);
-        let y = self.kernels().from_host(&[sum]);
+        let y = self.kernels().to_device(&[sum]);
         let (x_saved, weights) = (x.clone(), weights.to_vec());
         self.record("weighted_sum", &[x], &[], [1].into(), y, move |dy, gradients| {
             let (kernels, mut upstream) = (gradients.kernels(), [0.0]);

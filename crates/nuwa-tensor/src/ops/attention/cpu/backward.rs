@@ -112,7 +112,7 @@ impl<T: Stored> All<'_, T> {
     fn pair(&self, pair: usize) -> Backward<'_, T> {
         let (layout, kv_heads) = (self.layout, self.layout.heads.kv_heads);
         let (sequence, shared) = (pair / kv_heads, pair % kv_heads);
-        let memory = self.saved.operands.memory.from_row(sequence * layout.keys);
+        let memory = self.saved.operands.memory.after_rows(sequence * layout.keys);
         let first_row = sequence * layout.queries;
         Backward { all: self, memory, first_row, first_key: sequence * layout.keys, shared }
     }

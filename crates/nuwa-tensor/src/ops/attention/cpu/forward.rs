@@ -26,7 +26,7 @@ pub fn forward<T: Stored>(layout: Layout<'_>, operands: Operands<'_, T>, y: &mut
         let (pair, first) = (task / chunks, task % chunks * chunk);
         let (sequence, shared) = (pair / heads.kv_heads, pair % heads.kv_heads);
         let rows = sequence * length + first..sequence * length + (first + chunk).min(length);
-        let memory = operands.memory.from_row(sequence * layout.keys);
+        let memory = operands.memory.after_rows(sequence * layout.keys);
         Forward { layout, operands, memory, rows }.run(shared, &y, &log_sums);
     });
 }

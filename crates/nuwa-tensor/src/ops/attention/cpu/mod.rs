@@ -117,7 +117,7 @@ impl<'a, T: Element> Memory<'a, T> {
     }
 
     /// The same from a later row on.
-    fn from_row(&self, row: usize) -> Self {
+    fn after_rows(&self, row: usize) -> Self {
         let start = row * self.stride;
         Self { keys: &self.keys[start..], values: &self.values[start..], stride: self.stride }
     }
