@@ -10,15 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_align::pack::Piece;
-use nuwa_align::{
-    Dpo, DpoSettings, LoraSettings, LowRank, Objective, Sft, SftSettings, Tuner, TuningSettings,
-};
+use nuwa_align::{Dpo, DpoSettings, LoraSettings, LowRank, Sft, SftSettings, TuningSettings, trainer};
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_models::{Model, ModelConfig};
-use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Parameters, Precision, Random};
 use nuwa_train::objectives::Causal;
-use nuwa_train::{Loader, PrecisionChoice, Trainer};
+use nuwa_train::{Loader, PrecisionChoice, Pretraining, Steps, Trainer, TrainerSettings};
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -89,17 +87,17 @@ fn schedule() -> Schedule {
 }
 
 fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: usize) -> Result<String> {
-    let model = model(family)?;
-    let optimizer = AdamW::new(model.parameters(), &OptimizerSettings::default());
-    let batch = [4, accumulation];
-    let objective = Arc::new(Causal { end_of_text: Some(0) });
-    let mut trainer = Trainer::new(model, objective, optimizer, schedule(), batch, 3, precision);
-    trainer.dropout = 0.1;
+    let settings = TrainerSettings {
+        optimizer: OptimizerSettings::default(),
+        precision,
+        dropout: 0.1,
+        recompute: false,
+        seed: 3,
+    };
+    let mut trainer = Trainer::new(model(family)?, None, settings);
     let loader = Loader::new(Shards::open(shards, Part::Train)?, CONTEXT, 3)?;
-    for step in 0..STEPS {
-        trainer.step(&loader, step)?;
-    }
-    Ok(hash(trainer.model.parameters()))
+    let objective = Arc::new(Causal { end_of_text: Some(0) });
+    run(&mut Pretraining::new(loader, objective, [4, accumulation]), &mut trainer)
 }
 
 /// Passes of about 200 positions, several a step.
@@ -130,14 +128,14 @@ fn fine_tuned(family: &str, precision: PrecisionChoice, lora: bool) -> Result<St
     let model = model(family)?;
     let settings = LoraSettings { rank: 4, ..LoraSettings::default() };
     let adapters = lora.then(|| LowRank::new(model.as_ref(), &settings, 1)).transpose()?;
-    let mut tuner = Tuner::new(model, adapters, &tuning, 2);
+    let mut trainer = trainer(model, adapters.map(Arc::new), &tuning, 2);
     let settings = SftSettings { epochs: Some(4), batch_tokens: Some(500), tuning, ..SftSettings::default() };
-    run(&mut Sft::of_pieces(pieces(80), Vec::new(), &settings, 1)?, &mut tuner)
+    run(&mut Sft::of_pieces(pieces(80), Vec::new(), &settings, 1)?, &mut trainer)
 }
 
 fn preferring(family: &str, precision: PrecisionChoice) -> Result<String> {
     let tuning = tuning(precision);
-    let mut tuner = Tuner::new(model(family)?, None, &tuning, 2);
+    let mut trainer = trainer(model(family)?, None, &tuning, 2);
     let settings = DpoSettings {
         epochs: Some(4),
         batch_pairs: Some(6),
@@ -146,17 +144,13 @@ fn preferring(family: &str, precision: PrecisionChoice) -> Result<String> {
         ..DpoSettings::default()
     };
     let pairs = pieces(80).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
-    run(&mut Dpo::of_pairs(pairs, Vec::new(), &settings, &mut tuner, 1)?, &mut tuner)
+    run(&mut Dpo::of_pairs(pairs, Vec::new(), &settings, &mut trainer, 1)?, &mut trainer)
 }
 
-fn run(objective: &mut dyn Objective, tuner: &mut Tuner) -> Result<String> {
-    if objective.steps() < STEPS {
-        return Err(format!("{} steps, expected {STEPS}", objective.steps()).into());
-    }
-    tuner.set_schedule(schedule());
+fn run(source: &mut dyn Steps, trainer: &mut Trainer) -> Result<String> {
+    trainer.set_schedule(schedule());
     for step in 0..STEPS {
-        objective.step(tuner, step)?;
-        tuner.update(step);
+        trainer.step(source, step)?;
     }
-    Ok(hash(tuner.parameters()))
+    Ok(hash(trainer.parameters()))
 }

@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 
 use nuwa_tensor::Objective as Value;
 use nuwa_tokenizer::{Message, Tokenizer};
+use nuwa_train::{Figures, Measured, Steps, Trainer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,8 @@ use crate::join;
 use crate::pack::{Piece, groups, steps};
 use crate::render::render;
 use crate::sft::divide;
-use crate::tune::{Figures, Measured, Objective};
-use crate::{DpoSettings, Error, Packed, Result, Tuner};
+use crate::tune::{RecordSteps, packed};
+use crate::{DpoSettings, Error, Result};
 
 /// What became of every pair.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ pub fn pair_loss(model: [f32; 2], reference: [f32; 2], beta: f32, smoothing: f32
 }
 
 impl Dpo {
-    /// Renders `preferences` for a model of `context`. The reference's log-probabilities are those of `tuner`'s model as
+    /// Renders `preferences` for a model of `context`. The reference's log-probabilities are those of `trainer`'s model as
     /// it is now.
     ///
     /// # Errors
@@ -100,11 +101,11 @@ impl Dpo {
         tokenizer: &Tokenizer,
         preferences: &[Preference],
         settings: &DpoSettings,
-        tuner: &mut Tuner,
+        trainer: &mut Trainer,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
-        let context = tuner.model().context();
+        let context = trainer.model().context();
         let mut account = Account { pairs: preferences.len() as u64, ..Account::default() };
         let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
         let joining = Joining { share: settings.joined, context, seed };
@@ -116,7 +117,7 @@ impl Dpo {
                 format!("all {} pairs are longer than the context of {context} tokens", account.pairs);
             return Err(Error::Empty { path: "the data".into(), reason });
         }
-        Ok(Self { account, ..Self::of_pairs(pairs, held_back, settings, tuner, seed)? })
+        Ok(Self { account, ..Self::of_pairs(pairs, held_back, settings, trainer, seed)? })
     }
 
     /// Preference optimisation on pairs (chosen, rejected) that are rendered already.
@@ -127,7 +128,7 @@ impl Dpo {
         pairs: Vec<[Piece; 2]>,
         held_back: Vec<[Piece; 2]>,
         settings: &DpoSettings,
-        tuner: &mut Tuner,
+        trainer: &mut Trainer,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
@@ -154,8 +155,8 @@ impl Dpo {
         if !settings.reference_free {
             let mut pairs = std::mem::take(&mut dpo.pairs);
             let mut held_back = std::mem::take(&mut dpo.held_back);
-            dpo.ask_reference(tuner, &mut pairs)?;
-            dpo.ask_reference(tuner, &mut held_back)?;
+            dpo.ask_reference(trainer, &mut pairs)?;
+            dpo.ask_reference(trainer, &mut held_back)?;
             (dpo.pairs, dpo.held_back) = (pairs, held_back);
         }
         Ok(dpo)
@@ -177,10 +178,10 @@ impl Dpo {
     }
 
     /// Computes the reference's log-probabilities, which are kept with the pairs.
-    fn ask_reference(&self, tuner: &mut Tuner, pairs: &mut [Pair]) -> Result<()> {
+    fn ask_reference(&self, trainer: &mut Trainer, pairs: &mut [Pair]) -> Result<()> {
         for group in self.groups(0..pairs.len(), pairs) {
             let answers: Vec<&Piece> = group.iter().flat_map(|&index| &pairs[index].answers).collect();
-            let losses = tuner.losses(&Packed::new(answers.iter().copied()))?;
+            let losses = trainer.losses(&packed(answers.iter().copied(), 1.0))?;
             let found = self.log_probabilities(&answers, &losses);
             for (index, found) in group.into_iter().zip(found) {
                 pairs[index].reference = found;
@@ -232,37 +233,39 @@ impl Dpo {
     }
 }
 
-impl Objective for Dpo {
-    fn steps(&self) -> u64 {
+impl RecordSteps for Dpo {
+    fn count(&self) -> u64 {
         self.steps.len() as u64
     }
+}
 
+impl Steps for Dpo {
     fn tokens(&self, step: u64) -> u64 {
         self.steps[step as usize].iter().map(|&index| self.pairs[index].positions() as u64).sum()
     }
 
-    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
+    fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
         let order = &self.steps[step as usize];
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
         for (group, pass) in self.groups(order.iter().copied(), &self.pairs).into_iter().zip(0..) {
             let pairs: Vec<&Pair> = group.iter().map(|&index| &self.pairs[index]).collect();
-            let packed = Packed::new(pairs.iter().flat_map(|pair| &pair.answers));
+            let packed = packed(pairs.iter().flat_map(|pair| &pair.answers), 1.0);
             let weigh = |losses: &[f32]| self.value(&pairs, losses, order.len(), &mut sums);
-            measured.loss += f64::from(tuner.objective_pass(&packed, (step << 16) | pass, weigh)?);
-            measured.tokens += packed.inputs.len() as u64;
+            measured.loss += f64::from(trainer.objective_pass(&packed, (step << 16) | pass, weigh)?);
+            measured.tokens += packed.source.ids.len() as u64;
         }
         measured.figures = sums.figures();
         Ok(measured)
     }
 
-    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>> {
+    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
         for group in self.groups(0..self.held_back.len(), &self.held_back) {
             let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_back[index]).collect();
-            let packed = Packed::new(pairs.iter().flat_map(|pair| &pair.answers));
-            let losses = tuner.losses(&packed)?;
+            let packed = packed(pairs.iter().flat_map(|pair| &pair.answers), 1.0);
+            let losses = trainer.losses(&packed)?;
             measured.loss += f64::from(self.value(&pairs, &losses, self.held_back.len(), &mut sums).value);
-            measured.tokens += packed.inputs.len() as u64;
+            measured.tokens += packed.source.ids.len() as u64;
         }
         measured.figures = sums.figures();
         Ok((!self.held_back.is_empty()).then_some(measured))

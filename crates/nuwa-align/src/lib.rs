@@ -3,9 +3,8 @@
 //! - [`data`]: dialogues and preferences, from every usual form of file.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
-//! - [`Tuner`]: one step of tuning, of all weights or of [`LowRank`] adapters.
-//! - [`tune`]: the loop, for anything that is an [`Objective`]: [`Sft`], [`Dpo`]; what a reward model, PPO and GRPO
-//!   need is the same: passes whose loss follows from the likelihood of tokens.
+//! - [`tune`]: the loop of training, of all weights or of [`LowRank`] adapters, for any [`RecordSteps`]: [`Sft`],
+//!   [`Dpo`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 #![forbid(unsafe_code)]
 
@@ -21,7 +20,6 @@ pub mod render;
 mod settings;
 pub mod sft;
 mod tune;
-mod tuner;
 
 pub use course::{Course, PairCourse};
 pub use dpo::Dpo;
@@ -32,7 +30,4 @@ pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PretrainingText, SftSettings, TuningSettings,
 };
 pub use sft::Sft;
-pub use tune::{
-    Figures, Job, Measured, Objective, Summary, TuneEvent, TuneLine, ValidationLine, remove_checkpoint, tune,
-};
-pub use tuner::{Packed, Tuner};
+pub use tune::{Job, RecordSteps, Summary, packed, trainer, tune};

@@ -8,6 +8,7 @@
 use nuwa_format::{Adapter, AdapterPart};
 use nuwa_models::Model;
 use nuwa_tensor::{Parameter, Parameters, ParametersBuilder, Random};
+use nuwa_train::Adapters;
 use rayon::prelude::*;
 
 use crate::{Error, LoraSettings, Result};
@@ -50,42 +51,8 @@ impl LowRank {
         Ok(Self { parameters: builder.finish(), matrices: adapted, rank: settings.rank, alpha })
     }
 
-    /// All `A` and `B`.
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
     fn scale(&self) -> f32 {
         self.alpha / self.rank as f32
-    }
-
-    /// Turns the gradient of the model's matrices into that of the adapters.
-    pub(crate) fn take_gradient(&self, model: &Parameters) {
-        let scale = self.scale();
-        for matrix in &self.matrices {
-            let dw = matrix.weight.gradient();
-            matrix.a.set_gradient(|da| matrix.gradient_of_a(&dw, scale, da));
-            matrix.b.set_gradient(|db| matrix.gradient_of_b(&dw, scale, db));
-        }
-        model.clear_gradients();
-    }
-
-    /// Puts `W0 + s B A` into the model.
-    pub(crate) fn apply(&self) {
-        let scale = self.scale();
-        for matrix in &self.matrices {
-            let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
-            let (width, rank) = (matrix.weight.width(), self.rank);
-            matrix.weight.set(|values| {
-                let rows = values.par_chunks_mut(width).zip(matrix.start.par_chunks(width)).enumerate();
-                rows.for_each(|(row, (values, start))| {
-                    values.copy_from_slice(start);
-                    for (a, &b) in a.chunks_exact(width).zip(&b[row * rank..]).take(rank) {
-                        add_scaled(values, a, scale * b);
-                    }
-                });
-            });
-        }
     }
 
     /// The adapters as files hold them: cut as the model's matrices are at Hugging Face.
@@ -109,6 +76,41 @@ impl LowRank {
             }
         }
         Adapter { rank: self.rank, alpha: self.alpha, parts }
+    }
+}
+
+impl Adapters for LowRank {
+    /// All `A` and `B`.
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn take_gradient(&self, model: &Parameters) {
+        let scale = self.scale();
+        for matrix in &self.matrices {
+            let dw = matrix.weight.gradient();
+            matrix.a.set_gradient(|da| matrix.gradient_of_a(&dw, scale, da));
+            matrix.b.set_gradient(|db| matrix.gradient_of_b(&dw, scale, db));
+        }
+        model.clear_gradients();
+    }
+
+    /// Puts `W0 + s B A` into the model.
+    fn apply(&self) {
+        let scale = self.scale();
+        for matrix in &self.matrices {
+            let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
+            let (width, rank) = (matrix.weight.width(), self.rank);
+            matrix.weight.set(|values| {
+                let rows = values.par_chunks_mut(width).zip(matrix.start.par_chunks(width)).enumerate();
+                rows.for_each(|(row, (values, start))| {
+                    values.copy_from_slice(start);
+                    for (a, &b) in a.chunks_exact(width).zip(&b[row * rank..]).take(rank) {
+                        add_scaled(values, a, scale * b);
+                    }
+                });
+            });
+        }
     }
 }
 

@@ -10,12 +10,12 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_data::shards::{Part, Shards};
-use nuwa_train::Loader;
+use nuwa_train::{Loader, Measured, Steps, Trainer};
 use serde::{Deserialize, Serialize};
 
 use crate::pack::{Piece, groups};
-use crate::tune::{Measured, Objective};
-use crate::{Packed, PretrainingText, Result, Tuner};
+use crate::tune::{RecordSteps, packed};
+use crate::{PretrainingText, Result};
 
 /// Where the text is, and how it is read.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ struct Reading {
 /// Passes of the text have numbers from here on, so that they drop other activations than those of records.
 const FIRST_PASS: u64 = 1 << 15;
 
-impl<O: Objective> Mixed<O> {
+impl<O: RecordSteps> Mixed<O> {
     /// `objective` alone.
     pub fn alone(objective: O) -> Self {
         Self { objective, text: None }
@@ -103,10 +103,14 @@ impl<O: Objective> Mixed<O> {
 }
 
 impl Text {
-    fn new(objective: &impl Objective, settings: &PretrainingText, source: &TextSource<'_>) -> Result<Self> {
+    fn new(
+        objective: &impl RecordSteps,
+        settings: &PretrainingText,
+        source: &TextSource<'_>,
+    ) -> Result<Self> {
         let shards = Shards::open(source.shards, Part::Train)?;
         let length = source.context.min(shards.tokens().saturating_sub(1) as usize).max(1);
-        let of_records: Vec<u64> = (0..objective.steps()).map(|step| objective.tokens(step)).collect();
+        let of_records: Vec<u64> = (0..objective.count()).map(|step| objective.tokens(step)).collect();
         let steps = readings(&of_records, settings.share, length);
         let tokens: u64 = steps.iter().map(|reading| reading.tokens as u64).sum();
         let sizes = [shards.tokens(), shards.documents(), shards.bytes(), shards.characters()];
@@ -130,7 +134,7 @@ impl Text {
     }
 
     /// The documents, or parts of them, that `step` reads.
-    fn pieces(&self, step: u64) -> Result<Vec<Piece>> {
+    fn pieces(&self, step: u64) -> nuwa_train::Result<Vec<Piece>> {
         let Reading { first_window, tokens } = self.steps[step as usize];
         let mut window = vec![0; self.loader.context() + 1];
         let (mut pieces, mut left, mut number) = (Vec::new(), tokens, first_window);
@@ -145,15 +149,15 @@ impl Text {
     }
 
     /// Adds the gradient of the text's loss, and gives its mean and its tokens.
-    fn step(&self, tuner: &mut Tuner, step: u64) -> Result<(f64, u64)> {
+    fn step(&self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<(f64, u64)> {
         let pieces = self.pieces(step)?;
         let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
         let tokens: usize = sizes.iter().sum();
         let share = self.weight / tokens as f32;
         let mut loss = 0.0;
         for (group, pass) in groups(0..pieces.len(), &sizes, self.micro_batch).into_iter().zip(FIRST_PASS..) {
-            let packed = Packed::new(group.into_iter().map(|index| &pieces[index]));
-            loss += f64::from(tuner.pass(&packed, share, (step << 16) | pass)?);
+            let packed = packed(group.into_iter().map(|index| &pieces[index]), share);
+            loss += f64::from(trainer.pass(&packed, (step << 16) | pass)?.total());
         }
         Ok((loss / f64::from(self.weight), tokens as u64))
     }
@@ -189,28 +193,30 @@ fn cut(window: &[u32], end_of_text: Option<u32>, pieces: &mut Vec<Piece>) {
     }
 }
 
-impl<O: Objective> Objective for Mixed<O> {
-    fn steps(&self) -> u64 {
-        self.objective.steps()
+impl<O: RecordSteps> RecordSteps for Mixed<O> {
+    fn count(&self) -> u64 {
+        self.objective.count()
     }
+}
 
+impl<O: RecordSteps> Steps for Mixed<O> {
     fn tokens(&self, step: u64) -> u64 {
         let of_text = self.text.as_ref().map_or(0, |text| text.steps[step as usize].tokens as u64);
         self.objective.tokens(step) + of_text
     }
 
-    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
-        let mut measured = self.objective.step(tuner, step)?;
+    fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
+        let mut measured = self.objective.step(trainer, step)?;
         if let Some(text) = &self.text {
-            let (loss, tokens) = text.step(tuner, step)?;
+            let (loss, tokens) = text.step(trainer, step)?;
             measured.figures.insert("text_loss".into(), loss);
             measured.tokens += tokens;
         }
         Ok(measured)
     }
 
-    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>> {
-        self.objective.validate(tuner)
+    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+        self.objective.validate(trainer)
     }
 
     fn fingerprint(&self) -> String {

@@ -4,6 +4,7 @@
 //! the whole step, however it is accumulated, so `B` pieces at one time `k` times equal `B k` at one time.
 
 use nuwa_tokenizer::Tokenizer;
+use nuwa_train::{Measured, Steps, Trainer};
 use rayon::prelude::*;
 
 use crate::course::Course;
@@ -11,8 +12,8 @@ use crate::data::Dialogue;
 use crate::join;
 use crate::pack::{Account, Packer, Piece, groups, steps};
 use crate::render::{Rendered, render};
-use crate::tune::{Measured, Objective};
-use crate::{Error, Packed, Result, SftSettings, Tuner};
+use crate::tune::{RecordSteps, packed};
+use crate::{Error, Result, SftSettings};
 
 /// Most dialogues that are held back.
 pub const MOST_HELD_BACK: usize = 500;
@@ -100,47 +101,47 @@ impl Sft {
         self.held_back.len()
     }
 
-    fn packs<'a>(&self, pieces: &'a [Piece], indices: &[usize]) -> Vec<(Packed, Vec<&'a Piece>)> {
+    /// Those pieces in groups that go through the model at one time.
+    fn groups<'a>(&self, pieces: &'a [Piece], indices: &[usize]) -> Vec<Vec<&'a Piece>> {
         let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
-        let of = |group: Vec<usize>| {
-            let own: Vec<&Piece> = group.into_iter().map(|index| &pieces[index]).collect();
-            (Packed::new(own.iter().copied()), own)
-        };
+        let of = |group: Vec<usize>| group.into_iter().map(|index| &pieces[index]).collect();
         groups(indices.iter().copied(), &sizes, self.micro_batch).into_iter().map(of).collect()
     }
 }
 
-impl Objective for Sft {
-    fn steps(&self) -> u64 {
+impl RecordSteps for Sft {
+    fn count(&self) -> u64 {
         self.steps.len() as u64
     }
+}
 
+impl Steps for Sft {
     fn tokens(&self, step: u64) -> u64 {
         self.steps[step as usize].iter().map(|&index| self.pieces[index].positions() as u64).sum()
     }
 
-    fn step(&mut self, tuner: &mut Tuner, step: u64) -> Result<Measured> {
-        let packs = self.packs(&self.pieces, &self.steps[step as usize]);
-        let trained: usize =
-            packs.iter().flat_map(|(_, pieces)| pieces).map(|piece| piece.trained_tokens()).sum();
+    fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
+        let groups = self.groups(&self.pieces, &self.steps[step as usize]);
+        let trained: usize = groups.iter().flatten().map(|piece| piece.trained_tokens()).sum();
         let mut measured = Measured::default();
-        for ((packed, _), pass) in packs.iter().zip(0..) {
-            let number = (step << 16) | pass;
-            measured.loss += f64::from(tuner.pass(packed, 1.0 / trained as f32, number)?);
-            measured.tokens += packed.inputs.len() as u64;
+        for (pieces, pass) in groups.iter().zip(0..) {
+            let packed = packed(pieces.iter().copied(), 1.0 / trained as f32);
+            measured.loss += f64::from(trainer.pass(&packed, (step << 16) | pass)?.total());
+            measured.tokens += packed.source.ids.len() as u64;
         }
         Ok(measured)
     }
 
-    fn validate(&self, tuner: &mut Tuner) -> Result<Option<Measured>> {
+    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let all: Vec<usize> = (0..self.held_back.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
-        for (packed, _) in self.packs(&self.held_back, &all) {
-            for loss in tuner.losses(&packed)? {
+        for pieces in self.groups(&self.held_back, &all) {
+            let packed = packed(pieces.iter().copied(), 1.0);
+            for loss in trainer.losses(&packed)? {
                 sum += f64::from(loss);
                 trained += 1;
             }
-            tokens += packed.inputs.len() as u64;
+            tokens += packed.source.ids.len() as u64;
         }
         Ok((trained > 0).then(|| Measured {
             loss: sum / trained as f64,

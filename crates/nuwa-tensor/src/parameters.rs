@@ -455,6 +455,16 @@ impl Parameters {
         GradientBlock { storage: kernels.zeros(self.length()), kernels }
     }
 
+    /// Adds `part` to the gradients, element by element.
+    ///
+    /// # Panics
+    /// When the block is of other parameters.
+    pub fn add_gradients(&self, part: &GradientBlock) {
+        let mut own = self.gradients_block();
+        assert_eq!(own.len(), part.storage.len(), "a block of these parameters");
+        self.flat.kernels.add_to(Slot { storage: &mut own, accumulate: true }, &part.storage);
+    }
+
     /// Lets backward add to `block` from now on, and gives the block that it added to so far.
     ///
     /// # Panics

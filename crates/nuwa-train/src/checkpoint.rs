@@ -14,10 +14,11 @@ use nuwa_tensor::{AdamWState, Parameters};
 use serde::{Deserialize, Serialize};
 
 use crate::course::Course;
-use crate::{Error, Result};
+use crate::{Error, Result, ValidationLine};
 
 const MAGIC: &[u8; 8] = b"NUWACKPT";
-const VERSION: u32 = 1;
+/// 2 since the gradient of a step is a tree over its passes: a run that began with another sum goes on nowhere.
+const VERSION: u32 = 2;
 /// A header is a few numbers and the course so far; one of more bytes is cut, and then no JSON.
 const LONGEST_HEADER: u64 = 1 << 24;
 
@@ -37,9 +38,23 @@ pub struct Header {
     pub elements: usize,
     /// Steps the optimizer did.
     pub optimizer_steps: u64,
-    /// Whether the learning rate falls yet, and the best state so far; of pretraining only.
-    #[serde(default)]
+    /// Whether the learning rate falls yet, and the best state so far.
     pub course: Course,
+    /// The validation before all others.
+    pub first_validation: Option<ValidationLine>,
+}
+
+/// What lies where a checkpoint may be.
+#[derive(Debug)]
+pub enum Found {
+    /// No file.
+    Nothing,
+    /// The checkpoint of another run.
+    Other,
+    /// A checkpoint of an older format, with its version.
+    Older(u32),
+    /// A checkpoint of this run, whose weights are in the parameters now.
+    Checkpoint(Header, AdamWState),
 }
 
 /// Writes a checkpoint, whole or not at all.
@@ -85,19 +100,21 @@ fn write_block(
     Ok(())
 }
 
-/// Reads a checkpoint into `parameters` and gives its header and the optimizer's state; none where there is no file, or it
-/// belongs to another run.
+/// Reads a checkpoint into `parameters`, where one of this run is found.
 ///
 /// # Errors
 /// When the file is there but is not a whole checkpoint for these parameters.
-pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<Option<(Header, AdamWState)>> {
+pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<Found> {
     if !path.exists() {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
     let mut file = BufReader::new(File::open(path).map_err(FileError::read(path))?);
-    let header = read_header(path, &mut file)?;
+    let header = match read_header(path, &mut file)? {
+        Ok(header) => header,
+        Err(version) => return Ok(Found::Older(version)),
+    };
     if header.fingerprint != fingerprint {
-        return Ok(None);
+        return Ok(Found::Other);
     }
     let wrong = |problem: String| Error::Checkpoint { path: path.to_path_buf(), problem };
     let elements = parameters.length();
@@ -119,10 +136,11 @@ pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<O
     parameters.from_host(&values);
     let state = AdamWState::from_host(parameters, header.optimizer_steps, [&first, &second]);
     let state = state.expect("the blocks are as long as the parameters");
-    Ok(Some((header, state)))
+    Ok(Found::Checkpoint(header, state))
 }
 
-fn read_header(path: &Path, file: &mut impl Read) -> Result<Header> {
+/// The header, or the version of an older format.
+fn read_header(path: &Path, file: &mut impl Read) -> Result<Result<Header, u32>> {
     let wrong = |problem: &str| Error::Checkpoint { path: path.to_path_buf(), problem: problem.into() };
     let mut start = [0; 16];
     file.read_exact(&mut start).map_err(|_| wrong("it is shorter than its header"))?;
@@ -130,11 +148,15 @@ fn read_header(path: &Path, file: &mut impl Read) -> Result<Header> {
     if &start[..8] != MAGIC {
         return Err(wrong("it does not begin with NUWACKPT"));
     }
+    if (1..VERSION).contains(&word(8)) {
+        return Ok(Err(word(8)));
+    }
     if word(8) != VERSION {
         return Err(wrong(&format!("its version is {}, this program reads {VERSION}", word(8))));
     }
     let mut json = Vec::new();
     let length = u64::from(word(12)).min(LONGEST_HEADER);
     file.take(length).read_to_end(&mut json).map_err(FileError::read(path))?;
-    serde_json::from_slice(&json).map_err(|error| wrong(&format!("its header is not valid: {error}")))
+    let header = serde_json::from_slice(&json);
+    header.map(Ok).map_err(|error| wrong(&format!("its header is not valid: {error}")))
 }

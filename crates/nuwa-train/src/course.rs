@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ValidationLine;
+
 /// Validations in a row without a new best one, at least, before that counts as an end; a rate that is high makes them noisy.
 const PATIENCE: u32 = 3;
 
@@ -23,15 +25,6 @@ pub struct Fall {
     pub start: u64,
     /// Steps done when it ends, and the run with it.
     pub end: u64,
-}
-
-/// The best state so far.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// Steps done.
-    pub step: u64,
-    /// Its validation loss.
-    pub loss: f64,
 }
 
 /// Why a run ends where it does.
@@ -65,8 +58,8 @@ pub enum Verdict {
 pub struct Course {
     /// When the rate falls; none while the clock has not decided.
     pub fall: Option<Fall>,
-    /// The best state since validations count.
-    pub best: Option<Best>,
+    /// What the best state since validations count came to.
+    pub best: Option<ValidationLine>,
     /// Validations in a row that were not the best.
     pub worse: u32,
     /// Why it ends where it does.
@@ -108,15 +101,17 @@ impl Course {
         }
     }
 
-    /// Takes in a validation at `step`.
-    pub fn validated(&mut self, step: u64, loss: f64) -> Verdict {
-        let Some(best) = self.best.filter(|best| best.loss <= loss) else {
-            self.best = Some(Best { step, loss });
+    /// Takes in a validation, which may end the run where it `stops_early`.
+    pub fn validated(&mut self, line: &ValidationLine, stops_early: bool) -> Verdict {
+        let step = line.step;
+        let Some(best) = self.best.as_ref().filter(|best| best.validation_loss <= line.validation_loss)
+        else {
+            self.best = Some(line.clone());
             self.worse = 0;
             return Verdict::Best;
         };
         self.worse += 1;
-        if self.worse < PATIENCE || (step as f64) < best.step as f64 * LONGER {
+        if !stops_early || self.worse < PATIENCE || (step as f64) < best.step as f64 * LONGER {
             return Verdict::GoOn;
         }
         if !self.falls_at(step) {
@@ -137,19 +132,26 @@ pub fn steps_of_fall(steps: u64, share: f64) -> u64 {
 mod tests {
     use super::*;
 
+    impl Course {
+        fn looks(&mut self, step: u64, validation_loss: f64) -> Verdict {
+            let line = ValidationLine { step, validation_loss, ..ValidationLine::default() };
+            self.validated(&line, true)
+        }
+    }
+
     #[test]
     fn a_constant_rate_goes_back_and_a_falling_one_stops() {
         let mut course = Course::new(None);
-        assert_eq!(course.validated(10, 3.0), Verdict::Best);
-        assert_eq!(course.validated(20, 2.0), Verdict::Best);
-        assert_eq!(course.validated(30, 2.5), Verdict::GoOn);
-        assert_eq!(course.validated(40, 2.1), Verdict::GoOn);
-        assert_eq!(course.validated(50, 2.0), Verdict::GoBack);
+        assert_eq!(course.looks(10, 3.0), Verdict::Best);
+        assert_eq!(course.looks(20, 2.0), Verdict::Best);
+        assert_eq!(course.looks(30, 2.5), Verdict::GoOn);
+        assert_eq!(course.looks(40, 2.1), Verdict::GoOn);
+        assert_eq!(course.looks(50, 2.0), Verdict::GoBack);
         course.fall_from(20, 9, Ended::Validation);
         assert_eq!(course.best, None);
         assert!(course.falls_at(20) && !course.falls_at(19) && course.ends_at(29) && !course.ends_at(28));
-        assert_eq!(course.validated(20, 2.0), Verdict::Best);
-        let after = [21, 22, 33, 34].map(|step| course.validated(step, 2.2));
+        assert_eq!(course.looks(20, 2.0), Verdict::Best);
+        let after = [21, 22, 33, 34].map(|step| course.looks(step, 2.2));
         assert_eq!(after, [Verdict::GoOn, Verdict::GoOn, Verdict::GoOn, Verdict::Stop]);
     }
 
@@ -157,17 +159,26 @@ mod tests {
     fn a_better_one_begins_the_count_anew() {
         let mut course = Course::new(None);
         let losses = [3.0, 3.1, 3.1, 2.9, 3.0, 3.0];
-        let verdicts = losses.map(|loss| course.validated(1, loss));
+        let verdicts = losses.map(|loss| course.looks(1, loss));
         assert!(!verdicts.contains(&Verdict::GoBack), "{verdicts:?}");
     }
 
     #[test]
     fn noise_soon_after_the_best_is_no_end() {
         let mut course = Course::new(None);
-        course.validated(100, 2.0);
-        let verdicts: Vec<Verdict> = (101..=167).map(|step| course.validated(step, 2.1)).collect();
+        course.looks(100, 2.0);
+        let verdicts: Vec<Verdict> = (101..=167).map(|step| course.looks(step, 2.1)).collect();
         assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::GoBack).count(), 1);
         assert_eq!(verdicts.last(), Some(&Verdict::GoBack));
+    }
+
+    #[test]
+    fn one_that_does_not_stop_early_goes_to_its_end() {
+        let mut course = Course::new(Some(Fall { start: 0, end: 100 }));
+        course.looks(1, 2.0);
+        let line = |step| ValidationLine { step, validation_loss: 3.0, ..ValidationLine::default() };
+        assert!((2..100).all(|step| course.validated(&line(step), false) == Verdict::GoOn));
+        assert_eq!((course.best.unwrap().step, course.ended), (1, Ended::Planned));
     }
 
     #[test]

@@ -21,11 +21,11 @@ impl fmt::Display for Kept {
 }
 
 /// Moves what lies in `out` under `names` into one folder, `out/old` (`old-2` where that is taken), since a run that begins
-/// anew would write over it.
+/// anew would write over it; `why` it cannot go on, where that is not plain.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn keep_earlier(out: &Path, names: &[&str]) -> Result<Option<Kept>> {
+pub fn keep_earlier(out: &Path, names: &[&str], why: &str) -> Result<Option<Kept>> {
     let found: Vec<&str> = names.iter().copied().filter(|name| out.join(name).exists()).collect();
     if found.is_empty() {
         return Ok(None);
@@ -35,6 +35,7 @@ pub fn keep_earlier(out: &Path, names: &[&str]) -> Result<Option<Kept>> {
     for name in &found {
         nuwa_files::rename(&out.join(name), &path.join(name))?;
     }
-    let what = format!("an earlier run in {} ({})", out.display(), found.join(", "));
+    let why = if why.is_empty() { String::new() } else { format!("; {why}") };
+    let what = format!("an earlier run in {} ({}{why})", out.display(), found.join(", "));
     Ok(Some(Kept { what, path }))
 }

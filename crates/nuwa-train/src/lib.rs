@@ -1,8 +1,9 @@
-//! Pretraining.
+//! Training: the loop that pretraining and every kind of tuning go through.
 //!
-//! [`plan::Plan`] says what to train, [`pretrain`] trains it: [`Loader`] gives windows of tokens in an order that
-//! depends on nothing but the seed and the sample's number, [`Trainer`] does one step, [`checkpoint`] keeps what a
-//! killed run needs to go on as if it had never stopped.
+//! [`Steps`] say which passes a step is made of, [`Trainer`] adds up their gradient and changes the weights, [`run()`] is the
+//! loop around it, and [`checkpoint`] keeps what a killed run needs to go on as if it had never stopped. [`plan::Plan`] says
+//! what to pretrain, [`pretrain`] does it: [`Loader`] gives windows of tokens in an order that depends on nothing but the seed and
+//! the sample's number, and an [objective](objectives) says what is predicted in them.
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
@@ -15,7 +16,11 @@ mod metrics;
 pub mod objectives;
 pub mod plan;
 mod pretrain;
+mod pretraining;
+mod run;
 mod settings;
+mod steps;
+mod sum;
 mod trainer;
 mod validation;
 
@@ -23,7 +28,10 @@ pub use earlier::{Kept, keep_earlier};
 pub use error::{Error, Result};
 pub use loader::Loader;
 pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};
-pub use pretrain::{Hooks, Job, MOST_TEST_TOKENS, Summary, pretrain};
+pub use pretrain::{Job, MOST_TEST_TOKENS, Summary, pretrain};
+pub use pretraining::Pretraining;
+pub use run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, remove_best, remove_checkpoint, run};
 pub use settings::{ModelSettings, PrecisionChoice, PretrainSettings, Recompute};
-pub use trainer::{StepOutcome, Trainer};
+pub use steps::{Figures, Measured, Steps};
+pub use trainer::{Adapters, StepOutcome, Trainer, TrainerSettings};
 pub use validation::{Validation, validate};

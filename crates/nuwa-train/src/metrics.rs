@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::course::Fall;
-use crate::objectives::Figures;
-use crate::{Kept, Result, Validation};
+use crate::{Figures, Kept, Result};
 
 /// One training step, as `metrics.jsonl` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,10 +13,7 @@ pub struct StepLine {
     /// Steps done, this one included.
     pub step: u64,
     /// Mean loss of the step's tokens, in nats.
-    pub loss: f32,
-    /// What the objective tells besides.
-    #[serde(flatten, default)]
-    pub figures: Option<Figures>,
+    pub loss: f64,
     /// Learning rate of the step.
     pub learning_rate: f32,
     /// Norm of all gradients before clipping.
@@ -31,23 +27,24 @@ pub struct StepLine {
     /// All steps, as far as that is known by now.
     #[serde(default)]
     pub steps: u64,
+    /// Other figures of the objective.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// One validation, as `metrics.jsonl` holds it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
     /// Steps done.
     pub step: u64,
     /// Tokens seen so far.
+    #[serde(default)]
     pub tokens: u64,
-    /// Mean loss on held-back tokens, in nats.
+    /// Mean loss on held-out data, in nats.
     pub validation_loss: f64,
-    /// The same per byte of text, in bits, where every token is predicted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bits_per_byte: Option<f64>,
-    /// What the objective tells besides.
-    #[serde(flatten, default)]
-    pub figures: Option<Figures>,
+    /// Other figures of the objective: of text `bits_per_byte`.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// A continuation written by the model during the run.
@@ -186,9 +183,9 @@ fn keep_unreadable(path: &Path, found: &[u8], lines: usize) -> Result<Option<Kep
 }
 
 impl ValidationLine {
-    pub(crate) fn new(step: u64, tokens: u64, validation: &Validation) -> Self {
-        let Validation { loss: validation_loss, bits_per_byte, figures, .. } = *validation;
-        Self { step, tokens, validation_loss, bits_per_byte, figures }
+    /// The loss per byte of text, in bits, where text was predicted.
+    pub fn bits_per_byte(&self) -> Option<f64> {
+        self.figures.get("bits_per_byte").copied()
     }
 }
 

@@ -1,139 +1,234 @@
+use std::fmt;
 use std::sync::Arc;
 
-use nuwa_models::{Batch, Losses, Model, backward};
-use nuwa_nn::{AdamW, Context, Schedule};
-use nuwa_tensor::{Precision, Random, Tape, on_worker};
+use nuwa_models::{Batch, Input, Losses, Model, backward, losses};
+use nuwa_nn::{AdamW, Context, OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_tensor::{AdamWState, Parameters, Precision, Random, Tape, on_worker};
 
-use crate::objectives::{Figures, Objective};
-use crate::{Error, Loader, Result};
+use crate::steps::{Measured, Steps};
+use crate::sum::PassSum;
+use crate::{Error, Result};
+
+/// Weights of their own that stand for those of a model in training: adapters.
+pub trait Adapters: fmt::Debug + Send + Sync {
+    /// What the optimizer changes.
+    fn parameters(&self) -> &Parameters;
+
+    /// Turns the gradient of the model's weights, which is cleared, into that of these.
+    fn take_gradient(&self, model: &Parameters);
+
+    /// Makes the model's weights what these say.
+    fn apply(&self);
+}
 
 /// What one step did.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepOutcome {
-    /// Mean loss over all tokens of the step, in nats.
-    pub loss: f32,
-    /// What the objective tells besides.
-    pub figures: Option<Figures>,
+    /// The loss over all tokens of the step, and other figures.
+    pub measured: Measured,
     /// Norm of all gradients before clipping.
     pub gradient_norm: f32,
     /// The learning rate that was used.
     pub learning_rate: f32,
 }
 
-/// Everything one training step needs.
-pub struct Trainer {
-    /// The model in training.
-    pub model: Box<dyn Model>,
-    /// What it is trained to do.
-    pub objective: Arc<dyn Objective>,
-    /// The optimizer with its running means.
-    pub optimizer: AdamW,
-    /// The learning rate of each step.
-    pub schedule: Schedule,
-    /// Sequences that go through the model at one time.
-    pub sequences: usize,
-    /// Such passes a step.
-    pub accumulation: usize,
-    /// The share of activations dropped.
+/// How a trainer is set up, whatever it is trained towards.
+#[derive(Debug, Clone)]
+pub struct TrainerSettings {
+    /// The optimizer.
+    pub optimizer: OptimizerSettings,
+    /// What activations and operands of products are kept in.
+    pub precision: Precision,
+    /// The share of activations dropped, on embeddings and residual branches.
     pub dropout: f32,
-    /// Whether the inside of blocks is computed again in the backward pass.
+    /// Whether only the input of each block is kept and the rest computed again in backward: less memory, one more forward
+    /// pass, the same bits.
     pub recompute: bool,
-    /// Where dropout comes from.
-    pub random: Random,
+    /// Decides what dropout drops.
+    pub seed: u64,
+}
+
+/// A model in training: passes add up to a gradient, an update uses it up.
+pub struct Trainer {
+    model: Box<dyn Model>,
+    adapters: Option<Arc<dyn Adapters>>,
+    optimizer: AdamW,
+    settings: TrainerSettings,
+    schedule: Schedule,
+    sum: PassSum,
     tape: Tape,
+    silent: Tape,
+    random: Random,
 }
 
 impl Trainer {
-    /// A trainer at its first step, without dropout, that keeps what the backward pass needs.
+    /// Trains all weights of `model`, or adapters on it. Without a [schedule](Trainer::set_schedule) nothing changes.
     pub fn new(
         model: Box<dyn Model>,
-        objective: Arc<dyn Objective>,
-        optimizer: AdamW,
-        schedule: Schedule,
-        [sequences, accumulation]: [usize; 2],
-        seed: u64,
-        precision: Precision,
+        adapters: Option<Arc<dyn Adapters>>,
+        settings: TrainerSettings,
     ) -> Self {
-        let random = Random::new(seed).named("dropout");
-        let tape = Tape::training().with_precision(precision);
-        let (dropout, recompute) = (0.0, false);
+        let parameters = adapters.as_ref().map_or(model.parameters(), |adapters| adapters.parameters());
+        let optimizer = AdamW::new(parameters, &settings.optimizer);
+        let tape = Tape::training().with_precision(settings.precision);
         Self {
             model,
-            objective,
+            adapters,
             optimizer,
-            schedule,
-            sequences,
-            accumulation,
-            dropout,
-            recompute,
-            random,
+            schedule: Schedule {
+                kind: ScheduleKind::Cosine,
+                peak: 0.0,
+                floor: 0.0,
+                warmup: 0,
+                decay: 0,
+                steps: 1,
+            },
+            sum: PassSum::default(),
+            silent: tape.for_inference(),
             tape,
+            random: Random::new(settings.seed).named("dropout"),
+            settings,
         }
     }
 
-    /// Does step `step` (counted from 0) with the samples that belong to it. Accumulated passes weigh each token alike,
-    /// so `sequences * accumulation` alone decides the gradient.
-    ///
-    /// # Errors
-    /// When the loss or the gradient is not finite: the weights then are those of before the step.
-    pub fn step(&mut self, loader: &Loader, step: u64) -> Result<StepOutcome> {
-        on_worker(|| self.step_here(loader, step))
+    /// The model as it is now.
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
     }
 
-    fn step_here(&mut self, loader: &Loader, step: u64) -> Result<StepOutcome> {
-        let (mut loss, mut losses) = (0.0, Vec::new());
-        for pass in 0..self.accumulation {
-            let number = step * self.accumulation as u64 + pass as u64;
-            let batch = self.batch(loader, number)?;
-            self.tape.set_random(self.random.stream(number));
-            let part = self.pass(&batch).inspect_err(|_| self.tape.discard())?;
-            loss += part.total();
-            losses.push(part);
-            if !loss.is_finite() {
-                self.tape.discard();
-                self.model.parameters().clear_gradients();
-                return Err(Error::Diverged { step, what: "loss", value: loss });
-            }
-        }
-        let learning_rate = self.schedule.rate(step);
-        let gradient_norm = self.optimizer.step(self.model.parameters(), learning_rate);
-        if !gradient_norm.is_finite() {
-            return Err(Error::Diverged { step, what: "gradient norm", value: gradient_norm });
-        }
-        let figures = self.objective.figures(&losses);
-        Ok(StepOutcome { loss, figures, gradient_norm, learning_rate })
+    /// The model alone.
+    pub fn into_model(self) -> Box<dyn Model> {
+        self.model
     }
 
-    /// Forward and backward of one pass; gives its part of the mean losses.
-    fn pass(&self, batch: &Batch) -> Result<Losses> {
-        let context = Context::new(&self.tape).with_dropout(self.dropout).with_recompute(self.recompute);
-        Ok(backward(&*self.model, &context, batch)?)
+    /// Sets the learning rate of each step.
+    pub fn set_schedule(&mut self, schedule: Schedule) {
+        self.schedule = schedule;
     }
 
-    fn batch(&self, loader: &Loader, number: u64) -> Result<Batch> {
-        let sequences = self.sequences as u64;
-        let texts = number * sequences..(number + 1) * sequences;
-        let batch = self.objective.batch(loader, texts, self.accumulation)?;
-        self.check(&batch.source.ids)?;
-        self.check(&batch.targets.ids)?;
-        Ok(batch)
+    /// What the optimizer changes.
+    pub fn parameters(&self) -> &Parameters {
+        self.adapters.as_ref().map_or(self.model.parameters(), |adapters| adapters.parameters())
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        let vocabulary = self.model.vocabulary();
-        match ids.iter().find(|&&id| id as usize >= vocabulary) {
-            Some(&id) => Err(Error::Vocabulary { id, vocabulary }),
-            None => Ok(()),
+    /// The optimizer.
+    pub fn optimizer(&self) -> &AdamW {
+        &self.optimizer
+    }
+
+    /// Goes on with an optimizer's state from a checkpoint, whose weights are in [`Trainer::parameters`] already.
+    pub fn resume(&mut self, state: AdamWState) {
+        self.optimizer = AdamW::resume(&self.settings.optimizer, state);
+        if let Some(adapters) = &self.adapters {
+            adapters.apply();
         }
     }
 
     /// A tape for validation and samples that shares the memory of training.
-    pub fn silent_tape(&self) -> Tape {
-        self.tape.for_inference()
+    pub fn silent_tape(&self) -> &Tape {
+        &self.silent
     }
 
     /// The most memory that tensors used, or kept for the next ones, at one time, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.tape.held_bytes()
+    }
+
+    /// Does step `step` (counted from 0) of `source`.
+    ///
+    /// # Errors
+    /// When its data cannot be read, or the loss or the gradient is not finite: the weights then are those of before the step.
+    pub fn step(&mut self, source: &mut dyn Steps, step: u64) -> Result<StepOutcome> {
+        on_worker(|| {
+            let measured = source.step(self, step).inspect_err(|_| self.forget())?;
+            if !measured.loss.is_finite() {
+                self.forget();
+                return Err(Error::Diverged { step, what: "loss", value: measured.loss as f32 });
+            }
+            let (gradient_norm, learning_rate) = self.update(step);
+            if !gradient_norm.is_finite() {
+                return Err(Error::Diverged { step, what: "gradient norm", value: gradient_norm });
+            }
+            Ok(StepOutcome { measured, gradient_norm, learning_rate })
+        })
+    }
+
+    /// The negative log-likelihood of each target of `batch`, in nats; nothing is learnt.
+    ///
+    /// # Errors
+    /// When an id is outside of the vocabulary, or a position beyond the context.
+    pub fn losses(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        on_worker(move || Ok(losses(self.model(), &Context::new(&self.silent), batch)?.tokens.rows))
+    }
+
+    /// Adds the gradient of the losses of `batch`, and gives these; `number` decides what dropout drops.
+    ///
+    /// # Errors
+    /// As [`Trainer::losses`].
+    pub fn pass(&mut self, batch: &Batch, number: u64) -> Result<Losses> {
+        on_worker(move || {
+            self.begin(number);
+            Ok(backward(self.model(), &self.context(), batch)?)
+        })
+    }
+
+    /// As [`Trainer::pass`], of what `weigh` makes of the negative log-likelihoods of all targets.
+    ///
+    /// # Errors
+    /// As [`Trainer::losses`].
+    pub fn objective_pass(
+        &mut self,
+        batch: &Batch,
+        number: u64,
+        weigh: impl FnOnce(&[f32]) -> nuwa_tensor::Objective + Send,
+    ) -> Result<f32> {
+        on_worker(move || {
+            self.begin(number);
+            let hidden = self.model.hidden(&self.context(), Input::Text(&batch.source))?.hidden;
+            let hidden = match &batch.targets.rows {
+                Some(rows) => self.tape.rows(&hidden, rows)?,
+                None => hidden,
+            };
+            let (weight, targets) = (self.model.head().weight, &batch.targets.ids);
+            Ok(self.tape.backward_objective(&hidden, weight, targets, weigh)?.total)
+        })
+    }
+
+    /// Begins a pass: its gradient starts at zero.
+    fn begin(&mut self, number: u64) {
+        self.sum.begin(self.model.parameters());
+        self.tape.set_random(self.random.stream(number));
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context::new(&self.tape).with_dropout(self.settings.dropout).with_recompute(self.settings.recompute)
+    }
+
+    /// Puts what passes added up to where [`Trainer::parameters`] keeps its gradient. [`Trainer::update`] does so by itself.
+    pub fn collect_gradient(&mut self) {
+        self.sum.finish(self.model.parameters());
+        if let Some(adapters) = &self.adapters {
+            adapters.take_gradient(self.model.parameters());
+        }
+    }
+
+    /// Changes the weights by the gradient, which is used up; gives its norm before clipping and the learning rate. A norm
+    /// that is not finite changes nothing.
+    fn update(&mut self, step: u64) -> (f32, f32) {
+        let rate = self.schedule.rate(step);
+        self.collect_gradient();
+        let parameters = self.adapters.as_ref().map_or(self.model.parameters(), |own| own.parameters());
+        let norm = self.optimizer.step(parameters, rate);
+        if let Some(adapters) = &self.adapters {
+            adapters.apply();
+        }
+        (norm, rate)
+    }
+
+    /// Forgets the gradient.
+    fn forget(&mut self) {
+        self.tape.discard();
+        self.sum.forget();
+        self.model.parameters().clear_gradients();
     }
 }

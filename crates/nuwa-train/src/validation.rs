@@ -3,8 +3,8 @@ use nuwa_models::{Losses, Model, losses};
 use nuwa_nn::Context;
 use nuwa_tensor::Tape;
 
-use crate::objectives::{Figures, Objective, Windows};
-use crate::{Error, Result};
+use crate::objectives::{Objective, Windows};
+use crate::{Error, Figures, Result};
 
 /// How well a model predicts held-back text.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Validation {
     /// Bits a byte of text, where every token is predicted: `sum of losses / ln 2 / bytes`.
     pub bits_per_byte: Option<f64>,
     /// What the objective tells besides.
-    pub figures: Option<Figures>,
+    pub figures: Figures,
     /// Tokens that were looked at.
     pub tokens: u64,
 }
@@ -52,7 +52,7 @@ pub fn validate(
     let bytes = shards.bytes() as f64 * done as f64 / available as f64;
     let bits = total / std::f64::consts::LN_2 / bytes.max(1.0);
     let figures = objective.figures(&found);
-    let classes = figures.and_then(|figures| figures.next_sentence_loss).unwrap_or(0.0);
+    let classes = figures.get("next_sentence_loss").copied().unwrap_or(0.0);
     Ok(Validation {
         loss: total / predicted as f64 + classes,
         bits_per_byte: objective.predicts_every_token().then_some(bits),

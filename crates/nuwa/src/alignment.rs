@@ -1,15 +1,16 @@
 //! Tuning as the program does it: data in, the display, the model folder at the end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nuwa_align::data::{self, Columns, Reading};
 use nuwa_align::{
-    Course, Dpo, DpoSettings, Figures, Job, LoraSettings, LowRank, Mixed, Objective, PairCourse,
-    PretrainingText, Sft, SftSettings, Summary, TextAccount, TextSource, TuneEvent, TuneLine, Tuner,
-    TuningSettings, ValidationLine, dpo, pack, remove_checkpoint, tune,
+    Course, Dpo, DpoSettings, Job, LoraSettings, LowRank, Mixed, PairCourse, PretrainingText, RecordSteps,
+    Sft, SftSettings, Summary, TextAccount, TextSource, TuningSettings, dpo, pack, trainer, tune,
 };
 use nuwa_format::Base;
 use nuwa_tokenizer::Tokenizer;
+use nuwa_train::{Figures, StepLine, TrainEvent, Trainer, ValidationLine, remove_checkpoint};
 use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep};
@@ -70,6 +71,14 @@ pub struct Outcome {
     pub written: PathBuf,
 }
 
+/// A model, or adapters on it, in training.
+struct Tuner {
+    trainer: Trainer,
+    adapters: Option<Arc<LowRank>>,
+    /// The hash of the model's weights before anything was changed.
+    base: String,
+}
+
 impl Alignment<'_> {
     /// Supervised fine-tuning.
     pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<Outcome> {
@@ -78,7 +87,7 @@ impl Alignment<'_> {
         let (dialogues, reading) =
             data::read(self.data, self.columns, settings.tuning.bad_records, data::dialogue)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
-        let context = tuner.model().context();
+        let context = tuner.trainer.model().context();
         let question = suggestion::question(dialogues.iter().map(|dialogue| dialogue.messages.as_slice()));
         let objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
         drop(dialogues);
@@ -87,9 +96,9 @@ impl Alignment<'_> {
         if let Some(told) = chosen(settings, objective.objective()) {
             display.note(&told);
         }
-        let rate = settings.rate(tuner.model().parameters().count());
-        let job = self.job(&settings.tuning, rate);
-        let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
+        let rate = settings.rate(tuner.trainer.model().parameters().count());
+        let job = self.job(&settings.tuning, rate, &tuner.base);
+        let (summary, memory) = self.run(&job, &mut tuner.trainer, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
             dialogues: Some(own.account().clone()),
@@ -111,16 +120,16 @@ impl Alignment<'_> {
             data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let question = suggestion::question(pairs.iter().map(|pair| pair.prompt.as_slice()));
-        let objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner, self.seed)?;
+        let objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner.trainer, self.seed)?;
         drop(pairs);
-        let context = tuner.model().context();
+        let context = tuner.trainer.model().context();
         let mut objective =
             self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
         if let Some(told) = chosen_for_pairs(settings, objective.objective()) {
             display.note(&told);
         }
-        let job = self.job(&settings.tuning, settings.learning_rate);
-        let (summary, memory) = self.run(&job, &mut tuner, &mut objective, display)?;
+        let job = self.job(&settings.tuning, settings.learning_rate, &tuner.base);
+        let (summary, memory) = self.run(&job, &mut tuner.trainer, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
             course: None,
@@ -134,8 +143,8 @@ impl Alignment<'_> {
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
-    fn job<'a>(&'a self, settings: &'a TuningSettings, learning_rate: f32) -> Job<'a> {
-        Job { out: self.out, settings, learning_rate, stop: interrupt::is_asked }
+    fn job<'a>(&'a self, settings: &'a TuningSettings, learning_rate: f32, base: &'a str) -> Job<'a> {
+        Job { out: self.out, settings, learning_rate, base, stop: interrupt::is_asked }
     }
 
     fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
@@ -147,7 +156,7 @@ impl Alignment<'_> {
     }
 
     /// `objective` with text of the pretraining beside it, where that is at hand.
-    fn mixed<O: Objective>(
+    fn mixed<O: RecordSteps>(
         &self,
         objective: O,
         settings: &PretrainingText,
@@ -164,23 +173,24 @@ impl Alignment<'_> {
     fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<Tuner> {
         let model = nuwa_format::load_model(self.model)?;
         nuwa_infer::check_writes(model.as_ref())?;
+        let base = nuwa_format::weights_hash(model.as_ref());
         let adapters = match lora.rank {
             0 => None,
-            _ => Some(LowRank::new(model.as_ref(), lora, self.seed)?),
+            _ => Some(Arc::new(LowRank::new(model.as_ref(), lora, self.seed)?)),
         };
-        Ok(Tuner::new(model, adapters, settings, self.seed))
+        Ok(Tuner { trainer: trainer(model, adapters.clone(), settings, self.seed), adapters, base })
     }
 
     fn run(
         &self,
         job: &Job<'_>,
-        tuner: &mut Tuner,
-        objective: &mut dyn Objective,
+        trainer: &mut Trainer,
+        objective: &mut dyn RecordSteps,
         display: &mut Display,
     ) -> anyhow::Result<(Summary, Option<u64>)> {
-        let mut watch = Watch { display, steps: objective.steps(), done: 0, memory: None };
+        let mut watch = Watch { display, steps: objective.count(), done: 0, memory: None };
         let _waiting = Waiting::begin();
-        let summary = tune(job, tuner, objective, &mut |event| watch.show(event))?;
+        let summary = tune(job, trainer, objective, &mut |event| watch.show(event))?;
         Ok((summary, watch.memory))
     }
 
@@ -195,7 +205,7 @@ impl Alignment<'_> {
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<Outcome> {
-        let tuned_parameters = tuner.parameters().count();
+        let tuned_parameters = tuner.trainer.parameters().count();
         let written = self.save(tuner, tokenizer)?;
         let outcome = Outcome {
             tuned_parameters,
@@ -218,8 +228,8 @@ impl Alignment<'_> {
 
     /// The model with its tokenizer, or the adapters alone.
     fn save(&self, tuner: Tuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
-        let base = Base::new(self.model, tuner.base().into());
-        let (model, adapters) = tuner.finish();
+        let Tuner { trainer, adapters, base } = tuner;
+        let (model, base) = (trainer.into_model(), Base::new(self.model, base));
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
             nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?;
@@ -240,7 +250,7 @@ fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
     open.then(|| {
         let Course { epochs, batch_tokens } = sft.course();
         let records = numbers::counted(sft.account().dialogues, "record");
-        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(sft.steps(), "step"));
+        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(sft.count(), "step"));
         format!("{records}: {epochs}, {steps} of up to {} tokens", numbers::grouped(batch_tokens as u64))
     })
 }
@@ -251,7 +261,7 @@ fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
     open.then(|| {
         let PairCourse { epochs, batch_pairs } = dpo.course();
         let [pairs, batch] = [dpo.account().pairs, batch_pairs as u64].map(|n| numbers::counted(n, "pair"));
-        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(dpo.steps(), "step"));
+        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(dpo.count(), "step"));
         format!("{pairs}: {epochs}, {steps} of up to {batch}")
     })
 }
@@ -277,29 +287,32 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn show(&mut self, event: &TuneEvent) {
+    fn show(&mut self, event: &TrainEvent) {
         match event {
-            TuneEvent::Started { steps, done } => {
+            TrainEvent::Started { steps, done } => {
                 (self.steps, self.done) = (*steps, *done);
                 if *done > 0 {
                     self.display.note(&format!("goes on after step {done} of {steps}"));
                 }
             }
-            TuneEvent::Kept(kept) => self.display.note(&kept.to_string()),
-            TuneEvent::Step(line) => {
+            TrainEvent::Kept(kept) => self.display.note(&kept.to_string()),
+            TrainEvent::Step(line) => {
                 self.memory = self.memory.max(machine::resident_memory());
                 let text = self.step_line(line);
                 let (step, steps, loss) = (line.step, self.steps, line.loss);
                 self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
-            TuneEvent::Validated(line) => {
+            TrainEvent::Falls { .. } | TrainEvent::Sampled { .. } | TrainEvent::Saved { .. } => {}
+            TrainEvent::Validated(line) => {
                 self.display.note(&format!("step {}/{}  {}", line.step, self.steps, validation(line)));
             }
         }
     }
 
-    fn step_line(&self, line: &TuneLine) -> String {
-        let TuneLine { step, loss, learning_rate, gradient_norm, seconds, tokens_per_second, figures } = line;
+    fn step_line(&self, line: &StepLine) -> String {
+        let StepLine {
+            step, loss, learning_rate, gradient_norm, seconds, tokens_per_second, figures, ..
+        } = line;
         let left = seconds / *step as f64 * (self.steps - step) as f64;
         let memory = self.memory.map_or("?".into(), numbers::bytes);
         format!(

@@ -9,10 +9,11 @@ use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::{Afterwards, Clock};
 use nuwa_train::course::{Ended, Fall};
-use nuwa_train::objectives::{self, Figures};
+use nuwa_train::objectives;
 use nuwa_train::plan::Plan;
 use nuwa_train::{
-    Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
+    Figures, Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
+    remove_best,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,7 @@ impl Training<'_> {
         let repeat = repeat::settings(self.plan, &summary);
         let outcome = Outcome { parameters, peak_memory_bytes, prompt, repeat, summary };
         nuwa_files::write_json(&self.out.join("pretrain.json"), &outcome)?;
+        remove_best(self.out)?;
         Ok(outcome)
     }
 
@@ -132,14 +134,16 @@ impl Training<'_> {
 
 /// Losses and accuracies of masked words, and of the next sentence.
 pub fn figures(figures: &Figures) -> String {
-    let Figures { masked_loss, masked_accuracy, next_sentence_loss, next_sentence_accuracy } = figures;
-    let part =
-        |name: &str, loss: f64, accuracy: f64| format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy);
-    let masked = part("masked", *masked_loss, *masked_accuracy);
-    match (next_sentence_loss, next_sentence_accuracy) {
-        (Some(loss), Some(accuracy)) => format!(" ({masked}; {})", part("next sentence", *loss, *accuracy)),
-        _ => format!(" ({masked})"),
-    }
+    let part = |name: &str, key: &str| {
+        let (loss, accuracy) =
+            (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
+        Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
+    };
+    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence")]
+        .iter()
+        .filter_map(|(name, key)| part(name, key))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 
 /// That the learning rate falls, and from where.
@@ -201,7 +205,7 @@ impl<'a> Watch<'a> {
                 self.steps = line.steps;
                 let memory = machine::resident_memory();
                 self.peak_memory = self.peak_memory.max(memory);
-                let (step, steps, loss) = (line.step, self.steps, f64::from(line.loss));
+                let (step, steps, loss) = (line.step, self.steps, line.loss);
                 let text = self.step_line(line, memory);
                 self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
@@ -232,7 +236,7 @@ impl<'a> Watch<'a> {
             line.step,
             self.steps,
             line.loss,
-            line.figures.as_ref().map(figures).unwrap_or_default(),
+            figures(&line.figures),
             line.gradient_norm,
             line.learning_rate,
             pace * 1e3,
@@ -241,9 +245,9 @@ impl<'a> Watch<'a> {
     }
 
     fn validation_line(&self, line: &ValidationLine) -> String {
-        let ValidationLine { step, validation_loss, bits_per_byte, .. } = line;
-        let bits = bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte"));
-        let figures = line.figures.as_ref().map(figures).unwrap_or_default();
+        let ValidationLine { step, validation_loss, .. } = line;
+        let bits = line.bits_per_byte().map_or(String::new(), |bits| format!(", {bits:.3} bits per byte"));
+        let figures = figures(&line.figures);
         format!("step {step}/{}  validation loss {validation_loss:.3}{bits}{figures}", self.steps)
     }
 

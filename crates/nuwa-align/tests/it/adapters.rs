@@ -1,34 +1,38 @@
 //! Low-rank adapters: what they begin as, their gradients, their files.
 
-use nuwa_align::{Job, LoraSettings, LowRank, Objective, Sft, SftSettings, Tuner, tune};
+use std::sync::Arc;
+
+use nuwa_align::{Job, LoraSettings, LowRank, Sft, SftSettings, trainer, tune};
 use nuwa_format::{Adapter, Base, load_adapter, merge, save_adapter, weights_hash};
 use nuwa_models::Model;
+use nuwa_tensor::AdamWState;
+use nuwa_train::{Steps, Trainer};
 
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
+use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
 
 fn lora(rank: usize) -> LoraSettings {
     LoraSettings { rank, ..LoraSettings::default() }
 }
 
-fn adapted(name: &str, rank: usize) -> Tuner {
+fn adapted(name: &str, rank: usize) -> (Trainer, Arc<LowRank>) {
     let model = load(name);
-    let adapters = LowRank::new(model.as_ref(), &lora(rank), 1).unwrap();
-    Tuner::new(model, Some(adapters), &exact(), 0)
+    let adapters = Arc::new(LowRank::new(model.as_ref(), &lora(rank), 1).unwrap());
+    (trainer(model, Some(adapters.clone()), &exact(), 0), adapters)
 }
 
 /// Trains adapters for a few steps.
-fn trained(name: &str) -> (Box<dyn Model>, LowRank) {
+fn trained(name: &str) -> (Box<dyn Model>, Arc<LowRank>) {
     let settings =
         SftSettings { epochs: Some(3), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
-    let mut tuner = adapted(name, 4);
+    let (mut trainer, adapters) = adapted(name, 4);
     let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, stop: || false };
-    tune(&job, &mut tuner, &mut sft, &mut |_| {}).unwrap();
-    assert_eq!(tuner.base(), weights_hash(load(name).as_ref()), "of the model before tuning");
-    let (model, adapters) = tuner.finish();
+    let job =
+        Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, base: "", stop: || false };
+    tune(&job, &mut trainer, &mut sft, &mut |_| {}).unwrap();
+    let model = trainer.into_model();
     assert_ne!(weights_hash(model.as_ref()), weights_hash(load(name).as_ref()));
-    (model, adapters.unwrap())
+    (model, adapters)
 }
 
 #[test]
@@ -53,32 +57,30 @@ fn only_adapters_change_and_their_files_give_the_tuned_model_back() {
     }
 }
 
+/// gpt2's layers have biases, which are frozen while the matrices beside them are not.
 #[test]
 fn the_gradient_of_adapters_is_that_of_finite_differences() {
-    ["gpt2", "llama"].into_iter().for_each(gradient_is_that_of_finite_differences);
+    ["gpt2", "llama"].into_iter().for_each(compare_with_finite_differences);
 }
 
-/// GPT-2 has biases, which are frozen.
-fn gradient_is_that_of_finite_differences(name: &str) {
-    let mut tuner = adapted(name, 2);
+fn compare_with_finite_differences(name: &str) {
+    let (mut trainer, _) = adapted(name, 2);
     // Away from B = 0, where the gradient of A vanishes.
     let random = nuwa_tensor::Random::new(9);
-    for parameter in tuner.parameters().iter() {
+    for parameter in trainer.parameters().iter() {
         parameter.set(|values| random.named(parameter.entry().path()).fill_normal(values, 0.1));
     }
-    let state = nuwa_nn::AdamW::new(tuner.parameters(), &exact().optimizer);
-    tuner.resume(state);
+    trainer.resume(AdamWState::new(trainer.parameters()));
     let mut sft = Sft::of_pieces(pieces(4), Vec::new(), &sft_settings(), 0).unwrap();
-    sft.step(&mut tuner, 0).unwrap();
-    tuner.collect_gradient();
-    let found = gradient(&tuner);
-    let all: Vec<_> = tuner.parameters().iter().cloned().collect();
+    sft.step(&mut trainer, 0).unwrap();
+    let found = gradient(&mut trainer);
+    let all: Vec<_> = trainer.parameters().iter().cloned().collect();
     for (parameter, index) in [(&all[0], 3), (&all[1], 5), (&all[2], 1), (&all[5], 7)] {
         let mut loss_at = |change: f32| {
             parameter.set(|values| values[index] += change);
-            tuner.resume(nuwa_nn::AdamW::new(tuner.parameters(), &exact().optimizer));
-            let packed = nuwa_align::Packed::new(&pieces(4));
-            let losses = tuner.losses(&packed).unwrap();
+            trainer.resume(AdamWState::new(trainer.parameters()));
+            let packed = nuwa_align::packed(&pieces(4), 1.0);
+            let losses = trainer.losses(&packed).unwrap();
             parameter.set(|values| values[index] -= change);
             losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64
         };
@@ -95,8 +97,8 @@ fn gradient_is_that_of_finite_differences(name: &str) {
 
 #[test]
 fn adapters_begin_as_nothing() {
-    let packed = nuwa_align::Packed::new(&pieces(4));
-    assert_eq!(adapted("gpt2", 3).losses(&packed).unwrap(), tuner("gpt2").losses(&packed).unwrap());
+    let packed = nuwa_align::packed(&pieces(4), 1.0);
+    assert_eq!(adapted("gpt2", 3).0.losses(&packed).unwrap(), tuned("gpt2").losses(&packed).unwrap());
 }
 
 #[test]

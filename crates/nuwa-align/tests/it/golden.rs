@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use nuwa_align::pack::Piece;
-use nuwa_align::{Dpo, DpoSettings, Objective, Sft, Tuner};
+use nuwa_align::{Dpo, DpoSettings, RecordSteps, Sft, trainer};
 use nuwa_format::parts;
+use nuwa_train::{Steps, Trainer};
 use safetensors::SafeTensors;
 
-use crate::{difference, exact, fixtures, load, sft_settings, tuner};
+use crate::{difference, exact, fixtures, load, sft_settings, tuned};
 
 const MODELS: [&str; 2] = ["gpt2", "llama"];
 
@@ -38,8 +39,9 @@ fn golden(name: &str) -> Golden {
 }
 
 /// The largest difference between the gradient and the golden one of `prefix`.
-fn off(tuner: &Tuner, golden: &Golden, prefix: &str) -> f32 {
-    let model = tuner.model();
+fn off(trainer: &mut Trainer, golden: &Golden, prefix: &str) -> f32 {
+    trainer.collect_gradient();
+    let model = trainer.model();
     let mut worst: f32 = 0.0;
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).unwrap();
@@ -56,12 +58,12 @@ fn off(tuner: &Tuner, golden: &Golden, prefix: &str) -> f32 {
 fn sft_is_the_mean_over_the_tokens_of_all_answers() {
     for name in MODELS {
         let golden = golden(name);
-        let mut tuner = tuner(name);
+        let mut trainer = tuned(name);
         let mut sft = Sft::of_pieces(golden.pieces.clone(), Vec::new(), &sft_settings(), 0).unwrap();
-        assert_eq!(sft.steps(), 2, "two epochs of one step");
-        let loss = sft.step(&mut tuner, 0).unwrap().loss;
+        assert_eq!(sft.count(), 2, "two epochs of one step");
+        let loss = sft.step(&mut trainer, 0).unwrap().loss;
         assert!((loss as f32 - golden.floats["sft.loss"][0]).abs() < 1e-5, "{name}: {loss}");
-        let off = off(&tuner, &golden, "sft");
+        let off = off(&mut trainer, &golden, "sft");
         assert!(off < 1e-5, "{name}: gradients differ by {off}");
     }
 }
@@ -70,13 +72,14 @@ fn sft_is_the_mean_over_the_tokens_of_all_answers() {
 fn dpo_and_its_variants_are_the_papers_formulas() {
     for name in MODELS {
         let golden = golden(name);
-        for variant in ["sigmoid", "smoothed", "normalised", "free"] {
+        for variant in ["sigmoid", "smoothed", "normalised", "free", "with_sft"] {
             let settings = DpoSettings {
                 beta: 0.3,
                 batch_pairs: Some(16),
                 label_smoothing: if variant == "smoothed" { 0.1 } else { 0.0 },
                 length_normalised: variant == "normalised",
                 reference_free: variant == "free",
+                sft_weight: if variant == "with_sft" { 0.2 } else { 0.0 },
                 tuning: exact(),
                 ..DpoSettings::default()
             };
@@ -84,17 +87,17 @@ fn dpo_and_its_variants_are_the_papers_formulas() {
                 golden.pieces.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
             let reference = load(name);
             reference.parameters().set(|values| values.iter_mut().for_each(|value| *value *= 0.9));
-            let mut reference = Tuner::new(reference, None, &exact(), 0);
+            let mut reference = trainer(reference, None, &exact(), 0);
             let mut dpo = Dpo::of_pairs(pairs, Vec::new(), &settings, &mut reference, 0).unwrap();
-            let mut tuner = tuner(name);
-            let measured = dpo.step(&mut tuner, 0).unwrap();
+            let mut trainer = tuned(name);
+            let measured = dpo.step(&mut trainer, 0).unwrap();
             let expected = golden.floats[&format!("{variant}.loss")][0];
             assert!(
                 (measured.loss as f32 - expected).abs() < 1e-5,
                 "{name} {variant}: {} {expected}",
                 measured.loss
             );
-            let off = off(&tuner, &golden, variant);
+            let off = off(&mut trainer, &golden, variant);
             assert!(off < 1e-5, "{name} {variant}: gradients differ by {off}");
         }
     }

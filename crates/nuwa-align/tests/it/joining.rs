@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nuwa_align::data::{self, Columns, Dialogue, Preference};
-use nuwa_align::{BadRecords, Dpo, DpoSettings, Sft, SftSettings, Tuner};
+use nuwa_align::{BadRecords, Dpo, DpoSettings, Sft, SftSettings, trainer};
 use nuwa_models::{ModelConfig, build};
 use nuwa_tokenizer::Message;
 
@@ -42,7 +42,7 @@ fn some_pairs_stand_after_others() {
             "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": {CONTEXT}}}"#
     );
     let model = build(&serde_json::from_str::<ModelConfig>(&config).unwrap(), 1).unwrap();
-    let mut tuner = Tuner::new(model, None, &exact(), 0);
+    let mut trainer = trainer(model, None, &exact(), 0);
     let pair = |index: usize| Preference {
         prompt: vec![Message::new("user", question(index))],
         chosen: vec![Message::new("assistant", "it is blue.")],
@@ -51,7 +51,7 @@ fn some_pairs_stand_after_others() {
     };
     let pairs: Vec<Preference> = (0..40).map(pair).collect();
     let settings = DpoSettings { joined: 0.5, tuning: exact(), ..DpoSettings::default() };
-    let dpo = Dpo::new(&tokenizer(), &pairs, &settings, &mut tuner, 1).unwrap();
+    let dpo = Dpo::new(&tokenizer(), &pairs, &settings, &mut trainer, 1).unwrap();
     let account = dpo.account();
     assert_eq!((account.pairs, account.too_long, account.shortened), (40, 0, 0));
     // The first of each conversation stands after none.

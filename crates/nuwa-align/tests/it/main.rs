@@ -12,9 +12,9 @@ mod tuning;
 use std::path::{Path, PathBuf};
 
 use nuwa_align::pack::Piece;
-use nuwa_align::{SftSettings, Tuner, TuningSettings};
+use nuwa_align::{SftSettings, TuningSettings, trainer};
 use nuwa_models::Model;
-use nuwa_train::PrecisionChoice;
+use nuwa_train::{PrecisionChoice, Trainer};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
@@ -38,8 +38,8 @@ fn sft_settings() -> SftSettings {
     SftSettings { epochs: Some(2), batch_tokens: Some(1000), tuning: exact(), ..SftSettings::default() }
 }
 
-fn tuner(name: &str) -> Tuner {
-    Tuner::new(load(name), None, &exact(), 0)
+fn tuned(name: &str) -> Trainer {
+    trainer(load(name), None, &exact(), 0)
 }
 
 /// Pieces of random ids of unlike lengths, of which the later ids are answers.
@@ -56,8 +56,9 @@ fn pieces(count: usize) -> Vec<Piece> {
 }
 
 /// The gradient of every weight.
-fn gradient(tuner: &Tuner) -> Vec<f32> {
-    tuner.parameters().gradients_to_host()
+fn gradient(trainer: &mut Trainer) -> Vec<f32> {
+    trainer.collect_gradient();
+    trainer.parameters().gradients_to_host()
 }
 
 fn difference(one: &[f32], other: &[f32]) -> f32 {

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use nuwa_align::pack::Piece;
 use nuwa_align::{
-    Dpo, DpoSettings, Mixed, Objective, PretrainingText, Sft, SftSettings, TextSource, Tuner, TuningSettings,
-    tune,
+    Dpo, DpoSettings, Mixed, PretrainingText, RecordSteps, Sft, SftSettings, TextSource, TuningSettings,
+    trainer, tune,
 };
 use nuwa_data::shards::{IdWidth, Part, ShardWriter};
+use nuwa_train::Steps;
 use tempfile::TempDir;
 
 use crate::tuning::{Breaking, job, weights};
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
+use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
 
 const END: u32 = 0;
 
@@ -43,10 +44,10 @@ fn all_trained(ids: &[u32]) -> Piece {
 }
 
 /// The gradient of the first step, and the figure of the text's loss.
-fn first_step(objective: &mut impl Objective) -> (Vec<f32>, Option<f64>) {
-    let mut tuner = tuner("llama");
-    let measured = objective.step(&mut tuner, 0).unwrap();
-    (gradient(&tuner), measured.figures.get("text_loss").copied())
+fn first_step(objective: &mut impl Steps) -> (Vec<f32>, Option<f64>) {
+    let mut trainer = tuned("llama");
+    let measured = objective.step(&mut trainer, 0).unwrap();
+    (gradient(&mut trainer), measured.figures.get("text_loss").copied())
 }
 
 #[test]
@@ -58,9 +59,9 @@ fn the_texts_mean_loss_is_added_with_its_weight() {
     let (of_records, none) = first_step(&mut sft());
     assert_eq!(none, None);
     let mut alone = Sft::of_pieces(text, Vec::new(), &sft_settings(), 1).unwrap();
-    let mut tuner = tuner("llama");
-    let loss_of_text = alone.step(&mut tuner, 0).unwrap().loss;
-    let of_text = gradient(&tuner);
+    let mut trainer = tuned("llama");
+    let loss_of_text = alone.step(&mut trainer, 0).unwrap().loss;
+    let of_text = gradient(&mut trainer);
 
     let records = sft().tokens(0);
     let settings = PretrainingText { share: 20.0 / (20.0 + records as f64), weight: 0.7 };
@@ -81,13 +82,13 @@ fn preferences_have_the_text_beside_them_too() {
     let pairs = || pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let settings =
         DpoSettings { epochs: Some(1), batch_pairs: Some(16), tuning: exact(), ..DpoSettings::default() };
-    let dpo = || Dpo::of_pairs(pairs(), Vec::new(), &settings, &mut tuner("llama"), 1).unwrap();
+    let dpo = || Dpo::of_pairs(pairs(), Vec::new(), &settings, &mut tuned("llama"), 1).unwrap();
     let half = PretrainingText { share: 0.5, weight: 1.0 };
     let mut mixed = Mixed::new(dpo(), &half, &source(folder.path(), 40)).unwrap();
     let account = mixed.text().unwrap().clone();
     assert_eq!(
         (account.tokens, account.share),
-        ((0..dpo().steps()).map(|step| dpo().tokens(step)).sum(), 0.5)
+        ((0..dpo().count()).map(|step| dpo().tokens(step)).sum(), 0.5)
     );
     let (with, loss) = first_step(&mut mixed);
     let (without, _) = first_step(&mut dpo());
@@ -119,7 +120,7 @@ fn a_killed_run_with_text_goes_on_as_if_it_had_not_been() {
     let (folder, _) = shards(&[30, 20, 45, 12, 70, 33]);
     let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
-    let make = || Tuner::new(load("llama"), None, &settings.tuning, 2);
+    let make = || trainer(load("llama"), None, &settings.tuning, 2);
     let objective = || {
         let sft = Sft::of_pieces(pieces(20), Vec::new(), &settings, 5).unwrap();
         Mixed::new(sft, &PretrainingText::default(), &source(folder.path(), 1000)).unwrap()

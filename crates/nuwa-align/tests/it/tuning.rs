@@ -1,21 +1,24 @@
 //! The loop: accumulation, resumption, and what is learnt.
 
-use nuwa_align::{
-    Dpo, DpoSettings, Error, Job, Objective, Sft, SftSettings, Summary, TuneEvent, Tuner, TuningSettings,
-    remove_checkpoint, tune,
-};
+use std::sync::{Arc, Mutex};
 
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuner};
+use nuwa_align::{
+    Dpo, DpoSettings, Error, Job, LoraSettings, LowRank, RecordSteps, Sft, SftSettings, Summary,
+    TuningSettings, trainer, tune,
+};
+use nuwa_train::{Measured, PrecisionChoice, Steps, TrainEvent, Trainer, remove_checkpoint};
+
+use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
 
 #[test]
 fn accumulating_small_batches_equals_one_large_one() {
     let run = |micro_batch_tokens: usize| {
         let settings =
             SftSettings { tuning: TuningSettings { micro_batch_tokens, ..exact() }, ..sft_settings() };
-        let mut tuner = tuner("llama");
+        let mut trainer = tuned("llama");
         let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 1).unwrap();
-        let loss = sft.step(&mut tuner, 0).unwrap().loss;
-        (loss, gradient(&tuner))
+        let loss = sft.step(&mut trainer, 0).unwrap().loss;
+        (loss, gradient(&mut trainer))
     };
     let (whole, gradient_of_whole) = run(1000);
     for micro_batch_tokens in [1, 15, 40] {
@@ -33,10 +36,10 @@ fn dpo_accumulates_alike() {
             tuning: TuningSettings { micro_batch_tokens, ..exact() },
             ..DpoSettings::default()
         };
-        let mut tuner = tuner("gpt2");
-        let mut dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &mut tuner, 1).unwrap();
-        let loss = dpo.step(&mut tuner, 0).unwrap().loss;
-        (loss, gradient(&tuner))
+        let mut trainer = tuned("gpt2");
+        let mut dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &mut trainer, 1).unwrap();
+        let loss = dpo.step(&mut trainer, 0).unwrap().loss;
+        (loss, gradient(&mut trainer))
     };
     let (whole, gradient_of_whole) = run(1000);
     assert!((whole - std::f64::consts::LN_2).abs() < 1e-5, "a model is its own reference: {whole}");
@@ -45,7 +48,7 @@ fn dpo_accumulates_alike() {
 }
 
 pub fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
-    Job { out, settings, learning_rate: 1e-2, stop: || false }
+    Job { out, settings, learning_rate: 1e-2, base: "", stop: || false }
 }
 
 fn sft(settings: &SftSettings) -> Sft {
@@ -57,41 +60,44 @@ fn sft(settings: &SftSettings) -> Sft {
 /// Breaks off after some steps, as a full disk or a kill would.
 pub struct Breaking<O>(pub O, pub u64);
 
-impl<O: Objective> Objective for Breaking<O> {
-    fn steps(&self) -> u64 {
-        self.0.steps()
+impl<O: RecordSteps> RecordSteps for Breaking<O> {
+    fn count(&self) -> u64 {
+        self.0.count()
     }
+}
+
+impl<O: RecordSteps> Steps for Breaking<O> {
     fn tokens(&self, step: u64) -> u64 {
         self.0.tokens(step)
     }
-    fn step(&mut self, tuner: &mut Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
+    fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
         match step == self.1 {
-            true => Err(Error::Empty { path: "killed".into(), reason: String::new() }),
-            false => self.0.step(tuner, step),
+            true => Err(nuwa_train::Error::Hook("killed".into())),
+            false => self.0.step(trainer, step),
         }
     }
-    fn validate(&self, tuner: &mut Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
-        self.0.validate(tuner)
+    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+        self.0.validate(trainer)
     }
     fn fingerprint(&self) -> String {
         self.0.fingerprint()
     }
 }
 
-pub fn weights(tuner: &Tuner) -> Vec<f32> {
-    tuner.model().parameters().to_host()
+pub fn weights(trainer: &Trainer) -> Vec<f32> {
+    trainer.model().parameters().to_host()
 }
 
 #[test]
 fn a_killed_run_goes_on_as_if_it_had_not_been() {
     let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
-    let make = || Tuner::new(load("llama"), None, &settings.tuning, 2);
-    let run = |objective: &mut dyn Objective, tuner: &mut Tuner, out: &std::path::Path| {
+    let make = || trainer(load("llama"), None, &settings.tuning, 2);
+    let run = |objective: &mut dyn RecordSteps, trainer: &mut Trainer, out: &std::path::Path| {
         let mut first = None;
         let result: Result<Summary, Error> =
-            tune(&job(out, &settings.tuning), tuner, objective, &mut |event| {
-                if let TuneEvent::Started { done, .. } = event {
+            tune(&job(out, &settings.tuning), trainer, objective, &mut |event| {
+                if let TrainEvent::Started { done, .. } = event {
                     first = Some(*done);
                 }
             });
@@ -122,21 +128,102 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
     assert!(!broken.path().join("checkpoint.bin").exists());
 }
 
+/// Runs an objective as a whole, and one that is killed after three steps and goes on; the weights of both.
+fn whole_and_resumed<O: RecordSteps>(
+    settings: &TuningSettings,
+    make: impl Fn() -> (Trainer, O),
+) -> [Vec<f32>; 2] {
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut expected, mut objective) = make();
+    tune(&job(whole.path(), settings), &mut expected, &mut objective, &mut |_| {}).unwrap();
+    let (mut killed, objective) = make();
+    let mut objective = Breaking(objective, 3);
+    tune(&job(broken.path(), settings), &mut killed, &mut objective, &mut |_| {}).unwrap_err();
+    let (mut resumed, mut objective) = make();
+    let mut done = 0;
+    let mut observe = |event: &TrainEvent| {
+        if let TrainEvent::Started { done: before, .. } = event {
+            done = *before;
+        }
+    };
+    tune(&job(broken.path(), settings), &mut resumed, &mut objective, &mut observe).unwrap();
+    assert_eq!(done, 3);
+    [weights(&expected), weights(&resumed)]
+}
+
+#[test]
+fn adapters_that_were_killed_go_on_as_if_they_had_not_been() {
+    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, micro_batch_tokens: 15, ..exact() };
+    let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
+    let lora = LoraSettings { rank: 3, ..LoraSettings::default() };
+    let [whole, resumed] = whole_and_resumed(&settings.tuning, || {
+        let model = load("llama");
+        let adapters = Arc::new(LowRank::new(model.as_ref(), &lora, 1).unwrap());
+        (trainer(model, Some(adapters), &settings.tuning, 2), sft(&settings))
+    });
+    assert!(difference(&whole, &load("llama").parameters().to_host()) > 1e-3, "nothing was learnt");
+    assert!(whole == resumed, "other weights after resuming");
+}
+
+#[test]
+fn preferences_that_were_killed_go_on_as_if_they_had_not_been() {
+    let pairs: Vec<_> = pieces(24).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
+        let tuning = TuningSettings {
+            checkpoint_seconds: 0,
+            dropout: 0.1,
+            micro_batch_tokens: 30,
+            precision,
+            ..exact()
+        };
+        let (epochs, batch_pairs) = (Some(2), Some(3));
+        let settings = DpoSettings { epochs, batch_pairs, sft_weight: 0.1, tuning, ..DpoSettings::default() };
+        let [whole, resumed] = whole_and_resumed(&settings.tuning, || {
+            let mut trainer = trainer(load("llama"), None, &settings.tuning, 2);
+            let dpo = Dpo::of_pairs(pairs.clone(), Vec::new(), &settings, &mut trainer, 5).unwrap();
+            (trainer, dpo)
+        });
+        assert!(difference(&whole, &load("llama").parameters().to_host()) > 1e-3, "nothing was learnt");
+        assert!(whole == resumed, "other weights after resuming: {precision:?}");
+    }
+}
+
+/// Backward through attention of one long row, dropout and bf16 included.
+#[test]
+fn the_number_of_threads_changes_no_bit_of_tuning() {
+    for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
+        let tuning = TuningSettings { dropout: 0.1, precision, ..exact() };
+        let settings =
+            SftSettings { batch_tokens: Some(200), epochs: Some(2), tuning, ..SftSettings::default() };
+        let run = |threads: usize| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+                let out = tempfile::tempdir().unwrap();
+                let mut trainer = trainer(load("llama"), None, &settings.tuning, 2);
+                let job = job(out.path(), &settings.tuning);
+                tune(&job, &mut trainer, &mut sft(&settings), &mut |_| {}).unwrap();
+                weights(&trainer)
+            })
+        };
+        let one = run(1);
+        assert!(one == run(2) && one == run(5), "bits depend on the number of threads: {precision:?}");
+    }
+}
+
 #[test]
 fn tuning_that_is_asked_to_stop_goes_on_where_it_stopped() {
     let out = tempfile::tempdir().unwrap();
     let tuning = TuningSettings { checkpoint_seconds: 3600, ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let run = |stop: fn() -> bool| {
-        let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
+        let mut trainer = trainer(load("llama"), None, &settings.tuning, 2);
         let job = Job { stop, ..job(out.path(), &settings.tuning) };
         let mut done = 0;
-        let mut observe = |event: &TuneEvent| {
-            if let TuneEvent::Started { done: before, .. } = event {
+        let mut observe = |event: &TrainEvent| {
+            if let TrainEvent::Started { done: before, .. } = event {
                 done = *before;
             }
         };
-        let result = tune(&job, &mut tuner, &mut sft(&settings), &mut observe);
+        let result = tune(&job, &mut trainer, &mut sft(&settings), &mut observe);
         (done, result.map_err(|error| error.to_string()))
     };
     for before in [0, 1] {
@@ -158,14 +245,14 @@ fn a_run_with_other_settings_keeps_what_an_earlier_one_left() {
         let settings =
             SftSettings { batch_tokens: Some(40), epochs: Some(epochs), tuning, ..SftSettings::default() };
         let (mut done, mut kept) = (0, Vec::new());
-        let mut tuner = Tuner::new(load("llama"), None, &settings.tuning, 2);
-        let mut observe = |event: &TuneEvent| match event {
-            TuneEvent::Started { done: before, .. } => done = *before,
-            TuneEvent::Kept(one) => kept.push(one.path.clone()),
+        let mut trainer = trainer(load("llama"), None, &settings.tuning, 2);
+        let mut observe = |event: &TrainEvent| match event {
+            TrainEvent::Started { done: before, .. } => done = *before,
+            TrainEvent::Kept(one) => kept.push(one.path.clone()),
             _ => {}
         };
         let mut objective = Breaking(sft(&settings), kill_at);
-        let _ = tune(&job(out.path(), &settings.tuning), &mut tuner, &mut objective, &mut observe);
+        let _ = tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut observe);
         (done, kept)
     };
     let read = |name: &str| std::fs::read(out.path().join(name)).unwrap();
@@ -187,43 +274,47 @@ fn answers_are_learnt_and_margins_rise() {
         SftSettings { epochs: Some(12), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
     let all = pieces(12);
     let mut objective = Sft::of_pieces(all.clone(), all, &settings, 5).unwrap();
-    let mut tuner = tuner("gpt2");
-    let summary = tune(&job(out.path(), &settings.tuning), &mut tuner, &mut objective, &mut |_| {}).unwrap();
+    let mut trainer = tuned("gpt2");
+    let summary =
+        tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
     let (before, after) = (summary.before.unwrap(), summary.after.unwrap());
     assert!(after.validation_loss < before.validation_loss - 1.0, "{before:?} {after:?}");
 
     let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let settings =
         DpoSettings { epochs: Some(10), batch_pairs: Some(3), tuning: exact(), ..DpoSettings::default() };
-    let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut tuner, 5).unwrap();
+    let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut trainer, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let job = Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, stop: || false };
-    let summary = tune(&job, &mut tuner, &mut objective, &mut |_| {}).unwrap();
+    let job = job(out.path(), &settings.tuning);
+    let summary = tune(&job, &mut trainer, &mut objective, &mut |_| {}).unwrap();
     let figures = [summary.before, summary.after].map(|line| line.unwrap().figures);
     assert_eq!(figures[0]["margin"], 0.0);
     assert!(figures[1]["margin"] > 0.5 && figures[1]["accuracy"] == 1.0, "{figures:?}");
 }
 
 /// Does best on what is held back after two steps.
-struct Overfitting(Sft, std::cell::RefCell<Vec<f32>>);
+struct Overfitting(Sft, Mutex<Vec<f32>>);
 
-impl Objective for Overfitting {
-    fn steps(&self) -> u64 {
-        self.0.steps()
+impl RecordSteps for Overfitting {
+    fn count(&self) -> u64 {
+        self.0.count()
     }
+}
+
+impl Steps for Overfitting {
     fn tokens(&self, step: u64) -> u64 {
         self.0.tokens(step)
     }
-    fn step(&mut self, tuner: &mut Tuner, step: u64) -> nuwa_align::Result<nuwa_align::Measured> {
-        self.0.step(tuner, step)
+    fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
+        self.0.step(trainer, step)
     }
-    fn validate(&self, tuner: &mut Tuner) -> nuwa_align::Result<Option<nuwa_align::Measured>> {
-        let steps = tuner.optimizer().state().steps();
+    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+        let steps = trainer.optimizer().state().steps();
         if steps == 2 {
-            *self.1.borrow_mut() = weights(tuner);
+            *self.1.lock().unwrap() = weights(trainer);
         }
         let loss = (steps as f64 - 2.0).abs();
-        Ok(Some(nuwa_align::Measured { loss, ..Default::default() }))
+        Ok(Some(Measured { loss, ..Default::default() }))
     }
     fn fingerprint(&self) -> String {
         self.0.fingerprint()
@@ -235,18 +326,18 @@ fn the_weights_that_did_best_are_the_result_after_a_kill_too() {
     let tuning = TuningSettings { checkpoint_seconds: 0, validations: 100, ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(1), tuning, ..SftSettings::default() };
     let objective = || Overfitting(sft(&settings), Default::default());
-    let run = |objective: &mut dyn Objective, tuner: &mut Tuner, out: &std::path::Path| {
-        tune(&job(out, &settings.tuning), tuner, objective, &mut |_| {})
+    let run = |objective: &mut dyn RecordSteps, trainer: &mut Trainer, out: &std::path::Path| {
+        tune(&job(out, &settings.tuning), trainer, objective, &mut |_| {})
     };
     let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (mut first, mut best) = (tuner("llama"), objective());
+    let (mut first, mut best) = (tuned("llama"), objective());
     let summary = run(&mut best, &mut first, whole.path()).unwrap();
     assert_eq!((summary.kept_step, summary.after.unwrap().step), (Some(2), 2));
     assert!(summary.steps > 3, "{}", summary.steps);
-    assert_eq!(weights(&first), *best.1.borrow());
+    assert_eq!(weights(&first), *best.1.lock().unwrap());
 
-    run(&mut Breaking(objective(), 3), &mut tuner("llama"), broken.path()).unwrap_err();
-    let mut resumed = tuner("llama");
+    run(&mut Breaking(objective(), 3), &mut tuned("llama"), broken.path()).unwrap_err();
+    let mut resumed = tuned("llama");
     run(&mut objective(), &mut resumed, broken.path()).unwrap();
     assert_eq!(weights(&resumed), weights(&first));
     remove_checkpoint(broken.path()).unwrap();

@@ -15,9 +15,9 @@ use nuwa_tokenizer::Tokenizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Figures, Objective, Windows, Words};
+use super::{Objective, Windows, Words};
 use crate::settings::ensure;
-use crate::{Error, Result};
+use crate::{Error, Figures, Result};
 
 /// How words are masked, where the model is an encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -231,16 +231,17 @@ impl Objective for Masked {
         false
     }
 
-    fn figures(&self, losses: &[Losses]) -> Option<Figures> {
-        let tokens = Mean::of(losses.iter().map(|losses| &losses.tokens));
-        let classes = self.settings.next_sentence;
-        let classes = classes.then(|| Mean::of(losses.iter().filter_map(|losses| losses.classes.as_ref())));
-        Some(Figures {
-            masked_loss: tokens.loss,
-            masked_accuracy: tokens.accuracy,
-            next_sentence_loss: classes.as_ref().map(|mean| mean.loss),
-            next_sentence_accuracy: classes.as_ref().map(|mean| mean.accuracy),
-        })
+    fn figures(&self, losses: &[Losses]) -> Figures {
+        let mut figures = Figures::new();
+        let mut tell = |name: &str, mean: Mean| {
+            figures.insert(format!("{name}_loss"), mean.loss);
+            figures.insert(format!("{name}_accuracy"), mean.accuracy);
+        };
+        tell("masked", Mean::of(losses.iter().map(|losses| &losses.tokens)));
+        if self.settings.next_sentence {
+            tell("next_sentence", Mean::of(losses.iter().filter_map(|losses| losses.classes.as_ref())));
+        }
+        figures
     }
 
     fn settings(&self) -> Option<serde_json::Value> {

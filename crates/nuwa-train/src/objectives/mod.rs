@@ -12,10 +12,9 @@ pub use causal::Causal;
 pub use masked::{Masked, MaskedSettings, MaskedTokens, Special};
 use nuwa_models::{Batch, Losses, Prediction};
 use nuwa_tokenizer::Tokenizer;
-use serde::{Deserialize, Serialize};
 pub use words::Words;
 
-use crate::{PretrainSettings, Result};
+use crate::{Figures, PretrainSettings, Result};
 
 /// Windows of consecutive tokens, by number.
 pub trait Windows {
@@ -52,9 +51,9 @@ pub trait Objective: Debug + Send + Sync {
     }
 
     /// What is told of the losses of a step besides their sum.
-    fn figures(&self, losses: &[Losses]) -> Option<Figures> {
+    fn figures(&self, losses: &[Losses]) -> Figures {
         let _ = losses;
-        None
+        Figures::new()
     }
 
     /// What decides its batches besides the seed, for objectives that have settings.
@@ -80,19 +79,4 @@ pub fn of(
     let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
     let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);
     Ok((tokenizer, Arc::new(objective)))
-}
-
-/// Losses and accuracies of an objective with several parts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Mean loss of the masked tokens, in nats.
-    pub masked_loss: f64,
-    /// The share of them that is predicted.
-    pub masked_accuracy: f64,
-    /// Mean loss of whether the second part follows the first, in nats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_sentence_loss: Option<f64>,
-    /// The share of texts for which that is told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_sentence_accuracy: Option<f64>,
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Afterwards;
 use crate::objectives::Objective;
-use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result, Trainer};
+use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
 use law::Ahead;
 use ngram::SelfPrediction;
 use pilot::{FEWEST_STEPS, Pilot};
@@ -180,13 +180,12 @@ impl Plan {
         Ok(nuwa_models::build(&self.model, seed)?)
     }
 
-    /// Dropout and recomputing as planned. Whether to recompute may be said otherwise than when the plan was made.
-    pub(crate) fn set(&self, trainer: &mut Trainer, recompute: Recompute) {
-        trainer.dropout = self.dropout;
-        trainer.recompute = match recompute {
+    /// Whether blocks are computed again in backward: as planned, or as was said since.
+    pub(crate) fn recomputes(&self, said: Recompute) -> bool {
+        match said {
             Recompute::Auto => self.recompute,
             said => said == Recompute::On,
-        };
+        }
     }
 
     /// The part of the plan that decides the weights, as one value to compare.
@@ -481,7 +480,7 @@ fn predict_itself(request: &Request<'_>, train: &Shards) -> Result<Option<SelfPr
 /// Time and memory.
 fn foreseen(plan: &Plan, request: &Request<'_>, pilot: &Pilot) -> Prediction {
     let seconds = plan.tokens as f64 / pilot.tokens_per_second() / (1.0 - ASIDE_SHARE);
-    let memory_bytes = pilot.held_bytes() + shape::state_bytes(plan.parameters) + resident(request);
+    let memory_bytes = pilot.held_bytes() + shape::state_bytes(plan) + resident(request);
     Prediction { seconds, memory_bytes, bits_per_byte: None, bits_per_byte_error: None }
 }
 

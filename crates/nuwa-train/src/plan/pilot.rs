@@ -3,12 +3,10 @@ use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
-use nuwa_nn::{AdamW, Schedule, ScheduleKind};
-use nuwa_tensor::on_worker;
+use nuwa_nn::{Schedule, ScheduleKind};
 
 use super::{PilotResult, Plan, Request};
-use crate::validation::validate;
-use crate::{Loader, Result, Trainer};
+use crate::{Loader, Pretraining, Result, Trainer, TrainerSettings};
 
 /// Steps that fill caches and buffers and are not counted.
 const WARM_UP: usize = 1;
@@ -25,7 +23,7 @@ const MOST_HELD_BACK: u64 = 10_000;
 /// A short training run of a planned model on the real text.
 pub(super) struct Pilot {
     trainer: Trainer,
-    loader: Loader,
+    source: Pretraining,
     /// The test part, where there is any.
     held_back: Option<Shards>,
     batch_tokens: u64,
@@ -39,7 +37,6 @@ impl Pilot {
     pub fn start(request: &Request<'_>, plan: &Plan) -> Result<Self> {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
         let model = plan.build(request.seed)?;
-        let optimizer = AdamW::new(model.parameters(), &request.pretrain.optimizer);
         let peak = plan.learning_rate;
         // Far more steps than it will do: the rate rises and stays.
         let schedule = Schedule {
@@ -51,12 +48,18 @@ impl Pilot {
             steps: u64::MAX,
         };
         let sizes = [plan.sequences, plan.accumulation];
-        let (objective, precision) = (Arc::clone(request.objective), request.pretrain.precision.into());
-        let mut trainer = Trainer::new(model, objective, optimizer, schedule, sizes, request.seed, precision);
-        plan.set(&mut trainer, request.pretrain.recompute);
+        let settings = TrainerSettings {
+            optimizer: request.pretrain.optimizer.clone(),
+            precision: request.pretrain.precision.into(),
+            dropout: plan.dropout,
+            recompute: plan.recomputes(request.pretrain.recompute),
+            seed: request.seed,
+        };
+        let mut trainer = Trainer::new(model, None, settings);
+        trainer.set_schedule(schedule);
         Ok(Self {
             trainer,
-            loader,
+            source: Pretraining::new(loader, Arc::clone(request.objective), sizes),
             held_back: Shards::open_if_any(request.shards, Part::Test)?,
             batch_tokens: plan.batch_tokens(),
             steps: Vec::new(),
@@ -88,12 +91,7 @@ impl Pilot {
     /// Measures on the held-back text what was learnt so far.
     pub fn measure(&mut self) -> Result<()> {
         let Some(held_back) = self.held_back.as_ref().filter(|part| part.tokens() > 1) else { return Ok(()) };
-        let trainer = &mut self.trainer;
-        let sizes = [trainer.sequences, self.loader.context()];
-        let measured = on_worker(move || {
-            let tape = trainer.silent_tape();
-            validate(&*trainer.model, &tape, &*trainer.objective, held_back, sizes, MOST_HELD_BACK)
-        })?;
+        let measured = self.source.measure(&mut self.trainer, held_back, MOST_HELD_BACK)?;
         if let Some(bits) = measured.bits_per_byte {
             self.measured.push((self.steps.len() as u64 * self.batch_tokens, bits));
         }
@@ -102,7 +100,7 @@ impl Pilot {
 
     fn step(&mut self) -> Result<()> {
         let began = Instant::now();
-        self.trainer.step(&self.loader, self.steps.len() as u64)?;
+        self.trainer.step(&mut self.source, self.steps.len() as u64)?;
         self.steps.push(began.elapsed().as_secs_f64());
         Ok(())
     }

@@ -8,7 +8,7 @@ use nuwa_tensor::Random;
 use nuwa_train::clock::{Afterwards, Clock};
 use nuwa_train::course::Ended;
 use nuwa_train::plan::Plan;
-use nuwa_train::{Hooks, Job, PretrainSettings, Summary, TrainEvent, pretrain};
+use nuwa_train::{Hooks, Job, PretrainSettings, Summary, TrainEvent, pretrain, remove_best};
 
 use crate::{VOCABULARY, World, causal, settings};
 
@@ -148,5 +148,8 @@ fn a_planned_run_keeps_its_best_model_and_stops() {
     let (_, summary) = run(&world, "run", &plan, &settings, None, &mut |_| {});
     assert!(summary.steps < plan.steps && summary.kept_step < summary.steps, "{summary:?}");
     assert_eq!(summary.ended, Ended::Validation);
-    assert!(!world.folder.path().join("run/best.bin").exists());
+    let best = world.folder.path().join("run/best.bin");
+    assert!(best.exists(), "until the model is written, it is all there is of it");
+    remove_best(&world.folder.path().join("run")).unwrap();
+    assert!(!best.exists());
 }

@@ -1,5 +1,6 @@
 //! Training as a whole: accumulation, resuming, refusal of NaN, the plan, and the checkpoint's format.
 
+mod causal;
 mod course;
 
 use std::path::Path;
@@ -8,13 +9,14 @@ use std::sync::Arc;
 use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_files::Progress;
 use nuwa_models::Model;
-use nuwa_nn::{AdamW, OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{Precision, Random};
+use nuwa_train::checkpoint::{self, Found};
 use nuwa_train::objectives::{Causal, Objective};
 use nuwa_train::plan::{Goal, Plan, Request, make};
 use nuwa_train::{
-    Error, Hooks, Job, Loader, ModelSettings, PrecisionChoice, PretrainSettings, Recompute, TrainEvent,
-    Trainer, checkpoint, pretrain,
+    Error, Hooks, Job, Loader, ModelSettings, PrecisionChoice, PretrainSettings, Pretraining, Recompute,
+    TrainEvent, Trainer, TrainerSettings, pretrain,
 };
 
 const VOCABULARY: usize = 24;
@@ -82,8 +84,22 @@ impl World {
 
     /// Trains, stopping by a panic in the observer after `kill_at` steps.
     fn train(&self, out: &str, settings: &PretrainSettings, kill_at: Option<u64>) -> Option<Vec<f32>> {
-        let plan = self.plan(settings, 16_000);
-        let out = self.folder.path().join(out);
+        let mut observe = |event: &TrainEvent| {
+            if let (TrainEvent::Step(line), Some(kill_at)) = (event, kill_at) {
+                assert!(line.step != kill_at, "killed");
+            }
+        };
+        let run = std::panic::AssertUnwindSafe(|| self.train_watched(out, settings, &mut observe));
+        std::panic::catch_unwind(run).ok()
+    }
+
+    fn train_watched(
+        &self,
+        out: &str,
+        settings: &PretrainSettings,
+        observe: &mut dyn FnMut(&TrainEvent),
+    ) -> Vec<f32> {
+        let (plan, out) = (self.plan(settings, 16_000), self.folder.path().join(out));
         let job = Job {
             objective: &causal(),
             shards: &self.shards(),
@@ -95,16 +111,8 @@ impl World {
             init: None,
             clock: None,
         };
-        let mut observe = |event: &TrainEvent| {
-            if let (TrainEvent::Step(line), Some(kill_at)) = (event, kill_at) {
-                assert!(line.step != kill_at, "killed");
-            }
-        };
-        let run = std::panic::AssertUnwindSafe(|| {
-            let mut hooks = Hooks { observe: &mut observe, sample: &mut |_| None, stop: &|| false };
-            pretrain(&job, &mut hooks).unwrap().0.parameters().to_host()
-        });
-        std::panic::catch_unwind(run).ok()
+        let mut hooks = Hooks { observe, sample: &mut |_| None, stop: &|| false };
+        pretrain(&job, &mut hooks).unwrap().0.parameters().to_host()
     }
 }
 
@@ -208,17 +216,10 @@ fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
         let (settings, shards) = (settings(), world.shards());
         let (plan, settings) = (&plan, &settings);
         let (end_of_text, seed) = (Some(0), 3);
-        let job = Job {
-            objective: &causal(),
-            shards: &shards,
-            out: &out,
-            plan,
-            settings,
-            end_of_text,
-            seed,
-            init: None,
-            clock: None,
-        };
+        let objective = &causal();
+        let shards = &shards;
+        let (out, init, clock) = (&out, None, None);
+        let job = Job { objective, shards, out, plan, settings, end_of_text, seed, init, clock };
         let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
@@ -247,28 +248,35 @@ fn the_loss_falls_and_metrics_say_so() {
     assert_eq!(values.iter().filter(|v| v["loss"].is_f64()).count(), 250);
 }
 
-fn trainer(world: &World, [sequences, accumulation]: [usize; 2]) -> (Trainer, Loader) {
+fn trainer(world: &World, sizes: [usize; 2]) -> (Trainer, Pretraining) {
     let plan = world.plan(&settings(), 1000);
     let model = nuwa_models::build(&plan.model, 5).unwrap();
-    let optimizer = AdamW::new(model.parameters(), &OptimizerSettings::default());
+    let settings = TrainerSettings {
+        optimizer: OptimizerSettings::default(),
+        precision: Precision::F32,
+        dropout: 0.0,
+        recompute: false,
+        seed: 3,
+    };
+    let mut trainer = Trainer::new(model, None, settings);
     let kind = ScheduleKind::Cosine;
-    let schedule = Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 };
+    trainer.set_schedule(Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 });
     let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), 16, 3).unwrap();
-    let sizes = [sequences, accumulation];
-    (Trainer::new(model, causal(), optimizer, schedule, sizes, 3, Precision::F32), loader)
+    (trainer, Pretraining::new(loader, causal(), sizes))
 }
 
 #[test]
 fn accumulation_gives_the_step_of_the_whole_batch() {
     let world = World::new();
-    let (mut whole, loader) = trainer(&world, [6, 1]);
-    let (mut parts, _) = trainer(&world, [2, 3]);
+    let (mut whole, mut at_once) = trainer(&world, [6, 1]);
+    let (mut parts, mut in_parts) = trainer(&world, [2, 3]);
     for step in 0..5 {
-        let (a, b) = (whole.step(&loader, step).unwrap(), parts.step(&loader, step).unwrap());
-        assert!((a.loss - b.loss).abs() < 1e-5, "step {step}: {a:?} {b:?}");
+        let a = whole.step(&mut at_once, step).unwrap();
+        let b = parts.step(&mut in_parts, step).unwrap();
+        assert!((a.measured.loss - b.measured.loss).abs() < 1e-5, "step {step}: {a:?} {b:?}");
         assert!((a.gradient_norm / b.gradient_norm - 1.0).abs() < 1e-4, "step {step}: {a:?} {b:?}");
     }
-    let (a, b) = (whole.model.parameters().to_host(), parts.model.parameters().to_host());
+    let (a, b) = (whole.parameters().to_host(), parts.parameters().to_host());
     let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(largest < 1e-4, "weights differ by {largest}");
 }
@@ -276,13 +284,13 @@ fn accumulation_gives_the_step_of_the_whole_batch() {
 #[test]
 fn a_loss_that_is_not_a_number_is_refused_and_the_last_good_state_kept() {
     let world = World::new();
-    let (mut trainer, loader) = trainer(&world, [2, 1]);
-    trainer.step(&loader, 0).unwrap();
-    let good = trainer.model.parameters().to_host();
-    trainer.model.head().weight.set(|values| values[0] = f32::NAN);
-    let error = trainer.step(&loader, 1).unwrap_err();
+    let (mut trainer, mut objective) = trainer(&world, [2, 1]);
+    trainer.step(&mut objective, 0).unwrap();
+    let good = trainer.parameters().to_host();
+    trainer.model().head().weight.set(|values| values[0] = f32::NAN);
+    let error = trainer.step(&mut objective, 1).unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 1, .. }), "{error}");
-    let after = trainer.model.parameters().to_host();
+    let after = trainer.parameters().to_host();
     assert!(after.iter().zip(&good).skip(1).all(|(a, b)| a == b), "a refused step changed weights");
 }
 
@@ -295,14 +303,15 @@ fn checkpoints_are_checked() {
         step: 7,
         seconds: 1.5,
         fingerprint: "abc".into(),
-        elements: trainer.model.parameters().length(),
+        elements: trainer.parameters().length(),
         optimizer_steps: 7,
         course: Default::default(),
+        first_validation: None,
     };
-    checkpoint::save(&path, &header, trainer.model.parameters(), &trainer.optimizer).unwrap();
-    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.model.parameters());
-    assert_eq!(load("abc").unwrap().unwrap().0, header);
-    assert!(load("another run").unwrap().is_none());
+    checkpoint::save(&path, &header, trainer.parameters(), trainer.optimizer()).unwrap();
+    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.parameters());
+    assert!(matches!(load("abc").unwrap(), Found::Checkpoint(found, _) if found == header));
+    assert!(matches!(load("another run").unwrap(), Found::Other));
 
     let bytes = std::fs::read(&path).unwrap();
     let message = |bytes: &[u8]| {
@@ -315,18 +324,24 @@ fn checkpoints_are_checked() {
     insta::assert_snapshot!(message(b"PK\x03\x04 something else"), @"FILE is not a usable checkpoint: it does not begin with NUWACKPT");
     let mut newer = bytes.clone();
     newer[8] = 9;
-    insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 1");
+    let mut older = bytes.clone();
+    older[8] = 1;
+    std::fs::write(&path, older).unwrap();
+    assert!(matches!(load("abc").unwrap(), Found::Older(1)));
+    insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 2");
 }
 
-/// The frozen sample of version 1: a checkpoint of a model of 8 numbers, written by hand to the format's description.
+/// The frozen sample of version 2: a checkpoint of a model of few numbers, written by hand to the format's description.
 #[test]
-fn version_1_of_the_checkpoint_stays_readable() {
-    let json = r#"{"step":3,"seconds":0.5,"fingerprint":"f","elements":8,"optimizer_steps":3}"#;
+fn version_2_of_the_checkpoint_stays_readable() {
     let config = r#"{"model_type":"gpt2","vocab_size":1,"n_positions":1,"n_embd":1,"n_layer":1,"n_head":1}"#;
     let model: Box<dyn Model> = nuwa_models::build(&serde_json::from_str(config).unwrap(), 1).unwrap();
     let elements = model.parameters().length();
-    let json = json.replace("\"elements\":8", &format!("\"elements\":{elements}"));
-    let mut bytes = b"NUWACKPT\x01\x00\x00\x00".to_vec();
+    let json = r#"{"step":3,"seconds":0.5,"fingerprint":"f","elements":ELEMENTS,"optimizer_steps":3,"course":{"fall":
+        {"start":0,"end":9},"best":{"step":2,"tokens":8,"validation_loss":1.5,"bits_per_byte":0.5},"worse":1,
+        "ended":"planned"},"first_validation":null}"#;
+    let json = json.replace("ELEMENTS", &elements.to_string());
+    let mut bytes = b"NUWACKPT\x02\x00\x00\x00".to_vec();
     bytes.extend((json.len() as u32).to_le_bytes());
     bytes.extend(json.as_bytes());
     for value in 0..3 * elements {
@@ -335,13 +350,35 @@ fn version_1_of_the_checkpoint_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.bin");
     std::fs::write(&path, bytes).unwrap();
-    let (header, state) = checkpoint::load(&path, "f", model.parameters()).unwrap().unwrap();
+    let Found::Checkpoint(header, state) = checkpoint::load(&path, "f", model.parameters()).unwrap() else {
+        panic!("no checkpoint of this run");
+    };
     assert_eq!((header.step, state.steps()), (3, 3));
+    assert_eq!(header.course.best.unwrap().bits_per_byte(), Some(0.5));
     assert_eq!(model.parameters().to_host()[5], 5.0);
     let (mut first, mut second) = ([0.0], [0.0]);
     state.copy_first_to_host(0, &mut first);
     state.copy_second_to_host(1, &mut second);
     assert_eq!((first[0], second[0]), (elements as f32, (2 * elements + 1) as f32));
+}
+
+#[test]
+fn a_checkpoint_of_an_older_format_is_named_and_kept_aside() {
+    let world = World::new();
+    assert!(world.train("run", &settings(), Some(40)).is_none());
+    let path = world.folder.path().join("run/checkpoint.bin");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8] = 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let kept = std::cell::RefCell::new(Vec::new());
+    world.train_watched("run", &settings(), &mut |event| {
+        if let TrainEvent::Kept(one) = event {
+            kept.borrow_mut()
+                .push(one.to_string().replace(&world.folder.path().display().to_string(), "DIR"));
+        }
+    });
+    insta::assert_snapshot!(kept.into_inner().join("\n"), @"an earlier run in DIR/run (checkpoint.bin, metrics.jsonl; its checkpoint has the older format 1) is kept as DIR/run/old");
+    assert_eq!(std::fs::read(world.folder.path().join("run/old/checkpoint.bin")).unwrap(), bytes);
 }
 
 #[test]

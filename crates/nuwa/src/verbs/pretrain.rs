@@ -126,8 +126,8 @@ pub fn text(outcome: &Outcome) -> String {
     let Outcome { parameters, summary, .. } = outcome;
     let bits =
         summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
-    let figures = summary.figures.as_ref().map(training::figures);
-    let measured = figures.map_or(bits, |figures| format!(", held back{figures}"));
+    let figures = training::figures(&summary.figures);
+    let measured = if figures.is_empty() { bits } else { format!(", held back{figures}") };
     let (parameters, tokens) =
         (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
     let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));
