@@ -62,11 +62,11 @@ impl Block {
         let into_residual = deviation / (2.0 * config.num_hidden_layers as f32).sqrt();
         let weights = [deviation, into_residual].map(Initialisation::Normal);
         let heads = config.head_layout();
-        let attention =
-            Attention::new(scope.child("attention"), width, heads, config.attention_bias, weights);
+        let biases = config.attention_bias;
         Self {
             attention_norm: RmsNorm::new(scope.child("attention_norm"), width, epsilon),
-            attention: attention.with_rotary(rotary),
+            attention: Attention::new(scope.child("attention"), width, heads, biases, weights)
+                .with_rotary(rotary),
             feed_forward_norm: RmsNorm::new(scope.child("feed_forward_norm"), width, epsilon),
             feed_forward: FeedForward::gated(
                 scope.child("feed_forward"),
