@@ -92,6 +92,8 @@ families! {
     "bert" => Bert(crate::bert::BertConfig),
 }
 
+// The enum is made by a macro, in which no variant is told from the others.
+#[allow(clippy::derivable_impls)]
 impl Default for Family {
     fn default() -> Self {
         Self::Llama

@@ -54,7 +54,7 @@ pub enum Found {
     /// A checkpoint of an older format, with its version.
     Older(u32),
     /// A checkpoint of this run, whose weights are in the parameters now.
-    Checkpoint(Header, AdamWState),
+    Checkpoint(Box<Header>, AdamWState),
 }
 
 /// Writes a checkpoint, whole or not at all.
@@ -70,7 +70,7 @@ pub fn save(path: &Path, header: &Header, parameters: &Parameters, optimizer: &A
     file.write_all(&(json.len() as u32).to_le_bytes()).map_err(failed())?;
     file.write_all(&json).map_err(failed())?;
     let state = optimizer.state();
-    let blocks: [&dyn Fn(usize, &mut [f32]); 3] = [
+    let blocks: [CopyBlock<'_>; 3] = [
         &|first, values| parameters.copy_to_host(first, values),
         &|first, values| state.copy_first_to_host(first, values),
         &|first, values| state.copy_second_to_host(first, values),
@@ -81,6 +81,9 @@ pub fn save(path: &Path, header: &Header, parameters: &Parameters, optimizer: &A
     file.commit()?;
     Ok(())
 }
+
+/// Copies numbers of a block from one of them on.
+type CopyBlock<'a> = &'a dyn Fn(usize, &mut [f32]);
 
 /// Writes `length` numbers, which `copy` gives from any of them on.
 fn write_block(
@@ -136,7 +139,7 @@ pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<F
     parameters.from_host(&values);
     let state = AdamWState::from_host(parameters, header.optimizer_steps, [&first, &second]);
     let state = state.expect("the blocks are as long as the parameters");
-    Ok(Found::Checkpoint(header, state))
+    Ok(Found::Checkpoint(Box::new(header), state))
 }
 
 /// The header, or the version of an older format.

@@ -310,7 +310,7 @@ fn checkpoints_are_checked() {
     };
     checkpoint::save(&path, &header, trainer.parameters(), trainer.optimizer()).unwrap();
     let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.parameters());
-    assert!(matches!(load("abc").unwrap(), Found::Checkpoint(found, _) if found == header));
+    assert!(matches!(load("abc").unwrap(), Found::Checkpoint(found, _) if *found == header));
     assert!(matches!(load("another run").unwrap(), Found::Other));
 
     let bytes = std::fs::read(&path).unwrap();
