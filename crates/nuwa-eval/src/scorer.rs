@@ -1,4 +1,4 @@
-use nuwa_infer::{Engine, Flow, GenerateSettings, Prompt, SamplingSettings, Window};
+use nuwa_infer::{Engine, GenerateSettings, Prompt, Request, SLOTS, SamplingSettings, Window};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::Result;
@@ -20,12 +20,18 @@ pub trait Scorer {
     /// When a window is longer than the context, or an id is unknown.
     fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>>;
 
-    /// What the model writes after `prompt` when it always takes the likeliest token: up to an id of `ends`, before a string
-    /// of `stops`, at most `max_tokens`.
+    /// What the model writes after each prompt when it always takes the likeliest token: up to an id of `ends`, before a
+    /// string of `stops`, at most `max_tokens`.
     ///
     /// # Errors
-    /// When the prompt is longer than the context, or an id is unknown.
-    fn write(&self, prompt: &[u32], max_tokens: usize, stops: &[String], ends: &[u32]) -> Result<String>;
+    /// When a prompt is longer than the context, or an id is unknown.
+    fn write(
+        &self,
+        prompts: &[Vec<u32>],
+        max_tokens: usize,
+        stops: &[String],
+        ends: &[u32],
+    ) -> Result<Vec<String>>;
 }
 
 impl Scorer for Engine {
@@ -45,12 +51,19 @@ impl Scorer for Engine {
         Ok(Engine::score(self, windows)?)
     }
 
-    fn write(&self, prompt: &[u32], max_tokens: usize, stops: &[String], ends: &[u32]) -> Result<String> {
+    fn write(
+        &self,
+        prompts: &[Vec<u32>],
+        max_tokens: usize,
+        stops: &[String],
+        ends: &[u32],
+    ) -> Result<Vec<String>> {
         let sampling = SamplingSettings::greedy();
         let settings =
             GenerateSettings { max_tokens, stop: stops.to_vec(), sampling, ..GenerateSettings::default() };
-        let prompt = Prompt::of(prompt.to_vec());
-        let mut goes_on = || Flow::Continue(());
-        Ok(self.write_until(&prompt, &settings, ends, &mut goes_on, &mut |_| {})?.text)
+        let request = |ids: &Vec<u32>| Request::new(Prompt::of(ids.clone()), &settings, ends);
+        let mut scheduler = self.scheduler(SLOTS)?;
+        let written = scheduler.write_all(prompts.iter().map(request).collect())?;
+        written.into_iter().map(|written| Ok(written?.text)).collect()
     }
 }

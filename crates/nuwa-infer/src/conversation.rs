@@ -1,6 +1,6 @@
 use nuwa_tokenizer::Message;
 
-use crate::{Engine, Error, Finish, Flow, GenerateSettings, Generation, Result, continue_until};
+use crate::{Engine, Error, Finish, Flow, GenerateSettings, Request, Result, Scheduler};
 
 /// Turns of a chat with a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,14 +37,14 @@ impl Conversation {
 
     /// Answers the last turn; `goes_on` is asked before each token. The answer is not added to the turns.
     ///
-    /// The model is given as many of the latest turns as leave some room for an answer; where an answer needs more, it goes
+    /// What the scheduler remembers of the turns before is not read again. The model is given as many of the latest turns as leave some room for an answer; where an answer needs more, it goes
     /// on after fewer turns, so that it never loses sight of its question.
     ///
     /// # Errors
     /// As [`Conversation::prompt`], and when a setting makes no sense.
     pub fn answer(
         &self,
-        engine: &Engine,
+        scheduler: &mut Scheduler,
         settings: &GenerateSettings,
         goes_on: &mut dyn FnMut() -> Flow,
         on_text: &mut dyn FnMut(&str),
@@ -57,8 +57,8 @@ impl Conversation {
             on_text(text);
         };
         let mut answer = Answer::new(settings);
-        while let Some(prompt) = answer.next_prompt(self, engine)? {
-            answer.go_on(engine, prompt, settings, goes_on, &mut shown)?;
+        while let Some(prompt) = answer.next_prompt(self, scheduler.engine())? {
+            answer.go_on(scheduler, prompt, settings, goes_on, &mut shown)?;
         }
         answer.text.drain(..answer.text.len() - answer.text.trim_start().len());
         Ok(answer)
@@ -143,7 +143,7 @@ impl Answer {
 
     fn go_on(
         &mut self,
-        engine: &Engine,
+        scheduler: &mut Scheduler,
         mut prompt: Prompt,
         settings: &GenerateSettings,
         goes_on: &mut dyn FnMut() -> Flow,
@@ -152,6 +152,7 @@ impl Answer {
         self.forgotten = prompt.forgotten;
         prompt.ids.extend(&self.tokens);
         prompt.written = self.tokens.len();
+        let engine = scheduler.engine();
         let ends: Vec<u32> =
             engine.tokenizer().end_of_turn().into_iter().chain(engine.tokenizer().end_of_text()).collect();
         let room = engine.model().context() - prompt.ids.len();
@@ -159,27 +160,10 @@ impl Answer {
         settings.max_tokens = (self.most - self.tokens.len()).min(room);
         // Each part draws its own numbers.
         settings.seed = settings.seed.wrapping_add(self.tokens.len() as u64);
-        let part = engine.write_until(&prompt, &settings, &ends, goes_on, on_text)?;
+        let part = scheduler.write(Request::new(prompt, &settings, &ends), goes_on, on_text)?;
         self.text += &part.text;
         self.tokens.extend(part.tokens);
         self.finish = part.finish;
         Ok(())
-    }
-}
-
-impl Engine {
-    /// Continues a prompt up to any of the ids `ends`; `goes_on` is asked before each token.
-    ///
-    /// # Errors
-    /// When a setting makes no sense, or the prompt is longer than the context.
-    pub fn write_until(
-        &self,
-        prompt: &Prompt,
-        settings: &GenerateSettings,
-        ends: &[u32],
-        goes_on: &mut dyn FnMut() -> Flow,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Generation> {
-        continue_until(self.model(), self.tokenizer(), prompt, settings, ends, goes_on, on_text)
     }
 }

@@ -1,9 +1,13 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use nuwa_models::{Model, Prediction};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::{Error, GenerateSettings, Generation, Result, Window, continue_ids, score};
+use crate::{
+    Error, Flow, GenerateSettings, Generation, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
+    score,
+};
 
 /// An error unless `model` predicts the next token, which writing, scoring and tuning need.
 ///
@@ -16,11 +20,14 @@ pub fn check_writes(model: &dyn Model) -> Result<()> {
     }
 }
 
-/// A model with its tokenizer.
+/// A model with its tokenizer; clones share both.
+#[derive(Clone)]
 pub struct Engine {
-    model: Box<dyn Model>,
-    tokenizer: Tokenizer,
+    model: Arc<dyn Model>,
+    tokenizer: Arc<Tokenizer>,
     adds_beginning: bool,
+    /// Ids that the model knows and the tokenizer has no token for.
+    unwritable: Arc<[u32]>,
 }
 
 impl Engine {
@@ -37,14 +44,16 @@ impl Engine {
     ///
     /// # Errors
     /// When the model does not predict the next token, or the tokenizer has ids that the model does not know.
-    pub fn new(model: Box<dyn Model>, tokenizer: Tokenizer) -> Result<Self> {
+    pub fn new(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
+        let model = model.into();
         check_writes(model.as_ref())?;
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
         let adds_beginning = tokenizer.adds_beginning_of_text();
-        Ok(Self { model, tokenizer, adds_beginning })
+        let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
+        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, unwritable })
     }
 
     /// The model.
@@ -55,6 +64,24 @@ impl Engine {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// Ids that the model knows and the tokenizer has no token for, which are never written.
+    pub(crate) fn unwritable(&self) -> &Arc<[u32]> {
+        &self.unwritable
+    }
+
+    /// The ids that end a text by itself, not a turn.
+    pub fn ends_of_text(&self) -> Vec<u32> {
+        self.tokenizer.end_of_text().into_iter().collect()
+    }
+
+    /// A scheduler of this many slots.
+    ///
+    /// # Errors
+    /// When `slots` is 0.
+    pub fn scheduler(&self, slots: usize) -> Result<Scheduler> {
+        Scheduler::new(self, SchedulerSettings { slots, ..SchedulerSettings::default() })
     }
 
     /// The id that a text stands after: the tokenizer's beginning of a text where the model expects one, else the end
@@ -99,7 +126,8 @@ impl Engine {
         settings: &GenerateSettings,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Generation> {
-        continue_ids(self.model(), &self.tokenizer, prompt, settings, on_text)
+        let request = Request::new(Prompt::of(prompt.to_vec()), settings, &self.ends_of_text());
+        self.scheduler(1)?.write(request, &mut || Flow::Continue(()), on_text)
     }
 
     /// The negative log-likelihood of given ids; see [`score`].

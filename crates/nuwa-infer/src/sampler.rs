@@ -1,5 +1,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nuwa_tensor::Random;
 
@@ -28,7 +29,7 @@ pub struct Sampler {
     occurs: Vec<bool>,
     /// How often each id was written.
     written: BTreeMap<u32, u32>,
-    forbidden: Vec<u32>,
+    forbidden: Arc<[u32]>,
     scores: Vec<f32>,
     candidates: Vec<Candidate>,
 }
@@ -47,7 +48,7 @@ impl Sampler {
             occurring: Vec::new(),
             occurs: vec![false; vocabulary],
             written: BTreeMap::new(),
-            forbidden: Vec::new(),
+            forbidden: Arc::default(),
             scores: Vec::with_capacity(vocabulary),
             candidates: Vec::with_capacity(vocabulary),
         })
@@ -55,8 +56,8 @@ impl Sampler {
 
     /// Never chooses one of `ids`.
     #[must_use]
-    pub fn without(mut self, ids: &[u32]) -> Self {
-        self.forbidden = ids.to_vec();
+    pub fn without(mut self, ids: impl Into<Arc<[u32]>>) -> Self {
+        self.forbidden = ids.into();
         self
     }
 
@@ -130,7 +131,7 @@ impl Sampler {
         self.scores.clear();
         self.scores.extend_from_slice(scores);
         self.penalise();
-        for &id in &self.forbidden {
+        for &id in &*self.forbidden {
             if let Some(score) = self.scores.get_mut(id as usize) {
                 *score = f32::NEG_INFINITY;
             }
@@ -216,7 +217,7 @@ mod tests {
     fn the_likeliest_is_taken_at_temperature_zero_and_the_first_of_equals() {
         let mut greedy = sampler(SamplingSettings::greedy(), 0);
         assert_eq!(greedy.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 1);
-        let mut without = sampler(SamplingSettings::greedy(), 0).without(&[1]);
+        let mut without = sampler(SamplingSettings::greedy(), 0).without([1]);
         assert_eq!(without.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 2);
     }
 

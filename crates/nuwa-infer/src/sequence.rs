@@ -1,21 +1,23 @@
-use nuwa_models::{Cache, Context, Input, Model, NewRows};
+use nuwa_models::Model;
 use nuwa_tensor::{Kind, Tape, Tensor, on_worker};
 
+use crate::slot::{Slot, Work, pass};
 use crate::{Error, Result};
 
 /// Ids that are run through the model at one time when a prompt is read: bounds memory, large enough for fast products.
-const PROMPT_CHUNK: usize = 512;
+pub const PROMPT_CHUNK: usize = 512;
 
-/// A growing row of ids, and the model's keys and values for those it has seen.
+/// A growing row of ids, and what the model remembers of those it has seen: one sequence by itself, of a model that may
+/// belong to somebody else, such as a training loop. [`Scheduler`](crate::Scheduler) writes many.
 ///
 /// When the context is full, the last half of it is encoded anew from position 0 and the rest forgotten. That costs one
 /// more position for each one written, and the model goes on with half a context of past.
 pub struct Sequence<'a> {
     model: &'a dyn Model,
     tape: Tape,
-    cache: Cache,
+    slot: Slot,
     ids: Vec<u32>,
-    /// Where in `ids` the cached part begins.
+    /// Where in `ids` the part begins that the model sees.
     first: usize,
 }
 
@@ -25,18 +27,12 @@ impl<'a> Sequence<'a> {
     /// # Errors
     /// When the prompt is empty or longer than the context.
     pub fn new(model: &'a dyn Model, prompt: &[u32], more: usize) -> Result<Self> {
-        let context = model.context();
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if prompt.len() > context {
-            return Err(Error::PromptTooLong { tokens: prompt.len(), context });
-        }
-        let capacity = prompt.len().saturating_add(more).min(context);
+        check_prompt(prompt, model.context())?;
+        let capacity = prompt.len().saturating_add(more).min(model.context());
         Ok(Self {
             model,
-            tape: Tape::inference(),
-            cache: model.new_cache(capacity, Kind::F32),
+            tape: Tape::inference().batch_invariant(),
+            slot: Slot::new(model, capacity, Kind::F32),
             ids: prompt.to_vec(),
             first: 0,
         })
@@ -61,37 +57,30 @@ impl<'a> Sequence<'a> {
     }
 
     fn scores_here(&mut self) -> Result<Tensor> {
-        if self.ids.len() - self.first > self.cache.capacity() {
-            self.forget_half();
-        }
+        self.first = first_seen(&self.ids, self.first, self.slot.capacity());
+        let seen = &self.ids[self.first..];
         // The last id is always run, also when nothing was added since the last call.
-        self.go_back(self.ids.len() - self.first - 1);
-        let unseen = &self.ids[self.first + self.cache.length()..];
-        let mut hidden = None;
-        for chunk in unseen.chunks(PROMPT_CHUNK) {
-            let new = vec![NewRows { cache: &mut self.cache, ids: chunk }];
-            hidden = Some(self.model.hidden(&Context::new(&self.tape), Input::Next(new))?.hidden);
+        let common = self.slot.common(&seen[..seen.len() - 1]);
+        self.slot.go_back(common, self.model, Kind::F32);
+        let (mut scores, mut chunks) = (None, seen[common..].chunks(PROMPT_CHUNK).peekable());
+        while let Some(ids) = chunks.next() {
+            let wanted = chunks.peek().is_none();
+            scores = pass(self.model, &self.tape, &mut [Work { slot: &mut self.slot, ids, wanted }])?;
         }
-        self.scores_of_last(hidden.ok_or(Error::EmptyPrompt)?)
+        scores.ok_or(Error::EmptyPrompt)
     }
+}
 
-    fn scores_of_last(&self, hidden: Tensor) -> Result<Tensor> {
-        let last = match hidden.rows() {
-            1 => hidden,
-            rows => self.tape.constant([1, hidden.width()], &hidden.row_to_host(rows - 1))?,
-        };
-        Ok(self.model.head().logits(&self.tape, &last)?)
+/// Refuses what the model cannot see as a whole.
+pub fn check_prompt(prompt: &[u32], context: usize) -> Result<()> {
+    match prompt.len() {
+        0 => Err(Error::EmptyPrompt),
+        tokens if tokens > context => Err(Error::PromptTooLong { tokens, context }),
+        _ => Ok(()),
     }
+}
 
-    fn forget_half(&mut self) {
-        self.first = self.ids.len() - (self.cache.capacity() / 2).max(1);
-        self.go_back(0);
-    }
-
-    /// Goes back to `length` positions, or to the beginning where the cache cannot.
-    fn go_back(&mut self, length: usize) {
-        if !self.cache.truncate(length) {
-            self.cache = self.model.new_cache(self.cache.capacity(), Kind::F32);
-        }
-    }
+/// Where in `ids` the model begins to see, when it began at `first` before and has room for `capacity`.
+pub fn first_seen(ids: &[u32], first: usize, capacity: usize) -> usize {
+    if ids.len() - first > capacity { ids.len() - (capacity / 2).max(1) } else { first }
 }

@@ -3,8 +3,8 @@
 /// Which stop string is first does not depend on how the text is cut into pieces: the one that is complete first, and
 /// of those that end at the same place the longest.
 #[derive(Debug)]
-pub struct StopFilter<'a> {
-    stops: &'a [String],
+pub struct StopFilter {
+    stops: Vec<String>,
     held: String,
 }
 
@@ -17,9 +17,9 @@ pub struct Passed {
     pub stopped: bool,
 }
 
-impl<'a> StopFilter<'a> {
+impl StopFilter {
     /// None of `stops` is empty.
-    pub fn new(stops: &'a [String]) -> Self {
+    pub fn new(stops: Vec<String>) -> Self {
         Self { stops, held: String::new() }
     }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn run<'a>(stops: &[String], pieces: impl IntoIterator<Item = &'a str>) -> (String, bool) {
-        let mut filter = StopFilter::new(stops);
+        let mut filter = StopFilter::new(stops.to_vec());
         let mut text = String::new();
         for piece in pieces {
             let passed = filter.push(piece);
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn undecided_text_waits_and_decided_text_does_not() {
         let stops = ["stop".to_string()];
-        let mut filter = StopFilter::new(&stops);
+        let mut filter = StopFilter::new(stops.to_vec());
         assert_eq!(filter.push("a st"), Passed { text: "a ".into(), stopped: false });
         assert_eq!(filter.push("ar st"), Passed { text: "star ".into(), stopped: false });
         assert_eq!(filter.push("opped"), Passed { text: String::new(), stopped: true });

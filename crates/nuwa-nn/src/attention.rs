@@ -83,7 +83,7 @@ impl Attention {
         let options = AttentionOptions { dropout, ..AttentionOptions::default() };
         let attention = match input.keys {
             Keys::Pass(mask) => tape.attention(&qkv, self.heads, mask, options)?,
-            Keys::Cached(mut rows) => tape.cached_attention(&qkv, self.heads, &mut rows, None)?,
+            Keys::Cached(mut rows) => tape.cached_attention(&qkv, self.heads, &mut rows, None, options)?,
         };
         residual(context, x, &attention, &self.output)
     }

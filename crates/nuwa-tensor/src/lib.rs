@@ -35,7 +35,7 @@ pub use device::Device;
 pub use element::{Bf16, Element, Kind};
 pub use error::{Error, Result};
 pub use ops::attention::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache};
-pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective};
+pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective, log_sum_exp};
 pub use ops::on_worker;
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::rotary::RotaryTable;

@@ -35,6 +35,7 @@ struct Record {
 pub struct Tape {
     kernels: Arc<dyn Kernels>,
     recording: bool,
+    batch_invariant: bool,
     precision: Precision,
     clock: Option<RefCell<Clock>>,
     pass: Cell<u32>,
@@ -78,6 +79,7 @@ impl Tape {
         Self {
             kernels: Device::default().open(),
             recording,
+            batch_invariant: false,
             precision: Precision::F32,
             clock: None,
             pass: Cell::new(0),
@@ -91,6 +93,18 @@ impl Tape {
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// The same tape, but each row of a result has the same bits whichever other rows are computed with it and however many:
+    /// for decoding, where sequences come and go. Products are then of `f32`, and many rows take longer than otherwise.
+    #[must_use]
+    pub fn batch_invariant(self) -> Self {
+        Self { batch_invariant: true, ..self }
+    }
+
+    /// Whether [`Tape::batch_invariant`] made it.
+    pub(crate) fn is_batch_invariant(&self) -> bool {
+        self.batch_invariant
     }
 
     /// What activations and operands of products are kept in.

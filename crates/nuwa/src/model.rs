@@ -22,7 +22,7 @@ pub fn continue_text(
     let unwritable: Vec<u32> =
         (0..model.vocabulary() as u32).filter(|id| tokenizer.id_to_token(*id).is_none()).collect();
     let mut sampler =
-        Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(&unwritable);
+        Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
     for _ in 0..settings.max_tokens {
         let id = sampler.choose(&sequence.next_scores()?.to_host())?;
         if Some(id) == tokenizer.end_of_text() {

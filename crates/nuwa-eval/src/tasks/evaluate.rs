@@ -81,7 +81,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn judge(&self, asked: &[Asked]) -> Result<Vec<Outcome>> {
         match self.task.kind {
-            Kind::Generate => asked.iter().map(|asked| self.written(asked)).collect(),
+            Kind::Generate => self.written(asked),
             _ => self.scored(asked),
         }
     }
@@ -190,34 +190,52 @@ impl Run<'_> {
     }
 
     /// Lets the model write, and compares.
-    fn written(&self, asked: &Asked) -> Result<Outcome> {
+    fn written(&self, asked: &[Asked]) -> Result<Vec<Outcome>> {
+        let Task { max_tokens, stop, .. } = self.task;
         let tokenizer = self.scorer.tokenizer();
-        let (prompt, ends) = match &asked.chat {
-            Some(turns) => (self.opened(turns)?, tokenizer.end_of_turn()),
-            None => {
-                let start = self.scorer.start_of_text();
-                let starts = self.task.begins_text || tokenizer.adds_beginning_of_text();
-                let ids = tokenizer.encode(&asked.prompt).map_err(nuwa_infer::Error::from)?;
-                (start.into_iter().filter(|_| starts).chain(ids).collect(), None)
-            }
-        };
-        let room = self.scorer.context().saturating_sub(self.task.max_tokens).max(1);
-        let is_cut = prompt.len() > room;
-        let prompt = &prompt[prompt.len().saturating_sub(room)..];
-        let ends: Vec<u32> = ends.into_iter().chain(tokenizer.end_of_text()).collect();
-        let given = self.scorer.write(prompt, self.task.max_tokens, &self.task.stop, &ends)?;
-        let given = given.trim().to_string();
-        let is_right = given == asked.text.trim();
-        let share = |holds: bool| f64::from(u8::from(holds));
-        let mut metrics = vec![("exact_match", share(is_right))];
-        if let Some(part) = &asked.contains {
-            metrics.push(("contains", share(given.contains(part.as_str()))));
-        }
-        let prompt = asked.question().to_string();
-        let shown =
-            Shown { prompt, expected: asked.text.clone(), given, is_right, log_likelihoods: Vec::new() };
-        Ok(Outcome { metrics, group: asked.group.clone(), classes: None, shown, is_cut })
+        let prompts = asked.iter().map(|asked| self.prompt(asked)).collect::<Result<Vec<_>>>()?;
+        let room = self.scorer.context().saturating_sub(*max_tokens).max(1);
+        let cut = |ids: &Vec<u32>| ids[ids.len().saturating_sub(room)..].to_vec();
+        // All are asked in the same way.
+        let is_chat = asked.iter().any(|asked| asked.chat.is_some());
+        let end_of_turn = tokenizer.end_of_turn().filter(|_| is_chat);
+        let ends: Vec<u32> = end_of_turn.into_iter().chain(tokenizer.end_of_text()).collect();
+        let cut: Vec<Vec<u32>> = prompts.iter().map(cut).collect();
+        let given = self.scorer.write(&cut, *max_tokens, stop, &ends)?;
+        let is_cut = prompts.iter().map(|prompt| prompt.len() > room);
+        Ok(asked
+            .iter()
+            .zip(given)
+            .zip(is_cut)
+            .map(|((asked, given), is_cut)| compared(asked, &given, is_cut))
+            .collect())
     }
+
+    /// The ids that the model goes on from.
+    fn prompt(&self, asked: &Asked) -> Result<Vec<u32>> {
+        if let Some(turns) = &asked.chat {
+            return self.opened(turns);
+        }
+        let tokenizer = self.scorer.tokenizer();
+        let starts = self.task.begins_text || tokenizer.adds_beginning_of_text();
+        let start = self.scorer.start_of_text().filter(|_| starts);
+        let ids = tokenizer.encode(&asked.prompt).map_err(nuwa_infer::Error::from)?;
+        Ok(start.into_iter().chain(ids).collect())
+    }
+}
+
+/// What a written answer is worth.
+fn compared(asked: &Asked, given: &str, is_cut: bool) -> Outcome {
+    let given = given.trim().to_string();
+    let is_right = given == asked.text.trim();
+    let share = |holds: bool| f64::from(u8::from(holds));
+    let mut metrics = vec![("exact_match", share(is_right))];
+    if let Some(part) = &asked.contains {
+        metrics.push(("contains", share(given.contains(part.as_str()))));
+    }
+    let prompt = asked.question().to_string();
+    let shown = Shown { prompt, expected: asked.text.clone(), given, is_right, log_likelihoods: Vec::new() };
+    Outcome { metrics, group: asked.group.clone(), classes: None, shown, is_cut }
 }
 
 /// The first of the largest.

@@ -47,9 +47,9 @@ impl Scorer for Recording {
         Scorer::score(&self.engine, windows)
     }
 
-    fn write(&self, prompt: &[u32], _: usize, _: &[String], _: &[u32]) -> Result<String> {
-        self.note(prompt);
-        Ok(String::new())
+    fn write(&self, prompts: &[Vec<u32>], _: usize, _: &[String], _: &[u32]) -> Result<Vec<String>> {
+        prompts.iter().for_each(|prompt| self.note(prompt));
+        Ok(vec![String::new(); prompts.len()])
     }
 }
 

@@ -67,9 +67,12 @@ impl Scorer for ByHand {
         Ok(scores.collect())
     }
 
-    fn write(&self, prompt: &[u32], max_tokens: usize, _: &[String], _: &[u32]) -> Result<String> {
-        let ids: Vec<u32> = prompt.iter().rev().take(max_tokens).copied().collect();
-        Ok(self.tokenizer.decode(&ids).unwrap_or_default())
+    fn write(&self, prompts: &[Vec<u32>], max_tokens: usize, _: &[String], _: &[u32]) -> Result<Vec<String>> {
+        let answer = |prompt: &Vec<u32>| {
+            let ids: Vec<u32> = prompt.iter().rev().take(max_tokens).copied().collect();
+            self.tokenizer.decode(&ids).unwrap_or_default()
+        };
+        Ok(prompts.iter().map(answer).collect())
     }
 }
 

@@ -21,7 +21,8 @@ fn answer(conversation: &Conversation, most: usize) -> (Answer, String) {
     let mut streamed = String::new();
     let mut goes_on = || Flow::Continue(());
     let mut on_text = |text: &str| streamed += text;
-    let answer = conversation.answer(&engine(), &greedy(most), &mut goes_on, &mut on_text).unwrap();
+    let mut scheduler = engine().scheduler(1).unwrap();
+    let answer = conversation.answer(&mut scheduler, &greedy(most), &mut goes_on, &mut on_text).unwrap();
     (answer, streamed)
 }
 
@@ -60,7 +61,7 @@ fn an_eighth_of_the_context_is_kept_for_an_answer() {
 fn a_question_that_does_not_fit_is_told_with_true_numbers() {
     let question = "q".repeat(CONTEXT);
     let told = conversation(&[&question])
-        .answer(&engine(), &greedy(100), &mut || Flow::Continue(()), &mut |_| ())
+        .answer(&mut engine().scheduler(1).unwrap(), &greedy(100), &mut || Flow::Continue(()), &mut |_| ())
         .unwrap_err();
     assert_eq!(
         told.to_string(),

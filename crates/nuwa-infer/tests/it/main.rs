@@ -5,4 +5,5 @@ mod generate;
 mod likelihood;
 mod loaded;
 mod sampling;
+mod scheduler;
 mod support;

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use crate::element::Kind;
 use crate::ops::activation::Activation;
-use crate::ops::attention::AttentionCall;
+use crate::ops::attention::{AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{HeadCall, Loss};
 use crate::ops::optimizer::{Means, Update};
 use crate::ops::rotary::RotaryCall;
 use crate::storage::{Slot, Storage};
-use crate::{CachedRows, HeadLayout, Parameter, Parameters, Precision, Random};
+use crate::{CachedRows, Parameter, Parameters, Precision, Random};
 
 /// Where tensors live and operations run.
 #[derive(Clone, Copy)]
@@ -76,6 +76,8 @@ pub(crate) struct Affine<'a> {
     pub bias: Option<&'a Parameter>,
     /// Whether the gradient of `x` will be asked for.
     pub is_tracked: bool,
+    /// Whether each row has to have the same bits whatever the number of rows.
+    pub batch_invariant: bool,
 }
 
 /// What a device computes: each operation, forward and backward. Shapes and indices have been checked. Gradients of tensors go
@@ -190,14 +192,9 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         dy: &Storage,
     ) -> [Storage; 2];
 
-    /// Attention of new rows over caches in host memory, which they join, in `f32`.
-    fn cached_attention(
-        &self,
-        qkv: &Storage,
-        heads: HeadLayout,
-        sequences: &mut [CachedRows<'_>],
-        window: Option<usize>,
-    ) -> Storage;
+    /// Attention of new rows over caches in host memory, which they join, in `f32`; each row has the same bits whatever the
+    /// others are.
+    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage;
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage;
     fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>);
@@ -224,8 +221,8 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     /// The losses of all rows; with weights for gradients, these too: those of the head are added up, that of the hidden rows is
     /// given.
     fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage>;
-    /// `hidden W^T` in `f32`.
-    fn logits(&self, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage;
+    /// `x W^T` in `f32`.
+    fn logits(&self, call: Affine<'_>) -> Storage;
 
     /// The Euclidean norm of all gradients together.
     fn gradient_norm(&self, gradients: &Storage) -> f32;

@@ -7,6 +7,8 @@ use nuwa_tensor::{
 };
 use proptest::prelude::*;
 
+const OPTIONS: AttentionOptions = AttentionOptions { scale: Some(0.3), dropout: 0.0 };
+
 fn numbers(rows: usize, heads: HeadLayout, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0; rows * heads.width()];
     Random::new(seed).fill_normal(&mut values, 1.0);
@@ -28,7 +30,7 @@ fn in_parts(
         let (part, after) = rest.split_at(count * heads.width());
         let part = tape.constant([count, heads.width()], part).unwrap();
         let mut new = [CachedRows { cache: &mut cache, rows: count }];
-        all.extend(tape.cached_attention(&part, heads, &mut new, window).unwrap().to_host());
+        all.extend(tape.cached_attention(&part, heads, &mut new, window, OPTIONS).unwrap().to_host());
         rest = after;
     }
     all
@@ -42,7 +44,7 @@ fn whole(heads: HeadLayout, values: &[f32], window: Option<usize>) -> Vec<f32> {
     }
     let tape = Tape::inference();
     let rows = tape.constant([length, heads.width()], values).unwrap();
-    tape.attention(&rows, heads, &mask, AttentionOptions::default()).unwrap().to_host()
+    tape.attention(&rows, heads, &mask, OPTIONS).unwrap().to_host()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -85,7 +87,7 @@ fn bf16_takes_half_the_memory_and_equals_attention_over_rounded_rows() {
         let mut cache = KeyValueCache::new(heads, 1000, kind);
         let rows = tape.constant([40, heads.width()], &values).unwrap();
         let mut new = [CachedRows { cache: &mut cache, rows: 40 }];
-        tape.cached_attention(&rows, heads, &mut new, None).unwrap();
+        tape.cached_attention(&rows, heads, &mut new, None, OPTIONS).unwrap();
         cache.bytes()
     };
     assert_eq!(bytes(Kind::F32), 2 * bytes(Kind::Bf16));
@@ -100,11 +102,11 @@ fn a_cache_without_room_is_left_as_it_was() {
         (KeyValueCache::new(heads, 3, Kind::F32), KeyValueCache::new(heads, 9, Kind::F32));
     let rows = tape.constant([6, heads.width()], &numbers(6, heads, 3)).unwrap();
     let mut new = [CachedRows { cache: &mut large, rows: 2 }, CachedRows { cache: &mut small, rows: 4 }];
-    let error = tape.cached_attention(&rows, heads, &mut new, None).unwrap_err();
+    let error = tape.cached_attention(&rows, heads, &mut new, None, OPTIONS).unwrap_err();
     assert_eq!(error, Error::CacheFull { needed: 4, capacity: 3 });
     assert_eq!((small.length(), large.length()), (0, 0));
     let mut new = [CachedRows { cache: &mut large, rows: 5 }];
-    let error = tape.cached_attention(&rows, heads, &mut new, None).unwrap_err().to_string();
+    let error = tape.cached_attention(&rows, heads, &mut new, None, OPTIONS).unwrap_err().to_string();
     assert_eq!(error, "cached_attention: 6 rows, but the sequences have 5 new ones");
 }
 
@@ -120,7 +122,7 @@ fn a_prefix_goes_on_as_the_whole_would() {
     let mut cache = KeyValueCache::new(heads, 40, Kind::F32);
     let run = |cache: &mut KeyValueCache, range: std::ops::Range<usize>| {
         let mut new = [CachedRows { cache, rows: range.len() }];
-        tape.cached_attention(&rows(range), heads, &mut new, None).unwrap().to_host()
+        tape.cached_attention(&rows(range), heads, &mut new, None, OPTIONS).unwrap().to_host()
     };
     let all = run(&mut cache, 0..40);
     for cut in [1, 16, 21] {
@@ -149,7 +151,7 @@ fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window:
             who.extend(vec![index; count]);
         }
         let rows = tape.constant([who.len(), heads.width()], &rows).unwrap();
-        let y = tape.cached_attention(&rows, heads, &mut new, window).unwrap();
+        let y = tape.cached_attention(&rows, heads, &mut new, window, OPTIONS).unwrap();
         who.iter().enumerate().for_each(|(row, &index)| found[index].extend_from_slice(&y.row_to_host(row)));
         turn += 1;
     }

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
-use nuwa_infer::{Engine, Finish, GenerateSettings, Generation};
+use nuwa_infer::{Engine, Finish, GenerateSettings, Generation, Prompt, Request, SLOTS};
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
@@ -113,9 +114,26 @@ impl Generate {
         prompts: &[(usize, String)],
         settings: &GenerateSettings,
     ) -> anyhow::Result<()> {
-        for (line, prompt) in prompts {
-            write_json(engine, prompt, settings)
-                .with_context(|| format!("{}, line {line}: it was not continued", path.display()))?;
+        let mut scheduler = engine.scheduler(SLOTS)?;
+        let ends = engine.ends_of_text();
+        let mut submit = |prompt: &str| {
+            let prompt = Prompt::of(engine.prompt_ids(prompt)?);
+            scheduler.submit(Request::new(prompt, settings, &ends))
+        };
+        let submitted: Vec<_> = prompts.iter().map(|(line, prompt)| (line, prompt, submit(prompt))).collect();
+        let mut ended = BTreeMap::new();
+        // Each comes out as soon as those of the lines before have.
+        for (line, prompt, submitted) in submitted {
+            let told = || format!("{}, line {line}: it was not continued", path.display());
+            let id = submitted.with_context(told)?;
+            let written = loop {
+                if let Some(written) = ended.remove(&id) {
+                    break written;
+                }
+                let updates = scheduler.step()?.into_iter();
+                ended.extend(updates.filter_map(|update| Some((update.request, update.outcome?))));
+            };
+            print_json(prompt, written.with_context(told)?)?;
         }
         Ok(())
     }
@@ -163,7 +181,11 @@ fn stream(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow:
 }
 
 fn write_json(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
-    let Generation { text, tokens, finish } = engine.generate(prompt, settings, &mut |_| {})?;
+    print_json(prompt, engine.generate(prompt, settings, &mut |_| {})?)
+}
+
+fn print_json(prompt: &str, written: Generation) -> anyhow::Result<()> {
+    let Generation { text, tokens, finish, .. } = written;
     let written = Written { prompt, text, tokens: tokens.len(), finish: reason(finish) };
     print(&format!("{}\n", serde_json::to_string(&written)?))
 }

@@ -4,18 +4,18 @@ use crate::device::{Affine, Stored, with_kind, with_slot, with_values};
 use crate::element::Bf16;
 use crate::ops::activation::Activation;
 use crate::ops::linear::cpu::{self, BiasGradient, Context, Weight, packed};
-use crate::ops::product::{Matrix, Store, product};
+use crate::ops::product::Store;
 use crate::pool::Pool;
 use crate::storage::{Slot, Storage};
 use crate::{Kind, Parameter, Precision};
 
 pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> Storage {
-    let Affine { precision, x, weight, bias, is_tracked } = call;
+    let Affine { precision, x, weight, bias, is_tracked, batch_invariant } = call;
     let packed = packed(pool, precision, weight, is_tracked);
     let (values, bias) = (weight.values(), bias.map(Parameter::values));
     let (width, out) = (weight.width(), weight.rows());
     let operand = Weight { values: &values, packed: packed.as_deref(), width };
-    let context = Context { pool, precision };
+    let context = Context { pool, precision, batch_invariant };
     let kind = if base.is_some() { Kind::F32 } else { precision.into() };
     with_kind!(kind, T => {
         let mut y = pool.take::<T>(x.len() / width * out);
@@ -35,7 +35,7 @@ pub fn activated<T: Stored>(
     activation: Activation,
     keep_slope: bool,
 ) -> (Storage, Option<Storage>) {
-    let Affine { precision, x, weight, bias, is_tracked } = call;
+    let Affine { precision, x, weight, bias, is_tracked, batch_invariant } = call;
     let length = x.len() / weight.width() * weight.rows();
     let mut y = pool.take::<T>(length);
     let mut slope = keep_slope.then(|| pool.take::<T>(length));
@@ -43,7 +43,7 @@ pub fn activated<T: Stored>(
     let (values, bias) = (weight.values(), bias.map(Parameter::values));
     let operand = Weight { values: &values, packed: packed.as_deref(), width: weight.width() };
     with_values!(x, x => {
-        let (context, bias, slope) = (Context { pool, precision }, bias.as_deref(), slope.as_deref_mut());
+        let (context, bias, slope) = (Context { pool, precision, batch_invariant }, bias.as_deref(), slope.as_deref_mut());
         cpu::forward_activated(context, x, operand, bias, activation, &mut y, slope);
     });
     (y.into(), slope.map(Storage::from))
@@ -84,7 +84,7 @@ fn bias_gradient(bias: Option<&Parameter>, work: impl FnOnce(BiasGradient<'_>)) 
 /// The gradients of the input and the weight.
 fn products(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
     let Affine { precision, x, weight, .. } = call;
-    let (context, width) = (Context { pool, precision }, weight.width());
+    let (context, width) = (Context { pool, precision, batch_invariant: false }, weight.width());
     with_values!(dy, dy => {
         if let Some(dx) = dx {
             let packed = packed(pool, precision, weight, true);
@@ -96,15 +96,14 @@ fn products(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_
     });
 }
 
-pub fn logits(pool: &Arc<Pool>, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage {
-    let (width, vocabulary) = (head.width(), head.rows());
-    let rows = hidden.len() / width;
-    let mut logits = pool.take::<f32>(rows * vocabulary);
+pub fn logits(pool: &Arc<Pool>, call: Affine<'_>) -> Storage {
+    let Affine { precision, x, weight, batch_invariant, .. } = call;
+    let (width, vocabulary) = (weight.width(), weight.rows());
+    let mut logits = pool.take::<f32>(x.len() / width * vocabulary);
     let store = Store::plain(&mut logits, vocabulary);
-    let values = head.values();
-    let weights = Matrix::new(&values, vocabulary, width).transposed();
-    with_values!(hidden, hidden => {
-        product(pool, precision, Matrix::new(hidden, rows, width), weights, &store);
-    });
+    let values = weight.values();
+    let operand = Weight { values: &values, packed: None, width };
+    let context = Context { pool, precision, batch_invariant };
+    with_values!(x, x => cpu::forward(context, x, operand, &store));
     logits.into()
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{Affine, Device, Kernels, Stored, with_kind, with_slot, with_values};
 use crate::element::{Element, Kind, convert};
 use crate::ops::activation::{self, Activation, with_curve};
-use crate::ops::attention::{self, AttentionCall};
+use crate::ops::attention::{self, AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{self, HeadCall, Loss};
 use crate::ops::optimizer::{Means, Update};
 use crate::ops::rotary::{self, RotaryCall};
@@ -18,7 +18,7 @@ use crate::ops::{dropout, elementwise, embedding, layer_norm, parallel, rms_norm
 use crate::pool::{Buffer, Pool};
 use crate::simd::vectorised;
 use crate::storage::{Slot, Storage};
-use crate::{CachedRows, HeadLayout, Parameter, Parameters, Precision, Random};
+use crate::{CachedRows, Parameter, Parameters, Precision, Random};
 
 impl Device {
     /// The processor: AVX-512, AVX2 or what every processor of its kind has, found out at run time.
@@ -290,15 +290,9 @@ impl Kernels for Cpu {
         })
     }
 
-    fn cached_attention(
-        &self,
-        qkv: &Storage,
-        heads: HeadLayout,
-        sequences: &mut [CachedRows<'_>],
-        window: Option<usize>,
-    ) -> Storage {
-        let mut y = self.pool.take::<f32>(qkv.len() / heads.width() * heads.query_width());
-        with_values!(qkv, qkv => attention::cache::attend(qkv, heads, sequences, window, &mut y));
+    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
+        let mut y = self.pool.take::<f32>(qkv.len() / call.heads.width() * call.heads.query_width());
+        with_values!(qkv, qkv => attention::cache::attend(call, qkv, sequences, &mut y));
         y.into()
     }
 
@@ -371,8 +365,8 @@ impl Kernels for Cpu {
         with_kind!(call.hidden.kind(), H => cross_entropy::cpu::head_loss::<H>(&self.pool, call, found))
     }
 
-    fn logits(&self, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage {
-        linear::logits(&self.pool, precision, hidden, head)
+    fn logits(&self, call: Affine<'_>) -> Storage {
+        linear::logits(&self.pool, call)
     }
 
     fn gradient_norm(&self, gradients: &Storage) -> f32 {

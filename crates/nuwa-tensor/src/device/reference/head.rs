@@ -5,7 +5,7 @@ use crate::ops::cross_entropy::{HeadCall, Loss};
 pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {
     let (vocabulary, smoothing) = (call.weight.rows(), f64::from(call.smoothing));
     let (precision, x, weight, bias) = (call.precision, call.hidden, call.weight, call.bias);
-    let mut logits = affine(Affine { precision, x, weight, bias, is_tracked: false });
+    let mut logits = affine(Affine { precision, x, weight, bias, is_tracked: false, batch_invariant: false });
     for (row, logits) in logits.chunks_exact_mut(vocabulary).enumerate() {
         let target = call.targets[row] as usize;
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::{Affine, Cpu, Device, Kernels, Stored};
 use crate::element::Kind;
 use crate::ops::activation::Activation;
-use crate::ops::attention::AttentionCall;
+use crate::ops::attention::{AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{HeadCall, Loss};
 use crate::ops::optimizer::{Means, Update};
 use crate::ops::rotary::RotaryCall;
 use crate::storage::{Slot, Storage};
-use crate::{CachedRows, HeadLayout, Parameter, Parameters, Precision, Random};
+use crate::{CachedRows, Parameter, Parameters, Precision, Random};
 
 impl Device {
     /// Loops of one thread in `f32`, slow and easy to read: for tests.
@@ -391,14 +391,8 @@ impl Kernels for Reference {
     }
 
     /// That of the processor, whose caches these are.
-    fn cached_attention(
-        &self,
-        qkv: &Storage,
-        heads: HeadLayout,
-        sequences: &mut [CachedRows<'_>],
-        window: Option<usize>,
-    ) -> Storage {
-        self.memory.cached_attention(qkv, heads, sequences, window)
+    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
+        self.memory.cached_attention(call, qkv, sequences)
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {
@@ -471,8 +465,8 @@ impl Kernels for Reference {
         head::losses(call, found).map(|d_hidden| self.put(d_hidden))
     }
 
-    fn logits(&self, precision: Precision, hidden: &Storage, head: &Parameter) -> Storage {
-        self.put(affine(Affine { precision, x: hidden, weight: head, bias: None, is_tracked: false }))
+    fn logits(&self, call: Affine<'_>) -> Storage {
+        self.put(affine(call))
     }
 
     fn gradient_norm(&self, gradients: &Storage) -> f32 {

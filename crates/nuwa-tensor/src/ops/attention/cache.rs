@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::HeadLayout;
+use super::{AttentionOptions, HeadLayout};
 use crate::element::{Bf16, Element, Kind};
 use crate::ops::linear::with_width;
 use crate::ops::product::Output;
@@ -159,7 +159,7 @@ impl<T: Element> Blocks<T> {
 
 impl Tape {
     /// Attention of new rows over the cached positions of their sequences and themselves, causally, each over at most
-    /// `window` keys; their keys and values join the caches. The rows of `sequences` stand one after the other in `qkv`.
+    /// `window` keys, without dropout; their keys and values join the caches. The rows of `sequences` stand one after the other in `qkv`.
     ///
     /// # Errors
     /// When the width of `qkv` is not that of `heads`, its rows are not those of `sequences`, a cache has no room, or `qkv`
@@ -170,12 +170,15 @@ impl Tape {
         heads: HeadLayout,
         sequences: &mut [CachedRows<'_>],
         window: Option<usize>,
+        options: AttentionOptions,
     ) -> Result<Tensor> {
         heads.check("cached_attention", qkv)?;
+        options.check("cached_attention")?;
         check_rows(qkv, heads, sequences)?;
         let shape = with_width(qkv.shape(), heads.query_width());
         let kernels = self.kernels_for("cached_attention", &[qkv], &[])?;
-        let y = kernels.cached_attention(qkv.storage(), heads, sequences, window);
+        let call = CachedCall { heads, window, scale: options.scale(heads) };
+        let y = kernels.cached_attention(call, qkv.storage(), sequences);
         self.untracked("cached_attention", &[qkv], shape, y)
     }
 }
@@ -193,14 +196,24 @@ fn check_rows(qkv: &Tensor, heads: HeadLayout, sequences: &[CachedRows<'_>]) -> 
     sequences.iter().try_for_each(|new| new.cache.check_room(new.rows))
 }
 
+/// What holds for all rows.
+#[derive(Clone, Copy)]
+pub(crate) struct CachedCall {
+    pub heads: HeadLayout,
+    /// The most keys that a row sees.
+    pub window: Option<usize>,
+    /// What scores are multiplied by.
+    pub scale: f32,
+}
+
 /// Attention of new rows on the processor.
 pub(crate) fn attend<T: Element>(
+    call: CachedCall,
     qkv: &[T],
-    heads: HeadLayout,
     sequences: &mut [CachedRows<'_>],
-    window: Option<usize>,
     y: &mut [f32],
 ) {
+    let heads = call.heads;
     let (mut tasks, mut first) = (Vec::new(), 0);
     for CachedRows { cache, rows } in sequences {
         let (all, past) = (first..first + *rows, cache.length);
@@ -208,7 +221,7 @@ pub(crate) fn attend<T: Element>(
         for start in all.clone().step_by(ROWS_OF_TASK) {
             let rows = start..(start + ROWS_OF_TASK).min(all.end);
             let position = past + start - all.start;
-            tasks.push(Task { cache, heads, window, rows, position });
+            tasks.push(Task { cache, call, rows, position });
         }
         first = all.end;
     }
@@ -222,8 +235,7 @@ pub(crate) fn attend<T: Element>(
 /// Some rows of one sequence.
 struct Task<'a> {
     cache: &'a KeyValueCache,
-    heads: HeadLayout,
-    window: Option<usize>,
+    call: CachedCall,
     /// Where they stand in the packed rows.
     rows: Range<usize>,
     /// The position of the first one.
@@ -233,6 +245,7 @@ struct Task<'a> {
 /// What a tile of queries works with, used again from one to the next.
 #[derive(Default)]
 struct Scratch {
+    /// `[feature][query]`.
     queries: Vec<f32>,
     scores: Vec<f32>,
     sums: Vec<f32>,
@@ -245,7 +258,7 @@ thread_local! {
 impl Task<'_> {
     /// All queries that share one key-value head: tiles of them, and the rest one by one.
     fn run<T: Element>(&self, qkv: &[T], shared: usize, scratch: &mut Scratch, y: &Output<'_, f32>) {
-        let queries = self.rows.len() * self.heads.group();
+        let queries = self.rows.len() * self.call.heads.group();
         let mut first = 0;
         while first < queries {
             if first + TILE <= queries {
@@ -260,14 +273,14 @@ impl Task<'_> {
 
     /// The row and the head of a query: the heads of a group one after the other, then the next row.
     fn place(&self, shared: usize, query: usize) -> (usize, usize) {
-        let group = self.heads.group();
+        let group = self.call.heads.group();
         (query / group, shared * group + query % group)
     }
 
     /// The keys that a row sees.
     fn seen(&self, row: usize) -> Range<usize> {
         let end = self.position + row + 1;
-        self.window.map_or(0, |window| end.saturating_sub(window))..end
+        self.call.window.map_or(0, |window| end.saturating_sub(window))..end
     }
 
     fn tile<T: Element, const R: usize>(
@@ -278,13 +291,16 @@ impl Task<'_> {
         scratch: &mut Scratch,
         y: &Output<'_, f32>,
     ) {
-        let HeadLayout { head_dim: dim, .. } = self.heads;
+        let CachedCall { heads, scale, .. } = self.call;
+        let dim = heads.head_dim;
         let places: [(usize, usize); R] = std::array::from_fn(|query| self.place(shared, first + query));
         let seen = places.map(|(row, _)| self.seen(row));
-        scratch.queries.clear();
-        for (row, head) in places {
-            let query = &qkv[(self.rows.start + row) * self.heads.width() + head * dim..][..dim];
-            scratch.queries.extend(query.iter().map(|value| value.widen() / (dim as f32).sqrt()));
+        scratch.queries.resize(R * dim, 0.0);
+        for (query, (row, head)) in places.into_iter().enumerate() {
+            let values = &qkv[(self.rows.start + row) * heads.width() + head * dim..][..dim];
+            for (place, value) in scratch.queries[query..].iter_mut().step_by(R).zip(values) {
+                *place = value.widen() * scale;
+            }
         }
         let Scratch { queries, scores, sums } = scratch;
         let totals = with_blocks!(&self.cache.memory, blocks => {
@@ -339,7 +355,7 @@ vectorised! {
         let (base, stride) = (blocks.start * LANES, blocks.len() * LANES);
         scores.resize(scores.len().max(R * stride), 0.0);
         for (index, block) in blocks.enumerate() {
-            let block = block_scores::<T, R>(m, queries, head.dim, head.keys(block));
+            let block = block_scores::<T, R>(m, queries.as_chunks().0, head.keys(block));
             for (row, block) in block.iter().enumerate() {
                 scores[row * stride + index * LANES..][..LANES].copy_from_slice(block);
             }
@@ -362,20 +378,25 @@ vectorised! {
 #[inline(always)]
 fn block_scores<T: Element, const R: usize>(
     m: impl MultiplyAdd,
-    queries: &[f32],
-    dim: usize,
+    queries: &[[f32; R]],
     keys: &[[T; LANES]],
 ) -> [[f32; LANES]; R] {
-    let queries: [&[f32]; R] = std::array::from_fn(|row| &queries[row * dim..][..keys.len()]);
     let mut scores = [[0.0; LANES]; R];
-    for (feature, keys) in keys.iter().enumerate() {
+    for (queries, keys) in queries.iter().zip(keys) {
+        let keys = keys.map(T::widen);
         for (scores, query) in scores.iter_mut().zip(queries) {
-            for (score, key) in scores.iter_mut().zip(keys) {
-                *score = m.multiply_add(query[feature], key.widen(), *score);
-            }
+            add_scaled(m, *query, &keys, scores);
         }
     }
     scores
+}
+
+/// Whole arrays, which stay in registers.
+#[inline(always)]
+fn add_scaled<const W: usize>(m: impl MultiplyAdd, factor: f32, values: &[f32; W], sums: &mut [f32; W]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum = m.multiply_add(factor, *value, *sum);
+    }
 }
 
 /// Turns the scores of the keys `own` into weights in proportion, all others into 0, and gives the sum of the weights.
@@ -427,13 +448,14 @@ fn weighted_features<T: Element, const R: usize, const W: usize>(
     sums: &mut [f32],
 ) {
     let mut own = [[0.0; W]; R];
-    for index in 0..weights[0].len() {
+    let count = weights[0].len();
+    let weights = weights.map(|weights| &weights[..count]);
+    for index in 0..count {
         let value: &[T; W] =
-            head.value(first + index)[feature..].first_chunk().expect("a head has all features");
-        for (own, weights) in own.iter_mut().zip(weights) {
-            for (sum, value) in own.iter_mut().zip(value) {
-                *sum = m.multiply_add(weights[index], value.widen(), *sum);
-            }
+            head.value(first + index)[feature..].first_chunk().expect("a head has all its features");
+        let value = value.map(T::widen);
+        for (own, weights) in own.iter_mut().zip(&weights) {
+            add_scaled(m, weights[index], &value, own);
         }
     }
     for (sums, own) in sums.chunks_exact_mut(head.dim).zip(own) {

@@ -18,6 +18,7 @@ pub(crate) mod cpu;
 mod dropout;
 mod mask;
 
+pub(crate) use cache::CachedCall;
 pub use cache::{CachedRows, KeyValueCache};
 pub(crate) use dropout::Dropout;
 pub use mask::AttentionMask;

@@ -25,7 +25,7 @@ const CHUNK_ROWS: [usize; 2] = [256, 512];
 pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
     let (head, hidden, all) = (call.weight, H::of(call.hidden), found.rows.len());
     let (width, vocabulary, context) =
-        (head.width(), head.rows(), Context { pool, precision: call.precision });
+        (head.width(), head.rows(), Context { pool, precision: call.precision, batch_invariant: false });
     let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
     let mut scores = Scores::new(pool, step.min(all), vocabulary, call.precision);
     let mut d_hidden = call.gradients.map(|_| pool.take::<H>(hidden.len()));
@@ -163,6 +163,13 @@ impl Scores {
 
     fn wide(&self, rows: usize) -> Matrix<'_, f32> {
         Matrix::strided(&self.values, rows, self.vocabulary, self.stride)
+    }
+}
+
+vectorised! {
+    pub fn log_sum_exp with m (row: &[f32]) -> f32 {
+        let largest = maximum(row);
+        largest + sum(row, |score| exp(m, score - largest)).ln()
     }
 }
 

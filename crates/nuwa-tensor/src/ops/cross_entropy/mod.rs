@@ -17,6 +17,7 @@
 
 pub(crate) mod cpu;
 
+use crate::device::Affine;
 use crate::ops::weighted_sum::cpu::forward as weighted_sum;
 use crate::storage::Storage;
 use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
@@ -214,9 +215,21 @@ impl Tape {
     pub fn logits(&self, hidden: &Tensor, head: &Parameter) -> Result<Tensor> {
         check_width(hidden, head)?;
         let kernels = self.kernels_for("logits", &[hidden], &[head])?;
-        let logits = kernels.logits(self.precision(), hidden.storage(), head);
+        let logits = kernels.logits(Affine {
+            precision: self.precision(),
+            x: hidden.storage(),
+            weight: head,
+            bias: None,
+            is_tracked: false,
+            batch_invariant: self.is_batch_invariant(),
+        });
         self.untracked("logits", &[hidden], [hidden.rows(), head.rows()].into(), logits)
     }
+}
+
+/// `log(sum over v of e^(logits_v))` of one row: what turns logits into logarithms of probabilities.
+pub fn log_sum_exp(logits: &[f32]) -> f32 {
+    cpu::log_sum_exp(logits)
 }
 
 fn check_rows(hidden: &Tensor, head: &Parameter, rows: LossRows<'_>) -> Result<()> {

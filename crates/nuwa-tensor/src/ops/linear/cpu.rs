@@ -4,8 +4,8 @@ use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
-    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_over_rows,
-    product_packed,
+    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_of_each_row,
+    product_over_rows, product_packed,
 };
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, vectorised};
@@ -16,6 +16,8 @@ use crate::{Parameter, Precision};
 pub struct Context<'a> {
     pub pool: &'a Arc<Pool>,
     pub precision: Precision,
+    /// Whether each row of a product with a weight has the same bits whatever the number of rows.
+    pub batch_invariant: bool,
 }
 
 /// The weight packed for its products, in bf16: packed now where a gradient will be wanted, else where it is already. Kept
@@ -63,6 +65,7 @@ pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: W
     let rows = x.len() / weight.width;
     let x = Matrix::new(x, rows, weight.width);
     match weight.packed {
+        _ if context.batch_invariant => product_of_each_row(x, weight.matrix().transposed(), epilogue),
         Some(packed) if rows > FEW_ROWS => product_packed(context.pool, x, &packed.forward, epilogue),
         _ => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
     }

@@ -91,6 +91,7 @@ struct Layer {
     weight: Parameter,
     bias: Option<Parameter>,
     is_tracked: bool,
+    batch_invariant: bool,
 }
 
 impl Layer {
@@ -101,6 +102,7 @@ impl Layer {
             weight: weight.clone(),
             bias: bias.cloned(),
             is_tracked: tape.tracks(&[x], &[]),
+            batch_invariant: tape.is_batch_invariant(),
         }
     }
 
@@ -111,6 +113,7 @@ impl Layer {
             weight: &self.weight,
             bias: self.bias.as_ref(),
             is_tracked: self.is_tracked,
+            batch_invariant: self.batch_invariant,
         }
     }
 

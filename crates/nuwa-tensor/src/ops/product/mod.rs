@@ -13,8 +13,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod dots;
 mod epilogue;
-mod few_rows;
 mod kernel;
 mod pack;
 mod packed;
@@ -157,9 +157,23 @@ pub fn product<A: Element, B: Element, E: Epilogue>(
         return;
     }
     if a.rows <= FEW_ROWS && b.row_stride == 1 && a.is_row_major() && a.columns == b.rows {
-        return few_rows::product(a, b, epilogue);
+        return dots::product(a, b, epilogue);
     }
     by_panels(pool, precision, a, &Right::Plain(b), epilogue);
+}
+
+/// `A B` where the columns of `b` lie together, in `f32`: each row of the result has the same bits whatever the number of rows.
+/// A single row is as fast as the memory, and many are multiplied without being packed.
+pub fn product_of_each_row<A: Element, B: Element, E: Epilogue>(
+    a: Matrix<'_, A>,
+    b: Matrix<'_, B>,
+    epilogue: &E,
+) {
+    assert!(
+        a.columns == b.rows && a.is_row_major() && b.row_stride == 1,
+        "rows and columns of a product lie together"
+    );
+    dots::product(a, b, epilogue);
 }
 
 /// As [`product`], in bf16, with a right operand that was packed before.

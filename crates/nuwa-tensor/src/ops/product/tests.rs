@@ -109,6 +109,37 @@ fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     }
 }
 
+/// Rows by themselves and together, with weights of either kind.
+fn check_each_row([rows, inner, columns]: [usize; 3], seed: u64) {
+    // Numbers whose sums depend on the order.
+    let a: Vec<f32> = numbers(rows * inner, seed).into_iter().map(|value| value * 0.3).collect();
+    let weight = numbers(columns * inner, seed + 2);
+    let narrow = narrowed(&weight);
+    let wanted = expected(&a, &transposed(&weight, columns, inner), [rows, inner, columns]);
+    for level in levels() {
+        let _held = force_in_tests(level);
+        let of = |a: &[f32], out: &mut [f32], is_narrow: bool| {
+            let (rows, store) = (Matrix::new(a, a.len() / inner, inner), Store::plain(out, columns));
+            match is_narrow {
+                true => product_of_each_row(rows, Matrix::new(&narrow, columns, inner).transposed(), &store),
+                false => product_of_each_row(rows, Matrix::new(&weight, columns, inner).transposed(), &store),
+            }
+        };
+        for is_narrow in [false, true] {
+            let (mut all, mut one) = (vec![0.0; rows * columns], vec![0.0; columns]);
+            of(&a, &mut all, is_narrow);
+            close(&all, &wanted, inner);
+            for (row, all) in a.chunks_exact(inner).zip(all.chunks_exact(columns)) {
+                of(row, &mut one, is_narrow);
+                assert!(
+                    one.iter().zip(all).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "{level:?} {is_narrow}"
+                );
+            }
+        }
+    }
+}
+
 /// `base + a b + bias` in every form that it is stored in.
 fn check_stores(sizes @ [rows, _, columns]: [usize; 3], seed: u64) {
     let [a, b] = [rows * sizes[1], sizes[1] * columns].map(|count| numbers(count, seed));
@@ -177,6 +208,11 @@ proptest! {
         // Whole panels and halves, which the kernel finishes in registers, as often as others.
         check_stores([rows, inner, 32 * halves], seed);
         check_stores([rows, inner, 32 * halves - less], seed);
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_by_itself(rows in 1..below(40), inner in 1..below(100), columns in 1_usize..140, seed in 0_u64..1000) {
+        check_each_row([rows, inner, columns], seed);
     }
 
     #[test]

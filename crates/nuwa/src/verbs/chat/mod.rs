@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use nuwa_files::quoted_path;
-use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt};
+use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, Scheduler};
 use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,8 @@ impl Kept {
 }
 
 struct Session {
-    engine: Engine,
+    /// Remembers what the model has read, so that no turn is read twice.
+    scheduler: Scheduler,
     /// Whether it was taught to answer, so that it is asked through its chat template.
     answers: bool,
     conversation: Conversation,
@@ -141,7 +142,7 @@ impl Session {
     fn new(engine: Engine, folder: &Path, arguments: &Chat) -> anyhow::Result<Self> {
         let conversation = Conversation { system: arguments.system.clone(), turns: Vec::new() };
         let answers = base::answers(folder, &engine)?;
-        Ok(Self { engine, answers, conversation, settings: arguments.settings() })
+        Ok(Self { scheduler: engine.scheduler(1)?, answers, conversation, settings: arguments.settings() })
     }
 
     /// A model that was never tuned to answer can only go on with what it is given.
@@ -278,8 +279,8 @@ impl Session {
         // Each answer draws its own numbers.
         settings.seed = settings.seed.wrapping_add(self.conversation.turns.len() as u64);
         self.conversation.turns.push(Message::new("user", question));
-        let answer =
-            shown(|goes_on, on_text| self.conversation.answer(&self.engine, &settings, goes_on, on_text));
+        let Self { conversation, scheduler, .. } = self;
+        let answer = shown(|goes_on, on_text| conversation.answer(scheduler, &settings, goes_on, on_text));
         match answer {
             Ok(answer) if answer.finish != Finish::Interrupted => self.keep(answer),
             other => {
@@ -307,12 +308,11 @@ impl Session {
         }
     }
 
-    fn go_on_with(&self, text: &str) -> anyhow::Result<()> {
-        let prompt = Prompt::of(self.engine.prompt_ids(text)?);
-        let ends: Vec<u32> = self.engine.tokenizer().end_of_text().into_iter().collect();
-        let written = shown(|goes_on, on_text| {
-            self.engine.write_until(&prompt, &self.settings, &ends, goes_on, on_text)
-        })?;
+    fn go_on_with(&mut self, text: &str) -> anyhow::Result<()> {
+        let engine = self.scheduler.engine();
+        let request =
+            Request::new(Prompt::of(engine.prompt_ids(text)?), &self.settings, &engine.ends_of_text());
+        let written = shown(|goes_on, on_text| self.scheduler.write(request, goes_on, on_text))?;
         if written.finish == Finish::Interrupted {
             message("(stopped)");
         }

@@ -1,0 +1,146 @@
+//! A request on its way.
+
+use std::sync::Arc;
+
+use nuwa_tensor::log_sum_exp;
+
+use crate::request::{Chosen, LogProbability};
+use crate::sequence::first_seen;
+use crate::writer::Writer;
+use crate::{Engine, Finish, Generation, Request, RequestId, Result, Sampler, Update};
+
+/// A request whose prompt is checked, and what was written for it so far.
+pub struct Running {
+    pub id: RequestId,
+    request: Request,
+    /// The prompt and what was written.
+    ids: Vec<u32>,
+    /// Where in `ids` the part begins that the model sees.
+    first: usize,
+    sampler: Sampler,
+    writer: Writer,
+    chosen: Vec<Chosen>,
+    ended_by: Option<LogProbability>,
+}
+
+impl Running {
+    /// The settings and the prompt have been checked.
+    pub fn new(id: RequestId, request: Request, engine: &Engine) -> Result<Self> {
+        let (settings, ids) = (&request.settings, request.prompt.ids.clone());
+        let sampler = Sampler::new(&settings.sampling, engine.model().vocabulary(), settings.seed)?;
+        let mut sampler = sampler.without(Arc::clone(engine.unwritable()));
+        let (given, written) = ids.split_at(ids.len().saturating_sub(request.prompt.written));
+        sampler.observe(given);
+        sampler.wrote(written);
+        let writer = Writer::new(engine.tokenizer(), &ids, settings.stop.clone())?;
+        Ok(Self { id, request, ids, first: 0, sampler, writer, chosen: Vec::new(), ended_by: None })
+    }
+
+    /// The ids that the model sees.
+    pub fn visible(&self) -> &[u32] {
+        &self.ids[self.first..]
+    }
+
+    /// Where the part begins that the model sees.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// Whether it may have no more tokens.
+    pub fn is_full(&self) -> bool {
+        self.chosen.len() >= self.request.settings.max_tokens
+    }
+
+    /// Chooses the next id, given the scores of all.
+    pub fn choose(&mut self, scores: &[f32], context: usize) -> Update {
+        match self.chosen(scores) {
+            Ok(chosen) => self.take(chosen, context).unwrap_or_else(|error| self.failed(error)),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn chosen(&mut self, scores: &[f32]) -> Result<Chosen> {
+        let log_sum = log_sum_exp(scores);
+        let id = self.sampler.choose(scores)?;
+        let of = |id: u32| LogProbability { id, log_probability: scores[id as usize] - log_sum };
+        let top = likeliest(scores, self.request.top_log_probabilities).into_iter().map(of).collect();
+        Ok(Chosen { token: of(id), top })
+    }
+
+    fn take(&mut self, chosen: Chosen, context: usize) -> Result<Update> {
+        let id = chosen.token.id;
+        if self.request.ends.contains(&id) {
+            self.ended_by = Some(chosen.token);
+            return Ok(Update { chosen: Some(chosen), ..self.finished(Finish::EndOfText) });
+        }
+        self.ids.push(id);
+        self.first = first_seen(&self.ids, self.first, context);
+        self.chosen.push(chosen.clone());
+        self.sampler.wrote(&[id]);
+        let mut text = self.writer.push(id)?;
+        let finish = match self.writer.is_stopped() {
+            true => Some(Finish::Stop),
+            false => self.is_full().then_some(Finish::Length),
+        };
+        let outcome = finish.map(|finish| {
+            let Update { text: rest, outcome, .. } = self.finished(finish);
+            text += &rest;
+            outcome
+        });
+        Ok(Update { request: self.id, chosen: Some(chosen), text, outcome: outcome.flatten() })
+    }
+
+    /// The end: what was waiting for more text is certain now.
+    pub fn finished(&mut self, finish: Finish) -> Update {
+        let text = self.writer.finish();
+        let finish = match finish {
+            Finish::Interrupted => finish,
+            _ if self.writer.is_stopped() => Finish::Stop,
+            _ => finish,
+        };
+        let generation = self.generation(finish);
+        Update { request: self.id, chosen: None, text, outcome: Some(Ok(generation)) }
+    }
+
+    fn failed(&self, error: crate::Error) -> Update {
+        Update { request: self.id, chosen: None, text: String::new(), outcome: Some(Err(error)) }
+    }
+
+    /// What was written.
+    fn generation(&mut self, finish: Finish) -> Generation {
+        let chosen = std::mem::take(&mut self.chosen);
+        Generation {
+            text: self.writer.take_text(),
+            tokens: chosen.iter().map(|chosen| chosen.token.id).collect(),
+            log_probabilities: chosen.iter().map(|chosen| chosen.token.log_probability).collect(),
+            top: chosen.into_iter().map(|chosen| chosen.top).collect(),
+            ended_by: self.ended_by,
+            finish,
+        }
+    }
+}
+
+/// The ids of the largest scores, from large to small; of equal ones the smaller id first.
+fn likeliest(scores: &[f32], count: usize) -> Vec<u32> {
+    let mut ids: Vec<u32> = (0..if count == 0 { 0 } else { scores.len() as u32 }).collect();
+    let by_score = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
+    if count < ids.len() {
+        ids.select_nth_unstable_by(count, by_score);
+        ids.truncate(count);
+    }
+    ids.sort_unstable_by(by_score);
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likeliest_come_in_order() {
+        let scores = [0.5, -1.0, 2.0, 0.5];
+        assert!(likeliest(&scores, 0).is_empty());
+        assert_eq!(likeliest(&scores, 3), [2, 0, 3]);
+        assert_eq!(likeliest(&scores, 9), [2, 0, 3, 1]);
+    }
+}

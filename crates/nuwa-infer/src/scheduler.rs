@@ -1,0 +1,320 @@
+//! Many sequences at one time, with one pass of the model for all of them: continuous batching (Yu et al., "Orca" 2022).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use nuwa_models::Model;
+use nuwa_tensor::{Kind, Tape, on_worker};
+
+use crate::running::Running;
+use crate::sequence::{PROMPT_CHUNK, check_prompt};
+use crate::slot::{Slot, Work, common, pass};
+use crate::{Engine, Error, Finish, Flow, Generation, Request, RequestId, Result, Update};
+
+/// A request waits for a prompt that is being read where both begin with this many ids more than any slot knows: fewer are
+/// read twice sooner than waited for.
+const WORTH_WAITING: usize = 16;
+
+/// How a [`Scheduler`] works. None of these changes what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulerSettings {
+    /// How many sequences are written at one time, at least 1; further ones wait. Each keeps what it remembers of its last
+    /// sequence until another one takes its place.
+    pub slots: usize,
+    /// The most ids of prompts that go through the model in one pass, at least 1. More are faster to read; fewer keep those
+    /// who are being written to from waiting.
+    pub prompt_chunk: usize,
+    /// What keys and values are kept in. This one does change what is written: bf16 takes half the memory and rounds them.
+    pub cache: Kind,
+}
+
+/// Slots where nothing else is asked for.
+pub const SLOTS: usize = 16;
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self { slots: SLOTS, prompt_chunk: PROMPT_CHUNK, cache: Kind::F32 }
+    }
+}
+
+/// Writes many texts at one time.
+///
+/// [`Scheduler::submit`] takes a request, [`Scheduler::step`] does one pass of the model for all that are being written, each
+/// of which gets its next token, and for prompts that are being read. A text that ends makes room for the next that waits.
+///
+/// What a slot remembers of its last sequence is used again by the next one as far as both begin alike, be it in another slot;
+/// a request that begins as a prompt that is just being read waits for it. So a conversation is never read twice, and several
+/// answers to one prompt share it.
+///
+/// What is written for a request does not depend on the others, on the slots or on the size of chunks: each has its own
+/// seed, and the model gives the same bits.
+pub struct Scheduler {
+    engine: Engine,
+    settings: SchedulerSettings,
+    tape: Tape,
+    places: Vec<Place>,
+    waiting: VecDeque<Running>,
+    /// What [`Scheduler::write`] did for others.
+    kept: Vec<Update>,
+    submitted: u64,
+}
+
+/// A slot, and who has it.
+struct Place {
+    slot: Slot,
+    running: Option<Running>,
+    /// The last request that had it.
+    last: u64,
+}
+
+impl Scheduler {
+    /// A scheduler whose slots are empty.
+    ///
+    /// # Errors
+    /// When a setting is 0.
+    pub fn new(engine: &Engine, settings: SchedulerSettings) -> Result<Self> {
+        for (name, value) in [("slots", settings.slots), ("prompt_chunk", settings.prompt_chunk)] {
+            if value == 0 {
+                let expected = "expected a whole number of at least 1";
+                return Err(Error::Setting { name, value: value.to_string(), expected });
+            }
+        }
+        let model = engine.model();
+        let slot = || Slot::new(model, model.context(), settings.cache);
+        let places = (0..settings.slots).map(|_| Place { slot: slot(), running: None, last: 0 });
+        Ok(Self {
+            engine: engine.clone(),
+            settings,
+            tape: Tape::inference().batch_invariant(),
+            places: places.collect(),
+            waiting: VecDeque::new(),
+            kept: Vec::new(),
+            submitted: 0,
+        })
+    }
+
+    /// The model and its tokenizer.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Takes a request, which waits for a slot.
+    ///
+    /// # Errors
+    /// When a setting makes no sense, the prompt is empty or longer than the model's context, or an id is unknown.
+    pub fn submit(&mut self, request: Request) -> Result<RequestId> {
+        request.settings.check()?;
+        let (ids, model) = (&request.prompt.ids, self.engine.model());
+        check_prompt(ids, model.context())?;
+        let limit = model.vocabulary();
+        if let Some(&index) = ids.iter().find(|&&id| id as usize >= limit) {
+            let (operation, index) = ("embedding", index as usize);
+            return Err(nuwa_tensor::Error::Index { operation, index, limit }.into());
+        }
+        let id = RequestId(self.submitted + 1);
+        self.waiting.push_back(Running::new(id, request, &self.engine)?);
+        self.submitted += 1;
+        Ok(id)
+    }
+
+    /// How many requests have not ended.
+    pub fn pending(&self) -> usize {
+        self.waiting.len() + self.places.iter().filter(|place| place.running.is_some()).count()
+    }
+
+    /// Ends a request where it is, and gives what was written; none where there is no such request any more.
+    pub fn cancel(&mut self, request: RequestId) -> Option<Generation> {
+        let mut running = match self.waiting.iter().position(|running| running.id == request) {
+            Some(index) => self.waiting.remove(index)?,
+            None => {
+                let is_it = |running: &mut Running| running.id == request;
+                self.places.iter_mut().find_map(|place| place.running.take_if(is_it))?
+            }
+        };
+        running.finished(Finish::Interrupted).outcome?.ok()
+    }
+
+    /// One pass of the model: the next token of each sequence that is being written, and some of each prompt that is being
+    /// read. Nothing where nothing is pending.
+    ///
+    /// # Errors
+    /// When the model fails. What is wrong with one request only is the outcome of that one.
+    pub fn step(&mut self) -> Result<Vec<Update>> {
+        if !self.kept.is_empty() {
+            return Ok(std::mem::take(&mut self.kept));
+        }
+        on_worker(|| {
+            let mut updates = self.enter();
+            updates.extend(self.pass()?);
+            Ok(updates)
+        })
+    }
+
+    /// Runs a request to its end, and others with it; `goes_on` is asked before each pass, and `on_text` is given the text as
+    /// it comes, in whole characters.
+    ///
+    /// # Errors
+    /// As [`Scheduler::submit`] and [`Scheduler::step`].
+    pub fn write(
+        &mut self,
+        request: Request,
+        goes_on: &mut dyn FnMut() -> Flow,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Generation> {
+        let id = self.submit(request)?;
+        let (mut others, mut shown) = (std::mem::take(&mut self.kept), 0);
+        let written = loop {
+            if goes_on().is_break()
+                && let Some(written) = self.cancel(id)
+            {
+                on_rest(&written.text[shown..], on_text);
+                break Ok(written);
+            }
+            let (own, rest): (Vec<_>, Vec<_>) =
+                self.step()?.into_iter().partition(|update| update.request == id);
+            others.extend(rest);
+            let mut outcome = None;
+            for update in own {
+                shown += update.text.len();
+                on_rest(&update.text, on_text);
+                outcome = update.outcome;
+            }
+            if let Some(outcome) = outcome {
+                break outcome;
+            }
+        };
+        self.kept = others;
+        written
+    }
+
+    /// Runs requests to their ends; their results in the same order.
+    ///
+    /// # Errors
+    /// When the model fails. What is wrong with one request only is the result of that one.
+    pub fn write_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Generation>>> {
+        let submitted: Vec<Result<RequestId>> =
+            requests.into_iter().map(|request| self.submit(request)).collect();
+        let mut open: BTreeSet<RequestId> = submitted.iter().flatten().copied().collect();
+        let (mut others, mut ended) = (std::mem::take(&mut self.kept), BTreeMap::new());
+        while !open.is_empty() {
+            for update in self.step()? {
+                match update {
+                    Update { request, outcome: Some(outcome), .. } if open.remove(&request) => {
+                        ended.insert(request, outcome);
+                    }
+                    update if open.contains(&update.request) => {}
+                    update => others.push(update),
+                }
+            }
+        }
+        self.kept = others;
+        let result = |id: Result<RequestId>| ended.remove(&id?).expect("each that was submitted has ended");
+        Ok(submitted.into_iter().map(result).collect())
+    }
+
+    /// Lets those who wait into free slots. Those that want no token end here.
+    fn enter(&mut self) -> Vec<Update> {
+        let mut updates = Vec::new();
+        while let Some(mut next) = self.waiting.pop_front() {
+            if next.is_full() {
+                updates.push(next.finished(Finish::Length));
+                continue;
+            }
+            let Some(index) = self.place_for(next.visible()) else {
+                self.waiting.push_front(next);
+                break;
+            };
+            let place = &mut self.places[index];
+            place.last = next.id.0;
+            place.running = Some(next);
+        }
+        updates
+    }
+
+    /// A free slot that knows as many of the first of `ids` as any slot does; none where all are taken, or where waiting for
+    /// a prompt that begins alike is better.
+    fn place_for(&mut self, ids: &[u32]) -> Option<usize> {
+        let known = |place: &Place| place.slot.common(ids);
+        let free = || self.places.iter().enumerate().filter(|(_, place)| place.running.is_none());
+        let (mut chosen, place) = free().max_by_key(|(_, place)| (known(place), Reverse(place.last)))?;
+        let (own, best) = (known(place), self.places.iter().max_by_key(|place| known(place))?);
+        let most = known(best);
+        let running = self.places.iter().filter_map(|place| place.running.as_ref());
+        let coming = running.map(|running| common(running.visible(), ids)).max().unwrap_or(0);
+        if coming >= most + WORTH_WAITING {
+            return None;
+        }
+        // The last id is run again, for the scores after it.
+        let length = most.min(ids.len() - 1);
+        if most > own {
+            chosen = free().min_by_key(|(_, place)| place.last)?.0;
+            self.places[chosen].slot = best.slot.prefix(length).unwrap_or_else(|| self.empty_slot());
+        } else {
+            self.places[chosen].slot.go_back(length, self.engine.model(), self.settings.cache);
+        }
+        Some(chosen)
+    }
+
+    fn empty_slot(&self) -> Slot {
+        let model = self.engine.model();
+        Slot::new(model, model.context(), self.settings.cache)
+    }
+
+    fn pass(&mut self) -> Result<Vec<Update>> {
+        let (model, mut left) = (self.engine.model(), self.settings.prompt_chunk);
+        let mut busy: Vec<&mut Place> =
+            self.places.iter_mut().filter(|place| place.running.is_some()).collect();
+        busy.sort_by_key(|place| place.last);
+        let mut work: Vec<Work<'_>> = busy.iter_mut().filter_map(|place| place.work(&mut left)).collect();
+        if work.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(scores) = pass(model, &self.tape, &mut work)? else { return Ok(Vec::new()) };
+        let (width, scores) = (scores.width(), scores.to_host());
+        let read = busy.into_iter().filter(|place| place.is_read());
+        Ok(read
+            .zip(scores.chunks_exact(width))
+            .filter_map(|(place, scores)| place.choose(scores, model, self.settings.cache))
+            .collect())
+    }
+}
+
+impl Place {
+    /// What the next pass does here: the one new id of a sequence that is being written, or the next of a prompt, of which
+    /// `left` more fit the pass.
+    fn work(&mut self, left: &mut usize) -> Option<Work<'_>> {
+        let unseen = &self.running.as_ref()?.visible()[self.slot.seen().len()..];
+        let count = if unseen.len() == 1 { 1 } else { unseen.len().min(*left) };
+        if unseen.len() > 1 {
+            *left -= count;
+        }
+        let (ids, wanted) = (&unseen[..count], count == unseen.len());
+        (count > 0).then_some(Work { slot: &mut self.slot, ids, wanted })
+    }
+
+    /// Whether the model has seen all there is.
+    fn is_read(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.visible().len() == self.slot.seen().len())
+    }
+
+    /// Chooses the next id, and makes room where that was the last one.
+    fn choose(&mut self, scores: &[f32], model: &dyn Model, kind: Kind) -> Option<Update> {
+        let running = self.running.as_mut()?;
+        let first = running.first();
+        let update = running.choose(scores, model.context());
+        if running.first() != first {
+            // The first half was forgotten: what is left is read anew.
+            self.slot.go_back(0, model, kind);
+        }
+        if update.outcome.is_some() {
+            self.running = None;
+        }
+        Some(update)
+    }
+}
+
+fn on_rest(text: &str, on_text: &mut dyn FnMut(&str)) {
+    if !text.is_empty() {
+        on_text(text);
+    }
+}

@@ -1,0 +1,79 @@
+use nuwa_models::{Cache, Context, Input, Model, NewRows};
+use nuwa_tensor::{Kind, Tape, Tensor};
+
+use crate::Result;
+
+/// A place for one sequence: the ids that the model has seen there, and what it remembers of them.
+pub struct Slot {
+    cache: Cache,
+    seen: Vec<u32>,
+}
+
+impl Slot {
+    pub fn new(model: &dyn Model, capacity: usize, kind: Kind) -> Self {
+        Self { cache: model.new_cache(capacity, kind), seen: Vec::new() }
+    }
+
+    /// The ids that the model has seen.
+    pub fn seen(&self) -> &[u32] {
+        &self.seen
+    }
+
+    /// The positions that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.cache.capacity()
+    }
+
+    /// How many of the first of `ids` the model has seen here.
+    pub fn common(&self, ids: &[u32]) -> usize {
+        common(&self.seen, ids)
+    }
+
+    /// Goes back to the first `length` ids, or to the beginning where the model cannot.
+    pub fn go_back(&mut self, length: usize, model: &dyn Model, kind: Kind) {
+        match self.cache.truncate(length) {
+            true => self.seen.truncate(length),
+            false => *self = Self::new(model, self.cache.capacity(), kind),
+        }
+    }
+
+    /// A copy that has seen the first `length` ids; none where the model cannot go back to them.
+    pub fn prefix(&self, length: usize) -> Option<Self> {
+        Some(Self { cache: self.cache.prefix(length)?, seen: self.seen[..length].to_vec() })
+    }
+}
+
+/// The length of the longest common prefix.
+pub fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// New ids of a slot.
+pub struct Work<'a> {
+    pub slot: &'a mut Slot,
+    pub ids: &'a [u32],
+    /// Whether the scores of what follows the last of them are wanted.
+    pub wanted: bool,
+}
+
+/// Runs the new ids of some slots through the model at one time. Gives the scores of every id after the last one of each slot
+/// where they are wanted, `[slots, vocabulary]`.
+pub fn pass(model: &dyn Model, tape: &Tape, work: &mut [Work<'_>]) -> Result<Option<Tensor>> {
+    let new = work.iter_mut().map(|work| NewRows { cache: &mut work.slot.cache, ids: work.ids });
+    let hidden = model.hidden(&Context::new(tape), Input::Next(new.collect()))?.hidden;
+    for Work { slot, ids, .. } in &mut *work {
+        slot.seen.extend_from_slice(ids);
+    }
+    let mut end = 0;
+    let ends = work.iter().map(|work| {
+        end += work.ids.len();
+        (work.wanted, end - 1)
+    });
+    let wanted: Vec<usize> = ends.filter(|(wanted, _)| *wanted).map(|(_, last)| last).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let wanted: Vec<u32> = wanted.into_iter().map(|row| row as u32).collect();
+    let rows = tape.rows(&hidden, &wanted)?;
+    Ok(Some(model.head().logits(tape, &rows)?))
+}
