@@ -62,7 +62,7 @@ fn masked_words_from_text_to_answer() {
     error: the model predicts masked words from those on both sides, and cannot write or score a text
     hint: it is an encoder: let it fill in the masks of a text, or take a model that writes, such as GPT-2 or LLaMA
     ");
-    for refused in ["chat bert --prompt a", "eval bert", "dpo bert --data records.jsonl --out preferred"] {
+    for refused in ["chat bert --prompt a", "dpo bert --data records.jsonl --out preferred"] {
         let told = place.failure(refused);
         assert!(told.contains("predicts masked words"), "{refused}: {told}");
     }
