@@ -385,6 +385,9 @@ impl Road {
             let changes = worth::changes(&tasks);
             let evaluation = Evaluation { model: self.place("model"), tasks, changes };
             nuwa_files::write_json(&out.join("eval.json"), &evaluation)?;
+            if !self.writes() {
+                return Ok("an encoder is measured in its training alone".into());
+            }
             Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
                 true => worth::text(&evaluation.tasks, &evaluation.changes),
                 false => verbs::eval::headline(&evaluation.tasks),
@@ -514,6 +517,10 @@ impl End<'_> {
         let (model, report) = (self.model.display(), self.report.display());
         let next = match self.answers {
             true => format!("nuwa chat {}{}", quoted_path(self.run), self.question()),
+            false if self.plan.plan.model.predicts() == Prediction::MaskedTokens => {
+                let text = format!("{} [MASK]", self.prompt());
+                format!("nuwa fill {} {}", quoted_path(self.run), quoted(text))
+            }
             false => {
                 format!("nuwa generate {} --prompt {}", quoted_path(self.run), quoted(self.prompt()))
             }
