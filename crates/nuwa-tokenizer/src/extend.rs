@@ -54,10 +54,10 @@ mod tests {
     use crate::{Tokenizer, TrainSettings, train};
 
     const TOKENS: [(&str, &str); 3] =
-        [("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
+        [("sep_token", "[SEP]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
 
     fn tokenizer() -> Tokenizer {
-        let settings = TrainSettings { vocab_size: 270, ..TrainSettings::default() };
+        let settings = TrainSettings { vocab_size: 264, ..TrainSettings::default() };
         train(std::iter::once("clay clay water water".to_string()), &settings, &mut |_| {}).unwrap()
     }
 

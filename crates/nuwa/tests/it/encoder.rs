@@ -42,7 +42,8 @@ fn masked_words_from_text_to_answer() {
     let tokenizer = json(&place.read("bert/model/tokenizer_config.json"));
     assert_eq!(tokenizer["mask_token"], "[MASK]");
     let of_shards = json(&place.read("shards/tokenize.json"))["vocab_size"].as_u64().unwrap();
-    assert_eq!(config["vocab_size"].as_u64(), Some(of_shards + 4), "four special tokens are appended");
+    assert_eq!(config["vocab_size"].as_u64(), Some(of_shards + 3), "[CLS], [SEP] and [MASK] are appended");
+    assert_eq!(tokenizer["pad_token"], "<|endoftext|>", "it had one");
 
     let masks = place.nuwa_with_input("fill bert - --top 3 --json", b"mira [MASK] tonel [MASK].\n");
     let masks = json(&masks.out);
