@@ -204,7 +204,7 @@ impl Trainer {
         Context::new(&self.tape).with_dropout(self.settings.dropout).with_recompute(self.settings.recompute)
     }
 
-    /// Puts what passes added up to where [`Trainer::parameters`] keeps its gradient. [`Trainer::update`] does so by itself.
+    /// Puts what passes added up to where [`Trainer::parameters`] keeps its gradient. [`Trainer::step`] does so by itself.
     pub fn collect_gradient(&mut self) {
         self.sum.finish(self.model.parameters());
         if let Some(adapters) = &self.adapters {
