@@ -1,9 +1,9 @@
 //! How much longer a tokenizer's rules may make a text: a rule that writes ten characters for one, twelve times over, fills
 //! any memory.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
+
+use super::charsmap;
 
 /// The rules of known tokenizers make of one byte three (a blank), in rare letters 54.
 const MOST: usize = 400;
@@ -46,7 +46,7 @@ fn growth(rule: &Value) -> Result<usize, String> {
             let found = length(&rule["pattern"]["String"]).max(1);
             Ok(length(&rule["content"]).div_ceil(found).max(1))
         }
-        Some("Precompiled") => Ok(longest_entry(&rule["precompiled_charsmap"]).max(1)),
+        Some("Precompiled") => Ok(charsmap::longest_text(&rule["precompiled_charsmap"])?.max(1)),
         Some("Prepend") if length(&rule["prepend"]) > LONGEST_PREFIX => {
             Err(format!("its normalizer puts {} bytes before every text", length(&rule["prepend"])))
         }
@@ -54,16 +54,10 @@ fn growth(rule: &Value) -> Result<usize, String> {
     }
 }
 
-/// The longest text in a table of characters: the size of its index, the index, then texts that end with a zero.
-fn longest_entry(map: &Value) -> usize {
-    let bytes = map.as_str().and_then(|map| BASE64_STANDARD.decode(map).ok()).unwrap_or_default();
-    let Some((size, rest)) = bytes.split_first_chunk::<4>() else { return 0 };
-    let texts = rest.get(u32::from_le_bytes(*size) as usize..).unwrap_or_default();
-    texts.split(|byte| *byte == 0).map(<[u8]>::len).max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use serde_json::json;
 
     use super::*;
@@ -80,9 +74,9 @@ mod tests {
             "its normalizer makes a text up to 1000000000000 times as long; expected at most 400"
         );
         assert!(of(&json!({"decoder": {"type": "Sequence", "decoders": vec![tenfold; 3]}})).is_err());
-        let map = [&4_u32.to_le_bytes()[..], b"tree", &[b'x'; 500], b"\0"].concat();
+        let map = [&1024_u32.to_le_bytes()[..], &[0; 1024], &[b'x'; 500], b"\0"].concat();
         let table = json!({"type": "Precompiled", "precompiled_charsmap": BASE64_STANDARD.encode(map)});
-        assert!(of_rules(vec![table]).is_err());
+        assert!(of_rules(vec![table]).unwrap_err().contains("500 times"));
         assert!(of_rules(vec![json!({"type": "Prepend", "prepend": "a".repeat(5000)})]).is_err());
         let blank = json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"});
         assert_eq!(of_rules(vec![blank, json!({"type": "NFKC"})]), Ok(3));

@@ -10,7 +10,7 @@ use tokenizers::{
     DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Pipeline,
 };
 
-use super::{LARGEST, Source, check_highest};
+use super::{LARGEST, Source, check_highest, growth};
 use crate::added::AddedToken;
 use crate::bpe::{Bpe, Model};
 use crate::config::{Config, kind_of};
@@ -106,7 +106,8 @@ pub fn byte_level(value: &Value) -> Option<Bpe> {
 
 /// The library's pipeline; what it refuses is explained part by part, for its own words name neither.
 pub fn pipeline(path: &Path, value: &Value) -> Result<Pipeline> {
-    check_shape(value).map_err(|reason| Error::invalid(path, reason))?;
+    let checked = check_shape(value).and_then(|()| growth::of(value));
+    checked.map_err(|reason| Error::invalid(path, reason))?;
     let cause = match serde_json::from_value::<Pipeline>(value.clone()) {
         Ok(pipeline) => return Ok(pipeline),
         Err(error) => error.to_string(),

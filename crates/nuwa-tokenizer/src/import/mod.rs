@@ -1,5 +1,6 @@
 //! The forms a tokenizer is found in, each turned into a `tokenizer.json`.
 
+mod charsmap;
 mod gpt2;
 mod growth;
 pub(crate) mod hugging_face;
