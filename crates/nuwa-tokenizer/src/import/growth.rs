@@ -41,17 +41,16 @@ fn growth(rule: &Value) -> Result<usize, String> {
         return parts.iter().try_fold(1, |all: usize, part| Ok(all.saturating_mul(growth(part)?)));
     }
     let length = |value: &Value| value.as_str().map_or(0, str::len);
-    match rule["type"].as_str() {
-        Some("Replace") => {
-            let found = length(&rule["pattern"]["String"]).max(1);
-            Ok(length(&rule["content"]).div_ceil(found).max(1))
-        }
-        Some("Precompiled") => Ok(charsmap::longest_text(&rule["precompiled_charsmap"])?.max(1)),
-        Some("Prepend") if length(&rule["prepend"]) > LONGEST_PREFIX => {
-            Err(format!("its normalizer puts {} bytes before every text", length(&rule["prepend"])))
-        }
-        _ => Ok(1),
+    // The library tells rules whose type it does not know by their fields.
+    let kind = rule["type"].as_str();
+    if kind == Some("Precompiled") || !rule["precompiled_charsmap"].is_null() {
+        return Ok(charsmap::longest_text(&rule["precompiled_charsmap"])?.max(1));
     }
+    if length(&rule["prepend"]) > LONGEST_PREFIX {
+        return Err(format!("its normalizer puts {} bytes before every text", length(&rule["prepend"])));
+    }
+    let found = length(&rule["pattern"]["String"]).max(1);
+    Ok(length(&rule["content"]).div_ceil(found).max(1))
 }
 
 #[cfg(test)]
@@ -74,6 +73,8 @@ mod tests {
             "its normalizer makes a text up to 1000000000000 times as long; expected at most 400"
         );
         assert!(of(&json!({"decoder": {"type": "Sequence", "decoders": vec![tenfold; 3]}})).is_err());
+        let unknown = json!({"type": "Unknown", "pattern": {"String": "a"}, "content": "aa"});
+        assert!(of_rules(vec![unknown; 16]).is_err(), "the library reads it as Replace");
         let map = [&1024_u32.to_le_bytes()[..], &[0; 1024], &[b'x'; 500], b"\0"].concat();
         let table = json!({"type": "Precompiled", "precompiled_charsmap": BASE64_STANDARD.encode(map)});
         assert!(of_rules(vec![table]).unwrap_err().contains("500 times"));

@@ -130,6 +130,9 @@ fn check_shape(value: &Value) -> Result<(), String> {
     check_vocabulary(model, kind)
 }
 
+/// WordPiece takes time that grows with the cube of a word.
+const LONGEST_WORD: u64 = 1000;
+
 fn check_vocabulary(model: &Value, kind: &str) -> Result<(), String> {
     let vocabulary = &model["vocab"];
     if vocabulary.is_null() {
@@ -147,6 +150,12 @@ fn check_vocabulary(model: &Value, kind: &str) -> Result<(), String> {
         return Err(format!(
             "\"model\".\"merges\" must be a list of pairs, found {}",
             kind_of(&model["merges"])
+        ));
+    }
+    let longest = &model["max_input_chars_per_word"];
+    if longest.as_u64().is_some_and(|longest| longest > LONGEST_WORD) {
+        return Err(format!(
+            "\"model\".\"max_input_chars_per_word\" is {longest}; expected at most {LONGEST_WORD}"
         ));
     }
     if kind == "BPE" { check_merges(model) } else { Ok(()) }
