@@ -74,20 +74,19 @@ pub fn trainer(
 
 /// Pieces one after the other in one row, each seeing itself alone; each id that is trained on counts `weight` in the loss.
 pub fn packed<'a>(pieces: impl IntoIterator<Item = &'a Piece>, weight: f32) -> Batch {
-    let (mut ids, mut starts, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for piece in pieces {
-        let start = ids.len() as u32;
-        ids.extend_from_slice(&piece.ids[..piece.positions()]);
-        starts.resize(ids.len(), start);
+    let pieces: Vec<&Piece> = pieces.into_iter().collect();
+    let (mut rows, mut targets, mut start) = (Vec::new(), Vec::new(), 0);
+    for piece in &pieces {
         let next = piece.ids.iter().zip(&piece.trained).skip(1);
         for (row, (id, _)) in (start..).zip(next).filter(|(_, (_, trained))| **trained) {
             rows.push(row);
             targets.push(*id);
         }
+        start += piece.positions() as u32;
     }
     let weights = vec![weight; targets.len()];
     let targets = Targets { rows: Some(rows), ids: targets, weights };
-    let source = Text::causal(ids, 1).within_documents(starts);
+    let source = Text::packed(pieces.iter().map(|piece| &piece.ids[..piece.positions()]));
     Batch { source, answer: None, targets, classes: None }
 }
 

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use nuwa_models::{Context, Input, Model, Text};
-use nuwa_tensor::{LossRows, Tape, on_worker};
+use nuwa_models::{Batch, Context, Model, Targets, Text, losses};
+use nuwa_tensor::{Tape, on_worker};
 
 use crate::{Error, Result};
 
@@ -74,19 +74,15 @@ fn batches(windows: &[Window<'_>]) -> Vec<Range<usize>> {
 }
 
 fn score_batch(model: &dyn Model, tape: &Tape, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
-    let mut ids = Vec::new();
-    let mut starts = Vec::new();
-    for window in windows {
-        starts.resize(starts.len() + window.inputs().len(), ids.len() as u32);
-        ids.extend_from_slice(window.inputs());
-    }
-    let text = Text::causal(ids, 1).within_documents(starts);
-    let hidden = model.hidden(&Context::new(tape), Input::Text(&text))?.hidden;
-    let targets: Vec<u32> = windows.iter().flat_map(Window::scored).copied().collect();
-    let weights = vec![1.0; targets.len()];
-    let rows = LossRows { targets: &targets, weights: &weights };
-    let hidden = tape.rows(&hidden, &scored_rows(windows))?;
-    let losses = tape.cross_entropy(&model.head().loss(&hidden, rows))?.rows;
+    let ids: Vec<u32> = windows.iter().flat_map(Window::scored).copied().collect();
+    let weights = vec![1.0; ids.len()];
+    let batch = Batch {
+        source: Text::packed(windows.iter().map(Window::inputs)),
+        answer: None,
+        targets: Targets { rows: Some(scored_rows(windows)), ids, weights },
+        classes: None,
+    };
+    let losses = losses(model, &Context::new(tape), &batch)?.tokens.rows;
     let mut rest = losses.as_slice();
     let of_window = |window: &Window<'_>| {
         let (own, others) = rest.split_at(window.scored().len());

@@ -1,7 +1,7 @@
 //! What an objective asks of a model, and the loss of it.
 
 use nuwa_nn::{Context, Head};
-use nuwa_tensor::{Error, HeadLoss, Loss, LossRows, Result, Tensor};
+use nuwa_tensor::{Error, HeadLoss, Loss, LossRows, Objective, Result, Tensor};
 
 use crate::{Input, Model, Text};
 
@@ -83,6 +83,21 @@ pub fn losses(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result
 pub fn backward(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result<Losses> {
     let asked = Asked::new(model, context, batch)?;
     context.tape.backward_losses(&asked.losses()).map(Losses::of)
+}
+
+/// As [`backward`], of what `weigh` makes of the negative log-likelihoods of all targets, in place of their weighted sum; gives its
+/// value. Of a head without a bias.
+///
+/// # Errors
+/// When the batch does not fit the model, or there is not one slope a target.
+pub fn backward_objective(
+    model: &dyn Model,
+    context: &Context<'_>,
+    batch: &Batch,
+    weigh: impl FnOnce(&[f32]) -> Objective,
+) -> Result<f32> {
+    let (head, rows, targets) = Asked::new(model, context, batch)?.tokens;
+    Ok(context.tape.backward_objective(&rows, head.weight, targets.targets, weigh)?.total)
 }
 
 /// The rows of a batch in front of their heads.

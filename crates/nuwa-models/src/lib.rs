@@ -14,7 +14,7 @@ mod names;
 mod registry;
 mod text;
 
-pub use batch::{Batch, Classes, Losses, Targets, backward, losses};
+pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
 pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
 pub use names::TensorName;

@@ -31,6 +31,17 @@ impl Text {
         Self::new(ids, texts, AttentionMask::causal)
     }
 
+    /// Texts of unlike lengths one after the other in one row, each a document that sees itself alone.
+    pub fn packed<'a>(texts: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let (mut ids, mut starts) = (Vec::new(), Vec::new());
+        for text in texts {
+            let start = ids.len() as u32;
+            ids.extend_from_slice(text);
+            starts.resize(ids.len(), start);
+        }
+        Self::causal(ids, 1).within_documents(starts)
+    }
+
     /// `texts` texts of which each token attends to the whole text.
     ///
     /// # Panics

@@ -138,7 +138,7 @@ impl MetricsFile {
     }
 
     /// Writes an object with a `step` of its own.
-    pub fn write_line(&mut self, line: &serde_json::Value) -> Result<()> {
+    fn write_line(&mut self, line: &serde_json::Value) -> Result<()> {
         self.file.write_all(format!("{line}\n").as_bytes()).map_err(nuwa_files::Error::write(&self.path))?;
         Ok(())
     }

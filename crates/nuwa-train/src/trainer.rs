@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use nuwa_models::{Batch, Input, Losses, Model, backward, losses};
+use nuwa_models::{Batch, Losses, Model, backward, backward_objective, losses};
 use nuwa_nn::{AdamW, Context, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{AdamWState, Parameters, Precision, Random, Tape, on_worker};
 
@@ -184,13 +184,7 @@ impl Trainer {
     ) -> Result<f32> {
         on_worker(move || {
             self.begin(number);
-            let hidden = self.model.hidden(&self.context(), Input::Text(&batch.source))?.hidden;
-            let hidden = match &batch.targets.rows {
-                Some(rows) => self.tape.rows(&hidden, rows)?,
-                None => hidden,
-            };
-            let (weight, targets) = (self.model.head().weight, &batch.targets.ids);
-            Ok(self.tape.backward_objective(&hidden, weight, targets, weigh)?.total)
+            Ok(backward_objective(self.model(), &self.context(), batch, weigh)?)
         })
     }
 
