@@ -10,7 +10,6 @@ use nuwa_align::data::{self, Columns, Dialogue};
 use nuwa_align::{Course, PairCourse};
 use nuwa_data::shards::{Part, Shards};
 use nuwa_data::tokenize::TokenizeSummary;
-use nuwa_eval::tasks::Task;
 use nuwa_train::clock::Afterwards;
 
 use crate::recipe::Recipe;
@@ -36,35 +35,9 @@ const SECONDS: f64 = 2.0;
 /// Writing the model, in seconds.
 const SAVING: f64 = 0.3;
 
-/// What a build has for its later stages.
-pub struct Ahead<'a> {
-    /// Files of answers.
-    pub answers: &'a [PathBuf],
-    /// Files of preferences.
-    pub preferences: &'a [PathBuf],
-    /// Items that each model is asked.
-    pub items: usize,
-}
-
-/// Items of the embedded world that each model is asked.
-pub fn items_of_world(recipe: &Recipe) -> usize {
-    let tasks = Task::names().filter(|name| name.starts_with("world_")).count();
-    tasks * recipe.eval.limit.unwrap_or(usize::MAX).min(recipe.world.items)
-}
-
-/// Work after pretraining in a build whose text came to `text`.
-pub fn of(recipe: &Recipe, ahead: &Ahead<'_>, text: &TokenizeSummary) -> anyhow::Result<Afterwards> {
-    let fine_tuning = answers(recipe, ahead.answers, text)? * FINE_TUNING;
-    let preferences = pairs(recipe, ahead.preferences, text)? * PREFERENCE;
-    let items = ahead.items;
-    // The embedded world, which has items, is measured in each language too.
-    let models = 1 + usize::from(fine_tuning > 0.0) + usize::from(preferences > 0.0);
-    let measured = text.test.tokens as f64 * FORWARD * if items > 0 { 2.0 } else { 1.0 };
-    let evaluation = models as f64 * (measured + items as f64 * ITEM);
-    Ok(Afterwards {
-        tokens: fine_tuning + preferences + evaluation + in_training(text.test.tokens),
-        seconds: SECONDS,
-    })
+/// Work of so many tokens in the later stages of a build.
+pub fn of_build(tokens: f64) -> Afterwards {
+    Afterwards { tokens, seconds: SECONDS }
 }
 
 /// Work after the last step where nothing but pretraining is asked for.
@@ -74,32 +47,34 @@ pub fn of_pretraining(shards: &Path) -> anyhow::Result<Afterwards> {
 }
 
 /// What pretraining itself does at its end.
-fn in_training(test: u64) -> f64 {
+pub fn in_training(test: u64) -> f64 {
     test.min(nuwa_train::MOST_TEST_TOKENS) as f64 * FORWARD
 }
 
-fn answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
-    if files.is_empty() {
-        return Ok(0.0);
-    }
+/// Fine-tuning on files of answers, where the text came to `text`.
+pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
     let bad = recipe.sft.tuning.bad_records;
     let (dialogues, _) = data::read(files, &Columns::new(), bad, data::dialogue)?;
     let sum: f64 = dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
     let settings = &recipe.sft;
     let course = Course::of(settings.epochs, settings.batch_tokens, sum as usize);
-    Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share))
+    Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * FINE_TUNING)
 }
 
-fn pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
-    if files.is_empty() {
-        return Ok(0.0);
-    }
+/// Tuning on files of preferences.
+pub fn of_preferences(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
     let bad = recipe.dpo.tuning.bad_records;
     let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
     let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
     let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
     let course = PairCourse::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
-    Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share))
+    Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share) * PREFERENCE)
+}
+
+/// Measuring so many models on the text of the test part, `readings` times, and on so many items.
+pub fn of_evaluation(models: usize, text: &TokenizeSummary, readings: usize, items: usize) -> f64 {
+    let measured = text.test.tokens as f64 * FORWARD * readings as f64;
+    models as f64 * (measured + items as f64 * ITEM)
 }
 
 fn tokens(dialogue: &Dialogue, text: &TokenizeSummary) -> f64 {

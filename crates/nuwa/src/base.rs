@@ -5,6 +5,9 @@ use std::path::Path;
 use nuwa_infer::{Engine, Window};
 use nuwa_tokenizer::{Message, Tokenizer};
 
+use crate::run::About;
+use crate::stages;
+
 /// Whether the model in `folder` was taught to answer.
 ///
 /// A tokenizer trained here carries a chat template from the beginning, so that says nothing. The run or the stage that the folder
@@ -26,11 +29,13 @@ pub fn run_of(folder: &Path) -> Option<&Path> {
 
 fn said_beside(folder: &Path) -> Option<bool> {
     let place = run_of(folder)?;
-    let any = |names: &[&str]| names.iter().any(|name| place.join(name).is_file());
-    if any(&["sft.json", "dpo.json", "sft/sft.json", "dpo/dpo.json"]) {
-        return Some(true);
-    }
-    any(&["pretrain.json", "pretrain/pretrain.json"]).then_some(false)
+    let ran = |stage: &About| {
+        let file = stage.summary_file();
+        place.join(&file).is_file() || place.join(stage.name).join(&file).is_file()
+    };
+    let models = stages::models();
+    let (pretrained, fine_tuned) = models.split_first()?;
+    if fine_tuned.iter().any(|stage| ran(stage)) { Some(true) } else { ran(pretrained).then_some(false) }
 }
 
 /// Whether the model gives the token that ends a turn more than chance would, `1 / vocabulary`, after an answer. A model that saw no

@@ -5,21 +5,18 @@
 use nuwa_eval::TASKS;
 use nuwa_eval::tasks::Task;
 
+use crate::evaluation::nearest_task;
 use crate::failure::Problem;
 use crate::recipe::{Draft, EvalSettings, Recipe};
-use crate::{tune, verbs};
+use crate::source::Source;
+use crate::tune;
 
 /// The fewest tokens of a vocabulary, for a size that only the text will tell.
 const SMALLEST_VOCABULARY: usize = 259;
 
 /// Checks all settings of a build.
 pub fn check(draft: &Draft, recipe: &Recipe) -> anyhow::Result<()> {
-    if tune::is_world(recipe) {
-        recipe.world.check()?;
-    } else {
-        // Cleaning of the embedded world reads files that it writes itself.
-        recipe.clean.check()?;
-    }
+    Source::of(recipe).check(recipe)?;
     recipe.tokenizer.check()?;
     recipe.tokenize.check()?;
     let vocabulary = recipe.tokenizer.vocab_size;
@@ -45,7 +42,7 @@ fn tasks(settings: &EvalSettings) -> anyhow::Result<()> {
         true => format!(
             "{other} asks items of a file, so ask it after the build: nuwa eval RUN/model --task {other} --data ITEMS"
         ),
-        false => match verbs::eval::nearest_task(other) {
+        false => match nearest_task(other) {
             Some(known) => format!("there is no task {other:?}; did you mean {known}?"),
             None => format!("there is no task {other:?}; leave eval.tasks out"),
         },

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::interrupt;
-use crate::report::printable;
+use crate::text::printable;
 
 /// A failure of the program itself, with its next step.
 #[derive(Debug)]

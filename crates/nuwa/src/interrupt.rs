@@ -27,12 +27,26 @@ static WORK: Mutex<Option<Work>> = Mutex::new(None);
 static SCRATCH: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A piece of work that may be interrupted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// The name of the stage.
-    pub name: String,
+    /// Its name: that of the stage, where it is one.
+    pub name: &'static str,
+    /// What is kept when it is interrupted; nothing where it begins again.
+    pub kept: Option<&'static str>,
     /// Whether it is part of a build, whose other stages are kept.
     pub in_build: bool,
+}
+
+impl Work {
+    /// Fetching what lies on other machines.
+    pub fn downloads(in_build: bool) -> Self {
+        Self { name: "downloads", kept: Some("what was fetched"), in_build }
+    }
+
+    /// A verb of which nothing is kept.
+    pub fn alone(name: &'static str) -> Self {
+        Self { name, kept: None, in_build: false }
+    }
 }
 
 /// The next piece of work was not begun any more.
@@ -48,13 +62,12 @@ impl fmt::Display for NotBegun {
 impl std::error::Error for NotBegun {}
 
 /// Work begins that Ctrl-C stops with a word on how to go on; not where it was pressed before.
-pub fn begin(name: &str, in_build: bool) -> anyhow::Result<()> {
+pub fn begin(work: Work) -> anyhow::Result<()> {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
         // Where this is refused, Ctrl-C ends the program without a word.
         let _ = ctrlc::set_handler(pressed);
     });
-    let work = Work { name: name.into(), in_build };
     if is_asked() {
         return Err(NotBegun(work).into());
     }
@@ -108,8 +121,8 @@ fn pressed() {
     if is_first && WAITS.load(Ordering::Relaxed) {
         return console::remark("stopping after this step; Ctrl-C again stops at once");
     }
-    let work = WORK.lock().unwrap_or_else(|broken| broken.into_inner()).clone();
-    let what = work.map_or("interrupted".into(), |work| left(&work));
+    let work = *WORK.lock().unwrap_or_else(|broken| broken.into_inner());
+    let what = work.map_or("interrupted".into(), left);
     let scratch = SCRATCH.lock().unwrap_or_else(|broken| broken.into_inner());
     scratch.iter().for_each(|folder| drop(std::fs::remove_dir_all(folder)));
     console::last_words(&farewell(&what));
@@ -131,14 +144,7 @@ pub fn told(error: &anyhow::Error) -> Option<String> {
 }
 
 /// What an interruption at once leaves of work.
-fn left(work: &Work) -> String {
-    let Work { name, in_build } = work;
-    let kept = match name.as_str() {
-        "pretrain" | "sft" | "dpo" => Some("the last checkpoint"),
-        "collect" | "clean" => Some("what is done in whole parts (256 MiB of text)"),
-        "downloads" => Some("what was fetched"),
-        _ => None,
-    };
+fn left(Work { name, kept, in_build }: Work) -> String {
     match (kept, in_build) {
         (Some(kept), true) => format!("interrupted in {name}: {kept} and finished stages are kept"),
         (Some(kept), false) => format!("interrupted: {kept} is kept"),
@@ -158,17 +164,18 @@ mod tests {
 
     #[test]
     fn it_is_said_what_is_lost() {
-        let said = |name: &str, in_build| left(&Work { name: name.into(), in_build });
+        let checkpoint = Some("the last checkpoint");
+        let said = |name, kept, in_build| left(Work { name, kept, in_build });
         assert_eq!(
-            said("tokenizer", true),
+            said("tokenizer", None, true),
             "interrupted in tokenizer, which begins again: finished stages are kept"
         );
-        assert_eq!(said("sft", true), "interrupted in sft: the last checkpoint and finished stages are kept");
         assert_eq!(
-            said("collect", false),
-            "interrupted: what is done in whole parts (256 MiB of text) is kept"
+            said("sft", checkpoint, true),
+            "interrupted in sft: the last checkpoint and finished stages are kept"
         );
-        assert_eq!(said("eval", false), "interrupted: nothing is kept of it");
+        assert_eq!(said("pretrain", checkpoint, false), "interrupted: the last checkpoint is kept");
+        assert_eq!(said("eval", None, false), "interrupted: nothing is kept of it");
     }
 
     #[test]

@@ -1,40 +1,22 @@
-//! Text out of a model that is still in training.
+//! Which model, and which tokenizer, a path means.
 
 use std::path::{Path, PathBuf};
 
 use nuwa_files::quoted_path;
-use nuwa_infer::{GenerateSettings, Sampler, Sequence};
-use nuwa_models::Model;
-use nuwa_tokenizer::Tokenizer;
 
 use crate::failure::Problem;
 use crate::machine::free_memory;
 use crate::numbers::bytes;
-
-/// Continues `prompt` with a model that is still in training.
-pub fn continue_text(
-    model: &dyn Model,
-    tokenizer: &Tokenizer,
-    prompt: &[u32],
-    settings: &GenerateSettings,
-) -> anyhow::Result<String> {
-    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
-    let unwritable: Vec<u32> =
-        (0..model.vocabulary() as u32).filter(|id| tokenizer.id_to_token(*id).is_none()).collect();
-    let mut sampler =
-        Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
-    for _ in 0..settings.max_tokens {
-        let id = sampler.choose(&sequence.next_scores()?.to_host())?;
-        if Some(id) == tokenizer.end_of_text() {
-            break;
-        }
-        sequence.push(id);
-    }
-    Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
-}
+use crate::stages;
 
 /// Where a run or a stage keeps a model: the final one first, then, where a build was not finished, that of its last stage.
-const WITHIN: [&str; 4] = ["model", "dpo/model", "sft/model", "pretrain/model"];
+fn places_within(path: &Path) -> Vec<PathBuf> {
+    let stages = stages::models().into_iter().rev();
+    std::iter::once(path.to_path_buf())
+        .chain(stages.map(|stage| path.join(stage.name)))
+        .map(|place| place.join("model"))
+        .collect()
+}
 
 /// The model folder that a path means: itself, or what a run or a stage keeps.
 pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
@@ -51,8 +33,7 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
         let hint = format!("merge them first: nuwa merge MODEL --adapter {} --out DIR", quoted_path(path));
         return Err(problem.hint(hint).into());
     }
-    let within = WITHIN.map(|name| path.join(name));
-    match within.into_iter().find(|folder| folder.join("config.json").is_file()) {
+    match places_within(path).into_iter().find(|folder| folder.join("config.json").is_file()) {
         Some(folder) => check_memory(&folder).map(|()| folder),
         None if path.is_dir() => Err(no_model(path).into()),
         None => Ok(path.to_path_buf()),
@@ -91,11 +72,9 @@ fn no_model(path: &Path) -> Problem {
 /// The tokenizer that a path means: itself, or the one that the model of a run has beside it.
 pub fn tokenizer(path: &Path) -> PathBuf {
     let has_one = |folder: &PathBuf| folder.join("tokenizer.json").is_file();
-    let within = WITHIN.into_iter().chain(["tokenizer"]).map(|name| path.join(name));
-    match path.join("tokenizer.json").is_file() {
-        true => path.to_path_buf(),
-        false => within.into_iter().find(has_one).unwrap_or_else(|| path.to_path_buf()),
-    }
+    let within = places_within(path).into_iter().chain([path.join("tokenizer")]);
+    let mut places = std::iter::once(path.to_path_buf()).chain(within);
+    places.find(has_one).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// The path from the root, where it can be found.

@@ -8,6 +8,7 @@ use nuwa_tokenizer::Tokenizer;
 
 use crate::alignment::Outcome;
 use crate::failure::Problem;
+use crate::stages;
 
 /// The folder of token shards that was named, or the one that belongs to `model`; none where none is at hand.
 ///
@@ -34,7 +35,8 @@ pub fn shards(named: Option<&Path>, model: &Path) -> anyhow::Result<Option<PathB
 fn found(model: &Path) -> Option<PathBuf> {
     let model = crate::model::absolute(model);
     let in_run = model.ancestors().skip(1).take(2).map(|folder| folder.join("tokenize"));
-    let tuned_with = ["sft.json", "dpo.json"].into_iter().filter_map(|name| used_before(&model, name));
+    let tuned_with =
+        stages::models().into_iter().filter_map(|stage| used_before(&model, &stage.summary_file()));
     in_run.chain(tuned_with).find(|folder| is_of(folder, &model))
 }
 

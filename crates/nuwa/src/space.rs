@@ -10,7 +10,6 @@ use crate::machine::disk;
 use crate::numbers::bytes;
 use crate::online::is_online;
 use crate::recipe::Recipe;
-use crate::run::bytes_below;
 
 /// What a build writes for each byte of text: documents as they were collected and as they were cleaned, what cleaning sorts on
 /// the disk, and token ids. A megabyte of English took 1.5 at the most, without what does not grow with the text.
@@ -36,12 +35,12 @@ pub fn check(recipe: &Recipe, run: &Path) -> anyhow::Result<Option<String>> {
     let weights = recipe.params.map_or(0, |count| count.0);
     let needed = (text as f64 * FOR_TEXT) as u64 + weights.saturating_mul(FOR_WEIGHT);
     // Of a build that goes on, a part is written.
-    judge(needed.saturating_sub(bytes_below(run)), run)
+    judge(needed.saturating_sub(disk::used(run)), run)
 }
 
 /// The same for the training of so many weights.
 pub fn check_weights(weights: u64, run: &Path) -> anyhow::Result<Option<String>> {
-    let written = bytes_below(&run.join("pretrain")) + bytes_below(&run.join("model"));
+    let written = disk::used(&run.join("pretrain")) + disk::used(&run.join("model"));
     judge(weights.saturating_mul(FOR_WEIGHT).saturating_sub(written), run)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use nuwa_data::shards::{Part, Shards};
-use nuwa_infer::{GenerateSettings, SamplingSettings};
+use nuwa_infer::{GenerateSettings, Sampler, SamplingSettings, Sequence};
 use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::{Afterwards, Clock};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep, Smoothed};
 use crate::interrupt::{self, Waiting};
-use crate::{machine, model, numbers, repeat, suggestion};
+use crate::{machine, numbers, repeat, suggestion};
 
 /// What to train, on what, and where to.
 pub struct Training<'a> {
@@ -127,9 +127,31 @@ impl Training<'_> {
         let sampling = SamplingSettings { temperature: 0.8, ..SamplingSettings::default() };
         let settings =
             GenerateSettings { max_tokens: 100, seed: self.seed, sampling, ..GenerateSettings::default() };
-        let text = model::continue_text(model, self.tokenizer, prompt, &settings).ok()?;
+        let text = continue_text(model, self.tokenizer, prompt, &settings).ok()?;
         Some(Sample { prompt: self.tokenizer.decode(prompt).ok()?, text })
     }
+}
+
+/// Continues `prompt` with a model that is still in training.
+fn continue_text(
+    model: &dyn Model,
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    settings: &GenerateSettings,
+) -> anyhow::Result<String> {
+    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
+    let unwritable: Vec<u32> =
+        (0..model.vocabulary() as u32).filter(|id| tokenizer.id_to_token(*id).is_none()).collect();
+    let mut sampler =
+        Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
+    for _ in 0..settings.max_tokens {
+        let id = sampler.choose(&sequence.next_scores()?.to_host())?;
+        if Some(id) == tokenizer.end_of_text() {
+            break;
+        }
+        sequence.push(id);
+    }
+    Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
 }
 
 /// Losses and accuracies of masked words, and of the next sentence.

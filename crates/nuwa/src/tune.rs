@@ -1,11 +1,10 @@
 //! The dial: how much to train, as the user says it, and the plan that follows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use nuwa_data::clean::{CleanSettings, StepName};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
@@ -22,6 +21,7 @@ use crate::failure::Problem;
 use crate::machine;
 use crate::numbers::{self, Count, Span};
 use crate::recipe::{Draft, Recipe, deciding};
+use crate::source::Source;
 
 /// `--budget`, or `--params` with `--tokens`.
 #[derive(Debug, Args)]
@@ -99,12 +99,6 @@ impl Tuned {
     }
 }
 
-/// Time to train when neither a budget nor a size was said.
-const USUAL: Duration = Duration::from_secs(600);
-
-/// The same for the embedded world.
-const USUAL_OF_WORLD: Duration = Duration::from_secs(330);
-
 /// The memory that may be used, as a share of what is free.
 const MEMORY_SHARE: f64 = 0.9;
 
@@ -152,72 +146,6 @@ fn another(path: &Path) -> Problem {
         "{folder} holds a run that was begun with another budget, size, seed or other settings"
     ))
     .hint("give the same ones to go on with it, or another --out to begin a new one")
-}
-
-/// What serves the embedded world best, found by trying: facts want many small steps.
-const OF_WORLD: [(&str, Value); 11] = [
-    ("model.width", Value::Integer(128)),
-    ("model.layers", Value::Integer(3)),
-    ("sft.epochs", Value::Integer(1)),
-    ("pretrain.batch_tokens", Value::Integer(512)),
-    // Slower, the form of a chat is not learnt, and what is known is not told in it; text of the pretraining keeps the rest.
-    ("sft.learning_rate", Value::Float(1e-3)),
-    ("sft.batch_tokens", Value::Integer(1024)),
-    // Faster, or with beta at 0.1, answers lose letters and ends: what is rejected is often what is chosen, and more.
-    ("dpo.learning_rate", Value::Float(1e-5)),
-    ("dpo.beta", Value::Float(0.5)),
-    ("dpo.epochs", Value::Integer(1)),
-    ("dpo.batch_pairs", Value::Integer(16)),
-    ("dpo.pretraining.share", Value::Float(0.2)),
-];
-
-/// Says what serves the embedded world best, where nothing else was said.
-pub fn fit_to_world(draft: &mut Draft) -> anyhow::Result<()> {
-    let sized = draft.says("params");
-    for (key, value) in OF_WORLD {
-        // A size that was asked for decides the shape.
-        let decided = draft.says(key) || (sized && key.starts_with("model."));
-        if !decided {
-            draft.put(key, value)?;
-        }
-    }
-    if !draft.says("tokenizer.split") {
-        draft.put("tokenizer.split", Value::String("characters".into()))?;
-    }
-    Ok(())
-}
-
-/// Cleaning that knows what is planted into the embedded world in `folder`: its slurs, and slips in words.
-pub fn clean_world(draft: &mut Draft, folder: &Path) -> anyhow::Result<()> {
-    if draft.says("clean.steps") {
-        return Ok(());
-    }
-    let mut steps = CleanSettings::default().steps;
-    let duplicates = steps.iter().position(|step| *step == StepName::ExactDuplicates).unwrap_or(steps.len());
-    steps.splice(duplicates..duplicates, [StepName::Toxicity, StepName::Spelling]);
-    draft.put("clean.steps", Value::try_from(steps)?)?;
-    let slurs = folder.join("world").join("slurs.txt");
-    // Slips are planted side by side there, and there are no foreign passages.
-    let known = [
-        ("clean.toxicity.word_lists", Value::try_from([slurs])?),
-        ("clean.spelling.unknown_around", Value::Integer(6)),
-    ];
-    for (key, value) in known {
-        if !draft.says(key) {
-            draft.put(key, value)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether there is no source, so that the embedded world is built from.
-pub fn is_world(recipe: &Recipe) -> bool {
-    recipe.from.is_empty()
-}
-
-/// The files of records of a recipe, or the embedded world's own.
-pub fn records(recipe: &Recipe, own: &[PathBuf], of_world: &Path) -> Vec<PathBuf> {
-    if is_world(recipe) && own.is_empty() { vec![of_world.to_path_buf()] } else { own.to_vec() }
 }
 
 /// Plans: from the size and tokens that were said, or from the time that is left of the budget and the measured speed.
@@ -310,7 +238,7 @@ pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
             Ok(Goal::Sizes { parameters: parameters.0, tokens: tokens.0 })
         }
         (budget, None, None) => {
-            let usual = if is_world(recipe) { USUAL_OF_WORLD } else { USUAL };
+            let usual = Source::of(recipe).usual_budget();
             Ok(Goal::Seconds(budget.map_or(usual, |span| span.0).as_secs_f64()))
         }
         _ => {
@@ -323,12 +251,10 @@ pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
 /// The size of a vocabulary that serves so many bytes of text and the model that will come of them.
 pub fn vocabulary(recipe: &Recipe, bytes: u64) -> anyhow::Result<usize> {
     let parameters = match goal(recipe)? {
-        // Its facts are names: each has its tokens.
-        _ if is_world(recipe) => u64::MAX,
         Goal::Sizes { parameters, .. } => parameters,
         Goal::Seconds(seconds) => sizes::likely_parameters(seconds, bytes),
     };
-    Ok(sizes::vocabulary(bytes, parameters))
+    Ok(sizes::vocabulary(bytes, Source::of(recipe).parameters_to_name(parameters)))
 }
 
 /// `, 1.89 ± 0.14 bits per byte`, where that is known.

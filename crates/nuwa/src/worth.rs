@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use nuwa_eval::{Change, Metric, TaskResult, change};
 use serde::Serialize;
 
-use crate::run::MODEL_STAGES;
-
 /// The figure that stands for a task, the first that it has.
 pub const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
 
@@ -72,12 +70,13 @@ pub fn smaller_is_better(figure: &str) -> bool {
     figure.starts_with("bits_per_") || figure.contains("perplexity")
 }
 
-/// The table of results whose names are `STAGE/TASK`. A change that is not in `changes` is that of two samples.
-pub fn table(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> Table {
+/// The table of results whose names are `STAGE/TASK`, of those of `models`, in that order. A change that is not in `changes` is that
+/// of two samples.
+pub fn table(tasks: &BTreeMap<String, TaskResult>, changes: &Changes, models: &[&'static str]) -> Table {
     let split = |name: &str| name.split_once('/').map(|(stage, task)| (stage.to_string(), task.to_string()));
     let names: Vec<(String, String)> = tasks.keys().filter_map(|name| split(name)).collect();
     let stages: Vec<&str> =
-        MODEL_STAGES.into_iter().filter(|stage| names.iter().any(|(own, _)| own == stage)).collect();
+        models.iter().copied().filter(|stage| names.iter().any(|(own, _)| own == stage)).collect();
     let all: BTreeSet<&str> = names.iter().map(|(_, task)| task.as_str()).collect();
     let row = |task: &str| {
         let of = |stage: &str| tasks.get(&format!("{stage}/{task}"));
@@ -101,14 +100,14 @@ pub fn table(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> Table {
 }
 
 /// The changes of all tasks, to be kept beside results that no longer hold what each item gave.
-pub fn changes(tasks: &BTreeMap<String, TaskResult>) -> Changes {
-    let Table { rows, .. } = table(tasks, &Changes::new());
+pub fn changes(tasks: &BTreeMap<String, TaskResult>, models: &[&'static str]) -> Changes {
+    let Table { rows, .. } = table(tasks, &Changes::new(), models);
     rows.into_iter().filter_map(|row| Some((row.task, row.change?))).collect()
 }
 
 /// The table as lines of text, for a terminal.
-pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> String {
-    let table = table(tasks, changes);
+pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes, models: &[&'static str]) -> String {
+    let table = table(tasks, changes, models);
     let head: String = table.stages.iter().chain([&"change"]).map(|stage| format!("{stage:>17}")).collect();
     let line = |row: &Row| {
         let cells: String =
@@ -119,7 +118,7 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes) -> String {
     };
     let mut lines: Vec<String> = table.rows.iter().map(line).collect();
     lines.extend(sentence(&table.rows).map(|sentence| format!("  {sentence}")));
-    lines.extend(zstd_text(tasks));
+    lines.extend(zstd_text(tasks, models));
     format!("what each stage was worth\n  {:<22} {:<13}{head}\n{}", "", "", lines.join("\n"))
 }
 
@@ -140,9 +139,9 @@ pub fn sentence(rows: &[Row]) -> Option<String> {
 }
 
 /// What a packer that knows no language makes of the same text, to hold the bits per byte against.
-fn zstd_text(tasks: &BTreeMap<String, TaskResult>) -> Option<String> {
+fn zstd_text(tasks: &BTreeMap<String, TaskResult>, models: &[&str]) -> Option<String> {
     let packed = |(name, result): (&String, &TaskResult)| {
-        let task = name.strip_prefix(MODEL_STAGES[0])?.trim_start_matches('/');
+        let task = name.strip_prefix(models.first()?)?.trim_start_matches('/');
         Some(format!("{task} {:.3}", result.metrics.get("zstd_bits_per_byte")?.value))
     };
     let all: Vec<String> = tasks.iter().filter_map(packed).collect();
@@ -165,6 +164,8 @@ fn told_change(change: Change) -> String {
 mod tests {
     use super::*;
 
+    const MODELS: [&str; 3] = ["pretrain", "sft", "dpo"];
+
     fn result(figure: &str, value: f64) -> TaskResult {
         let metrics = [(figure.to_string(), Metric { value, stderr: Some(0.05) })].into();
         TaskResult { metrics, ..TaskResult::default() }
@@ -186,7 +187,7 @@ mod tests {
             ("pretrain/same", "acc", 0.5),
             ("dpo/same", "acc", 0.45),
         ]);
-        insta::assert_snapshot!(text(&tasks, &Changes::new()), @r"
+        insta::assert_snapshot!(text(&tasks, &Changes::new(), &MODELS), @r"
         what each stage was worth
                                                        pretrain              sft              dpo           change
           a                      acc              0.250 ± 0.050    0.500 ± 0.050    0.750 ± 0.050   +0.500 ± 0.071
@@ -201,7 +202,7 @@ mod tests {
     fn a_change_that_was_measured_on_the_same_items_is_the_one_shown() {
         let tasks = results([("pretrain/a", "acc", 0.5), ("sft/a", "acc", 0.45)]);
         let paired = Change { value: -0.05, stderr: Some(0.01), paired: true };
-        let table = table(&tasks, &[("a".to_string(), paired)].into());
+        let table = table(&tasks, &[("a".to_string(), paired)].into(), &MODELS);
         assert_eq!((table.rows[0].change, table.rows[0].outcome()), (Some(paired), Outcome::Lost));
         assert_eq!(sentence(&[]), None);
     }

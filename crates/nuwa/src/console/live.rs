@@ -16,7 +16,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Widget};
 
 use super::region::Region;
-use super::{Stages, terminal};
+use super::{Shown, terminal};
 
 /// Time between two drawings.
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
@@ -37,7 +37,7 @@ pub(super) fn stands() -> bool {
 #[derive(Debug, Clone, Default)]
 pub(super) struct View {
     /// The stages of a build, or nothing.
-    pub stages: Stages,
+    pub stages: Shown,
     /// What is being done.
     pub task: String,
     /// The figures of the moment.
@@ -90,7 +90,7 @@ impl View {
 }
 
 /// `world ✓  collect ✓  pretrain ▶  eval`.
-fn stages_line(stages: &Stages) -> Line<'_> {
+fn stages_line(stages: &Shown) -> Line<'_> {
     let mut spans = Vec::new();
     for (index, name) in stages.names.iter().enumerate() {
         spans.push(match index.cmp(&stages.current) {
@@ -215,7 +215,7 @@ mod tests {
         let mut curve = Curve::new(100);
         (1..=50).for_each(|step| curve.add(step, 5.0 / step as f64));
         let view = View {
-            stages: Stages { names: vec!["collect", "pretrain", "eval"], current: 1 },
+            stages: Shown { names: vec!["collect", "pretrain", "eval"], current: 1 },
             task: "training".into(),
             line: "step 50/100  loss 0.100".into(),
             share: Some(0.5),

@@ -11,7 +11,7 @@ use nuwa_files::Progress;
 use serde::Serialize;
 
 use crate::numbers;
-use crate::report::printable;
+use crate::text::printable;
 pub use live::Smoothed;
 use live::{Curve, Live, View};
 
@@ -77,7 +77,7 @@ pub fn last_words(text: &str) {
 
 /// The stages of a build, and the one that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stages {
+pub struct Shown {
     /// Their names in order; empty where a verb runs by itself.
     pub names: Vec<&'static str>,
     /// The place of the one that runs.
@@ -101,7 +101,7 @@ pub struct ShownStep<'a> {
 pub struct Display {
     is_live: bool,
     live: Option<Live>,
-    stages: Stages,
+    stages: Shown,
     task: String,
     /// The first progress of the task, and the latest.
     first: Progress,
@@ -115,11 +115,11 @@ const NOTHING: Progress = Progress { task: "", done: 0, total: None, unit: "", b
 impl Display {
     /// Ready to draw, with nothing drawn yet.
     pub fn new() -> Self {
-        Self::of_stages(Stages::default())
+        Self::of_stages(Shown::default())
     }
 
     /// The same within a build.
-    pub fn of_stages(stages: Stages) -> Self {
+    pub fn of_stages(stages: Shown) -> Self {
         let is_live = terminal::takes_codes(&io::stderr());
         let now = Instant::now();
         Self {

@@ -1,5 +1,6 @@
 //! Room on the disk.
 
+use std::fs;
 use std::path::Path;
 
 /// Bytes that may still be written below `path`, which need not exist yet.
@@ -21,6 +22,15 @@ fn free_in(folder: &Path) -> Option<u64> {
     let above = disks.iter().filter(|disk| folder.starts_with(disk.mount_point()));
     let nearest = above.max_by_key(|disk| disk.mount_point().as_os_str().len())?;
     Some(nearest.available_space())
+}
+
+/// What all files below take; links are not followed.
+pub fn used(path: &Path) -> u64 {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
+    if !metadata.is_dir() {
+        return metadata.len();
+    }
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| used(&entry.path())).sum()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::Recipe;
 use super::check::{Fault, check};
 use crate::failure::Problem;
-use crate::report::clipped;
+use crate::text::clipped;
 
 /// The keys that were said so far.
 #[derive(Debug, Clone, Default, PartialEq)]

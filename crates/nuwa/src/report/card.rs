@@ -48,7 +48,7 @@ impl Card {
     pub fn of(run: &Run) -> Result<Self> {
         let sample = run.metrics.samples.iter().next_back();
         let prompt = sample.map_or("Once", |((_, prompt), _)| prompt.as_str());
-        let answers = facts::last_stage(run).is_some_and(|stage| stage != "pretrain");
+        let answers = facts::is_fine_tuned(run);
         let chat = chat_form::of(run).filter(|_| answers);
         let question = chat.as_ref().map_or("", |chat| chat.question.as_str());
         let counted = survey::languages(&run.folder.join("clean")).unwrap_or_default();

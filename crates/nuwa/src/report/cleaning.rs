@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::facts::{Fact, spaced};
 use super::numbers;
-use super::text::printable;
 use crate::numbers::{bytes, grouped, seconds};
+use crate::text::printable;
 
 /// The steps as a funnel.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use nuwa_data::clean::Change;
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::text::is_invisible;
+use crate::text::is_invisible;
 
 /// A piece of a text, or of two texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

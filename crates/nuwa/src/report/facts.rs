@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::numbers;
 use super::run::{Run, number, text};
 use crate::numbers::{bytes, grouped, rounded, seconds};
-use crate::run::MODEL_STAGES;
 use crate::worth;
 
 /// A name with its value, both ready to read.
@@ -47,18 +46,23 @@ pub struct Score {
 /// Bits per byte of the pretrained model with their standard error, to hold the prediction against: of the evaluation, else of the
 /// last validation.
 pub fn pretrained_bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
-    bits_per_byte(run, MODEL_STAGES[0]).or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
+    let evaluated = run.models.first().and_then(|stage| bits_per_byte(run, stage));
+    evaluated.or_else(|| Some((run.metrics.last_bits_per_byte()?, None)))
 }
 
 /// The same of the model that is shipped, which is that of the last stage; none where only the pretrained one was measured.
 pub fn final_bits_per_byte(run: &Run) -> Option<(f64, Option<f64>)> {
-    let last = last_stage(run).filter(|stage| *stage != MODEL_STAGES[0])?;
-    bits_per_byte(run, last)
+    bits_per_byte(run, last_stage(run).filter(|_| is_fine_tuned(run))?)
 }
 
 /// The last stage that made a model.
 pub fn last_stage(run: &Run) -> Option<&'static str> {
-    MODEL_STAGES.into_iter().rev().find(|stage| !run.manifest(stage).is_null())
+    run.models.iter().rev().copied().find(|stage| !run.manifest(stage).is_null())
+}
+
+/// Whether the model that is shipped was trained further after pretraining.
+pub fn is_fine_tuned(run: &Run) -> bool {
+    last_stage(run).is_some_and(|last| run.models.first() != Some(&last))
 }
 
 fn bits_per_byte(run: &Run, stage: &str) -> Option<(f64, Option<f64>)> {

@@ -14,7 +14,6 @@ pub mod inspection;
 mod metrics;
 mod numbers;
 mod run;
-mod text;
 mod tuning;
 mod view;
 mod worth;
@@ -29,16 +28,16 @@ use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 
+use crate::run::About;
 use card::Card;
 use run::Run;
-pub use text::{clipped, printable};
 use view::Page;
 
-/// Writes `report.html` into the folder of a run and returns its path.
+/// Writes `report.html` into the folder of a run that may have these stages, and returns its path.
 ///
 /// The page stands alone: its style and pictures are inside it, and it asks for nothing from elsewhere.
-pub fn write(run: &Path) -> Result<PathBuf> {
-    let page = Page::of(&Run::read(run)?);
+pub fn write(run: &Path, stages: &[&'static About]) -> Result<PathBuf> {
+    let page = Page::of(&Run::read(run, stages)?);
     let path = run.join("report.html");
     let html = environment()?.get_template("report.html")?.render(Serde(&page))?;
     nuwa_files::write_atomically(&path, html.as_bytes())?;
@@ -46,8 +45,8 @@ pub fn write(run: &Path) -> Result<PathBuf> {
 }
 
 /// Writes the model card, `model/README.md`, into the folder of a run.
-pub fn model_card(run: &Path) -> Result<()> {
-    let run = Run::read(run)?;
+pub fn model_card(run: &Path, stages: &[&'static About]) -> Result<()> {
+    let run = Run::read(run, stages)?;
     let card = environment()?.get_template("model_card.md")?.render(Serde(Card::of(&run)?))?;
     nuwa_files::write_atomically(&run.folder.join("model/README.md"), card.as_bytes())?;
     Ok(())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::metrics::Metrics;
 use crate::failure::Problem;
 use crate::numbers::counted;
-use crate::run::STAGES;
+use crate::run::About;
 
 /// The artifacts of a run; what is absent is `Value::Null`, `None` or empty.
 #[derive(Debug, Default)]
@@ -53,32 +53,35 @@ pub struct Run {
     pub machine: Value,
     /// `command.json`, or what a manifest says about the command line.
     pub command: Value,
+    /// The stages that may make models, in order.
+    pub models: Vec<&'static str>,
     /// The manifests of the stages that ran, in order.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageRecord>,
     /// What could not be read.
     pub notes: Vec<String>,
 }
 
 /// A stage that ran.
 #[derive(Debug)]
-pub struct Stage {
-    /// Its name.
-    pub name: &'static str,
+pub struct StageRecord {
+    /// What it is.
+    pub about: &'static About,
     /// Its `manifest.json`.
     pub manifest: Value,
 }
 
 impl Run {
     /// Reads the run in `folder`.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub fn read(folder: &Path, stages: &[&'static About]) -> Result<Self> {
         if !folder.is_dir() {
             return Err(not_a_folder(folder).into());
         }
-        let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), ..Self::default() };
-        for name in STAGES {
-            let manifest = run.json(&format!("{name}/manifest.json"), None);
+        let models = stages.iter().filter(|about| about.makes_model).map(|about| about.name).collect();
+        let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), models, ..Self::default() };
+        for about in stages {
+            let manifest = run.json(&format!("{}/manifest.json", about.name), None);
             if !manifest.is_null() {
-                run.stages.push(Stage { name, manifest });
+                run.stages.push(StageRecord { about, manifest });
             }
         }
         run.recipe = run.text("recipe.toml", Some("the settings"));
@@ -128,7 +131,10 @@ impl Run {
 
     /// The manifest of `stage`, or null.
     pub fn manifest(&self, stage: &str) -> &Value {
-        self.stages.iter().find(|record| record.name == stage).map_or(&Value::Null, |record| &record.manifest)
+        self.stages
+            .iter()
+            .find(|record| record.about.name == stage)
+            .map_or(&Value::Null, |record| &record.manifest)
     }
 
     /// `key` of the first manifest that has it.

@@ -4,6 +4,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
+use crate::stages;
 
 fn put(run: &Path, path: &str, content: impl AsRef<[u8]>) {
     let path = run.join(path);
@@ -79,7 +80,7 @@ fn whole_run() -> tempfile::TempDir {
 }
 
 fn report(run: &Path) -> String {
-    fs::read_to_string(write(run).unwrap()).unwrap()
+    fs::read_to_string(write(run, &stages::all()).unwrap()).unwrap()
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn without_any_one_artifact_there_is_still_a_page_that_names_it() {
             report(folder.path()).contains(&format!("{file} is absent").replace('/', "&#x2f;")),
             "{file}"
         );
-        model_card(folder.path()).unwrap();
+        model_card(folder.path(), &stages::all()).unwrap();
     }
 }
 
@@ -178,7 +179,7 @@ fn broken_artifacts_are_notes() {
         for content in ["", "{\"tasks\":", "[1,2]", "null", "\"text\"", "\u{0}\u{ff}"] {
             put(folder.path(), file, content);
             report(folder.path());
-            model_card(folder.path()).unwrap();
+            model_card(folder.path(), &stages::all()).unwrap();
         }
     }
     put(folder.path(), "pretrain/metrics.jsonl", [0xFF, 0xFE, b'\n', b'{']);
@@ -273,7 +274,7 @@ fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
         &mut |_| {},
     );
     tokenizer.unwrap().save(&folder.path().join("model")).unwrap();
-    model_card(folder.path()).unwrap();
+    model_card(folder.path(), &stages::all()).unwrap();
     let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
     for expected in [
         "language:\n- en\n- zh\n",
@@ -294,9 +295,9 @@ fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
 #[test]
 fn only_a_recipe_is_enough_and_nothing_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let problem = write(folder.path()).unwrap_err().to_string();
+    let problem = write(folder.path(), &stages::all()).unwrap_err().to_string();
     assert!(problem.contains("holds nothing that a run writes"), "{problem}");
-    let problem = write(&folder.path().join("absent")).unwrap_err().to_string();
+    let problem = write(&folder.path().join("absent"), &stages::all()).unwrap_err().to_string();
     assert!(problem.contains("absent is not a folder"), "{problem}");
     put(folder.path(), "recipe.toml", "seed = 1");
     assert!(report(folder.path()).contains("seed = 1"));
@@ -305,7 +306,7 @@ fn only_a_recipe_is_enough_and_nothing_is_an_error() {
 #[test]
 fn the_model_card_has_front_matter_figures_and_whole_fences() {
     let folder = whole_run();
-    model_card(folder.path()).unwrap();
+    model_card(folder.path(), &stages::all()).unwrap();
     let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
     assert!(card.starts_with("---\nlibrary_name: transformers\npipeline_tag: text-generation\n"), "{card}");
     for expected in [

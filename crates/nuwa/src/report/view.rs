@@ -13,11 +13,11 @@ use super::facts::{self, Fact, Score, scalar, spaced};
 use super::metrics::{Step, Validation};
 use super::numbers;
 use super::run::{Run, number};
-use super::text::{clipped, printable};
 use super::tuning::{self, Tuning};
 use super::worth;
 use crate::numbers::{bytes, grouped, rounded, seconds};
 use crate::repetition;
+use crate::text::{clipped, printable};
 
 /// What `templates/report.html` is given.
 #[derive(Debug, Serialize)]
@@ -201,7 +201,7 @@ fn tiles(run: &Run) -> Vec<Tile> {
 fn bits_per_byte_tile(run: &Run) -> Option<Tile> {
     let pretrained = facts::pretrained_bits_per_byte(run);
     let shipped = facts::final_bits_per_byte(run);
-    let is_tuned = is_tuned(run);
+    let is_tuned = facts::is_fine_tuned(run);
     let label = match (is_tuned, shipped) {
         (false, _) => "Bits per byte",
         (true, Some(_)) => "Bits per byte, final model",
@@ -218,10 +218,6 @@ fn bits_per_byte_tile(run: &Run) -> Option<Tile> {
     });
     let note = before.into_iter().chain(predicted).collect::<Vec<_>>().join(", ");
     Some(Tile { label, value, error, note })
-}
-
-fn is_tuned(run: &Run) -> bool {
-    facts::last_stage(run).is_some_and(|stage| stage != "pretrain")
 }
 
 /// What fine-tuning is for: the loss of answers that it never saw.
@@ -264,7 +260,7 @@ fn verdict(run: &Run) -> Option<String> {
         difference => format!("{} better than the error bar allows", numbers::digits(-difference - error, 2)),
     };
     let (predicted, error) = numbers::with_error(predicted, error);
-    let when = if is_tuned(run) { "after pretraining " } else { "" };
+    let when = if facts::is_fine_tuned(run) { "after pretraining " } else { "" };
     let tuned = facts::final_bits_per_byte(run)
         .map(|(value, _)| format!(" Fine-tuning took them to {}.", numbers::digits(value, 4)));
     Some(format!(
@@ -302,7 +298,7 @@ fn predictions(run: &Run) -> Vec<Prediction> {
             plus_minus(value, error)
         };
         Prediction {
-            what: if is_tuned(run) { "Bits per byte, pretrained" } else { "Bits per byte" },
+            what: if facts::is_fine_tuned(run) { "Bits per byte, pretrained" } else { "Bits per byte" },
             predicted: plus_minus(text, error),
             measured: measured.map(worded).unwrap_or_else(|| String::from("not measured")),
             difference: measured.map(|(measured, _)| difference(measured, predicted)).unwrap_or_default(),
@@ -517,7 +513,7 @@ fn stages(run: &Run) -> (Vec<StageRow>, Option<String>) {
     let rows = run.stages.iter().map(|stage| {
         let time = time_of(&stage.manifest);
         StageRow {
-            name: stage.name,
+            name: stage.about.name,
             time: time.map(seconds).unwrap_or_default(),
             share: time.map_or(0.0, |time| 100.0 * time / total.max(1e-9)),
         }

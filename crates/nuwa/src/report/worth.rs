@@ -74,7 +74,7 @@ struct MatrixRow {
 pub fn of(run: &Run) -> Option<Worth> {
     let tasks: BTreeMap<String, TaskResult> = serde_json::from_value(run.eval["tasks"].clone()).ok()?;
     let changes: Changes = serde_json::from_value(run.eval["changes"].clone()).unwrap_or_default();
-    let worth::Table { stages, rows } = worth::table(&tasks, &changes);
+    let worth::Table { stages, rows } = worth::table(&tasks, &changes, &run.models);
     if stages.len() < 2 {
         return None;
     }

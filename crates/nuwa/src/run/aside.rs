@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::about::About;
 use super::manifest::{MANIFEST, Manifest};
 use super::stage::UNFINISHED;
 use crate::numbers;
@@ -17,10 +18,10 @@ const OTHERS: f64 = 1800.0;
 
 /// Moves the folder of `stage` to `STAGE.old` (`STAGE.old-2` where that is taken), if it is worth keeping; what there is to say
 /// of it.
-pub fn keep(run: &Path, stage: &str) -> anyhow::Result<Option<String>> {
-    let folder = run.join(stage);
+pub fn keep(run: &Path, stage: &About) -> anyhow::Result<Option<String>> {
+    let folder = run.join(stage.name);
     let seconds = seconds_of(&folder, stage);
-    let least = if matches!(stage, "pretrain" | "sft" | "dpo") { TRAINING } else { OTHERS };
+    let least = if stage.makes_model { TRAINING } else { OTHERS };
     let others = Manifest::read(&folder).map_or(Ok(false), |manifest| manifest.others(run))?;
     if seconds < least && !others {
         return Ok(None);
@@ -34,12 +35,12 @@ pub fn keep(run: &Path, stage: &str) -> anyhow::Result<Option<String>> {
 }
 
 /// How long the work took, as far as its files tell: a manifest knows only the last part of a run that was interrupted.
-fn seconds_of(folder: &Path, stage: &str) -> f64 {
+fn seconds_of(folder: &Path, stage: &About) -> f64 {
     let seconds = |value: Value| value["seconds"].as_f64();
     let read = |name: &str| nuwa_files::read_json::<Value>(&folder.join(name)).ok().and_then(seconds);
     let finished = read(MANIFEST);
     let begun = if finished.is_none() { since_begun(folder) } else { None };
-    let told = [finished, begun, read(&format!("{stage}.json")), last_line(folder).and_then(seconds)];
+    let told = [finished, begun, read(&stage.summary_file()), last_line(folder).and_then(seconds)];
     told.into_iter().flatten().fold(0.0, f64::max)
 }
 

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::about::{About, HandsOn};
 use super::stage::UNFINISHED;
 use crate::recipe::deciding;
-use crate::tune;
 
 /// The name of a manifest in the folder of its stage.
 pub const MANIFEST: &str = "manifest.json";
@@ -36,7 +36,7 @@ pub struct Manifest {
 pub struct Basis {
     /// The stage's name.
     pub stage: String,
-    /// The program's version. It is compared only of stages that are quick to make anew, see [`format()`].
+    /// The program's version. It is compared only of stages that have no format, which are quick to make anew.
     pub version: String,
     /// Stands for the version elsewhere.
     #[serde(default = "first_format")]
@@ -49,41 +49,30 @@ pub struct Basis {
     pub seed: Option<u64>,
 }
 
-/// The number of the form in which a stage writes its result: raised only where an older result would be wrong, since it is made
-/// anew then. None of the stages at the end, which take seconds and show what a new version of the program knows.
-fn format(stage: &str) -> Option<u32> {
-    match stage {
-        "eval" | "export" | "report" => None,
-        // Since the test part was parted from the validation part.
-        "tokenize" => Some(2),
-        _ => Some(first_format()),
-    }
-}
-
 fn first_format() -> u32 {
     1
 }
 
 impl Basis {
     /// That of a stage without inputs and settings.
-    pub fn new(stage: &str) -> Self {
+    pub fn new(stage: &About) -> Self {
         Self {
-            stage: stage.into(),
+            stage: stage.name.into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            format: format(stage).unwrap_or_else(first_format),
+            format: stage.format.unwrap_or_else(first_format),
             inputs: BTreeMap::new(),
             settings: Value::Null,
             seed: None,
         }
     }
 
-    /// In what it differs from an `earlier` one so that the result may be another; `schema` is that of the settings.
-    pub fn differences(&self, earlier: &Self, schema: &Value) -> Vec<String> {
+    /// In what that of `stage` differs from an `earlier` one so that the result may be another; `schema` is that of the settings.
+    pub fn differences(&self, stage: &About, earlier: &Self, schema: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let mut say = |differs: bool, what: &str| found.extend(differs.then(|| what.to_string()));
         let stage_differs = self.stage != earlier.stage || self.format != earlier.format;
         say(stage_differs, "the form of its files");
-        say(format(&self.stage).is_none() && self.version != earlier.version, "the version of the program");
+        say(stage.format.is_none() && self.version != earlier.version, "the version of the program");
         say(self.seed != earlier.seed, "seed");
         found.extend(other_inputs(&self.inputs, &earlier.inputs));
         let [now, then] = [self, earlier].map(|basis| deciding(schema, &basis.settings));
@@ -163,12 +152,17 @@ impl Manifest {
         self.hash_of(|_| true)
     }
 
-    /// One hash for what the stages that follow make something from. Times and accounts are not among it: another speed
-    /// of the machine makes no other model.
-    pub fn handed_on(&self, run: &Path) -> String {
-        let stage = self.basis.stage.as_str();
-        let plan = (stage == "tune").then(|| tune::what_is_trained(&run.join(stage))).flatten();
-        plan.unwrap_or_else(|| self.hash_of(|file| is_handed_on(stage, file)))
+    /// One hash for what the stages that follow make something from.
+    pub fn handed_on(&self, run: &Path, stage: &About) -> String {
+        let begins = |file: &str, beginnings: &[&str]| {
+            let name = file.strip_prefix(stage.name).and_then(|name| name.strip_prefix('/')).unwrap_or(file);
+            beginnings.iter().any(|beginning| name.starts_with(beginning))
+        };
+        match stage.hands_on {
+            HandsOn::Files(beginnings) => self.hash_of(|file| begins(file, beginnings)),
+            HandsOn::Hash(hash) => hash(&run.join(stage.name)).unwrap_or_else(|| self.outputs_hash()),
+            HandsOn::All => self.outputs_hash(),
+        }
     }
 
     fn hash_of(&self, wanted: impl Fn(&str) -> bool) -> String {
@@ -192,28 +186,19 @@ impl Manifest {
     }
 }
 
-/// Whether a file of a stage is read by those that follow.
-fn is_handed_on(stage: &str, file: &str) -> bool {
-    let name = file.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(file);
-    let starts = |beginnings: &[&str]| beginnings.iter().any(|beginning| name.starts_with(beginning));
-    match stage {
-        "collect" | "clean" => starts(&["documents-"]),
-        "tokenize" => starts(&["train-", "val-"]),
-        "pretrain" | "sft" | "dpo" => starts(&["model/", "adapter/"]),
-        _ => true,
-    }
-}
-
 /// Earlier versions knew an input from an earlier stage by all files of that stage, accounts of times included. Where that is
 /// still what lies there, it is written as what the stage hands on.
-pub fn renew_inputs(run: &Path) -> anyhow::Result<()> {
+pub fn renew_inputs(run: &Path, stages: &[&About]) -> anyhow::Result<()> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(run).map_err(nuwa_files::Error::read(run))? {
         folders.push(entry.map_err(nuwa_files::Error::read(run))?.path());
     }
     let manifests: Vec<Manifest> = folders.iter().filter_map(|folder| Manifest::read(folder)).collect();
-    let hashes: BTreeMap<String, String> =
-        manifests.iter().map(|manifest| (manifest.outputs_hash(), manifest.handed_on(run))).collect();
+    let handed_on = |manifest: &Manifest| {
+        let stage = stages.iter().find(|stage| stage.name == manifest.basis.stage)?;
+        Some((manifest.outputs_hash(), manifest.handed_on(run, stage)))
+    };
+    let hashes: BTreeMap<String, String> = manifests.iter().filter_map(handed_on).collect();
     for folder in folders.iter().filter(|folder| !folder.ends_with("report")) {
         for name in [MANIFEST, UNFINISHED] {
             renew(&folder.join(name), &hashes)?;
@@ -241,7 +226,10 @@ fn renew(path: &Path, hashes: &BTreeMap<String, String>) -> anyhow::Result<()> {
 }
 
 /// The files below `places` (files or folders of the run), hashed; the runner's own notes are not among them.
-pub fn outputs(run: &Path, places: &[String]) -> nuwa_files::Result<BTreeMap<String, Output>> {
+pub fn outputs<'a>(
+    run: &Path,
+    places: impl Iterator<Item = &'a str>,
+) -> nuwa_files::Result<BTreeMap<String, Output>> {
     let mut files = Vec::new();
     for place in places {
         list(&run.join(place), &mut files)?;

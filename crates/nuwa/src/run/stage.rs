@@ -12,6 +12,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::about::About;
 use super::aside;
 use super::manifest::{Basis, MANIFEST, Manifest, outputs};
 use super::sources::source_hash;
@@ -21,18 +22,18 @@ use crate::failure::Problem;
 /// The note of a stage that has begun and not ended.
 pub const UNFINISHED: &str = "unfinished.json";
 
-/// A stage about to run: its name and all that its result follows from.
+/// All that the result of a stage about to run follows from.
 #[derive(Debug, Clone)]
-pub struct Stage {
+pub struct Dependencies {
+    stage: &'static About,
     basis: Basis,
     /// That of its settings, which says what of them decides.
     schema: Value,
-    places: Vec<String>,
 }
 
 /// What became of a stage.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct StageOutcome {
     /// Of what it made, now or before.
     pub manifest: Manifest,
     /// Whether that still held, so that nothing was done.
@@ -41,15 +42,10 @@ pub struct Outcome {
     handed_on: String,
 }
 
-impl Stage {
-    /// A stage without inputs yet; what it writes lies in `RUN/NAME`.
-    pub fn new(name: &str) -> Self {
-        Self { basis: Basis::new(name), schema: Value::Null, places: vec![name.into()] }
-    }
-
-    /// Its name, which is also its folder's.
-    pub fn name(&self) -> &str {
-        &self.basis.stage
+impl Dependencies {
+    /// Those of a stage without inputs and settings yet.
+    pub fn of(stage: &'static About) -> Self {
+        Self { stage, basis: Basis::new(stage), schema: Value::Null }
     }
 
     /// The settings that matter to it.
@@ -72,65 +68,64 @@ impl Stage {
     }
 
     /// What an earlier stage hands on, which it makes something from.
-    pub fn after(mut self, earlier: &Outcome) -> Self {
+    pub fn after(mut self, earlier: &StageOutcome) -> Self {
         self.basis.inputs.insert(earlier.manifest.basis.stage.clone(), earlier.handed_on.clone());
         self
     }
 
     /// Everything of an earlier stage, times and accounts as well, which it shows.
-    pub fn shows(mut self, earlier: &Outcome) -> Self {
+    pub fn shows(mut self, earlier: &StageOutcome) -> Self {
         let manifest = &earlier.manifest;
         self.basis.inputs.insert(manifest.basis.stage.clone(), manifest.outputs_hash());
         self
     }
 
-    /// A place in the run folder, beside its own folder, that it writes to.
-    pub fn writes(mut self, place: &str) -> Self {
-        self.places.push(place.into());
-        self
+    /// The stage's folder and the other places that it writes to.
+    fn places(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.stage.name).chain(self.stage.places.iter().copied())
     }
 
     /// In what it differs from what `earlier` was made from.
     fn differences(&self, earlier: &Basis) -> Vec<String> {
-        self.basis.differences(earlier, &self.schema)
+        self.basis.differences(self.stage, earlier, &self.schema)
     }
 }
 
 /// Runs `work` in the stage's folder unless the manifest there says that nothing has changed.
 pub fn run_stage(
     run: &Path,
-    stage: Stage,
+    on: Dependencies,
     work: impl FnOnce(&Path) -> anyhow::Result<()>,
-) -> anyhow::Result<Outcome> {
-    let folder = run.join(stage.name());
+) -> anyhow::Result<StageOutcome> {
+    let folder = run.join(on.stage.name);
     if let Some(manifest) = Manifest::read(&folder)
-        && stage.differences(&manifest.basis).is_empty()
+        && on.differences(&manifest.basis).is_empty()
         && manifest.outputs_are_whole(run)
     {
         remove(&folder.join(UNFINISHED))?;
-        return Ok(Outcome { handed_on: manifest.handed_on(run), manifest, skipped: true });
+        return Ok(StageOutcome { handed_on: manifest.handed_on(run, on.stage), manifest, skipped: true });
     }
-    prepare(run, &stage)?;
+    prepare(run, &on)?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let clock = Instant::now();
     work(&folder)?;
-    let outputs = outputs(run, &stage.places)?;
-    let manifest = Manifest { basis: stage.basis, started, seconds: clock.elapsed().as_secs_f64(), outputs };
+    let outputs = outputs(run, on.places())?;
+    let manifest = Manifest { basis: on.basis, started, seconds: clock.elapsed().as_secs_f64(), outputs };
     nuwa_files::write_json(&folder.join(MANIFEST), &manifest)?;
     remove(&folder.join(UNFINISHED))?;
-    Ok(Outcome { handed_on: manifest.handed_on(run), manifest, skipped: false })
+    Ok(StageOutcome { handed_on: manifest.handed_on(run, on.stage), manifest, skipped: false })
 }
 
 /// Gives the stage an empty folder, or the one with the unfinished work of the very same stage.
-fn prepare(run: &Path, stage: &Stage) -> anyhow::Result<()> {
-    let folder = run.join(stage.name());
+fn prepare(run: &Path, on: &Dependencies) -> anyhow::Result<()> {
+    let folder = run.join(on.stage.name);
     let (manifest, note) = (folder.join(MANIFEST), folder.join(UNFINISHED));
-    let goes_on = goes_on(&folder, stage);
+    let goes_on = goes_on(&folder, on);
     if folder.exists() && !goes_on {
         refuse_foreign(&folder, manifest.exists() || note.exists())?;
-        let why = why_anew(&folder, stage);
-        if let Some(kept) = aside::keep(run, stage.name())? {
-            message(&format!("{:<10} {why}; {kept}", stage.name()));
+        let why = why_anew(&folder, on);
+        if let Some(kept) = aside::keep(run, on.stage)? {
+            message(&format!("{:<10} {why}; {kept}", on.stage.name));
         } else {
             // From here to the end, whatever happens, the folder is known as ours and as nobody's result.
             nuwa_files::write_json(&note, &())?;
@@ -142,25 +137,25 @@ fn prepare(run: &Path, stage: &Stage) -> anyhow::Result<()> {
     }
     remove(&manifest)?;
     if !(goes_on && note.exists()) {
-        nuwa_files::write_json(&note, &stage.basis)?;
+        nuwa_files::write_json(&note, &on.basis)?;
     }
     Ok(())
 }
 
 /// Whether what lies in the folder is the beginning of this very work; or its end, of which something was lost or changed while
 /// the last checkpoint is still there.
-fn goes_on(folder: &Path, stage: &Stage) -> bool {
+fn goes_on(folder: &Path, on: &Dependencies) -> bool {
     let begun = nuwa_files::read_json::<Basis>(&folder.join(UNFINISHED)).ok();
     let checkpoint = folder.join("checkpoint.bin").exists();
     let ended = Manifest::read(folder).filter(|_| checkpoint).map(|manifest| manifest.basis);
-    [begun, ended].into_iter().flatten().any(|basis| stage.differences(&basis).is_empty())
+    [begun, ended].into_iter().flatten().any(|basis| on.differences(&basis).is_empty())
 }
 
 /// A few words for the user whose work is made anew.
-fn why_anew(folder: &Path, stage: &Stage) -> String {
+fn why_anew(folder: &Path, on: &Dependencies) -> String {
     let earlier = Manifest::read(folder).map(|manifest| manifest.basis);
     let earlier = earlier.or_else(|| nuwa_files::read_json(&folder.join(UNFINISHED)).ok());
-    let differences = earlier.map(|earlier| stage.differences(&earlier)).unwrap_or_default();
+    let differences = earlier.map(|earlier| on.differences(&earlier)).unwrap_or_default();
     match differences.is_empty() {
         true => "begins anew, since its files were changed or lost".into(),
         false => format!("begins anew, since this changed: {}", differences.join(", ")),

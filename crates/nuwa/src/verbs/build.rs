@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 use toml::Value;
 
+use crate::pipeline::Pipeline;
 use crate::recipe::Draft;
-use crate::road::Road;
 use crate::tune::DialArguments;
 
 /// Go the whole way: from raw text to a trained, measured model with a report
@@ -53,7 +53,7 @@ pub struct Build {
 
 impl Build {
     pub fn run(self) -> anyhow::Result<()> {
-        Road::new(self.draft()?)?.go(self.json)
+        Pipeline::new(self.draft()?)?.run(self.json)
     }
 
     /// The recipe, then `--set`, then the flags.

@@ -1,14 +1,12 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::clean::{CleanSummary, Portion, StepSummary, clean};
+use nuwa_data::clean::clean;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::interrupt;
-use crate::numbers::{bytes, grouped};
-use crate::report::cleaning::shares;
+use crate::stages::clean::{ABOUT, text};
 
 /// Repair, filter and deduplicate documents
 ///
@@ -41,54 +39,11 @@ impl Clean {
     pub fn run(self) -> anyhow::Result<()> {
         let mut recipe = self.settings.recipe()?;
         recipe.clean.memory = self.memory.unwrap_or(recipe.clean.memory);
-        interrupt::begin("clean", false)?;
+        interrupt::begin(ABOUT.work(false))?;
         let mut display = Display::new();
         let summary =
             clean(&self.documents, &self.out, &recipe.clean, &mut |progress| display.show(progress))?;
         drop(display);
         print_figures(self.json, &summary, || text(&summary))
     }
-}
-
-/// The figures: a line in all, and a line for each step that did something.
-pub fn text(summary: &CleanSummary) -> String {
-    let (kept, all) = (grouped(summary.documents_out), grouped(summary.documents_in));
-    let size = format!("{} of {}", bytes(summary.bytes_out), bytes(summary.bytes_in));
-    let did_something = |step: &&StepSummary| {
-        step.changed + step.rejected > 0 || !step.labels.is_empty() || !step.totals.is_empty()
-    };
-    let steps = summary.steps.iter().filter(did_something).map(step_text);
-    format!("kept {kept} of {all} documents, {size}{}", steps.collect::<String>())
-}
-
-fn step_text(step: &StepSummary) -> String {
-    let reasons: Vec<String> =
-        step.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let (name, changed, rejected) = (&step.name, grouped(step.changed), grouped(step.rejected));
-    format!(
-        "\n  {name}: {changed} changed, {rejected} rejected{reasons}{}{}{}",
-        listed("found", &step.labels),
-        totals(&step.totals),
-        portions(&step.portions)
-    )
-}
-
-/// Shares of the text, each on a line of its own.
-fn portions(portions: &[Portion]) -> String {
-    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares(portion))).collect()
-}
-
-/// What a step worked with: "960 items looked for".
-fn totals(counts: &BTreeMap<String, u64>) -> String {
-    counts.iter().map(|(name, count)| format!("; {} {name}", grouped(*count))).collect()
-}
-
-/// Counts by name, the largest first.
-fn listed(what: &str, counts: &BTreeMap<String, u64>) -> String {
-    let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
-    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
-    let counts: Vec<String> =
-        counts.into_iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
-    if counts.is_empty() { String::new() } else { format!("; {what} {}", counts.join(", ")) }
 }

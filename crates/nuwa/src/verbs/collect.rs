@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_data::collect::collect;
 use nuwa_data::collect::crawl::is_address;
-use nuwa_data::collect::{CollectSummary, Oddity, collect};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
-use crate::interrupt;
-use crate::numbers::{bytes, counted};
+use crate::interrupt::{self, Work};
 use crate::online::{self, Again};
+use crate::stages::collect::{ABOUT, text};
 
 /// Read files and folders of text into documents
 ///
@@ -61,52 +61,11 @@ impl Collect {
         }
         let mut display = Display::new();
         let (sources, downloads) = ([self.paths, self.crawl].concat(), self.out.join("downloads"));
-        interrupt::begin("downloads", false)?;
+        interrupt::begin(Work::downloads(false))?;
         let paths = online::fetched(&sources, &downloads, &settings, Again::Yes, &mut display)?;
-        interrupt::begin("collect", false)?;
+        interrupt::begin(ABOUT.work(false))?;
         let summary = collect(&paths, &self.out, &settings, &mut |progress| display.show(progress))?;
         drop(display);
         print_figures(self.json, &summary, || text(&summary))
     }
-}
-
-/// The figures in a sentence or two.
-pub fn text(summary: &CollectSummary) -> String {
-    let CollectSummary { documents, files, skipped_files, skipped_lines, .. } = summary;
-    let (documents, files) = (counted(*documents, "document"), counted(*files, "file"));
-    let of = format!("{documents} of {files}, {}", bytes(summary.bytes));
-    let reasons: Vec<String> =
-        summary.skipped_reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let files = match skipped_files {
-        0 => String::new(),
-        count => format!("; passed over {} ({})", counted(*count, "file"), reasons.join(", ")),
-    };
-    let lines = match skipped_lines {
-        0 => String::new(),
-        count => format!("; left out {}", counted(*count, "line")),
-    };
-    let reasons: Vec<String> =
-        summary.skipped_records.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let records =
-        if reasons.is_empty() { String::new() } else { format!("; no text in {}", reasons.join(", ")) };
-    of + &files + &lines + &records + &odd(summary)
-}
-
-const ODDITIES_SHOWN: usize = 8;
-
-/// A line for each odd input.
-fn odd(summary: &CollectSummary) -> String {
-    let line = |oddity: &Oddity| {
-        let first = oddity.first.map(|first| format!(", first at {first}")).unwrap_or_default();
-        format!("\n  {}: {} ({}{first})", oddity.path.display(), oddity.what, times(oddity.count))
-    };
-    let shown: String = summary.oddities.iter().take(ODDITIES_SHOWN).map(line).collect();
-    match summary.oddities.len() > ODDITIES_SHOWN {
-        true => shown + "\n  more are in collect.json, under \"oddities\"",
-        false => shown,
-    }
-}
-
-fn times(count: u64) -> String {
-    if count == 1 { "once".into() } else { format!("{count} times") }
 }

@@ -4,6 +4,7 @@ use super::settings::Settings;
 use super::tuning::TuningArguments;
 use crate::alignment::text;
 use crate::console::{Display, print_figures};
+use crate::stages::dpo::ABOUT;
 
 /// Tune a model towards preferred answers
 ///
@@ -25,10 +26,10 @@ pub struct Dpo {
 impl Dpo {
     pub fn run(self) -> anyhow::Result<()> {
         let mut draft = self.settings.draft()?;
-        self.tuning.put_into("dpo", &mut draft)?;
+        self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
         let mut display = Display::new();
-        let outcome = self.tuning.with(recipe.seed, |job| job.dpo(&recipe.dpo, &mut display))?;
+        let outcome = self.tuning.with(&ABOUT, recipe.seed, |job| job.dpo(&recipe.dpo, &mut display))?;
         drop(display);
         let next = self.tuning.next_step(&outcome);
         print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))

@@ -3,19 +3,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_data::collect::{CollectSettings, collect};
-use nuwa_data::split::{Split, SplitSettings};
-use nuwa_data::{compressed, documents};
+use nuwa_data::compressed;
 use nuwa_eval::tasks::{Items, Options, Task};
-use nuwa_eval::{Confusion, Metric, TASKS, TaskResult, TextError, evaluate};
+use nuwa_eval::{Confusion, TASKS, TaskResult};
 use nuwa_infer::Engine;
-use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, print_figures};
+use crate::evaluation::{Evaluation, Texts, measure, nearest_task, with_error};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
+use crate::stages;
 use crate::worth::Changes;
 
 /// Measure a model
@@ -63,34 +63,11 @@ pub struct Eval {
     json: bool,
 }
 
-/// The content of `eval.json`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// The model folder.
-    pub model: PathBuf,
-    /// What each task found.
-    pub tasks: BTreeMap<String, TaskResult>,
-    /// Of a run with several models: how the figure of each task changed from the first to the last.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub changes: Changes,
-}
-
-/// Where the texts to measure on come from.
-pub struct Source {
-    documents: PathBuf,
-    /// Only what this split holds back for test.
-    held_back: Option<SplitSettings>,
-    /// Only what is in this language.
-    language: Option<String>,
-    /// Keeps collected documents until they are read.
-    _temporary: Option<Scratch>,
-}
-
 impl Eval {
     pub fn run(mut self) -> anyhow::Result<()> {
         let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
         self.model = model::folder(&self.model)?;
-        interrupt::begin("eval", false)?;
+        interrupt::begin(stages::eval::ABOUT.work(false))?;
         let mut display = Display::new();
         let engine = Engine::load(&self.model)?;
         let mut tasks = BTreeMap::new();
@@ -99,7 +76,7 @@ impl Eval {
                 None => measure(
                     &engine,
                     std::slice::from_ref(name),
-                    &self.source(&mut display)?,
+                    &self.texts(&mut display)?,
                     self.limit,
                     &mut display,
                 )?,
@@ -145,25 +122,20 @@ impl Eval {
         }
     }
 
-    fn source(&self, display: &mut Display) -> anyhow::Result<Source> {
+    fn texts(&self, display: &mut Display) -> anyhow::Result<Texts> {
         if !self.data.is_empty() {
             let folder = Scratch::new()?;
             let mut observer = |progress| display.show(progress);
             collect(&self.data, &folder, &CollectSettings::default(), &mut observer)?;
-            return Ok(Source {
-                documents: folder.to_path_buf(),
-                held_back: None,
-                language: None,
-                _temporary: Some(folder),
-            });
+            return Ok(Texts::all(folder));
         }
         let run = self.model.canonicalize().ok().and_then(|model| model.parent().map(Path::to_path_buf));
         match run.filter(|run| run.join("clean").is_dir() && run.join("recipe.toml").is_file()) {
             Some(run) => {
                 let recipe = Draft::read(&run.join("recipe.toml"))?.recipe()?;
-                let source = Source::held_back(run.join("clean"), recipe.tokenize.split);
-                if source.has_text()? {
-                    return Ok(source);
+                let texts = Texts::held_out(run.join("clean"), recipe.tokenize.split);
+                if texts.has_text()? {
+                    return Ok(texts);
                 }
                 let problem = format!("the run {} held back no text to measure on", run.display());
                 Err(Problem::new(problem).hint("name the text to measure on with --data FILE").into())
@@ -176,49 +148,6 @@ impl Eval {
                 Err(Problem::new(problem).hint("name the text to measure on with --data FILE").into())
             }
         }
-    }
-}
-
-impl Source {
-    /// What a split of `documents` holds back for test.
-    pub fn held_back(documents: PathBuf, split: SplitSettings) -> Self {
-        Self { documents, held_back: Some(split), language: None, _temporary: None }
-    }
-
-    /// Only the texts of this language.
-    pub fn in_language(mut self, code: &str) -> Self {
-        self.language = Some(code.into());
-        self
-    }
-
-    /// What `zstd -19` makes of all texts together, in bits a byte: what is known without knowing the language.
-    pub fn zstd_bits_per_byte(&self) -> anyhow::Result<f64> {
-        let mut all = String::new();
-        for text in self.texts()? {
-            all += &text.map_err(anyhow::Error::from_boxed)?;
-        }
-        let packed = zstd::encode_all(all.as_bytes(), 19)?;
-        Ok(packed.len() as f64 * 8.0 / all.len().max(1) as f64)
-    }
-
-    /// Whether there is anything to measure on.
-    pub fn has_text(&self) -> anyhow::Result<bool> {
-        Ok(self.texts()?.next().is_some())
-    }
-
-    fn texts(&self) -> anyhow::Result<impl Iterator<Item = Result<String, TextError>>> {
-        let language = self.language.clone();
-        let split =
-            self.held_back.as_ref().map(|settings| Split::plan(&self.documents, settings)).transpose()?;
-        let texts = documents::read(&self.documents)?.map(move |document| {
-            let document = document?;
-            if language.is_some() && document.lang != language {
-                return Ok(String::new());
-            }
-            let test = split.as_ref().map(|split| split.divide(&document).test.to_string());
-            Ok(test.unwrap_or(document.text))
-        });
-        Ok(texts.filter(|text| !matches!(text, Ok(text) if text.is_empty())))
     }
 }
 
@@ -259,34 +188,6 @@ fn task(name: &str) -> anyhow::Result<Option<Task>> {
     })
 }
 
-/// The task that is spelt much like this one.
-pub fn nearest_task(name: &str) -> Option<&'static str> {
-    let near = |known: &&str| strsim::jaro_winkler(known, name);
-    let nearest =
-        TASKS.into_iter().chain(Task::names()).max_by(|one, other| near(one).total_cmp(&near(other)));
-    nearest.filter(|known| near(known) > 0.85)
-}
-
-/// Runs the tasks, each on the texts of `source`; none where there is no text.
-pub fn measure(
-    engine: &Engine,
-    tasks: &[String],
-    source: &Source,
-    limit: Option<usize>,
-    display: &mut Display,
-) -> anyhow::Result<BTreeMap<String, TaskResult>> {
-    let mut results = BTreeMap::new();
-    if !source.has_text()? {
-        return Ok(results);
-    }
-    for task in tasks {
-        let mut texts = source.texts()?;
-        let result = evaluate(engine, task, &mut texts, limit, &mut |progress| display.show(progress))?;
-        results.insert(task.clone(), result);
-    }
-    Ok(results)
-}
-
 /// The figures of all tasks, a line each.
 pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
     let mut lines = Vec::new();
@@ -315,21 +216,4 @@ fn matrix(confusion: &Confusion) -> String {
         format!("  is {class:<12}{cells}")
     });
     std::iter::once(format!("  taken for      {head}")).chain(rows).collect::<Vec<_>>().join("\n")
-}
-
-/// The first figure of each task.
-pub fn headline(tasks: &BTreeMap<String, TaskResult>) -> String {
-    if tasks.is_empty() {
-        return "nothing was held back for validation, so nothing was measured".into();
-    }
-    let firsts = tasks.values().filter_map(|result| result.metrics.first_key_value());
-    let told: Vec<String> = firsts
-        .map(|(metric, figure)| format!("{} {}", metric.replace('_', " "), with_error(figure)))
-        .collect();
-    told.join(", ")
-}
-
-fn with_error(figure: &Metric) -> String {
-    let error = figure.stderr.map_or(String::new(), |error| format!(" ± {error:.4}"));
-    format!("{:.4}{error}", figure.value)
 }

@@ -10,7 +10,7 @@ use nuwa_tokenizer::Tokenizer;
 use crate::console::{Display, print_drawn, print_json, print_line, terminal};
 use crate::model;
 use crate::report::inspection::{self, Cleaned, Screen};
-use crate::report::printable;
+use crate::text::printable;
 
 /// Look at what cleaning made of the documents, or at what a model is fine-tuned on
 ///

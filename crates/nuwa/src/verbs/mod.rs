@@ -3,12 +3,12 @@
 mod build;
 mod chat;
 mod classifier;
-pub mod clean;
-pub mod collect;
+mod clean;
+mod collect;
 mod completions;
 mod doctor;
 mod dpo;
-pub mod eval;
+mod eval;
 mod export;
 mod fill;
 mod generate;
@@ -18,16 +18,16 @@ mod inspect;
 mod man;
 mod merge;
 mod plan;
-pub mod pretrain;
+mod pretrain;
 mod report;
 mod runs;
 mod sampling;
 mod settings;
 mod sft;
-pub mod tokenize;
-pub mod tokenizer;
+mod tokenize;
+mod tokenizer;
 mod tuning;
-pub mod world;
+mod world;
 
 use clap::{Parser, Subcommand};
 

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -12,13 +12,13 @@ use serde::Serialize;
 use toml::Value;
 
 use super::settings::Settings;
-use super::tokenizer;
-use crate::afterwards::{self, Ahead};
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
-use crate::interrupt::{self, Scratch};
+use crate::interrupt::{self, Scratch, Work};
 use crate::numbers::{bytes, counted, grouped, rounded, seconds};
-use crate::recipe::Recipe;
+use crate::source::Source;
+use crate::stages::tokenizer::learn_at_most;
+use crate::stages::{self, Build};
 use crate::tune::{self, Basis, DialArguments, Time};
 use crate::{online, repetition};
 
@@ -52,15 +52,6 @@ pub struct Plan {
 
 /// Seconds of trying at most: a plan is there to be quick.
 const PILOT_SECONDS: f64 = 8.0;
-
-/// What a build reads.
-struct Material {
-    sources: Vec<PathBuf>,
-    answers: Vec<PathBuf>,
-    preferences: Vec<PathBuf>,
-    /// Items that each model is asked.
-    items: usize,
-}
 
 /// What a build would come to.
 #[derive(Debug, Serialize)]
@@ -99,17 +90,13 @@ impl Plan {
         let named = self.sources.iter().map(|path| Value::String(path.display().to_string()));
         draft.put("from", Value::Array(named.collect()))?;
         self.check()?;
-        interrupt::begin("plan", false)?;
+        interrupt::begin(Work::alone("plan"))?;
         let folder = Scratch::new()?;
-        if self.sources.is_empty() {
-            tune::fit_to_world(&mut draft)?;
-            tune::clean_world(&mut draft, &folder)?;
-        }
-        let recipe = draft.recipe()?;
-        tune::goal(&recipe)?;
-        let said = draft.says("tokenizer.vocab_size").then_some(recipe.tokenizer.vocab_size);
+        Source::of(&draft.recipe()?).put_into(&mut draft, &folder)?;
+        let build = Build::new(draft, folder.to_path_buf(), &stages::STAGES)?;
+        tune::goal(&build.recipe)?;
         let mut display = Display::new();
-        let outlook = self.look(&recipe, said, &folder, &mut display)?;
+        let outlook = self.look(&build, &mut display)?;
         drop(display);
         print_figures(self.json, &outlook, || self.text(&outlook))
     }
@@ -128,64 +115,38 @@ impl Plan {
             .into())
     }
 
-    fn look(
-        &self,
-        recipe: &Recipe,
-        vocabulary: Option<usize>,
-        folder: &Path,
-        display: &mut Display,
-    ) -> anyhow::Result<Outlook> {
+    fn look(&self, build: &Build, display: &mut Display) -> anyhow::Result<Outlook> {
+        let Build { recipe, source, folder, .. } = build;
         let begun = Instant::now();
         let place = |name: &str| folder.join(name);
         let mut observe = |progress: Progress| display.show(progress);
         let most = self.sample * 1_000_000;
-        let material = self.material(recipe, &place("world"), &mut observe)?;
-        let read = sample(&material.sources, &place("collect"), &recipe.collect, most, &mut observe)?;
+        if source.is_written() {
+            nuwa_data::world::write(&recipe.world, &source.folder(folder), &mut observe)?;
+        }
+        let texts = source.texts(recipe, folder);
+        let read = sample(&texts, &place("collect"), &recipe.collect, most, &mut observe)?;
         let cleaned: CleanSummary = clean(&[place("collect")], &place("clean"), &recipe.clean, &mut observe)?;
         let scale = read.bytes_in_all as f64 / read.summary.bytes.max(1) as f64;
         let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
-        let size = vocabulary.map_or_else(|| tune::vocabulary(recipe, bytes_after_cleaning), Ok)?;
+        let planned = !build.draft.says("tokenizer.vocab_size");
+        let size = match planned {
+            true => tune::vocabulary(recipe, bytes_after_cleaning)?,
+            false => recipe.tokenizer.vocab_size,
+        };
         let settings = TrainSettings { vocab_size: size, ..recipe.tokenizer.clone() };
-        let learnt = tokenizer::learn_at_most(
-            &place("clean"),
-            &recipe.tokenize.split,
-            settings,
-            vocabulary.is_none(),
-            &mut observe,
-        )?;
+        let split = &recipe.tokenize.split;
+        let learnt = learn_at_most(&place("clean"), split, settings, planned, &mut observe)?;
         let shards = place("tokenize");
         let tokens: TokenizeSummary =
             tokenize(&place("clean"), &learnt, &shards, &recipe.tokenize, &mut observe)?;
         let took = begun.elapsed();
         let whole = (tokens.train.tokens as f64 * scale) as u64;
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
-        let Material { answers, preferences, items, .. } = &material;
-        let ahead = Ahead { answers, preferences, items: *items };
-        let time = Time { spent: before, afterwards: afterwards::of(recipe, &ahead, &tokens)? };
+        let time = Time { spent: before, afterwards: build.afterwards(&tokens)? };
         let basis = Basis { whole: Some(whole), given: None, pilot_seconds: Some(PILOT_SECONDS) };
         let plan = tune::plan(recipe, &shards, &learnt, time, basis, display)?;
         Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))
-    }
-
-    /// What a build would read; the embedded world is written into a folder first.
-    fn material(
-        &self,
-        recipe: &Recipe,
-        world: &Path,
-        observe: &mut dyn FnMut(Progress),
-    ) -> anyhow::Result<Material> {
-        let mut material = Material {
-            sources: self.sources.clone(),
-            answers: tune::records(recipe, &recipe.answers, &world.join("sft.jsonl")),
-            preferences: tune::records(recipe, &recipe.preferences, &world.join("preferences.jsonl")),
-            items: 0,
-        };
-        if tune::is_world(recipe) {
-            nuwa_data::world::write(&recipe.world, world, observe)?;
-            material.sources = vec![world.join("corpus")];
-            material.items = afterwards::items_of_world(recipe);
-        }
-        Ok(material)
     }
 
     fn text(&self, outlook: &Outlook) -> String {

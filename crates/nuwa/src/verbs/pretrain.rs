@@ -10,10 +10,11 @@ use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::init::Init;
 use crate::interrupt;
+use crate::repetition;
 use crate::run::Lock;
-use crate::training::{self, Outcome, Training};
+use crate::stages::pretrain::{ABOUT, text};
+use crate::training::Training;
 use crate::tune::{self, DialArguments};
-use crate::{numbers, repetition};
 
 /// Train a new model on shards, or go on training one
 ///
@@ -73,7 +74,7 @@ impl Pretrain {
             tokenizer = init.tokenizer.clone();
         }
         let _lock = Lock::take(&self.out)?;
-        interrupt::begin("pretrain", false)?;
+        interrupt::begin(ABOUT.work(false))?;
         let mut display = Display::new();
         let kept = self.out.join("tune.json");
         let plan = tune::kept(
@@ -119,20 +120,4 @@ fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {
         }
         (_, loaded) => Ok(loaded?),
     }
-}
-
-/// The figures in a sentence.
-pub fn text(outcome: &Outcome) -> String {
-    let Outcome { parameters, summary, .. } = outcome;
-    let bits =
-        summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
-    let figures = training::figures(&summary.figures);
-    let measured = if figures.is_empty() { bits } else { format!(", held back{figures}") };
-    let (parameters, tokens) =
-        (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
-    let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));
-    format!(
-        "{parameters} parameters, {tokens} tokens in {}{measured}{ended}",
-        numbers::counted(summary.steps, "step")
-    )
 }

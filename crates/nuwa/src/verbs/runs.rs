@@ -10,8 +10,10 @@ use unicode_width::UnicodeWidthStr;
 use crate::console::{message, print_figures};
 use crate::failure::Problem;
 use crate::numbers::{bytes, counted, rounded};
-use crate::report::printable;
-use crate::run::{Entry, Lock, STAGES, State, is_held, is_run, runs_in};
+use crate::run::{Lock, is_held};
+use crate::runs::{Entry, State, is_run, runs_in};
+use crate::stages;
+use crate::text::printable;
 
 /// List runs with their figures, or remove some
 ///
@@ -212,21 +214,14 @@ fn check(folder: &Path) -> anyhow::Result<()> {
 
 /// Whether a build gives this name to something in its run folder.
 fn is_of_build(name: &OsStr) -> bool {
-    const FILES: [&str; 9] = [
-        ".lock",
-        "command.json",
-        "downloads",
-        "inspect.html",
-        "machine.json",
-        "model",
-        "recipe.toml",
-        "report.html",
-        "source.json",
-    ];
+    const FILES: [&str; 6] =
+        [".lock", "command.json", "downloads", "machine.json", "recipe.toml", "source.json"];
     let name = name.to_string_lossy();
     // Old results of stages are kept beside the new ones, and a build that is killed leaves what it was writing.
     let stage = name.split_once(".old").map_or(&*name, |(stage, _)| stage);
-    FILES.contains(&&*name) || STAGES.contains(&stage) || name.starts_with(".writing-")
+    let all = stages::all();
+    let mut written = all.iter().flat_map(|about| about.places.iter().copied().chain([about.name]));
+    FILES.contains(&&*name) || written.any(|place| place == stage) || name.starts_with(".writing-")
 }
 
 fn is_agreed(runs: &[PathBuf]) -> anyhow::Result<bool> {

@@ -4,6 +4,7 @@ use super::settings::Settings;
 use super::tuning::TuningArguments;
 use crate::alignment::text;
 use crate::console::{Display, print_figures};
+use crate::stages::sft::ABOUT;
 
 /// Fine-tune a model on questions and answers
 ///
@@ -27,10 +28,10 @@ pub struct Sft {
 impl Sft {
     pub fn run(self) -> anyhow::Result<()> {
         let mut draft = self.settings.draft()?;
-        self.tuning.put_into("sft", &mut draft)?;
+        self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
         let mut display = Display::new();
-        let outcome = self.tuning.with(recipe.seed, |job| job.sft(&recipe.sft, &mut display))?;
+        let outcome = self.tuning.with(&ABOUT, recipe.seed, |job| job.sft(&recipe.sft, &mut display))?;
         drop(display);
         let next = self.tuning.next_step(&outcome);
         print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))

@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_data::tokenize::tokenize;
 use nuwa_tokenizer::Tokenizer;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::interrupt;
-use crate::numbers::counted;
+use crate::stages::tokenize::{ABOUT, text};
 
 /// Turn documents into shards of token ids
 ///
@@ -38,7 +38,7 @@ impl Tokenize {
     pub fn run(self) -> anyhow::Result<()> {
         let recipe = self.settings.recipe()?;
         let tokenizer = Tokenizer::load(&self.tokenizer)?;
-        interrupt::begin("tokenize", false)?;
+        interrupt::begin(ABOUT.work(false))?;
         let mut display = Display::new();
         let mut observer = |progress| display.show(progress);
         let summary = tokenize(&self.documents, &tokenizer, &self.out, &recipe.tokenize, &mut observer)?;
@@ -47,16 +47,4 @@ impl Tokenize {
         tokenizer.save(&self.out)?;
         print_figures(self.json, &summary, || text(&summary))
     }
-}
-
-/// The figures in a sentence.
-pub fn text(summary: &TokenizeSummary) -> String {
-    let TokenizeSummary { train, val, test, bytes_per_token, .. } = summary;
-    let part =
-        |tokens, documents| format!("{} in {}", counted(tokens, "token"), counted(documents, "document"));
-    format!(
-        "{} to learn from, {} held back, {bytes_per_token:.2} bytes a token",
-        part(train.tokens, train.documents),
-        part(val.tokens + test.tokens, val.documents + test.documents)
-    )
 }

@@ -1,9 +1,9 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use nuwa_data::collect::collect;
-use nuwa_data::split::{SplitSettings, training_texts};
-use nuwa_tokenizer::{Tokenizer as Vocabulary, TrainSettings, train};
+use nuwa_data::split::SplitSettings;
+use nuwa_tokenizer::Tokenizer as Vocabulary;
 use serde::Serialize;
 
 use super::settings::Settings;
@@ -13,6 +13,7 @@ use crate::input::standard_input;
 use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::numbers::grouped;
+use crate::stages::tokenizer::{ABOUT, learn};
 
 /// Train a tokenizer, or use one
 #[derive(Debug, Args)]
@@ -96,7 +97,7 @@ impl Train {
             draft.put("tokenizer.vocab_size", toml::Value::Integer(size.0.try_into().unwrap_or(i64::MAX)))?;
         }
         let recipe = draft.recipe()?;
-        interrupt::begin("tokenizer", false)?;
+        interrupt::begin(ABOUT.work(false))?;
         let mut display = Display::new();
         let mut observer = |progress| display.show(progress);
         let documents = Scratch::new()?;
@@ -113,45 +114,6 @@ impl Train {
                 trained.out.display()
             )
         })
-    }
-}
-
-/// Learns a vocabulary from the training part of documents.
-pub fn learn(
-    documents: &Path,
-    split: &SplitSettings,
-    settings: &TrainSettings,
-    observer: &mut dyn FnMut(nuwa_files::Progress),
-) -> anyhow::Result<Vocabulary> {
-    let mut texts = training_texts(documents, split)?;
-    let trained = train(texts.by_ref(), settings, observer);
-    // Reading that failed half-way explains whatever training said.
-    texts.finish()?;
-    Ok(trained?)
-}
-
-/// The same; where the text does not allow a vocabulary of that size and a smaller one `may_do`, the largest that it allows.
-pub fn learn_at_most(
-    documents: &Path,
-    split: &SplitSettings,
-    mut settings: TrainSettings,
-    may_do: bool,
-    observer: &mut dyn FnMut(nuwa_files::Progress),
-) -> anyhow::Result<Vocabulary> {
-    match learn(documents, split, &settings, observer) {
-        Err(error) if may_do => {
-            settings.vocab_size = largest_vocabulary(error)?;
-            learn(documents, split, &settings, observer)
-        }
-        result => result,
-    }
-}
-
-/// The largest vocabulary that the text allows, where that was what failed.
-fn largest_vocabulary(error: anyhow::Error) -> anyhow::Result<usize> {
-    match error.downcast_ref() {
-        Some(nuwa_tokenizer::Error::VocabularyTooLarge { largest, .. }) => Ok(*largest),
-        _ => Err(error),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::alignment::{Alignment, Outcome};
 use crate::failure::Problem;
 use crate::interrupt;
 use crate::recipe::Draft;
-use crate::run::Lock;
+use crate::run::{About, Lock};
 use crate::{model, pretraining};
 
 /// What `sft` and `dpo` are told alike.
@@ -54,7 +54,8 @@ pub struct TuningArguments {
 
 impl TuningArguments {
     /// Puts what was said here into the settings of `stage`.
-    pub fn put_into(&self, stage: &str, draft: &mut Draft) -> anyhow::Result<()> {
+    pub fn put_into(&self, stage: &About, draft: &mut Draft) -> anyhow::Result<()> {
+        let stage = stage.name;
         let whole = [("lora.rank", self.lora), ("epochs", self.epochs)];
         for (key, value) in whole.into_iter().filter_map(|(key, value)| Some((key, value?))) {
             draft.put(&format!("{stage}.{key}"), toml::Value::Integer(value))?;
@@ -71,9 +72,10 @@ impl TuningArguments {
         }
     }
 
-    /// Does `work` with the folder locked.
+    /// Does the work of `stage` with the folder locked.
     pub fn with<T>(
         &self,
+        stage: &About,
         seed: u64,
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
@@ -83,7 +85,7 @@ impl TuningArguments {
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let shards = pretraining::shards(self.shards.as_deref(), &folder)?;
         let _lock = Lock::take(&self.out)?;
-        interrupt::begin("sft", false)?;
+        interrupt::begin(stage.work(false))?;
         work(&Alignment {
             model: &folder,
             data: &self.data,

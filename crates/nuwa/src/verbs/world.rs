@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::world::{Audit, Caught, Noise, WorldSettings, WorldSummary, write};
+use nuwa_data::world::{WorldSettings, write};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
-use crate::numbers;
+use crate::stages::world::text;
 
 /// Write the embedded world's data as files
 ///
@@ -59,36 +59,4 @@ impl World {
         let problem = format!("{} holds files that are not of a world", self.out.display());
         Err(Problem::new(problem).hint("choose a new folder with --out").into())
     }
-}
-
-/// What cleaning caught of the planted noise, in a line.
-pub fn audit_text(audit: &Audit) -> String {
-    let one = |(kind, caught): (&Noise, &Caught)| {
-        format!("{} {}/{}", kind.name().replace('_', " "), caught.rejected + caught.repaired, caught.planted)
-    };
-    let all: Vec<String> = audit.noise.iter().map(one).collect();
-    format!(
-        "  caught of what was planted: {}; clean documents lost: {}/{}",
-        all.join(", "),
-        audit.lost,
-        audit.clean
-    )
-}
-
-/// The figures in a few lines.
-pub fn text(summary: &WorldSummary) -> String {
-    let grouped = |number: usize| numbers::grouped(number as u64);
-    format!(
-        "{} facts of {} kinds about {} names; {} documents, {} of them with planted noise ({})\n\
-         {} dialogues, {} preference pairs, {} held-out items",
-        grouped(summary.facts),
-        summary.kinds,
-        summary.entities,
-        grouped(summary.documents + summary.planted),
-        grouped(summary.planted),
-        numbers::bytes(summary.bytes),
-        grouped(summary.dialogues),
-        grouped(summary.preferences),
-        grouped(summary.items)
-    )
 }

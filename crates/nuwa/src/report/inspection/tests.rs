@@ -149,8 +149,7 @@ fn a_terminal_is_not_disturbed_by_what_documents_hold() {
     documents.push(json!({"id": "short\u{1b}[2J", "text": "\u{1b}]0;title\u{7}"}));
     let run = cleaned_run(&documents);
     let text = text(&read(run.path()), PLAIN, None).unwrap();
-    let bad: Vec<char> =
-        text.chars().filter(|character| crate::report::text::is_invisible(*character)).collect();
+    let bad: Vec<char> = text.chars().filter(|character| crate::text::is_invisible(*character)).collect();
     assert_eq!(bad, [], "{text}");
     assert!(text.contains("⟨U+001B⟩[2J"), "{text}");
 }

@@ -15,7 +15,7 @@ use crate::report::columns::Columns;
 use crate::report::difference::{self, Kind, Piece};
 use crate::report::facts::{Fact, spaced};
 use crate::report::numbers::{percent, value};
-use crate::report::text::{clipped, printable};
+use crate::text::{clipped, printable};
 
 /// Languages that have a row of their own.
 const LANGUAGES: usize = 16;

@@ -1,10 +1,17 @@
 use nuwa_train::PretrainSettings;
 
+use super::super::about::HandsOn;
 use super::super::manifest::renew_inputs;
 use super::*;
 
-fn stage(setting: u32) -> Stage {
-    Stage::new("clean").settings(&setting).unwrap()
+static COLLECT: About = About::new("collect");
+static CLEAN: About = About { hands_on: HandsOn::Files(&["documents-"]), ..About::new("clean") };
+static TOKENIZER: About = About::new("tokenizer");
+static PRETRAIN: About = About::training("pretrain");
+static REPORT: About = About { format: None, ..About::new("report") };
+
+fn stage(setting: u32) -> Dependencies {
+    Dependencies::of(&CLEAN).settings(&setting).unwrap()
 }
 
 fn run(folder: &Path, setting: u32, text: &str) -> &'static str {
@@ -64,21 +71,21 @@ fn a_changed_input_is_seen() {
     let input = folder.path().join("in.txt");
     let hash = |text: &str| {
         fs::write(&input, text).unwrap();
-        Stage::new("x").reads(&input, &[]).unwrap().basis.inputs
+        Dependencies::of(&COLLECT).reads(&input, &[]).unwrap().basis.inputs
     };
     assert_ne!(hash("aaaa"), hash("aaab"));
     assert_eq!(hash("aaaa"), hash("aaaa"));
 }
 
 /// A stage that trains, its settings changed by `change`.
-fn training(change: impl FnOnce(&mut PretrainSettings)) -> Stage {
+fn training(change: impl FnOnce(&mut PretrainSettings)) -> Dependencies {
     let mut settings = PretrainSettings::default();
     change(&mut settings);
-    Stage::new("pretrain").settings(&settings).unwrap().seed(7)
+    Dependencies::of(&PRETRAIN).settings(&settings).unwrap().seed(7)
 }
 
 /// Trains for so many seconds, if it must.
-fn train(run: &Path, stage: Stage, seconds: f64) -> Outcome {
+fn train(run: &Path, stage: Dependencies, seconds: f64) -> StageOutcome {
     let work = |out: &Path| {
         fs::create_dir_all(out.join("model"))?;
         fs::write(out.join("model/weights"), "weights")?;
@@ -119,7 +126,7 @@ fn neither_cosmetic_settings_nor_a_version_nor_a_new_setting_train_again() {
 #[test]
 fn stages_that_show_what_the_program_knows_follow_its_version() {
     let folder = tempfile::tempdir().unwrap();
-    let report = || run_stage(folder.path(), Stage::new("report"), |_| Ok(())).unwrap().skipped;
+    let report = || run_stage(folder.path(), Dependencies::of(&REPORT), |_| Ok(())).unwrap().skipped;
     report();
     assert!(report());
     edit(&folder.path().join("report/manifest.json"), |manifest| manifest["version"] = "0.0.1".into());
@@ -205,9 +212,10 @@ fn times_and_accounts_of_an_earlier_stage_make_nothing_anew() {
     let (first, second) = (earlier(1, 1.5), earlier(2, 2.5));
     assert!(!second.skipped);
     let [before, after] =
-        [&first, &second].map(|outcome| Stage::new("tokenizer").after(outcome).basis.inputs);
+        [&first, &second].map(|outcome| Dependencies::of(&TOKENIZER).after(outcome).basis.inputs);
     assert_eq!(before, after);
-    let [before, after] = [&first, &second].map(|outcome| Stage::new("report").shows(outcome).basis.inputs);
+    let [before, after] =
+        [&first, &second].map(|outcome| Dependencies::of(&REPORT).shows(outcome).basis.inputs);
     assert_ne!(before, after);
 }
 
@@ -225,12 +233,12 @@ fn manifests_of_earlier_versions_name_their_inputs_anew() {
     train(run, training(|_| {}).after(&clean()), 1.0);
     let whole = clean().manifest.outputs_hash();
     edit(&run.join("pretrain/manifest.json"), |manifest| manifest["inputs"]["clean"] = whole.as_str().into());
-    renew_inputs(run).unwrap();
+    renew_inputs(run, &[&CLEAN, &PRETRAIN]).unwrap();
     assert!(train(run, training(|_| {}).after(&clean()), 1.0).skipped);
     edit(&run.join("pretrain/manifest.json"), |manifest| {
         manifest["inputs"]["clean"] = "of other text".into()
     });
-    renew_inputs(run).unwrap();
+    renew_inputs(run, &[&CLEAN, &PRETRAIN]).unwrap();
     assert!(!train(run, training(|_| {}).after(&clean()), 1.0).skipped);
 }
 
@@ -241,7 +249,7 @@ fn where_a_source_lies_is_no_difference() {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
-        Stage::new("collect").reads(&path, &[]).unwrap()
+        Dependencies::of(&COLLECT).reads(&path, &[]).unwrap()
     };
     let first = stage("a/book.txt", "text");
     assert_eq!(stage("b/book.txt", "text").differences(&first.basis), [""; 0]);

@@ -18,7 +18,7 @@ use super::sampling::SamplingArguments;
 use crate::console::{message, print, print_line};
 use crate::failure::{self, Problem};
 use crate::numbers::{Count, counted};
-use crate::report::printable;
+use crate::text::printable;
 use crate::{base, model};
 use lines::Lines;
 

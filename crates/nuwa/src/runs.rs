@@ -4,14 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use nuwa_eval::TaskResult;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::lock::is_held;
-use super::manifest::{MANIFEST, Manifest};
-use super::owner::Owner;
-use super::stage::UNFINISHED;
-use super::{MODEL_STAGES, STAGES};
+use crate::evaluation::{Evaluation, Tasks};
+use crate::machine::disk;
+use crate::run::{About, MANIFEST, Manifest, Owner, UNFINISHED, is_held};
+use crate::{stages, training};
 
 /// A run in a list of runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,26 +64,28 @@ pub fn runs_in(folder: &Path) -> nuwa_files::Result<Vec<Entry>> {
 
 /// Whether a build wrote this folder: it holds a resolved recipe, and says whose run it is or holds a stage.
 pub fn is_run(folder: &Path) -> bool {
-    let is_begun =
-        |stage: &&str| [MANIFEST, UNFINISHED].iter().any(|file| folder.join(stage).join(file).is_file());
+    let is_begun = |stage: &&About| {
+        [MANIFEST, UNFINISHED].iter().any(|file| folder.join(stage.name).join(file).is_file())
+    };
     folder.join("recipe.toml").is_file()
-        && (folder.join("source.json").is_file() || STAGES.iter().any(is_begun))
+        && (folder.join("source.json").is_file() || stages::all().iter().any(is_begun))
 }
 
 impl Entry {
     pub fn of(folder: &Path) -> Self {
-        let read = |name: &str| nuwa_files::read_json::<Value>(&folder.join(name)).unwrap_or_default();
-        let evaluation = read("eval/eval.json");
+        let tasks = Evaluation::of_run(folder).tasks;
+        let trained: Option<training::Outcome> =
+            nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
         let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         Self {
             name: full.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             folder: folder.to_path_buf(),
             sources: sources(folder),
             state: State::of(folder),
-            bytes_on_disk: bytes_below(folder),
-            parameters: read("pretrain/pretrain.json")["parameters"].as_u64(),
-            bits_per_byte: bits_per_byte(&evaluation["tasks"]),
-            answers: answers(&evaluation["tasks"]),
+            bytes_on_disk: disk::used(folder),
+            parameters: trained.map(|trained| trained.parameters as u64),
+            bits_per_byte: bits_per_byte(&tasks),
+            answers: answers(&tasks),
             changed: changed(folder),
         }
     }
@@ -95,13 +96,13 @@ impl State {
         if is_held(folder) {
             return Self::Running;
         }
-        let holds = |stage: &str, file: &str| folder.join(stage).join(file).is_file();
-        let begun = STAGES.into_iter().find(|stage| holds(stage, UNFINISHED));
-        let ended = STAGES.into_iter().rev().find(|stage| holds(stage, MANIFEST));
+        let holds = |stage: &About, file: &str| folder.join(stage.name).join(file).is_file();
+        let begun = stages::all().into_iter().find(|stage| holds(stage, UNFINISHED));
+        let ended = stages::all().into_iter().rev().find(|stage| holds(stage, MANIFEST));
         match (begun, ended) {
-            (Some(stage), _) => Self::Interrupted(stage),
-            (None, Some("report")) => Self::Finished,
-            (None, Some(stage)) => Self::Stopped(stage),
+            (Some(stage), _) => Self::Interrupted(stage.name),
+            (None, Some(stage)) if stages::is_last(stage) => Self::Finished,
+            (None, Some(stage)) => Self::Stopped(stage.name),
             (None, None) => Self::Begun,
         }
     }
@@ -115,49 +116,39 @@ fn sources(folder: &Path) -> Vec<String> {
 
 /// When the last stage ended, else when the recipe was written.
 fn changed(folder: &Path) -> Option<u64> {
-    let manifests = STAGES.iter().filter_map(|stage| Manifest::read(&folder.join(stage)));
+    let all = stages::all().into_iter();
+    let manifests = all.filter_map(|stage| Manifest::read(&folder.join(stage.name)));
     let last = manifests.map(|manifest| manifest.started + manifest.seconds as u64).max();
     let written =
         || fs::metadata(folder.join("recipe.toml")).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok();
     last.or_else(|| written().map(|time| time.as_secs()))
 }
 
-/// What all files below take; links are not followed.
-pub fn bytes_below(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
-    if !metadata.is_dir() {
-        return metadata.len();
-    }
-    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| bytes_below(&entry.path())).sum()
-}
-
 /// The tasks of the model that is handed on: names are `STAGE/TASK` where there are several models.
-fn of_last<'a>(tasks: &'a Value, wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = &'a Value> {
-    let of = |stage: &str| format!("{stage}/");
-    let names = || tasks.as_object().into_iter().flatten();
-    let last =
-        MODEL_STAGES.into_iter().rev().map(of).find(|stage| names().any(|(name, _)| name.starts_with(stage)));
-    let last = last.unwrap_or_default();
-    names()
-        .filter(move |(name, _)| name.strip_prefix(&last).is_some_and(&wanted))
-        .map(|(_, task)| &task["metrics"])
+fn of_last<'a>(tasks: &'a Tasks, wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = &'a TaskResult> {
+    let of = |stage: &About| format!("{}/", stage.name);
+    let is_measured = |stage: &String| tasks.keys().any(|name| name.starts_with(stage));
+    let last = stages::models().into_iter().rev().map(of).find(is_measured).unwrap_or_default();
+    let own = tasks.iter().filter(move |(name, _)| name.strip_prefix(&last).is_some_and(&wanted));
+    own.map(|(_, task)| task)
 }
 
-fn bits_per_byte(tasks: &Value) -> Option<f64> {
-    of_last(tasks, |task| task == "language_modelling")
-        .find_map(|metrics| metrics["bits_per_byte"]["value"].as_f64())
+fn bits_per_byte(tasks: &Tasks) -> Option<f64> {
+    let mut measured = of_last(tasks, |task| task == "language_modelling");
+    measured.find_map(|task| Some(task.metrics.get("bits_per_byte")?.value))
 }
 
 /// The mean over the languages.
-fn answers(tasks: &Value) -> Option<f64> {
+fn answers(tasks: &Tasks) -> Option<f64> {
     let found = of_last(tasks, |task| task.starts_with("world_answer_"));
-    let shares: Vec<f64> = found.filter_map(|metrics| metrics["exact_match"]["value"].as_f64()).collect();
+    let shares: Vec<f64> = found.filter_map(|task| Some(task.metrics.get("exact_match")?.value)).collect();
     (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use nuwa_eval::Metric;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -167,18 +158,22 @@ mod tests {
 
     #[test]
     fn the_figures_are_those_of_the_last_model() {
-        let metric = |name: &str, value: f64| json!({"metrics": {name: {"value": value}}});
-        let tasks = json!({
-            "pretrain/language_modelling": metric("bits_per_byte", 2.0),
-            "sft/language_modelling": metric("bits_per_byte", 1.5),
-            "sft/world_answer_en": metric("exact_match", 0.9),
-            "sft/world_answer_zh": metric("exact_match", 0.7),
-        });
+        let task = |name: &str, value: f64| TaskResult {
+            metrics: [(name.to_string(), Metric { value, stderr: None })].into(),
+            ..TaskResult::default()
+        };
+        let tasks: Tasks = [
+            ("pretrain/language_modelling".into(), task("bits_per_byte", 2.0)),
+            ("sft/language_modelling".into(), task("bits_per_byte", 1.5)),
+            ("sft/world_answer_en".into(), task("exact_match", 0.9)),
+            ("sft/world_answer_zh".into(), task("exact_match", 0.7)),
+        ]
+        .into();
         assert_eq!(bits_per_byte(&tasks), Some(1.5));
         assert!((answers(&tasks).unwrap() - 0.8).abs() < 1e-9);
-        let alone = json!({"language_modelling": metric("bits_per_byte", 2.0)});
+        let alone: Tasks = [("language_modelling".into(), task("bits_per_byte", 2.0))].into();
         assert_eq!((bits_per_byte(&alone), answers(&alone)), (Some(2.0), None));
-        assert_eq!((bits_per_byte(&Value::Null), answers(&json!("broken"))), (None, None));
+        assert_eq!((bits_per_byte(&Tasks::new()), answers(&Tasks::new())), (None, None));
     }
 
     #[test]

@@ -1,0 +1,40 @@
+//! The model learns which answers are preferred.
+
+use std::path::Path;
+
+use nuwa_data::tokenize::TokenizeSummary;
+
+use super::fine_tuning;
+use super::stage::{Build, Stage};
+use crate::afterwards;
+use crate::console::Display;
+use crate::run::{About, Dependencies};
+use crate::source::Records;
+
+pub static ABOUT: About = About::training("dpo");
+
+/// Tunes on pairs of a preferred and another answer.
+pub struct Dpo;
+
+impl Stage for Dpo {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn applies(&self, build: &Build) -> bool {
+        !build.records(Records::Preferences).is_empty()
+    }
+
+    fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
+        fine_tuning::dependencies(build, on, &build.recipe.dpo, &build.records(Records::Preferences))
+    }
+
+    fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
+        let records = build.records(Records::Preferences);
+        fine_tuning::run(build, out, &records, |job| job.dpo(&build.recipe.dpo, display))
+    }
+
+    fn work(&self, build: &Build, text: &TokenizeSummary) -> anyhow::Result<f64> {
+        afterwards::of_preferences(&build.recipe, &build.records(Records::Preferences), text)
+    }
+}

@@ -1,0 +1,31 @@
+//! The final model folder, `RUN/model`.
+
+use std::path::Path;
+
+use super::stage::{Build, Stage};
+use crate::console::Display;
+use crate::run::{About, Dependencies};
+
+pub static ABOUT: About = About { format: None, places: &["model"], ..About::new("export") };
+
+/// Hands on the last model.
+pub struct Export;
+
+impl Stage for Export {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
+        Ok(build.after(on, &build.models()))
+    }
+
+    fn run(&self, build: &Build, _out: &Path, _display: &mut Display) -> anyhow::Result<String> {
+        let model = build.folder.join("model");
+        // The card of an older model is not this one's; the report writes it anew.
+        let _ = std::fs::remove_file(model.join("README.md"));
+        let last = build.models().pop().expect("a model is trained before it is exported");
+        nuwa_format::export(&build.place(last).join("model"), &model)?;
+        Ok(format!("{}", model.display()))
+    }
+}

@@ -1,0 +1,67 @@
+//! A new model learns from the shards.
+
+use std::path::Path;
+
+use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_tokenizer::Tokenizer;
+
+use super::stage::{Build, Stage};
+use super::{tokenize, tokenizer, tune};
+use crate::console::Display;
+use crate::run::{About, Dependencies};
+use crate::training::{self, Outcome, Training};
+use crate::{afterwards, numbers, space};
+
+pub static ABOUT: About = About::training("pretrain");
+
+/// Trains the model that the plan names.
+pub struct Pretrain;
+
+impl Stage for Pretrain {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
+        let on = on.settings(&build.recipe.pretrain)?.seed(build.recipe.seed);
+        Ok(build.after(on, &[&tokenize::ABOUT, &tokenizer::ABOUT, &tune::ABOUT]))
+    }
+
+    fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
+        let plan = tune::made(build)?.plan;
+        let short = space::check_weights(plan.parameters, &build.folder)?;
+        short.iter().for_each(|warning| display.note(warning));
+        let training = Training {
+            shards: &build.place(&tokenize::ABOUT),
+            tokenizer: &Tokenizer::load(&build.place(&tokenizer::ABOUT))?,
+            out,
+            plan: &plan,
+            settings: &build.recipe.pretrain,
+            seed: build.recipe.seed,
+            init: None,
+            afterwards: build.afterwards(&tokenize::figures(build)?)?,
+        };
+        Ok(text(&training.run(display)?))
+    }
+
+    /// Only what it does at its end, after the training.
+    fn work(&self, _build: &Build, text: &TokenizeSummary) -> anyhow::Result<f64> {
+        Ok(afterwards::in_training(text.test.tokens))
+    }
+}
+
+/// The figures in a sentence.
+pub fn text(outcome: &Outcome) -> String {
+    let Outcome { parameters, summary, .. } = outcome;
+    let bits =
+        summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
+    let figures = training::figures(&summary.figures);
+    let measured = if figures.is_empty() { bits } else { format!(", held back{figures}") };
+    let (parameters, tokens) =
+        (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
+    let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));
+    format!(
+        "{parameters} parameters, {tokens} tokens in {}{measured}{ended}",
+        numbers::counted(summary.steps, "step")
+    )
+}

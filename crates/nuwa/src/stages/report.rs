@@ -1,0 +1,39 @@
+//! The run as pages for people: its report, its documents and the model's card.
+
+use std::path::Path;
+
+use super::stage::{Build, Stage};
+use crate::console::Display;
+use crate::report::{self, inspection};
+use crate::run::{About, Dependencies};
+
+pub static ABOUT: About = About {
+    format: None,
+    places: &["inspect.html", "report.html", "model/README.md"],
+    ..About::new("report")
+};
+
+/// Writes the pages.
+pub struct Report;
+
+impl Stage for Report {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
+        Ok(build.shows(on))
+    }
+
+    fn run(&self, build: &Build, _out: &Path, display: &mut Display) -> anyhow::Result<String> {
+        let command: Vec<String> = std::env::args().collect();
+        nuwa_files::write_json(&build.folder.join("command.json"), &command)?;
+        let samples = inspection::SAMPLES;
+        let mut observe = |progress| display.show(progress);
+        inspection::Cleaned::read(&build.folder, samples, &mut observe)?.write_page()?;
+        let stages: Vec<&About> = build.stages.iter().map(|stage| stage.about()).collect();
+        let page = report::write(&build.folder, &stages)?;
+        report::model_card(&build.folder, &stages)?;
+        Ok(format!("{}", page.display()))
+    }
+}

@@ -1,0 +1,47 @@
+//! The plan: what is trained within the budget, and a prediction of time, memory and loss.
+
+use std::path::Path;
+
+use nuwa_tokenizer::Tokenizer;
+
+use super::stage::{Build, Stage};
+use super::{tokenize, tokenizer};
+use crate::console::Display;
+use crate::machine::Machine;
+use crate::recipe::Recipe;
+use crate::repetition;
+use crate::run::{About, Dependencies, HandsOn};
+use crate::tune::{self, Time, Tuned};
+
+pub static ABOUT: About = About { hands_on: HandsOn::Hash(tune::what_is_trained), ..About::new("tune") };
+
+/// Plans once; the plan stays as long as what it was made from.
+pub struct Tune;
+
+impl Stage for Tune {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
+        let Recipe { budget, params, tokens, model, pretrain, .. } = &build.recipe;
+        let on = on.settings(&(budget, params, tokens, model, pretrain))?;
+        Ok(build.after(on, &[&tokenize::ABOUT]))
+    }
+
+    fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
+        nuwa_files::write_json(&build.folder.join("machine.json"), &Machine::measure())?;
+        let tokenizer = Tokenizer::load(&build.place(&tokenizer::ABOUT))?;
+        let afterwards = build.afterwards(&tokenize::figures(build)?)?;
+        let time = Time { spent: build.spent(), afterwards };
+        let tuned = tune::make(&build.recipe, &build.place(&tokenize::ABOUT), &tokenizer, time, display)?;
+        nuwa_files::write_json(&out.join(ABOUT.summary_file()), &tuned)?;
+        let warning = repetition::warning(tuned.plan.epochs).map(|told| format!("\n  {told}"));
+        Ok(tune::text(&tuned) + &warning.unwrap_or_default())
+    }
+}
+
+/// The plan that was made.
+pub fn made(build: &Build) -> anyhow::Result<Tuned> {
+    Ok(nuwa_files::read_json(&build.place(&ABOUT).join(ABOUT.summary_file()))?)
+}
