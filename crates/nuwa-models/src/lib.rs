@@ -81,6 +81,14 @@ pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn Model>> {
     build_with(config, ParametersBuilder::zeros())
 }
 
+/// Makes a model for inference alone, whose values are still to be overwritten: its matrices are kept in numbers of `kind`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_for_inference(config: &ModelConfig, kind: Kind) -> Result<Box<dyn Model>> {
+    build_with(config, ParametersBuilder::inference(kind))
+}
+
 fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn Model>> {
     config.validate()?;
     Ok(config.build(builder))

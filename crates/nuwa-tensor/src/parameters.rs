@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 
 use crate::device::{Kernels, Stored};
 use crate::storage::{Slot, Storage};
-use crate::{Device, Random, Shape};
+use crate::{Device, Kind, Random, Shape};
 
 /// Entries start at multiples of this many elements: one cache line, so that no two share one.
 const ALIGNMENT: usize = 16;
@@ -115,6 +115,26 @@ pub struct ParameterEntry {
     version: AtomicU64,
     /// What the device keeps beside the values, such as a form of them that its kernels read faster.
     cached: Mutex<Cached>,
+    /// Of a matrix for inference alone: its values, which are not in the flat block.
+    matrix: Option<InferenceMatrix>,
+}
+
+/// A matrix in the form that a device's products read fastest, which gets no gradient.
+#[derive(Debug)]
+struct InferenceMatrix {
+    kind: Kind,
+    /// None before values are set.
+    packed: RwLock<Option<Storage>>,
+}
+
+impl InferenceMatrix {
+    fn read(&self) -> Option<Storage> {
+        self.packed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, packed: Storage) {
+        *self.packed.write().unwrap_or_else(PoisonError::into_inner) = Some(packed);
+    }
 }
 
 impl ParameterEntry {
@@ -135,10 +155,15 @@ impl ParameterEntry {
 
     /// Whether gradients are computed and the optimizer changes it.
     pub fn is_trainable(&self) -> bool {
-        self.trainable.load(Ordering::Relaxed)
+        self.matrix.is_none() && self.trainable.load(Ordering::Relaxed)
     }
 
-    /// Freezes (`false`) or thaws (`true`) this parameter.
+    /// Whether it is kept for inference alone: see [`ParametersBuilder::inference`].
+    pub fn is_for_inference(&self) -> bool {
+        self.matrix.is_some()
+    }
+
+    /// Freezes (`false`) or thaws (`true`) this parameter; one for inference alone stays frozen.
     pub fn set_trainable(&self, trainable: bool) {
         self.trainable.store(trainable, Ordering::Relaxed);
     }
@@ -208,8 +233,24 @@ impl Parameter {
     /// A copy of the values.
     pub fn to_host(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.shape().elements()];
-        self.flat.kernels.copy_to_host(&self.flat.read(), self.entry.offset, &mut values);
+        match &self.entry.matrix {
+            None => self.flat.kernels.copy_to_host(&self.flat.read(), self.entry.offset, &mut values),
+            Some(matrix) => {
+                if let Some(packed) = matrix.read() {
+                    self.flat.kernels.unpack(&packed, self.width(), &mut values);
+                }
+            }
+        }
         values
+    }
+
+    /// The values of a matrix that is kept for inference alone, as its device packed them.
+    ///
+    /// # Panics
+    /// When they have not been set yet.
+    pub(crate) fn matrix(&self) -> Option<Storage> {
+        let matrix = self.entry.matrix.as_ref()?;
+        Some(matrix.read().expect("a matrix for inference is filled before it is used"))
     }
 
     /// Overwrites the values.
@@ -227,7 +268,14 @@ impl Parameter {
     }
 
     /// Overwrites the values through `fill`, which gets a copy of them in host memory, or themselves where they are there.
+    ///
+    /// Values for inference alone are rounded to the kind that they are kept in.
     pub fn set(&self, fill: impl FnOnce(&mut [f32])) {
+        if let Some(matrix) = &self.entry.matrix {
+            let mut values = self.to_host();
+            fill(&mut values);
+            return matrix.replace(self.flat.kernels.pack(&values, self.width(), matrix.kind));
+        }
         let mut values = self.flat.write();
         self.entry.has_changed();
         let (mut fill, length) = (Some(fill), self.shape().elements());
@@ -290,6 +338,8 @@ type Fill = Box<dyn FnOnce(&mut [f32], Random)>;
 pub struct ParametersBuilder {
     /// None where all values stay 0, to be overwritten.
     random: Option<Random>,
+    /// The kind of number that matrices are kept in, where they are for inference alone.
+    inference: Option<Kind>,
     flat: Arc<Flat>,
     length: usize,
     entries: Vec<Parameter>,
@@ -312,7 +362,13 @@ impl ParametersBuilder {
     /// would take longer than reading.
     pub fn zeros() -> Self {
         let flat = Arc::new(Flat::new(Device::default()));
-        Self { random: None, flat, length: 0, entries: Vec::new(), fills: Vec::new() }
+        Self { random: None, inference: None, flat, length: 0, entries: Vec::new(), fills: Vec::new() }
+    }
+
+    /// Starts an empty set for inference alone, whose values are all to be overwritten. Each matrix is kept once, in numbers of
+    /// `kind` and in the form that the device's products read fastest; vectors are `f32`. Nothing gets a gradient.
+    pub fn inference(kind: Kind) -> Self {
+        Self { inference: Some(kind), ..Self::zeros() }
     }
 
     /// The same set on another device.
@@ -341,16 +397,24 @@ impl ParametersBuilder {
         assert!(self.entries.iter().all(|p| p.entry.path != path), "parameter {path} is declared twice");
         let shape = shape.into();
         let offset = self.length;
-        self.length += shape.elements().next_multiple_of(ALIGNMENT);
+        let is_matrix = shape.axes().len() == 2 && shape.elements() > 0;
+        let matrix = self
+            .inference
+            .filter(|_| is_matrix)
+            .map(|kind| InferenceMatrix { kind, packed: RwLock::default() });
+        if matrix.is_none() {
+            self.length += shape.elements().next_multiple_of(ALIGNMENT);
+        }
         self.fills.push(Box::new(fill));
         let entry = ParameterEntry {
             path,
             shape,
             offset,
             decays,
-            trainable: AtomicBool::new(true),
+            trainable: AtomicBool::new(self.inference.is_none()),
             version: AtomicU64::new(0),
             cached: Mutex::default(),
+            matrix,
         };
         let parameter = Parameter { flat: Arc::clone(&self.flat), entry: Arc::new(entry) };
         self.entries.push(parameter.clone());
@@ -401,7 +465,7 @@ impl Parameters {
         self.flat.kernels.device()
     }
 
-    /// The elements of the flat block, padding included.
+    /// The elements of the flat block, padding included; it holds no matrix that is for inference alone.
     pub fn length(&self) -> usize {
         self.flat.read().len()
     }

@@ -21,6 +21,15 @@ impl Precision {
     }
 }
 
+impl From<Kind> for Precision {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::F32 => Self::F32,
+            Kind::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 impl From<Precision> for Kind {
     fn from(precision: Precision) -> Self {
         match precision {

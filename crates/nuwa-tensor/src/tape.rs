@@ -188,6 +188,10 @@ impl Tape {
     ) -> Result<&dyn Kernels> {
         let device = self.device();
         tensors.iter().try_for_each(|tensor| tensor.storage().check_device(operation, device))?;
+        let frozen = parameters.iter().any(|parameter| parameter.entry().is_for_inference());
+        if frozen && self.tracks(tensors, &[]) {
+            return Err(Error::NoBackward { operation });
+        }
         let others = parameters.iter().map(|parameter| parameter.device()).find(|found| *found != device);
         match others {
             Some(found) => Err(Error::Device { operation, found: found.name(), expected: device.name() }),

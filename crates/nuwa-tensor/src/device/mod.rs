@@ -111,6 +111,11 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         self.copy_from_host(x, first, &values);
     }
 
+    /// A matrix of rows of `width`, its numbers rounded to `kind`, in the form that `x W^T` reads fastest.
+    fn pack(&self, values: &[f32], width: usize, kind: Kind) -> Storage;
+    /// The numbers of such a matrix, row by row.
+    fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]);
+
     fn embedding(&self, ids: &[u32], table: &Parameter) -> Storage;
     fn embedding_backward(&self, ids: &[u32], dy: &Storage, table: &Parameter);
     fn rows(&self, x: &Storage, indices: &[u32], width: usize) -> Storage;

@@ -3,7 +3,7 @@
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss, Kind,
     LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
 };
 use proptest::prelude::*;
@@ -110,6 +110,58 @@ fn what_is_on_another_device_is_refused() {
     let x = other.embedding(&[0], &table).unwrap();
     let message = tape.scale(&x, 2.0).unwrap_err().to_string();
     assert_eq!(message, "scale: an input is on reference, expected it on cpu");
+}
+
+/// A layer and a head whose matrices are kept for inference alone, in the same values as those of training.
+#[test]
+fn matrices_for_inference() {
+    let _held = crate::levels::hold();
+    for (device, kind) in
+        Device::all().into_iter().flat_map(|device| [(device, Kind::F32), (device, Kind::Bf16)])
+    {
+        let declare = |mut builder: ParametersBuilder| {
+            let mut add = |name: &str, axes: &[usize]| builder.add(name.into(), axes, true, normal);
+            let parameters = [add("table", &[70, 33]), add("weight", &[33, 33]), add("bias", &[33])];
+            (builder.finish(), parameters)
+        };
+        let run = |[table, weight, bias]: &[Parameter; 3]| {
+            let tape = Tape::inference().on(device);
+            let x = tape.embedding(&[69, 0, 7, 3, 64, 1, 2], table).unwrap();
+            let x = tape.linear_add(&x, &x, weight, Some(bias)).unwrap();
+            let x = tape.linear_activation(&x, weight, Some(bias), Activation::Silu).unwrap();
+            let logits = tape.logits(&x, table).unwrap().to_host();
+            let rows = LossRows { targets: &[0, 1, 2, 3, 4, 5, 6], weights: &[1.0; 7] };
+            let losses = tape.cross_entropy(&HeadLoss::new(&x, table, rows)).unwrap().rows;
+            [logits, losses].concat()
+        };
+        let (_, plain) = declare(ParametersBuilder::new(3).on(device));
+        let (all, kept) = declare(ParametersBuilder::inference(kind).on(device));
+        for (plain, kept) in plain.iter().zip(&kept) {
+            kept.from_host(&plain.to_host());
+            let is_matrix = kept.shape().axes().len() == 2;
+            assert_eq!((kept.entry().is_for_inference(), kept.entry().is_trainable()), (is_matrix, false));
+            plain.from_host(&kept.to_host());
+        }
+        assert_eq!((all.count(), all.length()), (70 * 33 + 33 * 33 + 33, 48));
+        for (a, b) in run(&kept).iter().zip(run(&plain)) {
+            assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{device:?} {kind:?}: {a}, expected {b}");
+        }
+    }
+}
+
+#[test]
+fn a_matrix_for_inference_has_no_backward() {
+    let mut builder = ParametersBuilder::inference(Kind::F32);
+    let weight = builder.add("weight".into(), [2, 2], true, normal);
+    let _all = builder.finish();
+    weight.from_host(&[1.0, 2.0, 3.0, 4.0]);
+    let mut builder = ParametersBuilder::new(1);
+    let table = builder.add("table".into(), [3, 2], true, normal);
+    let _all = builder.finish();
+    let tape = Tape::training();
+    let x = tape.embedding(&[0], &table).unwrap();
+    let error = tape.linear(&x, &weight, None).unwrap_err();
+    assert_eq!(error, Error::NoBackward { operation: "linear" });
 }
 
 /// Gradients of several passes, each in a block of its own.

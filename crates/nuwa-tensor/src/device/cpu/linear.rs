@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::device::{Affine, Stored, with_kind, with_slot, with_values};
 use crate::element::Bf16;
 use crate::ops::activation::Activation;
-use crate::ops::linear::cpu::{self, BiasGradient, Context, Weight, packed};
+use crate::ops::linear::cpu::{self, BiasGradient, Context, Held};
 use crate::ops::product::Store;
 use crate::pool::Pool;
 use crate::storage::{Slot, Storage};
@@ -11,11 +11,9 @@ use crate::{Kind, Parameter, Precision};
 
 pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> Storage {
     let Affine { precision, x, weight, bias, is_tracked, batch_invariant } = call;
-    let packed = packed(pool, precision, weight, is_tracked);
-    let (values, bias) = (weight.values(), bias.map(Parameter::values));
-    let (width, out) = (weight.width(), weight.rows());
-    let operand = Weight { values: &values, packed: packed.as_deref(), width };
-    let context = Context { pool, precision, batch_invariant };
+    let context = Context { pool, precision };
+    let held = Held::new(context, weight, is_tracked, batch_invariant);
+    let (width, out, bias) = (weight.width(), weight.rows(), bias.map(Parameter::values));
     let kind = if base.is_some() { Kind::F32 } else { precision.into() };
     with_kind!(kind, T => {
         let mut y = pool.take::<T>(x.len() / width * out);
@@ -24,7 +22,7 @@ pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> St
             Some(base) => store.with_base(Stored::of(base)),
             None => store,
         };
-        with_values!(x, x => cpu::forward(context, x, operand, &store.with_bias(bias.as_deref())));
+        with_values!(x, x => cpu::forward(context, x, held.weight(), &store.with_bias(bias.as_deref())));
         y.into()
     })
 }
@@ -39,12 +37,12 @@ pub fn activated<T: Stored>(
     let length = x.len() / weight.width() * weight.rows();
     let mut y = pool.take::<T>(length);
     let mut slope = keep_slope.then(|| pool.take::<T>(length));
-    let packed = packed(pool, precision, weight, is_tracked);
-    let (values, bias) = (weight.values(), bias.map(Parameter::values));
-    let operand = Weight { values: &values, packed: packed.as_deref(), width: weight.width() };
+    let context = Context { pool, precision };
+    let held = Held::new(context, weight, is_tracked, batch_invariant);
+    let bias = bias.map(Parameter::values);
     with_values!(x, x => {
-        let (context, bias, slope) = (Context { pool, precision, batch_invariant }, bias.as_deref(), slope.as_deref_mut());
-        cpu::forward_activated(context, x, operand, bias, activation, &mut y, slope);
+        let (bias, slope) = (bias.as_deref(), slope.as_deref_mut());
+        cpu::forward_activated(context, x, held.weight(), bias, activation, &mut y, slope);
     });
     (y.into(), slope.map(Storage::from))
 }
@@ -84,13 +82,11 @@ fn bias_gradient(bias: Option<&Parameter>, work: impl FnOnce(BiasGradient<'_>)) 
 /// The gradients of the input and the weight.
 fn products(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
     let Affine { precision, x, weight, .. } = call;
-    let (context, width) = (Context { pool, precision, batch_invariant: false }, weight.width());
+    let (context, width) = (Context { pool, precision }, weight.width());
     with_values!(dy, dy => {
         if let Some(dx) = dx {
-            let packed = packed(pool, precision, weight, true);
-            let values = weight.values();
-            let operand = Weight { values: &values, packed: packed.as_deref(), width };
-            with_slot!(dx, |dx, accumulate| cpu::backward_input(context, dy, operand, dx, accumulate));
+            let held = Held::new(context, weight, true, false);
+            with_slot!(dx, |dx, accumulate| cpu::backward_input(context, dy, held.weight(), dx, accumulate));
         }
         with_values!(x, x => weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width)));
     });
@@ -101,9 +97,8 @@ pub fn logits(pool: &Arc<Pool>, call: Affine<'_>) -> Storage {
     let (width, vocabulary) = (weight.width(), weight.rows());
     let mut logits = pool.take::<f32>(x.len() / width * vocabulary);
     let store = Store::plain(&mut logits, vocabulary);
-    let values = weight.values();
-    let operand = Weight { values: &values, packed: None, width };
-    let context = Context { pool, precision, batch_invariant };
-    with_values!(x, x => cpu::forward(context, x, operand, &store));
+    let context = Context { pool, precision };
+    let held = Held::unpacked(context, weight, batch_invariant);
+    with_values!(x, x => cpu::forward(context, x, held.weight(), &store));
     logits.into()
 }

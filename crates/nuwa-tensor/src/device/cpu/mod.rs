@@ -13,6 +13,7 @@ use crate::ops::activation::{self, Activation, with_curve};
 use crate::ops::attention::{self, AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{self, HeadCall, Loss};
 use crate::ops::optimizer::{Means, Update};
+use crate::ops::product::PackedMatrix;
 use crate::ops::rotary::{self, RotaryCall};
 use crate::ops::{dropout, elementwise, embedding, layer_norm, parallel, rms_norm, rows, weighted_sum};
 use crate::pool::{Buffer, Pool};
@@ -103,6 +104,20 @@ impl Kernels for Cpu {
         change(&mut <f32 as Stored>::of_mut(x)[first..first + length]);
     }
 
+    fn pack(&self, values: &[f32], width: usize, kind: Kind) -> Storage {
+        let packed = PackedMatrix::new(&self.pool, values, width, kind);
+        Storage::new(self.device(), kind, values.len(), Arc::new(packed))
+    }
+
+    fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]) {
+        let matrix = matrix.block::<Arc<PackedMatrix>>();
+        parallel::rows_mut(values, width, |first, rows| {
+            for (row, values) in rows.chunks_exact_mut(width).enumerate() {
+                matrix.copy_row(first + row, values);
+            }
+        });
+    }
+
     fn copy(&self, x: &Storage) -> Storage {
         filled!(self, x.kind(), x.len(), T, |copy| copy.copy_from_slice(T::of(x)))
     }
@@ -114,7 +129,12 @@ impl Kernels for Cpu {
     fn embedding(&self, ids: &[u32], table: &Parameter) -> Storage {
         let width = table.width();
         let mut y = self.pool.take::<f32>(ids.len() * width);
-        embedding::cpu::forward(ids, &table.values(), &mut y, width);
+        match table.matrix() {
+            Some(matrix) => {
+                embedding::cpu::forward_packed(ids, matrix.block::<Arc<PackedMatrix>>(), &mut y, width)
+            }
+            None => embedding::cpu::forward(ids, &table.values(), &mut y, width),
+        }
         y.into()
     }
 

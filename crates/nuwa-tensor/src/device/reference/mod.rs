@@ -6,8 +6,8 @@ mod head;
 
 use std::sync::Arc;
 
-use super::{Affine, Cpu, Device, Kernels, Stored};
-use crate::element::Kind;
+use super::{Affine, Cpu, Device, Kernels, Stored, with_kind};
+use crate::element::{Kind, convert};
 use crate::ops::activation::Activation;
 use crate::ops::attention::{AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{HeadCall, Loss};
@@ -53,7 +53,7 @@ fn give_parameter(parameter: &Parameter, values: &[f64]) {
 
 /// `x W^T + b` for each row.
 fn affine(call: Affine<'_>) -> Vec<f64> {
-    let (weight, width) = (call.weight.values(), call.weight.width());
+    let (weight, width) = (call.weight.to_host(), call.weight.width());
     let bias = call.bias.map(Parameter::to_host);
     let mut y = Vec::new();
     for x in of(call.x).chunks_exact(width) {
@@ -215,6 +215,17 @@ impl Kernels for Reference {
 
     fn copy_from_host(&self, x: &mut Storage, first: usize, values: &[f32]) {
         self.memory.copy_from_host(x, first, values);
+    }
+
+    /// Row by row.
+    fn pack(&self, values: &[f32], _: usize, kind: Kind) -> Storage {
+        let mut packed = self.memory.empty(kind, values.len());
+        with_kind!(kind, T => convert(values, T::of_mut(&mut packed)));
+        packed
+    }
+
+    fn unpack(&self, matrix: &Storage, _: usize, values: &mut [f32]) {
+        self.copy_to_host(matrix, 0, values);
     }
 
     fn copy(&self, x: &Storage) -> Storage {

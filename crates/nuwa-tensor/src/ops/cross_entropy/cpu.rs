@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::{HeadCall, Loss};
 use crate::device::Stored;
 use crate::element::{Bf16, Element};
-use crate::ops::linear::cpu::{self as linear, Context, Weight, packed};
+use crate::ops::linear::cpu::{self as linear, Context, Held, Weight};
 use crate::ops::parallel::rows_mut;
-use crate::ops::product::{Matrix, PackedWeight, Store, product, product_over_rows, product_packed};
+use crate::ops::product::{Matrix, Store, product, product_over_rows, product_packed};
 use crate::pool::{Buffer, Pool};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 use crate::storage::Storage;
@@ -25,13 +25,12 @@ const CHUNK_ROWS: [usize; 2] = [256, 512];
 pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
     let (head, hidden, all) = (call.weight, H::of(call.hidden), found.rows.len());
     let (width, vocabulary, context) =
-        (head.width(), head.rows(), Context { pool, precision: call.precision, batch_invariant: false });
+        (head.width(), head.rows(), Context { pool, precision: call.precision });
     let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
     let mut scores = Scores::new(pool, step.min(all), vocabulary, call.precision);
     let mut d_hidden = call.gradients.map(|_| pool.take::<H>(hidden.len()));
-    let packed = packed(pool, call.precision, head, call.gradients.is_some());
-    let (values, bias) = (head.values(), call.bias.map(Parameter::values));
-    let weight = Weight { values: &values, packed: packed.as_deref(), width };
+    let held = Held::new(context, head, call.gradients.is_some(), false);
+    let (weight, bias) = (held.weight(), call.bias.map(Parameter::values));
     for first in (0..all).step_by(step) {
         let span = first..(first + step).min(all);
         let elements = span.start * width..span.end * width;
@@ -114,13 +113,13 @@ impl Scores {
     /// `d_hidden = g head`.
     pub fn hidden_gradient<H: Element>(&self, context: Context<'_>, head: Weight<'_>, d_hidden: &mut [H]) {
         let (rows, store) = (d_hidden.len() / head.width, Store::plain(d_hidden, head.width));
-        match head.packed {
-            Some(PackedWeight { back, .. }) => {
+        match head.training() {
+            (_, Some(packed)) => {
                 let columns = self.vocabulary.next_multiple_of(2);
                 let gradients = Matrix::strided(self.values.view::<Bf16>(), rows, columns, 2 * self.stride);
-                product_packed(context.pool, gradients, back, &store);
+                product_packed(context.pool, gradients, &packed.back, &store);
             }
-            None => product(context.pool, context.precision, self.wide(rows), head.matrix(), &store),
+            (matrix, None) => product(context.pool, context.precision, self.wide(rows), matrix, &store),
         }
     }
 

@@ -1,10 +1,20 @@
 use crate::element::Element;
 use crate::ops::parallel::rows_mut;
+use crate::ops::product::PackedMatrix;
 
 pub fn forward(ids: &[u32], table: &[f32], y: &mut [f32], width: usize) {
     rows_mut(y, width, |first, rows| {
         for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[first..]) {
             row.copy_from_slice(&table[id as usize * width..][..width]);
+        }
+    });
+}
+
+/// The same of a table that is packed for the products of a head.
+pub fn forward_packed(ids: &[u32], table: &PackedMatrix, y: &mut [f32], width: usize) {
+    rows_mut(y, width, |first, rows| {
+        for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[first..]) {
+            table.copy_row(id as usize, row);
         }
     });
 }

@@ -4,25 +4,24 @@ use crate::element::{Bf16, Element, convert};
 use crate::ops::activation::{Activation, Curve, with_curve};
 use crate::ops::parallel::{rows_and_sums, rows_mut, sum_rows};
 use crate::ops::product::{
-    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedWeight, Store, product, product_of_each_row,
-    product_over_rows, product_packed,
+    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedMatrix, PackedWeight, Store, product,
+    product_of_each_row, product_over_rows, product_packed,
 };
+use crate::parameters::HostValues;
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, vectorised};
-use crate::{Parameter, Precision};
+use crate::{Kind, Parameter, Precision};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub pool: &'a Arc<Pool>,
     pub precision: Precision,
-    /// Whether each row of a product with a weight has the same bits whatever the number of rows.
-    pub batch_invariant: bool,
 }
 
 /// The weight packed for its products, in bf16: packed now where a gradient will be wanted, else where it is already. Kept
 /// until the values change.
-pub fn packed(
+fn packed(
     pool: &Arc<Pool>,
     precision: Precision,
     weight: &Parameter,
@@ -42,32 +41,119 @@ pub fn packed(
     Some(packed)
 }
 
-/// A weight `W`, `[out, in]`, and where it is packed for its products.
+/// The weight packed for products whose rows have the same bits whatever their number: as its device keeps it where it is for
+/// inference alone, else packed now and kept until the values change.
+pub fn packed_for_inference(
+    pool: &Arc<Pool>,
+    weight: &Parameter,
+    batch_invariant: bool,
+) -> Option<Arc<PackedMatrix>> {
+    if let Some(matrix) = weight.matrix() {
+        return Some(Arc::clone(matrix.block()));
+    }
+    if !batch_invariant {
+        return None;
+    }
+    let before = weight.entry().cached::<PackedMatrix>().filter(|packed| packed.is_readable());
+    Some(before.unwrap_or_else(|| {
+        let packed = Arc::new(PackedMatrix::new(pool, &weight.values(), weight.width(), Kind::F32));
+        weight.entry().cache(Arc::clone(&packed));
+        packed
+    }))
+}
+
+/// A weight in the form that its products read, while they run.
+pub struct Held<'a> {
+    form: HeldForm<'a>,
+    rows: usize,
+    width: usize,
+}
+
+enum HeldForm<'a> {
+    Inference(Arc<PackedMatrix>),
+    Training(HostValues<'a>, Option<Arc<PackedWeight>>),
+}
+
+impl<'a> Held<'a> {
+    /// `is_tracked` and `batch_invariant` are those of the call; see [`crate::device::Affine`].
+    pub fn new(context: Context<'_>, weight: &'a Parameter, is_tracked: bool, batch_invariant: bool) -> Self {
+        let Context { pool, precision } = context;
+        Self::of(context, weight, batch_invariant, || packed(pool, precision, weight, is_tracked))
+    }
+
+    /// The same without the form of training, which few rows are not worth.
+    pub fn unpacked(context: Context<'_>, weight: &'a Parameter, batch_invariant: bool) -> Self {
+        Self::of(context, weight, batch_invariant, || None)
+    }
+
+    fn of(
+        context: Context<'_>,
+        weight: &'a Parameter,
+        batch_invariant: bool,
+        packed: impl FnOnce() -> Option<Arc<PackedWeight>>,
+    ) -> Self {
+        let form = match packed_for_inference(context.pool, weight, batch_invariant) {
+            Some(matrix) => HeldForm::Inference(matrix),
+            None => {
+                let packed = packed();
+                HeldForm::Training(weight.values(), packed)
+            }
+        };
+        Self { form, rows: weight.rows(), width: weight.width() }
+    }
+
+    pub fn weight(&self) -> Weight<'_> {
+        let form = match &self.form {
+            HeldForm::Inference(matrix) => Form::Inference(matrix),
+            HeldForm::Training(values, packed) => Form::Rows(values, packed.as_deref()),
+        };
+        Weight { form, rows: self.rows, width: self.width }
+    }
+}
+
+/// A weight `W`, `[rows, width]`, for its products.
 #[derive(Clone, Copy)]
 pub struct Weight<'a> {
-    pub values: &'a [f32],
-    pub packed: Option<&'a PackedWeight>,
+    form: Form<'a>,
+    rows: usize,
     pub width: usize,
 }
 
-impl Weight<'_> {
-    fn out(&self) -> usize {
-        self.values.len() / self.width
+impl<'a> Weight<'a> {
+    /// What backward reads: the rows, and where they are packed.
+    ///
+    /// # Panics
+    /// When it is for inference alone: what would record backward with it has been refused.
+    pub fn training(self) -> (Matrix<'a, f32>, Option<&'a PackedWeight>) {
+        match self.form {
+            Form::Rows(values, packed) => (Matrix::new(values, self.rows, self.width), packed),
+            Form::Inference(_) => unreachable!("a weight for inference alone has no backward"),
+        }
     }
+}
 
-    pub fn matrix(&self) -> Matrix<'_, f32> {
-        Matrix::new(self.values, self.out(), self.width)
-    }
+/// What products read of a weight.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// Row by row, and where it is packed for both of its products, too.
+    Rows(&'a [f32], Option<&'a PackedWeight>),
+    /// Packed for `x W^T` alone.
+    Inference(&'a PackedMatrix),
 }
 
 /// `x W^T`. Very few rows read the weight as it lies, so that results do not depend on whether it is packed.
 pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
     let rows = x.len() / weight.width;
     let x = Matrix::new(x, rows, weight.width);
-    match weight.packed {
-        _ if context.batch_invariant => product_of_each_row(x, weight.matrix().transposed(), epilogue),
-        Some(packed) if rows > FEW_ROWS => product_packed(context.pool, x, &packed.forward, epilogue),
-        _ => product(context.pool, context.precision, x, weight.matrix().transposed(), epilogue),
+    match weight.form {
+        Form::Inference(matrix) => product_of_each_row(context.pool, x, matrix, epilogue),
+        Form::Rows(_, Some(packed)) if rows > FEW_ROWS => {
+            product_packed(context.pool, x, &packed.forward, epilogue);
+        }
+        Form::Rows(values, _) => {
+            let weight = Matrix::new(values, weight.rows, weight.width).transposed();
+            product(context.pool, context.precision, x, weight, epilogue);
+        }
     }
 }
 
@@ -122,7 +208,7 @@ pub fn forward_activated<A: Element, T: Element>(
     y: &mut [T],
     slope: Option<&mut [T]>,
 ) {
-    let out = weight.out();
+    let out = weight.rows;
     let (y, slope) = (Output::new(y, out), slope.map(|slope| Output::new(slope, out)));
     with_curve!(activation, curve => forward(context, x, weight, &Activated { curve, y, slope, bias }));
 }
@@ -143,10 +229,10 @@ pub fn backward_input<D: Element, T: Element>(
 }
 
 fn times_weight<D: Element, E: Epilogue>(context: Context<'_>, dy: &[D], weight: Weight<'_>, epilogue: &E) {
-    let dy = Matrix::new(dy, dy.len() / weight.out(), weight.out());
-    match weight.packed {
-        Some(packed) => product_packed(context.pool, dy, &packed.back, epilogue),
-        None => product(context.pool, context.precision, dy, weight.matrix(), epilogue),
+    let dy = Matrix::new(dy, dy.len() / weight.rows, weight.rows);
+    match weight.training() {
+        (_, Some(packed)) => product_packed(context.pool, dy, &packed.back, epilogue),
+        (matrix, None) => product(context.pool, context.precision, dy, matrix, epilogue),
     }
 }
 

@@ -1,16 +1,15 @@
-//! Rows times a transposed matrix, read as it lies: decoding, of one sequence or of many.
+//! Few rows times a transposed matrix, read as it lies: packing it would take longer than the product.
 //!
-//! Each element is a dot product of its own, whose sum runs over [`LANES`] lanes in one order: it has the same bits whatever the
-//! number of rows. Some rows and columns are taken at a time, as many as have their lanes in registers, so that what is read
-//! serves several sums; weights are read from the memory once for all rows.
+//! Each element is a dot product of its own, whose sum runs over [`LANES`] lanes in one order. Some rows and columns are taken at
+//! a time, as many as have their lanes in registers, so that what is read serves several sums; weights are read from the memory
+//! once for all rows.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::{Epilogue, Matrix};
-use crate::element::{Element, Kind, convert};
+use crate::element::Element;
 use crate::simd::{LANES, MultiplyAdd, sum_of_lanes, vectorised};
 
 /// Columns that a task takes: large enough against the cost of handing it to another thread, and whole tiles of either width.
@@ -22,27 +21,11 @@ const ROWS: usize = 16;
 /// Rows and columns of a tile: their lanes fill 12 of the 16 registers of AVX2.
 const TILE: [usize; 2] = [2, 3];
 
-thread_local! {
-    /// Columns of a task, widened.
-    static WIDE: RefCell<Vec<f32>> = RefCell::default();
-}
-
 /// `A B`, where the columns of `b` lie together.
 pub fn product<A: Element, B: Element, E: Epilogue>(a: Matrix<'_, A>, b: Matrix<'_, B>, epilogue: &E) {
     let task = |index: usize| {
         let columns = index * TASK..((index + 1) * TASK).min(b.columns);
-        let data = &b.data[columns.start * b.column_stride..];
-        // Rows of bf16 are widened once for all rows, where they are several.
-        if B::KIND == Kind::F32 || a.rows <= TILE[0] {
-            return all_rows(a, data, b.column_stride, columns, epilogue);
-        }
-        WIDE.with_borrow_mut(|wide| {
-            wide.resize(TASK * a.columns, 0.0);
-            for (column, wide) in columns.clone().zip(wide.chunks_exact_mut(a.columns.max(1))) {
-                convert(&b.data[column * b.column_stride..][..a.columns], wide);
-            }
-            all_rows(a, wide.as_slice(), a.columns, columns, epilogue);
-        });
+        all_rows(a, &b.data[columns.start * b.column_stride..], b.column_stride, columns, epilogue);
     };
     (0..b.columns.div_ceil(TASK)).into_par_iter().with_min_len(2).for_each(task);
 }

@@ -14,6 +14,31 @@ pub const PANEL: usize = 64;
 /// Rows of a tile: with four vectors of columns 24 of 32 registers hold sums.
 pub const TILE_ROWS: usize = 6;
 
+/// The kinds of number that a kernel multiplies; sums are of `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operands {
+    F32,
+    Bf16,
+    /// Rows of `f32` times words of bf16, which are widened.
+    Mixed,
+}
+
+impl Operands {
+    /// What the words of the right operand hold.
+    pub fn of_right(self) -> Precision {
+        if self == Self::F32 { Precision::F32 } else { Precision::Bf16 }
+    }
+}
+
+impl From<Precision> for Operands {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 /// The sums of one tile, at the beginning of a cache line: else each of its vectors lies in two.
 #[repr(align(64))]
 struct Tile([[f32; PANEL]; TILE_ROWS]);
@@ -55,6 +80,12 @@ impl<'a> Left<'a> {
         a.is_direct(precision).then(|| Self::by_rows(a.data.as_ptr().cast(), a.row_stride * size_of::<T>()))
     }
 
+    /// A matrix of `f32` as it lies, of which a unit is two elements.
+    pub fn mixed<T: Element>(a: Matrix<'a, T>) -> Option<Self> {
+        let left = Self::direct(a, Precision::F32).filter(|_| a.columns.is_multiple_of(2))?;
+        Some(Self { unit_step: 2 * size_of::<f32>(), ..left })
+    }
+
     fn by_rows(data: *const u8, row_step: usize) -> Self {
         let unit_step = size_of::<u32>();
         Self {
@@ -92,8 +123,8 @@ impl<'a> Left<'a> {
     }
 
     /// Rows that the kernel takes at one time of whole panels.
-    pub fn rows_of_tile(&self, precision: Precision) -> usize {
-        if self.lies_by_rows() { block_rows(precision) } else { TILE_ROWS }
+    pub fn rows_of_tile(&self, operands: Operands) -> usize {
+        if self.lies_by_rows() { block_rows(operands.of_right()) } else { TILE_ROWS }
     }
 
     /// Whether the words of a row lie next to each other.
@@ -204,7 +235,7 @@ pub fn block() -> usize {
 
 /// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
 pub fn run<E: Epilogue>(
-    precision: Precision,
+    operands: Operands,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
@@ -215,42 +246,52 @@ pub fn run<E: Epilogue>(
         panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units,
         "a panel holds all units"
     );
-    match (precision, level()) {
+    match (operands, level()) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (Precision::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
+        (Operands::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
             x86::bf16_amx(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
+        (Operands::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::bf16_avx512(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
+        (Operands::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::f32_avx512(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
+        (Operands::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::Bf16, Level::Avx512) => unsafe {
+        (Operands::Bf16, Level::Avx512) => unsafe {
             x86::bf16_portable_avx512(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Precision::Bf16, Level::Avx2) => unsafe {
+        (Operands::Bf16, Level::Avx2) => unsafe {
             x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
         },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Operands::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
+            x86::mixed_avx512(left, rows, panel, sums, epilogue);
+        },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Operands::Mixed, Level::Avx2) => unsafe { x86::mixed_avx2(left, rows, panel, sums, epilogue) },
         // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
-        (Precision::F32, _) => unsafe {
-            tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue)
+        (Operands::F32, _) => unsafe { tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue) },
+        // SAFETY: as above.
+        (Operands::Bf16, _) => unsafe {
+            tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
         },
         // SAFETY: as above.
-        (Precision::Bf16, _) => unsafe {
-            tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
+        (Operands::Mixed, _) => unsafe {
+            tiles::<PortableMixed, E>(BASELINE, left, rows, panel, sums, epilogue)
         },
     }
 }
@@ -523,6 +564,59 @@ unsafe fn sum_products<const R: usize>(
     unsafe { store(out, &sums) };
 }
 
+/// The reference for rows of `f32` and words of bf16: both elements of a word, one after the other, as single ones.
+struct PortableMixed;
+
+impl Kernel for PortableMixed {
+    const COLUMNS: usize = 16;
+    const PER_UNIT: usize = 2;
+
+    // SAFETY: what it asks of its caller is what the trait says.
+    #[inline(always)]
+    unsafe fn tile<const R: usize, const QUARTERS: usize>(
+        a: *const u8,
+        left: &Left<'_>,
+        b: *const u32,
+        units: usize,
+        out: Block,
+        ask: &Ask<'_, impl Epilogue>,
+    ) {
+        (0..TILE_ROWS).for_each(|row| ask.row(row));
+        // SAFETY: the caller's promise.
+        unsafe { sum_mixed::<R>(a, left, b, units, out) };
+    }
+}
+
+/// A tile of [`PortableMixed`].
+///
+/// # Safety
+/// As for [`Kernel::tile`].
+#[inline(never)]
+unsafe fn sum_mixed<const R: usize>(a: *const u8, left: &Left<'_>, b: *const u32, units: usize, out: Block) {
+    let mut sums = [[0.0_f32; 16]; R];
+    for unit in 0..units {
+        // SAFETY: the caller promises `units * COLUMNS` readable words.
+        let words = unsafe { &*b.add(unit * 16).cast::<[u32; 16]>() };
+        let halves =
+            [words.map(|word| f32::from_bits(word << 16)), words.map(|word| f32::from_bits(word & HIGH))];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let at = row * left.row_step + unit * left.unit_step;
+            // SAFETY: the caller promises the two elements; they need not be aligned.
+            let pair = unsafe { a.add(at).cast::<[f32; 2]>().read_unaligned() };
+            for (a, half) in pair.into_iter().zip(&halves) {
+                for (sum, b) in sums.iter_mut().zip(half) {
+                    *sum = multiply_add(a, *b, *sum);
+                }
+            }
+        }
+    }
+    // SAFETY: the caller promises room for the sums.
+    unsafe { store(out, &sums) };
+}
+
+/// The bits of the second element of a word.
+const HIGH: u32 = 0xffff_0000;
+
 /// `a b + c`, rounded once where the target always has such an instruction.
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
@@ -585,7 +679,7 @@ unsafe fn sum_pairs<const R: usize, const COLUMNS: usize>(
     out: Block,
 ) {
     let low = |word: u32| f32::from_bits(word << 16);
-    let high = |word: u32| f32::from_bits(word & 0xffff_0000);
+    let high = |word: u32| f32::from_bits(word & HIGH);
     let mut sums = [[0.0_f32; COLUMNS]; R];
     for unit in 0..units {
         // SAFETY: the caller promises `units * COLUMNS` readable words.
@@ -608,15 +702,17 @@ unsafe fn sum_pairs<const R: usize, const COLUMNS: usize>(
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m256bh, __m256i, __m512, __m512bh, __m512i, _mm256_broadcast_ss, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps,
-        _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m256, __m256bh, __m256i, __m512, __m512bh, __m512i, _mm256_and_si256, _mm256_broadcast_ss,
+        _mm256_castsi256_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_set1_epi32,
+        _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_ps,
+        _mm512_and_si512, _mm512_castsi512_ps, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_slli_epi32, _mm512_storeu_ps,
     };
     use std::mem::transmute;
     use std::ops::Range;
 
-    use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, TILE_ROWS, sum_pairs, tiles};
+    use super::{Ask, Block, Epilogue, HIGH, Kernel, Left, PANEL, Panel, TILE_ROWS, sum_pairs, tiles};
     use crate::element::Kind;
     use crate::ops::product::amx;
     use crate::simd::Fused;
@@ -657,6 +753,8 @@ mod x86 {
     compiled!(bf16_avx512, Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
     compiled!(f32_avx512, F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
     compiled!(f32_avx2, F32Avx2, "avx2,fma");
+    compiled!(mixed_avx512, MixedAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    compiled!(mixed_avx2, MixedAvx2, "avx2,fma");
     compiled!(bf16_portable_avx512, PortableAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
     compiled!(bf16_portable_avx2, PortableAvx2, "avx2,fma");
 
@@ -830,6 +928,128 @@ mod x86 {
         }
     }
 
+    struct MixedAvx512;
+
+    impl Kernel for MixedAvx512 {
+        const COLUMNS: usize = PANEL;
+        const PART: usize = PANEL / 2;
+        const PER_UNIT: usize = 2;
+
+        fn finishes(kind: Kind) -> bool {
+            kind == Kind::F32
+        }
+
+        // SAFETY: what it asks of its caller is what the trait says.
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(
+            a: *const u8,
+            left: &Left<'_>,
+            b: *const u32,
+            units: usize,
+            out: Block,
+            ask: &Ask<'_, impl Epilogue>,
+        ) {
+            // SAFETY: the caller promises the instruction set and that all words read here are readable, and
+            // room for the sums.
+            unsafe {
+                let mut sums: [[__m512; QUARTERS]; R] = [[_mm512_setzero_ps(); QUARTERS]; R];
+                let (mut a, mut b) = (a, b);
+                for (part, count) in parts(units).into_iter().enumerate() {
+                    if part > 0 {
+                        ask.row(part - 1);
+                    }
+                    for _ in 0..count {
+                        for half in 0..2 {
+                            let mut panel = [_mm512_setzero_ps(); QUARTERS];
+                            for (vector, panel) in panel.iter_mut().enumerate() {
+                                let words = _mm512_loadu_si512(b.add(16 * vector).cast());
+                                *panel = _mm512_castsi512_ps(match half {
+                                    0 => _mm512_slli_epi32::<16>(words),
+                                    _ => _mm512_and_si512(words, _mm512_set1_epi32(HIGH.cast_signed())),
+                                });
+                            }
+                            for (row, sums) in sums.iter_mut().enumerate() {
+                                let word = a.add(row * left.row_step).cast::<f32>().add(half);
+                                let word = _mm512_set1_ps(word.read_unaligned());
+                                for (sum, panel) in sums.iter_mut().zip(panel) {
+                                    *sum = _mm512_fmadd_ps(word, panel, *sum);
+                                }
+                            }
+                        }
+                        a = a.add(left.unit_step);
+                        b = b.add(PANEL);
+                    }
+                }
+                finish::<R, QUARTERS, false>(out, sums);
+            }
+        }
+    }
+
+    struct MixedAvx2;
+
+    impl Kernel for MixedAvx2 {
+        const COLUMNS: usize = 16;
+        const PER_UNIT: usize = 2;
+
+        // SAFETY: what it asks of its caller is what the trait says.
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const QUARTERS: usize>(
+            a: *const u8,
+            left: &Left<'_>,
+            b: *const u32,
+            units: usize,
+            out: Block,
+            ask: &Ask<'_, impl Epilogue>,
+        ) {
+            // SAFETY: the caller promises the instruction set and that all words read here are readable, and
+            // room for the sums.
+            unsafe {
+                let mut sums: [[__m256; 2]; R] = [[_mm256_setzero_ps(); 2]; R];
+                let (mut a, mut b) = (a, b);
+                for (part, count) in parts(units).into_iter().enumerate() {
+                    if part > 0 {
+                        ask.row(part - 1);
+                    }
+                    for _ in 0..count {
+                        // One half after the other: with both there are not enough registers.
+                        for half in 0..2 {
+                            let panel = [0, 8].map(|first| {
+                                let words = _mm256_loadu_si256(b.add(first).cast());
+                                _mm256_castsi256_ps(match half {
+                                    0 => _mm256_slli_epi32::<16>(words),
+                                    _ => _mm256_and_si256(words, _mm256_set1_epi32(HIGH.cast_signed())),
+                                })
+                            });
+                            for (row, sums) in sums.iter_mut().enumerate() {
+                                let word = a.add(row * left.row_step).cast::<f32>().add(half);
+                                let word = _mm256_broadcast_ss(&word.read_unaligned());
+                                for (sum, panel) in sums.iter_mut().zip(panel) {
+                                    *sum = _mm256_fmadd_ps(word, panel, *sum);
+                                }
+                            }
+                        }
+                        a = a.add(left.unit_step);
+                        b = b.add(Self::COLUMNS);
+                    }
+                }
+                store_vectors(out, sums);
+            }
+        }
+    }
+
+    /// # Safety
+    /// There is room for the sums, and the processor has AVX2.
+    #[inline(always)]
+    unsafe fn store_vectors<const R: usize>(out: Block, sums: [[__m256; 2]; R]) {
+        let values = out.out.cast::<f32>();
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { _mm256_storeu_ps(values.add(row * out.stride + 8 * vector), sum) };
+            }
+        }
+    }
+
     struct F32Avx2;
 
     impl Kernel for F32Avx2 {
@@ -869,12 +1089,7 @@ mod x86 {
                         b = b.add(Self::COLUMNS);
                     }
                 }
-                let values = out.out.cast::<f32>();
-                for (row, sums) in sums.into_iter().enumerate() {
-                    for (vector, sum) in sums.into_iter().enumerate() {
-                        _mm256_storeu_ps(values.add(row * out.stride + 8 * vector), sum);
-                    }
-                }
+                store_vectors(out, sums);
             }
         }
     }

@@ -35,7 +35,7 @@ use crate::ops::parallel::rows_mut;
 use crate::ops::share::shared_tasks;
 use crate::pool::Pool;
 use crate::{Precision, element};
-use kernel::Panel;
+use kernel::{Operands, Panel};
 use pack::LeftLayout;
 use serial::with_workspace;
 
@@ -162,18 +162,25 @@ pub fn product<A: Element, B: Element, E: Epilogue>(
     by_panels(pool, precision, a, &Right::Plain(b), epilogue);
 }
 
-/// `A B` where the columns of `b` lie together, in `f32`: each row of the result has the same bits whatever the number of rows.
-/// A single row is as fast as the memory, and many are multiplied without being packed.
-pub fn product_of_each_row<A: Element, B: Element, E: Epilogue>(
+/// `A B` in `f32` with a right operand that was packed before, in either kind: each row of the result has the same bits whatever
+/// the number of rows, for a kernel sums over the inner axis in one order for each of them.
+pub fn product_of_each_row<A: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
     a: Matrix<'_, A>,
-    b: Matrix<'_, B>,
+    b: &PackedMatrix,
     epilogue: &E,
 ) {
-    assert!(
-        a.columns == b.rows && a.is_row_major() && b.row_stride == 1,
-        "rows and columns of a product lie together"
-    );
-    dots::product(a, b, epilogue);
+    assert_eq!(a.columns, b.inner, "inner dimensions of a product");
+    assert!(b.is_readable(), "an operand is packed for the kernels of this processor");
+    if a.rows == 0 || b.columns == 0 {
+        return;
+    }
+    match b.kind {
+        Kind::F32 => by_panels::<A, f32, E>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
+        Kind::Bf16 => with_mixed_rows(pool, a, |left| {
+            all_panels::<Bf16, E>(pool, Operands::Mixed, left, a.rows, &Right::Packed(b), epilogue);
+        }),
+    }
 }
 
 /// As [`product`], in bf16, with a right operand that was packed before.
@@ -187,6 +194,7 @@ pub fn product_packed<A: Element, E: Epilogue>(
         a.columns == b.inner || a.columns == b.inner.next_multiple_of(2) && a.is_direct(Precision::Bf16),
         "inner dimensions of a product"
     );
+    assert_eq!(b.kind, Kind::Bf16, "a product in bf16 reads words of bf16");
     by_panels::<A, Bf16, E>(pool, Precision::Bf16, a, &Right::Packed(b), epilogue);
 }
 
@@ -287,6 +295,23 @@ fn with_packed_rows<A: Element>(
     then(Left::tiles(&tiles, units));
 }
 
+/// Copies a left operand, where it cannot be read as it lies, to rows of `f32` of even length, for products with words of bf16.
+fn with_mixed_rows<A: Element>(pool: &Arc<Pool>, a: Matrix<'_, A>, then: impl FnOnce(Left<'_>)) {
+    if let Some(left) = Left::mixed(a) {
+        return then(left);
+    }
+    let width = a.columns.next_multiple_of(2);
+    let mut rows = pool.take::<f32>(a.rows * width);
+    rows_mut(&mut rows, width, |first, rows| {
+        for (offset, row) in rows.chunks_exact_mut(width).enumerate() {
+            let source = &a.data[(first + offset) * a.row_stride..][..a.columns];
+            element::convert(source, &mut row[..a.columns]);
+            row[a.columns..].fill(0.0);
+        }
+    });
+    then(Left::mixed(Matrix::new(&rows, a.rows, width)).expect("rows of pairs are what the kernel reads"));
+}
+
 fn by_panels<A: Element, B: Element, E: Epilogue>(
     pool: &Arc<Pool>,
     precision: Precision,
@@ -294,10 +319,11 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
     right: &Right<'_, B>,
     epilogue: &E,
 ) {
+    let operands = precision.into();
     match Left::direct(a, precision) {
-        Some(left) => all_panels(pool, precision, left, a.rows, right, epilogue),
+        Some(left) => all_panels(pool, operands, left, a.rows, right, epilogue),
         None => with_packed_rows(pool, precision, a, |left| {
-            all_panels(pool, precision, left, a.rows, right, epilogue)
+            all_panels(pool, operands, left, a.rows, right, epilogue)
         }),
     }
 }
@@ -305,19 +331,20 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
 /// Spans of the inner axis one after the other; the panels of each are tasks, their rows are shared.
 fn all_panels<B: Element, E: Epilogue>(
     pool: &Arc<Pool>,
-    precision: Precision,
+    operands: Operands,
     left: Left<'_>,
     rows: usize,
     right: &Right<'_, B>,
     epilogue: &E,
 ) {
+    let precision = operands.of_right();
     let (all_columns, all) = (right.columns(), units(right.inner(), precision));
     let panels = all_columns.div_ceil(PANEL);
     let kept = if all > INNER { rows * PANEL } else { 0 };
     let mut sums = pool.take::<f32>(panels * kept);
     let sums = Output::new(&mut sums, kept.max(1));
     let columns_of = |panel: usize| part(panel, PANEL, all_columns);
-    let piece = rows_of_piece(rows, panels, left.rows_of_tile(precision));
+    let piece = rows_of_piece(rows, panels, left.rows_of_tile(operands));
     for first in (0..all.max(1)).step_by(INNER) {
         let span = first..(first + INNER).min(all);
         let own = |panel: usize, lend: &dyn Fn(&[u32])| {
@@ -339,7 +366,7 @@ fn all_panels<B: Element, E: Epilogue>(
                 is_last: span.end == all,
                 spans: Spans::All,
             };
-            kernel::run(precision, left.beginning_with(first), rows, &panel, sums, epilogue);
+            kernel::run(operands, left.beginning_with(first), rows, &panel, sums, epilogue);
         };
         shared_tasks(panels, rows.div_ceil(piece), own, work);
     }
@@ -402,7 +429,7 @@ fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
         let rows = rows_of(group);
         let left = layout.left(&packed[group * length..][..length], rows.len(), span.len());
         let panel = Panel::complete(words, span.len(), columns_of(panel));
-        kernel::run(precision, left.shifted(rows.start), rows, &panel, &mut [], epilogue);
+        kernel::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
     };
     shared_tasks(panels, groups, own, work);
 }
@@ -442,7 +469,7 @@ fn groups_of_rows<A: Element, B: Element, E: Epilogue>(
         let rows = rows_of(task);
         let left = layout.left(words, rows.len(), span.len());
         let panel = Panel::complete(&packed[panel * length..][..length], span.len(), columns_of(panel));
-        kernel::run(precision, left.shifted(rows.start), rows, &panel, &mut [], epilogue);
+        kernel::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
     };
     shared_tasks(tasks, panels, own, work);
 }

@@ -1,4 +1,4 @@
-//! Right operands that are packed once for several products.
+//! Right operands that are packed once for several products: of training, and of inference.
 //!
 //! A weight `W` is the right operand of two products: `x W^T` on the way forward and `dy W` on the way back. In bf16 it is packed for
 //! both, 4 bytes a weight, and stays so until it changes: an optimizer packs each few rows anew while they lie in the cache,
@@ -11,9 +11,9 @@ use rayon::prelude::*;
 
 use super::epilogue::Output;
 use super::kernel::{PANEL, block};
-use super::units;
+use super::{Matrix, pack, part, units};
 use crate::Precision;
-use crate::element::rounded;
+use crate::element::{Kind, rounded};
 use crate::pool::{Buffer, Pool};
 
 /// Rows of a weight that are packed at a time.
@@ -23,10 +23,12 @@ pub const PACKED_ROWS: usize = 16;
 #[cfg(target_arch = "x86_64")]
 const SQUARE: usize = 2 * PACKED_ROWS;
 
-/// A right operand in bf16 as the kernel reads it: `[panel][block of columns][unit][column]` over the whole inner axis.
+/// A right operand as the kernel reads it: `[panel][block of columns][unit][column]` over the whole inner axis.
 #[derive(Debug)]
 pub struct PackedMatrix {
     words: Buffer<u32>,
+    /// Whether a word is one `f32` or two bf16.
+    pub(super) kind: Kind,
     /// Columns of a block: those of the kernel that it was packed for.
     block: usize,
     pub(super) inner: usize,
@@ -35,15 +37,49 @@ pub struct PackedMatrix {
 
 impl PackedMatrix {
     /// Room for an operand; every word of its columns has still to be written.
-    fn room(pool: &Arc<Pool>, inner: usize, columns: usize) -> Self {
-        let length = units(inner, Precision::Bf16) * PANEL;
+    fn room(pool: &Arc<Pool>, inner: usize, columns: usize, kind: Kind) -> Self {
+        let length = units(inner, kind.into()) * PANEL;
         let words = pool.take(columns.div_ceil(PANEL) * length);
-        Self { words, block: block(), inner, columns }
+        Self { words, kind, block: block(), inner, columns }
+    }
+
+    /// `W^T`, for products `x W^T` alone: a weight of rows of `width` in `f32` or rounded to bf16.
+    pub fn new(pool: &Arc<Pool>, weight: &[f32], width: usize, kind: Kind) -> Self {
+        let rows = weight.len() / width.max(1);
+        let mut packed = Self::room(pool, width, rows, kind);
+        let length = packed.units() * PANEL;
+        let matrix = Matrix::new(weight, rows, width).transposed();
+        packed.words.par_chunks_mut(length.max(1)).enumerate().for_each(|(panel, words)| {
+            pack::right(words, matrix, &(0..width), &part(panel, PANEL, rows), kind.into());
+        });
+        packed
+    }
+
+    /// Row `row` of the weight that it was packed from.
+    pub fn copy_row(&self, row: usize, values: &mut [f32]) {
+        let within = row % PANEL / self.block * self.block * self.units() + row % self.block;
+        let words = self.panel(row / PANEL)[within..].iter().step_by(self.block);
+        match self.kind {
+            Kind::F32 => {
+                values.iter_mut().zip(words).for_each(|(value, word)| *value = f32::from_bits(*word))
+            }
+            Kind::Bf16 => {
+                for (pair, word) in values.chunks_mut(2).zip(words) {
+                    let both = [word << 16, word & 0xffff_0000].map(f32::from_bits);
+                    pair.copy_from_slice(&both[..pair.len()]);
+                }
+            }
+        }
     }
 
     /// The units of its inner axis.
     fn units(&self) -> usize {
-        units(self.inner, Precision::Bf16)
+        units(self.inner, self.kind.into())
+    }
+
+    /// Whether kernels read it as it lies: what they can do differs between processors only, or within a test.
+    pub fn is_readable(&self) -> bool {
+        self.block == block()
     }
 
     /// The words of a panel.
@@ -70,8 +106,8 @@ impl PackedWeight {
     pub fn new(pool: &Arc<Pool>, weight: &[f32], width: usize) -> Self {
         let rows = weight.len() / width.max(1);
         let mut packed = Self {
-            forward: PackedMatrix::room(pool, width, rows),
-            back: PackedMatrix::room(pool, rows, width),
+            forward: PackedMatrix::room(pool, width, rows, Kind::Bf16),
+            back: PackedMatrix::room(pool, rows, width, Kind::Bf16),
         };
         let packer = packed.packer();
         weight.par_chunks((PACKED_ROWS * width).max(1)).enumerate().for_each(|(group, rows)| {
@@ -81,9 +117,9 @@ impl PackedWeight {
         packed
     }
 
-    /// Whether kernels read it as it lies: what they can do differs between processors only, or within a test.
+    /// As [`PackedMatrix::is_readable`].
     pub fn is_readable(&self) -> bool {
-        self.forward.block == block()
+        self.forward.is_readable()
     }
 
     /// Who packs rows of the weight anew.
@@ -195,7 +231,7 @@ impl Packer<'_> {
                         _mm512_stream_si512(out.as_mut_ptr().cast(), words);
                     }
                 }
-                for (unit, words) in super::pack::turned(square).into_iter().enumerate() {
+                for (unit, words) in pack::turned(square).into_iter().enumerate() {
                     let out = self.words(&self.forward, all, column / 2 + unit, first, PACKED_ROWS);
                     _mm512_stream_si512(out.as_mut_ptr().cast(), words);
                 }

@@ -139,7 +139,7 @@ pub fn multiply_serial<T: Element, E: Epilogue>(
         let start = right.columns.start;
         // The words of a block of columns lie together over the whole inner axis; a part of it begins further in.
         kernel::run(
-            right.precision,
+            right.precision.into(),
             left,
             0..a.rows,
             &Panel {

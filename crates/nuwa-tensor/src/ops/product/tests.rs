@@ -109,34 +109,42 @@ fn check_packed([rows, inner, columns]: [usize; 3], seed: u64) {
     }
 }
 
-/// Rows by themselves and together, with weights of either kind.
+/// Rows by themselves and together, with weights of either kind, which can be read back.
 fn check_each_row([rows, inner, columns]: [usize; 3], seed: u64) {
     // Numbers whose sums depend on the order.
     let a: Vec<f32> = numbers(rows * inner, seed).into_iter().map(|value| value * 0.3).collect();
+    // Which bf16 holds exactly, so that weights of both kinds are the same.
     let weight = numbers(columns * inner, seed + 2);
-    let narrow = narrowed(&weight);
+    let base = numbers(columns, seed + 3);
     let wanted = expected(&a, &transposed(&weight, columns, inner), [rows, inner, columns]);
+    let pool = Arc::new(Pool::default());
     for level in levels() {
         let _held = force_in_tests(level);
-        let of = |a: &[f32], out: &mut [f32], is_narrow: bool| {
-            let (rows, store) = (Matrix::new(a, a.len() / inner, inner), Store::plain(out, columns));
-            match is_narrow {
-                true => product_of_each_row(rows, Matrix::new(&narrow, columns, inner).transposed(), &store),
-                false => product_of_each_row(rows, Matrix::new(&weight, columns, inner).transposed(), &store),
+        let mut of_kinds = Vec::new();
+        for kind in [Kind::F32, Kind::Bf16] {
+            let packed = PackedMatrix::new(&pool, &weight, inner, kind);
+            let mut row = vec![0.0; inner];
+            for (index, weight) in weight.chunks_exact(inner).enumerate() {
+                packed.copy_row(index, &mut row);
+                assert_eq!(row, weight, "{level:?} {kind:?}");
             }
-        };
-        for is_narrow in [false, true] {
+            let of = |a: &[f32], out: &mut [f32], bias: Option<&[f32]>| {
+                let (rows, store) = (Matrix::new(a, a.len() / inner, inner), Store::plain(out, columns));
+                product_of_each_row(&pool, rows, &packed, &store.with_bias(bias));
+            };
             let (mut all, mut one) = (vec![0.0; rows * columns], vec![0.0; columns]);
-            of(&a, &mut all, is_narrow);
+            of(&a, &mut all, None);
             close(&all, &wanted, inner);
+            of(&a, &mut all, Some(&base));
             for (row, all) in a.chunks_exact(inner).zip(all.chunks_exact(columns)) {
-                of(row, &mut one, is_narrow);
-                assert!(
-                    one.iter().zip(all).all(|(a, b)| a.to_bits() == b.to_bits()),
-                    "{level:?} {is_narrow}"
-                );
+                of(row, &mut one, Some(&base));
+                let same = one.iter().zip(all).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{level:?} {kind:?}");
             }
+            of_kinds.push(all);
         }
+        // The words of bf16 are summed in the order of single elements, within a pass.
+        assert!(inner > INNER || of_kinds[0] == of_kinds[1], "{level:?}");
     }
 }
 
@@ -232,6 +240,7 @@ fn an_inner_axis_of_several_passes() {
     check([PIECE_ROWS + 20, 2 * INNER + 5, 9], 3);
     check_packed([7, 2 * INNER + 5, 70], 4);
     check_packed([7, 70, 2 * INNER + 5], 5);
+    check_each_row([7, 2 * INNER + 5, 70], 6);
 }
 
 #[test]
