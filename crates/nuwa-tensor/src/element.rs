@@ -52,6 +52,16 @@ pub enum Kind {
     Bf16,
 }
 
+impl Kind {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+}
+
 impl Element for f32 {
     const KIND: Kind = Kind::F32;
 

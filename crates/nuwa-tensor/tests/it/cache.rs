@@ -2,8 +2,8 @@
 
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, Bf16, CachedRows, Element, Error, HeadLayout, KeyValueCache, Kind,
-    Random, Tape,
+    AttentionMask, AttentionOptions, Bf16, CachedRows, Device, Element, Error, HeadLayout, KeyValueCache,
+    Kind, Random, Tape,
 };
 use proptest::prelude::*;
 
@@ -17,13 +17,14 @@ fn numbers(rows: usize, heads: HeadLayout, seed: u64) -> Vec<f32> {
 
 /// The rows of one sequence through a cache, `counts` at a time.
 fn in_parts(
+    device: Device,
     heads: HeadLayout,
     values: &[f32],
     counts: &[usize],
     window: Option<usize>,
     kind: Kind,
 ) -> Vec<f32> {
-    let tape = Tape::inference();
+    let tape = Tape::inference().on(device);
     let mut cache = KeyValueCache::new(heads, values.len() / heads.width(), kind);
     let (mut rest, mut all) = (values, Vec::new());
     for &count in counts {
@@ -61,12 +62,48 @@ fn it_equals_attention_over_the_whole() {
         for level in levels() {
             force(level);
             for window in [None, Some(5), Some(40)] {
-                let parts = in_parts(heads, &values, &[9, 1, 1, 40, 32], window, Kind::F32);
+                let parts = in_parts(Device::cpu(), heads, &values, &[9, 1, 1, 40, 32], window, Kind::F32);
                 let difference = largest_difference(&parts, &whole(heads, &values, window));
                 assert!(difference < 1e-5, "{level:?} {heads:?} {window:?}: {difference}");
             }
         }
         force(detect());
+    }
+}
+
+#[test]
+fn every_device_goes_on_with_its_own_caches() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 5 };
+    let values = numbers(30, heads, 6);
+    for device in Device::all() {
+        for window in [None, Some(1), Some(7)] {
+            let parts = in_parts(device, heads, &values, &[3, 0, 1, 20, 6], window, Kind::F32);
+            let difference = largest_difference(&parts, &whole(heads, &values, window));
+            assert!(difference < 1e-5, "{device:?} {window:?}: {difference}");
+        }
+        let tape = Tape::inference().on(device);
+        let rows = |range: std::ops::Range<usize>| {
+            let values = &values[range.start * heads.width()..range.end * heads.width()];
+            tape.constant([range.len(), heads.width()], values).unwrap()
+        };
+        let run = |cache: &mut KeyValueCache, range: std::ops::Range<usize>| {
+            let mut new = [CachedRows { cache, rows: range.len() }];
+            tape.cached_attention(&rows(range), heads, &mut new, None, OPTIONS)
+        };
+        let mut cache = KeyValueCache::new(heads, 30, Kind::F32);
+        let all = run(&mut cache, 0..30).unwrap().to_host();
+        for mut copy in [cache.prefix(11), cache.clone()] {
+            copy.truncate(11);
+            assert!(run(&mut copy, 11..30).unwrap().to_host() == all[11 * heads.query_width()..]);
+        }
+        let other = Device::all().into_iter().find(|other| *other != device).unwrap();
+        let new = &mut [CachedRows { cache: &mut cache, rows: 0 }];
+        let elsewhere = Tape::inference().on(other);
+        let none = elsewhere.constant([0, heads.width()], &[]).unwrap();
+        let error = elsewhere.cached_attention(&none, heads, new, None, OPTIONS).unwrap_err();
+        let (found, expected) = (device.name(), other.name());
+        assert_eq!(error, Error::Device { operation: "cached_attention", found, expected });
     }
 }
 
@@ -79,8 +116,10 @@ fn bf16_takes_half_the_memory_and_equals_attention_over_rounded_rows() {
     for row in rounded.chunks_exact_mut(heads.width()) {
         row[heads.query_width()..].iter_mut().for_each(|value| *value = Bf16::narrow(*value).widen());
     }
-    let narrow = in_parts(heads, &values, &[16, 24], None, Kind::Bf16);
-    assert!(largest_difference(&narrow, &whole(heads, &rounded, None)) < 1e-5);
+    for device in Device::all() {
+        let narrow = in_parts(device, heads, &values, &[16, 24], None, Kind::Bf16);
+        assert!(largest_difference(&narrow, &whole(heads, &rounded, None)) < 1e-5, "{device:?}");
+    }
 
     let bytes = |kind| {
         let tape = Tape::inference();
@@ -157,7 +196,10 @@ fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window:
     }
     for (values, found) in sequences.iter().zip(&found) {
         let counts = vec![1; values.len() / heads.width()];
-        assert!(in_parts(heads, values, &counts, window, Kind::F32) == *found, "{heads:?} {window:?}");
+        assert!(
+            in_parts(Device::cpu(), heads, values, &counts, window, Kind::F32) == *found,
+            "{heads:?} {window:?}"
+        );
     }
 }
 

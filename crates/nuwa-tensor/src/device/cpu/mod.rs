@@ -312,7 +312,7 @@ impl Kernels for Cpu {
 
     fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
         let mut y = self.pool.take::<f32>(qkv.len() / call.heads.width() * call.heads.query_width());
-        with_values!(qkv, qkv => attention::cache::attend(call, qkv, sequences, &mut y));
+        with_values!(qkv, qkv => attention::cpu::attend(self.device(), call, qkv, sequences, &mut y));
         y.into()
     }
 

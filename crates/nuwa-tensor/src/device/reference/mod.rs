@@ -2,6 +2,7 @@
 //! what a new one is read beside. It ignores the precision that a tape asks for.
 
 mod attention;
+mod cached;
 mod head;
 
 use std::sync::Arc;
@@ -403,7 +404,7 @@ impl Kernels for Reference {
 
     /// That of the processor, whose caches these are.
     fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
-        self.memory.cached_attention(call, qkv, sequences)
+        self.put(cached::attend(self.device(), call, qkv, sequences))
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {

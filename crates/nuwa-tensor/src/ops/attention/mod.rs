@@ -13,12 +13,12 @@
 //! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`. With dropout `y = (P F) v` for factors `F` of 0 and `1 / (1 - p)` that are drawn
 //! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`.
 
-pub(crate) mod cache;
+mod cache;
 pub(crate) mod cpu;
 mod dropout;
 mod mask;
 
-pub(crate) use cache::CachedCall;
+pub(crate) use cache::{CacheMemory, CachedCall};
 pub use cache::{CachedRows, KeyValueCache};
 pub(crate) use dropout::Dropout;
 pub use mask::AttentionMask;

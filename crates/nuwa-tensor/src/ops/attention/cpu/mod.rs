@@ -1,10 +1,12 @@
 //! Attention on the processor: blocks of queries and keys whose scores fit the cache.
 
 mod backward;
+mod cached;
 mod dropout;
 mod forward;
 
 pub use backward::{Saved, Slopes, backward};
+pub use cached::attend;
 pub use forward::forward;
 
 use std::cell::RefCell;

@@ -1,0 +1,74 @@
+use super::of;
+use crate::Device;
+use crate::element::{Bf16, Element, Kind};
+use crate::ops::attention::{CacheMemory, CachedCall, HeadLayout};
+use crate::storage::Storage;
+use crate::{CachedRows, KeyValueCache};
+
+/// Keys and values of all positions, row by row.
+#[derive(Debug, Clone)]
+struct Memory {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl CacheMemory for Memory {
+    fn prefix(&self, positions: usize) -> Box<dyn CacheMemory> {
+        let [keys, values] = [&self.keys, &self.values].map(|all| all[..positions * self.width].to_vec());
+        Box::new(Self { keys, values, width: self.width })
+    }
+
+    fn bytes(&self) -> usize {
+        4 * (self.keys.len() + self.values.len())
+    }
+}
+
+/// Adds a row, in place of what was there before the cache was cut.
+fn append<'a>(device: Device, cache: &'a mut KeyValueCache, row: &[f32], heads: HeadLayout) -> &'a Memory {
+    let (past, kind, width) = (cache.length(), cache.kind(), heads.key_width());
+    cache.grow(1);
+    let kept = |value: &f32| if kind == Kind::Bf16 { Bf16::narrow(*value).widen() } else { *value };
+    let memory = cache.memory(device, || Memory { keys: Vec::new(), values: Vec::new(), width });
+    let (key, value) = row[heads.query_width()..].split_at(width);
+    for (all, new) in [(&mut memory.keys, key), (&mut memory.values, value)] {
+        all.truncate(past * width);
+        all.extend(new.iter().map(kept));
+    }
+    memory
+}
+
+/// `y = sum over keys of softmax(scale q k) v`, for one row after the other.
+pub fn attend(device: Device, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Vec<f64> {
+    let (heads, dim) = (call.heads, call.heads.head_dim);
+    let (mut rows, mut y) = (of(qkv).chunks_exact(heads.width()), Vec::new());
+    for CachedRows { cache, rows: count } in sequences {
+        for row in rows.by_ref().take(*count) {
+            let memory = append(device, cache, row, heads);
+            for (head, query) in row[..heads.query_width()].chunks_exact(dim).enumerate() {
+                y.extend(of_head(call, memory, head / heads.group() * dim, query));
+            }
+        }
+    }
+    y
+}
+
+/// The output of one query, which sees the last positions of its window; its head's numbers begin at `offset`.
+fn of_head(call: CachedCall, memory: &Memory, offset: usize, query: &[f32]) -> Vec<f64> {
+    let own = |all: &[f32]| -> Vec<Vec<f64>> {
+        let rows = all.chunks_exact(memory.width);
+        let unseen = rows.len() - call.window.unwrap_or(rows.len()).min(rows.len());
+        let seen = rows.skip(unseen).map(|row| &row[offset..offset + query.len()]);
+        seen.map(|row| row.iter().copied().map(f64::from).collect()).collect()
+    };
+    let dot = |key: &Vec<f64>| query.iter().zip(key).map(|(q, k)| f64::from(*q) * k).sum::<f64>();
+    let scores: Vec<f64> = own(&memory.keys).iter().map(|key| f64::from(call.scale) * dot(key)).collect();
+    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
+    let mut y = vec![0.0; query.len()];
+    for (score, value) in scores.iter().zip(own(&memory.values)) {
+        let weight = (score - largest).exp() / total;
+        y.iter_mut().zip(value).for_each(|(y, value)| *y += weight * value);
+    }
+    y
+}
