@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::added::AddedToken;
 use crate::import::hugging_face;
@@ -15,7 +15,8 @@ impl Tokenizer {
     }
 
     /// The same with a token for each role: where it has none, the token of that name, which is appended to the vocabulary if it
-    /// is not there yet.
+    /// is not there yet. With a class and a separator given so, `tokenizer.json` also says that a text stands between them, as BERT
+    /// reads it; [`Tokenizer::encode`] adds nothing.
     ///
     /// # Errors
     /// When the `tokenizer.json` cannot be extended.
@@ -39,6 +40,14 @@ impl Tokenizer {
             let ids = self.vocab_size() as u32..;
             added.extend(ids.zip(&new).map(|(id, token)| AddedToken::new(id, token, true).to_json()));
         }
+        let id_of = |token: &str| {
+            let place = new.iter().position(|new| *new == token);
+            self.token_to_id(token).or(place.map(|place| (self.vocab_size() + place) as u32))
+        };
+        let given = |role: &str| lacking.iter().find(|(own, _)| *own == role).map(|(_, token)| *token);
+        if let (Some(class), Some(separator)) = (given("cls_token"), given("sep_token")) {
+            json["post_processor"] = template([class, separator].map(|token| (token, id_of(token))));
+        }
         let extended = Self::from_source(hugging_face::parse(path, json.to_string(), config)?)?;
         let expected = self.vocab_size() + new.len();
         if extended.vocab_size() == expected {
@@ -47,6 +56,21 @@ impl Tokenizer {
         let found = extended.vocab_size();
         Err(Error::invalid(path, format!("with {} it has {found} tokens, not {expected}", new.join(", "))))
     }
+}
+
+/// `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` for a pair of texts, the second of which is another segment.
+fn template([class, separator]: [(&str, Option<u32>); 2]) -> Value {
+    let mark = |(name, _): (&str, Option<u32>), segment: u8| json!({"SpecialToken": {"id": name, "type_id": segment}});
+    let text = |part: &str, segment: u8| json!({"Sequence": {"id": part, "type_id": segment}});
+    let single = [mark(class, 0), text("A", 0), mark(separator, 0)];
+    let pair = single.iter().cloned().chain([text("B", 1), mark(separator, 1)]);
+    let token = |(name, id): (&str, Option<u32>)| json!({"id": name, "ids": [id], "tokens": [name]});
+    json!({
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": pair.collect::<Vec<_>>(),
+        "special_tokens": {class.0: token(class), separator.0: token(separator)},
+    })
 }
 
 #[cfg(test)]
@@ -71,6 +95,16 @@ mod tests {
             assert_eq!((after.token_of_role(role), after.token_to_id(token)), (Some(id), Some(id)));
             assert!(after.is_special(id));
         }
+        let json: serde_json::Value = serde_json::from_str(after.json()).unwrap();
+        let marks = |form: &str| -> Vec<String> {
+            let parts = json["post_processor"][form].as_array().unwrap().iter();
+            let of = |part: &serde_json::Value| {
+                part.as_object().unwrap().values().next().unwrap()["id"].to_string()
+            };
+            parts.map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(marks("single").concat(), r#""[CLS]""A""[SEP]""#);
+        assert_eq!(marks("pair").concat(), r#""[CLS]""A""[SEP]""B""[SEP]""#);
         let text = "water [MASK] clay";
         assert_eq!(after.encode(text).unwrap(), before.encode(text).unwrap(), "names in a text are text");
         assert_eq!(after.end_of_text(), before.end_of_text());
