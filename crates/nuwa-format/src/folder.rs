@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nuwa_models::{Model, ModelConfig};
+use nuwa_tensor::Kind;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
 
@@ -18,48 +19,65 @@ use crate::{Error, Result};
 /// # Errors
 /// When a file is missing or damaged, or configuration and weights do not fit each other.
 pub fn load_model(folder: &Path) -> Result<Box<dyn Model>> {
+    load(folder, Weights::open(folder)?, nuwa_models::build_zeros)
+}
+
+/// Reads the model in `folder` for inference alone: its matrices are kept once, in numbers of `kind` or, where none is named, in
+/// those of the file: bf16 where it holds bf16, else `f32`.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_for_inference(folder: &Path, kind: Option<Kind>) -> Result<Box<dyn Model>> {
+    let weights = Weights::open(folder)?;
+    let kind = kind.unwrap_or(weights.kind());
+    load(folder, weights, |config| nuwa_models::build_for_inference(config, kind))
+}
+
+fn load(
+    folder: &Path,
+    mut weights: Weights,
+    make: impl Fn(&ModelConfig) -> nuwa_models::Result<Box<dyn Model>>,
+) -> Result<Box<dyn Model>> {
     let (mut config, zeros) = config::read(folder)?;
-    let mut weights = Weights::open(folder)?;
     let told = config.clone();
     config.adopt(&|name| find(&told, &weights, name).is_some());
     let is_zero = |weights: &Weights, name: &str| {
         zeros.is_some_and(|end| name.ends_with(end)) && find(&config, weights, name).is_none()
     };
     check(&config, &weights, |name| is_zero(&weights, name))?;
-    let model = build(&config, &folder.join(CONFIG), |part| {
+    let path = folder.join(CONFIG);
+    let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
+    fill(model.as_ref(), |part| {
         if is_zero(&weights, &part.name) {
             return Ok(vec![0.0; part.range.len()]);
         }
         let name = resolve(&config, &weights, &part.name)?;
         weights.read(&name)
     })?;
-    check_copies(model.as_ref(), &mut weights)?;
+    check_copies(&config, &mut weights)?;
     Ok(model)
 }
 
-/// A model of `config` whose tensors `read` gives.
-pub fn build(
-    config: &ModelConfig,
-    path: &Path,
-    mut read: impl FnMut(&Part) -> Result<Vec<f32>>,
-) -> Result<Box<dyn Model>> {
-    let model = nuwa_models::build_zeros(config).map_err(|error| Error::config(path, error.to_string()))?;
+/// Gives a model the tensors of `read`.
+pub fn fill(model: &dyn Model, mut read: impl FnMut(&Part) -> Result<Vec<f32>>) -> Result<()> {
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
-        for part in parts(&name, parameter.shape()) {
-            let stored = read(&part)?;
-            parameter.set(|values| part.load(&stored, values));
-        }
+        let parts = parts(&name, parameter.shape());
+        let stored = parts.iter().map(&mut read).collect::<Result<Vec<_>>>()?;
+        parameter
+            .set(|values| parts.iter().zip(&stored).for_each(|(part, stored)| part.load(stored, values)));
     }
-    Ok(model)
+    Ok(())
 }
 
-/// The memory that the weights in `folder` take once they are read, in bytes.
+/// The memory that the weights in `folder` take for inference in numbers of `kind`, or of the file's; see
+/// [`load_for_inference`]. In bytes.
 ///
 /// # Errors
 /// When there are none, or their headers are damaged.
-pub fn weights_memory(folder: &Path) -> Result<u64> {
-    Ok(4 * Weights::open(folder)?.elements())
+pub fn weights_memory(folder: &Path, kind: Option<Kind>) -> Result<u64> {
+    let weights = Weights::open(folder)?;
+    Ok(kind.unwrap_or(weights.kind()).bytes() as u64 * weights.elements())
 }
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
@@ -91,12 +109,14 @@ fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool
 }
 
 /// Holds tensors that repeat a parameter against it: a file in which they differ is of a model that is not tied.
-fn check_copies(model: &dyn Model, weights: &mut Weights) -> Result<()> {
-    let config = model.config();
+fn check_copies(config: &ModelConfig, weights: &mut Weights) -> Result<()> {
     for (copy, parameter) in config.copies() {
-        let Some(found) = find(&config, weights, copy) else { continue };
-        let own = model.parameters().get(parameter).expect("copies are of parameters");
-        if weights.read(&found)? != own.to_host() {
+        let Some(found) = find(config, weights, copy) else { continue };
+        let names = config.names();
+        let of_parameter = names.iter().find(|name| name.parameter == *parameter);
+        let (own, _) = &of_parameter.expect("copies are of parameters").parts[0];
+        let own = resolve(config, weights, own)?;
+        if weights.read(&found)? != weights.read(&own)? {
             return Err(Error::NotTied { path: weights.path().to_path_buf(), copy: found });
         }
     }

@@ -21,6 +21,6 @@ pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_ad
 pub use base::{Base, weights_hash};
 pub use config::load_config;
 pub use error::{Error, Result};
-pub use folder::{load_model, save_model, save_with_tokenizer, weights_memory};
+pub use folder::{load_for_inference, load_model, save_model, save_with_tokenizer, weights_memory};
 pub use import::{Imported, export, import};
 pub use layout::{Part, parts};

@@ -70,8 +70,10 @@ impl Llama2c {
     /// Reads the weights.
     pub fn model(mut self) -> Result<Box<dyn Model>> {
         let config = ModelConfig::Llama(self.config.clone());
-        let path = self.path.clone();
-        folder::build(&config, &path, |part| self.tensor(part))
+        let model = nuwa_models::build_zeros(&config)
+            .map_err(|error| Error::config(&self.path, error.to_string()))?;
+        folder::fill(model.as_ref(), |part| self.tensor(part))?;
+        Ok(model)
     }
 
     fn tensor(&mut self, part: &Part) -> Result<Vec<f32>> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use nuwa_files::{AtomicFile, Error as FileError};
+use nuwa_tensor::Kind;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
@@ -157,6 +158,13 @@ impl Weights {
     /// How many numbers all tensors hold.
     pub fn elements(&self) -> u64 {
         self.tensors.values().map(|place| place.shape.iter().product::<usize>() as u64).sum()
+    }
+
+    /// The kind of number that keeps its matrices as they are: bf16 where each is of bf16, else `f32`.
+    pub fn kind(&self) -> Kind {
+        let mut matrices = self.tensors.values().filter(|place| place.shape.len() > 1).peekable();
+        let is_narrow = matrices.peek().is_some() && matrices.all(|place| place.kind == Dtype::BF16);
+        if is_narrow { Kind::Bf16 } else { Kind::F32 }
     }
 
     /// An error unless the numbers of a tensor are of a kind that is read.

@@ -10,7 +10,7 @@ use nuwa_infer::{
     Engine, GenerateSettings, Prompt, Request, Sampler, SamplingSettings, Scheduler, SchedulerSettings,
     Sequence,
 };
-use nuwa_models::{ModelConfig, build};
+use nuwa_models::{Model, ModelConfig, build, build_for_inference};
 use nuwa_tensor::Kind;
 use nuwa_tokenizer::{TrainSettings, train};
 
@@ -26,11 +26,14 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
     let config: ModelConfig = serde_json::from_str(CONFIG)?;
-    let model = build(&config, 1)?;
-    println!("{} parameters", model.parameters().count());
-    for prompt in [1, PROMPT] {
-        for settings in [SamplingSettings::greedy(), SamplingSettings { top_k: 40, ..Default::default() }] {
-            one_sequence(model.as_ref(), &ids(prompt, 0), &settings)?;
+    let models = [model(&config, Kind::F32)?, model(&config, Kind::Bf16)?];
+    for model in &models {
+        println!("{} parameters", model.parameters().count());
+        for prompt in [1, PROMPT] {
+            for settings in [SamplingSettings::greedy(), SamplingSettings { top_k: 40, ..Default::default() }]
+            {
+                one_sequence(model.as_ref(), &ids(prompt, 0), &settings)?;
+            }
         }
     }
     // Words that differ from each other, for as many tokens as the model knows.
@@ -39,17 +42,28 @@ fn main() -> Outcome {
         (0..60_000).map(|word| (0..5).map(|place| letter(word, place)).collect()).collect();
     let settings = TrainSettings { vocab_size: 4096, ..TrainSettings::default() };
     let tokenizer = train([words.join(" ")].into_iter(), &settings, &mut |_| ())?;
-    let engine = Engine::new(model, tokenizer)?;
-    many_sequences(&engine, Kind::F32)?;
-    many_sequences(&engine, Kind::Bf16)?;
-    chat_turn(&engine)
+    for (model, kind) in models.into_iter().zip([Kind::F32, Kind::Bf16]) {
+        let engine = Engine::new(model, tokenizer.clone())?;
+        many_sequences(&engine, kind)?;
+        chat_turn(&engine)?;
+    }
+    Ok(())
+}
+
+/// The same weights in numbers of `kind`, as a model from a file has them.
+fn model(config: &ModelConfig, kind: Kind) -> Result<Box<dyn Model>, Box<dyn std::error::Error>> {
+    let (drawn, model) = (build(config, 1)?, build_for_inference(config, kind)?);
+    for (parameter, drawn) in model.parameters().iter().zip(drawn.parameters().iter()) {
+        parameter.from_host(&drawn.to_host());
+    }
+    Ok(model)
 }
 
 fn ids(count: usize, seed: u32) -> Vec<u32> {
     (0..count as u32).map(|i| (i * 7 + seed * 13) % 256).collect()
 }
 
-fn one_sequence(model: &dyn nuwa_models::Model, prompt: &[u32], settings: &SamplingSettings) -> Outcome {
+fn one_sequence(model: &dyn Model, prompt: &[u32], settings: &SamplingSettings) -> Outcome {
     let mut sequence = Sequence::new(model, prompt, TOKENS)?;
     let mut sampler = Sampler::new(settings, model.vocabulary(), 1)?;
     let start = Instant::now();
@@ -76,7 +90,8 @@ fn request(ids: Vec<u32>, max_tokens: usize) -> Request {
     Request::new(Prompt::of(ids), &settings, &[])
 }
 
-/// Each number of sequences in turn, several times; the median of each, and its ratio to one sequence.
+/// Each number of sequences in turn, several times; the median of each, and its ratio to one sequence. Weights and caches are of
+/// one kind.
 fn many_sequences(engine: &Engine, cache: Kind) -> Outcome {
     let mut speeds = vec![Vec::new(); SLOTS.len()];
     for _ in 0..ROUNDS {
@@ -97,7 +112,9 @@ fn many_sequences(engine: &Engine, cache: Kind) -> Outcome {
     let medians: Vec<f64> = speeds.into_iter().map(median).collect();
     for (slots, speed) in SLOTS.iter().zip(&medians) {
         let ratio = speed / medians[0];
-        println!("{slots} sequences, cache in {cache:?}: {speed:.0} tokens/s, {ratio:.2} times one");
+        println!(
+            "{slots} sequences, weights and cache in {cache:?}: {speed:.0} tokens/s, {ratio:.2} times one"
+        );
     }
     Ok(())
 }

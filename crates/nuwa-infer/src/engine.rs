@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_models::{Model, Prediction};
+use nuwa_tensor::Kind;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::{
@@ -26,18 +27,31 @@ pub struct Engine {
     model: Arc<dyn Model>,
     tokenizer: Arc<Tokenizer>,
     adds_beginning: bool,
+    /// The kind of number of its sequences' key-value caches.
+    cache: Kind,
     /// Ids that the model knows and the tokenizer has no token for.
     unwritable: Arc<[u32]>,
 }
 
 impl Engine {
-    /// Reads the model folder `folder`: configuration, weights and tokenizer.
+    /// Reads the model folder `folder`, configuration, weights and tokenizer, for inference alone: weights are kept in numbers of
+    /// the file.
     ///
     /// # Errors
     /// When a file is missing or damaged, or the files do not belong together.
     pub fn load(folder: &Path) -> Result<Self> {
-        let model = nuwa_format::load_model(folder)?;
-        Self::new(model, Tokenizer::load(folder)?)
+        Self::load_in(folder, None)
+    }
+
+    /// As [`Engine::load`], with weights and key-value caches in numbers of `kind` where one is named; see
+    /// [`nuwa_format::load_for_inference`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_in(folder: &Path, kind: Option<Kind>) -> Result<Self> {
+        let model = nuwa_format::load_for_inference(folder, kind)?;
+        let engine = Self::new(model, Tokenizer::load(folder)?)?;
+        Ok(Self { cache: kind.unwrap_or(engine.cache), ..engine })
     }
 
     /// Puts a model and its tokenizer together.
@@ -53,7 +67,7 @@ impl Engine {
         }
         let adds_beginning = tokenizer.adds_beginning_of_text();
         let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
-        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, unwritable })
+        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: Kind::F32, unwritable })
     }
 
     /// The model.
@@ -81,7 +95,7 @@ impl Engine {
     /// # Errors
     /// When `slots` is 0.
     pub fn scheduler(&self, slots: usize) -> Result<Scheduler> {
-        Scheduler::new(self, SchedulerSettings { slots, ..SchedulerSettings::default() })
+        Scheduler::new(self, SchedulerSettings { slots, cache: self.cache, ..SchedulerSettings::default() })
     }
 
     /// The id that a text stands after: the tokenizer's beginning of a text where the model expects one, else the end

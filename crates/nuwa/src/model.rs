@@ -43,7 +43,7 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
 /// Weights that take more memory than there is would end the program, or everything else on the machine.
 fn check_memory(folder: &Path) -> anyhow::Result<()> {
     // What is wrong with the weights is told where they are read.
-    let (Ok(needed), Some(free)) = (nuwa_format::weights_memory(folder), free_memory()) else {
+    let (Ok(needed), Some(free)) = (nuwa_format::weights_memory(folder, None), free_memory()) else {
         return Ok(());
     };
     if needed <= free {

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_format::{load_model, save_model};
+use nuwa_format::{load_for_inference, load_model, save_model, weights_memory};
 use nuwa_models::Model;
+use nuwa_tensor::Kind;
 use serde_json::{Value, json};
 
 use crate::{difference, fixture, golden, greedy, ids, logits};
@@ -249,6 +250,43 @@ fn each_tensor_may_have_a_kind_of_its_own() {
         fs::write(folder.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
     });
     assert_eq!(load_model(mixed.path()).unwrap().parameters().to_host(), whole.parameters().to_host());
+}
+
+#[test]
+fn weights_for_inference_are_of_the_kind_of_the_file() {
+    let narrow = |only_matrices: bool| {
+        changed("llama", move |folder| {
+            let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let upper_half = |view: &safetensors::tensor::TensorView<'_>| -> Vec<u8> {
+                view.data().as_chunks::<4>().0.iter().flat_map(|word| [word[2], word[3]]).collect()
+            };
+            let all: Vec<_> = file
+                .tensors()
+                .into_iter()
+                .map(|(name, view)| match !only_matrices || view.shape().len() > 1 {
+                    true => (name, safetensors::Dtype::BF16, view.shape().to_vec(), upper_half(&view)),
+                    false => (name, view.dtype(), view.shape().to_vec(), view.data().to_vec()),
+                })
+                .collect();
+            let views = all.iter().map(|(name, kind, shape, data)| {
+                (name, safetensors::tensor::TensorView::new(*kind, shape.clone(), data).unwrap())
+            });
+            let written = safetensors::serialize(views, None).unwrap();
+            fs::write(folder.join("model.safetensors"), written).unwrap();
+        })
+    };
+    let wide = fixture("models/llama");
+    let elements = weights_memory(&wide, Some(Kind::Bf16)).unwrap() / 2;
+    assert_eq!(weights_memory(&wide, None).unwrap(), 4 * elements);
+    for folder in [narrow(false), narrow(true)] {
+        assert_eq!(weights_memory(folder.path(), None).unwrap(), 2 * elements);
+        let (plain, kept) =
+            (load_model(folder.path()).unwrap(), load_for_inference(folder.path(), None).unwrap());
+        for (plain, kept) in plain.parameters().iter().zip(kept.parameters().iter()) {
+            assert_eq!(plain.to_host(), kept.to_host(), "{}", plain.entry().path());
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_infer::{Engine, Finish, Sampler, SamplingSettings, Sequence};
+use nuwa_tensor::{Bf16, Element, Kind};
 use safetensors::SafeTensors;
 
 use crate::support::{greedy, tokenizer};
@@ -30,6 +31,38 @@ fn greedy_ids_are_those_of_transformers() {
             sequence.push(id);
         }
         assert_eq!(sequence.ids()[5..], ids(&file, "greedy"), "{name}");
+    }
+}
+
+/// Saves the model with its matrices rounded to bf16, still as `f32`.
+fn round_matrices(folder: &Path, out: &Path) {
+    let model = nuwa_format::load_model(folder).unwrap();
+    for parameter in model.parameters().iter().filter(|parameter| parameter.shape().axes().len() == 2) {
+        parameter.set(|values| values.iter_mut().for_each(|value| *value = Bf16::narrow(*value).widen()));
+    }
+    nuwa_format::save_model(model.as_ref(), out).unwrap();
+}
+
+#[test]
+fn weights_in_bf16_are_the_rounded_ones() {
+    for name in ["gpt2", "llama_bias", "llama_tied"] {
+        let (folder, rounded) = (fixtures().join(name), tempfile::tempdir().unwrap());
+        round_matrices(&folder, rounded.path());
+        let all = [
+            nuwa_format::load_model(rounded.path()).unwrap(),
+            nuwa_format::load_for_inference(rounded.path(), Some(Kind::F32)).unwrap(),
+            nuwa_format::load_for_inference(&folder, Some(Kind::Bf16)).unwrap(),
+        ];
+        let scores = all.each_ref().map(|model| {
+            let mut sequence = Sequence::new(model.as_ref(), &[1, 5, 9, 2, 7, 11, 3], 3).unwrap();
+            sequence.next_scores().unwrap().to_host()
+        });
+        assert_eq!(scores[0], scores[1], "{name}");
+        assert_eq!(scores[0], scores[2], "{name}");
+        for parameter in all[0].parameters().iter() {
+            let path = parameter.entry().path();
+            assert_eq!(parameter.to_host(), all[2].parameters().get(path).unwrap().to_host(), "{path}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use nuwa_infer::{Engine, Finish, GenerateSettings, Generation, Prompt, Request, 
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
+use super::weights::WeightArguments;
 use crate::console::print;
 use crate::failure::Problem;
 use crate::numbers::Count;
@@ -23,6 +24,7 @@ Examples:
   nuwa generate runs/book --prompt \"Once upon a time\"
   nuwa generate runs/book --prompt \"Q:\" --temperature 0 --stop \"Q:\" --max-tokens 50
   nuwa generate runs/book --file chapter.txt --min-p 0.05 --top-p 1
+  nuwa generate imported --precision bf16 --prompt \"Dear diary,\"
   echo \"Once upon a time\" | nuwa generate runs/book --prompt -
   nuwa generate runs/book --prompts beginnings.txt > endings.jsonl")]
 pub struct Generate {
@@ -49,6 +51,8 @@ pub struct Generate {
     temperature: Option<f64>,
     #[command(flatten)]
     sampling: SamplingArguments,
+    #[command(flatten)]
+    weights: WeightArguments,
     /// End before this text; may come several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -79,10 +83,10 @@ impl Generate {
         let folder = model::folder(&self.model)?;
         if let Some(path) = &self.prompts {
             let prompts = prompts(path, &input::file(path)?)?;
-            return self.write_all(&Engine::load(&folder)?, path, &prompts, &settings);
+            return self.write_all(&self.weights.load(&folder)?, path, &prompts, &settings);
         }
         let prompt = self.prompt()?;
-        let engine = Engine::load(&folder)?;
+        let engine = self.weights.load(&folder)?;
         match self.json {
             true => write_json(&engine, &prompt, &settings),
             false => stream(&engine, &prompt, &settings),

@@ -27,6 +27,7 @@ mod sft;
 mod tokenize;
 mod tokenizer;
 mod tuning;
+mod weights;
 mod world;
 
 use clap::{Parser, Subcommand};

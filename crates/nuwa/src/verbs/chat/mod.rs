@@ -15,6 +15,7 @@ use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
+use super::weights::WeightArguments;
 use crate::console::{message, print, print_line};
 use crate::failure::{self, Problem};
 use crate::numbers::{Count, counted};
@@ -34,6 +35,7 @@ Examples:
   nuwa chat runs/world --prompt \"Where does Mina live?\"
   nuwa chat tuned --system \"Answer in one word.\" --temperature 0
   nuwa chat tuned --top-p 0.9 --min-p 0.05 --frequency-penalty 0.5
+  nuwa chat imported --precision bf16           half the memory
 
 While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FILE, /load FILE, /help, /quit;
 //word asks /word")]
@@ -51,6 +53,8 @@ pub struct Chat {
     temperature: Option<f64>,
     #[command(flatten)]
     sampling: SamplingArguments,
+    #[command(flatten)]
+    weights: WeightArguments,
     /// The most tokens of an answer [default: 200]
     #[arg(long, value_name = "N")]
     max_tokens: Option<Count>,
@@ -79,7 +83,7 @@ impl Chat {
             Some(path) => model::folder(path)?,
             None => newest(Path::new("runs"))?,
         };
-        let engine = Engine::load(&folder)?;
+        let engine = self.weights.load(&folder)?;
         let mut session = Session::new(engine, &folder, &self)?;
         session.note_on_base(&folder);
         match &self.prompt {
