@@ -6,6 +6,7 @@
 use std::path::{Component, Path};
 
 use nuwa_models::Model;
+use nuwa_tensor::Parameter;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LARGEST;
@@ -28,12 +29,18 @@ pub struct Base {
     pub weights: String,
 }
 
+/// Numbers that each parameter is filled up to a multiple of, by zeros, before it is hashed: adapters on disk name their model
+/// so.
+const HASHED_TOGETHER: usize = 16;
+
 /// A hash of all weights of `model`, in their order.
 pub fn weights_hash(model: &dyn Model) -> String {
-    const BLOCK: usize = 1 << 16;
-    let values = model.parameters().to_host();
-    let bytes = |block: &[f32]| block.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    nuwa_files::hash_blocks(values.chunks(BLOCK).map(bytes))
+    let bytes = |parameter: &Parameter| {
+        let mut values = parameter.to_host();
+        values.resize(values.len().next_multiple_of(HASHED_TOGETHER), 0.0);
+        values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
+    };
+    nuwa_files::hash_blocks(model.parameters().iter().map(bytes))
 }
 
 impl Base {

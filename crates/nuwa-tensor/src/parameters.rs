@@ -10,8 +10,9 @@ use crate::device::{Kernels, Stored};
 use crate::storage::{Slot, Storage};
 use crate::{Device, Kind, Random, Shape};
 
-/// Entries start at multiples of this many elements: one cache line, so that no two share one.
-const ALIGNMENT: usize = 16;
+/// Entries start at multiples of this many elements: whole cache lines, and what vectors of a GPU and slices of several
+/// machines want.
+const ALIGNMENT: usize = 64;
 
 /// The blocks, and the device that they are on. The values are there once all parameters are declared.
 #[derive(Debug)]

@@ -17,8 +17,9 @@ use crate::course::Course;
 use crate::{Error, Result, ValidationLine};
 
 const MAGIC: &[u8; 8] = b"NUWACKPT";
-/// 2 since the gradient of a step is a tree over its passes: a run that began with another sum goes on nowhere.
-const VERSION: u32 = 2;
+/// 2 since the gradient of a step is a tree over its passes: a run that began with another sum goes on nowhere. 3 since
+/// parameters begin at multiples of 64 elements.
+const VERSION: u32 = 3;
 /// A header is a few numbers and the course so far; one of more bytes is cut, and then no JSON.
 const LONGEST_HEADER: u64 = 1 << 24;
 

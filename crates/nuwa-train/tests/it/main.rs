@@ -328,7 +328,7 @@ fn checkpoints_are_checked() {
     older[8] = 1;
     std::fs::write(&path, older).unwrap();
     assert!(matches!(load("abc").unwrap(), Found::Older(1)));
-    insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 2");
+    insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 3");
 }
 
 /// The frozen sample of version 2: a checkpoint of a model of few numbers, written by hand to the format's description.
