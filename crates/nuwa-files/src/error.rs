@@ -4,16 +4,93 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+/// The word of a reader that a file expands too far; carried inside an [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("it expands to more than {limit} bytes")]
+pub struct Expansion {
+    /// The most that it may expand to, in bytes.
+    pub limit: u64,
+}
+
+impl Expansion {
+    fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+
+    /// Whether this is what `error` says.
+    pub fn is(error: &io::Error) -> bool {
+        Self::of(error).is_some()
+    }
+}
+
 /// What can go wrong with a file, always with its path.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system refused to read.
+    /// A path that was asked for is not there.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The system, or a decompressor, refused to read or stopped in the middle of a file.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file or folder asked for.
         path: PathBuf,
-        /// What the system answered.
+        /// What was answered.
         source: io::Error,
+    },
+    /// A file that must be text.
+    #[error("cannot read {}: it is not UTF-8 text", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A compressed file or an archive that expands too far for its size.
+    #[error("{} expands to more than {limit} bytes", path.display())]
+    Expanded {
+        /// The file, or the archive's member at which the limit was reached.
+        path: PathBuf,
+        /// The most that it may expand to, in bytes.
+        limit: u64,
+    },
+    /// A path that should hold documents holds something else, or nothing.
+    #[error("{} holds no documents: expected {expected}", path.display())]
+    NoDocuments {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for.
+        expected: &'static str,
+    },
+    /// A line that is not the JSON object that was expected.
+    #[error("{}, line {line}: invalid JSON: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What the parser answered, with the column.
+        problem: String,
+    },
+    /// A line longer than any document may be.
+    #[error("{}, line {line}: longer than {limit} bytes", path.display())]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
+    /// What tells how far interrupted work is cannot be read.
+    #[error("cannot go on with interrupted work: {}{}: {problem}", path.display(), line.map_or(String::new(), |line| format!(", line {line}")))]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, where the file has lines.
+        line: Option<u64>,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The system refused to write: no permission, or no space left.
     #[error("cannot write {}: {source}", path.display())]
@@ -45,10 +122,14 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An [`Error::Read`] about `path`, for `map_err`.
+    /// An [`Error::Read`] (or [`Error::Missing`], or [`Error::Expanded`]) about `path`, for `map_err`.
     pub fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Read { path, source }
+        move |source| match Expansion::of(&source) {
+            Some(Expansion { limit }) => Self::Expanded { path, limit: *limit },
+            None if source.kind() == io::ErrorKind::NotFound => Self::Missing { path },
+            None => Self::Read { path, source },
+        }
     }
 
     /// An [`Error::Write`] about `path`, for `map_err`.
@@ -57,24 +138,47 @@ impl Error {
         move |source| Self::Write { path, source }
     }
 
+    /// A file whose content is not what its format promises.
+    pub fn damage(path: &Path, problem: String) -> Self {
+        Self::Read { path: path.to_path_buf(), source: io::Error::new(io::ErrorKind::InvalidData, problem) }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("check the spelling of the path; it is relative to the current folder".into())
+        let hint = match self {
+            Self::Missing { .. } => "check the spelling; a relative path starts at the current folder",
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "allow reading it, or leave it out"
             }
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
-                "free some space or choose another place with --out, then run the same command again".into(),
-            ),
-            Self::Read { .. } | Self::Write { .. } => None,
-            Self::TooLarge { .. } => {
-                Some("the file is damaged or of another kind; fetch or write it again".into())
+            Self::Read { source, .. } if is_damage(source) => {
+                "the file is damaged or cut short; fetch it again"
             }
-            Self::Json { .. } => {
-                Some("the file may have been cut short or edited; write it again with its stage".into())
-            }
-        }
+            Self::Read { .. } | Self::Write { .. } => return None,
+            Self::NotUtf8 { .. } => "convert the input to UTF-8 first",
+            Self::TooLarge { .. } => "the file is damaged or of another kind; fetch or write it again",
+            Self::Json { .. } => "the file may have been cut short or edited; write it again with its stage",
+            Self::Expanded { .. } => "if it is no bomb, unpack it and give what it holds",
+            Self::NoDocuments { .. } => "collect turns raw files into documents",
+            Self::Line { .. } | Self::LongLine { .. } => "correct the line (JSON lines hold one object each)",
+            Self::Unfinished { path, .. } => return Some(anew(path)),
+        };
+        Some(hint.into())
     }
+}
+
+/// How work that cannot be gone on with begins anew, without losing what was done.
+fn anew(state: &Path) -> String {
+    let folder = state.parent().unwrap_or(state);
+    let aside = format!("{}.old", folder.display());
+    let [folder, aside] = [folder, Path::new(&aside)].map(crate::quoted_path);
+    format!("to begin anew, move the work aside and start again: mv {folder} {aside}")
+}
+
+/// Whether a decompressor, rather than the system, gave this error; what needs more memory than it may have is meant too.
+pub fn is_damage(source: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, OutOfMemory, UnexpectedEof, Unsupported};
+    let kinds = [UnexpectedEof, InvalidInput, InvalidData, Unsupported, OutOfMemory, Other];
+    source.raw_os_error().is_none() && kinds.contains(&source.kind())
 }
 
 /// No file that is read whole has more bytes; a device never ends.
@@ -96,8 +200,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
 
 /// Reads a whole file that must be UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
-    let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
-    String::from_utf8(read(path)?).map_err(invalid).map_err(Error::read(path))
+    String::from_utf8(read(path)?).map_err(|_| Error::NotUtf8 { path: path.to_path_buf() })
 }
 
 /// Reads a JSON file into `T`.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
-use nuwa_files::AtomicFile;
+use crate::AtomicFile;
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -111,15 +111,16 @@ impl Iterator for Documents {
 
 /// A line of a file, not parsed yet, so that threads can parse lines side by side.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub struct Line {
     file: usize,
     number: u64,
-    pub(crate) bytes: Vec<u8>,
+    /// What stands in it, with its line end.
+    pub bytes: Vec<u8>,
 }
 
 impl Line {
     /// The document in this line; `files` is the list it was read from.
-    pub(crate) fn parse(&self, files: &[PathBuf]) -> Result<Document> {
+    pub fn parse(&self, files: &[PathBuf]) -> Result<Document> {
         let path = &files[self.file];
         let mut document: Document = self.parse_as(files)?;
         if document.source.is_empty() {
@@ -132,8 +133,8 @@ impl Line {
     }
 
     /// The object in this line.
-    pub(crate) fn parse_as<T: DeserializeOwned>(&self, files: &[PathBuf]) -> Result<T> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Error::Json {
+    pub fn parse_as<T: DeserializeOwned>(&self, files: &[PathBuf]) -> Result<T> {
+        serde_json::from_slice(&self.bytes).map_err(|error| Error::Line {
             path: files[self.file].clone(),
             line: self.number,
             problem: json_problem(&error),
@@ -142,7 +143,7 @@ impl Line {
 }
 
 /// The parser's words without its line, which counts within the line; behind the end of the line there is no column.
-pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+pub fn json_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let words = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
     match error.line() {
@@ -152,14 +153,16 @@ pub(crate) fn json_problem(error: &serde_json::Error) -> String {
 }
 
 /// The lines of several files, blank ones left out.
-pub(crate) struct Lines {
-    pub(crate) files: Vec<PathBuf>,
+pub struct Lines {
+    /// The files, in the order in which they are read.
+    pub files: Vec<PathBuf>,
     next_file: usize,
     current: Option<(Box<dyn BufRead + Send>, u64)>,
 }
 
 impl Lines {
-    pub(crate) fn open(files: Vec<PathBuf>) -> Self {
+    /// The lines of these files; each is opened when its turn comes.
+    pub fn open(files: Vec<PathBuf>) -> Self {
         Self { files, next_file: 0, current: None }
     }
 
@@ -192,7 +195,7 @@ impl Iterator for Lines {
 }
 
 /// One line with its line end; empty at the end of the file.
-pub(crate) fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Result<Vec<u8>> {
+pub fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let count = reader.take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(Error::read(path))?;
     match count as u64 == LONGEST_LINE && bytes.last() != Some(&b'\n') {
@@ -202,7 +205,7 @@ pub(crate) fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Res
 }
 
 /// Writes a value a line, compressed, into a file that gets its name when it is complete.
-pub(crate) struct LinesWriter {
+pub struct LinesWriter {
     path: PathBuf,
     encoder: Option<Encoder<'static, AtomicFile>>,
 }
@@ -212,27 +215,27 @@ const COMPRESSION_LEVEL: i32 = 1;
 
 impl LinesWriter {
     /// A writer of one file.
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         Self { path, encoder: None }
     }
 
     /// Appends lines that were serialised before.
-    pub(crate) fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
+    pub fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
         let written = self.encoder()?.write_all(lines);
-        Ok(written.map_err(nuwa_files::Error::write(&self.path))?)
+        written.map_err(Error::write(&self.path))
     }
 
     /// Appends documents, serialising them side by side.
-    pub(crate) fn write<T: Serialize + Sync>(&mut self, values: &[T]) -> Result<()> {
+    pub fn write<T: Serialize + Sync>(&mut self, values: &[T]) -> Result<()> {
         self.write_lines(&to_lines(values))
     }
 
     /// Gives the file its name; without a line it is an empty one.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         self.encoder()?;
         let encoder = self.encoder.take().expect("it was begun");
-        let file = encoder.finish().map_err(nuwa_files::Error::write(&self.path))?;
-        Ok(file.commit()?)
+        let file = encoder.finish().map_err(Error::write(&self.path))?;
+        file.commit()
     }
 
     fn encoder(&mut self) -> Result<&mut Encoder<'static, AtomicFile>> {
@@ -244,21 +247,21 @@ impl LinesWriter {
 }
 
 /// The name of a file of lines.
-pub(crate) fn lines_path(folder: &Path, stem: &str) -> PathBuf {
+pub fn lines_path(folder: &Path, stem: &str) -> PathBuf {
     folder.join(format!("{stem}.jsonl.zst"))
 }
 
 /// The name of a part.
-pub(crate) fn part_path(folder: &Path, stem: &str, index: usize) -> PathBuf {
+pub fn part_path(folder: &Path, stem: &str, index: usize) -> PathBuf {
     lines_path(folder, &format!("{stem}-{index:05}"))
 }
 
 /// Moves parts that are complete to their names in `folder`, and removes those of an earlier, longer run.
-pub(crate) fn move_parts(parts: &[PathBuf], folder: &Path, stem: &str) -> Result<()> {
+pub fn move_parts(parts: &[PathBuf], folder: &Path, stem: &str) -> Result<()> {
     // Whoever was interrupted here has moved some of them before.
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.exists()) {
         let target = part_path(folder, stem, index);
-        nuwa_files::rename(part, &target)?;
+        crate::rename(part, &target)?;
     }
     remove_older(folder, stem, parts.len())
 }
@@ -270,18 +273,18 @@ fn remove_older(folder: &Path, stem: &str, from: usize) -> Result<()> {
         if !path.exists() {
             return Ok(());
         }
-        fs::remove_file(&path).map_err(nuwa_files::Error::write(&path))?;
+        fs::remove_file(&path).map_err(Error::write(&path))?;
         index += 1;
     }
 }
 
 fn begin(path: &Path) -> Result<Encoder<'static, AtomicFile>> {
     let file = AtomicFile::create(path)?;
-    Ok(Encoder::new(file, COMPRESSION_LEVEL).map_err(nuwa_files::Error::write(path))?)
+    Encoder::new(file, COMPRESSION_LEVEL).map_err(Error::write(path))
 }
 
 /// Values as JSON lines.
-pub(crate) fn to_lines<T: Serialize + Sync>(values: &[T]) -> Vec<u8> {
+pub fn to_lines<T: Serialize + Sync>(values: &[T]) -> Vec<u8> {
     let lines: Vec<Vec<u8>> = values.par_iter().map(to_line).collect();
     lines.concat()
 }
@@ -297,10 +300,10 @@ const BATCH_BYTES: usize = 1 << 22;
 const BATCH_DOCUMENTS: usize = 1024;
 
 /// Takes items until a batch is full; empty at the end.
-pub(crate) fn next_batch<T>(
-    items: &mut impl Iterator<Item = Result<T>>,
+pub fn next_batch<T, E>(
+    items: &mut impl Iterator<Item = Result<T, E>>,
     size: impl Fn(&T) -> usize,
-) -> Result<Vec<T>> {
+) -> Result<Vec<T>, E> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     while bytes < BATCH_BYTES && batch.len() < BATCH_DOCUMENTS {

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// The folder of unfinished work.
 #[derive(Debug)]
-pub(crate) struct Unfinished {
+pub struct Unfinished {
     folder: PathBuf,
     basis: Option<String>,
 }
@@ -53,7 +53,7 @@ impl Unfinished {
             problem: error.to_string(),
         };
         let found: Written<serde_json::Value> =
-            serde_json::from_slice(&nuwa_files::read(&path)?).map_err(wrong)?;
+            serde_json::from_slice(&crate::read(&path)?).map_err(wrong)?;
         if self.basis.as_ref() != Some(&found.basis) {
             return self.remove().map(|()| None);
         }
@@ -63,7 +63,7 @@ impl Unfinished {
     /// Writes down how far the work is.
     pub fn write<S: Serialize>(&self, state: impl FnOnce() -> S) -> Result<()> {
         let Some(basis) = self.basis.clone() else { return Ok(()) };
-        Ok(nuwa_files::write_json(&self.state_path(), &Written { basis, state: state() })?)
+        crate::write_json(&self.state_path(), &Written { basis, state: state() })
     }
 
     /// Whether the work can be gone on with.
@@ -73,7 +73,7 @@ impl Unfinished {
 
     /// Nothing is unfinished any more.
     pub fn remove(&self) -> Result<()> {
-        Ok(nuwa_files::remove_folder(&self.folder)?)
+        crate::remove_folder(&self.folder)
     }
 
     fn state_path(&self) -> PathBuf {
@@ -83,11 +83,11 @@ impl Unfinished {
 
 /// What the result of working on these files follows from; files that the settings name (word lists, classifiers, evaluation
 /// items) count as well.
-pub(crate) fn basis<'a>(files: impl IntoIterator<Item = &'a Path>, settings: &serde_json::Value) -> String {
+pub fn basis<'a>(files: impl IntoIterator<Item = &'a Path>, settings: &serde_json::Value) -> String {
     let mut lines = vec![env!("CARGO_PKG_VERSION").to_string(), settings.to_string()];
     lines.extend(files.into_iter().map(identity));
     named_files(settings, &mut lines);
-    nuwa_files::hash_bytes(lines.join("\n").as_bytes())
+    crate::hash_bytes(lines.join("\n").as_bytes())
 }
 
 fn named_files(value: &serde_json::Value, lines: &mut Vec<String>) {

@@ -12,12 +12,13 @@ use lzma_rust2::XzReader;
 
 use crate::{Error, Result};
 
-pub(crate) const BLOCK: usize = 1 << 17;
+/// Bytes that are read at a time.
+pub const BLOCK: usize = 1 << 17;
 /// What decoding one xz file may take, in KiB: `xz -9` needs 65 MiB.
 const XZ_MEMORY: u32 = 1 << 18;
 
 /// Bytes to read, whatever they come from.
-pub(crate) type Reader<'a> = Box<dyn BufRead + Send + 'a>;
+pub type Reader<'a> = Box<dyn BufRead + Send + 'a>;
 
 /// Opens a file, through gzip, Zstandard, bzip2 or xz where its first bytes (not its name) say so.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
@@ -44,12 +45,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A stream, and whether it had to be decompressed.
-pub(crate) enum Expanded<'a> {
+pub enum Expanded<'a> {
+    /// It was not compressed.
     Plain(Reader<'a>),
+    /// It was.
     Decompressed(Reader<'a>),
 }
 
 impl<'a> Expanded<'a> {
+    /// The stream, however it came about.
     pub fn into_reader(self) -> Reader<'a> {
         match self {
             Self::Plain(reader) | Self::Decompressed(reader) => reader,
@@ -58,12 +62,12 @@ impl<'a> Expanded<'a> {
 }
 
 /// Decompresses `reader` where its first bytes say that it is compressed; one layer of it.
-pub(crate) fn expand(reader: Reader<'_>) -> io::Result<Expanded<'_>> {
+pub fn expand(reader: Reader<'_>) -> io::Result<Expanded<'_>> {
     expand_telling(reader, Arc::default())
 }
 
 /// The same; tells whether bytes that mean nothing stand behind the end, once it is reached.
-pub(crate) fn expand_telling(mut reader: Reader<'_>, has_rest: Arc<AtomicBool>) -> io::Result<Expanded<'_>> {
+pub fn expand_telling(mut reader: Reader<'_>, has_rest: Arc<AtomicBool>) -> io::Result<Expanded<'_>> {
     let start = reader.fill_buf()?;
     let decoder: Box<dyn Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {
         Box::new(GzMembers { decoder: Some(GzDecoder::new(reader)), has_rest })
