@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use nuwa_files::documents::{json_problem, read_line};
+use nuwa_files::{compressed, documents};
 use serde_json::Value;
 
-use crate::documents::{json_problem, read_line};
-use crate::{Error, Result, compressed, documents};
+use crate::{Error, Result};
 
 /// Bytes of text that are kept of one kind of example; training holds them in memory.
 const MOST_BYTES: usize = 200_000_000;
@@ -63,7 +64,7 @@ fn read_file(path: &Path, field: &str, sink: &mut dyn FnMut(String)) -> Result<(
 }
 
 fn text_of(line: &[u8], field: &str, path: &Path, number: u64) -> Result<String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| Error::Json {
+    let value: Value = serde_json::from_slice(line).map_err(|error| nuwa_files::Error::Line {
         path: path.to_path_buf(),
         line: number,
         problem: json_problem(&error),

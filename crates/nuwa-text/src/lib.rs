@@ -1,21 +1,29 @@
-//! What several stages need to know about text: words in any script, and good places to cut.
+//! What several rooms need to know about text: words in any script, good places to cut, prose without markup, its language,
+//! and a classifier that learns from examples.
+//!
+//! What is absent here: documents, files of other programs, and anything that changes a text.
+#![forbid(unsafe_code)]
 
+pub mod classify;
+mod error;
+pub mod language;
 mod letters;
 mod prose;
 
 use std::ops::Range;
 
-pub use letters::is_unspaced;
-pub(crate) use letters::{
-    Role, is_needed, is_of_word, role, stacks, unspaced_a_word, unspaced_weight, weight,
+pub use error::{Error, Result};
+pub use letters::{
+    Role, is_needed, is_of_word, is_unspaced, role, stacks, unspaced_a_word, unspaced_weight, weight,
 };
-pub(crate) use prose::{prose, without_code};
+pub use prose::{prose, without_code};
 
-/// A word ([`letters`]): a run of letters and digits with their signs, or one character of a script without blanks.
+/// A word: a run of letters and digits with their signs, or one character of a script without blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word {
+pub struct Word {
     /// Equal for words that differ only in case.
     pub hash: u64,
+    /// Letters, digits and signs.
     pub characters: u32,
     /// A character of a script without blanks.
     pub unspaced: bool,
@@ -27,18 +35,18 @@ const NOTHING: Word = Word { hash: 0, characters: 0, unspaced: false, parts: 1 }
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes `value` into `hash`; the order matters.
-pub(crate) fn mix(hash: u64, value: u64) -> u64 {
+pub fn mix(hash: u64, value: u64) -> u64 {
     let mixed = (hash.rotate_left(5) ^ value).wrapping_mul(MULTIPLIER);
     mixed ^ (mixed >> 29)
 }
 
 /// Calls `word` for each word of `text`, in order.
-pub(crate) fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
+pub fn for_each_word(text: &str, mut word: impl FnMut(Word)) {
     for_each_word_at(text, |found, _| word(found));
 }
 
 /// [`for_each_word`], with the place of each in `text`.
-pub(crate) fn for_each_word_at(text: &str, word: impl FnMut(Word, Range<usize>)) {
+pub fn for_each_word_at(text: &str, word: impl FnMut(Word, Range<usize>)) {
     let mut open = Open { word, current: NOTHING, place: 0..0, stacks: false };
     for (at, character) in text.char_indices() {
         if character.is_ascii_alphanumeric() {
@@ -120,12 +128,12 @@ impl<F: FnMut(Word, Range<usize>)> Open<F> {
 }
 
 /// Marks within a word that are no letters: of English and French, of Hebrew.
-pub(crate) fn is_apostrophe(character: char) -> bool {
+pub fn is_apostrophe(character: char) -> bool {
     matches!(character, '\'' | '’' | '׳' | '״')
 }
 
 /// All words of `text`.
-pub(crate) fn words(text: &str) -> Vec<Word> {
+pub fn words(text: &str) -> Vec<Word> {
     let mut all = Vec::with_capacity(text.len() / 6);
     for_each_word(text, |word| all.push(word));
     all
@@ -133,7 +141,7 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
 
 /// The best place to cut `text` near byte `at`: after a blank line, else after a line, else after a sentence,
 /// else at a blank, looking at most `within` bytes back; else exactly there, between two characters.
-pub(crate) fn cut_near(text: &str, at: usize, within: usize) -> usize {
+pub fn cut_near(text: &str, at: usize, within: usize) -> usize {
     let at = text.floor_char_boundary(at);
     let from = text.floor_char_boundary(at.saturating_sub(within));
     let window = &text[from..at];
@@ -152,7 +160,7 @@ fn rfind(text: &str, pattern: &str) -> Option<Range<usize>> {
 }
 
 /// `text` cut to at most `characters` characters, with an ellipsis where something is missing.
-pub(crate) fn clip(text: &str, characters: usize) -> String {
+pub fn clip(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_string(),
@@ -160,7 +168,7 @@ pub(crate) fn clip(text: &str, characters: usize) -> String {
 }
 
 /// Where `text` is code by Markdown's marks: fenced blocks, and what stands between backticks within a line.
-pub(crate) fn code_spans(text: &str) -> Vec<Range<usize>> {
+pub fn code_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut fence: Option<(usize, &str)> = None;
     let mut start = 0;

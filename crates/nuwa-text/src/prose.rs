@@ -13,7 +13,7 @@ const LONGEST: usize = 4000;
 const DEEPEST: usize = 12;
 
 /// The prose of `text`.
-pub(crate) fn prose(text: &str) -> Cow<'_, str> {
+pub fn prose(text: &str) -> Cow<'_, str> {
     let text = without_code(text);
     match text.bytes().any(begins_markup) {
         true => Cow::Owned(without_markup(&text, 0)),
@@ -22,7 +22,7 @@ pub(crate) fn prose(text: &str) -> Cow<'_, str> {
 }
 
 /// The text without what stands between lines that begin with three backticks.
-pub(crate) fn without_code(text: &str) -> Cow<'_, str> {
+pub fn without_code(text: &str) -> Cow<'_, str> {
     if !text.contains("```") {
         return Cow::Borrowed(text);
     }

@@ -9,7 +9,7 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
 /// What a character does to the word before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// A letter or digit: begins a word or goes on with one.
     Letter,
     /// A character of a script without blanks: ends a word, and is one.
@@ -23,7 +23,7 @@ pub(crate) enum Role {
 }
 
 /// What `character` does to the word before it.
-pub(crate) fn role(character: char) -> Role {
+pub fn role(character: char) -> Role {
     match character {
         _ if character.is_ascii_alphanumeric() => Role::Letter,
         _ if character.is_ascii() => Role::Other,
@@ -48,7 +48,7 @@ fn has_few_signs(character: char) -> bool {
 }
 
 /// True for letters, digits and signs of scripts that put blanks between words.
-pub(crate) fn is_of_word(character: char) -> bool {
+pub fn is_of_word(character: char) -> bool {
     match character.is_ascii() {
         true => character.is_ascii_alphanumeric(),
         false => matches!(role(character), Role::Letter | Role::Sign),
@@ -86,7 +86,7 @@ fn is_south_east(character: char) -> bool {
 }
 
 /// For how many letters of an alphabet a character counts where a text's size is judged.
-pub(crate) fn weight(character: char) -> usize {
+pub fn weight(character: char) -> usize {
     match role(character) {
         Role::Letter => 1,
         Role::Unspaced => unspaced_weight(character),
@@ -95,24 +95,24 @@ pub(crate) fn weight(character: char) -> usize {
 }
 
 /// [`weight`] of a character of a script without blanks: a word is six letters.
-pub(crate) fn unspaced_weight(character: char) -> usize {
+pub fn unspaced_weight(character: char) -> usize {
     6 / unspaced_a_word(character)
 }
 
 /// How many characters with their signs are about a word.
-pub(crate) fn unspaced_a_word(character: char) -> usize {
+pub fn unspaced_a_word(character: char) -> usize {
     if is_south_east(character) { 3 } else { 2 }
 }
 
 /// Whether the consonant after this sign stands below it and is of the same character: Khmer's coeng, Burmese's virama and
 /// their relatives.
-pub(crate) fn stacks(sign: char) -> bool {
+pub fn stacks(sign: char) -> bool {
     matches!(sign, '\u{1039}' | '\u{17d2}' | '\u{1a60}' | '\u{1b44}' | '\u{a9c0}')
 }
 
 /// Whether the joiner between `before` and `after` (other joiners passed over) means something: it shapes the letters of
 /// scripts that join them, also at a word's end after a virama, and makes one emoji of several.
-pub(crate) fn is_needed(joiner: char, before: Option<char>, after: Option<char>) -> bool {
+pub fn is_needed(joiner: char, before: Option<char>, after: Option<char>) -> bool {
     let [shapes_before, shapes_after] = [before, after].map(|c| c.is_some_and(is_shaped));
     match joiner {
         '\u{200b}' => [before, after].iter().all(|c| c.is_some_and(is_south_east)),

@@ -25,7 +25,7 @@ pub use train::{TrainSettings, train};
 use features::Features;
 use form::content;
 
-use crate::text::cut_near;
+use crate::cut_near;
 
 /// Bytes of a piece of text that is judged by itself.
 const PIECE: usize = 1000;

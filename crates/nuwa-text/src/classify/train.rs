@@ -13,7 +13,7 @@ use super::features::Features;
 use super::form::{SHAPE_BITS, content, shape};
 use super::measure::{self, CrossValidation, Scored};
 use super::{Classifier, Examples, Judges, pieces, sigmoid};
-use crate::text::mix;
+use crate::mix;
 use crate::{Error, Result};
 
 /// How a classifier learns.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::text::{is_unspaced, mix};
+use crate::{is_unspaced, mix};
 
 /// Heads of mails and posts whose values say nothing of the text.
 const FIELDS: [&str; 22] = [

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::text::is_unspaced;
+use crate::is_unspaced;
 
 /// Pieces looked at of a long text, and the bytes of each.
 const MOST_PIECES: usize = 6;
@@ -49,7 +49,7 @@ const CODES: &str = "afr af,ara ar,bel be,bul bg,cat ca,ces cs,cym cy,dan da,deu
     swe sv,tam ta,tgl tl,tha th,tur tr,ukr uk,urd ur,vie vi,zho zh";
 
 /// The ISO 639-1 code of a language with one of three letters.
-pub(crate) fn two_letters(code: &str) -> Option<&'static str> {
+pub fn two_letters(code: &str) -> Option<&'static str> {
     CODES
         .split(',')
         .filter_map(|pair| pair.split_once(' '))
