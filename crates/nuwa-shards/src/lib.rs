@@ -7,17 +7,21 @@
 //! little-endian: `u64` where its tokens end in this shard (cumulative), `u64` bytes and `u64` characters of its
 //! text. A document is never cut by the end of a shard.
 
+#![forbid(unsafe_code)]
+
+mod error;
 mod format;
 mod reader;
+pub mod split;
+pub mod tokenize;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use error::{Error, Result};
 pub use reader::Shards;
 pub use writer::{ShardWriter, Written};
-
-use crate::{Error, Result};
 
 /// Which part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,11 +52,11 @@ impl Part {
     fn numbers_in(self, folder: &Path) -> Result<Vec<usize>> {
         let entries = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(Error::read(folder))?,
+            read => read.map_err(nuwa_files::Error::read(folder))?,
         };
         let mut numbers = BTreeSet::new();
         for entry in entries {
-            let name = entry.map_err(Error::read(folder))?.file_name();
+            let name = entry.map_err(nuwa_files::Error::read(folder))?.file_name();
             numbers.extend(self.number_of(&name.to_string_lossy()));
         }
         Ok(numbers.into_iter().collect())

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
+use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use proptest::prelude::*;
 
 use crate::shown;

@@ -6,16 +6,17 @@
 use std::path::Path;
 use std::time::Instant;
 
+use nuwa_files::Document;
 use nuwa_files::Progress;
+use nuwa_files::documents::{self, next_batch};
 use nuwa_tokenizer::Tokenizer;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{self, Document, next_batch};
-use crate::shards::{IdWidth, Part, ShardWriter, Written};
 use crate::split::{Split, SplitSettings};
 use crate::{Error, Result};
+use crate::{IdWidth, Part, ShardWriter, Written};
 
 /// How documents become shards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +150,7 @@ pub fn tokenize(
 }
 
 /// Whether a document comes so often; an error is for whoever reads it.
-fn is_wanted(read: &Result<Document>, copy: u32) -> bool {
+fn is_wanted(read: &nuwa_files::Result<Document>, copy: u32) -> bool {
     read.as_ref().map_or(true, |document| document.extra_copies >= copy)
 }
 

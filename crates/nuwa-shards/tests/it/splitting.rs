@@ -1,5 +1,5 @@
-use nuwa_data::Document;
-use nuwa_data::split::{Split, SplitSettings, training_texts};
+use nuwa_files::Document;
+use nuwa_shards::split::{Split, SplitSettings, training_texts};
 use proptest::prelude::*;
 
 use crate::documents_of;
@@ -11,7 +11,7 @@ fn check(texts: &[String], share: f64) -> [usize; 3] {
     let settings = SplitSettings { validation_share: share, ..Default::default() };
     let split = Split::plan(folder.path(), &settings).unwrap();
     let documents: Vec<Document> =
-        nuwa_data::documents::read(folder.path()).unwrap().map(Result::unwrap).collect();
+        nuwa_files::documents::read(folder.path()).unwrap().map(Result::unwrap).collect();
     let (mut train, mut validation, mut test) = (String::new(), 0, 0);
     for document in &documents {
         let parts = split.divide(document);

@@ -1,7 +1,7 @@
-use nuwa_data::documents;
-use nuwa_data::shards::{Part, Shards};
-use nuwa_data::split::{Split, SplitSettings, training_texts};
-use nuwa_data::tokenize::{TokenizeSettings, tokenize};
+use nuwa_files::documents;
+use nuwa_shards::split::{Split, SplitSettings, training_texts};
+use nuwa_shards::tokenize::{TokenizeSettings, tokenize};
+use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::{TrainSettings, train};
 
 use crate::documents_of;

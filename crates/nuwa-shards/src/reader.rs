@@ -49,7 +49,7 @@ impl Shards {
                 let problem = "there is no such shard".into();
                 Err(Error::Shard { path: part.path(folder, 0, "bin"), problem })
             }
-            None => Err(Error::Missing { path: folder.to_path_buf() }),
+            None => Err(nuwa_files::Error::Missing { path: folder.to_path_buf() }.into()),
         }
     }
 
@@ -161,7 +161,7 @@ impl Shard {
     /// One pass over the index: sums, sparse ends, and whether it fits the tokens.
     fn scan_index(&mut self) -> Result<()> {
         let wrong = |problem: String| Error::Shard { path: self.index_path.clone(), problem };
-        let failed = |source| Error::Read { path: self.index_path.clone(), source };
+        let failed = |source| nuwa_files::Error::Read { path: self.index_path.clone(), source };
         // The file stands behind its header, where `open` has left it.
         let mut reader = BufReader::with_capacity(BLOCK * RECORD_BYTES, &self.index);
         let mut last = 0;
@@ -189,7 +189,7 @@ impl Shard {
         let width = self.width.bytes();
         let mut bytes = vec![0; ids.len() * width];
         let at = HEADER_BYTES as u64 + start * width as u64;
-        read_exact_at(&self.file, &mut bytes, at).map_err(Error::read(&self.path))?;
+        read_exact_at(&self.file, &mut bytes, at).map_err(nuwa_files::Error::read(&self.path))?;
         match self.width {
             IdWidth::Two => {
                 let pairs = ids.iter_mut().zip(bytes.chunks_exact(2));
@@ -210,7 +210,7 @@ impl Shard {
             let count = BLOCK.min(self.documents as usize - from);
             let mut bytes = vec![0; count * RECORD_BYTES];
             let at = (INDEX_HEADER_BYTES + from * RECORD_BYTES) as u64;
-            read_exact_at(&self.index, &mut bytes, at).map_err(Error::read(&self.index_path))?;
+            read_exact_at(&self.index, &mut bytes, at).map_err(nuwa_files::Error::read(&self.index_path))?;
             for record in bytes.chunks_exact(RECORD_BYTES).map(Record::from_bytes) {
                 let position = self.start + record.end;
                 if position > end {
@@ -227,10 +227,10 @@ impl Shard {
 
 /// A file, its first bytes (up to `header`), and its length.
 fn open(path: &Path, header: usize) -> Result<(File, Vec<u8>, u64)> {
-    let mut file = File::open(path).map_err(Error::read(path))?;
-    let length = file.metadata().map_err(Error::read(path))?.len();
+    let mut file = File::open(path).map_err(nuwa_files::Error::read(path))?;
+    let length = file.metadata().map_err(nuwa_files::Error::read(path))?.len();
     let mut bytes = vec![0; header.min(length as usize)];
-    file.read_exact(&mut bytes).map_err(Error::read(path))?;
+    file.read_exact(&mut bytes).map_err(nuwa_files::Error::read(path))?;
     Ok((file, bytes, length))
 }
 

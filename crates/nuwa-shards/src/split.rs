@@ -11,12 +11,14 @@
 use std::ops::Range;
 use std::path::Path;
 
+use nuwa_files::Document;
+use nuwa_files::documents::{self, Documents};
+use nuwa_text::cut_near;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::documents::{self, Document, Documents};
-use crate::{Error, Result, text};
+use crate::{Error, Result};
 
 /// How much text is held back for validation and test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -145,7 +147,7 @@ fn cut(text: &str, share: f64) -> usize {
         return text.len();
     }
     let after = (text.len() as f64 * share).round() as usize;
-    text::cut_near(text, text.len() - after, after / 2)
+    cut_near(text, text.len() - after, after / 2)
 }
 
 struct Plan {
@@ -243,7 +245,7 @@ impl Iterator for TrainingTexts {
                         return Some(document.text);
                     }
                 }
-                Err(error) => self.error = Some(error),
+                Err(error) => self.error = Some(error.into()),
             }
         }
         None
