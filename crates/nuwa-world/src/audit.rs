@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use nuwa_files::Document;
+use nuwa_files::documents;
 use serde::{Deserialize, Serialize};
 
 use super::SLURS;
 use super::noise::Noise;
 use super::write::Planted;
-use crate::documents;
-use crate::{Document, Error, Result};
+use crate::Result;
 
 /// How one kind of noise fared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,10 +123,9 @@ fn has_mobile(text: &str) -> bool {
 fn planted(path: &Path) -> Result<Vec<Planted>> {
     let text = nuwa_files::read_to_string(path)?;
     let parse = |(line, number): (&str, u64)| {
-        serde_json::from_str(line).map_err(|error| Error::Json {
-            path: path.to_path_buf(),
-            line: number,
-            problem: error.to_string(),
+        serde_json::from_str(line).map_err(|error| {
+            let problem = error.to_string();
+            nuwa_files::Error::Line { path: path.to_path_buf(), line: number, problem }.into()
         })
     };
     text.lines().zip(1..).map(parse).collect()

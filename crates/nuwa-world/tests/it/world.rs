@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use nuwa_data::clean::{CleanSettings, StepName, clean};
-use nuwa_data::collect::{CollectSettings, collect};
-use nuwa_data::world::{Language, Noise, TASKS, WorldSettings, WorldSummary, audit, write};
+use nuwa_clean::{CleanSettings, StepName, clean};
+use nuwa_collect::{CollectSettings, collect};
+use nuwa_world::{Language, Noise, TASKS, WorldSettings, WorldSummary, audit, write};
 use serde_json::Value;
 
 fn settings() -> WorldSettings {

@@ -8,8 +8,11 @@
 //! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
 //! sums, reviews, invented names, and pairs of a sentence with its translation. None of these occurs in what is trained on.
 
+#![forbid(unsafe_code)]
+
 mod audit;
 mod documents;
+mod error;
 mod facts;
 mod items;
 mod lexicon;
@@ -23,6 +26,7 @@ mod talk;
 mod write;
 
 pub use audit::{Audit, Caught, audit};
+pub use error::{Error, Result};
 pub use facts::{Fact, KINDS, Kind, Language, entities, facts};
 pub use items::{TASKS, is_stated};
 pub use lexicon::{Name, SLURS};
@@ -45,7 +49,7 @@ impl World {
     ///
     /// # Errors
     /// When a setting is out of its range.
-    pub fn new(settings: &WorldSettings) -> crate::Result<Self> {
+    pub fn new(settings: &WorldSettings) -> Result<Self> {
         settings.check()?;
         let facts = facts(settings.seed);
         Ok(Self { settings: settings.clone(), facts, people: lexicon::PEOPLE.to_vec() })

@@ -1,0 +1,3 @@
+//! The world on its whole way: written, collected, cleaned, audited.
+
+mod world;
