@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use nuwa_align::pack::Piece;
 use nuwa_align::{Dpo, DpoSettings, LoraSettings, LowRank, Sft, SftSettings, TuningSettings, trainer};
-use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_models::{Model, ModelConfig};
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::{Parameters, Precision, Random};
 use nuwa_train::objectives::Causal;
 use nuwa_train::{Loader, PrecisionChoice, Pretraining, Steps, Trainer, TrainerSettings};

@@ -6,9 +6,9 @@ pub enum Error {
     /// A file could not be read or written.
     #[error(transparent)]
     Files(#[from] nuwa_files::Error),
-    /// A file of data could not be opened.
+    /// The shards of the pretraining text could not be read.
     #[error(transparent)]
-    Data(#[from] nuwa_data::Error),
+    Shards(#[from] nuwa_shards::Error),
     /// The tokenizer or its chat template is at fault.
     #[error(transparent)]
     Tokenizer(#[from] nuwa_tokenizer::Error),
@@ -144,7 +144,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Files(error) => return error.hint(),
-            Self::Data(error) => return error.hint(),
+            Self::Shards(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
             Self::Format(error) => return error.hint(),
             Self::Train(error) => return error.hint(),

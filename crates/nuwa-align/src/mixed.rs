@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_data::shards::{Part, Shards};
+use nuwa_shards::{Part, Shards};
 use nuwa_train::{Loader, Measured, Steps, Trainer};
 use serde::{Deserialize, Serialize};
 

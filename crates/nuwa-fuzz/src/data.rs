@@ -1,14 +1,14 @@
-//! What `nuwa-data` reads: every format that is collected, pages, sites, shards, classifiers, and texts of any kind.
+//! What the rooms of data read: every format that is collected, pages, sites, shards, classifiers, and texts of any kind.
 
 use std::io::Cursor;
 use std::sync::LazyLock;
 
-use nuwa_data::Document;
-use nuwa_data::classify::Classifier;
-use nuwa_data::clean::{CleanSettings, DocumentStep, Preset, Step, Verdict};
-use nuwa_data::collect::crawl::{CrawlSettings, Crawler};
-use nuwa_data::collect::{BadLines, CollectSettings, Fetch, FetchError, Request, Response, collect};
-use nuwa_data::shards::{Part, Shards};
+use nuwa_clean::{CleanSettings, DocumentStep, Preset, Step, Verdict};
+use nuwa_collect::crawl::{CrawlSettings, Crawler};
+use nuwa_collect::{BadLines, CollectSettings, Fetch, FetchError, Request, Response, collect};
+use nuwa_files::Document;
+use nuwa_shards::{Part, Shards};
+use nuwa_text::classify::Classifier;
 
 use crate::Target;
 use crate::files::{Files, chosen, joined, parts};
@@ -119,8 +119,8 @@ fn sites() -> Vec<Vec<u8>> {
 /// HTML: the tree, the article, its text.
 fn html(bytes: &[u8]) {
     let page = String::from_utf8_lossy(bytes);
-    nuwa_data::html::article(&page);
-    nuwa_data::html::visible_text(&page);
+    nuwa_collect::html::article(&page);
+    nuwa_collect::html::visible_text(&page);
 }
 
 fn pages() -> Vec<Vec<u8>> {
@@ -133,8 +133,8 @@ fn pages() -> Vec<Vec<u8>> {
 /// Which language a text is in.
 fn language(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    nuwa_data::language::identify(&text, 1, 0.1);
-    nuwa_data::language::identify(&text, 24, 0.6);
+    nuwa_text::language::identify(&text, 1, 0.1);
+    nuwa_text::language::identify(&text, 24, 0.6);
 }
 
 fn texts() -> Vec<Vec<u8>> {

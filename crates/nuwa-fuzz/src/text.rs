@@ -1,7 +1,7 @@
 //! What a person hands over as text: descriptions of tasks, items, documents.
 
-use nuwa_data::documents;
 use nuwa_eval::tasks::{Items, Task};
+use nuwa_files::documents;
 
 use crate::Target;
 use crate::files::{Files, chosen};

@@ -9,7 +9,7 @@ pub enum Error {
     Files(#[from] nuwa_files::Error),
     /// The shards could not be read.
     #[error(transparent)]
-    Data(#[from] nuwa_data::Error),
+    Shards(#[from] nuwa_shards::Error),
     /// The tokenizer cannot be extended.
     #[error(transparent)]
     Tokenizer(#[from] nuwa_tokenizer::Error),
@@ -100,7 +100,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Files(error) => return error.hint(),
-            Self::Data(error) => return error.hint(),
+            Self::Shards(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
             Self::Tensor(_) | Self::Hook(_) => return None,
             Self::Model(_) => "choose other values under [model] in the recipe, or leave them to the plan".into(),

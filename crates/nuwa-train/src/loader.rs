@@ -1,4 +1,4 @@
-use nuwa_data::shards::Shards;
+use nuwa_shards::Shards;
 use nuwa_tensor::Random;
 
 use crate::objectives::Windows;

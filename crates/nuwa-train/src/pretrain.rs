@@ -1,9 +1,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nuwa_data::shards::{Part, Shards};
 use nuwa_models::Model;
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_shards::{Part, Shards};
 use nuwa_tensor::Precision;
 use serde::{Deserialize, Serialize};
 

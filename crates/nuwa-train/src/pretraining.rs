@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use nuwa_data::shards::Shards;
 use nuwa_models::Batch;
+use nuwa_shards::Shards;
 use nuwa_tensor::on_worker;
 
 use crate::objectives::Objective;

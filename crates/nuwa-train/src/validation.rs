@@ -1,6 +1,6 @@
-use nuwa_data::shards::Shards;
 use nuwa_models::{Losses, Model, losses};
 use nuwa_nn::Context;
+use nuwa_shards::Shards;
 use nuwa_tensor::Tape;
 
 use crate::objectives::{Objective, Windows};

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Dialogue};
 use nuwa_align::{Course, PairCourse};
-use nuwa_data::shards::{Part, Shards};
-use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_shards::tokenize::TokenizeSummary;
+use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
 
 use crate::recipe::Recipe;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use nuwa_data::collect::{Limits, apart_by, read_apart};
+use nuwa_collect::{Limits, apart_by, read_apart};
 
 /// The argument that makes the program such a process; nobody types it.
 const ARGUMENT: &str = "--read-apart";

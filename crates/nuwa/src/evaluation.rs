@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nuwa_data::documents;
-use nuwa_data::split::{Split, SplitSettings};
 use nuwa_eval::tasks::Task;
 use nuwa_eval::{Metric, TASKS, TaskResult, TextError, evaluate};
+use nuwa_files::documents;
 use nuwa_infer::Engine;
+use nuwa_shards::split::{Split, SplitSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::console::Display;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::hints::hint;
 use crate::interrupt;
 use crate::text::printable;
 
@@ -24,6 +25,11 @@ impl Problem {
     /// What the user can do about it.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What was said that the user can do, if anything.
+    pub fn next_step(&self) -> Option<String> {
+        self.hint.clone()
     }
 }
 
@@ -81,37 +87,6 @@ fn usual_hint() -> String {
     let verb =
         std::env::args().nth(1).filter(|verb| verb.chars().all(|character| character.is_ascii_lowercase()));
     format!("`nuwa {} says what is expected", verb.map_or("--help`".into(), |verb| format!("{verb} --help`")))
-}
-
-macro_rules! hint_of {
-    ($cause:expr, $($kind:ty),+ $(,)?) => {
-        $(if let Some(error) = $cause.downcast_ref::<$kind>() { return error.hint(); })+
-    };
-}
-
-fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
-    hint_of!(cause, nuwa_files::Error, nuwa_data::Error, nuwa_tokenizer::Error, nuwa_format::Error);
-    hint_of!(cause, nuwa_infer::Error, nuwa_eval::Error, nuwa_train::Error, nuwa_align::Error);
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return problem.hint.clone();
-    }
-    io_hint(cause.downcast_ref::<io::Error>()?)
-}
-
-fn io_hint(error: &io::Error) -> Option<String> {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            Some("check the spelling; a relative path starts at the current folder".into())
-        }
-        io::ErrorKind::PermissionDenied => {
-            Some("choose a place you may write to, or change its permissions".into())
-        }
-        io::ErrorKind::StorageFull => {
-            Some("free some space, then run the same command again: it goes on".into())
-        }
-        io::ErrorKind::InvalidData => Some("convert the input to UTF-8 first".into()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

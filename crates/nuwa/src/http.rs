@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nuwa_data::collect::{Fetch, FetchError, Request, Response};
+use nuwa_collect::{Fetch, FetchError, Request, Response};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 

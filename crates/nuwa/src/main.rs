@@ -9,6 +9,7 @@ mod check;
 mod console;
 mod evaluation;
 mod failure;
+mod hints;
 mod http;
 mod init;
 mod input;

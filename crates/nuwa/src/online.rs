@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_data::collect::CollectSettings;
-use nuwa_data::collect::crawl::{CrawlSummary, Crawled, Crawler, is_address};
-use nuwa_data::collect::hub::{DataSet, Downloaded, Hub};
+use nuwa_collect::CollectSettings;
+use nuwa_collect::crawl::{CrawlSummary, Crawled, Crawler, is_address};
+use nuwa_collect::hub::{DataSet, Downloaded, Hub};
 
 use crate::console::{Display, message};
 use crate::http::Http;
@@ -80,7 +80,7 @@ fn crawl_text(summary: &CrawlSummary) -> String {
     counted(summary.pages, "page") + &facts
 }
 
-fn data_set(source: &Path) -> Option<nuwa_data::Result<DataSet>> {
+fn data_set(source: &Path) -> Option<nuwa_collect::Result<DataSet>> {
     DataSet::parse(source.to_str()?)
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_data::shards::{Part, Shards};
-use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_shards::tokenize::TokenizeSummary;
+use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::alignment::Outcome;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nuwa_data::clean::{CleanSettings, StepName};
-use nuwa_data::world::{Language, is_stated};
+use nuwa_clean::{CleanSettings, StepName};
 use nuwa_eval::tasks::Task;
+use nuwa_world::{Language, is_stated};
 use toml::Value;
 
 use crate::recipe::{Draft, Recipe};

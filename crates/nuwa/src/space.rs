@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_data::compressed::name_within;
+use nuwa_files::compressed::name_within;
 
 use crate::failure::Problem;
 use crate::machine::disk;

@@ -1,6 +1,6 @@
 //! What to try a model with: the beginning of a sentence of its text, a question of its records.
 
-use nuwa_data::is_unspaced;
+use nuwa_text::is_unspaced;
 use nuwa_tokenizer::Message;
 use unicode_width::UnicodeWidthStr;
 

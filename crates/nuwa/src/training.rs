@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use nuwa_data::shards::{Part, Shards};
 use nuwa_infer::{GenerateSettings, Sampler, SamplingSettings, Sequence};
 use nuwa_models::Model;
+use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::{Afterwards, Clock};
 use nuwa_train::course::{Ended, Fall};

@@ -1,4 +1,4 @@
-"""The steps of `nuwa-data`'s example `same_steps` in datatrove: `cargo xtask bench clean --against` runs this in turn with it.
+"""The steps of `nuwa-clean`'s example `same_steps` in datatrove: `cargo xtask bench clean --against` runs this in turn with it.
 
 Run:   python crates/xtask/rivals/datatrove_clean.py DOCUMENTS OUT WORKERS
        DOCUMENTS is a folder of JSON lines with `id` and `text`, OUT one that does not exist yet.

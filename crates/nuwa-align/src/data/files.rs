@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_data::compressed;
+use nuwa_files::compressed;
 use serde_json::{Map, Value};
 
 use super::messages::is_turn;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use csv::{Position, ReaderBuilder, StringRecord};
-use nuwa_data::collect::separator;
+use nuwa_files::column_separator;
 use serde_json::{Map, Value};
 
 use super::dialogues::ANSWERS;
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub fn read(path: &Path, text: &str) -> Result<Vec<Found>> {
     let place = |line: u64| format!("{}:{line}", path.display());
     let wrong = |line: u64, reason: String| Error::Table { place: place(line), reason };
-    let delimiter = separator(text.lines().next().unwrap_or_default().as_bytes());
+    let delimiter = column_separator(text.lines().next().unwrap_or_default().as_bytes());
     if let Some(line) = stray_quote(text.as_bytes(), delimiter) {
         return Err(wrong(line, "the quote that opens here doesn't end where its cell does".into()));
     }

@@ -7,7 +7,7 @@ use nuwa_align::{
     Dpo, DpoSettings, Mixed, PretrainingText, RecordSteps, Sft, SftSettings, TextSource, TuningSettings,
     trainer, tune,
 };
-use nuwa_data::shards::{IdWidth, Part, ShardWriter};
+use nuwa_shards::{IdWidth, Part, ShardWriter};
 use nuwa_train::Steps;
 use tempfile::TempDir;
 

@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
 use nuwa_models::{Model, ModelConfig};
 use nuwa_nn::ScheduleKind;
+use nuwa_shards::{Part, Shards};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Afterwards;

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use nuwa_data::shards::Shards;
+use nuwa_shards::Shards;
 
 use crate::Result;
 

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use nuwa_data::shards::{Part, Shards};
 use nuwa_files::Progress;
 use nuwa_nn::{Schedule, ScheduleKind};
+use nuwa_shards::{Part, Shards};
 
 use super::{PilotResult, Plan, Request};
 use crate::{Loader, Pretraining, Result, Trainer, TrainerSettings};

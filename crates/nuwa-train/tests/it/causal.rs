@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_models::{Batch, Targets, Text};
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::Precision;
 use nuwa_train::objectives::Causal;
 use nuwa_train::{Loader, Pretraining, Trainer, TrainerSettings};

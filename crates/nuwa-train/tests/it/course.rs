@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use nuwa_data::shards::{IdWidth, Part, ShardWriter};
 use nuwa_nn::ScheduleKind;
+use nuwa_shards::{IdWidth, Part, ShardWriter};
 use nuwa_tensor::Random;
 use nuwa_train::clock::{Afterwards, Clock};
 use nuwa_train::course::Ended;

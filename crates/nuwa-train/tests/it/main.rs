@@ -6,10 +6,10 @@ mod course;
 use std::path::Path;
 use std::sync::Arc;
 
-use nuwa_data::shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_files::Progress;
 use nuwa_models::Model;
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::{Precision, Random};
 use nuwa_train::checkpoint::{self, Found};
 use nuwa_train::objectives::{Causal, Objective};

@@ -80,7 +80,7 @@ fn folder(recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let records = recipe.answers.iter().chain(&recipe.preferences);
     let offline = recipe.from.iter().filter(|source| !online::is_online(source));
     if let Some(missing) = offline.chain(records).find(|path| !path.exists()) {
-        return Err(nuwa_data::Error::Missing { path: missing.clone() }.into());
+        return Err(nuwa_files::Error::Missing { path: missing.clone() }.into());
     }
     if let Some(said) = &recipe.out {
         Owner::new(&recipe.from, said).check(said)?;

@@ -12,12 +12,12 @@ mod pages;
 use std::path::PathBuf;
 
 use nuwa_align::{DpoSettings, SftSettings};
-use nuwa_data::clean::CleanSettings;
-use nuwa_data::collect::CollectSettings;
-use nuwa_data::tokenize::TokenizeSettings;
-use nuwa_data::world::WorldSettings;
+use nuwa_clean::CleanSettings;
+use nuwa_collect::CollectSettings;
+use nuwa_shards::tokenize::TokenizeSettings;
 use nuwa_tokenizer::TrainSettings;
 use nuwa_train::{ModelSettings, PretrainSettings};
+use nuwa_world::WorldSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

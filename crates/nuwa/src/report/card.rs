@@ -4,7 +4,7 @@ use anyhow::Result;
 use nuwa_files::quoted;
 use serde::Serialize;
 
-use nuwa_data::survey;
+use nuwa_clean::survey;
 
 use super::chat_form::{self, ChatForm};
 use super::facts::{self, Fact, Score};

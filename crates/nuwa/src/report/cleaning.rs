@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use nuwa_data::clean::{CleanSummary, Portion, StepSummary};
-use nuwa_data::world::{Audit, Caught as Count, Noise};
+use nuwa_clean::{CleanSummary, Portion, StepSummary};
+use nuwa_world::{Audit, Caught as Count, Noise};
 use serde::Serialize;
 
 use super::facts::{Fact, spaced};
@@ -111,7 +111,7 @@ fn became(before: String, after: String) -> String {
 }
 
 fn replacements(step: &StepSummary) -> Vec<Fact> {
-    let row = |one: &nuwa_data::clean::Replacement| {
+    let row = |one: &nuwa_clean::Replacement| {
         Fact::new(&printable(&format!("{} → {}", one.from, one.to)), grouped(one.count))
     };
     step.replacements.iter().map(row).collect()

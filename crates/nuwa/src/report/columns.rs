@@ -1,6 +1,6 @@
 //! Stacked columns: how many documents of each length there are, and how many of them were kept.
 
-use nuwa_data::survey::Lengths;
+use nuwa_clean::survey::Lengths;
 use serde::Serialize;
 
 use super::chart::{Horizontal, Scale, Tick};

@@ -1,6 +1,6 @@
 //! What a step changed in a text, as pieces to show: what stayed, what went, what came.
 
-use nuwa_data::clean::Change;
+use nuwa_clean::Change;
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nuwa_data::clean::CleanSummary;
+use nuwa_clean::CleanSummary;
 use nuwa_files::{quoted, quoted_path};
 use serde::Serialize;
 use serde_json::Value;
@@ -497,7 +497,7 @@ fn skipped(run: &Run) -> Vec<Fact> {
     cleaning::counts(&reasons)
 }
 
-fn example(sample: &nuwa_data::clean::Sample) -> Example {
+fn example(sample: &nuwa_clean::Sample) -> Example {
     let why: Vec<String> = sample.step.iter().map(|step| spaced(step)).chain(sample.reason.clone()).collect();
     Example {
         outcome: sample.outcome.clone(),

@@ -10,12 +10,12 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use nuwa_data::collect::{ORIGIN_FILE, is_known_name};
+use nuwa_collect::{ORIGIN_FILE, is_known_name};
 
 /// The hash of a file's content, or of all that is below a folder.
 pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<String> {
     let metadata =
-        fs::metadata(source).map_err(|_| nuwa_data::Error::Missing { path: source.to_path_buf() })?;
+        fs::metadata(source).map_err(|_| nuwa_files::Error::Missing { path: source.to_path_buf() })?;
     if !metadata.is_dir() {
         return Ok(nuwa_files::hash_file(source)?);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use nuwa_data::clean::{CleanSummary, Portion, StepSummary, clean};
+use nuwa_clean::{CleanSummary, Portion, StepSummary, clean};
 
 use super::stage::{Build, Stage};
 use super::{collect, world};
@@ -44,7 +44,7 @@ impl Stage for Clean {
 
 /// Holds what was cleaned against what is known to be planted.
 fn audit(build: &Build, out: &Path) -> anyhow::Result<String> {
-    let audit = nuwa_data::world::audit(&build.place(&world::ABOUT), out)?;
+    let audit = nuwa_world::audit(&build.place(&world::ABOUT), out)?;
     nuwa_files::write_json(&out.join("audit.json"), &audit)?;
     Ok(format!("\n{}", world::audit_text(&audit)))
 }

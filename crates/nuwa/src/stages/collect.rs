@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_data::collect::{CollectSummary, Oddity, collect};
+use nuwa_collect::{CollectSummary, Oddity, collect};
 
 use super::stage::{Build, Stage};
 use super::world;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use nuwa_data::tokenize::TokenizeSummary;
-use nuwa_data::world::Language;
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
+use nuwa_shards::tokenize::TokenizeSummary;
+use nuwa_world::Language;
 
 use super::stage::{Build, Stage};
 use super::{clean, world};

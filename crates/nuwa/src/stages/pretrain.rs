@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_data::tokenize::TokenizeSummary;
+use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_tokenizer::Tokenizer;
 
 use super::stage::{Build, Stage};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nuwa_data::tokenize::TokenizeSummary;
 use nuwa_models::Prediction;
+use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_train::clock::Afterwards;
 
 use crate::afterwards;

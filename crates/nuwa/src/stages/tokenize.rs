@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
 use nuwa_tokenizer::Tokenizer;
 
 use super::stage::{Build, Stage};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use nuwa_data::clean::CleanSummary;
-use nuwa_data::split::{SplitSettings, training_texts};
+use nuwa_clean::CleanSummary;
+use nuwa_shards::split::{SplitSettings, training_texts};
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
 use super::clean;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_data::world::{self, Audit, Caught, Noise, WorldSummary};
+use nuwa_world::{self, Audit, Caught, Noise, WorldSummary};
 
 use super::stage::{Build, Stage};
 use crate::console::Display;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::classify::{CrossValidation, Rates, TrainSettings, read_examples, train};
+use nuwa_text::classify::{CrossValidation, Rates, TrainSettings, read_examples, train};
 
 use crate::console::{Display, message, print_figures};
 use crate::numbers::counted;

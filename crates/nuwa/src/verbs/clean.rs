@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::clean::clean;
+use nuwa_clean::clean;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::collect::collect;
-use nuwa_data::collect::crawl::is_address;
+use nuwa_collect::collect;
+use nuwa_collect::crawl::is_address;
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};
@@ -57,7 +57,7 @@ impl Collect {
         settings.crawl.depth = self.depth.unwrap_or(settings.crawl.depth);
         settings.crawl.max_pages = self.max_pages.unwrap_or(settings.crawl.max_pages);
         if let Some(wrong) = self.crawl.iter().find(|url| !url.to_str().is_some_and(is_address)) {
-            return Err(nuwa_data::Error::CrawlAddress { given: wrong.display().to_string() }.into());
+            return Err(nuwa_collect::Error::CrawlAddress { given: wrong.display().to_string() }.into());
         }
         let mut display = Display::new();
         let (sources, downloads) = ([self.paths, self.crawl].concat(), self.out.join("downloads"));

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use nuwa_data::collect::{CollectSettings, collect};
-use nuwa_data::compressed;
+use nuwa_collect::{CollectSettings, collect};
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Confusion, TASKS, TaskResult};
+use nuwa_files::compressed;
 use nuwa_infer::Engine;
 
 use crate::console::{Display, print_figures};

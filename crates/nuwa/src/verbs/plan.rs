@@ -2,10 +2,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use nuwa_data::clean::{CleanSummary, clean};
-use nuwa_data::collect::{Sample, sample};
-use nuwa_data::tokenize::{TokenizeSummary, tokenize};
+use nuwa_clean::{CleanSummary, clean};
+use nuwa_collect::{Sample, sample};
 use nuwa_files::{Progress, quoted_path};
+use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
 use nuwa_tokenizer::{Tokenizer, TrainSettings};
 use nuwa_train::plan::Plan as Planned;
 use serde::Serialize;
@@ -122,7 +122,7 @@ impl Plan {
         let mut observe = |progress: Progress| display.show(progress);
         let most = self.sample * 1_000_000;
         if source.is_written() {
-            nuwa_data::world::write(&recipe.world, &source.folder(folder), &mut observe)?;
+            nuwa_world::write(&recipe.world, &source.folder(folder), &mut observe)?;
         }
         let texts = source.texts(recipe, folder);
         let read = sample(&texts, &place("collect"), &recipe.collect, most, &mut observe)?;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::tokenize::tokenize;
+use nuwa_shards::tokenize::tokenize;
 use nuwa_tokenizer::Tokenizer;
 
 use super::settings::Settings;

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use nuwa_data::collect::collect;
-use nuwa_data::split::SplitSettings;
+use nuwa_collect::collect;
+use nuwa_shards::split::SplitSettings;
 use nuwa_tokenizer::Tokenizer as Vocabulary;
 use serde::Serialize;
 

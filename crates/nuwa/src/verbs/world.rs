@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nuwa_data::world::{WorldSettings, write};
+use nuwa_world::{WorldSettings, write};
 
 use super::settings::Settings;
 use crate::console::{Display, print_figures};

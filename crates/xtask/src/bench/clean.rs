@@ -66,7 +66,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let documents = folder.join("documents");
     write_documents(&books, &documents, workers)?;
-    let ours = build_example("nuwa-data", "same_steps")?;
+    let ours = build_example("nuwa-clean", "same_steps")?;
     let contest = Contest { ours, python, script, documents, folder, workers };
     println!("{}; rival: datatrove {version}, {workers} workers", machine());
     let pairs = contest.pairs(pairs);

@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn a_plain_library_is_tidy() {
-        assert_eq!(complaints("nuwa-data", GOOD), 0);
-        assert_eq!(complaints("nuwa-data", "//! A room.\n"), 1, "unsafe is not forbidden");
-        assert_eq!(complaints("nuwa-data", "#![forbid(unsafe_code)]\n"), 1, "no header");
+        assert_eq!(complaints("nuwa-clean", GOOD), 0);
+        assert_eq!(complaints("nuwa-clean", "//! A room.\n"), 1, "unsafe is not forbidden");
+        assert_eq!(complaints("nuwa-clean", "#![forbid(unsafe_code)]\n"), 1, "no header");
         assert_eq!(complaints("nuwa-tensor", "//! A room.\n"), 0);
     }
 
@@ -155,14 +155,14 @@ mod tests {
         for bad in
             ["println!(\"a\");", "eprint!(\"a\");", "std::env::var(\"HOME\");", "use std::net::TcpStream;"]
         {
-            assert_eq!(complaints("nuwa-data", &format!("{GOOD}fn f() {{ {bad} }}\n")), 1, "{bad}");
+            assert_eq!(complaints("nuwa-clean", &format!("{GOOD}fn f() {{ {bad} }}\n")), 1, "{bad}");
         }
         for good in
             ["// println!(1)", "/// [`std::env::var`]", "let a = \"println!\";", "let b = env!(\"A\");"]
         {
-            assert_eq!(complaints("nuwa-data", &format!("{GOOD}{good}\n")), 0, "{good}");
+            assert_eq!(complaints("nuwa-clean", &format!("{GOOD}{good}\n")), 0, "{good}");
         }
-        assert_eq!(complaints("nuwa-data", &format!("{GOOD}#[cfg(test)]\nmod tests {{ println!() }}\n")), 0);
+        assert_eq!(complaints("nuwa-clean", &format!("{GOOD}#[cfg(test)]\nmod tests {{ println!() }}\n")), 0);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn unfinished_work_is_found() {
         for mark in MARKS {
-            assert_eq!(complaints("nuwa-data", &format!("{GOOD}// {mark} later\n")), 1, "{mark}");
+            assert_eq!(complaints("nuwa-clean", &format!("{GOOD}// {mark} later\n")), 1, "{mark}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What cleaning made of the documents, to look at: a page (`inspect.html`) or the same in a terminal.
 //!
-//! Reads what cleaning wrote, by way of [`nuwa_data::survey`]: every figure counts all documents, texts are a few of each
+//! Reads what cleaning wrote, by way of [`nuwa_clean::survey`]: every figure counts all documents, texts are a few of each
 //! kind. What documents hold is escaped and stays text; the page loads nothing, and its policy forbids that it could.
 
 mod terminal;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use minijinja::value::Serde;
-use nuwa_data::survey::{Survey, survey};
+use nuwa_clean::survey::{Survey, survey};
 use nuwa_files::{Progress, quoted_path};
 
 use super::run::{name_of, not_a_folder};

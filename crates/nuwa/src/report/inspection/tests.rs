@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::Write;
 
-use nuwa_data::clean::{CleanSettings, clean};
+use nuwa_clean::{CleanSettings, clean};
 use serde_json::json;
 
 use super::*;

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use nuwa_data::bias::{BiasReport, GroupReport};
-use nuwa_data::clean::{Change, CleanSummary};
-use nuwa_data::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
-use nuwa_data::world::Audit;
+use nuwa_clean::bias::{BiasReport, GroupReport};
+use nuwa_clean::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
+use nuwa_clean::{Change, CleanSummary};
+use nuwa_world::Audit;
 use serde::Serialize;
 
 use crate::numbers::{bytes, counted, grouped, seconds};
@@ -183,7 +183,7 @@ fn tiles(summary: &CleanSummary) -> Vec<Tile> {
     let rejected = summary.documents_in.saturating_sub(summary.documents_out);
     let busiest = summary.steps.iter().max_by_key(|step| step.changed).filter(|step| step.changed > 0);
     let strictest = summary.steps.iter().max_by_key(|step| step.rejected).filter(|step| step.rejected > 0);
-    let most = |step: Option<&nuwa_data::clean::StepSummary>| {
+    let most = |step: Option<&nuwa_clean::StepSummary>| {
         step.map(|step| format!("most by {}", spaced(&step.name))).unwrap_or_default()
     };
     let changes: u64 = summary.steps.iter().map(|step| step.changed).sum();

@@ -1,0 +1,165 @@
+//! What to do next, in words of the command line: libraries say what is wrong and name settings, the program words verbs and
+//! flags.
+
+use std::error::Error as StandardError;
+use std::io;
+
+use nuwa_files::{Remedy, quoted, quoted_path};
+
+use crate::failure::Problem;
+
+/// What the user can do about one cause of a failure.
+pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
+    macro_rules! hint_of {
+        ($($kind:ty => $hint:expr),+ $(,)?) => {
+            $(if let Some(error) = cause.downcast_ref::<$kind>() { return $hint(error); })+
+        };
+    }
+    hint_of!(nuwa_files::Error => of_files, nuwa_text::Error => of_text, nuwa_collect::Error => of_collect);
+    hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
+    hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align);
+    hint_of!(nuwa_tokenizer::Error => nuwa_tokenizer::Error::hint, nuwa_format::Error => nuwa_format::Error::hint);
+    hint_of!(nuwa_infer::Error => nuwa_infer::Error::hint, nuwa_eval::Error => nuwa_eval::Error::hint);
+    hint_of!(Problem => Problem::next_step);
+    of_io(cause.downcast_ref::<io::Error>()?)
+}
+
+const SETTING: &str = "correct the value in the recipe or in --set";
+
+fn of_files(error: &nuwa_files::Error) -> Option<String> {
+    match error {
+        nuwa_files::Error::NoDocuments { .. } => {
+            Some("turn raw files into documents first: nuwa collect PATH --out DIR".into())
+        }
+        error => error.hint(),
+    }
+}
+
+fn of_text(error: &nuwa_text::Error) -> Option<String> {
+    let hint = match error {
+        nuwa_text::Error::File(error) => return of_files(error),
+        nuwa_text::Error::NoText { others, .. } if others.is_empty() => {
+            "name the field that holds the text: --text-field NAME".into()
+        }
+        nuwa_text::Error::NoText { others, .. } => {
+            format!("name the field that holds the text (--text-field NAME); here: {}", others.join(", "))
+        }
+        nuwa_text::Error::Classifier { .. } => {
+            "train it again: nuwa classifier --positive FILE --negative FILE --out FILE".into()
+        }
+        error => return error.hint(),
+    };
+    Some(hint)
+}
+
+fn of_collect(error: &nuwa_collect::Error) -> Option<String> {
+    if let Some(remedy) = error.remedy() {
+        return Some(in_flags(&remedy));
+    }
+    let hint = match error {
+        nuwa_collect::Error::File(error @ nuwa_files::Error::NoDocuments { .. }) => return of_files(error),
+        nuwa_collect::Error::EmptyFolder { path, .. } if path.is_dir() => {
+            "it must hold files of known endings (nuwa collect --help lists them); name other endings of plain text in \
+            collect.extra_text_extensions"
+                .into()
+        }
+        nuwa_collect::Error::Dialogues { path, is_preference: true, .. } => format!(
+            "tune a model on it: nuwa dpo MODEL --data {0} --out DIR, or nuwa build --preferences {0}",
+            quoted_path(path)
+        ),
+        nuwa_collect::Error::Dialogues { path, .. } => format!(
+            "tune a model on it: nuwa sft MODEL --data {0} --out DIR, or nuwa build --answers {0}; to learn one of its \
+            fields as text, set collect.text_field",
+            quoted_path(path)
+        ),
+        nuwa_collect::Error::Setting { .. } => SETTING.into(),
+        error => return error.hint(),
+    };
+    Some(hint)
+}
+
+fn of_clean(error: &nuwa_clean::Error) -> Option<String> {
+    match error {
+        nuwa_clean::Error::File(error) => of_files(error),
+        nuwa_clean::Error::Text(error) => of_text(error),
+        nuwa_clean::Error::Setting { .. } => Some(SETTING.into()),
+        error => error.remedy().map_or_else(|| error.hint(), |remedy| Some(in_flags(&remedy))),
+    }
+}
+
+fn of_world(error: &nuwa_world::Error) -> Option<String> {
+    match error {
+        nuwa_world::Error::File(error) => of_files(error),
+        nuwa_world::Error::Setting { .. } => Some(SETTING.into()),
+    }
+}
+
+fn of_shards(error: &nuwa_shards::Error) -> Option<String> {
+    let hint = match error {
+        nuwa_shards::Error::File(error) => return of_files(error),
+        nuwa_shards::Error::Setting { .. } => SETTING,
+        nuwa_shards::Error::Shard { .. } => {
+            "the file may have been cut short; write the shards again: nuwa tokenize"
+        }
+        nuwa_shards::Error::NoEndOfText => {
+            "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with nuwa tokenizer train"
+        }
+        error => return error.hint(),
+    };
+    Some(hint.into())
+}
+
+fn of_train(error: &nuwa_train::Error) -> Option<String> {
+    match error {
+        nuwa_train::Error::Files(error) => of_files(error),
+        nuwa_train::Error::Shards(error) => of_shards(error),
+        error => error.hint(),
+    }
+}
+
+fn of_align(error: &nuwa_align::Error) -> Option<String> {
+    match error {
+        nuwa_align::Error::Files(error) => of_files(error),
+        nuwa_align::Error::Shards(error) => of_shards(error),
+        nuwa_align::Error::Train(error) => of_train(error),
+        error => error.hint(),
+    }
+}
+
+/// The settings as flags to be copied.
+fn in_flags(remedy: &Remedy) -> String {
+    let flags: Vec<String> =
+        remedy.settings.iter().map(|setting| format!("--set {}", quoted(setting))).collect();
+    format!("{}: {}", remedy.purpose, flags.join(" "))
+}
+
+fn of_io(error: &io::Error) -> Option<String> {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "check the spelling; a relative path starts at the current folder",
+        io::ErrorKind::PermissionDenied => "choose a place you may write to, or change its permissions",
+        io::ErrorKind::StorageFull => {
+            "free some space or choose another place with --out, then run the same command again: it goes on"
+        }
+        io::ErrorKind::InvalidData => "convert the input to UTF-8 first",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_become_flags_that_a_shell_reads_as_they_are() {
+        let remedy =
+            Remedy { purpose: "to keep them".into(), settings: vec!["a.b=1".into(), "c=[\"x\"]".into()] };
+        assert_eq!(in_flags(&remedy), "to keep them: --set a.b=1 --set 'c=[\"x\"]'");
+    }
+
+    #[test]
+    fn what_a_stage_below_says_is_worded_too() {
+        let error = nuwa_align::Error::Train(nuwa_shards::Error::NoEndOfText.into());
+        assert!(hint(&error).unwrap().ends_with("with nuwa tokenizer train"));
+    }
+}
