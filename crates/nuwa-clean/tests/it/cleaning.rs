@@ -188,7 +188,7 @@ fn nothing_left_is_an_error_that_names_the_step() {
     let error = clean(&[input.path().into()], out.path(), &settings, &mut |_| {}).unwrap_err();
     insta::assert_snapshot!(shown(&error, out.path()), @r#"
     cleaning step `length` rejected the last of 3 documents (3 too short)
-    hint: look at rejected.jsonl.zst; to keep such documents, add: --set clean.length.min_letters=0
+    hint: look at rejected.jsonl.zst; to keep such documents, add: clean.length.min_letters=0
     "#);
     assert_eq!(rejected_in(out.path()).len(), 3);
     assert!(out.path().join("clean.json").exists());
@@ -213,14 +213,14 @@ fn wrong_inputs_and_settings_are_named() {
     let all = [failure("raw.txt"), failure("bad.jsonl"), failure("cut.jsonl"), failure("none"), setting];
     insta::assert_snapshot!(all.join("\n"), @r#"
     DIR/raw.txt holds no documents: expected a file ending in .jsonl, .jsonl.gz or .jsonl.zst
-    hint: turn raw files into documents first: nuwa collect PATH --out DIR
+    hint: collect turns raw files into documents
     DIR/bad.jsonl, line 1: invalid JSON: invalid type: integer `3`, expected a string at column 10
-    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    hint: correct the line (JSON lines hold one object each)
     DIR/cut.jsonl, line 2: invalid JSON: EOF while parsing an object at column 1
-    hint: correct the line (JSON lines hold one object each); when collecting, collect.bad_lines = "skip" leaves such lines out and counts them
+    hint: correct the line (JSON lines hold one object each)
     DIR/none does not exist
     hint: check the spelling; a relative path starts at the current folder
     clean.near_duplicates.bands = 0: expected 1 to 256
-    hint: correct the value in the recipe or in --set
+    hint: correct the value in the recipe
     "#);
 }

@@ -280,6 +280,6 @@ fn wrong_items_are_named() {
     DIR/absent.jsonl does not exist
     hint: check the spelling; a relative path starts at the current folder
     clean.decontaminate.words = 3: expected 8 to 64
-    hint: correct the value in the recipe or in --set
+    hint: correct the value in the recipe
     "#);
 }

@@ -247,7 +247,7 @@ fn a_source_that_repeats_has_a_way_out() {
     let error = cleaned(input.path(), &settings).err().unwrap();
     insta::assert_snapshot!(shown(&error, input.path()), @r#"
     cleaning step `repetition` rejected the last of 1 documents (1 duplicate lines)
-    hint: look at rejected.jsonl.zst; to keep such documents, add: --set 'clean.steps=["unicode","article","whitespace","length","language","emoji","personal-data","decontaminate","exact-duplicates","near-duplicates"]'
+    hint: look at rejected.jsonl.zst; to keep such documents, add: clean.steps=["unicode","article","whitespace","length","language","emoji","personal-data","decontaminate","exact-duplicates","near-duplicates"]
     "#);
     let hint = error.hint().unwrap();
     let list = &hint[hint.find('[').unwrap()..=hint.rfind(']').unwrap()];

@@ -149,17 +149,17 @@ fn wrong_settings_of_these_steps_are_named() {
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     clean.classified.classifier = nothing: expected a file written by `nuwa classifier`
-    hint: correct the value in the recipe or in --set
+    hint: correct the value in the recipe
     DIR/bad.classifier: not a classifier (no NUWACLS at its start)
-    hint: train it again: nuwa classifier --positive FILE --negative FILE --out FILE
-    cannot read DIR/none: No such file or directory (os error 2)
-    hint: check the spelling of the path; it is relative to the current folder
+    hint: train it again
+    DIR/none does not exist
+    hint: check the spelling; a relative path starts at the current folder
     clean.toxicity.word_lists = []: expected a list of words, or clean.toxicity.classifier; with neither the step finds nothing
-    hint: correct the value in the recipe or in --set
+    hint: correct the value in the recipe
     DIR/empty.txt is empty
     hint: give a file with some text in it
     clean.spelling.known_count = 1: expected 2 or more
-    hint: correct the value in the recipe or in --set
+    hint: correct the value in the recipe
     "#);
 }
 

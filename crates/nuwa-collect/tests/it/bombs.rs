@@ -119,7 +119,7 @@ fn archives_too_deep_are_called_so() {
     let error = collected(&[folder.path().join("a.zip")], &CollectSettings::default()).unwrap_err();
     insta::assert_snapshot!(shown(&error, folder.path()), @r"
     DIR/a.zip holds no text that can be read (1 an archive too deep within archives)
-    hint: to go deeper: --set collect.nested_archives=10
+    hint: to go deeper: collect.nested_archives=10
     ");
 }
 
@@ -166,7 +166,7 @@ fn links_lead_out_of_a_folder_only_where_that_is_wanted() {
     let error = collected(&[only.path().into()], &CollectSettings::default()).unwrap_err();
     insta::assert_snapshot!(shown(&error, only.path()), @r"
     DIR holds no text that can be read (1 a link that leads out of the folder)
-    hint: to follow links out of the folder: --set collect.follow_links=true
+    hint: to follow links out of the folder: collect.follow_links=true
     ");
 }
 

@@ -133,7 +133,7 @@ fn errors_say_what_where_and_what_next() {
     DIR/nothing-here does not exist
     hint: check the spelling; a relative path starts at the current folder
     DIR holds no text that can be read (1 .png is not a known ending)
-    hint: it must hold files of known endings (nuwa collect --help lists them); name other endings of plain text in collect.extra_text_extensions
+    hint: it must hold files of known endings; name other endings of plain text in collect.extra_text_extensions
     DIR/a.txt is empty
     hint: give a file with some text in it
     DIR/a.txt is not text but binary data (it has NUL bytes)

@@ -262,7 +262,7 @@ fn a_site_leads_to_no_other_host() {
     https://site.test/: no page could be had (1 a redirect to another host, https://else.test:8080)
     hint: open the address in a browser and give the one that it ends at
     https://site.test/robots.txt: it leads to another host, http://else.test, which was not named
-    hint: name the host if it belongs to the site: --set 'collect.crawl.hosts=["HOST"]'
+    hint: name the host if it belongs to the site: collect.crawl.hosts=["HOST"]
     https://site.test/: no page could be had (1 a redirect to another host, https://site.test:22)
     hint: open the address in a browser and give the one that it ends at
     "#);
@@ -297,7 +297,7 @@ fn a_site_that_asks_for_endless_pauses_is_refused() {
     let error = site.crawl(folder.path(), &CrawlSettings::default(), false).unwrap_err();
     insta::assert_snapshot!(shown(&error, folder.path()), @r"
     https://site.test/: the site's robots.txt asks for a pause of 86399 seconds between two pages
-    hint: to wait that long: --set collect.crawl.longest_delay=86399
+    hint: to wait that long: collect.crawl.longest_delay=86399
     ");
     let settings = CrawlSettings { longest_delay: 86_400.0, max_pages: 1, ..Default::default() };
     site.crawl(folder.path(), &settings, false).unwrap();

@@ -203,7 +203,7 @@ fn a_data_set_larger_than_allowed_is_refused() {
     let error = download_up_to(1000, &server, folder.path()).unwrap_err();
     insta::assert_snapshot!(format!("{error}\nhint: {}", error.hint().unwrap()), @r"
     https://hub.test/datasets/some/texts/resolve/c0ffee/b.jsonl: the data set has more than 1000 bytes
-    hint: take a part of it (hf:OWNER/NAME/PATH), or allow more: --set collect.largest_download=10000
+    hint: take a part of it (hf:OWNER/NAME/PATH), or allow more: collect.largest_download=10000
     ");
     assert!(download_up_to(2000, &server, folder.path()).is_ok());
 }

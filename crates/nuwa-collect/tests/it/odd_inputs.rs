@@ -112,15 +112,15 @@ fn dialogues_are_told_where_they_belong() {
     let all = [failure("a.jsonl", chat), failure("b.jsonl", pair)];
     insta::assert_snapshot!(all.join("\n"), @"
     DIR/a.jsonl, line 1: a record of a dialogue (`messages`), not a text
-    hint: tune a model on it: nuwa sft MODEL --data DIR/a.jsonl --out DIR, or nuwa build --answers DIR/a.jsonl; to learn one of its fields as text, set collect.text_field
+    hint: fine-tune a model on it (SFT); to learn one of its fields as text, set collect.text_field
     DIR/b.jsonl, line 1: a record of preferences (`chosen, rejected`), not a text
-    hint: tune a model on it: nuwa dpo MODEL --data DIR/b.jsonl --out DIR, or nuwa build --preferences DIR/b.jsonl
+    hint: fine-tune a model on it with DPO
     ");
     let files: [(&str, &[u8]); 3] = [("a.jsonl", chat), ("b.jsonl", pair), ("c.txt", b"text")];
     let (summary, documents, _) = gathered(&files, &CollectSettings::default());
     assert_eq!(documents.len(), 1);
-    assert_eq!(summary.skipped_reasons["dialogues, which belong to nuwa sft"], 1);
-    assert_eq!(summary.skipped_reasons["preferences, which belong to nuwa dpo"], 1);
+    assert_eq!(summary.skipped_reasons["dialogues, which belong to SFT"], 1);
+    assert_eq!(summary.skipped_reasons["preferences, which belong to DPO"], 1);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_pdf_without_text_says_why() {
     cannot read DIR/a.pdf: it is no PDF, or damaged
     hint: the file is damaged or cut short; fetch it again
     DIR/a.pdf is not text but a PDF that expands beyond measure
-    hint: if it is no bomb, allow more: --set collect.effort=10
+    hint: if it is no bomb, allow more: collect.effort=10
     "#);
 }
 

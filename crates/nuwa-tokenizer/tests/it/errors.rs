@@ -37,12 +37,12 @@ fn missing_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let error = |path: &Path| told(folder.path(), &Tokenizer::load(path).unwrap_err());
     insta::assert_snapshot!(error(&folder.path().join("tokenizer.json")), @r#"
-error: cannot read DIR/tokenizer.json: No such file or directory (os error 2)
-hint: check the spelling of the path; it is relative to the current folder
+error: DIR/tokenizer.json does not exist
+hint: check the spelling; a relative path starts at the current folder
 "#);
     insta::assert_snapshot!(error(&folder.path().join("nowhere")), @r#"
-error: cannot read DIR/nowhere: No such file or directory (os error 2)
-hint: check the spelling of the path; it is relative to the current folder
+error: DIR/nowhere does not exist
+hint: check the spelling; a relative path starts at the current folder
 "#);
     insta::assert_snapshot!(error(folder.path()), @r#"
 error: DIR holds no tokenizer: expected tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, a *.tiktoken file, tokenizer.model or a llama2.c tok*.bin
@@ -50,8 +50,8 @@ hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train
 "#);
     fs::write(folder.path().join("encoder.json"), "{}").unwrap();
     insta::assert_snapshot!(error(&folder.path().join("encoder.json")), @r#"
-error: cannot read DIR/vocab.bpe: No such file or directory (os error 2)
-hint: check the spelling of the path; it is relative to the current folder
+error: DIR/vocab.bpe does not exist
+hint: check the spelling; a relative path starts at the current folder
 "#);
 }
 

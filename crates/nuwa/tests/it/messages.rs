@@ -486,8 +486,8 @@ fn prompts_that_cannot_be_read_are_told() {
     hint: convert it first, for example with iconv -f GB18030 -t UTF-8
     ");
     assert_snapshot!(place.failure("generate model --file nowhere.txt"), @r"
-    error: cannot read nowhere.txt: No such file or directory (os error 2)
-    hint: check the spelling of the path; it is relative to the current folder
+    error: nowhere.txt does not exist
+    hint: check the spelling; a relative path starts at the current folder
     ");
     assert_snapshot!(place.failure("generate model --prompts bad.jsonl"), @r#"
     error: bad.jsonl, line 2: missing field `prompt`
