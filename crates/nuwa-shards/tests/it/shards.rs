@@ -119,27 +119,27 @@ fn damage_is_named() {
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     DIR/train-00000.bin: 100 bytes, too short for a header of 1024
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.bin: 1027 bytes, expected 1030 for 3 tokens
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.bin: magic 20240385, expected 20240520 or 20240801
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.bin: version 9, expected 1
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.bin: a token count of -2147483645
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: not an index of documents (no NUWAIDX at its start)
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: version 2, expected 1
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: 72 bytes do not fit its 3 documents
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: 72 bytes do not fit its 18374686479671623682 documents
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: document 1 ends before the one before it
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     DIR/train-00000.idx: documents end at token 4, but the shard has 3
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     "#);
     let empty = tempfile::tempdir().unwrap();
     let error = Shards::open(empty.path(), Part::Validation).unwrap_err();
@@ -156,7 +156,7 @@ fn a_shard_that_is_missing_between_others_is_named() {
     assert_eq!(shown(&Shards::open(folder.path(), Part::Train).unwrap_err(), folder.path()), gap);
     insta::assert_snapshot!(gap, @r#"
     DIR/train-00001.bin: it is missing, though there are files of shards up to number 2
-    hint: the file may have been cut short; write the shards again: nuwa tokenize
+    hint: the file may have been cut short; write the shards again
     "#);
     assert!(Shards::open_if_any(folder.path(), Part::Validation).unwrap().is_none());
     assert!(Shards::open_if_any(&folder.path().join("absent"), Part::Validation).unwrap().is_none());

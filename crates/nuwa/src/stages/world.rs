@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_world::{self, Audit, Caught, Noise, WorldSummary};
+use nuwa_world::{Audit, Caught, Noise, WorldSummary, write};
 
 use super::stage::{Build, Stage};
 use crate::console::Display;
@@ -28,7 +28,7 @@ impl Stage for World {
     }
 
     fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
-        Ok(text(&world::write(&build.recipe.world, out, &mut |progress| display.show(progress))?))
+        Ok(text(&write(&build.recipe.world, out, &mut |progress| display.show(progress))?))
     }
 }
 
