@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nuwa_models::{Model, ModelConfig};
-use nuwa_tensor::Kind;
+use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
 
@@ -22,15 +22,15 @@ pub fn load_model(folder: &Path) -> Result<Box<dyn Model>> {
     load(folder, Weights::open(folder)?, nuwa_models::build_zeros)
 }
 
-/// Reads the model in `folder` for inference alone: its matrices are kept once, in numbers of `kind` or, where none is named, in
+/// Reads the model in `folder` for inference alone: its matrices are kept once, in `dtype` or, where none is named, in
 /// those of the file: bf16 where it holds bf16, else `f32`.
 ///
 /// # Errors
 /// As [`load_model`].
-pub fn load_for_inference(folder: &Path, kind: Option<Kind>) -> Result<Box<dyn Model>> {
+pub fn load_for_inference(folder: &Path, dtype: Option<DType>) -> Result<Box<dyn Model>> {
     let weights = Weights::open(folder)?;
-    let kind = kind.unwrap_or(weights.kind());
-    load(folder, weights, |config| nuwa_models::build_for_inference(config, kind))
+    let dtype = dtype.unwrap_or(weights.dtype());
+    load(folder, weights, |config| nuwa_models::build_for_inference(config, dtype))
 }
 
 fn load(
@@ -70,14 +70,14 @@ pub fn fill(model: &dyn Model, mut read: impl FnMut(&Part) -> Result<Vec<f32>>) 
     Ok(())
 }
 
-/// The memory that the weights in `folder` take for inference in numbers of `kind`, or of the file's; see
+/// The memory that the weights in `folder` take for inference in `dtype`, or of the file's; see
 /// [`load_for_inference`]. In bytes.
 ///
 /// # Errors
 /// When there are none, or their headers are damaged.
-pub fn weights_memory(folder: &Path, kind: Option<Kind>) -> Result<u64> {
+pub fn weights_memory(folder: &Path, dtype: Option<DType>) -> Result<u64> {
     let weights = Weights::open(folder)?;
-    Ok(kind.unwrap_or(weights.kind()).bytes() as u64 * weights.elements())
+    Ok(dtype.unwrap_or(weights.dtype()).bytes() as u64 * weights.elements())
 }
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use nuwa_files::{AtomicFile, Error as FileError};
-use nuwa_tensor::Kind;
+use nuwa_tensor::DType;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
@@ -160,11 +160,11 @@ impl Weights {
         self.tensors.values().map(|place| place.shape.iter().product::<usize>() as u64).sum()
     }
 
-    /// The kind of number that keeps its matrices as they are: bf16 where each is of bf16, else `f32`.
-    pub fn kind(&self) -> Kind {
+    /// The dtype that keeps its matrices as they are: bf16 where each is of bf16, else `f32`.
+    pub fn dtype(&self) -> DType {
         let mut matrices = self.tensors.values().filter(|place| place.shape.len() > 1).peekable();
         let is_narrow = matrices.peek().is_some() && matrices.all(|place| place.kind == Dtype::BF16);
-        if is_narrow { Kind::Bf16 } else { Kind::F32 }
+        if is_narrow { DType::Bf16 } else { DType::F32 }
     }
 
     /// An error unless the numbers of a tensor are of a kind that is read.

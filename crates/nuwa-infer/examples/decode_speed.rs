@@ -11,7 +11,7 @@ use nuwa_infer::{
     Sequence,
 };
 use nuwa_models::{Model, ModelConfig, build, build_for_inference};
-use nuwa_tensor::Kind;
+use nuwa_tensor::DType;
 use nuwa_tokenizer::{TrainSettings, train};
 
 const CONFIG: &str = r#"{"model_type": "llama", "vocab_size": 4096, "hidden_size": 256, "intermediate_size": 688,
@@ -26,7 +26,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
     let config: ModelConfig = serde_json::from_str(CONFIG)?;
-    let models = [model(&config, Kind::F32)?, model(&config, Kind::Bf16)?];
+    let models = [model(&config, DType::F32)?, model(&config, DType::Bf16)?];
     for model in &models {
         println!("{} parameters", model.parameters().count());
         for prompt in [1, PROMPT] {
@@ -42,17 +42,17 @@ fn main() -> Outcome {
         (0..60_000).map(|word| (0..5).map(|place| letter(word, place)).collect()).collect();
     let settings = TrainSettings { vocab_size: 4096, ..TrainSettings::default() };
     let tokenizer = train([words.join(" ")].into_iter(), &settings, &mut |_| ())?;
-    for (model, kind) in models.into_iter().zip([Kind::F32, Kind::Bf16]) {
+    for (model, dtype) in models.into_iter().zip([DType::F32, DType::Bf16]) {
         let engine = Engine::new(model, tokenizer.clone())?;
-        many_sequences(&engine, kind)?;
+        many_sequences(&engine, dtype)?;
         chat_turn(&engine)?;
     }
     Ok(())
 }
 
-/// The same weights in numbers of `kind`, as a model from a file has them.
-fn model(config: &ModelConfig, kind: Kind) -> Result<Box<dyn Model>, Box<dyn std::error::Error>> {
-    let (drawn, model) = (build(config, 1)?, build_for_inference(config, kind)?);
+/// The same weights in `dtype`, as a model from a file has them.
+fn model(config: &ModelConfig, dtype: DType) -> Result<Box<dyn Model>, Box<dyn std::error::Error>> {
+    let (drawn, model) = (build(config, 1)?, build_for_inference(config, dtype)?);
     for (parameter, drawn) in model.parameters().iter().zip(drawn.parameters().iter()) {
         parameter.from_host(&drawn.to_host());
     }
@@ -92,7 +92,7 @@ fn request(ids: Vec<u32>, max_tokens: usize) -> Request {
 
 /// Each number of sequences in turn, several times; the median of each, and its ratio to one sequence. Weights and caches are of
 /// one kind.
-fn many_sequences(engine: &Engine, cache: Kind) -> Outcome {
+fn many_sequences(engine: &Engine, cache: DType) -> Outcome {
     let mut speeds = vec![Vec::new(); SLOTS.len()];
     for _ in 0..ROUNDS {
         for (slots, speeds) in SLOTS.into_iter().zip(&mut speeds) {

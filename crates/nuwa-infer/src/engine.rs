@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_models::{Model, Prediction};
-use nuwa_tensor::Kind;
+use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::{
@@ -27,8 +27,8 @@ pub struct Engine {
     model: Arc<dyn Model>,
     tokenizer: Arc<Tokenizer>,
     adds_beginning: bool,
-    /// The kind of number of its sequences' key-value caches.
-    cache: Kind,
+    /// The dtype of its sequences' key-value caches.
+    cache: DType,
     /// Ids that the model knows and the tokenizer has no token for.
     unwritable: Arc<[u32]>,
 }
@@ -43,15 +43,15 @@ impl Engine {
         Self::load_in(folder, None)
     }
 
-    /// As [`Engine::load`], with weights and key-value caches in numbers of `kind` where one is named; see
+    /// As [`Engine::load`], with weights and key-value caches in `dtype` where one is named; see
     /// [`nuwa_format::load_for_inference`].
     ///
     /// # Errors
     /// As there.
-    pub fn load_in(folder: &Path, kind: Option<Kind>) -> Result<Self> {
-        let model = nuwa_format::load_for_inference(folder, kind)?;
+    pub fn load_in(folder: &Path, dtype: Option<DType>) -> Result<Self> {
+        let model = nuwa_format::load_for_inference(folder, dtype)?;
         let engine = Self::new(model, Tokenizer::load(folder)?)?;
-        Ok(Self { cache: kind.unwrap_or(engine.cache), ..engine })
+        Ok(Self { cache: dtype.unwrap_or(engine.cache), ..engine })
     }
 
     /// Puts a model and its tokenizer together.
@@ -67,7 +67,7 @@ impl Engine {
         }
         let adds_beginning = tokenizer.adds_beginning_of_text();
         let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
-        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: Kind::F32, unwritable })
+        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
 
     /// The model.

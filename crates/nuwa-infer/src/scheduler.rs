@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nuwa_models::Model;
-use nuwa_tensor::{Kind, Tape, on_worker};
+use nuwa_tensor::{DType, Tape, on_worker};
 
 use crate::running::Running;
 use crate::sequence::{PROMPT_CHUNK, check_prompt};
@@ -25,7 +25,7 @@ pub struct SchedulerSettings {
     /// who are being written to from waiting.
     pub prompt_chunk: usize,
     /// What keys and values are kept in. This one does change what is written: bf16 takes half the memory and rounds them.
-    pub cache: Kind,
+    pub cache: DType,
 }
 
 /// Slots where nothing else is asked for.
@@ -33,7 +33,7 @@ pub const SLOTS: usize = 16;
 
 impl Default for SchedulerSettings {
     fn default() -> Self {
-        Self { slots: SLOTS, prompt_chunk: PROMPT_CHUNK, cache: Kind::F32 }
+        Self { slots: SLOTS, prompt_chunk: PROMPT_CHUNK, cache: DType::F32 }
     }
 }
 
@@ -298,13 +298,13 @@ impl Place {
     }
 
     /// Chooses the next id, and makes room where that was the last one.
-    fn choose(&mut self, scores: &[f32], model: &dyn Model, kind: Kind) -> Option<Update> {
+    fn choose(&mut self, scores: &[f32], model: &dyn Model, dtype: DType) -> Option<Update> {
         let running = self.running.as_mut()?;
         let first = running.first();
         let update = running.choose(scores, model.context());
         if running.first() != first {
             // The first half was forgotten: what is left is read anew.
-            self.slot.go_back(0, model, kind);
+            self.slot.go_back(0, model, dtype);
         }
         if update.outcome.is_some() {
             self.running = None;

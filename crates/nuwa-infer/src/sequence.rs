@@ -1,5 +1,5 @@
 use nuwa_models::Model;
-use nuwa_tensor::{Kind, Tape, Tensor, on_worker};
+use nuwa_tensor::{DType, Tape, Tensor, on_worker};
 
 use crate::slot::{Slot, Work, pass};
 use crate::{Error, Result};
@@ -32,7 +32,7 @@ impl<'a> Sequence<'a> {
         Ok(Self {
             model,
             tape: Tape::inference().batch_invariant(),
-            slot: Slot::new(model, capacity, Kind::F32),
+            slot: Slot::new(model, capacity, DType::F32),
             ids: prompt.to_vec(),
             first: 0,
         })
@@ -61,7 +61,7 @@ impl<'a> Sequence<'a> {
         let seen = &self.ids[self.first..];
         // The last id is always run, also when nothing was added since the last call.
         let common = self.slot.common(&seen[..seen.len() - 1]);
-        self.slot.go_back(common, self.model, Kind::F32);
+        self.slot.go_back(common, self.model, DType::F32);
         let (mut scores, mut chunks) = (None, seen[common..].chunks(PROMPT_CHUNK).peekable());
         while let Some(ids) = chunks.next() {
             let wanted = chunks.peek().is_none();

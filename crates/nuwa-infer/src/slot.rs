@@ -1,5 +1,5 @@
 use nuwa_models::{Cache, Context, Input, Model, NewRows};
-use nuwa_tensor::{Kind, Tape, Tensor};
+use nuwa_tensor::{DType, Tape, Tensor};
 
 use crate::Result;
 
@@ -10,8 +10,8 @@ pub struct Slot {
 }
 
 impl Slot {
-    pub fn new(model: &dyn Model, capacity: usize, kind: Kind) -> Self {
-        Self { cache: model.new_cache(capacity, kind), seen: Vec::new() }
+    pub fn new(model: &dyn Model, capacity: usize, dtype: DType) -> Self {
+        Self { cache: model.new_cache(capacity, dtype), seen: Vec::new() }
     }
 
     /// The ids that the model has seen.
@@ -30,10 +30,10 @@ impl Slot {
     }
 
     /// Goes back to the first `length` ids, or to the beginning where the model cannot.
-    pub fn go_back(&mut self, length: usize, model: &dyn Model, kind: Kind) {
+    pub fn go_back(&mut self, length: usize, model: &dyn Model, dtype: DType) {
         match self.cache.truncate(length) {
             true => self.seen.truncate(length),
-            false => *self = Self::new(model, self.cache.capacity(), kind),
+            false => *self = Self::new(model, self.cache.capacity(), dtype),
         }
     }
 

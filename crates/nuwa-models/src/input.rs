@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use nuwa_nn::{Keys, LayerInput, Layers};
-use nuwa_tensor::{CachedRows, Error, HeadLayout, KeyValueCache, Kind, Result};
+use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result};
 
 use crate::Text;
 
@@ -22,9 +22,9 @@ enum LayerCache {
 }
 
 impl Cache {
-    /// An empty cache of attention for each layer, kept in numbers of this kind.
-    pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, kind: Kind) -> Self {
-        let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, kind));
+    /// An empty cache of attention for each layer, kept in numbers of this dtype.
+    pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
+        let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }
     }
 

@@ -22,7 +22,7 @@ pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use text::{Rows, Text};
 
 pub use nuwa_nn::{Context, Head};
-use nuwa_tensor::{Kind, Parameters, ParametersBuilder};
+use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.
 pub trait Model: Send + Sync {
@@ -51,8 +51,8 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// An empty cache for `capacity` positions of one sequence, kept in numbers of this kind.
-    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache;
+    /// An empty cache for `capacity` positions of one sequence, kept in numbers of this dtype.
+    fn new_cache(&self, capacity: usize, dtype: DType) -> Cache;
 
     /// The largest number of positions.
     fn context(&self) -> usize {
@@ -81,12 +81,12 @@ pub fn build_zeros(config: &ModelConfig) -> Result<Box<dyn Model>> {
     build_with(config, ParametersBuilder::zeros())
 }
 
-/// Makes a model for inference alone, whose values are still to be overwritten: its matrices are kept in numbers of `kind`.
+/// Makes a model for inference alone, whose values are still to be overwritten: its matrices are kept in `dtype`.
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_for_inference(config: &ModelConfig, kind: Kind) -> Result<Box<dyn Model>> {
-    build_with(config, ParametersBuilder::inference(kind))
+pub fn build_for_inference(config: &ModelConfig, dtype: DType) -> Result<Box<dyn Model>> {
+    build_with(config, ParametersBuilder::inference(dtype))
 }
 
 fn build_with(config: &ModelConfig, builder: ParametersBuilder) -> Result<Box<dyn Model>> {

@@ -1,16 +1,16 @@
-//! The kinds of number that tensors hold.
+//! The dtypes of tensors.
 
 use crate::simd::{LANES, vectorised};
 
 /// A number of a tensor: kept as it is, computed with as `f32`.
 pub trait Element: Copy + Send + Sync + Default + 'static {
     /// Which kind this is.
-    const KIND: Kind;
+    const DTYPE: DType;
 
     /// The value.
     fn widen(self) -> f32;
 
-    /// The nearest value of this kind, ties to even.
+    /// The nearest value of this dtype, ties to even.
     fn narrow(value: f32) -> Self;
 
     /// [`Element::narrow`] of each value; numbers too small to be normal may become 0.
@@ -43,16 +43,16 @@ pub trait Element: Copy + Send + Sync + Default + 'static {
 /// Elements that are rounded before they are joined.
 const JOINED: usize = 64;
 
-/// Names the kind of number of a tensor.
+/// Names the dtype of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum DType {
     /// 32 bits: 1 of sign, 8 of exponent, 23 of fraction.
     F32,
     /// 16 bits: the upper half of an `f32`.
     Bf16,
 }
 
-impl Kind {
+impl DType {
     /// Bytes of a number.
     pub fn bytes(self) -> usize {
         match self {
@@ -63,7 +63,7 @@ impl Kind {
 }
 
 impl Element for f32 {
-    const KIND: Kind = Kind::F32;
+    const DTYPE: DType = DType::F32;
 
     #[inline(always)]
     fn widen(self) -> f32 {
@@ -130,7 +130,7 @@ impl Bf16 {
 }
 
 impl Element for Bf16 {
-    const KIND: Kind = Kind::Bf16;
+    const DTYPE: DType = DType::Bf16;
 
     #[inline(always)]
     fn widen(self) -> f32 {

@@ -31,7 +31,7 @@ impl Gradients {
         let place = &mut self.slots[tensor.node()?.index()];
         let accumulate = place.is_some();
         let storage =
-            place.get_or_insert_with(|| self.kernels.empty(tensor.kind(), tensor.shape().elements()));
+            place.get_or_insert_with(|| self.kernels.empty(tensor.dtype(), tensor.shape().elements()));
         // Copied first where a residual branch still holds the same block.
         if storage.is_shared() {
             *storage = self.kernels.copy(storage);
@@ -43,7 +43,7 @@ impl Gradients {
     pub fn share(&mut self, tensor: &Tensor, gradient: &Storage) {
         let Some(node) = tensor.node() else { return };
         let slot = &mut self.slots[node.index()];
-        if slot.is_none() && gradient.kind() == tensor.kind() {
+        if slot.is_none() && gradient.dtype() == tensor.dtype() {
             *slot = Some(gradient.clone());
             return;
         }

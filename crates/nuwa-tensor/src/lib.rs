@@ -32,7 +32,7 @@ mod tensor;
 mod timing;
 
 pub use device::Device;
-pub use element::{Bf16, Element, Kind};
+pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
 pub use ops::attention::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache};
 pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective, log_sum_exp};

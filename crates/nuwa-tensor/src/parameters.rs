@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 
 use crate::device::{Kernels, Stored};
 use crate::storage::{Slot, Storage};
-use crate::{Device, Kind, Random, Shape};
+use crate::{DType, Device, Random, Shape};
 
 /// Entries start at multiples of this many elements: whole cache lines, and what vectors of a GPU and slices of several
 /// machines want.
@@ -123,7 +123,7 @@ pub struct ParameterEntry {
 /// A matrix in the form that a device's products read fastest, which gets no gradient.
 #[derive(Debug)]
 struct InferenceMatrix {
-    kind: Kind,
+    dtype: DType,
     /// None before values are set.
     packed: RwLock<Option<Storage>>,
 }
@@ -275,7 +275,7 @@ impl Parameter {
         if let Some(matrix) = &self.entry.matrix {
             let mut values = self.to_host();
             fill(&mut values);
-            return matrix.replace(self.flat.kernels.pack(&values, self.width(), matrix.kind));
+            return matrix.replace(self.flat.kernels.pack(&values, self.width(), matrix.dtype));
         }
         let mut values = self.flat.write();
         self.entry.has_changed();
@@ -339,8 +339,8 @@ type Fill = Box<dyn FnOnce(&mut [f32], Random)>;
 pub struct ParametersBuilder {
     /// None where all values stay 0, to be overwritten.
     random: Option<Random>,
-    /// The kind of number that matrices are kept in, where they are for inference alone.
-    inference: Option<Kind>,
+    /// The dtype that matrices are kept in, where they are for inference alone.
+    inference: Option<DType>,
     flat: Arc<Flat>,
     length: usize,
     entries: Vec<Parameter>,
@@ -367,9 +367,9 @@ impl ParametersBuilder {
     }
 
     /// Starts an empty set for inference alone, whose values are all to be overwritten. Each matrix is kept once, in numbers of
-    /// `kind` and in the form that the device's products read fastest; vectors are `f32`. Nothing gets a gradient.
-    pub fn inference(kind: Kind) -> Self {
-        Self { inference: Some(kind), ..Self::zeros() }
+    /// `dtype` and in the form that the device's products read fastest; vectors are `f32`. Nothing gets a gradient.
+    pub fn inference(dtype: DType) -> Self {
+        Self { inference: Some(dtype), ..Self::zeros() }
     }
 
     /// The same set on another device.
@@ -402,7 +402,7 @@ impl ParametersBuilder {
         let matrix = self
             .inference
             .filter(|_| is_matrix)
-            .map(|kind| InferenceMatrix { kind, packed: RwLock::default() });
+            .map(|dtype| InferenceMatrix { dtype, packed: RwLock::default() });
         if matrix.is_none() {
             self.length += shape.elements().next_multiple_of(ALIGNMENT);
         }

@@ -69,7 +69,7 @@ impl Block {
     }
 }
 
-/// Kinds of number that may be read from and written to plain memory: every pattern of bits is a value, and a cache line
+/// Dtypes that may be read from and written to plain memory: every pattern of bits is a value, and a cache line
 /// holds a whole number of them.
 pub(crate) trait Plain: Copy + Send + Sync + 'static {}
 impl Plain for f32 {}
@@ -112,7 +112,7 @@ impl Pool {
     pub fn take<T: Plain>(self: &Arc<Self>, length: usize) -> Buffer<T> {
         let lines = Line::count::<T>(length);
         let block = self.state().take(lines).unwrap_or_else(|| Block::zeroed(lines));
-        Buffer { block, length, pool: Arc::clone(self), kind: PhantomData }
+        Buffer { block, length, pool: Arc::clone(self), dtype: PhantomData }
     }
 
     /// A buffer of zeros.
@@ -167,7 +167,7 @@ pub(crate) struct Buffer<T: Plain> {
     block: Block,
     length: usize,
     pool: Arc<Pool>,
-    kind: PhantomData<T>,
+    dtype: PhantomData<T>,
 }
 
 impl<T: Plain> Buffer<T> {
@@ -176,7 +176,7 @@ impl<T: Plain> Buffer<T> {
         self.pool.device
     }
 
-    /// The whole memory, to the end of its last line, as another kind of number.
+    /// The whole memory, to the end of its last line, as another dtype.
     pub fn view<S: Plain>(&self) -> &[S] {
         Line::view(self.block.lines())
     }

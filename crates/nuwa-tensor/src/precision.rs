@@ -1,4 +1,4 @@
-use crate::Kind;
+use crate::DType;
 use crate::simd::{Level, level};
 
 /// What activations and the operands of matrix products are kept in.
@@ -21,16 +21,16 @@ impl Precision {
     }
 }
 
-impl From<Kind> for Precision {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::F32 => Self::F32,
-            Kind::Bf16 => Self::Bf16,
+impl From<DType> for Precision {
+    fn from(dtype: DType) -> Self {
+        match dtype {
+            DType::F32 => Self::F32,
+            DType::Bf16 => Self::Bf16,
         }
     }
 }
 
-impl From<Precision> for Kind {
+impl From<Precision> for DType {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,

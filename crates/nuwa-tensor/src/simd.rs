@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::element::{Element, Kind};
+use crate::element::{DType, Element};
 
 /// How many `f32` partial sums a reduction keeps: a multiple of every vector width in use.
 pub const LANES: usize = 16;
@@ -277,7 +277,7 @@ pub(crate) fn exp(m: impl MultiplyAdd, x: f32) -> f32 {
 /// rest: of all that give 1 for 0, the one of the smallest relative error, 1e-7.
 #[inline(always)]
 pub(crate) fn exp_for<T: Element>(m: impl MultiplyAdd, x: f32) -> f32 {
-    if T::KIND == Kind::F32 {
+    if T::DTYPE == DType::F32 {
         return exp(m, x);
     }
     let clamped = x.clamp(-88.0, 89.0);
@@ -298,9 +298,9 @@ pub(crate) fn exp2_for<T: Element>(m: impl MultiplyAdd, x: f32) -> f32 {
     let clamped = if x < LOWEST { LOWEST } else { x };
     let shifted = clamped + ROUND;
     let rest = clamped - (shifted - ROUND);
-    let polynomial = match T::KIND {
-        Kind::F32 => horner(m, rest, FOR_F32),
-        Kind::Bf16 => horner(m, rest, POWERS_OF_TWO),
+    let polynomial = match T::DTYPE {
+        DType::F32 => horner(m, rest, FOR_F32),
+        DType::Bf16 => horner(m, rest, POWERS_OF_TWO),
     };
     polynomial * power_of_two(shifted)
 }

@@ -4,14 +4,14 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::element::Kind;
+use crate::element::DType;
 use crate::{Device, Error, Result};
 
 /// The numbers of a tensor, of its gradient or of parameters; clones share the block. What the block is, only its device
 /// knows.
 #[derive(Clone)]
 pub(crate) struct Storage {
-    kind: Kind,
+    dtype: DType,
     length: usize,
     device: Device,
     block: Arc<dyn Any + Send + Sync>,
@@ -19,12 +19,12 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// `length` numbers that `device` keeps as a `B`.
-    pub fn new<B: Any + Send + Sync>(device: Device, kind: Kind, length: usize, block: B) -> Self {
-        Self { kind, length, device, block: Arc::new(block) }
+    pub fn new<B: Any + Send + Sync>(device: Device, dtype: DType, length: usize, block: B) -> Self {
+        Self { dtype, length, device, block: Arc::new(block) }
     }
 
-    pub fn kind(&self) -> Kind {
-        self.kind
+    pub fn dtype(&self) -> DType {
+        self.dtype
     }
 
     pub fn len(&self) -> usize {
@@ -59,7 +59,7 @@ impl Storage {
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?} on {}", self.length, self.kind, self.device.name())
+        write!(f, "{} {:?} on {}", self.length, self.dtype, self.device.name())
     }
 }
 

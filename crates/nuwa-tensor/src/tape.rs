@@ -6,7 +6,7 @@ use crate::device::Kernels;
 use crate::gradients::Gradients;
 use crate::storage::{Slot, Storage};
 use crate::timing::{Clock, OpTime};
-use crate::{Device, Error, Kind, Parameter, Precision, Random, Result, Shape, Tensor};
+use crate::{DType, Device, Error, Parameter, Precision, Random, Result, Shape, Tensor};
 
 /// A place on the tape: which record, of which pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,8 +200,8 @@ impl Tape {
     }
 
     /// A new block filled through `fill`.
-    pub(crate) fn filled(&self, kind: Kind, length: usize, fill: impl FnOnce(Slot<'_>)) -> Storage {
-        let mut storage = self.kernels.empty(kind, length);
+    pub(crate) fn filled(&self, dtype: DType, length: usize, fill: impl FnOnce(Slot<'_>)) -> Storage {
+        let mut storage = self.kernels.empty(dtype, length);
         fill(Slot { storage: &mut storage, accumulate: false });
         storage
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::device::Kernels;
-use crate::element::Kind;
+use crate::element::DType;
 use crate::storage::Storage;
 use crate::tape::Node;
 use crate::{Error, Result, Shape};
@@ -39,9 +39,9 @@ impl Tensor {
         self.shape.width()
     }
 
-    /// Which kind of number it holds.
-    pub fn kind(&self) -> Kind {
-        self.storage.kind()
+    /// Which dtype it holds.
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
     }
 
     /// A copy of all elements in row-major order.

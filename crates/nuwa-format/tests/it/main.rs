@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nuwa_models::{Context, Input, Model, NewRows, Text};
-use nuwa_tensor::{Kind, Tape};
+use nuwa_tensor::{DType, Tape};
 use safetensors::{Dtype, SafeTensors};
 
 /// A path in `fixtures`.
@@ -66,7 +66,7 @@ fn logits(model: &dyn Model, ids: &[u32], length: usize) -> Vec<f32> {
 /// The `count` most likely ids after `prompt`, one at a time through the cache.
 fn greedy(model: &dyn Model, prompt: &[u32], count: usize) -> Vec<u32> {
     let tape = Tape::inference();
-    let mut cache = model.new_cache(prompt.len() + count, Kind::F32);
+    let mut cache = model.new_cache(prompt.len() + count, DType::F32);
     let mut next = prompt.to_vec();
     let mut chosen = Vec::new();
     while chosen.len() < count {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_infer::{Engine, Finish, Sampler, SamplingSettings, Sequence};
-use nuwa_tensor::{Bf16, Element, Kind};
+use nuwa_tensor::{Bf16, DType, Element};
 use safetensors::SafeTensors;
 
 use crate::support::{greedy, tokenizer};
@@ -50,8 +50,8 @@ fn weights_in_bf16_are_the_rounded_ones() {
         round_matrices(&folder, rounded.path());
         let all = [
             nuwa_format::load_model(rounded.path()).unwrap(),
-            nuwa_format::load_for_inference(rounded.path(), Some(Kind::F32)).unwrap(),
-            nuwa_format::load_for_inference(&folder, Some(Kind::Bf16)).unwrap(),
+            nuwa_format::load_for_inference(rounded.path(), Some(DType::F32)).unwrap(),
+            nuwa_format::load_for_inference(&folder, Some(DType::Bf16)).unwrap(),
         ];
         let scores = all.each_ref().map(|model| {
             let mut sequence = Sequence::new(model.as_ref(), &[1, 5, 9, 2, 7, 11, 3], 3).unwrap();

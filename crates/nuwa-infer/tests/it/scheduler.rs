@@ -8,7 +8,7 @@ use nuwa_infer::{
     SchedulerSettings, Update,
 };
 use nuwa_models::{Cache, Context, Head, Input, Model, ModelConfig, Rows};
-use nuwa_tensor::{Kind, Parameters};
+use nuwa_tensor::{DType, Parameters};
 use nuwa_tokenizer::Message;
 
 use crate::support::{CONTEXT, VOCABULARY, engine, greedy, model, sampled, scores_without_cache, tokenizer};
@@ -22,7 +22,7 @@ fn request(ids: Vec<u32>, settings: &GenerateSettings) -> Request {
 }
 
 fn scheduler(engine: &Engine, slots: usize, prompt_chunk: usize) -> Scheduler {
-    Scheduler::new(engine, SchedulerSettings { slots, prompt_chunk, cache: Kind::F32 }).unwrap()
+    Scheduler::new(engine, SchedulerSettings { slots, prompt_chunk, cache: DType::F32 }).unwrap()
 }
 
 /// What is written for the last of some requests.
@@ -192,7 +192,7 @@ fn a_cache_in_bf16_gives_nearly_the_same_scores() {
         let written = last(&mut scheduler, vec![request(prompt(1, 12), &greedy(1))]);
         written.log_probabilities[0]
     };
-    let (exact, rounded) = (of(Kind::F32), of(Kind::Bf16));
+    let (exact, rounded) = (of(DType::F32), of(DType::Bf16));
     assert!(exact != rounded && (exact - rounded).abs() < 0.1, "{exact} and {rounded}");
 }
 
@@ -222,8 +222,8 @@ impl Model for Counting {
         self.model.head()
     }
 
-    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        self.model.new_cache(capacity, kind)
+    fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
+        self.model.new_cache(capacity, dtype)
     }
 }
 

@@ -14,7 +14,7 @@ use nuwa_nn::{
     Transform, embed, run_blocks,
 };
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{Kind, Parameter, Parameters, ParametersBuilder, Result, Tensor};
+use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result, Tensor};
 
 use crate::{Cache, Input, Model, ModelConfig, Rows};
 
@@ -147,7 +147,7 @@ impl Model for Bert {
     }
 
     /// Without a layer: an encoder reads a text as a whole.
-    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        Cache::attention(0, self.config.head_layout(), capacity, kind)
+    fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
+        Cache::attention(0, self.config.head_layout(), capacity, dtype)
     }
 }

@@ -12,7 +12,7 @@ use nuwa_nn::{
     Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, LayerNorm, Linear, Scope,
     embed, run_blocks,
 };
-use nuwa_tensor::{Kind, Parameters, ParametersBuilder, Result, Tensor};
+use nuwa_tensor::{DType, Parameters, ParametersBuilder, Result, Tensor};
 
 use crate::{Cache, Input, Model, ModelConfig, Rows};
 
@@ -101,7 +101,7 @@ impl Model for Gpt2 {
         Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
     }
 
-    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
+    fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
+        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, dtype)
     }
 }

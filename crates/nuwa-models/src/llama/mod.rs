@@ -14,7 +14,7 @@ use nuwa_nn::{
     Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, Linear, RmsNorm, Scope,
     run_blocks,
 };
-use nuwa_tensor::{Kind, Parameters, ParametersBuilder, Result, RotaryTable, Tensor};
+use nuwa_tensor::{DType, Parameters, ParametersBuilder, Result, RotaryTable, Tensor};
 
 use crate::{Cache, Input, Model, ModelConfig, Rows};
 
@@ -105,7 +105,7 @@ impl Model for Llama {
         Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
     }
 
-    fn new_cache(&self, capacity: usize, kind: Kind) -> Cache {
-        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, kind)
+    fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
+        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, dtype)
     }
 }

@@ -5,7 +5,7 @@ use nuwa_models::{
     losses,
 };
 use nuwa_nn::Context;
-use nuwa_tensor::{AttentionMask, Kind, Precision, Random, Tape};
+use nuwa_tensor::{AttentionMask, DType, Precision, Random, Tape};
 
 fn built(configurations: &[&str]) -> Vec<Box<dyn Model>> {
     let model = |json: &&str| build(&serde_json::from_str::<ModelConfig>(json).unwrap(), 5).unwrap();
@@ -189,7 +189,7 @@ fn decoding_with_a_cache_equals_scoring_the_whole() {
         let context = Context::new(&tape);
         let ids = ids(12);
         let whole = model.hidden(&context, Input::Text(&Text::causal(ids.clone(), 1))).unwrap().hidden;
-        let mut cache = model.new_cache(12, Kind::F32);
+        let mut cache = model.new_cache(12, DType::F32);
         let mut done = 0;
         for count in [5, 1, 1, 5] {
             let next = Input::Next(vec![NewRows { cache: &mut cache, ids: &ids[done..done + count] }]);
@@ -208,7 +208,7 @@ fn decoding_with_a_cache_equals_scoring_the_whole() {
 fn an_encoder_refuses_a_cache() {
     let tape = Tape::inference();
     for model in families() {
-        let mut cache = model.new_cache(12, Kind::F32);
+        let mut cache = model.new_cache(12, DType::F32);
         let refused = model
             .hidden(&Context::new(&tape), Input::Next(vec![NewRows { cache: &mut cache, ids: &ids(3) }]))
             .is_err();

@@ -1,12 +1,12 @@
 //! Blocks in host memory, for the devices that compute there.
 
-use crate::element::{Bf16, Element, Kind};
+use crate::element::{Bf16, DType, Element};
 use crate::pool::{Buffer, Plain};
 use crate::storage::{Slot, Storage};
 
-/// Kinds of number that tensors in host memory are made of.
+/// Dtypes of tensors in host memory.
 pub(crate) trait Stored: Element + Plain {
-    /// The numbers of a block that is known to be of this kind: gradients have the kind of their tensor.
+    /// The numbers of a block that is known to be of this dtype: gradients have the dtype of their tensor.
     fn of(storage: &Storage) -> &[Self] {
         storage.block::<Buffer<Self>>()
     }
@@ -23,7 +23,7 @@ impl Stored for Bf16 {}
 impl<T: Stored> From<Buffer<T>> for Storage {
     fn from(buffer: Buffer<T>) -> Self {
         let (device, length) = (buffer.device(), buffer.len());
-        Self::new(device, T::KIND, length, buffer)
+        Self::new(device, T::DTYPE, length, buffer)
     }
 }
 
@@ -35,39 +35,39 @@ pub(crate) enum HostSlot<'a> {
 
 impl<'a> From<Slot<'a>> for HostSlot<'a> {
     fn from(Slot { storage, accumulate }: Slot<'a>) -> Self {
-        match storage.kind() {
-            Kind::F32 => Self::F32(Stored::of_mut(storage), accumulate),
-            Kind::Bf16 => Self::Bf16(Stored::of_mut(storage), accumulate),
+        match storage.dtype() {
+            DType::F32 => Self::F32(Stored::of_mut(storage), accumulate),
+            DType::Bf16 => Self::Bf16(Stored::of_mut(storage), accumulate),
         }
     }
 }
 
 /// Runs `$body` with the type `$name` that numbers of this precision have.
-macro_rules! with_kind {
-    ($kind:expr, $name:ident => $body:expr) => {
-        match $crate::Kind::from($kind) {
-            $crate::Kind::F32 => {
+macro_rules! with_dtype {
+    ($dtype:expr, $name:ident => $body:expr) => {
+        match $crate::DType::from($dtype) {
+            $crate::DType::F32 => {
                 type $name = f32;
                 $body
             }
-            $crate::Kind::Bf16 => {
+            $crate::DType::Bf16 => {
                 type $name = $crate::Bf16;
                 $body
             }
         }
     };
 }
-pub(crate) use with_kind;
+pub(crate) use with_dtype;
 
 /// Runs `$body` with `$name` bound to the slice of whichever kind `$storage` holds.
 macro_rules! with_values {
     ($storage:expr, $name:ident => $body:expr) => {
-        match $storage.kind() {
-            $crate::Kind::F32 => {
+        match $storage.dtype() {
+            $crate::DType::F32 => {
                 let $name = <f32 as $crate::device::Stored>::of($storage);
                 $body
             }
-            $crate::Kind::Bf16 => {
+            $crate::DType::Bf16 => {
                 let $name = <$crate::Bf16 as $crate::device::Stored>::of($storage);
                 $body
             }

@@ -9,12 +9,12 @@ mod host;
 mod reference;
 
 pub(crate) use cpu::Cpu;
-pub(crate) use host::{Stored, with_kind, with_slot, with_values};
+pub(crate) use host::{Stored, with_dtype, with_slot, with_values};
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::element::Kind;
+use crate::element::DType;
 use crate::ops::activation::Activation;
 use crate::ops::attention::{AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{HeadCall, Loss};
@@ -90,7 +90,7 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn held_bytes(&self) -> usize;
 
     /// Numbers of which every one is still to be written.
-    fn empty(&self, kind: Kind, length: usize) -> Storage;
+    fn empty(&self, dtype: DType, length: usize) -> Storage;
     /// Zeros in `f32`.
     fn zeros(&self, length: usize) -> Storage;
     /// Makes all numbers zero.
@@ -111,8 +111,8 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         self.copy_from_host(x, first, &values);
     }
 
-    /// A matrix of rows of `width`, its numbers rounded to `kind`, in the form that `x W^T` reads fastest.
-    fn pack(&self, values: &[f32], width: usize, kind: Kind) -> Storage;
+    /// A matrix of rows of `width`, its numbers rounded to `dtype`, in the form that `x W^T` reads fastest.
+    fn pack(&self, values: &[f32], width: usize, dtype: DType) -> Storage;
     /// The numbers of such a matrix, row by row.
     fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]);
 

@@ -2,8 +2,8 @@
 
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, Bf16, CachedRows, Device, Element, Error, HeadLayout, KeyValueCache,
-    Kind, Random, Tape,
+    AttentionMask, AttentionOptions, Bf16, CachedRows, DType, Device, Element, Error, HeadLayout,
+    KeyValueCache, Random, Tape,
 };
 use proptest::prelude::*;
 
@@ -22,10 +22,10 @@ fn in_parts(
     values: &[f32],
     counts: &[usize],
     window: Option<usize>,
-    kind: Kind,
+    dtype: DType,
 ) -> Vec<f32> {
     let tape = Tape::inference().on(device);
-    let mut cache = KeyValueCache::new(heads, values.len() / heads.width(), kind);
+    let mut cache = KeyValueCache::new(heads, values.len() / heads.width(), dtype);
     let (mut rest, mut all) = (values, Vec::new());
     for &count in counts {
         let (part, after) = rest.split_at(count * heads.width());
@@ -62,7 +62,7 @@ fn it_equals_attention_over_the_whole() {
         for level in levels() {
             force(level);
             for window in [None, Some(5), Some(40)] {
-                let parts = in_parts(Device::cpu(), heads, &values, &[9, 1, 1, 40, 32], window, Kind::F32);
+                let parts = in_parts(Device::cpu(), heads, &values, &[9, 1, 1, 40, 32], window, DType::F32);
                 let difference = largest_difference(&parts, &whole(heads, &values, window));
                 assert!(difference < 1e-5, "{level:?} {heads:?} {window:?}: {difference}");
             }
@@ -78,7 +78,7 @@ fn every_device_goes_on_with_its_own_caches() {
     let values = numbers(30, heads, 6);
     for device in Device::all() {
         for window in [None, Some(1), Some(7)] {
-            let parts = in_parts(device, heads, &values, &[3, 0, 1, 20, 6], window, Kind::F32);
+            let parts = in_parts(device, heads, &values, &[3, 0, 1, 20, 6], window, DType::F32);
             let difference = largest_difference(&parts, &whole(heads, &values, window));
             assert!(difference < 1e-5, "{device:?} {window:?}: {difference}");
         }
@@ -91,7 +91,7 @@ fn every_device_goes_on_with_its_own_caches() {
             let mut new = [CachedRows { cache, rows: range.len() }];
             tape.cached_attention(&rows(range), heads, &mut new, None, OPTIONS)
         };
-        let mut cache = KeyValueCache::new(heads, 30, Kind::F32);
+        let mut cache = KeyValueCache::new(heads, 30, DType::F32);
         let all = run(&mut cache, 0..30).unwrap().to_host();
         for mut copy in [cache.prefix(11), cache.clone()] {
             copy.truncate(11);
@@ -117,20 +117,20 @@ fn bf16_takes_half_the_memory_and_equals_attention_over_rounded_rows() {
         row[heads.query_width()..].iter_mut().for_each(|value| *value = Bf16::narrow(*value).widen());
     }
     for device in Device::all() {
-        let narrow = in_parts(device, heads, &values, &[16, 24], None, Kind::Bf16);
+        let narrow = in_parts(device, heads, &values, &[16, 24], None, DType::Bf16);
         assert!(largest_difference(&narrow, &whole(heads, &rounded, None)) < 1e-5, "{device:?}");
     }
 
-    let bytes = |kind| {
+    let bytes = |dtype| {
         let tape = Tape::inference();
-        let mut cache = KeyValueCache::new(heads, 1000, kind);
+        let mut cache = KeyValueCache::new(heads, 1000, dtype);
         let rows = tape.constant([40, heads.width()], &values).unwrap();
         let mut new = [CachedRows { cache: &mut cache, rows: 40 }];
         tape.cached_attention(&rows, heads, &mut new, None, OPTIONS).unwrap();
         cache.bytes()
     };
-    assert_eq!(bytes(Kind::F32), 2 * bytes(Kind::Bf16));
-    assert!(bytes(Kind::F32) < 1000 * heads.key_width() * 2 * 4, "memory grows with what it holds");
+    assert_eq!(bytes(DType::F32), 2 * bytes(DType::Bf16));
+    assert!(bytes(DType::F32) < 1000 * heads.key_width() * 2 * 4, "memory grows with what it holds");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_cache_without_room_is_left_as_it_was() {
     let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 4 };
     let tape = Tape::inference();
     let (mut small, mut large) =
-        (KeyValueCache::new(heads, 3, Kind::F32), KeyValueCache::new(heads, 9, Kind::F32));
+        (KeyValueCache::new(heads, 3, DType::F32), KeyValueCache::new(heads, 9, DType::F32));
     let rows = tape.constant([6, heads.width()], &numbers(6, heads, 3)).unwrap();
     let mut new = [CachedRows { cache: &mut large, rows: 2 }, CachedRows { cache: &mut small, rows: 4 }];
     let error = tape.cached_attention(&rows, heads, &mut new, None, OPTIONS).unwrap_err();
@@ -158,7 +158,7 @@ fn a_prefix_goes_on_as_the_whole_would() {
         let (start, end) = (range.start * heads.width(), range.end * heads.width());
         tape.constant([range.len(), heads.width()], &values[start..end]).unwrap()
     };
-    let mut cache = KeyValueCache::new(heads, 40, Kind::F32);
+    let mut cache = KeyValueCache::new(heads, 40, DType::F32);
     let run = |cache: &mut KeyValueCache, range: std::ops::Range<usize>| {
         let mut new = [CachedRows { cache, rows: range.len() }];
         tape.cached_attention(&rows(range), heads, &mut new, None, OPTIONS).unwrap().to_host()
@@ -177,7 +177,7 @@ fn a_prefix_goes_on_as_the_whole_would() {
 fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window: Option<usize>) {
     let tape = Tape::inference();
     let room = sequences.iter().map(|values| values.len() / heads.width()).max().unwrap();
-    let mut caches = vec![KeyValueCache::new(heads, room, Kind::F32); sequences.len()];
+    let mut caches = vec![KeyValueCache::new(heads, room, DType::F32); sequences.len()];
     let mut found = vec![Vec::new(); sequences.len()];
     let mut turn = 0;
     while caches.iter().zip(sequences).any(|(cache, all)| cache.length() * heads.width() < all.len()) {
@@ -197,7 +197,7 @@ fn together(heads: HeadLayout, sequences: &[Vec<f32>], counts: &[usize], window:
     for (values, found) in sequences.iter().zip(&found) {
         let counts = vec![1; values.len() / heads.width()];
         assert!(
-            in_parts(Device::cpu(), heads, values, &counts, window, Kind::F32) == *found,
+            in_parts(Device::cpu(), heads, values, &counts, window, DType::F32) == *found,
             "{heads:?} {window:?}"
         );
     }

@@ -3,7 +3,7 @@
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss, Kind,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, DType, Device, Error, HeadLayout, HeadLoss,
     LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
 };
 use proptest::prelude::*;
@@ -116,8 +116,8 @@ fn what_is_on_another_device_is_refused() {
 #[test]
 fn matrices_for_inference() {
     let _held = crate::levels::hold();
-    for (device, kind) in
-        Device::all().into_iter().flat_map(|device| [(device, Kind::F32), (device, Kind::Bf16)])
+    for (device, dtype) in
+        Device::all().into_iter().flat_map(|device| [(device, DType::F32), (device, DType::Bf16)])
     {
         let declare = |mut builder: ParametersBuilder| {
             let mut add = |name: &str, axes: &[usize]| builder.add(name.into(), axes, true, normal);
@@ -135,7 +135,7 @@ fn matrices_for_inference() {
             [logits, losses].concat()
         };
         let (_, plain) = declare(ParametersBuilder::new(3).on(device));
-        let (all, kept) = declare(ParametersBuilder::inference(kind).on(device));
+        let (all, kept) = declare(ParametersBuilder::inference(dtype).on(device));
         for (plain, kept) in plain.iter().zip(&kept) {
             kept.from_host(&plain.to_host());
             let is_matrix = kept.shape().axes().len() == 2;
@@ -144,14 +144,14 @@ fn matrices_for_inference() {
         }
         assert_eq!((all.count(), all.length()), (70 * 33 + 33 * 33 + 33, 64));
         for (a, b) in run(&kept).iter().zip(run(&plain)) {
-            assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{device:?} {kind:?}: {a}, expected {b}");
+            assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{device:?} {dtype:?}: {a}, expected {b}");
         }
     }
 }
 
 #[test]
 fn a_matrix_for_inference_has_no_backward() {
-    let mut builder = ParametersBuilder::inference(Kind::F32);
+    let mut builder = ParametersBuilder::inference(DType::F32);
     let weight = builder.add("weight".into(), [2, 2], true, normal);
     let _all = builder.finish();
     weight.from_host(&[1.0, 2.0, 3.0, 4.0]);

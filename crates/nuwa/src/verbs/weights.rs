@@ -2,9 +2,9 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use nuwa_infer::Engine;
-use nuwa_tensor::Kind;
+use nuwa_tensor::DType;
 
-/// In what numbers a model is kept while it writes.
+/// In which dtype a model is kept while it writes.
 #[derive(Debug, Args)]
 pub struct WeightArguments {
     /// What weights are kept in: auto is what the file holds, bf16 takes half the memory of f32 and is read faster; bf16 also
@@ -22,17 +22,17 @@ enum WeightPrecision {
 }
 
 impl WeightArguments {
-    /// The kind of number; none where the file decides.
-    pub fn kind(&self) -> Option<Kind> {
+    /// The dtype; none where the file decides.
+    pub fn dtype(&self) -> Option<DType> {
         match self.precision {
             WeightPrecision::Auto => None,
-            WeightPrecision::F32 => Some(Kind::F32),
-            WeightPrecision::Bf16 => Some(Kind::Bf16),
+            WeightPrecision::F32 => Some(DType::F32),
+            WeightPrecision::Bf16 => Some(DType::Bf16),
         }
     }
 
     /// Reads the model in `folder`.
     pub fn load(&self, folder: &Path) -> anyhow::Result<Engine> {
-        Ok(Engine::load_in(folder, self.kind())?)
+        Ok(Engine::load_in(folder, self.dtype())?)
     }
 }

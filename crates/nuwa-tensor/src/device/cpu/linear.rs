@@ -1,21 +1,21 @@
 use std::sync::Arc;
 
-use crate::device::{Affine, Stored, with_kind, with_slot, with_values};
+use crate::device::{Affine, Stored, with_dtype, with_slot, with_values};
 use crate::element::Bf16;
 use crate::ops::activation::Activation;
 use crate::ops::linear::cpu::{self, BiasGradient, Context, Held};
 use crate::ops::product::Store;
 use crate::pool::Pool;
 use crate::storage::{Slot, Storage};
-use crate::{Kind, Parameter, Precision};
+use crate::{DType, Parameter, Precision};
 
 pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> Storage {
     let Affine { precision, x, weight, bias, is_tracked, batch_invariant } = call;
     let context = Context { pool, precision };
     let held = Held::new(context, weight, is_tracked, batch_invariant);
     let (width, out, bias) = (weight.width(), weight.rows(), bias.map(Parameter::values));
-    let kind = if base.is_some() { Kind::F32 } else { precision.into() };
-    with_kind!(kind, T => {
+    let dtype = if base.is_some() { DType::F32 } else { precision.into() };
+    with_dtype!(dtype, T => {
         let mut y = pool.take::<T>(x.len() / width * out);
         let store = Store::plain(&mut y, out);
         let store = match base {
@@ -48,7 +48,7 @@ pub fn activated<T: Stored>(
 }
 
 pub fn backward(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
-    if dy.kind() == Kind::F32 && call.precision == Precision::Bf16 {
+    if dy.dtype() == DType::F32 && call.precision == Precision::Bf16 {
         // Rounded once for both products.
         let mut rounded = pool.take::<Bf16>(dy.len());
         bias_gradient(call.bias, |db| cpu::round(pool, Stored::of(dy), &mut rounded, db));

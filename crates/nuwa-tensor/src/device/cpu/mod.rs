@@ -7,8 +7,8 @@ mod optimizer;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Affine, Device, Kernels, Stored, with_kind, with_slot, with_values};
-use crate::element::{Element, Kind, convert};
+use super::{Affine, Device, Kernels, Stored, with_dtype, with_slot, with_values};
+use crate::element::{DType, Element, convert};
 use crate::ops::activation::{self, Activation, with_curve};
 use crate::ops::attention::{self, AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{self, HeadCall, Loss};
@@ -47,8 +47,8 @@ impl fmt::Debug for Cpu {
 
 /// Runs `$fill` on a new buffer of kind `$kind`, whose type is `$name` there, and gives its block.
 macro_rules! filled {
-    ($self:ident, $kind:expr, $length:expr, $name:ident, |$y:ident| $fill:expr) => {
-        with_kind!($kind, $name => {
+    ($self:ident, $dtype:expr, $length:expr, $name:ident, |$y:ident| $fill:expr) => {
+        with_dtype!($dtype, $name => {
             let mut $y: Buffer<$name> = $self.pool.take($length);
             $fill;
             Storage::from($y)
@@ -69,8 +69,8 @@ impl Kernels for Cpu {
         self.pool.held_bytes()
     }
 
-    fn empty(&self, kind: Kind, length: usize) -> Storage {
-        with_kind!(kind, T => self.pool.take::<T>(length).into())
+    fn empty(&self, dtype: DType, length: usize) -> Storage {
+        with_dtype!(dtype, T => self.pool.take::<T>(length).into())
     }
 
     fn zeros(&self, length: usize) -> Storage {
@@ -82,8 +82,8 @@ impl Kernels for Cpu {
     /// By all threads: memory that is read before it is written is given by the system twice, first as a view of one page of
     /// zeros, and each change of that view stops all threads.
     fn clear(&self, x: &mut Storage) {
-        let kind = x.kind();
-        with_kind!(kind, T => parallel::rows_mut(T::of_mut(x), 1, |_, chunk| chunk.fill(T::default())));
+        let dtype = x.dtype();
+        with_dtype!(dtype, T => parallel::rows_mut(T::of_mut(x), 1, |_, chunk| chunk.fill(T::default())));
     }
 
     fn to_device(&self, values: &[f32]) -> Storage {
@@ -104,9 +104,9 @@ impl Kernels for Cpu {
         change(&mut <f32 as Stored>::of_mut(x)[first..first + length]);
     }
 
-    fn pack(&self, values: &[f32], width: usize, kind: Kind) -> Storage {
-        let packed = PackedMatrix::new(&self.pool, values, width, kind);
-        Storage::new(self.device(), kind, values.len(), Arc::new(packed))
+    fn pack(&self, values: &[f32], width: usize, dtype: DType) -> Storage {
+        let packed = PackedMatrix::new(&self.pool, values, width, dtype);
+        Storage::new(self.device(), dtype, values.len(), Arc::new(packed))
     }
 
     fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]) {
@@ -119,7 +119,7 @@ impl Kernels for Cpu {
     }
 
     fn copy(&self, x: &Storage) -> Storage {
-        filled!(self, x.kind(), x.len(), T, |copy| copy.copy_from_slice(T::of(x)))
+        filled!(self, x.dtype(), x.len(), T, |copy| copy.copy_from_slice(T::of(x)))
     }
 
     fn add_to(&self, total: Slot<'_>, x: &Storage) {
@@ -145,7 +145,7 @@ impl Kernels for Cpu {
 
     fn rows(&self, x: &Storage, indices: &[u32], width: usize) -> Storage {
         let length = indices.len() * width;
-        filled!(self, x.kind(), length, T, |y| rows::cpu::forward(indices, T::of(x), &mut y, width))
+        filled!(self, x.dtype(), length, T, |y| rows::cpu::forward(indices, T::of(x), &mut y, width))
     }
 
     fn rows_backward(&self, indices: &[u32], dy: &Storage, width: usize, dx: Slot<'_>) {
@@ -164,7 +164,7 @@ impl Kernels for Cpu {
         activation: Activation,
         keep_slope: bool,
     ) -> (Storage, Option<Storage>) {
-        with_kind!(call.precision, T => linear::activated::<T>(&self.pool, call, activation, keep_slope))
+        with_dtype!(call.precision, T => linear::activated::<T>(&self.pool, call, activation, keep_slope))
     }
 
     fn linear_backward(&self, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
@@ -178,7 +178,7 @@ impl Kernels for Cpu {
         slope: Storage,
         dx: Option<Slot<'_>>,
     ) {
-        with_kind!(call.precision, T => linear::activated_backward::<T>(&self.pool, call, dy, slope, dx));
+        with_dtype!(call.precision, T => linear::activated_backward::<T>(&self.pool, call, dy, slope, dx));
     }
 
     fn layer_norm(
@@ -246,7 +246,7 @@ impl Kernels for Cpu {
     }
 
     fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage {
-        filled!(self, x.kind(), x.len(), T, |y| rotary::cpu::turn(call, T::of(x), &mut y, 1.0, false))
+        filled!(self, x.dtype(), x.len(), T, |y| rotary::cpu::turn(call, T::of(x), &mut y, 1.0, false))
     }
 
     fn rotary_backward(&self, call: &RotaryCall<'_>, dy: &Storage, dx: Slot<'_>) {
@@ -261,7 +261,7 @@ impl Kernels for Cpu {
     ) -> (Storage, Storage) {
         let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads.heads);
         let length = call.mask.rows() * call.heads.query_width();
-        let y = filled!(self, queries.kind(), length, T, |y| {
+        let y = filled!(self, queries.dtype(), length, T, |y| {
             let operands = attention::cpu::Operands::new(T::of(queries), memory.map(T::of), call.heads);
             attention::cpu::forward(call.layout(), operands, &mut y, &mut log_sums);
         });
@@ -296,7 +296,7 @@ impl Kernels for Cpu {
         dy: &Storage,
     ) -> [Storage; 2] {
         let mut dots = self.pool.take::<f32>(log_sums.len());
-        with_kind!(queries.kind(), T => {
+        with_dtype!(queries.dtype(), T => {
             let mut d_queries = self.pool.take::<T>(queries.len());
             let mut d_memory = self.pool.take::<T>(memory.len());
             let saved = attention::cpu::Saved {
@@ -318,7 +318,7 @@ impl Kernels for Cpu {
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {
         with_curve!(activation, curve => {
-            filled!(self, x.kind(), x.len(), T, |y| activation::cpu::forward(curve, T::of(x), &mut y))
+            filled!(self, x.dtype(), x.len(), T, |y| activation::cpu::forward(curve, T::of(x), &mut y))
         })
     }
 
@@ -329,7 +329,7 @@ impl Kernels for Cpu {
     }
 
     fn gated_activation(&self, x: &Storage, activation: Activation, half: usize) -> Storage {
-        with_curve!(activation, curve => filled!(self, x.kind(), x.len() / 2, T, |y| {
+        with_curve!(activation, curve => filled!(self, x.dtype(), x.len() / 2, T, |y| {
             activation::cpu::gated_forward(curve, T::of(x), &mut y, half);
         }))
     }
@@ -356,7 +356,7 @@ impl Kernels for Cpu {
     fn add(&self, a: &Storage, b: &Storage) -> Storage {
         filled!(
             self,
-            a.kind(),
+            a.dtype(),
             a.len(),
             T,
             |y| with_values!(b, b => elementwise::cpu::add(T::of(a), b, &mut y))
@@ -382,7 +382,7 @@ impl Kernels for Cpu {
     }
 
     fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
-        with_kind!(call.hidden.kind(), H => cross_entropy::cpu::head_loss::<H>(&self.pool, call, found))
+        with_dtype!(call.hidden.dtype(), H => cross_entropy::cpu::head_loss::<H>(&self.pool, call, found))
     }
 
     fn logits(&self, call: Affine<'_>) -> Storage {

@@ -1,6 +1,6 @@
 use super::of;
 use crate::Device;
-use crate::element::{Bf16, Element, Kind};
+use crate::element::{Bf16, DType, Element};
 use crate::ops::attention::{CacheMemory, CachedCall, HeadLayout};
 use crate::storage::Storage;
 use crate::{CachedRows, KeyValueCache};
@@ -26,9 +26,9 @@ impl CacheMemory for Memory {
 
 /// Adds a row, in place of what was there before the cache was cut.
 fn append<'a>(device: Device, cache: &'a mut KeyValueCache, row: &[f32], heads: HeadLayout) -> &'a Memory {
-    let (past, kind, width) = (cache.length(), cache.kind(), heads.key_width());
+    let (past, dtype, width) = (cache.length(), cache.dtype(), heads.key_width());
     cache.grow(1);
-    let kept = |value: &f32| if kind == Kind::Bf16 { Bf16::narrow(*value).widen() } else { *value };
+    let kept = |value: &f32| if dtype == DType::Bf16 { Bf16::narrow(*value).widen() } else { *value };
     let memory = cache.memory(device, || Memory { keys: Vec::new(), values: Vec::new(), width });
     let (key, value) = row[heads.query_width()..].split_at(width);
     for (all, new) in [(&mut memory.keys, key), (&mut memory.values, value)] {

@@ -7,8 +7,8 @@ mod head;
 
 use std::sync::Arc;
 
-use super::{Affine, Cpu, Device, Kernels, Stored, with_kind};
-use crate::element::{Kind, convert};
+use super::{Affine, Cpu, Device, Kernels, Stored, with_dtype};
+use crate::element::{DType, convert};
 use crate::ops::activation::Activation;
 use crate::ops::attention::{AttentionCall, CachedCall};
 use crate::ops::cross_entropy::{HeadCall, Loss};
@@ -194,8 +194,8 @@ impl Kernels for Reference {
         self.memory.held_bytes()
     }
 
-    fn empty(&self, kind: Kind, length: usize) -> Storage {
-        self.memory.empty(kind, length)
+    fn empty(&self, dtype: DType, length: usize) -> Storage {
+        self.memory.empty(dtype, length)
     }
 
     fn zeros(&self, length: usize) -> Storage {
@@ -219,9 +219,9 @@ impl Kernels for Reference {
     }
 
     /// Row by row.
-    fn pack(&self, values: &[f32], _: usize, kind: Kind) -> Storage {
-        let mut packed = self.memory.empty(kind, values.len());
-        with_kind!(kind, T => convert(values, T::of_mut(&mut packed)));
+    fn pack(&self, values: &[f32], _: usize, dtype: DType) -> Storage {
+        let mut packed = self.memory.empty(dtype, values.len());
+        with_dtype!(dtype, T => convert(values, T::of_mut(&mut packed)));
         packed
     }
 

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fmt;
 
 use super::{AttentionOptions, HeadLayout};
-use crate::element::Kind;
+use crate::element::DType;
 use crate::ops::linear::with_width;
 use crate::{Device, Error, Result, Tape, Tensor};
 
@@ -27,7 +27,7 @@ pub(crate) trait CacheMemory: Any + Send + Sync + fmt::Debug {
 pub struct KeyValueCache {
     /// None before the first rows.
     memory: Option<(Device, Box<dyn CacheMemory>)>,
-    kind: Kind,
+    dtype: DType,
     width: usize,
     length: usize,
     capacity: usize,
@@ -49,9 +49,9 @@ impl Clone for KeyValueCache {
 }
 
 impl KeyValueCache {
-    /// Room for `capacity` positions, kept in numbers of this kind.
-    pub fn new(heads: HeadLayout, capacity: usize, kind: Kind) -> Self {
-        Self { memory: None, kind, width: heads.key_width(), length: 0, capacity }
+    /// Room for `capacity` positions, kept in numbers of this dtype.
+    pub fn new(heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
+        Self { memory: None, dtype, width: heads.key_width(), length: 0, capacity }
     }
 
     /// The number of positions it holds.
@@ -82,9 +82,9 @@ impl KeyValueCache {
         self.memory.as_ref().map_or(0, |(_, memory)| memory.bytes())
     }
 
-    /// The kind of number that it keeps.
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    /// The dtype that it keeps.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// What a device keeps of it, made through `make` when there is none yet.

@@ -204,9 +204,9 @@ fn check_rows(operation: &'static str, rows: &Tensor, expected: usize, mask: &At
 }
 
 fn check_kinds(operation: &'static str, queries: &Tensor, memory: &Tensor) -> Result<()> {
-    if queries.kind() == memory.kind() {
+    if queries.dtype() == memory.dtype() {
         return Ok(());
     }
-    let reason = format!("queries are {:?}, memory is {:?}", queries.kind(), memory.kind());
+    let reason = format!("queries are {:?}, memory is {:?}", queries.dtype(), memory.dtype());
     Err(Error::shape(operation, reason))
 }

@@ -22,7 +22,7 @@ impl Tape {
         }
         let random = self.next_random();
         let kernels = self.kernels_for("dropout", &[x], &[])?;
-        let y = self.filled(x.kind(), x.storage().len(), |y| kernels.dropout(random, p, x.storage(), y));
+        let y = self.filled(x.dtype(), x.storage().len(), |y| kernels.dropout(random, p, x.storage(), y));
         let x_saved = x.clone();
         self.record("dropout", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
             let kernels = gradients.kernels();

@@ -26,7 +26,7 @@ impl Tape {
     /// When `x` belongs to an earlier pass.
     pub fn scale(&self, x: &Tensor, factor: f32) -> Result<Tensor> {
         let kernels = self.kernels_for("scale", &[x], &[])?;
-        let y = self.filled(x.kind(), x.storage().len(), |y| kernels.scale(factor, x.storage(), y));
+        let y = self.filled(x.dtype(), x.storage().len(), |y| kernels.scale(factor, x.storage(), y));
         let x_saved = x.clone();
         self.record("scale", &[x], &[], x.shape().clone(), y, move |dy, gradients| {
             let kernels = gradients.kernels();
@@ -44,7 +44,7 @@ impl Tape {
     pub fn multiply(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         check_equal("multiply", a, b)?;
         let kernels = self.kernels_for("multiply", &[a, b], &[])?;
-        let y = self.filled(a.kind(), a.storage().len(), |y| kernels.multiply(a.storage(), b.storage(), y));
+        let y = self.filled(a.dtype(), a.storage().len(), |y| kernels.multiply(a.storage(), b.storage(), y));
         let (a_saved, b_saved) = (a.clone(), b.clone());
         self.record("multiply", &[a, b], &[], a.shape().clone(), y, move |dy, gradients| {
             let kernels = gradients.kernels();

@@ -10,7 +10,7 @@ use crate::ops::product::{
 use crate::parameters::HostValues;
 use crate::pool::Pool;
 use crate::simd::{MultiplyAdd, vectorised};
-use crate::{Kind, Parameter, Precision};
+use crate::{DType, Parameter, Precision};
 
 /// Where products run: the pool for their scratch space, and what their operands are kept in.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ pub fn packed_for_inference(
     }
     let before = weight.entry().cached::<PackedMatrix>().filter(|packed| packed.is_readable());
     Some(before.unwrap_or_else(|| {
-        let packed = Arc::new(PackedMatrix::new(pool, &weight.values(), weight.width(), Kind::F32));
+        let packed = Arc::new(PackedMatrix::new(pool, &weight.values(), weight.width(), DType::F32));
         weight.entry().cache(Arc::clone(&packed));
         packed
     }))

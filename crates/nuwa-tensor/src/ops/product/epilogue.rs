@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::element::{Bf16, Element, Kind};
+use crate::element::{Bf16, DType, Element};
 use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write};
 
 /// What becomes of the sums of a product.
@@ -25,9 +25,9 @@ pub trait Epilogue: Sync {
 /// and then count as 0.
 #[derive(Clone, Copy)]
 pub struct Block {
-    /// Elements of this kind.
+    /// Elements of this dtype.
     pub out: *mut u8,
-    pub kind: Kind,
+    pub dtype: DType,
     pub stride: usize,
     pub base: *const f32,
     pub bias: *const f32,
@@ -39,9 +39,9 @@ impl Block {
     pub fn shifted(self, columns: usize) -> Self {
         let further =
             |values: *const f32| if values.is_null() { values } else { values.wrapping_add(columns) };
-        let size = match self.kind {
-            Kind::F32 => size_of::<f32>(),
-            Kind::Bf16 => size_of::<Bf16>(),
+        let size = match self.dtype {
+            DType::F32 => size_of::<f32>(),
+            DType::Bf16 => size_of::<Bf16>(),
         };
         Self {
             out: self.out.wrapping_add(columns * size),
@@ -175,13 +175,13 @@ impl<T: Element> Epilogue for Store<'_, T> {
         let out = self.out.block(rows.clone(), columns.clone());
         let base = match self.base {
             Base::Nothing => std::ptr::null(),
-            Base::Result if T::KIND == Kind::F32 => out.cast_const().cast(),
+            Base::Result if T::DTYPE == DType::F32 => out.cast_const().cast(),
             Base::Result => return None,
             Base::Rows(base) => {
                 base[rows.start * stride + columns.start..(rows.end - 1) * stride + columns.end].as_ptr()
             }
         };
         let bias = self.bias.map_or(std::ptr::null(), |bias| bias[columns].as_ptr());
-        Some(Block { out: out.cast(), kind: T::KIND, stride, base, bias })
+        Some(Block { out: out.cast(), dtype: T::DTYPE, stride, base, bias })
     }
 }

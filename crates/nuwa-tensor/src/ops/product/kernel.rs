@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Block, Epilogue, Matrix};
 use crate::Precision;
-use crate::element::{Element, Kind};
+use crate::element::{DType, Element};
 use crate::simd::{BASELINE, Level, MultiplyAdd, level};
 
 /// Columns of a panel: four vectors of AVX-512.
@@ -14,7 +14,7 @@ pub const PANEL: usize = 64;
 /// Rows of a tile: with four vectors of columns 24 of 32 registers hold sums.
 pub const TILE_ROWS: usize = 6;
 
-/// The kinds of number that a kernel multiplies; sums are of `f32`.
+/// The dtypes that a kernel multiplies; sums are of `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operands {
     F32,
@@ -48,7 +48,7 @@ impl Tile {
         let nothing = std::ptr::null();
         Block {
             out: self.0.as_mut_ptr().cast(),
-            kind: Kind::F32,
+            dtype: DType::F32,
             stride: PANEL,
             base: nothing,
             bias: nothing,
@@ -307,8 +307,8 @@ trait Kernel {
     /// Elements of a unit.
     const PER_UNIT: usize;
 
-    /// Whether it makes blocks of a result of this kind of its sums; else it only stores them, as `f32`.
-    fn finishes(_kind: Kind) -> bool {
+    /// Whether it makes blocks of a result of this dtype of its sums; else it only stores them, as `f32`.
+    fn finishes(_kind: DType) -> bool {
         false
     }
 
@@ -431,7 +431,7 @@ fn finished_block<K: Kernel, E: Epilogue>(
     if !panel.is_first || !panel.is_last || !panel.columns.len().is_multiple_of(part) {
         return None;
     }
-    epilogue.block(rows, panel.columns.clone()).filter(|block| K::finishes(block.kind))
+    epilogue.block(rows, panel.columns.clone()).filter(|block| K::finishes(block.dtype))
 }
 
 /// Makes the columns of `out` that the tile `index` of a panel needs; see [`Kernel::tile`] for `ask`.
@@ -713,7 +713,7 @@ mod x86 {
     use std::ops::Range;
 
     use super::{Ask, Block, Epilogue, HIGH, Kernel, Left, PANEL, Panel, TILE_ROWS, sum_pairs, tiles};
-    use crate::element::Kind;
+    use crate::element::DType;
     use crate::ops::product::amx;
     use crate::simd::Fused;
 
@@ -809,7 +809,7 @@ mod x86 {
                     }
                 }
             }
-            let narrow = NARROWS && block.kind == Kind::Bf16;
+            let narrow = NARROWS && block.dtype == DType::Bf16;
             for (row, sums) in sums.into_iter().enumerate() {
                 for (vector, sum) in sums.into_iter().enumerate() {
                     if narrow {
@@ -831,7 +831,7 @@ mod x86 {
         const PART: usize = PANEL / 2;
         const PER_UNIT: usize = 2;
 
-        fn finishes(_: Kind) -> bool {
+        fn finishes(_: DType) -> bool {
             true
         }
 
@@ -884,8 +884,8 @@ mod x86 {
         const PART: usize = PANEL / 2;
         const PER_UNIT: usize = 1;
 
-        fn finishes(kind: Kind) -> bool {
-            kind == Kind::F32
+        fn finishes(dtype: DType) -> bool {
+            dtype == DType::F32
         }
 
         // SAFETY: what it asks of its caller is what the trait says.
@@ -935,8 +935,8 @@ mod x86 {
         const PART: usize = PANEL / 2;
         const PER_UNIT: usize = 2;
 
-        fn finishes(kind: Kind) -> bool {
-            kind == Kind::F32
+        fn finishes(dtype: DType) -> bool {
+            dtype == DType::F32
         }
 
         // SAFETY: what it asks of its caller is what the trait says.

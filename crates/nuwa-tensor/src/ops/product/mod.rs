@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::element::{Bf16, Element, Kind};
+use crate::element::{Bf16, DType, Element};
 use crate::ops::parallel::rows_mut;
 use crate::ops::share::shared_tasks;
 use crate::pool::Pool;
@@ -108,8 +108,10 @@ impl<'a, T: Element> Matrix<'a, T> {
     /// Whether a kernel can broadcast words of it without packing.
     fn is_direct(&self, precision: Precision) -> bool {
         match precision {
-            Precision::F32 => T::KIND == Kind::F32 && self.is_row_major(),
-            Precision::Bf16 => T::KIND == Kind::Bf16 && self.is_row_major() && self.columns.is_multiple_of(2),
+            Precision::F32 => T::DTYPE == DType::F32 && self.is_row_major(),
+            Precision::Bf16 => {
+                T::DTYPE == DType::Bf16 && self.is_row_major() && self.columns.is_multiple_of(2)
+            }
         }
     }
 
@@ -175,9 +177,9 @@ pub fn product_of_each_row<A: Element, E: Epilogue>(
     if a.rows == 0 || b.columns == 0 {
         return;
     }
-    match b.kind {
-        Kind::F32 => by_panels::<A, f32, E>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
-        Kind::Bf16 => with_mixed_rows(pool, a, |left| {
+    match b.dtype {
+        DType::F32 => by_panels::<A, f32, E>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
+        DType::Bf16 => with_mixed_rows(pool, a, |left| {
             all_panels::<Bf16, E>(pool, Operands::Mixed, left, a.rows, &Right::Packed(b), epilogue);
         }),
     }
@@ -194,7 +196,7 @@ pub fn product_packed<A: Element, E: Epilogue>(
         a.columns == b.inner || a.columns == b.inner.next_multiple_of(2) && a.is_direct(Precision::Bf16),
         "inner dimensions of a product"
     );
-    assert_eq!(b.kind, Kind::Bf16, "a product in bf16 reads words of bf16");
+    assert_eq!(b.dtype, DType::Bf16, "a product in bf16 reads words of bf16");
     by_panels::<A, Bf16, E>(pool, Precision::Bf16, a, &Right::Packed(b), epilogue);
 }
 

@@ -13,7 +13,7 @@ use super::epilogue::Output;
 use super::kernel::{PANEL, block};
 use super::{Matrix, pack, part, units};
 use crate::Precision;
-use crate::element::{Kind, rounded};
+use crate::element::{DType, rounded};
 use crate::pool::{Buffer, Pool};
 
 /// Rows of a weight that are packed at a time.
@@ -28,7 +28,7 @@ const SQUARE: usize = 2 * PACKED_ROWS;
 pub struct PackedMatrix {
     words: Buffer<u32>,
     /// Whether a word is one `f32` or two bf16.
-    pub(super) kind: Kind,
+    pub(super) dtype: DType,
     /// Columns of a block: those of the kernel that it was packed for.
     block: usize,
     pub(super) inner: usize,
@@ -37,20 +37,20 @@ pub struct PackedMatrix {
 
 impl PackedMatrix {
     /// Room for an operand; every word of its columns has still to be written.
-    fn room(pool: &Arc<Pool>, inner: usize, columns: usize, kind: Kind) -> Self {
-        let length = units(inner, kind.into()) * PANEL;
+    fn room(pool: &Arc<Pool>, inner: usize, columns: usize, dtype: DType) -> Self {
+        let length = units(inner, dtype.into()) * PANEL;
         let words = pool.take(columns.div_ceil(PANEL) * length);
-        Self { words, kind, block: block(), inner, columns }
+        Self { words, dtype, block: block(), inner, columns }
     }
 
     /// `W^T`, for products `x W^T` alone: a weight of rows of `width` in `f32` or rounded to bf16.
-    pub fn new(pool: &Arc<Pool>, weight: &[f32], width: usize, kind: Kind) -> Self {
+    pub fn new(pool: &Arc<Pool>, weight: &[f32], width: usize, dtype: DType) -> Self {
         let rows = weight.len() / width.max(1);
-        let mut packed = Self::room(pool, width, rows, kind);
+        let mut packed = Self::room(pool, width, rows, dtype);
         let length = packed.units() * PANEL;
         let matrix = Matrix::new(weight, rows, width).transposed();
         packed.words.par_chunks_mut(length.max(1)).enumerate().for_each(|(panel, words)| {
-            pack::right(words, matrix, &(0..width), &part(panel, PANEL, rows), kind.into());
+            pack::right(words, matrix, &(0..width), &part(panel, PANEL, rows), dtype.into());
         });
         packed
     }
@@ -59,11 +59,11 @@ impl PackedMatrix {
     pub fn copy_row(&self, row: usize, values: &mut [f32]) {
         let within = row % PANEL / self.block * self.block * self.units() + row % self.block;
         let words = self.panel(row / PANEL)[within..].iter().step_by(self.block);
-        match self.kind {
-            Kind::F32 => {
+        match self.dtype {
+            DType::F32 => {
                 values.iter_mut().zip(words).for_each(|(value, word)| *value = f32::from_bits(*word))
             }
-            Kind::Bf16 => {
+            DType::Bf16 => {
                 for (pair, word) in values.chunks_mut(2).zip(words) {
                     let both = [word << 16, word & 0xffff_0000].map(f32::from_bits);
                     pair.copy_from_slice(&both[..pair.len()]);
@@ -74,7 +74,7 @@ impl PackedMatrix {
 
     /// The units of its inner axis.
     fn units(&self) -> usize {
-        units(self.inner, self.kind.into())
+        units(self.inner, self.dtype.into())
     }
 
     /// Whether kernels read it as it lies: what they can do differs between processors only, or within a test.
@@ -106,8 +106,8 @@ impl PackedWeight {
     pub fn new(pool: &Arc<Pool>, weight: &[f32], width: usize) -> Self {
         let rows = weight.len() / width.max(1);
         let mut packed = Self {
-            forward: PackedMatrix::room(pool, width, rows, Kind::Bf16),
-            back: PackedMatrix::room(pool, rows, width, Kind::Bf16),
+            forward: PackedMatrix::room(pool, width, rows, DType::Bf16),
+            back: PackedMatrix::room(pool, rows, width, DType::Bf16),
         };
         let packer = packed.packer();
         weight.par_chunks((PACKED_ROWS * width).max(1)).enumerate().for_each(|(group, rows)| {

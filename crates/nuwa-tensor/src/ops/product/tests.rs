@@ -120,13 +120,13 @@ fn check_each_row([rows, inner, columns]: [usize; 3], seed: u64) {
     let pool = Arc::new(Pool::default());
     for level in levels() {
         let _held = force_in_tests(level);
-        let mut of_kinds = Vec::new();
-        for kind in [Kind::F32, Kind::Bf16] {
-            let packed = PackedMatrix::new(&pool, &weight, inner, kind);
+        let mut of_dtypes = Vec::new();
+        for dtype in [DType::F32, DType::Bf16] {
+            let packed = PackedMatrix::new(&pool, &weight, inner, dtype);
             let mut row = vec![0.0; inner];
             for (index, weight) in weight.chunks_exact(inner).enumerate() {
                 packed.copy_row(index, &mut row);
-                assert_eq!(row, weight, "{level:?} {kind:?}");
+                assert_eq!(row, weight, "{level:?} {dtype:?}");
             }
             let of = |a: &[f32], out: &mut [f32], bias: Option<&[f32]>| {
                 let (rows, store) = (Matrix::new(a, a.len() / inner, inner), Store::plain(out, columns));
@@ -139,12 +139,12 @@ fn check_each_row([rows, inner, columns]: [usize; 3], seed: u64) {
             for (row, all) in a.chunks_exact(inner).zip(all.chunks_exact(columns)) {
                 of(row, &mut one, Some(&base));
                 let same = one.iter().zip(all).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{level:?} {kind:?}");
+                assert!(same, "{level:?} {dtype:?}");
             }
-            of_kinds.push(all);
+            of_dtypes.push(all);
         }
         // The words of bf16 are summed in the order of single elements, within a pass.
-        assert!(inner > INNER || of_kinds[0] == of_kinds[1], "{level:?}");
+        assert!(inner > INNER || of_dtypes[0] == of_dtypes[1], "{level:?}");
     }
 }
 
@@ -190,7 +190,7 @@ fn check_stores_of<T: Element>(
         );
     };
     let same = |out: &[T], wanted: Vec<f32>| {
-        let tolerance = if T::KIND == Kind::F32 { 1e-5 } else { 4e-3 };
+        let tolerance = if T::DTYPE == DType::F32 { 1e-5 } else { 4e-3 };
         for (index, (out, wanted)) in out.iter().zip(wanted).enumerate() {
             let out = out.widen();
             assert!(

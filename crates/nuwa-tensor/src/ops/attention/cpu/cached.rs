@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::Device;
-use crate::element::{Bf16, Element, Kind};
+use crate::element::{Bf16, DType, Element};
 use crate::ops::attention::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
 use crate::ops::product::Output;
 use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
@@ -37,10 +37,10 @@ macro_rules! with_blocks {
 }
 
 impl Memory {
-    fn new(kind: Kind, width: usize) -> Self {
-        match kind {
-            Kind::F32 => Self::F32(Blocks::new(width)),
-            Kind::Bf16 => Self::Bf16(Blocks::new(width)),
+    fn new(dtype: DType, width: usize) -> Self {
+        match dtype {
+            DType::F32 => Self::F32(Blocks::new(width)),
+            DType::Bf16 => Self::Bf16(Blocks::new(width)),
         }
     }
 }
@@ -65,10 +65,10 @@ fn append<'a, T: Element>(
     qkv: &[T],
     heads: HeadLayout,
 ) -> &'a Memory {
-    let (rows, past, kind, width) =
-        (qkv.len() / heads.width(), cache.length(), cache.kind(), heads.key_width());
+    let (rows, past, dtype, width) =
+        (qkv.len() / heads.width(), cache.length(), cache.dtype(), heads.key_width());
     cache.grow(rows);
-    let memory = cache.memory(device, || Memory::new(kind, width));
+    let memory = cache.memory(device, || Memory::new(dtype, width));
     with_blocks!(&mut *memory, blocks => {
         blocks.grow(past + rows);
         for (row, position) in qkv.chunks_exact(heads.width()).zip(past..) {
