@@ -67,11 +67,11 @@ fn one_sequence(model: &dyn Model, prompt: &[u32], settings: &SamplingSettings) 
     let mut sequence = Sequence::new(model, prompt, TOKENS)?;
     let mut sampler = Sampler::new(settings, model.vocabulary(), 1)?;
     let start = Instant::now();
-    black_box(sequence.next_scores()?);
+    black_box(sequence.next_logits()?);
     let reading = start.elapsed().as_secs_f64();
     let start = Instant::now();
     for _ in 0..TOKENS {
-        let id = sampler.choose(&sequence.next_scores()?.to_host())?;
+        let id = sampler.choose(&sequence.next_logits()?.to_host())?;
         sequence.push(id);
     }
     let speed = TOKENS as f64 / start.elapsed().as_secs_f64();

@@ -72,7 +72,7 @@ pub enum Error {
     /// A text without a mask.
     #[error("there is no mask in the text")]
     NoMask,
-    /// The model gave scores that are no numbers.
+    /// The model gave logits that are no numbers.
     #[error("the model gave the score {value} for token {id}")]
     NotFinite {
         /// NaN or an infinity.

@@ -4,7 +4,7 @@
 //! - [`Scheduler`]: many requests at one time, with one pass of the model for all of them.
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
-//! - [`Sampler`]: scores to the next id, with seeded randomness.
+//! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
 //! - [`score`]: the negative log-likelihood of ids that are given.
 #![forbid(unsafe_code)]

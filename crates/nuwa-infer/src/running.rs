@@ -51,19 +51,19 @@ impl Running {
         self.chosen.len() >= self.request.settings.max_tokens
     }
 
-    /// Chooses the next id, given the scores of all.
-    pub fn choose(&mut self, scores: &[f32], context: usize) -> Update {
-        match self.chosen(scores) {
+    /// Chooses the next id, given the logits of all.
+    pub fn choose(&mut self, logits: &[f32], context: usize) -> Update {
+        match self.chosen(logits) {
             Ok(chosen) => self.take(chosen, context).unwrap_or_else(|error| self.failed(error)),
             Err(error) => self.failed(error),
         }
     }
 
-    fn chosen(&mut self, scores: &[f32]) -> Result<Chosen> {
-        let log_sum = log_sum_exp(scores);
-        let id = self.sampler.choose(scores)?;
-        let of = |id: u32| LogProbability { id, log_probability: scores[id as usize] - log_sum };
-        let top = likeliest(scores, self.request.top_log_probabilities).into_iter().map(of).collect();
+    fn chosen(&mut self, logits: &[f32]) -> Result<Chosen> {
+        let log_sum = log_sum_exp(logits);
+        let id = self.sampler.choose(logits)?;
+        let of = |id: u32| LogProbability { id, log_probability: logits[id as usize] - log_sum };
+        let top = likeliest(logits, self.request.top_log_probabilities).into_iter().map(of).collect();
         Ok(Chosen { token: of(id), top })
     }
 
@@ -120,15 +120,15 @@ impl Running {
     }
 }
 
-/// The ids of the largest scores, from large to small; of equal ones the smaller id first.
-fn likeliest(scores: &[f32], count: usize) -> Vec<u32> {
-    let mut ids: Vec<u32> = (0..if count == 0 { 0 } else { scores.len() as u32 }).collect();
-    let by_score = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
+/// The ids of the largest logits, from large to small; of equal ones the smaller id first.
+fn likeliest(logits: &[f32], count: usize) -> Vec<u32> {
+    let mut ids: Vec<u32> = (0..if count == 0 { 0 } else { logits.len() as u32 }).collect();
+    let by_logit = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
     if count < ids.len() {
-        ids.select_nth_unstable_by(count, by_score);
+        ids.select_nth_unstable_by(count, by_logit);
         ids.truncate(count);
     }
-    ids.sort_unstable_by(by_score);
+    ids.sort_unstable_by(by_logit);
     ids
 }
 
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn the_likeliest_come_in_order() {
-        let scores = [0.5, -1.0, 2.0, 0.5];
-        assert!(likeliest(&scores, 0).is_empty());
-        assert_eq!(likeliest(&scores, 3), [2, 0, 3]);
-        assert_eq!(likeliest(&scores, 9), [2, 0, 3, 1]);
+        let logits = [0.5, -1.0, 2.0, 0.5];
+        assert!(likeliest(&logits, 0).is_empty());
+        assert_eq!(likeliest(&logits, 3), [2, 0, 3]);
+        assert_eq!(likeliest(&logits, 9), [2, 0, 3, 1]);
     }
 }

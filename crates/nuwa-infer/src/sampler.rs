@@ -15,7 +15,7 @@ pub struct Candidate {
     pub weight: f32,
 }
 
-/// Chooses the next id from a model's scores.
+/// Chooses the next id from a model's logits.
 ///
 /// Choice number `n` under a seed always uses the same random number, so a text does not depend on when its tokens
 /// were asked for.
@@ -30,7 +30,7 @@ pub struct Sampler {
     /// How often each id was written.
     written: BTreeMap<u32, u32>,
     forbidden: Arc<[u32]>,
-    scores: Vec<f32>,
+    logits: Vec<f32>,
     candidates: Vec<Candidate>,
 }
 
@@ -49,7 +49,7 @@ impl Sampler {
             occurs: vec![false; vocabulary],
             written: BTreeMap::new(),
             forbidden: Arc::default(),
-            scores: Vec::with_capacity(vocabulary),
+            logits: Vec::with_capacity(vocabulary),
             candidates: Vec::with_capacity(vocabulary),
         })
     }
@@ -79,13 +79,13 @@ impl Sampler {
         }
     }
 
-    /// The next id, given the scores of all. It is not observed by itself.
+    /// The next id, given the logits of all. It is not observed by itself.
     ///
     /// # Errors
-    /// When a score is no finite number.
-    pub fn choose(&mut self, scores: &[f32]) -> Result<u32> {
+    /// When a logit is no finite number.
+    pub fn choose(&mut self, logits: &[f32]) -> Result<u32> {
         let draw = self.random.uniform(self.choices);
-        let candidates = self.candidates(scores)?;
+        let candidates = self.candidates(logits)?;
         let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
         let mut left = draw * total;
         let chosen = candidates.iter().find(|candidate| {
@@ -101,21 +101,21 @@ impl Sampler {
     /// The ids that may come next with their weights; none of the weights is 0.
     ///
     /// # Errors
-    /// When a score is no finite number.
-    pub fn candidates(&mut self, scores: &[f32]) -> Result<&[Candidate]> {
-        self.take_scores(scores)?;
+    /// When a logit is no finite number.
+    pub fn candidates(&mut self, logits: &[f32]) -> Result<&[Candidate]> {
+        self.take_logits(logits)?;
         self.candidates.clear();
-        let best = best(&self.scores);
+        let best = best(&self.logits);
         if self.settings.temperature == 0.0 {
             self.candidates.push(Candidate { id: best as u32, weight: 1.0 });
             return Ok(&self.candidates);
         }
-        let (largest, factor) = (self.scores[best], (1.0 / self.settings.temperature) as f32);
+        let (largest, factor) = (self.logits[best], (1.0 / self.settings.temperature) as f32);
         // Not 0 times infinity: the best has weight 1 at any temperature.
-        let weight = |score: f32| if score == largest { 1.0 } else { ((score - largest) * factor).exp() };
+        let weight = |logit: f32| if logit == largest { 1.0 } else { ((logit - largest) * factor).exp() };
         // What is not above 0 goes, NaN with it: a forbidden token at infinite temperature.
-        let all = self.scores.iter().enumerate();
-        let all = all.map(|(id, &score)| Candidate { id: id as u32, weight: weight(score) });
+        let all = self.logits.iter().enumerate();
+        let all = all.map(|(id, &logit)| Candidate { id: id as u32, weight: weight(logit) });
         self.candidates.extend(all.filter(|candidate| candidate.weight > 0.0));
         keep_top_k(&mut self.candidates, self.settings.top_k);
         keep_top_p(&mut self.candidates, self.settings.top_p);
@@ -124,16 +124,16 @@ impl Sampler {
         Ok(&self.candidates)
     }
 
-    fn take_scores(&mut self, scores: &[f32]) -> Result<()> {
-        if let Some(id) = scores.iter().position(|score| !score.is_finite()) {
-            return Err(Error::NotFinite { value: scores[id], id });
+    fn take_logits(&mut self, logits: &[f32]) -> Result<()> {
+        if let Some(id) = logits.iter().position(|logit| !logit.is_finite()) {
+            return Err(Error::NotFinite { value: logits[id], id });
         }
-        self.scores.clear();
-        self.scores.extend_from_slice(scores);
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
         self.penalise();
         for &id in &*self.forbidden {
-            if let Some(score) = self.scores.get_mut(id as usize) {
-                *score = f32::NEG_INFINITY;
+            if let Some(logit) = self.logits.get_mut(id as usize) {
+                *logit = f32::NEG_INFINITY;
             }
         }
         Ok(())
@@ -143,23 +143,23 @@ impl Sampler {
         let SamplingSettings { repetition_penalty, frequency_penalty, presence_penalty, .. } = self.settings;
         let repetition = repetition_penalty as f32;
         for &id in &self.occurring {
-            if let Some(score) = self.scores.get_mut(id as usize) {
-                *score *= if *score < 0.0 { repetition } else { 1.0 / repetition };
+            if let Some(logit) = self.logits.get_mut(id as usize) {
+                *logit *= if *logit < 0.0 { repetition } else { 1.0 / repetition };
             }
         }
         for (&id, &times) in &self.written {
-            if let Some(score) = self.scores.get_mut(id as usize) {
-                *score -= (frequency_penalty * f64::from(times) + presence_penalty) as f32;
+            if let Some(logit) = self.logits.get_mut(id as usize) {
+                *logit -= (frequency_penalty * f64::from(times) + presence_penalty) as f32;
             }
         }
     }
 }
 
-/// The index of the largest score, the first of equal ones.
-fn best(scores: &[f32]) -> usize {
+/// The index of the largest logit, the first of equal ones.
+fn best(logits: &[f32]) -> usize {
     let mut best = 0;
-    for (index, &score) in scores.iter().enumerate() {
-        if score > scores[best] {
+    for (index, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
             best = index;
         }
     }
@@ -223,11 +223,11 @@ mod tests {
 
     #[test]
     fn choices_follow_the_probabilities() {
-        let scores = [0.1_f32, 0.2, 0.3, 0.4].map(f32::ln);
+        let logits = [0.1_f32, 0.2, 0.3, 0.4].map(f32::ln);
         let mut sampler = sampler(plain(), 5);
         let mut counts = [0; 4];
         for _ in 0..20_000 {
-            counts[sampler.choose(&scores).unwrap() as usize] += 1;
+            counts[sampler.choose(&logits).unwrap() as usize] += 1;
         }
         for (count, expected) in counts.into_iter().zip([2000, 4000, 6000, 8000]) {
             assert!(i32::abs(count - expected) < 300, "{counts:?}");
@@ -244,20 +244,20 @@ mod tests {
         assert_ne!(draw(1), draw(2));
     }
 
-    fn probabilities(sampler: &mut Sampler, scores: &[f32]) -> Vec<f64> {
-        let candidates = sampler.candidates(scores).unwrap();
+    fn probabilities(sampler: &mut Sampler, logits: &[f32]) -> Vec<f64> {
+        let candidates = sampler.candidates(logits).unwrap();
         let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
-        let mut all = vec![0.0; scores.len()];
+        let mut all = vec![0.0; logits.len()];
         for candidate in candidates {
             all[candidate.id as usize] = f64::from(candidate.weight) / total;
         }
         all
     }
 
-    /// `softmax(score - frequency * times - presence * [times > 0])`, in f64.
-    fn expected(scores: &[f32], times: &[u32], frequency: f64, presence: f64) -> Vec<f64> {
-        let lowered = scores.iter().zip(times).map(|(&score, &times)| {
-            f64::from(score) - frequency * f64::from(times) - if times > 0 { presence } else { 0.0 }
+    /// `softmax(logit - frequency * times - presence * [times > 0])`, in f64.
+    fn expected(logits: &[f32], times: &[u32], frequency: f64, presence: f64) -> Vec<f64> {
+        let lowered = logits.iter().zip(times).map(|(&logit, &times)| {
+            f64::from(logit) - frequency * f64::from(times) - if times > 0 { presence } else { 0.0 }
         });
         let weights: Vec<f64> = lowered.map(f64::exp).collect();
         let total: f64 = weights.iter().sum();
@@ -267,7 +267,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn frequency_and_presence_lower_what_was_written_by_the_formula(
-            scores in proptest::collection::vec(-8.0_f32..8.0, 4),
+            logits in proptest::collection::vec(-8.0_f32..8.0, 4),
             times in proptest::collection::vec(0_u32..5, 4),
             frequency in -2.0_f64..2.0,
             presence in -2.0_f64..2.0,
@@ -280,8 +280,8 @@ mod tests {
             for (id, &times) in times.iter().enumerate() {
                 sampler.wrote(&vec![id as u32; times as usize]);
             }
-            let got = probabilities(&mut sampler, &scores);
-            for (got, expected) in got.iter().zip(expected(&scores, &times, frequency, presence)) {
+            let got = probabilities(&mut sampler, &logits);
+            for (got, expected) in got.iter().zip(expected(&logits, &times, frequency, presence)) {
                 proptest::prop_assert!((got - expected).abs() < 2e-5, "{got} {expected}");
             }
         }
@@ -290,14 +290,14 @@ mod tests {
     #[test]
     fn draws_follow_the_lowered_probabilities() {
         let settings = SamplingSettings { frequency_penalty: 0.5, presence_penalty: 0.3, ..plain() };
-        let (scores, times) = ([0.1_f32, 0.2, 0.3, 0.4].map(f32::ln), [0, 1, 2, 3]);
+        let (logits, times) = ([0.1_f32, 0.2, 0.3, 0.4].map(f32::ln), [0, 1, 2, 3]);
         let mut sampler = sampler(settings, 5);
         sampler.wrote(&[1, 2, 2, 3, 3, 3]);
         let mut counts = [0.0; 4];
         for _ in 0..20_000 {
-            counts[sampler.choose(&scores).unwrap() as usize] += 1.0;
+            counts[sampler.choose(&logits).unwrap() as usize] += 1.0;
         }
-        for (count, expected) in counts.iter().zip(expected(&scores, &times, 0.5, 0.3)) {
+        for (count, expected) in counts.iter().zip(expected(&logits, &times, 0.5, 0.3)) {
             assert!((count / 20_000.0 - expected).abs() < 0.015, "{counts:?}");
         }
     }
@@ -313,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_are_cut_to_exactly_k() {
+    fn equal_logits_are_cut_to_exactly_k() {
         let mut sampler = sampler(SamplingSettings { top_k: 2, ..plain() }, 0);
         let ids: Vec<u32> = sampler.candidates(&[1.0; 4]).unwrap().iter().map(|c| c.id).collect();
         assert_eq!(ids, [0, 1]);
     }
 
     #[test]
-    fn a_score_that_is_no_number_is_an_error() {
+    fn a_logit_that_is_no_number_is_an_error() {
         let error = sampler(plain(), 0).choose(&[0.0, f32::NAN, 0.0, 0.0]).unwrap_err();
         assert!(error.to_string().contains("NaN for token 1"), "{error}");
     }

@@ -244,7 +244,7 @@ impl Scheduler {
         if coming >= most + WORTH_WAITING {
             return None;
         }
-        // The last id is run again, for the scores after it.
+        // The last id is run again, for the logits after it.
         let length = most.min(ids.len() - 1);
         if most > own {
             chosen = free().min_by_key(|(_, place)| place.last)?.0;
@@ -269,12 +269,12 @@ impl Scheduler {
         if work.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(scores) = pass(model, &self.tape, &mut work)? else { return Ok(Vec::new()) };
-        let (width, scores) = (scores.width(), scores.to_host());
+        let Some(logits) = pass(model, &self.tape, &mut work)? else { return Ok(Vec::new()) };
+        let (width, logits) = (logits.width(), logits.to_host());
         let read = busy.into_iter().filter(|place| place.is_read());
         Ok(read
-            .zip(scores.chunks_exact(width))
-            .filter_map(|(place, scores)| place.choose(scores, model, self.settings.cache))
+            .zip(logits.chunks_exact(width))
+            .filter_map(|(place, logits)| place.choose(logits, model, self.settings.cache))
             .collect())
     }
 }
@@ -298,10 +298,10 @@ impl Place {
     }
 
     /// Chooses the next id, and makes room where that was the last one.
-    fn choose(&mut self, scores: &[f32], model: &dyn Model, dtype: DType) -> Option<Update> {
+    fn choose(&mut self, logits: &[f32], model: &dyn Model, dtype: DType) -> Option<Update> {
         let running = self.running.as_mut()?;
         let first = running.first();
-        let update = running.choose(scores, model.context());
+        let update = running.choose(logits, model.context());
         if running.first() != first {
             // The first half was forgotten: what is left is read anew.
             self.slot.go_back(0, model, dtype);

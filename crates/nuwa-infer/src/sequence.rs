@@ -48,26 +48,26 @@ impl<'a> Sequence<'a> {
         self.ids.push(id);
     }
 
-    /// The model's scores of every id for the next place, `[1, vocabulary]`.
+    /// The model's logits of every id for the next place, `[1, vocabulary]`.
     ///
     /// # Errors
     /// When an id is outside the model's vocabulary.
-    pub fn next_scores(&mut self) -> Result<Tensor> {
-        on_worker(|| self.scores_here())
+    pub fn next_logits(&mut self) -> Result<Tensor> {
+        on_worker(|| self.logits_here())
     }
 
-    fn scores_here(&mut self) -> Result<Tensor> {
+    fn logits_here(&mut self) -> Result<Tensor> {
         self.first = first_seen(&self.ids, self.first, self.slot.capacity());
         let seen = &self.ids[self.first..];
         // The last id is always run, also when nothing was added since the last call.
         let common = self.slot.common(&seen[..seen.len() - 1]);
         self.slot.go_back(common, self.model, DType::F32);
-        let (mut scores, mut chunks) = (None, seen[common..].chunks(PROMPT_CHUNK).peekable());
+        let (mut logits, mut chunks) = (None, seen[common..].chunks(PROMPT_CHUNK).peekable());
         while let Some(ids) = chunks.next() {
             let wanted = chunks.peek().is_none();
-            scores = pass(self.model, &self.tape, &mut [Work { slot: &mut self.slot, ids, wanted }])?;
+            logits = pass(self.model, &self.tape, &mut [Work { slot: &mut self.slot, ids, wanted }])?;
         }
-        scores.ok_or(Error::EmptyPrompt)
+        logits.ok_or(Error::EmptyPrompt)
     }
 }
 

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How the next token is chosen from the model's scores. The rules apply in this order: repetition penalty, frequency and
+/// How the next token is chosen from the model's logits. The rules apply in this order: repetition penalty, frequency and
 /// presence penalty, temperature, top-k, top-p, min-p, each to what the one before left. Names, ranges and formulas are those of
 /// transformers and, for the frequency and presence penalty, of the OpenAI interface that vLLM and llama.cpp follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,10 +21,10 @@ pub struct SamplingSettings {
     /// Scores of tokens that already occur are divided by this (multiplied where they are below 0). Above 1
     /// discourages repetition, 1 changes nothing, below 1 encourages it; must be above 0.
     pub repetition_penalty: f64,
-    /// Taken off the score of a token once for each time it was written already: `score - penalty * times`. From -2 to 2, 0
+    /// Taken off the logit of a token once for each time it was written already: `logit - penalty * times`. From -2 to 2, 0
     /// changes nothing. Counts what the model wrote, not the prompt.
     pub frequency_penalty: f64,
-    /// Taken off the score of a token that was written already, however often. From -2 to 2, 0 changes nothing. Counts what
+    /// Taken off the logit of a token that was written already, however often. From -2 to 2, 0 changes nothing. Counts what
     /// the model wrote, not the prompt.
     pub presence_penalty: f64,
 }

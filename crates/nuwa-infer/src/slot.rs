@@ -52,11 +52,11 @@ pub fn common(a: &[u32], b: &[u32]) -> usize {
 pub struct Work<'a> {
     pub slot: &'a mut Slot,
     pub ids: &'a [u32],
-    /// Whether the scores of what follows the last of them are wanted.
+    /// Whether the logits of what follows the last of them are wanted.
     pub wanted: bool,
 }
 
-/// Runs the new ids of some slots through the model at one time. Gives the scores of every id after the last one of each slot
+/// Runs the new ids of some slots through the model at one time. Gives the logits of every id after the last one of each slot
 /// where they are wanted, `[slots, vocabulary]`.
 pub fn pass(model: &dyn Model, tape: &Tape, work: &mut [Work<'_>]) -> Result<Option<Tensor>> {
     let new = work.iter_mut().map(|work| NewRows { cache: &mut work.slot.cache, ids: work.ids });

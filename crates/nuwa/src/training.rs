@@ -145,7 +145,7 @@ fn continue_text(
     let mut sampler =
         Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
     for _ in 0..settings.max_tokens {
-        let id = sampler.choose(&sequence.next_scores()?.to_host())?;
+        let id = sampler.choose(&sequence.next_logits()?.to_host())?;
         if Some(id) == tokenizer.end_of_text() {
             break;
         }

@@ -3,7 +3,7 @@
 use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow};
 use nuwa_tokenizer::Message;
 
-use crate::support::{CONTEXT, argmax, greedy, model, scores_without_cache, tokenizer};
+use crate::support::{CONTEXT, argmax, greedy, logits_without_cache, model, tokenizer};
 
 /// Its turns stand one after the other, with nothing between them.
 fn engine() -> Engine {
@@ -41,9 +41,9 @@ fn an_answer_that_needs_more_room_goes_on_after_fewer_turns() {
     assert!(long.tokens.starts_with(&short.tokens));
     assert_eq!(long.tokens.len(), CONTEXT - question.ids.len(), "up to the context after the question alone");
     let (last, before) = long.tokens.split_last().unwrap();
-    let mut scores = scores_without_cache(engine.model(), &[&question.ids, before].concat());
-    scores.truncate(engine.tokenizer().vocab_size());
-    assert_eq!(*last, argmax(&scores), "it still sees its question");
+    let mut logits = logits_without_cache(engine.model(), &[&question.ids, before].concat());
+    logits.truncate(engine.tokenizer().vocab_size());
+    assert_eq!(*last, argmax(&logits), "it still sees its question");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use nuwa_infer::{Engine, Finish, GenerateSettings, SamplingSettings, Sequence};
 use proptest::prelude::*;
 
-use crate::support::{CONTEXT, argmax, engine, greedy, model, sampled, scores_without_cache, tokenizer};
+use crate::support::{CONTEXT, argmax, engine, greedy, logits_without_cache, model, sampled, tokenizer};
 
 #[test]
 fn greedy_equals_a_loop_without_a_cache() {
@@ -12,9 +12,9 @@ fn greedy_equals_a_loop_without_a_cache() {
     let prompt = ids.len();
     let written = engine.generate("Nuwa", &greedy(CONTEXT - prompt), &mut |_| ()).unwrap();
     for &token in &written.tokens {
-        let mut scores = scores_without_cache(engine.model(), &ids);
-        scores.truncate(engine.tokenizer().vocab_size());
-        assert_eq!(token, argmax(&scores), "after {ids:?}");
+        let mut logits = logits_without_cache(engine.model(), &ids);
+        logits.truncate(engine.tokenizer().vocab_size());
+        assert_eq!(token, argmax(&logits), "after {ids:?}");
         ids.push(token);
     }
     assert_eq!(written.tokens.len(), CONTEXT - prompt, "{written:?}");
@@ -30,8 +30,8 @@ fn beyond_the_context_the_last_half_is_what_the_model_sees() {
         if length - first_seen > CONTEXT {
             first_seen = length - CONTEXT / 2;
         }
-        let expected = scores_without_cache(model.as_ref(), &sequence.ids()[first_seen..]);
-        let got = sequence.next_scores().unwrap();
+        let expected = logits_without_cache(model.as_ref(), &sequence.ids()[first_seen..]);
+        let got = sequence.next_logits().unwrap();
         for (got, expected) in got.to_host().iter().zip(&expected) {
             assert!((got - expected).abs() < 2e-4, "step {step}: {got}, expected {expected}");
         }
@@ -44,8 +44,8 @@ fn beyond_the_context_the_last_half_is_what_the_model_sees() {
 fn asking_twice_gives_the_same_scores() {
     let model = model(2);
     let mut sequence = Sequence::new(model.as_ref(), &[5, 6, 7], 10).unwrap();
-    let once = sequence.next_scores().unwrap();
-    let twice = sequence.next_scores().unwrap();
+    let once = sequence.next_logits().unwrap();
+    let twice = sequence.next_logits().unwrap();
     assert!(once.to_host().iter().zip(twice.to_host()).all(|(a, b)| (a - b).abs() < 1e-4));
 }
 

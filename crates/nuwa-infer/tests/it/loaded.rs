@@ -27,7 +27,7 @@ fn greedy_ids_are_those_of_transformers() {
         let mut sequence = Sequence::new(model.as_ref(), &ids(&file, "ids")[..5], 20).unwrap();
         let mut sampler = Sampler::new(&SamplingSettings::greedy(), model.vocabulary(), 0).unwrap();
         for _ in 0..20 {
-            let id = sampler.choose(&sequence.next_scores().unwrap().to_host()).unwrap();
+            let id = sampler.choose(&sequence.next_logits().unwrap().to_host()).unwrap();
             sequence.push(id);
         }
         assert_eq!(sequence.ids()[5..], ids(&file, "greedy"), "{name}");
@@ -53,12 +53,12 @@ fn weights_in_bf16_are_the_rounded_ones() {
             nuwa_format::load_for_inference(rounded.path(), Some(DType::F32)).unwrap(),
             nuwa_format::load_for_inference(&folder, Some(DType::Bf16)).unwrap(),
         ];
-        let scores = all.each_ref().map(|model| {
+        let logits = all.each_ref().map(|model| {
             let mut sequence = Sequence::new(model.as_ref(), &[1, 5, 9, 2, 7, 11, 3], 3).unwrap();
-            sequence.next_scores().unwrap().to_host()
+            sequence.next_logits().unwrap().to_host()
         });
-        assert_eq!(scores[0], scores[1], "{name}");
-        assert_eq!(scores[0], scores[2], "{name}");
+        assert_eq!(logits[0], logits[1], "{name}");
+        assert_eq!(logits[0], logits[2], "{name}");
         for parameter in all[0].parameters().iter() {
             let path = parameter.entry().path();
             assert_eq!(parameter.to_host(), all[2].parameters().get(path).unwrap().to_host(), "{path}");

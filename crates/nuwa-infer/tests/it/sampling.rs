@@ -25,12 +25,12 @@ fn settings(golden: &Value) -> SamplingSettings {
     }
 }
 
-fn distribution(settings: &SamplingSettings, scores: &[f32], previous: &[i32]) -> Vec<f64> {
-    let mut sampler = Sampler::new(settings, scores.len(), 0).unwrap();
+fn distribution(settings: &SamplingSettings, logits: &[f32], previous: &[i32]) -> Vec<f64> {
+    let mut sampler = Sampler::new(settings, logits.len(), 0).unwrap();
     sampler.observe(&previous.iter().map(|&id| id as u32).collect::<Vec<_>>());
-    let candidates = sampler.candidates(scores).unwrap();
+    let candidates = sampler.candidates(logits).unwrap();
     let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
-    let mut probabilities = vec![0.0; scores.len()];
+    let mut probabilities = vec![0.0; logits.len()];
     for candidate in candidates {
         probabilities[candidate.id as usize] = f64::from(candidate.weight) / total;
     }
@@ -50,8 +50,8 @@ fn distributions_equal_those_of_transformers() {
         let name = golden["name"].as_str().unwrap();
         let expected = numbers(&file, &format!("probabilities.{name}"), f32::from_le_bytes);
         let rows = logits.chunks(50).zip(previous.chunks(8)).zip(expected.chunks(50));
-        for (row, ((scores, previous), expected)) in rows.enumerate() {
-            let got = distribution(&settings(golden), scores, previous);
+        for (row, ((logits, previous), expected)) in rows.enumerate() {
+            let got = distribution(&settings(golden), logits, previous);
             for (id, (&got, &expected)) in got.iter().zip(expected).enumerate() {
                 let context = format!("{name}, row {row}, id {id}: {got}, expected {expected}");
                 assert_eq!(got == 0.0, expected == 0.0, "{context}");

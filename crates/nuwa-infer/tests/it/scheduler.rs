@@ -11,7 +11,7 @@ use nuwa_models::{Cache, Context, Head, Input, Model, ModelConfig, Rows};
 use nuwa_tensor::{DType, Parameters};
 use nuwa_tokenizer::Message;
 
-use crate::support::{CONTEXT, VOCABULARY, engine, greedy, model, sampled, scores_without_cache, tokenizer};
+use crate::support::{CONTEXT, VOCABULARY, engine, greedy, logits_without_cache, model, sampled, tokenizer};
 
 fn prompt(seed: u32, length: usize) -> Vec<u32> {
     (0..length as u32).map(|i| (i * 37 + seed * 101 + 3) % 300).collect()
@@ -91,9 +91,9 @@ fn probabilities_are_those_of_the_model() {
     let written = last(&mut scheduler(&engine, 1, 512), vec![request(ids.clone(), &hot)]);
     let mut seen = ids;
     for ((&id, &found), top) in written.tokens.iter().zip(&written.log_probabilities).zip(&written.top) {
-        let scores = scores_without_cache(engine.model(), &seen);
-        let total: f64 = scores.iter().map(|&score| f64::from(score).exp()).sum();
-        let expected = f64::from(scores[id as usize]) - total.ln();
+        let logits = logits_without_cache(engine.model(), &seen);
+        let total: f64 = logits.iter().map(|&score| f64::from(score).exp()).sum();
+        let expected = f64::from(logits[id as usize]) - total.ln();
         assert!((f64::from(found) - expected).abs() < 1e-4, "{found}, expected {expected}");
         assert!(top.is_sorted_by(|a, b| a.log_probability >= b.log_probability));
         assert!(top.iter().any(|top| top.id == id && top.log_probability == found));
@@ -251,7 +251,7 @@ fn what_was_read_is_not_read_again() {
     );
     rows();
     last(&mut scheduler, vec![request(next.clone(), &greedy(1))]);
-    assert_eq!(rows(), 1, "only for the scores after it");
+    assert_eq!(rows(), 1, "only for the logits after it");
     // The other slot is free, and what the first one knows is copied there.
     let two = vec![request(next.clone(), &greedy(2)), request(next, &greedy(2))];
     assert!(bits(&last(&mut scheduler, two)) == bits(&again));

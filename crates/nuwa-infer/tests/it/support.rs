@@ -8,7 +8,7 @@ use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 pub const VOCABULARY: usize = 320;
 pub const CONTEXT: usize = 24;
 
-/// A model that knows some more ids than [`tokenizer`] has. Its weights are large, so that its scores differ.
+/// A model that knows some more ids than [`tokenizer`] has. Its weights are large, so that its logits differ.
 pub fn model(seed: u64) -> Box<dyn Model> {
     let config = format!(
         r#"{{"model_type": "llama", "vocab_size": {VOCABULARY}, "hidden_size": 24, "intermediate_size": 40,
@@ -37,8 +37,8 @@ pub fn sampled(max_tokens: usize, seed: u64) -> GenerateSettings {
     GenerateSettings { max_tokens, seed, ..GenerateSettings::default() }
 }
 
-/// The scores of the id after `ids`, by a pass over all of them.
-pub fn scores_without_cache(model: &dyn Model, ids: &[u32]) -> Vec<f32> {
+/// The logits of the id after `ids`, by a pass over all of them.
+pub fn logits_without_cache(model: &dyn Model, ids: &[u32]) -> Vec<f32> {
     let tape = Tape::inference();
     let hidden =
         model.hidden(&Context::new(&tape), Input::Text(&Text::causal(ids.to_vec(), 1))).unwrap().hidden;
@@ -46,6 +46,6 @@ pub fn scores_without_cache(model: &dyn Model, ids: &[u32]) -> Vec<f32> {
     logits.row_to_host(ids.len() - 1)
 }
 
-pub fn argmax(scores: &[f32]) -> u32 {
-    (0..scores.len()).reduce(|best, id| if scores[id] > scores[best] { id } else { best }).unwrap() as u32
+pub fn argmax(logits: &[f32]) -> u32 {
+    (0..logits.len()).reduce(|best, id| if logits[id] > logits[best] { id } else { best }).unwrap() as u32
 }

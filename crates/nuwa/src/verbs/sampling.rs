@@ -16,10 +16,10 @@ pub struct SamplingArguments {
     /// Above 1 discourages tokens that occurred already, also those of the prompt [default: 1]
     #[arg(long, alias = "repeat-penalty", value_name = "X", allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
-    /// Taken off a token's score each time the model wrote it, from -2 to 2 [default: 0]
+    /// Taken off a token's logit each time the model wrote it, from -2 to 2 [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     frequency_penalty: Option<f64>,
-    /// Taken off a token's score once the model wrote it, from -2 to 2 [default: 0]
+    /// Taken off a token's logit once the model wrote it, from -2 to 2 [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     presence_penalty: Option<f64>,
 }

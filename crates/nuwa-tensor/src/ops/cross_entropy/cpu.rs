@@ -27,7 +27,7 @@ pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut L
     let (width, vocabulary, context) =
         (head.width(), head.rows(), Context { pool, precision: call.precision });
     let step = (CHUNK_LOGITS / vocabulary).clamp(CHUNK_ROWS[0], CHUNK_ROWS[1]);
-    let mut scores = Scores::new(pool, step.min(all), vocabulary, call.precision);
+    let mut logits = Logits::new(pool, step.min(all), vocabulary, call.precision);
     let mut d_hidden = call.gradients.map(|_| pool.take::<H>(hidden.len()));
     let held = Held::new(context, head, call.gradients.is_some(), false);
     let (weight, bias) = (held.weight(), call.bias.map(Parameter::values));
@@ -35,18 +35,18 @@ pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut L
         let span = first..(first + step).min(all);
         let elements = span.start * width..span.end * width;
         let h = &hidden[elements.clone()];
-        scores.fill(context, h, weight, bias.as_deref());
+        logits.fill(context, h, weight, bias.as_deref());
         let rows = Rows {
             targets: &call.targets[span.clone()],
             gradients: call.gradients.map(|weights| &weights[span.clone()]),
             smoothing: call.smoothing,
         };
-        scores.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
+        logits.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
         if let Some(d_hidden) = &mut d_hidden {
-            scores.hidden_gradient(context, weight, &mut d_hidden[elements]);
-            head.accumulate(|dw| scores.head_gradient(context, h, dw, width));
+            logits.hidden_gradient(context, weight, &mut d_hidden[elements]);
+            head.accumulate(|dw| logits.head_gradient(context, h, dw, width));
             if let Some(bias) = call.bias {
-                bias.accumulate(|db| scores.bias_gradient(span.len(), db));
+                bias.accumulate(|db| logits.bias_gradient(span.len(), db));
             }
         }
     }
@@ -63,14 +63,14 @@ pub struct Rows<'a> {
 }
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
-pub struct Scores {
+pub struct Logits {
     values: Buffer<f32>,
     vocabulary: usize,
     stride: usize,
     precision: Precision,
 }
 
-impl Scores {
+impl Logits {
     pub fn new(pool: &Arc<Pool>, rows: usize, vocabulary: usize, precision: Precision) -> Self {
         // Whole vectors, so that rows of bf16 have an even number of elements and no two rows share a cache line.
         // An odd number of vectors, for rows a power of two apart would fight for the same places in a cache.
@@ -168,14 +168,14 @@ impl Scores {
 vectorised! {
     pub fn log_sum_exp with m (row: &[f32]) -> f32 {
         let largest = maximum(row);
-        largest + sum(row, |score| exp(m, score - largest)).ln()
+        largest + sum(row, |logit| exp(m, logit - largest)).ln()
     }
 }
 
 vectorised! {
     fn loss_of_row with m (row: &[f32], target: usize) -> (f32, bool) {
         let largest = maximum(row);
-        let total = sum(row, |score| exp(m, score - largest));
+        let total = sum(row, |logit| exp(m, logit - largest));
         (largest + total.ln() - row[target], row[target] >= largest)
     }
 }
@@ -258,9 +258,9 @@ vectorised! {
     ) -> (f32, bool) {
         let (logits, rest) = row.split_at_mut(vocabulary);
         let (largest, right) = (maximum(logits), logits[target]);
-        let log_total = largest + sum(logits, |score| exp(m, score - largest)).ln();
+        let log_total = largest + sum(logits, |logit| exp(m, logit - largest)).ln();
         let spread = smoothing / vocabulary as f32;
-        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |score| score);
+        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
         if let Some(weight) = weight {
             for value in logits.iter_mut() {
                 *value = weight * (exp(m, *value - log_total) - spread);

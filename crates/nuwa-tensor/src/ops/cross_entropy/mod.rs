@@ -208,7 +208,7 @@ impl Tape {
         (found, d_hidden)
     }
 
-    /// The scores `hidden head^T` of every vocabulary entry; for sampling, without a gradient.
+    /// The logits `hidden head^T` of every vocabulary entry; for sampling, without a gradient.
     ///
     /// # Errors
     /// When the widths differ, or `hidden` needs a gradient.
