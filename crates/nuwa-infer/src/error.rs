@@ -73,11 +73,11 @@ pub enum Error {
     #[error("there is no mask in the text")]
     NoMask,
     /// The model gave logits that are no numbers.
-    #[error("the model gave the score {value} for token {id}")]
+    #[error("the model gave the logit {value} for token {id}")]
     NotFinite {
         /// NaN or an infinity.
         value: f32,
-        /// The first token with such a score.
+        /// The first token with such a logit.
         id: usize,
     },
     /// A window to score that the model cannot see as a whole, or that holds nothing to score.
