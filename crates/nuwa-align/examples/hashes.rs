@@ -9,8 +9,8 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use nuwa_align::pack::Piece;
-use nuwa_align::{Dpo, DpoSettings, LoraSettings, LowRank, Sft, SftSettings, TuningSettings, trainer};
+use nuwa_align::pack::Example;
+use nuwa_align::{Dpo, DpoSettings, LoraAdapters, LoraSettings, Sft, SftSettings, TuningSettings, trainer};
 use nuwa_models::{Model, ModelConfig};
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
@@ -112,25 +112,25 @@ fn tuning(precision: PrecisionChoice) -> TuningSettings {
 }
 
 /// Random ids of unlike lengths, of which the later ones are an answer.
-fn pieces(count: u64) -> Vec<Piece> {
-    let piece = |index| {
+fn examples(count: u64) -> Vec<Example> {
+    let example = |index| {
         let random = Random::new(5).stream(index);
         let length = 8 + random.below(0, CONTEXT as u64 - 8);
         let ids = (0..length).map(|at| random.below(1 + at, VOCABULARY as u64) as u32).collect();
         let trained = (0..length).map(|at| at > length / 3).collect();
-        Piece { ids, trained }
+        Example { ids, trained }
     };
-    (0..count).map(piece).collect()
+    (0..count).map(example).collect()
 }
 
 fn fine_tuned(family: &str, precision: PrecisionChoice, lora: bool) -> Result<String> {
     let tuning = tuning(precision);
     let model = model(family)?;
     let settings = LoraSettings { rank: 4, ..LoraSettings::default() };
-    let adapters = lora.then(|| LowRank::new(model.as_ref(), &settings, 1)).transpose()?;
+    let adapters = lora.then(|| LoraAdapters::new(model.as_ref(), &settings, 1)).transpose()?;
     let mut trainer = trainer(model, adapters.map(Arc::new), &tuning, 2);
     let settings = SftSettings { epochs: Some(4), batch_tokens: Some(500), tuning, ..SftSettings::default() };
-    run(&mut Sft::of_pieces(pieces(80), Vec::new(), &settings, 1)?, &mut trainer)
+    run(&mut Sft::of_examples(examples(80), Vec::new(), &settings, 1)?, &mut trainer)
 }
 
 fn preferring(family: &str, precision: PrecisionChoice) -> Result<String> {
@@ -143,7 +143,7 @@ fn preferring(family: &str, precision: PrecisionChoice) -> Result<String> {
         tuning,
         ..DpoSettings::default()
     };
-    let pairs = pieces(80).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let pairs = examples(80).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     run(&mut Dpo::of_pairs(pairs, Vec::new(), &settings, &mut trainer, 1)?, &mut trainer)
 }
 

@@ -18,10 +18,10 @@ use nuwa_train::{Figures, Measured, Steps, Trainer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::course::PairCourse;
 use crate::data::Preference;
+use crate::epochs::PairEpochs;
 use crate::join;
-use crate::pack::{Piece, groups, steps};
+use crate::pack::{Example, groups, steps};
 use crate::render::render;
 use crate::sft::divide;
 use crate::tune::{RecordSteps, packed};
@@ -29,7 +29,7 @@ use crate::{DpoSettings, Error, Result};
 
 /// What became of every pair.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub struct PairStats {
     /// Pairs in all.
     pub pairs: u64,
     /// Pairs whose oldest turns were left out, so that they fit the context.
@@ -45,14 +45,14 @@ pub struct Account {
 #[derive(Debug, Clone)]
 struct Pair {
     /// Chosen and rejected.
-    answers: [Piece; 2],
+    answers: [Example; 2],
     /// The reference's log-probabilities of the two.
     reference: [f32; 2],
 }
 
 impl Pair {
     fn positions(&self) -> usize {
-        self.answers.iter().map(Piece::positions).sum()
+        self.answers.iter().map(Example::positions).sum()
     }
 }
 
@@ -64,8 +64,8 @@ pub struct Dpo {
     steps: Vec<Vec<usize>>,
     micro_batch: usize,
     settings: DpoSettings,
-    account: Account,
-    course: PairCourse,
+    stats: PairStats,
+    epochs: PairEpochs,
     fingerprint: String,
 }
 
@@ -106,18 +106,17 @@ impl Dpo {
     ) -> Result<Self> {
         settings.check()?;
         let context = trainer.model().context();
-        let mut account = Account { pairs: preferences.len() as u64, ..Account::default() };
+        let mut stats = PairStats { pairs: preferences.len() as u64, ..PairStats::default() };
         let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
         let joining = Joining { share: settings.joined, context, seed };
-        let pairs = fitting(tokenizer, &trained, &joining, &mut account)?;
+        let pairs = fitting(tokenizer, &trained, &joining, &mut stats)?;
         let alone = Joining { share: 0.0, ..joining };
-        let held_back = fitting(tokenizer, &held_back, &alone, &mut account)?;
+        let held_back = fitting(tokenizer, &held_back, &alone, &mut stats)?;
         if pairs.is_empty() {
-            let reason =
-                format!("all {} pairs are longer than the context of {context} tokens", account.pairs);
+            let reason = format!("all {} pairs are longer than the context of {context} tokens", stats.pairs);
             return Err(Error::Empty { path: "the data".into(), reason });
         }
-        Ok(Self { account, ..Self::of_pairs(pairs, held_back, settings, trainer, seed)? })
+        Ok(Self { stats, ..Self::of_pairs(pairs, held_back, settings, trainer, seed)? })
     }
 
     /// Preference optimisation on pairs (chosen, rejected) that are rendered already.
@@ -125,8 +124,8 @@ impl Dpo {
     /// # Errors
     /// When a setting is out of range.
     pub fn of_pairs(
-        pairs: Vec<[Piece; 2]>,
-        held_back: Vec<[Piece; 2]>,
+        pairs: Vec<[Example; 2]>,
+        held_back: Vec<[Example; 2]>,
         settings: &DpoSettings,
         trainer: &mut Trainer,
         seed: u64,
@@ -134,22 +133,22 @@ impl Dpo {
         settings.check()?;
         let ids: Vec<_> = pairs.iter().chain(&held_back).flatten().map(|answer| &answer.ids).collect();
         let data = nuwa_files::hash_bytes(serde_json::json!(ids).to_string().as_bytes());
-        let course = PairCourse::of(settings.epochs, settings.batch_pairs, pairs.len());
+        let epochs = PairEpochs::of(settings.epochs, settings.batch_pairs, pairs.len());
         let deciding = DpoSettings {
-            epochs: Some(course.epochs),
-            batch_pairs: Some(course.batch_pairs),
+            epochs: Some(epochs.epochs),
+            batch_pairs: Some(epochs.batch_pairs),
             tuning: settings.tuning.deciding(),
             ..settings.clone()
         };
         let unasked = |answers| Pair { answers, reference: [0.0; 2] };
         let mut dpo = Self {
-            steps: steps(&vec![1; pairs.len()], course.batch_pairs, course.epochs, seed),
-            course,
+            steps: steps(&vec![1; pairs.len()], epochs.batch_pairs, epochs.epochs, seed),
+            epochs,
             pairs: pairs.into_iter().map(unasked).collect(),
             held_back: held_back.into_iter().map(unasked).collect(),
             micro_batch: settings.tuning.micro_batch_tokens,
             settings: settings.clone(),
-            account: Account::default(),
+            stats: PairStats::default(),
             fingerprint: serde_json::json!(["dpo", data, deciding, seed]).to_string(),
         };
         if !settings.reference_free {
@@ -163,13 +162,13 @@ impl Dpo {
     }
 
     /// How often the pairs are seen, and how many at a time.
-    pub fn course(&self) -> PairCourse {
-        self.course
+    pub fn epochs(&self) -> PairEpochs {
+        self.epochs
     }
 
     /// What became of the pairs.
-    pub fn account(&self) -> &Account {
-        &self.account
+    pub fn stats(&self) -> &PairStats {
+        &self.stats
     }
 
     /// Pairs that are held back.
@@ -180,7 +179,7 @@ impl Dpo {
     /// Computes the reference's log-probabilities, which are kept with the pairs.
     fn ask_reference(&self, trainer: &mut Trainer, pairs: &mut [Pair]) -> Result<()> {
         for group in self.groups(0..pairs.len(), pairs) {
-            let answers: Vec<&Piece> = group.iter().flat_map(|&index| &pairs[index].answers).collect();
+            let answers: Vec<&Example> = group.iter().flat_map(|&index| &pairs[index].answers).collect();
             let losses = trainer.losses(&packed(answers.iter().copied(), 1.0))?;
             let found = self.log_probabilities(&answers, &losses);
             for (index, found) in group.into_iter().zip(found) {
@@ -196,9 +195,9 @@ impl Dpo {
     }
 
     /// The log-probabilities of answers two by two, from the losses of their tokens.
-    fn log_probabilities(&self, answers: &[&Piece], losses: &[f32]) -> Vec<[f32; 2]> {
+    fn log_probabilities(&self, answers: &[&Example], losses: &[f32]) -> Vec<[f32; 2]> {
         let mut rest = losses;
-        let mut next = |answer: &Piece| {
+        let mut next = |answer: &Example| {
             let (own, others) = rest.split_at(answer.trained_tokens());
             rest = others;
             -own.iter().sum::<f32>() / self.length(answer)
@@ -207,13 +206,13 @@ impl Dpo {
     }
 
     /// What a log-probability is divided by.
-    fn length(&self, answer: &Piece) -> f32 {
+    fn length(&self, answer: &Example) -> f32 {
         if self.settings.length_normalised { answer.trained_tokens() as f32 } else { 1.0 }
     }
 
     /// The loss of `pairs` as a share of `batch` pairs, and its slope in the loss of each token of an answer.
     fn value(&self, pairs: &[&Pair], losses: &[f32], batch: usize, figures: &mut Sums) -> Value {
-        let answers: Vec<&Piece> = pairs.iter().flat_map(|pair| &pair.answers).collect();
+        let answers: Vec<&Example> = pairs.iter().flat_map(|pair| &pair.answers).collect();
         let found = self.log_probabilities(&answers, losses);
         let share = 1.0 / batch as f32;
         let mut value = Value { value: 0.0, slopes: Vec::with_capacity(losses.len()) };
@@ -323,15 +322,15 @@ fn fitting(
     tokenizer: &Tokenizer,
     preferences: &[&Preference],
     joining: &Joining,
-    account: &mut Account,
-) -> Result<Vec<[Piece; 2]>> {
+    stats: &mut PairStats,
+) -> Result<Vec<[Example; 2]>> {
     let context = joining.context;
     let fitted: Vec<Option<Fitted>> = preferences
         .par_iter()
         .map(|preference| fit(tokenizer, preference, context))
         .collect::<Result<_>>()?;
-    account.too_long += fitted.iter().filter(|fitted| fitted.is_none()).count() as u64;
-    account.shortened += fitted.iter().flatten().filter(|fitted| fitted.shortened).count() as u64;
+    stats.too_long += fitted.iter().filter(|fitted| fitted.is_none()).count() as u64;
+    stats.shortened += fitted.iter().flatten().filter(|fitted| fitted.shortened).count() as u64;
     // One that does not fit is too long for any group.
     let size = |fitted: &Option<Fitted>| fitted.as_ref().map_or(usize::MAX / 2, Fitted::longest);
     let sizes: Vec<usize> = fitted.iter().map(size).collect();
@@ -341,7 +340,7 @@ fn fitting(
         .zip(&before)
         .map(|(preference, before)| after(tokenizer, before, preference, context))
         .collect();
-    account.joined += longer.iter().flatten().count() as u64;
+    stats.joined += longer.iter().flatten().count() as u64;
     let pairs = longer.into_iter().zip(fitted).filter_map(|(longer, alone)| longer.or(alone));
     Ok(pairs.map(|fitted| fitted.answers).collect())
 }
@@ -380,7 +379,7 @@ fn after(
 }
 
 struct Fitted {
-    answers: [Piece; 2],
+    answers: [Example; 2],
     shortened: bool,
 }
 
@@ -399,9 +398,9 @@ fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result
     loop {
         let [chosen, rejected] = shorter.dialogues().map(|dialogue| {
             let rendered = render(tokenizer, &dialogue, shorter.prompt.len())?;
-            Ok::<_, Error>(Piece { ids: rendered.ids, trained: rendered.trained })
+            Ok::<_, Error>(Example { ids: rendered.ids, trained: rendered.trained })
         });
-        let answers: [Piece; 2] = [chosen?, rejected?];
+        let answers: [Example; 2] = [chosen?, rejected?];
         if answers.iter().all(|answer| answer.positions() <= context) {
             return Ok(Some(Fitted { answers, shortened }));
         }

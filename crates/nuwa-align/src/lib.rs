@@ -3,17 +3,17 @@
 //! - [`data`]: dialogues and preferences, from every usual form of file.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
-//! - [`tune`]: the loop of training, of all weights or of [`LowRank`] adapters, for any [`RecordSteps`]: [`Sft`],
+//! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
 //!   [`Dpo`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 #![forbid(unsafe_code)]
 
-mod course;
 pub mod data;
 pub mod dpo;
+mod epochs;
 mod error;
 mod join;
-mod low_rank;
+mod lora;
 mod mixed;
 pub mod pack;
 pub mod render;
@@ -21,11 +21,11 @@ mod settings;
 pub mod sft;
 mod tune;
 
-pub use course::{Course, PairCourse};
 pub use dpo::Dpo;
+pub use epochs::{Epochs, PairEpochs};
 pub use error::{Advice, Error, Result};
-pub use low_rank::LowRank;
-pub use mixed::{Mixed, TextAccount, TextSource};
+pub use lora::LoraAdapters;
+pub use mixed::{Mixed, TextSource, TextStats};
 pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PretrainingText, SftSettings, TuningSettings,
 };

@@ -13,7 +13,7 @@ use nuwa_shards::{Part, Shards};
 use nuwa_train::{Loader, Measured, Steps, Trainer};
 use serde::{Deserialize, Serialize};
 
-use crate::pack::{Piece, groups};
+use crate::pack::{Example, groups};
 use crate::tune::{RecordSteps, packed};
 use crate::{PretrainingText, Result};
 
@@ -34,7 +34,7 @@ pub struct TextSource<'a> {
 
 /// How much text was mixed in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct TextAccount {
+pub struct TextStats {
     /// The folder of token shards.
     pub shards: PathBuf,
     /// Tokens of that text, over all steps.
@@ -59,7 +59,7 @@ struct Text {
     micro_batch: usize,
     weight: f32,
     steps: Vec<Reading>,
-    account: TextAccount,
+    stats: TextStats,
     identity: serde_json::Value,
 }
 
@@ -97,8 +97,8 @@ impl<O: RecordSteps> Mixed<O> {
     }
 
     /// How much text there is beside it.
-    pub fn text(&self) -> Option<&TextAccount> {
-        self.text.as_ref().map(|text| &text.account)
+    pub fn text(&self) -> Option<&TextStats> {
+        self.text.as_ref().map(|text| &text.stats)
     }
 }
 
@@ -122,7 +122,7 @@ impl Text {
             end_of_text: source.end_of_text,
             micro_batch: source.micro_batch,
             weight: settings.weight,
-            account: TextAccount {
+            stats: TextStats {
                 shards: source.shards.into(),
                 tokens,
                 share: tokens as f64 / (tokens + of_records.iter().sum::<u64>()).max(1) as f64,
@@ -134,29 +134,30 @@ impl Text {
     }
 
     /// The documents, or parts of them, that `step` reads.
-    fn pieces(&self, step: u64) -> nuwa_train::Result<Vec<Piece>> {
+    fn examples(&self, step: u64) -> nuwa_train::Result<Vec<Example>> {
         let Reading { first_window, tokens } = self.steps[step as usize];
         let mut window = vec![0; self.loader.context() + 1];
-        let (mut pieces, mut left, mut number) = (Vec::new(), tokens, first_window);
+        let (mut examples, mut left, mut number) = (Vec::new(), tokens, first_window);
         while left > 0 {
             self.loader.read(number, &mut window)?;
             let length = left.min(self.loader.context());
-            cut(&window[..=length], self.end_of_text, &mut pieces);
+            cut(&window[..=length], self.end_of_text, &mut examples);
             left -= length;
             number += 1;
         }
-        Ok(pieces)
+        Ok(examples)
     }
 
     /// Adds the gradient of the text's loss, and gives its mean and its tokens.
     fn step(&self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<(f64, u64)> {
-        let pieces = self.pieces(step)?;
-        let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
+        let examples = self.examples(step)?;
+        let sizes: Vec<usize> = examples.iter().map(Example::positions).collect();
         let tokens: usize = sizes.iter().sum();
         let share = self.weight / tokens as f32;
         let mut loss = 0.0;
-        for (group, pass) in groups(0..pieces.len(), &sizes, self.micro_batch).into_iter().zip(FIRST_PASS..) {
-            let packed = packed(group.into_iter().map(|index| &pieces[index]), share);
+        for (group, pass) in groups(0..examples.len(), &sizes, self.micro_batch).into_iter().zip(FIRST_PASS..)
+        {
+            let packed = packed(group.into_iter().map(|index| &examples[index]), share);
             loss += f64::from(trainer.pass(&packed, (step << 16) | pass)?.total());
         }
         Ok((loss / f64::from(self.weight), tokens as u64))
@@ -179,15 +180,15 @@ fn readings(of_records: &[u64], share: f64, length: usize) -> Vec<Reading> {
     of_records.iter().map(reading).collect()
 }
 
-/// A window in pieces: the token that ends a document is the last target of it and the first input of what follows.
-fn cut(window: &[u32], end_of_text: Option<u32>, pieces: &mut Vec<Piece>) {
+/// A window in examples: the token that ends a document is the last target of it and the first input of what follows.
+fn cut(window: &[u32], end_of_text: Option<u32>, examples: &mut Vec<Example>) {
     let last = window.len() - 1;
     let mut start = 0;
     for place in 1..=last {
         if place == last || Some(window[place]) == end_of_text {
             let ids = window[start..=place].to_vec();
             let trained = (0..ids.len()).map(|at| at > 0).collect();
-            pieces.push(Piece { ids, trained });
+            examples.push(Example { ids, trained });
             start = place;
         }
     }
@@ -234,14 +235,14 @@ mod tests {
 
     #[test]
     fn a_window_is_cut_where_documents_end() {
-        let mut pieces = Vec::new();
-        cut(&[5, 6, 0, 7, 8, 0], Some(0), &mut pieces);
-        let ids: Vec<&[u32]> = pieces.iter().map(|piece| piece.ids.as_slice()).collect();
+        let mut examples = Vec::new();
+        cut(&[5, 6, 0, 7, 8, 0], Some(0), &mut examples);
+        let ids: Vec<&[u32]> = examples.iter().map(|example| example.ids.as_slice()).collect();
         assert_eq!(ids, [&[5, 6, 0][..], &[0, 7, 8, 0]]);
-        assert!(pieces.iter().all(|piece| piece.trained_tokens() == piece.positions()));
-        pieces.clear();
-        cut(&[5, 0, 6], None, &mut pieces);
-        assert_eq!(pieces[0].ids, [5, 0, 6]);
+        assert!(examples.iter().all(|example| example.trained_tokens() == example.positions()));
+        examples.clear();
+        cut(&[5, 0, 6], None, &mut examples);
+        assert_eq!(examples[0].ids, [5, 0, 6]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Rendered dialogues cut to the context and gathered into steps, each accounted for.
 //!
-//! Pieces of dialogues go through the model one after the other in one long row, each seeing itself alone, so there is
-//! neither padding nor a piece that does not fit in: nothing can clog.
+//! Examples of dialogues go through the model one after the other in one long row, each seeing itself alone, so there is
+//! neither padding nor an example that does not fit in: nothing can clog.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::render::Rendered;
 
 /// Ids of which each but the first is predicted from those before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct Example {
     /// At least two.
     pub ids: Vec<u32>,
     /// Whether the model learns to give this id; never the first.
     pub trained: Vec<bool>,
 }
 
-impl Piece {
+impl Example {
     fn new(rendered: &Rendered, start: usize, end: usize) -> Self {
         Self::after(rendered, start, start, end)
     }
@@ -45,12 +45,12 @@ impl Piece {
 
 /// What became of every dialogue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub struct PackingStats {
     /// Dialogues in all.
     pub dialogues: u64,
     /// Dialogues that are used whole.
     pub whole: u64,
-    /// Dialogues that were cut into several pieces.
+    /// Dialogues that were cut into several examples.
     pub split: u64,
     /// Dialogues of which only the beginning is used.
     pub truncated: u64,
@@ -59,46 +59,46 @@ pub struct Account {
     pub joined: u64,
     /// Dialogues that are not used, by reason.
     pub dropped: BTreeMap<String, u64>,
-    /// Pieces that hold no token to train on; what they stood before is in other pieces.
+    /// Examples that hold no token to train on; what they stood before is in other examples.
     pub empty_pieces: u64,
-    /// Tokens of earlier pieces that later ones begin with, to see as much as the context holds.
+    /// Tokens of earlier examples that later ones begin with, to see as much as the context holds.
     #[serde(default)]
     pub repeated_tokens: u64,
-    /// Pieces that are trained on.
+    /// Examples that are trained on.
     pub pieces: u64,
     /// Their positions.
     pub tokens: u64,
     /// Their tokens that are trained on.
     pub trained_tokens: u64,
-    /// Positions of the longest piece: as far into the context answers are trained.
+    /// Positions of the longest example: as far into the context answers are trained.
     #[serde(default)]
     pub longest: u64,
 }
 
-/// Cuts dialogues into pieces of at most `context` positions.
+/// Cuts dialogues into examples of at most `context` positions.
 #[derive(Debug)]
 pub struct Packer {
     context: usize,
     long: LongDialogues,
-    pieces: Vec<Piece>,
-    account: Account,
+    examples: Vec<Example>,
+    stats: PackingStats,
 }
 
 impl Packer {
     /// For a model of that context.
     pub fn new(context: usize, long: LongDialogues) -> Self {
-        Self { context, long, pieces: Vec::new(), account: Account::default() }
+        Self { context, long, examples: Vec::new(), stats: PackingStats::default() }
     }
 
     /// Takes in one dialogue.
     pub fn add(&mut self, rendered: &Rendered) {
-        self.account.dialogues += 1;
+        self.stats.dialogues += 1;
         let fits = rendered.ids.len() <= self.context + 1;
         match self.long {
             _ if fits => self.whole(rendered, 1),
             LongDialogues::Drop => self.drop("longer than the context"),
-            LongDialogues::Truncate => match self.keep(Piece::new(rendered, 0, self.context + 1)) {
-                true => self.account.truncated += 1,
+            LongDialogues::Truncate => match self.keep(Example::new(rendered, 0, self.context + 1)) {
+                true => self.stats.truncated += 1,
                 false => self.drop("longer than the context, with no answer in its beginning"),
             },
             LongDialogues::Split => self.split(rendered),
@@ -107,20 +107,20 @@ impl Packer {
 
     /// Takes in a conversation joined from `dialogues` dialogues, which fits the context.
     pub fn add_joined(&mut self, rendered: &Rendered, dialogues: u64) {
-        self.account.dialogues += dialogues;
-        self.account.joined += dialogues;
+        self.stats.dialogues += dialogues;
+        self.stats.joined += dialogues;
         self.whole(rendered, dialogues);
     }
 
-    /// The pieces, and what became of each dialogue.
-    pub fn finish(self) -> (Vec<Piece>, Account) {
-        (self.pieces, self.account)
+    /// The examples, and what became of each dialogue.
+    pub fn finish(self) -> (Vec<Example>, PackingStats) {
+        (self.examples, self.stats)
     }
 
     fn whole(&mut self, rendered: &Rendered, dialogues: u64) {
         let length = rendered.ids.len();
-        match length > 1 && self.keep(Piece::new(rendered, 0, length)) {
-            true => self.account.whole += dialogues,
+        match length > 1 && self.keep(Example::new(rendered, 0, length)) {
+            true => self.stats.whole += dialogues,
             false => self.drop("no token to train on"),
         }
     }
@@ -130,23 +130,23 @@ impl Packer {
         while start + 1 < rendered.ids.len() {
             let (end, next) = self.cut(rendered, start);
             let first = self.first_seen(rendered, start, end);
-            match self.keep(Piece::after(rendered, first, start, end)) {
+            match self.keep(Example::after(rendered, first, start, end)) {
                 true => {
                     kept += 1;
-                    self.account.repeated_tokens += (start - first) as u64;
+                    self.stats.repeated_tokens += (start - first) as u64;
                 }
-                false => self.account.empty_pieces += 1,
+                false => self.stats.empty_pieces += 1,
             }
             start = next;
         }
         match kept {
             0 => self.drop("no token to train on"),
-            _ => self.account.split += 1,
+            _ => self.stats.split += 1,
         }
     }
 
-    /// Where the piece that begins at `start` ends and where the next begins: before a turn that is no answer, so that none
-    /// loses its question, or else in the midst of a turn, whose last id is then the first that the next piece sees.
+    /// Where the example that begins at `start` ends and where the next begins: before a turn that is no answer, so that none
+    /// loses its question, or else in the midst of a turn, whose last id is then the first that the next example sees.
     fn cut(&self, rendered: &Rendered, start: usize) -> (usize, usize) {
         let most = start + self.context + 1;
         if most >= rendered.ids.len() {
@@ -157,7 +157,7 @@ impl Packer {
         between.map_or((most, most - 1), |turn| (turn, turn))
     }
 
-    /// Where what the piece from `start` to `end` sees begins: as early as the context allows, at a turn that is no answer, or,
+    /// Where what the example from `start` to `end` sees begins: as early as the context allows, at a turn that is no answer, or,
     /// of a turn that is cut, in its midst.
     fn first_seen(&self, rendered: &Rendered, start: usize, end: usize) -> usize {
         let earliest = end.saturating_sub(self.context + 1);
@@ -166,21 +166,21 @@ impl Packer {
         whole.find(|&turn| turn <= start).unwrap_or(earliest.min(start))
     }
 
-    fn keep(&mut self, piece: Piece) -> bool {
-        let trained = piece.trained_tokens();
+    fn keep(&mut self, example: Example) -> bool {
+        let trained = example.trained_tokens();
         if trained == 0 {
             return false;
         }
-        self.account.pieces += 1;
-        self.account.tokens += piece.positions() as u64;
-        self.account.trained_tokens += trained as u64;
-        self.account.longest = self.account.longest.max(piece.positions() as u64);
-        self.pieces.push(piece);
+        self.stats.pieces += 1;
+        self.stats.tokens += example.positions() as u64;
+        self.stats.trained_tokens += trained as u64;
+        self.stats.longest = self.stats.longest.max(example.positions() as u64);
+        self.examples.push(example);
         true
     }
 
     fn drop(&mut self, reason: &str) {
-        *self.account.dropped.entry(reason.into()).or_default() += 1;
+        *self.stats.dropped.entry(reason.into()).or_default() += 1;
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
         rendered
     }
 
-    fn packed(context: usize, long: LongDialogues, dialogues: &[Rendered]) -> (Vec<Piece>, Account) {
+    fn packed(context: usize, long: LongDialogues, dialogues: &[Rendered]) -> (Vec<Example>, PackingStats) {
         let mut packer = Packer::new(context, long);
         dialogues.iter().for_each(|dialogue| packer.add(dialogue));
         packer.finish()
@@ -242,39 +242,39 @@ mod tests {
 
     #[test]
     fn long_dialogues_are_cut_before_questions() {
-        let (pieces, account) = packed(10, LongDialogues::Split, &[dialogue(&[(3, 3), (3, 3), (2, 2)])]);
+        let (examples, stats) = packed(10, LongDialogues::Split, &[dialogue(&[(3, 3), (3, 3), (2, 2)])]);
         let spans: Vec<(u32, u32)> =
-            pieces.iter().map(|piece| (piece.ids[0], *piece.ids.last().unwrap())).collect();
+            examples.iter().map(|example| (example.ids[0], *example.ids.last().unwrap())).collect();
         assert_eq!(spans, [(0, 5), (6, 15)]);
-        assert_eq!((account.split, account.whole, account.trained_tokens), (1, 0, 3 + 3 + 2));
+        assert_eq!((stats.split, stats.whole, stats.trained_tokens), (1, 0, 3 + 3 + 2));
     }
 
     #[test]
     fn a_turn_longer_than_the_context_is_cut_and_loses_no_token() {
-        let (pieces, account) = packed(4, LongDialogues::Split, &[dialogue(&[(2, 11)])]);
-        assert_eq!((account.trained_tokens, account.empty_pieces), (11, 0));
-        assert!(pieces.iter().all(|piece| piece.positions() <= 4));
+        let (examples, stats) = packed(4, LongDialogues::Split, &[dialogue(&[(2, 11)])]);
+        assert_eq!((stats.trained_tokens, stats.empty_pieces), (11, 0));
+        assert!(examples.iter().all(|example| example.positions() <= 4));
     }
 
     #[test]
     fn pieces_of_a_long_dialogue_see_as_much_as_the_context_holds() {
-        let (pieces, account) = packed(128, LongDialogues::Split, &[dialogue(&[(2400, 5)])]);
-        assert_eq!((pieces.len(), pieces[0].positions(), pieces[0].trained_tokens()), (1, 128, 5));
-        assert_eq!((account.split, account.longest), (1, 128));
-        let (pieces, account) = packed(20, LongDialogues::Split, &[dialogue(&[(5, 5), (5, 5), (5, 5)])]);
+        let (examples, stats) = packed(128, LongDialogues::Split, &[dialogue(&[(2400, 5)])]);
+        assert_eq!((examples.len(), examples[0].positions(), examples[0].trained_tokens()), (1, 128, 5));
+        assert_eq!((stats.split, stats.longest), (1, 128));
+        let (examples, stats) = packed(20, LongDialogues::Split, &[dialogue(&[(5, 5), (5, 5), (5, 5)])]);
         let spans: Vec<(u32, u32)> =
-            pieces.iter().map(|piece| (piece.ids[0], *piece.ids.last().unwrap())).collect();
+            examples.iter().map(|example| (example.ids[0], *example.ids.last().unwrap())).collect();
         assert_eq!(spans, [(0, 19), (10, 29)], "the second question is seen again before the third");
-        assert_eq!((account.trained_tokens, account.repeated_tokens), (15, 10));
+        assert_eq!((stats.trained_tokens, stats.repeated_tokens), (15, 10));
     }
 
     #[test]
     fn what_is_dropped_is_counted_with_the_reason() {
         let long = dialogue(&[(20, 2)]);
-        let (pieces, account) = packed(8, LongDialogues::Drop, &[long.clone(), dialogue(&[(1, 1)])]);
-        assert_eq!((pieces.len(), account.whole, account.dropped["longer than the context"]), (1, 1, 1));
-        let (_, account) = packed(8, LongDialogues::Truncate, &[long]);
-        assert_eq!(account.dropped["longer than the context, with no answer in its beginning"], 1);
+        let (examples, stats) = packed(8, LongDialogues::Drop, &[long.clone(), dialogue(&[(1, 1)])]);
+        assert_eq!((examples.len(), stats.whole, stats.dropped["longer than the context"]), (1, 1, 1));
+        let (_, stats) = packed(8, LongDialogues::Truncate, &[long]);
+        assert_eq!(stats.dropped["longer than the context, with no answer in its beginning"], 1);
     }
 
     proptest! {
@@ -286,12 +286,12 @@ mod tests {
         ) {
             let long = [LongDialogues::Split, LongDialogues::Truncate, LongDialogues::Drop][way];
             let dialogues: Vec<Rendered> = lengths.iter().map(|turns| dialogue(turns)).collect();
-            let (pieces, account) = packed(context, long, &dialogues);
-            let dropped: u64 = account.dropped.values().sum();
-            prop_assert_eq!(account.whole + account.split + account.truncated + dropped, dialogues.len() as u64);
-            prop_assert!(pieces.iter().all(|piece| piece.trained_tokens() > 0 && !piece.trained[0]));
-            prop_assert!(pieces.iter().all(|piece| (1..=context).contains(&piece.positions())));
-            let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
+            let (examples, stats) = packed(context, long, &dialogues);
+            let dropped: u64 = stats.dropped.values().sum();
+            prop_assert_eq!(stats.whole + stats.split + stats.truncated + dropped, dialogues.len() as u64);
+            prop_assert!(examples.iter().all(|example| example.trained_tokens() > 0 && !example.trained[0]));
+            prop_assert!(examples.iter().all(|example| (1..=context).contains(&example.positions())));
+            let sizes: Vec<usize> = examples.iter().map(Example::positions).collect();
             let steps = steps(&sizes, 64, 2, 7);
             let mut used: Vec<usize> = steps.concat();
             used.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! The text is what the chat template writes. What belongs to an answer is found by rendering beginnings of the dialogue:
 //! the answer of turn `i` is what `render(turns up to and with i)` adds to `render(turns before i, answer opened)`. It
-//! ends with the token that ends the turn, so that the model learns to stop. Text is turned into ids piece by piece,
+//! ends with the token that ends the turn, so that the model learns to stop. Text is turned into ids example by example,
 //! cut where answers begin and end: just as in use, where the model goes on from the ids of the opened answer.
 
 use nuwa_tokenizer::{ChatText, Message, Tokenizer};

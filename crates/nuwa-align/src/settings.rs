@@ -20,7 +20,7 @@ pub enum BadRecords {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LongDialogues {
-    /// Cut into pieces, between turns where that is possible; a piece without an answer is counted as dropped.
+    /// Cut into examples, between turns where that is possible; an example without an answer is counted as dropped.
     #[default]
     Split,
     /// Only its beginning is used.

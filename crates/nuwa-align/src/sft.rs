@@ -1,16 +1,16 @@
 //! Supervised fine-tuning: the mean negative log-likelihood of the answers' tokens.
 //!
-//! With `T` the tokens trained on in all pieces of a step: `loss = sum over T of nll / |T|`. The mean is over the tokens of
-//! the whole step, however it is accumulated, so `B` pieces at one time `k` times equal `B k` at one time.
+//! With `T` the tokens trained on in all examples of a step: `loss = sum over T of nll / |T|`. The mean is over the tokens of
+//! the whole step, however it is accumulated, so `B` examples at one time `k` times equal `B k` at one time.
 
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Measured, Steps, Trainer};
 use rayon::prelude::*;
 
-use crate::course::Course;
 use crate::data::Dialogue;
+use crate::epochs::Epochs;
 use crate::join;
-use crate::pack::{Account, Packer, Piece, groups, steps};
+use crate::pack::{Example, Packer, PackingStats, groups, steps};
 use crate::render::{Rendered, render};
 use crate::tune::{RecordSteps, packed};
 use crate::{Error, Result, SftSettings};
@@ -23,12 +23,12 @@ const FEWEST_HELD_BACK: usize = 20;
 /// Fine-tuning on dialogues.
 #[derive(Debug)]
 pub struct Sft {
-    pieces: Vec<Piece>,
-    held_back: Vec<Piece>,
+    examples: Vec<Example>,
+    held_back: Vec<Example>,
     steps: Vec<Vec<usize>>,
     micro_batch: usize,
-    account: Account,
-    course: Course,
+    stats: PackingStats,
+    epochs: Epochs,
     fingerprint: String,
 }
 
@@ -47,64 +47,72 @@ impl Sft {
         settings.check()?;
         let [trained, held_back] = divide(dialogues, settings.tuning.held_back, seed);
         let conversations = rendered(tokenizer, &trained, settings.joined, context, seed)?;
-        let (pieces, account) = cut(&conversations, settings, context);
+        let (examples, stats) = cut(&conversations, settings, context);
         let (held_back, _) = cut(&rendered(tokenizer, &held_back, 0.0, context, seed)?, settings, context);
-        Ok(Self { account, ..Self::of_pieces(pieces, held_back, settings, seed)? })
+        Ok(Self { stats, ..Self::of_examples(examples, held_back, settings, seed)? })
     }
 
-    /// Fine-tuning on pieces that are rendered already.
+    /// Fine-tuning on examples that are rendered already.
     ///
     /// # Errors
-    /// When a setting is out of range, or there is no piece.
-    pub fn of_pieces(
-        pieces: Vec<Piece>,
-        held_back: Vec<Piece>,
+    /// When a setting is out of range, or there is no example.
+    pub fn of_examples(
+        examples: Vec<Example>,
+        held_back: Vec<Example>,
         settings: &SftSettings,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
-        if pieces.is_empty() {
+        if examples.is_empty() {
             let reason = "no dialogue has a token to train on within the context";
             return Err(Error::Empty { path: "the data".into(), reason: reason.into() });
         }
         let micro_batch = settings.tuning.micro_batch_tokens;
-        let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
-        let course = Course::of(settings.epochs, settings.batch_tokens, sizes.iter().sum());
-        let steps = steps(&sizes, course.batch_tokens, course.epochs, seed);
-        let ids = pieces
+        let sizes: Vec<usize> = examples.iter().map(Example::positions).collect();
+        let epochs = Epochs::of(settings.epochs, settings.batch_tokens, sizes.iter().sum());
+        let steps = steps(&sizes, epochs.batch_tokens, epochs.epochs, seed);
+        let ids = examples
             .iter()
             .chain(&held_back)
-            .flat_map(|piece| piece.ids.iter().flat_map(|id| id.to_le_bytes()));
+            .flat_map(|example| example.ids.iter().flat_map(|id| id.to_le_bytes()));
         let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
         let deciding = SftSettings {
-            epochs: Some(course.epochs),
-            batch_tokens: Some(course.batch_tokens),
+            epochs: Some(epochs.epochs),
+            batch_tokens: Some(epochs.batch_tokens),
             tuning: settings.tuning.deciding(),
             ..settings.clone()
         };
         let fingerprint = serde_json::json!(["sft", data, deciding, seed]).to_string();
-        Ok(Self { pieces, held_back, steps, micro_batch, account: Account::default(), course, fingerprint })
+        Ok(Self {
+            examples,
+            held_back,
+            steps,
+            micro_batch,
+            stats: PackingStats::default(),
+            epochs,
+            fingerprint,
+        })
     }
 
     /// What became of the dialogues that are trained on.
-    pub fn account(&self) -> &Account {
-        &self.account
+    pub fn stats(&self) -> &PackingStats {
+        &self.stats
     }
 
     /// How often the dialogues are seen, and how many at a time.
-    pub fn course(&self) -> Course {
-        self.course
+    pub fn epochs(&self) -> Epochs {
+        self.epochs
     }
 
-    /// Pieces of dialogues that are held back.
+    /// Examples of dialogues that are held back.
     pub fn held_back(&self) -> usize {
         self.held_back.len()
     }
 
-    /// Those pieces in groups that go through the model at one time.
-    fn groups<'a>(&self, pieces: &'a [Piece], indices: &[usize]) -> Vec<Vec<&'a Piece>> {
-        let sizes: Vec<usize> = pieces.iter().map(Piece::positions).collect();
-        let of = |group: Vec<usize>| group.into_iter().map(|index| &pieces[index]).collect();
+    /// Those examples in groups that go through the model at one time.
+    fn groups<'a>(&self, examples: &'a [Example], indices: &[usize]) -> Vec<Vec<&'a Example>> {
+        let sizes: Vec<usize> = examples.iter().map(Example::positions).collect();
+        let of = |group: Vec<usize>| group.into_iter().map(|index| &examples[index]).collect();
         groups(indices.iter().copied(), &sizes, self.micro_batch).into_iter().map(of).collect()
     }
 }
@@ -117,15 +125,15 @@ impl RecordSteps for Sft {
 
 impl Steps for Sft {
     fn tokens(&self, step: u64) -> u64 {
-        self.steps[step as usize].iter().map(|&index| self.pieces[index].positions() as u64).sum()
+        self.steps[step as usize].iter().map(|&index| self.examples[index].positions() as u64).sum()
     }
 
     fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
-        let groups = self.groups(&self.pieces, &self.steps[step as usize]);
-        let trained: usize = groups.iter().flatten().map(|piece| piece.trained_tokens()).sum();
+        let groups = self.groups(&self.examples, &self.steps[step as usize]);
+        let trained: usize = groups.iter().flatten().map(|example| example.trained_tokens()).sum();
         let mut measured = Measured::default();
-        for (pieces, pass) in groups.iter().zip(0..) {
-            let packed = packed(pieces.iter().copied(), 1.0 / trained as f32);
+        for (examples, pass) in groups.iter().zip(0..) {
+            let packed = packed(examples.iter().copied(), 1.0 / trained as f32);
             measured.loss += f64::from(trainer.pass(&packed, (step << 16) | pass)?.total());
             measured.tokens += packed.source.ids.len() as u64;
         }
@@ -135,8 +143,8 @@ impl Steps for Sft {
     fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let all: Vec<usize> = (0..self.held_back.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
-        for pieces in self.groups(&self.held_back, &all) {
-            let packed = packed(pieces.iter().copied(), 1.0);
+        for examples in self.groups(&self.held_back, &all) {
+            let packed = packed(examples.iter().copied(), 1.0);
             for loss in trainer.losses(&packed)? {
                 sum += f64::from(loss);
                 trained += 1;
@@ -169,7 +177,7 @@ pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
     [of(false), of(true)]
 }
 
-/// What a piece is cut from: one dialogue, or a conversation of several.
+/// What an example is cut from: one dialogue, or a conversation of several.
 struct Conversation {
     rendered: Rendered,
     dialogues: u64,
@@ -221,7 +229,11 @@ fn join_some<'a>(
     None
 }
 
-fn cut(conversations: &[Conversation], settings: &SftSettings, context: usize) -> (Vec<Piece>, Account) {
+fn cut(
+    conversations: &[Conversation],
+    settings: &SftSettings,
+    context: usize,
+) -> (Vec<Example>, PackingStats) {
     let mut packer = Packer::new(context, settings.long_dialogues);
     for Conversation { rendered, dialogues } in conversations {
         match dialogues {

@@ -12,8 +12,8 @@ use nuwa_train::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::pack::Piece;
-use crate::{LowRank, Result, TuningSettings};
+use crate::pack::Example;
+use crate::{LoraAdapters, Result, TuningSettings};
 
 /// Where and how a model is tuned.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ const RESULTS: [&str; 7] = [CHECKPOINT, BEST, "metrics.jsonl", "model", "adapter
 /// A trainer of all weights of `model`, or of adapters on it.
 pub fn trainer(
     model: Box<dyn Model>,
-    adapters: Option<Arc<LowRank>>,
+    adapters: Option<Arc<LoraAdapters>>,
     settings: &TuningSettings,
     seed: u64,
 ) -> Trainer {
@@ -72,21 +72,21 @@ pub fn trainer(
     Trainer::new(model, adapters.map(|adapters| adapters as Arc<dyn Adapters>), settings)
 }
 
-/// Pieces one after the other in one row, each seeing itself alone; each id that is trained on counts `weight` in the loss.
-pub fn packed<'a>(pieces: impl IntoIterator<Item = &'a Piece>, weight: f32) -> Batch {
-    let pieces: Vec<&Piece> = pieces.into_iter().collect();
+/// Examples one after the other in one row, each seeing itself alone; each id that is trained on counts `weight` in the loss.
+pub fn packed<'a>(examples: impl IntoIterator<Item = &'a Example>, weight: f32) -> Batch {
+    let examples: Vec<&Example> = examples.into_iter().collect();
     let (mut rows, mut targets, mut start) = (Vec::new(), Vec::new(), 0);
-    for piece in &pieces {
-        let next = piece.ids.iter().zip(&piece.trained).skip(1);
+    for example in &examples {
+        let next = example.ids.iter().zip(&example.trained).skip(1);
         for (row, (id, _)) in (start..).zip(next).filter(|(_, (_, trained))| **trained) {
             rows.push(row);
             targets.push(*id);
         }
-        start += piece.positions() as u32;
+        start += example.positions() as u32;
     }
     let weights = vec![weight; targets.len()];
     let targets = Targets { rows: Some(rows), ids: targets, weights };
-    let source = Text::packed(pieces.iter().map(|piece| &piece.ids[..piece.positions()]));
+    let source = Text::packed(examples.iter().map(|example| &example.ids[..example.positions()]));
     Batch { source, answer: None, targets, classes: None }
 }
 

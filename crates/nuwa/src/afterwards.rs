@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Dialogue};
-use nuwa_align::{Course, PairCourse};
+use nuwa_align::{Epochs, PairEpochs};
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
@@ -57,7 +57,7 @@ pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) ->
     let (dialogues, _) = data::read(files, &Columns::new(), bad, data::dialogue)?;
     let sum: f64 = dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
     let settings = &recipe.sft;
-    let course = Course::of(settings.epochs, settings.batch_tokens, sum as usize);
+    let course = Epochs::of(settings.epochs, settings.batch_tokens, sum as usize);
     Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * FINE_TUNING)
 }
 
@@ -67,7 +67,7 @@ pub fn of_preferences(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary
     let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
     let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
     let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
-    let course = PairCourse::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
+    let course = PairEpochs::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
     Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share) * PREFERENCE)
 }
 

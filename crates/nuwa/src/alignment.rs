@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use nuwa_align::data::{self, Columns, Reading};
 use nuwa_align::{
-    Course, Dpo, DpoSettings, Job, LoraSettings, LowRank, Mixed, PairCourse, PretrainingText, RecordSteps,
-    Sft, SftSettings, Summary, TextAccount, TextSource, TuningSettings, dpo, pack, trainer, tune,
+    Dpo, DpoSettings, Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PretrainingText,
+    RecordSteps, Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, dpo, pack, trainer, tune,
 };
 use nuwa_format::Base;
 use nuwa_tokenizer::Tokenizer;
@@ -46,19 +46,19 @@ pub struct Outcome {
     pub reading: Reading,
     /// What became of dialogues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dialogues: Option<pack::Account>,
+    pub dialogues: Option<pack::PackingStats>,
     /// What became of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pairs: Option<dpo::Account>,
+    pub pairs: Option<dpo::PairStats>,
     /// How often dialogues were seen, and how many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub course: Option<Course>,
+    pub course: Option<Epochs>,
     /// How often pairs were seen, and how many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pair_course: Option<PairCourse>,
+    pub pair_course: Option<PairEpochs>,
     /// Text of the pretraining that was learnt beside the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pretraining: Option<TextAccount>,
+    pub pretraining: Option<TextStats>,
     /// Records (pieces of dialogues, or pairs) held back.
     pub held_back: usize,
     /// A question that it was taught to answer, to try it with.
@@ -74,7 +74,7 @@ pub struct Outcome {
 /// A model, or adapters on it, in training.
 struct Tuner {
     trainer: Trainer,
-    adapters: Option<Arc<LowRank>>,
+    adapters: Option<Arc<LoraAdapters>>,
     /// The hash of the model's weights before anything was changed.
     base: String,
 }
@@ -101,9 +101,9 @@ impl Alignment<'_> {
         let (summary, memory) = self.run(&job, &mut tuner.trainer, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
-            dialogues: Some(own.account().clone()),
+            dialogues: Some(own.stats().clone()),
             pairs: None,
-            course: Some(own.course()),
+            course: Some(own.epochs()),
             pair_course: None,
             text,
             held_back: own.held_back(),
@@ -133,9 +133,9 @@ impl Alignment<'_> {
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
             course: None,
-            pair_course: Some(own.course()),
+            pair_course: Some(own.epochs()),
             dialogues: None,
-            pairs: Some(own.account().clone()),
+            pairs: Some(own.stats().clone()),
             text,
             held_back: own.held_back(),
             question,
@@ -176,7 +176,7 @@ impl Alignment<'_> {
         let base = nuwa_format::weights_hash(model.as_ref());
         let adapters = match lora.rank {
             0 => None,
-            _ => Some(Arc::new(LowRank::new(model.as_ref(), lora, self.seed)?)),
+            _ => Some(Arc::new(LoraAdapters::new(model.as_ref(), lora, self.seed)?)),
         };
         Ok(Tuner { trainer: trainer(model, adapters.clone(), settings, self.seed), adapters, base })
     }
@@ -248,8 +248,8 @@ impl Alignment<'_> {
 fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
     let open = settings.epochs.is_none() || settings.batch_tokens.is_none();
     open.then(|| {
-        let Course { epochs, batch_tokens } = sft.course();
-        let records = numbers::counted(sft.account().dialogues, "record");
+        let Epochs { epochs, batch_tokens } = sft.epochs();
+        let records = numbers::counted(sft.stats().dialogues, "record");
         let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(sft.count(), "step"));
         format!("{records}: {epochs}, {steps} of up to {} tokens", numbers::grouped(batch_tokens as u64))
     })
@@ -259,8 +259,8 @@ fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
 fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
     let open = settings.epochs.is_none() || settings.batch_pairs.is_none();
     open.then(|| {
-        let PairCourse { epochs, batch_pairs } = dpo.course();
-        let [pairs, batch] = [dpo.account().pairs, batch_pairs as u64].map(|n| numbers::counted(n, "pair"));
+        let PairEpochs { epochs, batch_pairs } = dpo.epochs();
+        let [pairs, batch] = [dpo.stats().pairs, batch_pairs as u64].map(|n| numbers::counted(n, "pair"));
         let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(dpo.count(), "step"));
         format!("{pairs}: {epochs}, {steps} of up to {batch}")
     })
@@ -268,11 +268,11 @@ fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
 
 /// What became of what was learnt from.
 struct Accounts {
-    dialogues: Option<pack::Account>,
-    pairs: Option<dpo::Account>,
-    course: Option<Course>,
-    pair_course: Option<PairCourse>,
-    text: Option<TextAccount>,
+    dialogues: Option<pack::PackingStats>,
+    pairs: Option<dpo::PairStats>,
+    course: Option<Epochs>,
+    pair_course: Option<PairEpochs>,
+    text: Option<TextStats>,
     held_back: usize,
     /// A question of the records.
     question: Option<String>,
@@ -361,8 +361,8 @@ fn no_pretraining_text() -> String {
         .into()
 }
 
-fn pretraining_text(account: &TextAccount) -> String {
-    let TextAccount { tokens, share, .. } = account;
+fn pretraining_text(account: &TextStats) -> String {
+    let TextStats { tokens, share, .. } = account;
     format!(
         "  beside them {} tokens of the pretraining text, {:.0} % of all",
         numbers::grouped(*tokens),
@@ -370,7 +370,7 @@ fn pretraining_text(account: &TextAccount) -> String {
     )
 }
 
-fn dialogues_text(account: &pack::Account) -> String {
+fn dialogues_text(account: &pack::PackingStats) -> String {
     let grouped = numbers::grouped;
     let mut text = format!(
         "{} of {} dialogues, {} of {} tokens are answers",
@@ -393,7 +393,7 @@ fn dialogues_text(account: &pack::Account) -> String {
     text
 }
 
-fn pairs_text(account: &dpo::Account) -> String {
+fn pairs_text(account: &dpo::PairStats) -> String {
     let mut text = format!(
         "{} of {} pairs",
         numbers::grouped(account.pairs - account.too_long),

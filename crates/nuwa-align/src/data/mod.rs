@@ -43,7 +43,7 @@ pub struct Dialogue {
 pub struct Preference {
     /// What both answer to.
     pub prompt: Vec<Message>,
-    /// The better answer: one turn of the assistant, or a piece of dialogue that begins with one.
+    /// The better answer: one turn of the assistant, or an example of dialogue that begins with one.
     pub chosen: Vec<Message>,
     /// The worse.
     pub rejected: Vec<Message>,

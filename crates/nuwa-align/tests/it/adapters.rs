@@ -2,30 +2,30 @@
 
 use std::sync::Arc;
 
-use nuwa_align::{Job, LoraSettings, LowRank, Sft, SftSettings, trainer, tune};
+use nuwa_align::{Job, LoraAdapters, LoraSettings, Sft, SftSettings, trainer, tune};
 use nuwa_format::{Adapter, Base, load_adapter, merge, save_adapter, weights_hash};
 use nuwa_models::Model;
 use nuwa_tensor::AdamWState;
 use nuwa_train::{Steps, Trainer};
 
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
+use crate::{difference, exact, examples, gradient, load, sft_settings, tuned};
 
 fn lora(rank: usize) -> LoraSettings {
     LoraSettings { rank, ..LoraSettings::default() }
 }
 
-fn adapted(name: &str, rank: usize) -> (Trainer, Arc<LowRank>) {
+fn adapted(name: &str, rank: usize) -> (Trainer, Arc<LoraAdapters>) {
     let model = load(name);
-    let adapters = Arc::new(LowRank::new(model.as_ref(), &lora(rank), 1).unwrap());
+    let adapters = Arc::new(LoraAdapters::new(model.as_ref(), &lora(rank), 1).unwrap());
     (trainer(model, Some(adapters.clone()), &exact(), 0), adapters)
 }
 
 /// Trains adapters for a few steps.
-fn trained(name: &str) -> (Box<dyn Model>, Arc<LowRank>) {
+fn trained(name: &str) -> (Box<dyn Model>, Arc<LoraAdapters>) {
     let settings =
         SftSettings { epochs: Some(3), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
     let (mut trainer, adapters) = adapted(name, 4);
-    let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 5).unwrap();
+    let mut sft = Sft::of_examples(examples(12), Vec::new(), &settings, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
     let job =
         Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, base: "", stop: || false };
@@ -71,7 +71,7 @@ fn compare_with_finite_differences(name: &str) {
         parameter.set(|values| random.named(parameter.entry().path()).fill_normal(values, 0.1));
     }
     trainer.resume(AdamWState::new(trainer.parameters()));
-    let mut sft = Sft::of_pieces(pieces(4), Vec::new(), &sft_settings(), 0).unwrap();
+    let mut sft = Sft::of_examples(examples(4), Vec::new(), &sft_settings(), 0).unwrap();
     sft.step(&mut trainer, 0).unwrap();
     let found = gradient(&mut trainer);
     let all: Vec<_> = trainer.parameters().iter().cloned().collect();
@@ -79,7 +79,7 @@ fn compare_with_finite_differences(name: &str) {
         let mut loss_at = |change: f32| {
             parameter.set(|values| values[index] += change);
             trainer.resume(AdamWState::new(trainer.parameters()));
-            let packed = nuwa_align::packed(&pieces(4), 1.0);
+            let packed = nuwa_align::packed(&examples(4), 1.0);
             let losses = trainer.losses(&packed).unwrap();
             parameter.set(|values| values[index] -= change);
             losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64
@@ -97,14 +97,14 @@ fn compare_with_finite_differences(name: &str) {
 
 #[test]
 fn adapters_begin_as_nothing() {
-    let packed = nuwa_align::packed(&pieces(4), 1.0);
+    let packed = nuwa_align::packed(&examples(4), 1.0);
     assert_eq!(adapted("gpt2", 3).0.losses(&packed).unwrap(), tuned("gpt2").losses(&packed).unwrap());
 }
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
     let unknown = LoraSettings { rank: 2, targets: vec!["attention.quantum".into()], ..lora(2) };
-    let error = LowRank::new(load("llama").as_ref(), &unknown, 0).unwrap_err();
+    let error = LoraAdapters::new(load("llama").as_ref(), &unknown, 0).unwrap_err();
     insta::assert_snapshot!(error, @r#"no matrix of the model has a name that holds "attention.quantum"; it has attention.output, attention.qkv, feed_forward.down, feed_forward.gate_up"#);
     let (tuned, adapters) = trained("gpt2");
     let adapter = adapters.to_adapter(tuned.as_ref());

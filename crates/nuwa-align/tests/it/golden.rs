@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nuwa_align::pack::Piece;
+use nuwa_align::pack::Example;
 use nuwa_align::{Dpo, DpoSettings, RecordSteps, Sft, trainer};
 use nuwa_format::parts;
 use nuwa_train::{Steps, Trainer};
@@ -14,7 +14,7 @@ const MODELS: [&str; 2] = ["gpt2", "llama"];
 
 struct Golden {
     floats: BTreeMap<String, Vec<f32>>,
-    pieces: Vec<Piece>,
+    examples: Vec<Example>,
 }
 
 fn golden(name: &str) -> Golden {
@@ -24,18 +24,18 @@ fn golden(name: &str) -> Golden {
         |name: &str| -> Vec<[u8; 4]> { tensors.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec() };
     let integers = |name: &str| -> Vec<i32> { words(name).into_iter().map(i32::from_le_bytes).collect() };
     let (ids, starts) = (integers("ids"), integers("starts"));
-    let piece = |(row, &start): (&[i32], &i32)| {
+    let example = |(row, &start): (&[i32], &i32)| {
         let ids: Vec<u32> = row.iter().take_while(|id| **id >= 0).map(|id| *id as u32).collect();
         let trained = (0..ids.len()).map(|at| at >= start as usize).collect();
-        Piece { ids, trained }
+        Example { ids, trained }
     };
-    let pieces = ids.chunks_exact(ids.len() / starts.len()).zip(&starts).map(piece).collect();
+    let examples = ids.chunks_exact(ids.len() / starts.len()).zip(&starts).map(example).collect();
     let is_float = |name: &&str| !["ids", "starts"].contains(name);
     let names = tensors.names().into_iter().filter(is_float);
     let floats = names
         .map(|name| (name.to_string(), words(name).into_iter().map(f32::from_le_bytes).collect()))
         .collect();
-    Golden { floats, pieces }
+    Golden { floats, examples }
 }
 
 /// The largest difference between the gradient and the golden one of `prefix`.
@@ -59,7 +59,7 @@ fn sft_is_the_mean_over_the_tokens_of_all_answers() {
     for name in MODELS {
         let golden = golden(name);
         let mut trainer = tuned(name);
-        let mut sft = Sft::of_pieces(golden.pieces.clone(), Vec::new(), &sft_settings(), 0).unwrap();
+        let mut sft = Sft::of_examples(golden.examples.clone(), Vec::new(), &sft_settings(), 0).unwrap();
         assert_eq!(sft.count(), 2, "two epochs of one step");
         let loss = sft.step(&mut trainer, 0).unwrap().loss;
         assert!((loss as f32 - golden.floats["sft.loss"][0]).abs() < 1e-5, "{name}: {loss}");
@@ -84,7 +84,7 @@ fn dpo_and_its_variants_are_the_papers_formulas() {
                 ..DpoSettings::default()
             };
             let pairs =
-                golden.pieces.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+                golden.examples.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
             let reference = load(name);
             reference.parameters().set(|values| values.iter_mut().for_each(|value| *value *= 0.9));
             let mut reference = trainer(reference, None, &exact(), 0);

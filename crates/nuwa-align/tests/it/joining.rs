@@ -27,7 +27,7 @@ fn half_of_the_dialogues_fill_the_context_and_no_token_is_lost() {
         .map(|index| dialogue(&[("user", question(index).as_str()), ("assistant", "it is blue.")]))
         .collect();
     let (alone, half) = (sft(&dialogues, 0.0), sft(&dialogues, 0.5));
-    let (one, other) = (alone.account(), half.account());
+    let (one, other) = (alone.stats(), half.stats());
     assert_eq!((one.joined, one.pieces, one.longest < 80), (0, one.whole, true), "{one:?}");
     assert!((other.joined as f64 / other.whole as f64 - 0.5).abs() < 0.1, "{other:?}");
     assert!((120..=CONTEXT as u64).contains(&other.longest), "{other:?}");
@@ -52,7 +52,7 @@ fn some_pairs_stand_after_others() {
     let pairs: Vec<Preference> = (0..40).map(pair).collect();
     let settings = DpoSettings { joined: 0.5, tuning: exact(), ..DpoSettings::default() };
     let dpo = Dpo::new(&tokenizer(), &pairs, &settings, &mut trainer, 1).unwrap();
-    let account = dpo.account();
+    let account = dpo.stats();
     assert_eq!((account.pairs, account.too_long, account.shortened), (40, 0, 0));
     // The first of each conversation stands after none.
     assert!((10..20).contains(&account.joined), "{account:?}");
@@ -69,7 +69,7 @@ fn the_answer_to_a_long_question_sees_all_that_the_context_holds() {
     let (dialogues, _) = data::read(&[path], &Columns::new(), BadRecords::Error, data::dialogue).unwrap();
     let settings = SftSettings { tuning: exact(), ..SftSettings::default() };
     let sft = Sft::new(&tokenizer(), &dialogues, &settings, 128, 1).unwrap();
-    // Two where a piece ends within the answer.
-    assert!(sft.account().pieces <= 2, "{:?}", sft.account());
-    assert_eq!(sft.account().longest, 128);
+    // Two where an example ends within the answer.
+    assert!(sft.stats().pieces <= 2, "{:?}", sft.stats());
+    assert_eq!(sft.stats().longest, 128);
 }

@@ -11,7 +11,7 @@ mod tuning;
 
 use std::path::{Path, PathBuf};
 
-use nuwa_align::pack::Piece;
+use nuwa_align::pack::Example;
 use nuwa_align::{SftSettings, TuningSettings, trainer};
 use nuwa_models::Model;
 use nuwa_train::{PrecisionChoice, Trainer};
@@ -42,17 +42,17 @@ fn tuned(name: &str) -> Trainer {
     trainer(load(name), None, &exact(), 0)
 }
 
-/// Pieces of random ids of unlike lengths, of which the later ids are answers.
-fn pieces(count: usize) -> Vec<Piece> {
+/// Examples of random ids of unlike lengths, of which the later ids are answers.
+fn examples(count: usize) -> Vec<Example> {
     let random = nuwa_tensor::Random::new(3);
-    let piece = |index: usize| {
+    let example = |index: usize| {
         let own = random.stream(index as u64);
         let length = 4 + own.below(0, 9) as usize;
         let ids = (0..length).map(|at| own.below(1 + at as u64, 97) as u32).collect();
         let trained = (0..length).map(|at| at > index % 3).collect();
-        Piece { ids, trained }
+        Example { ids, trained }
     };
-    (0..count).map(piece).collect()
+    (0..count).map(example).collect()
 }
 
 /// The gradient of every weight.

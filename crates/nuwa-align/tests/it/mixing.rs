@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_align::pack::Piece;
+use nuwa_align::pack::Example;
 use nuwa_align::{
     Dpo, DpoSettings, Mixed, PretrainingText, RecordSteps, Sft, SftSettings, TextSource, TuningSettings,
     trainer, tune,
@@ -12,7 +12,7 @@ use nuwa_train::Steps;
 use tempfile::TempDir;
 
 use crate::tuning::{Breaking, job, weights};
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
+use crate::{difference, exact, examples, gradient, load, sft_settings, tuned};
 
 const END: u32 = 0;
 
@@ -36,11 +36,11 @@ fn source(shards: &Path, micro_batch: usize) -> TextSource<'_> {
 }
 
 fn sft() -> Sft {
-    Sft::of_pieces(pieces(12), Vec::new(), &sft_settings(), 1).unwrap()
+    Sft::of_examples(examples(12), Vec::new(), &sft_settings(), 1).unwrap()
 }
 
-fn all_trained(ids: &[u32]) -> Piece {
-    Piece { ids: ids.to_vec(), trained: (0..ids.len()).map(|at| at > 0).collect() }
+fn all_trained(ids: &[u32]) -> Example {
+    Example { ids: ids.to_vec(), trained: (0..ids.len()).map(|at| at > 0).collect() }
 }
 
 /// The gradient of the first step, and the figure of the text's loss.
@@ -58,7 +58,7 @@ fn the_texts_mean_loss_is_added_with_its_weight() {
     let text = vec![all_trained(&ids[..=end]), all_trained(&ids[end..])];
     let (of_records, none) = first_step(&mut sft());
     assert_eq!(none, None);
-    let mut alone = Sft::of_pieces(text, Vec::new(), &sft_settings(), 1).unwrap();
+    let mut alone = Sft::of_examples(text, Vec::new(), &sft_settings(), 1).unwrap();
     let mut trainer = tuned("llama");
     let loss_of_text = alone.step(&mut trainer, 0).unwrap().loss;
     let of_text = gradient(&mut trainer);
@@ -79,7 +79,7 @@ fn the_texts_mean_loss_is_added_with_its_weight() {
 #[test]
 fn preferences_have_the_text_beside_them_too() {
     let (folder, _) = shards(&[30, 20, 45, 12]);
-    let pairs = || pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let pairs = || examples(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let settings =
         DpoSettings { epochs: Some(1), batch_pairs: Some(16), tuning: exact(), ..DpoSettings::default() };
     let dpo = || Dpo::of_pairs(pairs(), Vec::new(), &settings, &mut tuned("llama"), 1).unwrap();
@@ -122,7 +122,7 @@ fn a_killed_run_with_text_goes_on_as_if_it_had_not_been() {
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let make = || trainer(load("llama"), None, &settings.tuning, 2);
     let objective = || {
-        let sft = Sft::of_pieces(pieces(20), Vec::new(), &settings, 5).unwrap();
+        let sft = Sft::of_examples(examples(20), Vec::new(), &settings, 5).unwrap();
         Mixed::new(sft, &PretrainingText::default(), &source(folder.path(), 1000)).unwrap()
     };
     let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -20,8 +20,8 @@ fn marked(tokenizer: &Tokenizer, rendered: &Rendered) -> String {
     let mut text = String::new();
     let mut start = 0;
     for run in rendered.trained.chunk_by(|one, other| one == other) {
-        let piece = tokenizer.decode(&rendered.ids[start..start + run.len()]).unwrap();
-        text += &if run[0] { format!("[{piece}]") } else { piece };
+        let example = tokenizer.decode(&rendered.ids[start..start + run.len()]).unwrap();
+        text += &if run[0] { format!("[{example}]") } else { example };
         start += run.len();
     }
     text

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use nuwa_align::{
-    Dpo, DpoSettings, Error, Job, LoraSettings, LowRank, RecordSteps, Sft, SftSettings, Summary,
+    Dpo, DpoSettings, Error, Job, LoraAdapters, LoraSettings, RecordSteps, Sft, SftSettings, Summary,
     TuningSettings, trainer, tune,
 };
 use nuwa_train::{Measured, PrecisionChoice, Steps, TrainEvent, Trainer, remove_checkpoint};
 
-use crate::{difference, exact, gradient, load, pieces, sft_settings, tuned};
+use crate::{difference, exact, examples, gradient, load, sft_settings, tuned};
 
 #[test]
 fn accumulating_small_batches_equals_one_large_one() {
@@ -16,7 +16,7 @@ fn accumulating_small_batches_equals_one_large_one() {
         let settings =
             SftSettings { tuning: TuningSettings { micro_batch_tokens, ..exact() }, ..sft_settings() };
         let mut trainer = tuned("llama");
-        let mut sft = Sft::of_pieces(pieces(12), Vec::new(), &settings, 1).unwrap();
+        let mut sft = Sft::of_examples(examples(12), Vec::new(), &settings, 1).unwrap();
         let loss = sft.step(&mut trainer, 0).unwrap().loss;
         (loss, gradient(&mut trainer))
     };
@@ -30,7 +30,7 @@ fn accumulating_small_batches_equals_one_large_one() {
 
 #[test]
 fn dpo_accumulates_alike() {
-    let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let pairs: Vec<_> = examples(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let run = |micro_batch_tokens: usize| {
         let settings = DpoSettings {
             tuning: TuningSettings { micro_batch_tokens, ..exact() },
@@ -52,9 +52,9 @@ pub fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a
 }
 
 fn sft(settings: &SftSettings) -> Sft {
-    let mut all = pieces(24);
+    let mut all = examples(24);
     let held_back = all.split_off(20);
-    Sft::of_pieces(all, held_back, settings, 5).unwrap()
+    Sft::of_examples(all, held_back, settings, 5).unwrap()
 }
 
 /// Breaks off after some steps, as a full disk or a kill would.
@@ -158,7 +158,7 @@ fn adapters_that_were_killed_go_on_as_if_they_had_not_been() {
     let lora = LoraSettings { rank: 3, ..LoraSettings::default() };
     let [whole, resumed] = whole_and_resumed(&settings.tuning, || {
         let model = load("llama");
-        let adapters = Arc::new(LowRank::new(model.as_ref(), &lora, 1).unwrap());
+        let adapters = Arc::new(LoraAdapters::new(model.as_ref(), &lora, 1).unwrap());
         (trainer(model, Some(adapters), &settings.tuning, 2), sft(&settings))
     });
     assert!(difference(&whole, &load("llama").parameters().to_host()) > 1e-3, "nothing was learnt");
@@ -167,7 +167,7 @@ fn adapters_that_were_killed_go_on_as_if_they_had_not_been() {
 
 #[test]
 fn preferences_that_were_killed_go_on_as_if_they_had_not_been() {
-    let pairs: Vec<_> = pieces(24).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let pairs: Vec<_> = examples(24).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
         let tuning = TuningSettings {
             checkpoint_seconds: 0,
@@ -272,15 +272,15 @@ fn answers_are_learnt_and_margins_rise() {
     let out = tempfile::tempdir().unwrap();
     let settings =
         SftSettings { epochs: Some(12), batch_tokens: Some(60), tuning: exact(), ..SftSettings::default() };
-    let all = pieces(12);
-    let mut objective = Sft::of_pieces(all.clone(), all, &settings, 5).unwrap();
+    let all = examples(12);
+    let mut objective = Sft::of_examples(all.clone(), all, &settings, 5).unwrap();
     let mut trainer = tuned("gpt2");
     let summary =
         tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
     let (before, after) = (summary.before.unwrap(), summary.after.unwrap());
     assert!(after.validation_loss < before.validation_loss - 1.0, "{before:?} {after:?}");
 
-    let pairs: Vec<_> = pieces(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+    let pairs: Vec<_> = examples(12).chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
     let settings =
         DpoSettings { epochs: Some(10), batch_pairs: Some(3), tuning: exact(), ..DpoSettings::default() };
     let mut objective = Dpo::of_pairs(pairs.clone(), pairs, &settings, &mut trainer, 5).unwrap();

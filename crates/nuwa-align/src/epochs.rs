@@ -13,14 +13,14 @@ const BATCH: [usize; 3] = [32, 1024, 4096];
 
 /// How often, and how many at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Course {
+pub struct Epochs {
     /// How often each record is seen.
     pub epochs: u64,
     /// Tokens a step.
     pub batch_tokens: usize,
 }
 
-impl Course {
+impl Epochs {
     /// What was said, and for the rest what fits records of so many tokens in all.
     pub fn of(epochs: Option<u64>, batch_tokens: Option<usize>, tokens: usize) -> Self {
         let most = (tokens * EPOCHS[0] as usize / ENOUGH_STEPS).clamp(BATCH[1], BATCH[2]);
@@ -40,14 +40,14 @@ const PAIRS_A_STEP: [usize; 2] = [1, 16];
 
 /// How often pairs are seen, and how many at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairCourse {
+pub struct PairEpochs {
     /// How often each pair is seen.
     pub epochs: u64,
     /// Pairs a step.
     pub batch_pairs: usize,
 }
 
-impl PairCourse {
+impl PairEpochs {
     /// What was said, and for the rest what fits so many pairs.
     pub fn of(epochs: Option<u64>, batch_pairs: Option<usize>, pairs: usize) -> Self {
         let [least, most] = PAIRS_A_STEP;
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn few_records_are_seen_often_and_many_seldom() {
         let chosen = |tokens| {
-            let Course { epochs, batch_tokens } = Course::of(None, None, tokens);
+            let Epochs { epochs, batch_tokens } = Epochs::of(None, None, tokens);
             (epochs, batch_tokens)
         };
         assert_eq!(chosen(326), (45, 40));
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn few_pairs_are_seen_often_and_many_once() {
         let chosen = |pairs| {
-            let PairCourse { epochs, batch_pairs } = PairCourse::of(None, None, pairs);
+            let PairEpochs { epochs, batch_pairs } = PairEpochs::of(None, None, pairs);
             (epochs, batch_pairs)
         };
         assert_eq!(chosen(2), (10, 1));
@@ -86,12 +86,12 @@ mod tests {
         assert_eq!(chosen(100), (9, 12));
         assert_eq!(chosen(400), (4, 16));
         assert_eq!(chosen(1520), (1, 16));
-        assert_eq!(PairCourse::of(Some(3), Some(4), 12), PairCourse { epochs: 3, batch_pairs: 4 });
+        assert_eq!(PairEpochs::of(Some(3), Some(4), 12), PairEpochs { epochs: 3, batch_pairs: 4 });
     }
 
     #[test]
     fn what_was_said_is_kept() {
-        assert_eq!(Course::of(Some(3), None, 240), Course { epochs: 3, batch_tokens: 32 });
-        assert_eq!(Course::of(None, Some(1000), 240), Course { epochs: 60, batch_tokens: 1000 });
+        assert_eq!(Epochs::of(Some(3), None, 240), Epochs { epochs: 3, batch_tokens: 32 });
+        assert_eq!(Epochs::of(None, Some(1000), 240), Epochs { epochs: 60, batch_tokens: 1000 });
     }
 }

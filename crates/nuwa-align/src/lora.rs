@@ -15,7 +15,7 @@ use crate::{Error, LoraSettings, Result};
 
 /// Adapters on matrices of one model.
 #[derive(Debug)]
-pub struct LowRank {
+pub struct LoraAdapters {
     parameters: Parameters,
     matrices: Vec<Matrix>,
     rank: usize,
@@ -30,7 +30,7 @@ struct Matrix {
     b: Parameter,
 }
 
-impl LowRank {
+impl LoraAdapters {
     /// New adapters on `model`, all of whose own weights are frozen but for the gradient of the adapted ones.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl LowRank {
     }
 }
 
-impl Adapters for LowRank {
+impl Adapters for LoraAdapters {
     /// All `A` and `B`.
     fn parameters(&self) -> &Parameters {
         &self.parameters
