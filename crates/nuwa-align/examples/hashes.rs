@@ -96,7 +96,7 @@ fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: u
     };
     let mut trainer = Trainer::new(model(family)?, None, settings);
     let loader = Loader::new(Shards::open(shards, Part::Train)?, CONTEXT, 3)?;
-    let objective = Arc::new(Causal { end_of_text: Some(0) });
+    let objective = Arc::new(Causal { eos: Some(0) });
     run(&mut Pretraining::new(loader, objective, [4, accumulation]), &mut trainer)
 }
 

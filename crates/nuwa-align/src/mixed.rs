@@ -23,7 +23,7 @@ pub struct TextSource<'a> {
     /// The folder of token shards.
     pub shards: &'a Path,
     /// The token that ends documents.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
     /// Most positions of a window: the model's context.
     pub context: usize,
     /// Most tokens that go through the model at one time.
@@ -55,7 +55,7 @@ pub struct Mixed<O> {
 #[derive(Debug)]
 struct Text {
     loader: Loader,
-    end_of_text: Option<u32>,
+    eos: Option<u32>,
     micro_batch: usize,
     weight: f32,
     steps: Vec<Reading>,
@@ -119,7 +119,7 @@ impl Text {
         loader.read(0, &mut first)?;
         Ok(Self {
             loader,
-            end_of_text: source.end_of_text,
+            eos: source.eos,
             micro_batch: source.micro_batch,
             weight: settings.weight,
             stats: TextStats {
@@ -141,7 +141,7 @@ impl Text {
         while left > 0 {
             self.loader.read(number, &mut window)?;
             let length = left.min(self.loader.context());
-            cut(&window[..=length], self.end_of_text, &mut examples);
+            cut(&window[..=length], self.eos, &mut examples);
             left -= length;
             number += 1;
         }
@@ -181,11 +181,11 @@ fn readings(of_records: &[u64], share: f64, length: usize) -> Vec<Reading> {
 }
 
 /// A window in examples: the token that ends a document is the last target of it and the first input of what follows.
-fn cut(window: &[u32], end_of_text: Option<u32>, examples: &mut Vec<Example>) {
+fn cut(window: &[u32], eos: Option<u32>, examples: &mut Vec<Example>) {
     let last = window.len() - 1;
     let mut start = 0;
     for place in 1..=last {
-        if place == last || Some(window[place]) == end_of_text {
+        if place == last || Some(window[place]) == eos {
             let ids = window[start..=place].to_vec();
             let trained = (0..ids.len()).map(|at| at > 0).collect();
             examples.push(Example { ids, trained });

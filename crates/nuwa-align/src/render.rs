@@ -61,7 +61,7 @@ impl Rendered {
         let Some(last) = self.trained.iter().rposition(|&trained| trained) else { return };
         self.ids.truncate(last + 1);
         self.trained.truncate(last + 1);
-        if let Some(end) = tokenizer.end_of_text().filter(|_| !tokenizer.is_special(self.ids[last])) {
+        if let Some(end) = tokenizer.eos().filter(|_| !tokenizer.is_special(self.ids[last])) {
             self.ids.push(end);
             self.trained.push(true);
         }

@@ -10,7 +10,7 @@ use super::changes::{Change, Limits};
 use super::step::{CorpusStep, DocumentStep, Labels, Reason, Step, Verdict};
 use super::summary::StepSummary;
 use crate::Result;
-use crate::few::hash;
+use crate::bottom_k_sample::hash;
 
 /// A rejected document with the position of the step in the stretch.
 pub(super) struct Rejected {
@@ -35,7 +35,7 @@ impl Rejected {
 }
 
 /// A document on its way, with the last step that changed it.
-pub(super) struct Passenger {
+pub(super) struct InFlight {
     pub document: Document,
     pub changed_by: Option<usize>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Passenger {
 /// What a batch became.
 #[derive(Default)]
 pub(super) struct Passed {
-    pub kept: Vec<Passenger>,
+    pub kept: Vec<InFlight>,
     pub rejected: Vec<Rejected>,
     /// Changes that may be kept as examples, with the step's position.
     pub changes: Vec<(usize, Change)>,
@@ -69,7 +69,7 @@ pub(super) fn pass(
     first: usize,
     counts: &mut [StepSummary],
     limits: &Limits,
-    batch: Vec<Passenger>,
+    batch: Vec<InFlight>,
 ) -> Result<Passed> {
     let mut passed = Passed { kept: batch, ..Passed::default() };
     let mut position = 0;
@@ -91,11 +91,11 @@ pub(super) fn pass(
 }
 
 /// Shows a step documents that were led through it before, so that it is where it was.
-pub(super) fn pass_over(step: &mut Step, mut batch: Vec<Passenger>) -> Result<()> {
+pub(super) fn pass_over(step: &mut Step, mut batch: Vec<InFlight>) -> Result<()> {
     match step {
         Step::Document(_) => {}
-        Step::Learning(step) => batch.par_iter_mut().for_each(|passenger| {
-            step.apply(&mut passenger.document);
+        Step::Learning(step) => batch.par_iter_mut().for_each(|in_flight| {
+            step.apply(&mut in_flight.document);
         }),
         Step::Corpus(step) => {
             step.apply(&mut batch.iter_mut().map(|one| &mut one.document).collect::<Vec<_>>())?;
@@ -118,16 +118,16 @@ fn pass_corpus(
     passed: &mut Passed,
 ) -> Result<()> {
     let mut batch = std::mem::take(&mut passed.kept);
-    let before = |passenger: &Passenger| Before::of(&passenger.document, position, limits);
+    let before = |in_flight: &InFlight| Before::of(&in_flight.document, position, limits);
     let before: Vec<Before> = batch.iter().map(before).collect();
     let started = Instant::now();
     let mut documents: Vec<&mut Document> = batch.iter_mut().map(|one| &mut one.document).collect();
     let verdicts = step.apply(&mut documents)?;
     count.seconds += started.elapsed().as_secs_f64();
     assert_eq!(verdicts.len(), batch.len(), "a verdict for each document");
-    for ((passenger, before), verdict) in batch.into_iter().zip(before).zip(verdicts) {
-        let trace = before.trace(step.name(), &passenger.document, verdict);
-        settle(passenger, vec![trace], position, std::slice::from_mut(count), passed);
+    for ((in_flight, before), verdict) in batch.into_iter().zip(before).zip(verdicts) {
+        let trace = before.trace(step.name(), &in_flight.document, verdict);
+        settle(in_flight, vec![trace], position, std::slice::from_mut(count), passed);
     }
     Ok(())
 }
@@ -178,22 +178,22 @@ fn pass_documents(
     passed: &mut Passed,
 ) {
     let batch = std::mem::take(&mut passed.kept);
-    let done: Vec<(Passenger, Vec<Trace>)> = batch
+    let done: Vec<(InFlight, Vec<Trace>)> = batch
         .into_par_iter()
         .with_max_len(8)
-        .map(|mut passenger| {
-            let traces = trace(steps, first, limits, &mut passenger.document);
-            (passenger, traces)
+        .map(|mut in_flight| {
+            let traces = trace(steps, first, limits, &mut in_flight.document);
+            (in_flight, traces)
         })
         .collect();
-    for (passenger, traces) in done {
-        settle(passenger, traces, first, counts, passed);
+    for (in_flight, traces) in done {
+        settle(in_flight, traces, first, counts, passed);
     }
 }
 
 /// Counts what steps made of a document, and puts it where it belongs.
 fn settle(
-    mut passenger: Passenger,
+    mut in_flight: InFlight,
     traces: Vec<Trace>,
     first: usize,
     counts: &mut [StepSummary],
@@ -208,15 +208,15 @@ fn settle(
         passed.changes.extend(trace.change.map(|change| (first + position, change)));
         match trace.verdict {
             Verdict::Kept => {}
-            Verdict::Changed => passenger.changed_by = Some(first + position),
+            Verdict::Changed => in_flight.changed_by = Some(first + position),
             Verdict::Rejected { reason, detail } => rejected = Some((first + position, reason, detail)),
         }
     }
     match rejected {
         Some((step, reason, detail)) => {
-            passed.rejected.push(Rejected { document: passenger.document, step, reason, detail });
+            passed.rejected.push(Rejected { document: in_flight.document, step, reason, detail });
         }
-        None => passed.kept.push(passenger),
+        None => passed.kept.push(in_flight),
     }
 }
 

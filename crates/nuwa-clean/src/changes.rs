@@ -11,7 +11,7 @@ use nuwa_text::clip;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::few::Few;
+use crate::bottom_k_sample::BottomKSample;
 
 /// The documents of each step that are written.
 const OF_EACH_STEP: usize = 50;
@@ -35,18 +35,18 @@ pub struct Change {
 }
 
 /// The changes that are kept of each step.
-pub(super) struct Changes(Vec<Few<Change>>);
+pub(super) struct Changes(Vec<BottomKSample<Change>>);
 
 /// Which hashes of ids belong to the few of each step, as far as is known.
 pub(super) struct Limits(Vec<u64>);
 
 impl Changes {
     pub fn new(steps: usize) -> Self {
-        Self(vec![Few::new(OF_EACH_STEP); steps])
+        Self(vec![BottomKSample::new(OF_EACH_STEP); steps])
     }
 
     pub fn limits(&self) -> Limits {
-        Limits(self.0.iter().map(Few::limit).collect())
+        Limits(self.0.iter().map(BottomKSample::limit).collect())
     }
 
     /// Takes the changes by the step at `position` of the chain that belong to its few.
@@ -70,7 +70,7 @@ impl Changes {
 
     pub fn write(self, out: &Path) -> Result<()> {
         let mut writer = LinesWriter::new(lines_path(out, "changed"));
-        let all: Vec<Change> = self.0.into_iter().flat_map(Few::into_values).collect();
+        let all: Vec<Change> = self.0.into_iter().flat_map(BottomKSample::into_values).collect();
         writer.write(&all)?;
         writer.finish()?;
         Ok(())

@@ -8,16 +8,16 @@
 #![forbid(unsafe_code)]
 
 pub mod bias;
+mod bloom_filter;
+mod bottom_k_sample;
 mod chain;
 mod changes;
 mod counted;
 mod error;
-mod few;
 mod memory;
 mod pieces;
 mod run;
 mod samples;
-mod sieve;
 mod spill;
 mod state;
 mod step;

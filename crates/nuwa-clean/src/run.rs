@@ -12,7 +12,7 @@ use nuwa_files::documents::{Line, Lines, LinesWriter, move_parts, next_batch, to
 use rayon::prelude::*;
 
 use super::Limits;
-use super::chain::{self, Passed, Passenger, RejectedLine};
+use super::chain::{self, InFlight, Passed, RejectedLine};
 use super::changes::Changes;
 use super::samples::Samples;
 use super::state::{Place, State, Unfinished};
@@ -82,15 +82,15 @@ fn stretches(steps: Vec<Step>) -> Vec<Vec<Step>> {
     stretches
 }
 
-/// A stretch of the chain, and the step that the next one begins with.
-struct Stretch<'a> {
+/// A segment of the chain, and the step that the next one begins with.
+struct Segment<'a> {
     steps: &'a mut [Step],
     /// The position of the first in the whole chain.
     first: usize,
     next: Option<&'a mut Step>,
 }
 
-impl Stretch<'_> {
+impl Segment<'_> {
     fn end(&self) -> usize {
         self.first + self.steps.len()
     }
@@ -132,8 +132,8 @@ impl Cleaning<'_> {
         for pass in 0..stretches.len() {
             let [steps, after @ ..] = &mut stretches[pass..] else { unreachable!("one for each pass") };
             let next = after.first_mut().and_then(|steps| steps.first_mut());
-            let mut stretch = Stretch { steps, first, next };
-            first = stretch.end();
+            let mut segment = Segment { steps, first, next };
+            first = segment.end();
             if pass < taken_up {
                 continue;
             }
@@ -142,13 +142,13 @@ impl Cleaning<'_> {
                 _ => self.unfinished.parts(pass - 1, self.at.source_parts),
             };
             if pass == taken_up {
-                self.begin(stretch.steps, stretch.first, memory)?;
-                self.learn(&source, &mut stretch)?;
+                self.begin(segment.steps, segment.first, memory)?;
+                self.learn(&source, &mut segment)?;
             }
-            if let Some(next) = stretch.next.as_deref_mut() {
+            if let Some(next) = segment.next.as_deref_mut() {
                 self.begin(std::slice::from_mut(next), first, memory)?;
             }
-            self.pass(&source, &mut stretch)?;
+            self.pass(&source, &mut segment)?;
             stretches[pass].clear();
         }
         Ok(())
@@ -164,19 +164,19 @@ impl Cleaning<'_> {
     }
 
     /// Where work is taken up at a pass, the step it begins with looks at everything as it had before.
-    fn learn(&mut self, source: &[PathBuf], stretch: &mut Stretch) -> Result<()> {
-        let Some(head) = stretch.steps.first_mut() else { return Ok(()) };
+    fn learn(&mut self, source: &[PathBuf], segment: &mut Segment) -> Result<()> {
+        let Some(head) = segment.steps.first_mut() else { return Ok(()) };
         for _ in 0..head.observations() {
-            self.observe_files(source, head, stretch.first)?;
-            self.conclude(head, stretch.first)?;
+            self.observe_files(source, head, segment.first)?;
+            self.conclude(head, segment.first)?;
         }
         Ok(())
     }
 
     /// One pass over the documents of `source`, or what is left of it.
-    fn pass(&mut self, source: &[PathBuf], stretch: &mut Stretch) -> Result<()> {
-        let end = stretch.end();
-        if let Some(next) = stretch.next.as_deref_mut() {
+    fn pass(&mut self, source: &[PathBuf], segment: &mut Segment) -> Result<()> {
+        let end = segment.end();
+        if let Some(next) = segment.next.as_deref_mut() {
             let written = self.unfinished.parts(self.at.passes, self.at.parts);
             self.observe_files(&written, next, end)?;
         }
@@ -186,16 +186,16 @@ impl Cleaning<'_> {
             // Moved in, so that a reader finds nobody listening after an error.
             let lines = lines;
             scope.spawn(move || read(files, &sender));
-            self.pass_over(&lines, source, stretch)?;
+            self.pass_over(&lines, source, segment)?;
             while let Ok(first) = lines.recv() {
-                self.chunk(first, &lines, source, stretch)?;
+                self.chunk(first, &lines, source, segment)?;
                 self.write_down()?;
             }
             Ok::<_, crate::Error>(())
         })?;
-        self.keep_totals(stretch);
+        self.keep_totals(segment);
         self.end_pass()?;
-        let Some(next) = stretch.next.as_deref_mut() else { return Ok(()) };
+        let Some(next) = segment.next.as_deref_mut() else { return Ok(()) };
         self.conclude(next, end)?;
         let written = self.unfinished.parts(self.at.passes - 1, self.at.source_parts);
         for _ in 1..next.observations() {
@@ -210,14 +210,14 @@ impl Cleaning<'_> {
         &mut self,
         lines: &Receiver<nuwa_files::Result<Vec<Line>>>,
         source: &[PathBuf],
-        stretch: &mut Stretch,
+        segment: &mut Segment,
     ) -> Result<()> {
         let mut done = 0;
         while done < self.at.done {
             let Ok(lines) = lines.recv() else { return Ok(()) };
             let batch = parse(&lines?, source)?;
             done += batch.len() as u64;
-            if let Some(head) = stretch.steps.first_mut() {
+            if let Some(head) = segment.steps.first_mut() {
                 chain::pass_over(head, batch)?;
             }
         }
@@ -230,7 +230,7 @@ impl Cleaning<'_> {
         lines: nuwa_files::Result<Vec<Line>>,
         more: &Receiver<nuwa_files::Result<Vec<Line>>>,
         source: &[PathBuf],
-        stretch: &mut Stretch,
+        segment: &mut Segment,
     ) -> Result<()> {
         let writer = self.unfinished.part_writer(&self.at);
         let mut rejected = self.unfinished.rejected_writer(&self.at);
@@ -241,8 +241,8 @@ impl Cleaning<'_> {
             while let Some(batch) = lines {
                 let batch = parse(&batch?, source)?;
                 bytes += text_bytes(&batch) as usize;
-                let passed = self.batch(batch, stretch)?;
-                self.keep(&passed, &mut rejected, stretch.next.is_none())?;
+                let passed = self.batch(batch, segment)?;
+                self.keep(&passed, &mut rejected, segment.next.is_none())?;
                 let documents: Vec<_> = passed.kept.iter().map(|one| &one.document).collect();
                 if texts.send(to_lines(&documents)).is_err() {
                     break;
@@ -258,9 +258,9 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    /// Leads a batch through the stretch and shows it to the next step.
-    fn batch(&mut self, batch: Vec<Passenger>, stretch: &mut Stretch) -> Result<Passed> {
-        let (is_first, is_last) = (self.at.passes == 0, stretch.next.is_none());
+    /// Leads a batch through the segment and shows it to the next step.
+    fn batch(&mut self, batch: Vec<InFlight>, segment: &mut Segment) -> Result<Passed> {
+        let (is_first, is_last) = (self.at.passes == 0, segment.next.is_none());
         self.at.done += batch.len() as u64;
         self.at.bytes += text_bytes(&batch);
         if is_first {
@@ -268,13 +268,13 @@ impl Cleaning<'_> {
             self.summary.bytes_in += text_bytes(&batch);
         }
         self.count_bias(&batch, is_first, Bias::before);
-        let end = stretch.end();
-        let counts = &mut self.summary.steps[stretch.first..end];
-        let mut passed = chain::pass(stretch.steps, stretch.first, counts, &self.changes.limits(), batch)?;
+        let end = segment.end();
+        let counts = &mut self.summary.steps[segment.first..end];
+        let mut passed = chain::pass(segment.steps, segment.first, counts, &self.changes.limits(), batch)?;
         self.changes.add(&mut passed.changes);
         self.count_bias(&passed.kept, is_last, Bias::after);
         self.at.kept += passed.kept.len() as u64;
-        if let Some(next) = stretch.next.as_deref_mut() {
+        if let Some(next) = segment.next.as_deref_mut() {
             self.observe(next, end, &passed.kept)?;
         }
         self.report(self.at.done, self.at.bytes);
@@ -338,13 +338,13 @@ impl Cleaning<'_> {
         (self.progress)(Progress { task, done, total: self.at.total, unit, bytes: Some(bytes) });
     }
 
-    fn count_bias(&mut self, batch: &[Passenger], wanted: bool, count: fn(&mut Bias, &[&Document])) {
+    fn count_bias(&mut self, batch: &[InFlight], wanted: bool, count: fn(&mut Bias, &[&Document])) {
         if let Some(bias) = self.bias.as_mut().filter(|_| wanted) {
             count(bias, &batch.iter().map(|one| &one.document).collect::<Vec<_>>());
         }
     }
 
-    fn observe(&mut self, step: &mut Step, position: usize, batch: &[Passenger]) -> Result<()> {
+    fn observe(&mut self, step: &mut Step, position: usize, batch: &[InFlight]) -> Result<()> {
         let started = Instant::now();
         let documents: Vec<&Document> = batch.iter().map(|one| &one.document).collect();
         step.observe(&documents)?;
@@ -359,8 +359,8 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    fn keep_totals(&mut self, stretch: &Stretch) {
-        for (step, count) in stretch.steps.iter().zip(&mut self.summary.steps[stretch.first..]) {
+    fn keep_totals(&mut self, segment: &Segment) {
+        for (step, count) in segment.steps.iter().zip(&mut self.summary.steps[segment.first..]) {
             if let Some(step) = step.as_corpus() {
                 chain::count_labels(count, &step.found());
                 count.portions = step.portions();
@@ -381,8 +381,8 @@ impl Cleaning<'_> {
         let names = &self.samples.names;
         let lines: Vec<RejectedLine> = passed.rejected.iter().map(|one| one.line(names)).collect();
         rejected.write(&lines)?;
-        for passenger in &passed.kept {
-            self.samples.passed(passenger, is_last);
+        for in_flight in &passed.kept {
+            self.samples.passed(in_flight, is_last);
         }
         if is_last {
             self.summary.documents_out += passed.kept.len() as u64;
@@ -407,7 +407,7 @@ impl Cleaning<'_> {
     }
 }
 
-fn text_bytes(batch: &[Passenger]) -> u64 {
+fn text_bytes(batch: &[InFlight]) -> u64 {
     batch.iter().map(|one| one.document.text.len() as u64).sum()
 }
 
@@ -431,8 +431,8 @@ fn write(mut writer: LinesWriter, texts: Receiver<Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-fn parse(lines: &[Line], files: &[PathBuf]) -> Result<Vec<Passenger>> {
-    let parse = |line: &Line| Ok(Passenger { document: line.parse(files)?, changed_by: None });
+fn parse(lines: &[Line], files: &[PathBuf]) -> Result<Vec<InFlight>> {
+    let parse = |line: &Line| Ok(InFlight { document: line.parse(files)?, changed_by: None });
     lines.par_iter().map(parse).collect()
 }
 

@@ -4,7 +4,7 @@ use nuwa_files::Document;
 use nuwa_text::clip;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Passenger, Rejected};
+use super::chain::{InFlight, Rejected};
 use super::summary::Sample;
 
 const SAMPLE_CHARACTERS: usize = 600;
@@ -55,13 +55,13 @@ impl Samples {
         }
     }
 
-    pub fn passed(&mut self, passenger: &Passenger, is_last: bool) {
-        if let Some(step) = passenger.changed_by.map(|step| self.names[step]) {
+    pub fn passed(&mut self, in_flight: &InFlight, is_last: bool) {
+        if let Some(step) = in_flight.changed_by.map(|step| self.names[step]) {
             if self.wants(format!("changed by {step}")) {
-                self.add(&passenger.document, "changed", Some(step), None);
+                self.add(&in_flight.document, "changed", Some(step), None);
             }
         } else if is_last && self.wants("kept".into()) {
-            self.add(&passenger.document, "kept", None, None);
+            self.add(&in_flight.document, "kept", None, None);
         }
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Result;
-use crate::few::Few;
+use crate::bottom_k_sample::BottomKSample;
 use crate::steps::near_duplicates;
 use crate::{Change, CleanSummary};
 
@@ -156,7 +156,7 @@ pub fn survey(folder: &Path, samples: usize, progress: &mut dyn FnMut(Progress))
         clusters: clusters.finish(),
         kept: kept.examples.into_values().collect(),
         changed,
-        rejected: rejected.examples.into_values().flat_map(Few::into_values).collect(),
+        rejected: rejected.examples.into_values().flat_map(BottomKSample::into_values).collect(),
     })
 }
 
@@ -191,7 +191,7 @@ struct Reading<'a> {
 struct RejectedDocuments {
     lengths: Lengths,
     languages: Languages,
-    examples: BTreeMap<(String, String), Few<Example>>,
+    examples: BTreeMap<(String, String), BottomKSample<Example>>,
     /// Copies of each document that others repeat, by the hash of what names it.
     copies: HashMap<u64, u32>,
 }
@@ -199,7 +199,7 @@ struct RejectedDocuments {
 struct KeptDocuments {
     lengths: Lengths,
     languages: Languages,
-    examples: Few<Example>,
+    examples: BottomKSample<Example>,
 }
 
 impl Reading<'_> {
@@ -244,7 +244,7 @@ impl Reading<'_> {
                 }
                 let kind = (document.step.clone(), document.reason.clone());
                 if found.examples.len() < REASONS || found.examples.contains_key(&kind) {
-                    let few = found.examples.entry(kind).or_insert_with(|| Few::new(samples));
+                    let few = found.examples.entry(kind).or_insert_with(|| BottomKSample::new(samples));
                     few.offer(&document.id.clone(), || document.example());
                 }
             }
@@ -271,7 +271,7 @@ impl Reading<'_> {
         let mut found = KeptDocuments {
             lengths: Lengths::default(),
             languages: Languages::default(),
-            examples: Few::new(samples),
+            examples: BottomKSample::new(samples),
         };
         let parse = |line: &Line, files: &[PathBuf]| {
             let document = line.parse(files)?;
@@ -380,7 +380,7 @@ struct LargeCluster {
     step: String,
     size: u64,
     original: Option<Example>,
-    copies: Few<Example>,
+    copies: BottomKSample<Example>,
 }
 
 impl FoundClusters {
@@ -397,8 +397,12 @@ impl FoundClusters {
         }
         for (Reverse(count), key) in by_size {
             let size = u64::from(count) + 1;
-            let cluster =
-                LargeCluster { step: String::new(), size, original: None, copies: Few::new(COPIES) };
+            let cluster = LargeCluster {
+                step: String::new(),
+                size,
+                original: None,
+                copies: BottomKSample::new(COPIES),
+            };
             found.largest.insert(key, cluster);
         }
         found

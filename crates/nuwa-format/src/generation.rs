@@ -37,7 +37,7 @@ pub fn write(
     let of_tokenizer = |id: fn(&Tokenizer) -> Option<u32>| Value::from(tokenizer.and_then(id));
     let candidates = [
         of_tokenizer(Tokenizer::end_of_turn),
-        of_tokenizer(Tokenizer::end_of_text),
+        of_tokenizer(Tokenizer::eos),
         config[END].clone(),
         generation.remove(END).unwrap_or_default(),
     ];

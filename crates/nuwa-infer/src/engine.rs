@@ -65,7 +65,7 @@ impl Engine {
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
-        let adds_beginning = tokenizer.adds_beginning_of_text();
+        let adds_beginning = tokenizer.adds_bos();
         let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
         Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
@@ -87,7 +87,7 @@ impl Engine {
 
     /// The ids that end a text by itself, not a turn.
     pub fn ends_of_text(&self) -> Vec<u32> {
-        self.tokenizer.end_of_text().into_iter().collect()
+        self.tokenizer.eos().into_iter().collect()
     }
 
     /// A scheduler of this many slots.
@@ -101,7 +101,7 @@ impl Engine {
     /// The id that a text stands after: the tokenizer's beginning of a text where the model expects one, else the end
     /// of the text before.
     pub fn start_of_text(&self) -> Option<u32> {
-        let (begin, end) = (self.tokenizer.beginning_of_text(), self.tokenizer.end_of_text());
+        let (begin, end) = (self.tokenizer.bos(), self.tokenizer.eos());
         if self.adds_beginning { begin.or(end) } else { end.or(begin) }
     }
 

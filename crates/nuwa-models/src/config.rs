@@ -128,7 +128,7 @@ pub struct Shape {
     /// Whether the head is a matrix of its own rather than the embedding.
     pub untied_head: bool,
     /// The id that ends a text.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
 }
 
 /// What a family knows before there is a model of it.

@@ -61,7 +61,8 @@ pub struct TokenizeSummary {
     /// Bytes of text for each token, over all parts, end-of-text tokens not counted.
     pub bytes_per_token: f64,
     /// The id that ends each document.
-    pub end_of_text: u32,
+    #[serde(alias = "end_of_text")]
+    pub eos: u32,
     /// The time it took.
     pub seconds: f64,
 }
@@ -96,9 +97,9 @@ pub fn tokenize(
 ) -> Result<TokenizeSummary> {
     let started = Instant::now();
     settings.check()?;
-    let end_of_text = tokenizer.end_of_text().ok_or(Error::NoEndOfText)?;
+    let eos = tokenizer.eos().ok_or(Error::NoEndOfText)?;
     let split = Split::plan(documents, &settings.split)?;
-    let width = IdWidth::for_vocabulary(tokenizer.vocab_size().max(end_of_text as usize + 1));
+    let width = IdWidth::for_vocabulary(tokenizer.vocab_size().max(eos as usize + 1));
     let writer = |part| ShardWriter::create(out, part, width, settings.shard_tokens);
     let mut train = writer(Part::Train);
     let mut validation = writer(Part::Validation);
@@ -114,7 +115,7 @@ pub fn tokenize(
             if batch.is_empty() {
                 break;
             }
-            for encoded in encode(&batch, tokenizer, end_of_text, &split)? {
+            for encoded in encode(&batch, tokenizer, eos, &split)? {
                 push(&mut train, &encoded.train)?;
                 if copy == 0 {
                     push(&mut validation, &encoded.validation)?;
@@ -142,7 +143,7 @@ pub fn tokenize(
         test,
         vocab_size: tokenizer.vocab_size() as u64,
         bytes_per_token: bytes as f64 / ids.max(1) as f64,
-        end_of_text,
+        eos,
         seconds: started.elapsed().as_secs_f64(),
     };
     nuwa_files::write_json(&out.join("tokenize.json"), &summary)?;
@@ -166,7 +167,7 @@ struct EncodedParts<'a> {
 fn encode<'a>(
     batch: &'a [Document],
     tokenizer: &Tokenizer,
-    end_of_text: u32,
+    eos: u32,
     split: &Split,
 ) -> Result<Vec<EncodedParts<'a>>> {
     let encode_part = |document: &Document, text: &'a str| -> Result<Encoded<'a>> {
@@ -178,7 +179,7 @@ fn encode<'a>(
             problem: problem.to_string(),
         };
         let mut ids = tokenizer.encode(text).map_err(failed)?;
-        ids.push(end_of_text);
+        ids.push(eos);
         Ok(Some((ids, text)))
     };
     let encode = |document: &'a Document| {

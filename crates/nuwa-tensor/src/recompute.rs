@@ -1,4 +1,4 @@
-//! Activations that are computed again on the way back rather than kept.
+//! Activations that are computed again in backward rather than kept.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use crate::storage::Storage;
 use crate::{Result, Tape, Tensor};
 
 impl Tape {
-    /// `block(x)`, keeping of it only `x` and the result: what the way back needs is computed again when it gets there
+    /// `block(x)`, keeping of it only `x` and the result: what backward needs is computed again when it gets there
     /// (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016). Costs one more forward pass of the block;
     /// values and gradients are the same, bit for bit. `block` is a function of `x`, of parameters and of the random
     /// numbers of the tape it is given.
     ///
     /// # Errors
-    /// Those of `block`, now or on the way back.
+    /// Those of `block`, now or in backward.
     pub fn recomputed(
         &self,
         x: &Tensor,

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(marks("pair").concat(), r#""[CLS]""A""[SEP]""B""[SEP]""#);
         let text = "water [MASK] clay";
         assert_eq!(after.encode(text).unwrap(), before.encode(text).unwrap(), "names in a text are text");
-        assert_eq!(after.end_of_text(), before.end_of_text());
+        assert_eq!(after.eos(), before.eos());
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub(crate) struct Inner {
     /// Added tokens that are recognised in any text.
     plain_added: PlainTokens,
     /// Whether a model of it expects the token that begins a text.
-    adds_beginning_of_text: bool,
-    end_of_text: Option<u32>,
-    beginning_of_text: Option<u32>,
+    adds_bos: bool,
+    eos: Option<u32>,
+    bos: Option<u32>,
 }
 
 impl Tokenizer {
@@ -64,9 +64,9 @@ impl Tokenizer {
         });
         let begin = id_of("bos_token");
         let inner = Inner {
-            end_of_text: id_of("eos_token"),
-            beginning_of_text: begin,
-            adds_beginning_of_text: begin.is_some() && first_mark(&frame["post_processor"]) == begin,
+            eos: id_of("eos_token"),
+            bos: begin,
+            adds_bos: begin.is_some() && first_mark(&frame["post_processor"]) == begin,
             fast,
             pieces: Pieces::new(&frame["decoder"], &tokens),
             is_special: special_flags(&added, tokens.len()),
@@ -158,18 +158,18 @@ impl Tokenizer {
     }
 
     /// The id that ends a text (`eos_token`).
-    pub fn end_of_text(&self) -> Option<u32> {
-        self.inner.end_of_text
+    pub fn eos(&self) -> Option<u32> {
+        self.inner.eos
     }
 
-    /// The id that begins a text (`bos_token`). See [`Tokenizer::adds_beginning_of_text`] for whether one is wanted.
-    pub fn beginning_of_text(&self) -> Option<u32> {
-        self.inner.beginning_of_text
+    /// The id that begins a text (`bos_token`). See [`Tokenizer::adds_bos`] for whether one is wanted.
+    pub fn bos(&self) -> Option<u32> {
+        self.inner.bos
     }
 
-    /// Whether a model of this tokenizer expects [`Tokenizer::beginning_of_text`] before a text.
-    pub fn adds_beginning_of_text(&self) -> bool {
-        self.inner.adds_beginning_of_text
+    /// Whether a model of this tokenizer expects [`Tokenizer::bos`] before a text.
+    pub fn adds_bos(&self) -> bool {
+        self.inner.adds_bos
     }
 
     /// The chat template, in Jinja.

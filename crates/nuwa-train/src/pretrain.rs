@@ -28,7 +28,7 @@ pub struct Job<'a> {
     /// What it is trained to do.
     pub objective: &'a Arc<dyn Objective>,
     /// The token that ends documents.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
     /// Decides initial weights, data order and dropout.
     pub seed: u64,
     /// The weights to begin with, in place of random ones: those of a model of the plan's configuration, in its order.
@@ -196,7 +196,7 @@ fn identity(job: &Job<'_>) -> serde_json::Value {
     serde_json::json!([
         job.plan.what_is_trained(),
         &job.settings.optimizer,
-        job.end_of_text,
+        job.eos,
         job.seed,
         job.settings.decay,
         job.settings.floor,

@@ -46,7 +46,7 @@ impl Pretraining {
         let shape = [self.sizes[0], self.loader.context()];
         let objective = &*self.objective;
         on_worker(move || {
-            validate(trainer.model(), trainer.silent_tape(), objective, shards, shape, most_tokens)
+            validate(trainer.model(), trainer.inference_tape(), objective, shards, shape, most_tokens)
         })
     }
 

@@ -50,7 +50,7 @@ impl From<PrecisionChoice> for Precision {
     }
 }
 
-/// Whether activations are computed again on the way back rather than kept.
+/// Whether activations are computed again in backward rather than kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recompute {
@@ -73,7 +73,7 @@ pub struct PretrainSettings {
     pub batch_tokens: Option<u64>,
     /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
     pub micro_batch_tokens: u64,
-    /// Whether the inside of each block is computed again on the way back rather than kept: auto (where memory is short),
+    /// Whether the inside of each block is computed again in backward rather than kept: auto (where memory is short),
     /// on or off. Takes a third more time and a fraction of the memory; the weights come out the same.
     #[schemars(extend("x-decides" = false))]
     pub recompute: Recompute,

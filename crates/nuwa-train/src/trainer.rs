@@ -57,7 +57,7 @@ pub struct Trainer {
     schedule: Schedule,
     sum: PassSum,
     tape: Tape,
-    silent: Tape,
+    inference: Tape,
     random: Random,
 }
 
@@ -84,7 +84,7 @@ impl Trainer {
                 steps: 1,
             },
             sum: PassSum::default(),
-            silent: tape.for_inference(),
+            inference: tape.for_inference(),
             tape,
             random: Random::new(settings.seed).named("dropout"),
             settings,
@@ -125,8 +125,8 @@ impl Trainer {
     }
 
     /// A tape for validation and samples that shares the memory of training.
-    pub fn silent_tape(&self) -> &Tape {
-        &self.silent
+    pub fn inference_tape(&self) -> &Tape {
+        &self.inference
     }
 
     /// The most memory that tensors used, or kept for the next ones, at one time, in bytes.
@@ -158,7 +158,7 @@ impl Trainer {
     /// # Errors
     /// When an id is outside of the vocabulary, or a position beyond the context.
     pub fn losses(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        on_worker(move || Ok(losses(self.model(), &Context::new(&self.silent), batch)?.tokens.rows))
+        on_worker(move || Ok(losses(self.model(), &Context::new(&self.inference), batch)?.tokens.rows))
     }
 
     /// Adds the gradient of the losses of `batch`, and gives these; `number` decides what dropout drops.

@@ -165,8 +165,8 @@ impl Alignment<'_> {
         context: usize,
     ) -> anyhow::Result<Mixed<O>> {
         let Some(shards) = self.shards else { return Ok(Mixed::alone(objective)) };
-        let (end_of_text, micro_batch) = (tokenizer.end_of_text(), tuning.micro_batch_tokens);
-        let source = TextSource { shards, end_of_text, context, micro_batch, seed: self.seed };
+        let (eos, micro_batch) = (tokenizer.eos(), tuning.micro_batch_tokens);
+        let source = TextSource { shards, eos, context, micro_batch, seed: self.seed };
         Ok(Mixed::new(objective, settings, &source)?)
     }
 

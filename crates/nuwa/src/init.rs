@@ -59,7 +59,7 @@ fn difference(own: &Tokenizer, theirs: &Tokenizer) -> Option<String> {
         let [own, theirs] = [own, theirs].map(|tokenizer| named(entry(tokenizer, id)));
         format!("id {id} is {own} to the model, {theirs} to the shards' tokenizer")
     });
-    let ends = own.end_of_text() != theirs.end_of_text();
+    let ends = own.eos() != theirs.eos();
     other.or_else(|| ends.then(|| "another token ends a text".to_string()))
 }
 

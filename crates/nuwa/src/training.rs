@@ -70,7 +70,7 @@ impl Training<'_> {
             out: self.out,
             plan: self.plan,
             settings: self.settings,
-            end_of_text: self.tokenizer.end_of_text(),
+            eos: self.tokenizer.eos(),
             seed: self.seed,
             init: init.as_deref(),
             clock: self.plan.seconds_left.map(|seconds| Clock { seconds, afterwards: self.afterwards }),
@@ -103,7 +103,7 @@ impl Training<'_> {
             return Ok(self.tokenizer.encode(&self.settings.sample_prompt)?);
         }
         let Some(text) = self.held_back(LOOKED_AT)? else {
-            return Ok(self.tokenizer.end_of_text().into_iter().collect());
+            return Ok(self.tokenizer.eos().into_iter().collect());
         };
         let words = suggestion::beginning(&text).unwrap_or_else(|| text.chars().take(WORDS).collect());
         let mut ids = self.tokenizer.encode(&words)?;
@@ -117,7 +117,7 @@ impl Training<'_> {
         let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else { return Ok(None) };
         let mut ids = vec![0; tokens.min(shards.tokens() as usize)];
         shards.read(0, &mut ids)?;
-        let documents = ids.split(|id| Some(*id) == self.tokenizer.end_of_text());
+        let documents = ids.split(|id| Some(*id) == self.tokenizer.eos());
         let text = documents.map(|ids| self.tokenizer.decode(ids)).collect::<Result<Vec<_>, _>>()?.join("\n");
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
@@ -146,7 +146,7 @@ fn continue_text(
         Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
     for _ in 0..settings.max_tokens {
         let id = sampler.choose(&sequence.next_logits()?.to_host())?;
-        if Some(id) == tokenizer.end_of_text() {
+        if Some(id) == tokenizer.eos() {
             break;
         }
         sequence.push(id);

@@ -32,7 +32,7 @@ fn shards(lengths: &[usize]) -> (TempDir, Vec<u32>) {
 }
 
 fn source(shards: &Path, micro_batch: usize) -> TextSource<'_> {
-    TextSource { shards, end_of_text: Some(END), context: 64, micro_batch, seed: 4 }
+    TextSource { shards, eos: Some(END), context: 64, micro_batch, seed: 4 }
 }
 
 fn sft() -> Sft {

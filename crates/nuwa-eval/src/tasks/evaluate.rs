@@ -199,7 +199,7 @@ impl Run<'_> {
         // All are asked in the same way.
         let is_chat = asked.iter().any(|asked| asked.chat.is_some());
         let end_of_turn = tokenizer.end_of_turn().filter(|_| is_chat);
-        let ends: Vec<u32> = end_of_turn.into_iter().chain(tokenizer.end_of_text()).collect();
+        let ends: Vec<u32> = end_of_turn.into_iter().chain(tokenizer.eos()).collect();
         let cut: Vec<Vec<u32>> = prompts.iter().map(cut).collect();
         let given = self.scorer.write(&cut, *max_tokens, stop, &ends)?;
         let is_cut = prompts.iter().map(|prompt| prompt.len() > room);
@@ -217,7 +217,7 @@ impl Run<'_> {
             return self.opened(turns);
         }
         let tokenizer = self.scorer.tokenizer();
-        let starts = self.task.begins_text || tokenizer.adds_beginning_of_text();
+        let starts = self.task.begins_text || tokenizer.adds_bos();
         let start = self.scorer.start_of_text().filter(|_| starts);
         let ids = tokenizer.encode(&asked.prompt).map_err(nuwa_infer::Error::from)?;
         Ok(start.into_iter().chain(ids).collect())

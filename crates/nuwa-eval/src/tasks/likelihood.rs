@@ -22,7 +22,7 @@ impl Pair {
         let encode = |text: &str| tokenizer.encode(text).map_err(nuwa_infer::Error::from);
         let whole = encode(&format!("{bare}{continuation}"))?;
         let context = encode(bare)?.len().min(whole.len().saturating_sub(1));
-        let starts = begins_text || tokenizer.adds_beginning_of_text() || context == 0;
+        let starts = begins_text || tokenizer.adds_bos() || context == 0;
         let start = scorer.start_of_text().filter(|_| starts);
         let added = usize::from(start.is_some());
         let ids: Vec<u32> = start.into_iter().chain(whole).collect();

@@ -47,7 +47,7 @@ fn windows_equal_a_pass_over_each_beginning() {
     let engine = engine();
     let stride = 5;
     let result = run(&engine, &[LONG], &Settings { context: 0, stride });
-    let mut ids = vec![engine.tokenizer().end_of_text().unwrap()];
+    let mut ids = vec![engine.tokenizer().eos().unwrap()];
     ids.extend(engine.tokenizer().encode(LONG).unwrap());
     let mut loss = 0.0;
     for place in 1..ids.len() {

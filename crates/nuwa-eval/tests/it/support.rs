@@ -51,7 +51,7 @@ impl Scorer for ByHand {
     }
 
     fn start_of_text(&self) -> Option<u32> {
-        self.tokenizer.end_of_text()
+        self.tokenizer.eos()
     }
 
     fn context(&self) -> usize {

@@ -37,7 +37,7 @@ fn stories260k_writes_its_known_story() {
         golden["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
     let expected: Vec<f32> =
         golden["logits_after_bos"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
-    let begin = tokenizer.beginning_of_text().unwrap();
+    let begin = tokenizer.bos().unwrap();
     assert_eq!(begin, ids[0]);
     let off = difference(&logits(model.as_ref(), &[begin], 1), &expected);
     println!("stories260K: logits {off:.1e}");

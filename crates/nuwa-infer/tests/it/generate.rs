@@ -62,14 +62,14 @@ fn the_seed_decides_the_text() {
 #[test]
 fn an_empty_prompt_begins_after_the_end_of_a_text() {
     let engine = engine(4);
-    assert_eq!(engine.prompt_ids("").unwrap(), [engine.tokenizer().end_of_text().unwrap()]);
+    assert_eq!(engine.prompt_ids("").unwrap(), [engine.tokenizer().eos().unwrap()]);
     assert_eq!(engine.generate("", &greedy(5), &mut |_| ()).unwrap().tokens.len(), 5);
 }
 
 #[test]
 fn the_end_of_text_ends_the_text() {
     let engine = engine(5);
-    let end = engine.tokenizer().end_of_text().unwrap();
+    let end = engine.tokenizer().eos().unwrap();
     // Hot enough that every id comes up within some thousand choices.
     let settings = GenerateSettings {
         sampling: SamplingSettings { temperature: 3.0, ..Default::default() },

@@ -184,8 +184,8 @@ impl FamilyConfig for Gpt2Config {
             layer_norm_epsilon: default_epsilon(),
             initializer_range: default_range(),
             tie_word_embeddings: !shape.untied_head,
-            bos_token_id: shape.end_of_text,
-            eos_token_id: shape.end_of_text,
+            bos_token_id: shape.eos,
+            eos_token_id: shape.eos,
         })
     }
 }

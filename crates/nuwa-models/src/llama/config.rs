@@ -245,8 +245,8 @@ impl FamilyConfig for LlamaConfig {
             mlp_bias: false,
             tie_word_embeddings: !shape.untied_head,
             initializer_range: default_range(),
-            bos_token_id: shape.end_of_text,
-            eos_token_id: shape.end_of_text,
+            bos_token_id: shape.eos,
+            eos_token_id: shape.eos,
         })
     }
 }

@@ -34,7 +34,7 @@ fn documents_become_shards_and_come_back_as_text() {
         let mut decoded = Vec::new();
         for end in shards.ends_in(0, shards.tokens()).unwrap() {
             let document = &ids[start as usize..end as usize];
-            assert_eq!(document.last(), Some(&summary.end_of_text));
+            assert_eq!(document.last(), Some(&summary.eos));
             decoded.push(tokenizer.decode(&document[..document.len() - 1]).unwrap());
             start = end;
         }

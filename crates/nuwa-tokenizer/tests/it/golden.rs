@@ -74,7 +74,7 @@ fn the_saved_form_gives_the_same_ids_by_the_library_alone() {
         assert_eq!(saved.encode_by_library(&text, false).unwrap(), ids, "{path}");
         assert_eq!(saved.decode(&ids).unwrap(), text, "{path}");
         assert_eq!(saved.vocab_size(), tokenizer.vocab_size());
-        assert_eq!(saved.end_of_text(), tokenizer.end_of_text());
+        assert_eq!(saved.eos(), tokenizer.eos());
     }
 }
 
@@ -85,7 +85,7 @@ fn cl100k_has_its_special_tokens_and_its_gaps() {
         return;
     };
     let tokenizer = Tokenizer::load(&path).unwrap();
-    assert_eq!(tokenizer.end_of_text(), Some(100_257));
+    assert_eq!(tokenizer.eos(), Some(100_257));
     assert_eq!(
         tokenizer.encode_with_special_tokens("<|fim_suffix|><|endofprompt|>").unwrap(),
         [100_260, 100_276]

@@ -73,8 +73,8 @@ fn a_story_begins_as_in_llama2c_also_after_saving() {
     let saved = Tokenizer::load(folder.path()).unwrap();
     for tokenizer in [&tokenizer, &saved] {
         assert_eq!(tokenizer.vocab_size(), 512);
-        assert_eq!((tokenizer.beginning_of_text(), tokenizer.end_of_text()), (Some(1), Some(2)));
-        assert!(tokenizer.adds_beginning_of_text());
+        assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
+        assert!(tokenizer.adds_bos());
         let ids = tokenizer.encode("Once upon a time").unwrap();
         assert_eq!(ids, [403, 407, 261, 378]);
         assert_eq!(ids, reference.encode("Once upon a time"));

@@ -14,7 +14,7 @@ fn what_was_loaded_is_saved_unchanged() {
         assert_eq!(fs::read(first.path().join(name)).unwrap(), fs::read(second.path().join(name)).unwrap());
     }
     assert_eq!(loaded.chat_template(), Some(nuwa_tokenizer::CHAT_TEMPLATE));
-    assert_eq!(loaded.end_of_text(), Some(0));
+    assert_eq!(loaded.eos(), Some(0));
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn a_template_in_a_file_of_its_own_wins_and_end_tokens_may_be_objects() {
     )
     .unwrap();
     let tokenizer = Tokenizer::load(folder.path()).unwrap();
-    assert_eq!(tokenizer.end_of_text(), Some(2));
-    assert_eq!(tokenizer.beginning_of_text(), None);
+    assert_eq!(tokenizer.eos(), Some(2));
+    assert_eq!(tokenizer.bos(), None);
     assert_eq!(tokenizer.apply_chat_template(&[], false).unwrap(), "<|im_end|>");
 }
 

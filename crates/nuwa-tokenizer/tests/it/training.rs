@@ -21,8 +21,8 @@ fn the_vocabulary_has_the_size_and_the_special_tokens() {
         [END_OF_TEXT, MESSAGE_START, MESSAGE_END].map(|token| tokenizer.token_to_id(token)),
         [Some(0), Some(1), Some(2)]
     );
-    assert_eq!((tokenizer.end_of_text(), tokenizer.beginning_of_text()), (Some(0), Some(0)));
-    assert!(!tokenizer.adds_beginning_of_text());
+    assert_eq!((tokenizer.eos(), tokenizer.bos()), (Some(0), Some(0)));
+    assert!(!tokenizer.adds_bos());
     assert_eq!(tokenizer.id_to_token(0).as_deref(), Some(END_OF_TEXT));
     assert!(tokenizer.is_special(2) && !tokenizer.is_special(3));
 }

@@ -12,13 +12,13 @@ use crate::{PretrainSettings, Result};
 pub struct Causal {
     /// The token that ends documents, where attention stops there. It is the first position of what follows it, as it is in
     /// generation.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
 }
 
 impl Causal {
-    /// As `settings` say, of text whose documents end in `end_of_text`.
-    pub fn new(end_of_text: Option<u32>, settings: &PretrainSettings) -> Self {
-        Self { end_of_text: end_of_text.filter(|_| settings.document_boundaries) }
+    /// As `settings` say, of text whose documents end in `eos`.
+    pub fn new(eos: Option<u32>, settings: &PretrainSettings) -> Self {
+        Self { eos: eos.filter(|_| settings.document_boundaries) }
     }
 }
 
@@ -39,12 +39,12 @@ impl Objective for Causal {
 
 impl Causal {
     fn text(&self, ids: Vec<u32>, texts: usize) -> Text {
-        let Some(end_of_text) = self.end_of_text else { return Text::causal(ids, texts) };
+        let Some(eos) = self.eos else { return Text::causal(ids, texts) };
         let mut starts = Vec::with_capacity(ids.len());
         for text in ids.chunks_exact(ids.len() / texts) {
             let mut start = 0;
             starts.extend(text.iter().zip(0..).map(|(&id, position)| {
-                if id == end_of_text {
+                if id == eos {
                     start = position;
                 }
                 start

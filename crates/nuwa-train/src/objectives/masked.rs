@@ -73,7 +73,7 @@ pub struct MaskedTokens {
     /// The special tokens.
     pub special: Special,
     /// The token that ends documents.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
     /// The words.
     pub words: Words,
 }
@@ -88,7 +88,7 @@ impl MaskedTokens {
             Special::NAMES.map(|(role, _)| tokenizer.token_of_role(role).expect("it has the special tokens"));
         Self {
             special: Special { padding, class, separator, mask },
-            end_of_text: tokenizer.end_of_text(),
+            eos: tokenizer.eos(),
             words: Words::new(tokenizer),
         }
     }
@@ -151,7 +151,7 @@ impl Masked {
     /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
     fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
         let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
-        let is_end = |id: u32| Some(id) == self.tokens.end_of_text;
+        let is_end = |id: u32| Some(id) == self.tokens.eos;
         let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
         let after_sentence = |&&at: &&usize| self.tokens.words.ends_sentence(ids[at - 1]);
         let best: Vec<usize> = within.iter().filter(after_sentence).copied().collect();
@@ -186,7 +186,7 @@ impl Masked {
         let Special { class, separator, .. } = self.tokens.special;
         let mut words: Vec<Range<usize>> = Vec::new();
         for (at, &id) in ids.iter().enumerate() {
-            if id == class || id == separator || Some(id) == self.tokens.end_of_text {
+            if id == class || id == separator || Some(id) == self.tokens.eos {
                 continue;
             }
             match words.last_mut() {
@@ -392,7 +392,7 @@ mod tests {
 
     fn masked(settings: MaskedSettings) -> Masked {
         let words = Words::made_up(100, |id| id % 2 == 1, |id| id % 5 == 0);
-        Masked::new(settings, MaskedTokens { special: SPECIAL, end_of_text: Some(END), words }, 3)
+        Masked::new(settings, MaskedTokens { special: SPECIAL, eos: Some(END), words }, 3)
     }
 
     /// The batch with its masks taken out again.

@@ -74,7 +74,7 @@ pub fn of(
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
     if predicts == Prediction::NextToken {
-        return Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.end_of_text(), settings))));
+        return Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))));
     }
     let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
     let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);

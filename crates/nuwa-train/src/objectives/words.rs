@@ -106,7 +106,7 @@ mod tests {
         assert!(starts(" water") && starts(".") && !starts("ater"));
         let ends = |text: &str| words.ends_sentence(*tokenizer.encode(text).unwrap().last().unwrap());
         assert!(ends("clay.") && ends("clay!") && ends("\n") && !ends("clay,") && !ends("clay"));
-        let end = tokenizer.end_of_text().unwrap();
+        let end = tokenizer.eos().unwrap();
         assert!(words.starts(end) && !words.ordinary().contains(&end));
     }
 }

@@ -53,7 +53,7 @@ pub struct Request<'a> {
     /// The size of the tokenizer's vocabulary.
     pub vocabulary: usize,
     /// The token that ends documents.
-    pub end_of_text: Option<u32>,
+    pub eos: Option<u32>,
     /// What the model is trained to do.
     pub objective: &'a Arc<dyn Objective>,
     /// What is asked for.
@@ -123,7 +123,7 @@ pub struct Plan {
     /// Decoupled weight decay.
     #[serde(default)]
     pub weight_decay: f32,
-    /// Whether the inside of blocks is computed again on the way back.
+    /// Whether the inside of blocks is computed again in backward.
     #[serde(default)]
     pub recompute: bool,
     /// What the user asked for.
@@ -385,9 +385,7 @@ fn training_seconds(request: &Request<'_>, left: f64, tokens_per_second: f64) ->
 fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
     let model = match request.given {
         Some(config) => config.clone(),
-        None => {
-            shape::model(request.model, parameters, request.vocabulary, request.end_of_text, text.tokens)?
-        }
+        None => shape::model(request.model, parameters, request.vocabulary, request.eos, text.tokens)?,
     };
     let parameters = model.size().parameters as u64;
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };

@@ -21,7 +21,7 @@ pub fn model(
     settings: &ModelSettings,
     parameters: u64,
     vocabulary: usize,
-    end_of_text: Option<u32>,
+    eos: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
     let widths = match settings.width {
@@ -35,7 +35,7 @@ pub fn model(
     let mut refused = None;
     for width in widths {
         // Not every width has the heads that were asked for.
-        match of_width(settings, width, parameters, vocabulary, end_of_text, text_tokens) {
+        match of_width(settings, width, parameters, vocabulary, eos, text_tokens) {
             Ok(config) => {
                 let distance = distance(&config);
                 if best.as_ref().is_none_or(|(least, _)| distance < *least) {
@@ -75,7 +75,7 @@ fn of_width(
     width: usize,
     parameters: u64,
     vocabulary: usize,
-    end_of_text: Option<u32>,
+    eos: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
     let layers = settings
@@ -92,7 +92,7 @@ fn of_width(
         kv_heads: settings.kv_heads,
         context,
         untied_head: settings.untied_head,
-        end_of_text,
+        eos,
     };
     let setting = |error: nuwa_models::Error| Error::Setting {
         name: format!("model.{}", error.field).into(),
@@ -133,14 +133,14 @@ pub fn state_bytes(plan: &Plan) -> u64 {
     (16 + 4 * u64::from(crate::sum::blocks(plan.accumulation))) * plan.parameters
 }
 
-/// An estimate of the memory that training needs, in bytes, from the tensors that are kept for the way back: before
+/// An estimate of the memory that training needs, in bytes, from the tensors that are kept for backward: before
 /// anything is tried.
 pub fn needed_bytes(plan: &Plan, precision: Precision, recompute: bool) -> u64 {
     let (layers, width, vocabulary) = (plan.model.layers(), plan.model.width(), plan.model.vocabulary());
     let [narrow, wide] = plan.model.size().kept;
     let bytes = if precision == Precision::F32 { 4 } else { 2 };
     let block = bytes * narrow + 4 * wide;
-    // The way back needs about as much again for the gradients of the block it is in.
+    // Backward needs about as much again for the gradients of the block it is in.
     let kept = if recompute { layers * 4 * width + 2 * block } else { (layers + 1) * block };
     let rows = plan.sequences * plan.context;
     let head_rows = rows.min(LARGEST_HEAD_ELEMENTS / vocabulary.max(1));

@@ -24,9 +24,9 @@ fn trainer(world: &World, precision: Precision) -> Trainer {
     trainer
 }
 
-fn objective(world: &World, end_of_text: Option<u32>) -> Pretraining {
+fn objective(world: &World, eos: Option<u32>) -> Pretraining {
     let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), CONTEXT, 3).unwrap();
-    Pretraining::new(loader, Arc::new(Causal { end_of_text }), [3, 2])
+    Pretraining::new(loader, Arc::new(Causal { eos }), [3, 2])
 }
 
 /// The sum of the losses of a document that stands alone.

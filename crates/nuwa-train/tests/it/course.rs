@@ -39,7 +39,7 @@ fn run(
         out: &out,
         plan,
         settings,
-        end_of_text: Some(0),
+        eos: Some(0),
         seed: 3,
         init: None,
         clock,

@@ -45,7 +45,7 @@ struct World {
 
 /// The next token, within documents.
 fn causal() -> Arc<dyn Objective> {
-    Arc::new(Causal { end_of_text: Some(0) })
+    Arc::new(Causal { eos: Some(0) })
 }
 
 impl World {
@@ -68,7 +68,7 @@ impl World {
             whole: None,
             shards: &self.shards(),
             vocabulary: VOCABULARY,
-            end_of_text: Some(0),
+            eos: Some(0),
             goal: Goal::Sizes { parameters: 10_000, tokens },
             afterwards: Default::default(),
             model: &model,
@@ -106,7 +106,7 @@ impl World {
             out: &out,
             plan: &plan,
             settings,
-            end_of_text: Some(0),
+            eos: Some(0),
             seed: 3,
             init: None,
             clock: None,
@@ -160,7 +160,7 @@ fn a_run_that_is_asked_to_stop_keeps_its_last_step() {
         out: &out,
         plan: &plan,
         settings: &rarely,
-        end_of_text: Some(0),
+        eos: Some(0),
         seed: 3,
         init: None,
         clock: None,
@@ -215,11 +215,11 @@ fn damaged_validation_shards_are_an_error_and_absent_ones_are_not() {
         let out = world.folder.path().join(out);
         let (settings, shards) = (settings(), world.shards());
         let (plan, settings) = (&plan, &settings);
-        let (end_of_text, seed) = (Some(0), 3);
+        let (eos, seed) = (Some(0), 3);
         let objective = &causal();
         let shards = &shards;
         let (out, init, clock) = (&out, None, None);
-        let job = Job { objective, shards, out, plan, settings, end_of_text, seed, init, clock };
+        let job = Job { objective, shards, out, plan, settings, eos, seed, init, clock };
         let mut hooks = Hooks { observe: &mut |_| {}, sample: &mut |_| None, stop: &|| false };
         pretrain(&job, &mut hooks).map(|(_, summary)| summary.validation_loss)
     };
@@ -405,7 +405,7 @@ fn a_budget_is_turned_into_a_plan_that_fits_it() {
         whole: None,
         shards: &shards,
         vocabulary: VOCABULARY,
-        end_of_text: Some(0),
+        eos: Some(0),
         goal: Goal::Seconds(seconds),
         afterwards: Default::default(),
         model: &model,
@@ -442,7 +442,7 @@ fn memory_that_is_short_makes_blocks_compute_again() {
             whole: None,
             shards: &shards,
             vocabulary: VOCABULARY,
-            end_of_text: Some(0),
+            eos: Some(0),
             goal: Goal::Sizes { parameters: 600_000, tokens: 6_000 },
             afterwards: Default::default(),
             model: &model,

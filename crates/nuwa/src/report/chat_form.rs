@@ -56,8 +56,8 @@ fn special(tokenizer: &Tokenizer) -> Vec<Fact> {
         .collect();
     let rows = [
         ("Ends a turn", tokenizer.end_of_turn().and_then(named)),
-        ("Ends a text", tokenizer.end_of_text().and_then(named)),
-        ("Begins a text", tokenizer.beginning_of_text().and_then(named)),
+        ("Ends a text", tokenizer.eos().and_then(named)),
+        ("Begins a text", tokenizer.bos().and_then(named)),
         ("All special tokens, with their ids", Some(all.join(", ")).filter(|all| !all.is_empty())),
     ];
     rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()

@@ -9,7 +9,7 @@ use nuwa_text::{is_unspaced, mix};
 use super::normal::normal;
 use super::pieces::{Kind, Wanted};
 use super::units::{ANCHOR, Unit, WORD, Words, length, prefixes, run_hash, units};
-use crate::sieve::Sieve;
+use crate::bloom_filter::BloomFilter;
 
 /// When a run of words is too long; a character of a script without blanks is two thirds of a word.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +78,7 @@ pub(super) struct Index {
     units: Vec<Unit>,
     /// In the order of their hashes.
     anchors: Vec<Anchor>,
-    sieve: Sieve,
+    filter: BloomFilter,
     /// The lengths that anchors have.
     lengths: Vec<usize>,
     too_short: usize,
@@ -103,7 +103,7 @@ impl Index {
             passages: Vec::new(),
             units: Vec::new(),
             anchors: Vec::new(),
-            sieve: Sieve::new(0),
+            filter: BloomFilter::new(0),
             lengths: Vec::new(),
             too_short: 0,
         };
@@ -241,8 +241,8 @@ impl Index {
         }
         anchors.sort_unstable();
         self.lengths.sort_unstable();
-        self.sieve = Sieve::new(anchors.len());
-        anchors.iter().for_each(|anchor| self.sieve.insert(anchor.hash));
+        self.filter = BloomFilter::new(anchors.len());
+        anchors.iter().for_each(|anchor| self.filter.insert(anchor.hash));
         self.anchors = anchors;
     }
 
@@ -258,7 +258,7 @@ impl Index {
         for at in 0..units.len() {
             for size in self.lengths.iter().take_while(|size| at + **size <= units.len()) {
                 let hash = run_hash(&prefixes, at, *size);
-                if !self.sieve.may_contain(hash) {
+                if !self.filter.may_contain(hash) {
                     continue;
                 }
                 let start = self.anchors.partition_point(|anchor| anchor.hash < hash);

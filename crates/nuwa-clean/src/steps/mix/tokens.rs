@@ -4,7 +4,7 @@ use nuwa_files::Document;
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 use rayon::prelude::*;
 
-use crate::few::Few;
+use crate::bottom_k_sample::BottomKSample;
 use crate::{Error, Result};
 
 /// Documents of a sample, and bytes of the beginning of each; of many samples each has fewer.
@@ -15,12 +15,12 @@ const VOCABULARY: usize = 4096;
 
 /// The beginnings of some documents.
 #[derive(Debug, Clone)]
-pub(super) struct Sample(Few<String>);
+pub(super) struct Sample(BottomKSample<String>);
 
 impl Sample {
     /// One of so many samples, without a document yet.
     pub fn one_of(samples: usize) -> Self {
-        Self(Few::new((ALL_EXCERPTS / samples.max(1)).clamp(1, EXCERPTS)))
+        Self(BottomKSample::new((ALL_EXCERPTS / samples.max(1)).clamp(1, EXCERPTS)))
     }
 
     /// Takes the document if it belongs to the sample.

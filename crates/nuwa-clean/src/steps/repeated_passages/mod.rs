@@ -24,8 +24,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bloom_filter::BloomFilter;
 use crate::pieces::{closes, ends_sentence};
-use crate::sieve::Sieve;
 use crate::spill::{Record, Sorted, Sorter};
 use crate::{CorpusStep, Labels, Verdict, Workspace};
 use crate::{Error, Result};
@@ -65,7 +65,7 @@ enum State {
     /// The first pass: a hash for each place that a window has chosen.
     Choosing(Sorter<u64>, usize),
     /// The second pass: windows that may be repeated, by the hashes that were chosen twice.
-    Comparing(Sieve, Sorter<Window>),
+    Comparing(BloomFilter, Sorter<Window>),
     /// The third pass: where windows begin that stand earlier too.
     Cutting(Peekable<Sorted<u64>>),
 }
@@ -101,15 +101,15 @@ impl RepeatedPassages {
 
     /// The second pass, prepared by what was chosen twice in the first.
     fn compare(&self, chosen: Sorter<u64>, count: usize) -> Result<State> {
-        let mut sieve = Sieve::within(count / 2, self.workspace.memory / 3);
+        let mut filter = BloomFilter::within(count / 2, self.workspace.memory / 3);
         let mut before = None;
         for hash in chosen.finish()? {
             let hash = hash?;
             if before.replace(hash) == Some(hash) {
-                sieve.insert(hash);
+                filter.insert(hash);
             }
         }
-        Ok(State::Comparing(sieve, self.sorter("windows")))
+        Ok(State::Comparing(filter, self.sorter("windows")))
     }
 
     /// The third pass, prepared by the windows of the second: of equal ones those are marked that do not overlap the first.
@@ -139,9 +139,9 @@ fn chosen(units: &[u64], words: usize) -> Vec<u64> {
 }
 
 /// The windows of this text that may be repeated, with their places in it.
-fn candidates(units: &[u64], words: usize, sieve: &Sieve) -> Vec<Window> {
+fn candidates(units: &[u64], words: usize, filter: &BloomFilter) -> Vec<Window> {
     let chosen = fingerprints(units, words);
-    let places: Vec<usize> = (0..chosen.len()).filter(|place| sieve.may_contain(chosen[*place].1)).collect();
+    let places: Vec<usize> = (0..chosen.len()).filter(|place| filter.may_contain(chosen[*place].1)).collect();
     if places.is_empty() {
         return Vec::new();
     }
@@ -175,10 +175,10 @@ impl CorpusStep for RepeatedPassages {
                     sorter.push(hash)?;
                 }
             }
-            State::Comparing(sieve, sorter) => {
+            State::Comparing(filter, sorter) => {
                 let look = |document: &&Document| {
                     let units = units(&document.text);
-                    (candidates(&units, words, sieve), units.len())
+                    (candidates(&units, words, filter), units.len())
                 };
                 let found: Vec<(Vec<Window>, usize)> = batch.par_iter().map(look).collect();
                 for (windows, length) in found {

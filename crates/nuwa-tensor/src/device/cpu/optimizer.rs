@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::device::Stored;
 pub use crate::ops::optimizer::cpu::norm;
-use crate::ops::optimizer::cpu::{Stretch, update};
+use crate::ops::optimizer::cpu::{Segment, update};
 use crate::ops::optimizer::{Means, Update};
 use crate::ops::product::{PackedWeight, Packer};
 use crate::{Parameter, Parameters};
@@ -10,7 +10,7 @@ use crate::{Parameter, Parameters};
 /// One pass over the flat blocks, which also packs weights anew for products in bf16.
 pub fn adamw(parameters: &Parameters, means: Means<'_>, of: &dyn Fn(&Parameter) -> Update) {
     let (mut gradients, mut values) = (parameters.gradients_block(), parameters.values_block());
-    let mut rest = Stretch {
+    let mut rest = Segment {
         update: None,
         packing: None,
         values: Stored::of_mut(&mut values),
@@ -30,8 +30,8 @@ pub fn adamw(parameters: &Parameters, means: Means<'_>, of: &dyn Fn(&Parameter) 
         let range = entry.range();
         // What lies between two parameters is padding, and always 0.
         rest.take(range.start - done, None);
-        let stretch = rest.take(range.len(), entry.is_trainable().then(|| of(parameter)));
-        pieces.extend(stretch.pieces(packer.as_ref()));
+        let segment = rest.take(range.len(), entry.is_trainable().then(|| of(parameter)));
+        pieces.extend(segment.pieces(packer.as_ref()));
         done = range.end;
     }
     update(pieces);

@@ -157,7 +157,7 @@ pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: W
     }
 }
 
-/// `y = f(sums + bias)` and, where the way back will need it, `slope = f'(sums + bias)`.
+/// `y = f(sums + bias)` and, where backward will need it, `slope = f'(sums + bias)`.
 struct Activated<'a, C, T> {
     curve: C,
     y: Output<'a, T>,

@@ -29,8 +29,8 @@ vectorised! {
     }
 }
 
-/// A stretch of one parameter in the flat blocks.
-pub struct Stretch<'a> {
+/// A segment of one parameter in the flat blocks.
+pub struct Segment<'a> {
     /// None for a parameter that is frozen: its gradient is cleared, nothing else.
     pub update: Option<Update>,
     /// Who packs the rows that begin with this one, where they are packed.
@@ -41,15 +41,15 @@ pub struct Stretch<'a> {
     pub second: &'a mut [f32],
 }
 
-impl<'a> Stretch<'a> {
+impl<'a> Segment<'a> {
     /// Takes `length` elements off the front, and leaves the rest.
-    pub fn take(&mut self, length: usize, update: Option<Update>) -> Stretch<'a> {
+    pub fn take(&mut self, length: usize, update: Option<Update>) -> Segment<'a> {
         let front = |block: &mut &'a mut [f32]| {
             let (front, rest) = std::mem::take(block).split_at_mut(length);
             *block = rest;
             front
         };
-        Stretch {
+        Segment {
             update,
             packing: None,
             values: front(&mut self.values),
@@ -60,20 +60,20 @@ impl<'a> Stretch<'a> {
     }
 
     /// Cuts it into pieces that a thread takes at a time: rows that are packed together, while they are in the cache.
-    pub fn pieces(mut self, packer: Option<&'a Packer<'a>>) -> impl Iterator<Item = Stretch<'a>> {
+    pub fn pieces(mut self, packer: Option<&'a Packer<'a>>) -> impl Iterator<Item = Segment<'a>> {
         let (update, mut row) = (self.update, 0);
         let chunk = packer.map_or(CHUNK, |packer| PACKED_ROWS * packer.width());
         std::iter::from_fn(move || {
             let length = chunk.min(self.values.len());
             let packing = packer.map(|packer| (packer, row));
             row += PACKED_ROWS;
-            (length > 0).then(|| Stretch { packing, ..self.take(length, update) })
+            (length > 0).then(|| Segment { packing, ..self.take(length, update) })
         })
     }
 }
 
 /// Changes all weights by their gradients and clears these, in one pass.
-pub fn update(mut pieces: Vec<Stretch<'_>>) {
+pub fn update(mut pieces: Vec<Segment<'_>>) {
     pieces.par_iter_mut().for_each(|piece| {
         let Some(update) = &piece.update else { return piece.gradients.fill(0.0) };
         update_piece(update, piece.values, piece.gradients, piece.first, piece.second);

@@ -1,6 +1,6 @@
 //! Right operands that are packed once for several products: of training, and of inference.
 //!
-//! A weight `W` is the right operand of two products: `x W^T` on the way forward and `dy W` on the way back. In bf16 it is packed for
+//! A weight `W` is the right operand of two products: `x W^T` in forward and `dy W` in backward. In bf16 it is packed for
 //! both, 4 bytes a weight, and stays so until it changes: an optimizer packs each few rows anew while they lie in the cache,
 //! for reading them from main memory would take longer than packing.
 

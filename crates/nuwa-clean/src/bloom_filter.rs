@@ -3,12 +3,12 @@ use nuwa_text::mix;
 /// A Bloom filter with one hash: says at little cost, and in little memory, that most hashes are not among those put in. Of
 /// the others it lets one in 16 or fewer through, more where its size was limited.
 #[derive(Debug)]
-pub(super) struct Sieve {
+pub(super) struct BloomFilter {
     bits: Vec<u64>,
     shift: u32,
 }
 
-impl Sieve {
+impl BloomFilter {
     /// For so many hashes, 16 bits or more each.
     pub fn new(count: usize) -> Self {
         Self::of_words((count / 4).next_power_of_two())
@@ -49,12 +49,14 @@ mod tests {
     #[test]
     fn what_was_put_in_is_found_and_most_else_is_not() {
         let hash = |number: u64| mix(7, number);
-        for (mut sieve, false_alarms) in [(Sieve::new(1000), 70), (Sieve::within(1000, 600), 400)] {
-            (0..1000).for_each(|number| sieve.insert(hash(number)));
-            assert!((0..1000).all(|number| sieve.may_contain(hash(number))));
-            let wrong = (1000..2000).filter(|number| sieve.may_contain(hash(*number))).count();
+        for (mut filter, false_alarms) in
+            [(BloomFilter::new(1000), 70), (BloomFilter::within(1000, 600), 400)]
+        {
+            (0..1000).for_each(|number| filter.insert(hash(number)));
+            assert!((0..1000).all(|number| filter.may_contain(hash(number))));
+            let wrong = (1000..2000).filter(|number| filter.may_contain(hash(*number))).count();
             assert!(wrong <= false_alarms, "{wrong}");
         }
-        assert_eq!(Sieve::within(1 << 20, 600).bits.len(), 64);
+        assert_eq!(BloomFilter::within(1 << 20, 600).bits.len(), 64);
     }
 }

@@ -9,12 +9,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// At most so many values, each with its id.
 #[derive(Debug, Clone)]
-pub(crate) struct Few<T> {
+pub(crate) struct BottomKSample<T> {
     most: usize,
     chosen: BTreeMap<(u64, String), T>,
 }
 
-impl<T> Few<T> {
+impl<T> BottomKSample<T> {
     pub fn new(most: usize) -> Self {
         Self { most, chosen: BTreeMap::new() }
     }
@@ -62,7 +62,7 @@ mod tests {
     fn the_choice_is_the_same_in_any_order() {
         let ids: Vec<String> = (0..1000).map(|number| format!("document {number}")).collect();
         let choose = |ids: &mut dyn Iterator<Item = &String>| {
-            let mut few = Few::new(20);
+            let mut few = BottomKSample::new(20);
             ids.for_each(|id| few.offer(id, || id.clone()));
             few.into_values().collect::<Vec<_>>()
         };
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn none_of_many_are_none() {
-        let mut few = Few::new(0);
+        let mut few = BottomKSample::new(0);
         few.offer("a", || -> u8 { unreachable!() });
         assert_eq!(few.into_values().count(), 0);
     }
