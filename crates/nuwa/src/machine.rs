@@ -9,16 +9,17 @@ use std::path::Path;
 use std::process::Command;
 
 use nuwa_tensor::{Precision, measure, simd};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use memory::{free_memory, resident_memory, total_memory};
 
 use crate::numbers::bytes;
 
 /// Facts and measured figures about this machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Machine {
-    pub program_version: &'static str,
+    pub program_version: String,
     pub system: String,
     pub processor: Option<String>,
     pub cores: usize,
@@ -44,7 +45,7 @@ impl Machine {
     /// Looks and measures; takes about a second.
     pub fn measure() -> Self {
         Self {
-            program_version: env!("CARGO_PKG_VERSION"),
+            program_version: env!("CARGO_PKG_VERSION").into(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             processor: memory::processor(),
             cores: std::thread::available_parallelism().map_or(1, Into::into),

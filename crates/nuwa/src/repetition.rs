@@ -6,12 +6,15 @@ use crate::numbers::rounded;
 /// find up to 4 nearly as good as new text, and most of the worth of more gone after about 16.
 const MANY: f64 = 16.0;
 
+/// How often the text is read, where that is too often.
+pub fn too_often(epochs: f64) -> Option<String> {
+    let many = epochs.is_finite() && epochs > MANY;
+    many.then(|| if epochs < 100.0 { format!("{epochs:.0}") } else { rounded(epochs) })
+}
+
 /// What to know about text that is read `epochs` times; none where that is not many.
 pub fn warning(epochs: f64) -> Option<String> {
-    if !(epochs.is_finite() && epochs > MANY) {
-        return None;
-    }
-    let times = if epochs < 100.0 { format!("{epochs:.0}") } else { rounded(epochs) };
+    let times = too_often(epochs)?;
     Some(format!(
         "the text is read {times} times: up to about 4 times is nearly as good as new text, beyond {MANY:.0} a model learns it by \
          heart rather than the language; more text helps most, else a smaller budget"

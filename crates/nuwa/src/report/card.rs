@@ -8,13 +8,16 @@ use nuwa_clean::survey;
 
 use super::chat_form::{self, ChatForm};
 use super::facts::{self, Fact, Score};
-use super::run::{Run, number};
-use super::{numbers, worth};
-use crate::numbers::{counted, grouped};
+use super::numbers;
+use super::run::Run;
+use super::scores::{self, Scores};
+use super::words::Text;
+use super::words::card::{self as words, Words};
 
 /// What `templates/model_card.md` is given.
 #[derive(Debug, Serialize)]
 pub struct Card {
+    words: Words,
     title: String,
     /// The prompt of the sample, in one line of Markdown.
     prompt: String,
@@ -37,10 +40,10 @@ pub struct Card {
     languages: Vec<Fact>,
     language_codes: Vec<String>,
     /// What fine-tuning gained and lost.
-    worth: Option<worth::Worth>,
+    stage_scores: Option<Scores>,
     scores: Vec<Score>,
-    remarks: Vec<String>,
-    context_length: Option<String>,
+    remarks: Vec<Text>,
+    at_most: Option<Text>,
 }
 
 impl Card {
@@ -53,11 +56,12 @@ impl Card {
         let question = chat.as_ref().map_or("", |chat| chat.question.as_str());
         let counted = survey::languages(&run.folder.join("clean")).unwrap_or_default();
         Ok(Self {
+            words: Words::ALL,
             python_question: serde_json::to_string(question)?,
             shell_question: for_shell(question),
             languages: languages(&counted),
             language_codes: codes(&counted),
-            worth: worth::of(run),
+            stage_scores: scores::of(run),
             chat: chat.map(|chat| ChatForm {
                 example: fenced(&chat.example),
                 special: cells(chat.special),
@@ -75,8 +79,11 @@ impl Card {
             answers,
             scores: facts::final_scores(run),
             remarks: facts::final_remarks(run),
-            context_length: number(&run.config, &["/max_position_embeddings", "/n_positions"])
-                .map(|length| grouped(length as u64)),
+            at_most: run
+                .config
+                .as_ref()
+                .and_then(|config| config.max_position_embeddings)
+                .map(words::at_most),
         })
     }
 }
@@ -94,14 +101,12 @@ fn languages(counted: &survey::Languages) -> Vec<Fact> {
     let mut all: Vec<_> = counted.shares.iter().collect();
     all.sort_by_key(|(_, part)| std::cmp::Reverse(part.bytes));
     let is_large = |part: &survey::Share| share(counted, part) >= LEAST_SHARE;
-    let told = |part: &survey::Share| {
-        let percent = numbers::percent(share(counted, part), 1.0);
-        format!("{percent} of the text, {}", self::counted(part.documents, "document"))
-    };
+    let told =
+        |part: &survey::Share| words::share(&numbers::percent(share(counted, part), 1.0), part.documents);
     let mut rows: Vec<Fact> = all
         .iter()
         .filter(|(_, part)| is_large(part))
-        .map(|(name, part)| Fact::new(name, told(part)))
+        .map(|(name, part)| Fact::new(Text::same(name.as_str()), told(part)))
         .collect();
     let small: Vec<_> = all.iter().filter(|(_, part)| !is_large(part)).collect();
     if !small.is_empty() {
@@ -109,7 +114,7 @@ fn languages(counted: &survey::Languages) -> Vec<Fact> {
             documents: sum.documents + part.documents,
             bytes: sum.bytes + part.bytes,
         });
-        rows.push(Fact::new(&format!("{} more", small.len()), told(&sum)));
+        rows.push(Fact::new(words::more_languages(small.len()), told(&sum)));
     }
     cells(rows)
 }
@@ -128,7 +133,7 @@ fn for_shell(text: &str) -> String {
 }
 
 fn cells(facts: Vec<Fact>) -> Vec<Fact> {
-    facts.into_iter().map(|fact| Fact { value: cell(&fact.value), ..fact }).collect()
+    facts.into_iter().map(|fact| Fact { value: fact.value.map(cell), ..fact }).collect()
 }
 
 fn whole_sample(prompt: &str, text: &str) -> String {

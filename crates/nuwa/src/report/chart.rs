@@ -6,13 +6,15 @@
 
 use serde::Serialize;
 
+use super::words::Text;
+
 /// A picture with curves over one horizontal axis.
 #[derive(Debug, Serialize)]
 pub struct Chart {
     /// What it shows.
-    pub title: String,
+    pub title: Text,
     /// Said about it for those who cannot see it.
-    pub description: String,
+    pub description: Text,
     x: Vec<Tick>,
     y: Vec<Tick>,
     curves: Vec<DrawnCurve>,
@@ -22,7 +24,7 @@ pub struct Chart {
 /// A curve to draw.
 pub struct Curve {
     /// The name in the legend.
-    pub name: &'static str,
+    pub name: Text,
     /// The class that gives it its colour and weight.
     pub class: &'static str,
     /// Its points from left to right.
@@ -34,7 +36,7 @@ pub struct Curve {
 /// A horizontal band: a value with its error.
 pub struct Band {
     /// The name in the legend.
-    pub name: String,
+    pub name: Text,
     /// The value.
     pub middle: f64,
     /// Its error, upwards and downwards.
@@ -61,7 +63,7 @@ pub struct Tick {
 
 #[derive(Debug, Serialize)]
 struct DrawnCurve {
-    name: &'static str,
+    name: Text,
     class: &'static str,
     path: String,
     marks: String,
@@ -69,7 +71,7 @@ struct DrawnCurve {
 
 #[derive(Debug, Serialize)]
 struct DrawnBand {
-    name: String,
+    name: Text,
     top: f64,
     height: f64,
     middle: f64,
@@ -81,8 +83,8 @@ const COLUMNS: usize = 360;
 impl Chart {
     /// Draws `curves`; nothing where no point is left.
     pub fn draw(
-        title: &str,
-        description: String,
+        title: impl Into<Text>,
+        description: Text,
         mut curves: Vec<Curve>,
         band: Option<Band>,
         horizontal: Horizontal,
@@ -102,7 +104,7 @@ impl Chart {
         let heights = points().filter(|point| point.0 >= start).map(|point| point.1);
         let y = Scale::around(heights.chain(band_edges), 0.05, Horizontal::Linear)?;
         Some(Self {
-            title: title.to_string(),
+            title: title.into(),
             description,
             x: x.ticks(5),
             y: y.ticks(5).into_iter().map(|tick| Tick { at: 100.0 - tick.at, ..tick }).collect(),
@@ -270,23 +272,34 @@ mod tests {
     use super::*;
 
     fn curve(points: &[(f64, f64)]) -> Vec<Curve> {
-        vec![Curve { name: "loss", class: "train", points: points.to_vec(), marked: true }]
+        vec![Curve { name: Text::same("loss"), class: "train", points: points.to_vec(), marked: true }]
     }
 
     #[test]
     fn nothing_to_draw_is_no_chart() {
         for points in [&[][..], &[(1.0, f64::NAN)], &[(f64::INFINITY, 1.0)]] {
-            assert!(Chart::draw("a", String::new(), curve(points), None, Horizontal::Linear).is_none());
+            assert!(
+                Chart::draw(Text::same("a"), Text::default(), curve(points), None, Horizontal::Linear)
+                    .is_none()
+            );
         }
         assert!(
-            Chart::draw("a", String::new(), curve(&[(0.0, 1.0)]), None, Horizontal::Logarithmic).is_none()
+            Chart::draw(
+                Text::same("a"),
+                Text::default(),
+                curve(&[(0.0, 1.0)]),
+                None,
+                Horizontal::Logarithmic
+            )
+            .is_none()
         );
     }
 
     #[test]
     fn corners_meet_the_frame() {
         let points = [(0.0, 3.0), (10.0, 1.0)];
-        let chart = Chart::draw("a", String::new(), curve(&points), None, Horizontal::Linear).unwrap();
+        let chart =
+            Chart::draw(Text::same("a"), Text::default(), curve(&points), None, Horizontal::Linear).unwrap();
         assert_eq!(chart.curves[0].path, "M0 45L1000 955");
         assert_eq!(chart.curves[0].marks, "M0 45h0M1000 955h0");
         let labels: Vec<&str> = chart.x.iter().map(|tick| tick.label.as_str()).collect();
@@ -296,7 +309,9 @@ mod tests {
     #[test]
     fn one_point_and_a_flat_line_have_an_axis() {
         for points in [&[(5.0, 2.0)][..], &[(1.0, 0.0), (2.0, 0.0)]] {
-            let chart = Chart::draw("a", String::new(), curve(points), None, Horizontal::Linear).unwrap();
+            let chart =
+                Chart::draw(Text::same("a"), Text::default(), curve(points), None, Horizontal::Linear)
+                    .unwrap();
             assert!(!chart.y.is_empty() && chart.y.iter().all(|tick| tick.at.is_finite()), "{chart:?}");
         }
     }

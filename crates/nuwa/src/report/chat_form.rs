@@ -3,8 +3,12 @@
 use nuwa_tokenizer::{Message, Tokenizer};
 use serde::Serialize;
 
-use super::facts::Fact;
-use super::run::{Run, text};
+use super::facts::{self, Fact};
+use super::run::Run;
+use super::words::Text;
+use super::words::card::Words;
+
+const WORDS: Words = Words::ALL;
 
 /// The most special tokens that are listed.
 const LISTED: usize = 24;
@@ -35,15 +39,9 @@ pub fn of(run: &Run) -> Option<ChatForm> {
 
 /// One of the user's own records, else of the items that it was asked.
 fn question(run: &Run) -> String {
-    let own = text(&run.sft, &["/question"]).or_else(|| text(&run.dpo, &["/question"]));
-    let asked = || {
-        let tasks = run.eval["tasks"].as_object()?;
-        let is_answer = |name: &str| name.contains("/world_answer");
-        tasks
-            .iter()
-            .filter(|(name, _)| is_answer(name))
-            .find_map(|(_, task)| text(task, &["/shown/0/prompt"]))
-    };
+    let mut outcomes = run.fine_tuned.iter().filter_map(|stage| stage.outcome.as_ref());
+    let own = outcomes.find_map(|outcome| outcome.question.as_deref());
+    let asked = || facts::first_prompt(&run.eval.as_ref()?.tasks, |name| name.contains("/world_answer"));
     own.or_else(asked).unwrap_or("Who are you?").to_string()
 }
 
@@ -55,10 +53,10 @@ fn special(tokenizer: &Tokenizer) -> Vec<Fact> {
         .take(LISTED)
         .collect();
     let rows = [
-        ("Ends a turn", tokenizer.end_of_turn().and_then(named)),
-        ("Ends a text", tokenizer.eos().and_then(named)),
-        ("Begins a text", tokenizer.bos().and_then(named)),
-        ("All special tokens, with their ids", Some(all.join(", ")).filter(|all| !all.is_empty())),
+        (WORDS.ends_turn, tokenizer.end_of_turn().and_then(named)),
+        (WORDS.ends_text, tokenizer.eos().and_then(named)),
+        (WORDS.begins_text, tokenizer.bos().and_then(named)),
+        (WORDS.special, Some(all.join(", ")).filter(|all| !all.is_empty())),
     ];
-    rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, value?))).collect()
+    rows.into_iter().filter_map(|(name, value)| Some(Fact::new(name, Text::same(value?)))).collect()
 }

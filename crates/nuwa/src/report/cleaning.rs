@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use nuwa_clean::{CleanSummary, Portion, StepSummary};
-use nuwa_world::{Audit, Caught as Count, Noise};
+use nuwa_world::{Audit, Caught as Fate, Noise};
 use serde::Serialize;
 
-use super::facts::{Fact, spaced};
+use super::facts::Fact;
 use super::numbers;
+use super::words::report as words;
+use super::words::{Text, names};
 use crate::numbers::{bytes, grouped, seconds};
 use crate::text::printable;
 
@@ -16,7 +18,7 @@ use crate::text::printable;
 #[derive(Debug, Serialize)]
 pub struct Funnel {
     /// What was kept, in a sentence.
-    pub sentence: String,
+    pub sentence: Text,
     /// The steps in their order.
     pub steps: Vec<Step>,
 }
@@ -24,9 +26,11 @@ pub struct Funnel {
 /// A step of the funnel. Shares are per cent of all that cleaning began with.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    pub name: String,
+    /// As the settings call it, in words.
+    pub key: String,
+    pub name: Text,
     /// "3,000 → 2,871 documents", or "3,000 documents" where none was lost.
-    pub documents: String,
+    pub documents: Text,
     pub bytes: String,
     pub seconds: String,
     pub kept_share: f64,
@@ -34,25 +38,34 @@ pub struct Step {
     pub bytes_share: f64,
     pub changed: Option<String>,
     pub rejected: Option<String>,
-    pub reasons: Vec<Fact>,
-    pub labels: Vec<Fact>,
-    pub totals: Vec<Fact>,
+    pub reasons: Vec<Count>,
+    pub labels: Vec<Count>,
+    pub totals: Vec<Count>,
     pub portions: Vec<Fact>,
     pub replaced: Option<String>,
     pub replacements: Vec<Fact>,
+}
+
+/// How often something was counted.
+#[derive(Debug, Serialize)]
+pub struct Count {
+    /// As the files call it.
+    pub key: String,
+    pub name: Text,
+    pub value: String,
 }
 
 /// What cleaning caught of planted noise.
 #[derive(Debug, Serialize)]
 pub struct Caught {
     pub rows: Vec<CaughtRow>,
-    pub lost: String,
+    pub lost: Text,
 }
 
 /// One kind of noise.
 #[derive(Debug, Serialize)]
 pub struct CaughtRow {
-    pub kind: String,
+    pub kind: Text,
     pub planted: u64,
     pub rejected: u64,
     pub repaired: u64,
@@ -61,23 +74,21 @@ pub struct CaughtRow {
 
 /// The funnel of what cleaning counted.
 pub fn funnel(summary: &CleanSummary) -> Funnel {
-    let sentence = format!(
-        "{} of {} documents were kept ({}), and {} of {} of text.",
-        grouped(summary.documents_out),
-        grouped(summary.documents_in),
-        numbers::percent(summary.documents_out as f64, summary.documents_in as f64),
-        bytes(summary.bytes_out),
-        bytes(summary.bytes_in),
-    );
-    Funnel { sentence, steps: summary.steps.iter().map(|one| step(one, summary)).collect() }
+    let share = numbers::percent(summary.documents_out as f64, summary.documents_in as f64);
+    let (kept, all) = (summary.documents_out, summary.documents_in);
+    Funnel {
+        sentence: words::funnel(kept, all, &share, summary.bytes_out, summary.bytes_in),
+        steps: summary.steps.iter().map(|one| step(one, summary)).collect(),
+    }
 }
 
 fn step(step: &StepSummary, all: &CleanSummary) -> Step {
     let share = |part: u64, whole: u64| (100.0 * part as f64 / whole.max(1) as f64).min(100.0);
     let some = |count: u64| (count > 0).then(|| grouped(count));
     Step {
-        name: spaced(&step.name),
-        documents: became(grouped(step.documents_in), grouped(step.documents_out)) + " documents",
+        key: names::spaced(&step.name),
+        name: names::name(&step.name),
+        documents: words::documents(&became(grouped(step.documents_in), grouped(step.documents_out))),
         bytes: became(bytes(step.bytes_in), bytes(step.bytes_out)),
         seconds: seconds(step.seconds),
         kept_share: share(step.documents_out, all.documents_in),
@@ -95,14 +106,14 @@ fn step(step: &StepSummary, all: &CleanSummary) -> Step {
 }
 
 fn portion(portion: &Portion) -> Fact {
-    Fact { name: portion.name.clone(), value: shares(portion) }
+    Fact::new(Text::same(portion.name.as_str()), shares(portion))
 }
 
-/// "20.1 % → 49.9 %, asked 50.0 %".
-pub fn shares(portion: &Portion) -> String {
+/// "20.1 % → 49.9 %, target 50.0 %".
+pub fn shares(portion: &Portion) -> Text {
     let [before, after, asked] =
         [portion.before, portion.after, portion.asked].map(|share| numbers::percent(share, 1.0));
-    format!("{before} → {after}, asked {asked}")
+    words::asked(&before, &after, &asked)
 }
 
 /// "3,000 → 2,871", or the one number where both are written alike.
@@ -112,33 +123,33 @@ fn became(before: String, after: String) -> String {
 
 fn replacements(step: &StepSummary) -> Vec<Fact> {
     let row = |one: &nuwa_clean::Replacement| {
-        Fact::new(&printable(&format!("{} → {}", one.from, one.to)), grouped(one.count))
+        let name = printable(&format!("{} → {}", one.from, one.to));
+        Fact::new(Text::same(name), Text::same(grouped(one.count)))
     };
     step.replacements.iter().map(row).collect()
 }
 
 /// Counts by name, the largest first.
-pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<Fact> {
+pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<Count> {
     let mut pairs: Vec<(&String, u64)> = by_name.iter().map(|(name, count)| (name, *count)).collect();
     pairs.sort_by_key(|(_, count)| Reverse(*count));
-    let fact = |(name, count): (&String, u64)| Fact::new(&printable(name), grouped(count));
-    pairs.into_iter().map(fact).collect()
+    let count = |(name, count): (&String, u64)| {
+        let key = printable(name);
+        Count { name: names::reason(&key), key, value: grouped(count) }
+    };
+    pairs.into_iter().map(count).collect()
 }
 
 /// What was caught of the noise in the embedded world.
 pub fn caught(audit: &Audit) -> Caught {
-    let row = |(kind, caught): (&Noise, &Count)| CaughtRow {
-        kind: spaced(kind.name()),
+    let row = |(kind, caught): (&Noise, &Fate)| CaughtRow {
+        kind: names::name(kind.name()),
         planted: caught.planted,
         rejected: caught.rejected,
         repaired: caught.repaired,
         share: numbers::percent((caught.rejected + caught.repaired) as f64, caught.planted as f64),
     };
-    let lost = format!(
-        "Of {} clean documents, {} were lost ({}).",
-        grouped(audit.clean),
-        grouped(audit.lost),
-        numbers::percent(audit.lost as f64, audit.clean as f64)
-    );
+    let share = numbers::percent(audit.lost as f64, audit.clean as f64);
+    let lost = words::lost(audit.clean, audit.lost, &share);
     Caught { rows: audit.noise.iter().map(row).collect(), lost }
 }

@@ -4,12 +4,13 @@ use nuwa_clean::survey::Lengths;
 use serde::Serialize;
 
 use super::chart::{Horizontal, Scale, Tick};
-use crate::numbers::{counted, grouped};
+use super::words::Text;
+use super::words::inspect as words;
 
 /// A picture of columns that stand for classes of equal factors. Positions are per cent of the plot.
 #[derive(Debug, Serialize)]
 pub struct Columns {
-    pub description: String,
+    pub description: Text,
     pub x: Vec<Tick>,
     pub y: Vec<Tick>,
     pub columns: Vec<Column>,
@@ -22,7 +23,7 @@ pub struct Column {
     pub width: f64,
     pub kept: f64,
     pub rejected: f64,
-    pub label: String,
+    pub label: Text,
 }
 
 impl Columns {
@@ -42,16 +43,11 @@ impl Columns {
                 width: x.position(edge(class + 1)) - left,
                 kept: y.position(kept as f64),
                 rejected: y.position(rejected as f64),
-                label: label(class, kept, rejected),
+                label: words::column(edge(class).ceil() as u64, longest(class), kept, rejected),
             }
         };
         Some(Self {
-            description: format!(
-                "Lengths from {} to {} characters; the highest column is {} documents.",
-                grouped(edge(first).ceil() as u64),
-                grouped(longest(last)),
-                grouped(highest)
-            ),
+            description: words::lengths(edge(first).ceil() as u64, longest(last), highest),
             columns: (first..=last).map(column).collect(),
             x: x.ticks(5),
             y: y.ticks(4).into_iter().map(|tick| Tick { at: 100.0 - tick.at, ..tick }).collect(),
@@ -67,15 +63,6 @@ fn edge(class: u32) -> f64 {
 /// The greatest length of a class.
 fn longest(class: u32) -> u64 {
     (edge(class + 1).ceil() as u64).saturating_sub(1)
-}
-
-fn label(class: u32, kept: u64, rejected: u64) -> String {
-    let (from, to) = (edge(class).ceil() as u64, longest(class));
-    let range = match to > from {
-        true => format!("{} to {} characters", grouped(from), grouped(to)),
-        false => counted(from, "character"),
-    };
-    format!("{range}: {} kept, {} rejected", grouped(kept), grouped(rejected))
 }
 
 #[cfg(test)]
@@ -94,7 +81,7 @@ mod tests {
             [column.left, column.width, column.kept, column.rejected].map(|value| value.round() as i64)
         };
         assert_eq!([shape(0), shape(1), shape(2)], [[0, 33, 30, 0], [33, 33, 0, 0], [67, 33, 60, 40]]);
-        assert_eq!(columns.columns[0].label, "32 to 45 characters: 30 kept, 0 rejected");
+        assert_eq!(columns.columns[0].label.en, "32 to 45 characters: 30 kept, 0 rejected");
         assert!(Columns::of_lengths(&lengths(&[]), &lengths(&[])).is_none());
     }
 
@@ -102,6 +89,6 @@ mod tests {
     fn one_class_is_a_picture_too() {
         let columns = Columns::of_lengths(&lengths(&[(0, 1)]), &lengths(&[])).unwrap();
         assert_eq!((columns.columns[0].left, columns.columns[0].kept), (0.0, 100.0));
-        assert_eq!(columns.columns[0].label, "1 character: 1 kept, 0 rejected");
+        assert_eq!(columns.columns[0].label.en, "1 character: 1 kept, 0 rejected");
     }
 }

@@ -1,84 +1,86 @@
-//! `metrics.jsonl`: what training wrote down, line by line.
+//! The curves of training, from the lines of `metrics.jsonl`.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use nuwa_train::Sample;
+use serde::Deserialize;
 
-/// The lines of a run's metrics, each kind by its step.
-///
-/// A run that was killed and resumed has written some steps twice; the later line is the one that counts.
+/// The steps, validations and samples of a training run, by step.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// A line for each optimizer step (or every few).
     pub steps: BTreeMap<u64, Step>,
-    /// The validations.
     pub validations: BTreeMap<u64, Validation>,
-    /// Text written during the run: for each step and prompt, its text.
+    /// Texts the model wrote, by step and prompt.
     pub samples: BTreeMap<(u64, String), String>,
-    /// Lines that are not JSON, such as the last one of a killed run.
-    pub unreadable: usize,
+    /// How many whole lines could not be read.
+    pub unreadable: u64,
 }
 
-/// An optimizer step.
-#[derive(Debug, Clone, Copy)]
+/// One step; what a line does not hold, or holds as no number, is missing.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Step {
-    /// Tokens seen since the start.
+    /// Tokens seen so far.
     pub tokens: f64,
-    /// Mean loss of the step's tokens, in nats.
     pub loss: Option<f64>,
-    /// The learning rate of the step.
     pub learning_rate: Option<f64>,
-    /// The gradient's norm before clipping.
     pub gradient_norm: Option<f64>,
-    /// Speed.
     pub tokens_per_second: Option<f64>,
+    /// Of preferences: by how much the chosen answer is rewarded above the rejected one.
+    pub margin: Option<f64>,
 }
 
-/// A validation.
+/// One validation.
 #[derive(Debug, Clone, Copy)]
 pub struct Validation {
-    /// Tokens seen since the start.
+    /// Tokens seen so far.
     pub tokens: f64,
     /// Mean loss over the validation tokens, in nats.
     pub loss: Option<f64>,
     /// The same per byte of text, in bits.
     pub bits_per_byte: Option<f64>,
+    pub margin: Option<f64>,
+}
+
+/// A line: a step, a validation or a sample, which are told apart by what they hold.
+#[derive(Debug, Deserialize)]
+struct Line {
+    step: u64,
+    tokens: Option<f64>,
+    loss: Option<f64>,
+    #[serde(alias = "lr")]
+    learning_rate: Option<f64>,
+    gradient_norm: Option<f64>,
+    tokens_per_second: Option<f64>,
+    margin: Option<f64>,
+    validation_loss: Option<f64>,
+    bits_per_byte: Option<f64>,
+    sample: Option<Sample>,
 }
 
 impl Metrics {
-    /// Reads the lines of `metrics.jsonl`.
+    /// Reads the lines of `metrics.jsonl`; half a line at the end is that of a run that was killed.
     pub fn parse(text: &str) -> Self {
         let mut metrics = Self::default();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            match serde_json::from_str::<Value>(line) {
-                Ok(line) => metrics.push(&line),
-                Err(_) => metrics.unreadable += 1,
+        for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
+            match serde_json::from_str::<Line>(line) {
+                Ok(line) => metrics.push(line),
+                Err(_) => metrics.unreadable += u64::from(line.ends_with('\n')),
             }
         }
         metrics
     }
 
-    fn push(&mut self, line: &Value) {
-        let number = |key: &str| line[key].as_f64().filter(|value| value.is_finite());
-        let Some(step) = line["step"].as_u64() else {
-            self.unreadable += 1;
-            return;
-        };
-        let tokens = number("tokens").unwrap_or_else(|| self.tokens_at(step));
-        if line["sample"].is_object() {
-            let field = |key: &str| line["sample"][key].as_str().unwrap_or_default().to_string();
-            self.samples.insert((step, field("prompt")), field("text"));
-        } else if line.get("validation_loss").is_some() || line.get("bits_per_byte").is_some() {
-            let (loss, bits_per_byte) = (number("validation_loss"), number("bits_per_byte"));
-            self.validations.insert(step, Validation { tokens, loss, bits_per_byte });
+    fn push(&mut self, line: Line) {
+        let Line { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, .. } = line;
+        let tokens = line.tokens.unwrap_or_else(|| self.tokens_at(step));
+        if let Some(Sample { prompt, text }) = line.sample {
+            self.samples.insert((step, prompt), text);
+        } else if line.validation_loss.is_some() || (learning_rate.is_none() && line.bits_per_byte.is_some())
+        {
+            let (loss, bits_per_byte) = (line.validation_loss, line.bits_per_byte);
+            self.validations.insert(step, Validation { tokens, loss, bits_per_byte, margin });
         } else {
-            let record = Step {
-                tokens,
-                loss: number("loss"),
-                learning_rate: number("learning_rate").or_else(|| number("lr")),
-                gradient_norm: number("gradient_norm"),
-                tokens_per_second: number("tokens_per_second"),
-            };
+            let record = Step { tokens, loss, learning_rate, gradient_norm, tokens_per_second, margin };
             self.steps.insert(step, record);
         }
     }
@@ -98,7 +100,7 @@ impl Metrics {
         self.validations.range(..=step).next_back().map(|(_, validation)| *validation)
     }
 
-    /// The middle speed of all steps, in tokens per second.
+    /// The median speed of all steps, in tokens per second.
     pub fn median_speed(&self) -> Option<f64> {
         let mut speeds: Vec<f64> = self.steps.values().filter_map(|step| step.tokens_per_second).collect();
         speeds.sort_by(f64::total_cmp);
@@ -119,6 +121,7 @@ mod tests {
             "{\"step\":2,\"validation_loss\":7.6,\"bits_per_byte\":3.1}\n",
             "{\"step\":2,\"sample\":{\"prompt\":\"a\",\"text\":\"b\"}}\n",
             "{\"step\":3,\"loss\":null}\n",
+            "{\"loss\":3}\n",
             "{\"step\":4,\"lo",
         ));
         assert_eq!(metrics.steps.len(), 3);

@@ -5,14 +5,27 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use nuwa_clean::CleanSummary;
+use nuwa_collect::CollectSummary;
+use nuwa_shards::tokenize::TokenizeSummary;
+use nuwa_world::Audit;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::metrics::Metrics;
+use super::words::report::{Holdings, absent, unreadable, unreadable_lines};
+use super::words::{Fixed, Text};
+use crate::evaluation::Evaluation;
 use crate::failure::Problem;
-use crate::numbers::counted;
-use crate::run::About;
+use crate::machine::Machine;
+use crate::run::{About, Manifest};
+use crate::tune::Tuned;
+use crate::{alignment, training};
 
-/// The artifacts of a run; what is absent is `Value::Null`, `None` or empty.
+const HOLDINGS: Holdings = Holdings::ALL;
+
+/// The artifacts of a run; what is absent or cannot be read is `None` or empty.
 #[derive(Debug, Default)]
 pub struct Run {
     /// The folder's name.
@@ -22,43 +35,37 @@ pub struct Run {
     /// The resolved recipe.
     pub recipe: Option<String>,
     /// `collect/collect.json`.
-    pub collect: Value,
+    pub collect: Option<CollectSummary>,
     /// `clean/clean.json`.
-    pub clean: Value,
+    pub clean: Option<CleanSummary>,
+    /// `clean/audit.json`: what was caught of planted noise.
+    pub audit: Option<Audit>,
     /// `tokenize/tokenize.json`.
-    pub tokenize: Value,
+    pub tokenize: Option<TokenizeSummary>,
     /// `tune/tune.json`: the plan.
-    pub tune: Value,
+    pub plan: Option<Tuned>,
     /// `pretrain/pretrain.json`: the outcome of training.
-    pub pretrain: Value,
+    pub pretrain: Option<training::Outcome>,
     /// `pretrain/metrics.jsonl`.
     pub metrics: Metrics,
-    /// `clean/audit.json`: what was caught of planted noise.
-    pub audit: Value,
-    /// `sft/sft.json`.
-    pub sft: Value,
-    /// `dpo/dpo.json`.
-    pub dpo: Value,
-    /// The lines of `sft/metrics.jsonl`.
-    pub sft_metrics: Vec<Value>,
-    /// The lines of `dpo/metrics.jsonl`.
-    pub dpo_metrics: Vec<Value>,
+    /// The stages after pretraining that trained, in order.
+    pub fine_tuned: Vec<FineTuned>,
     /// `eval/eval.json`.
-    pub eval: Value,
+    pub eval: Option<Evaluation>,
     /// `model/config.json`.
-    pub config: Value,
+    pub config: Option<Config>,
     /// How many weights `model/model.safetensors` holds.
-    pub weights: Option<f64>,
-    /// `machine.json`, or what the plan or a manifest says about the machine.
-    pub machine: Value,
-    /// `command.json`, or what a manifest says about the command line.
-    pub command: Value,
+    pub weights: Option<u64>,
+    /// `machine.json`.
+    pub machine: Option<Machine>,
+    /// `command.json`.
+    pub command: Vec<String>,
     /// The stages that may make models, in order.
     pub models: Vec<&'static str>,
-    /// The manifests of the stages that ran, in order.
+    /// The stages that ran, in order.
     pub stages: Vec<StageRecord>,
     /// What could not be read.
-    pub notes: Vec<String>,
+    pub notes: Vec<Text>,
 }
 
 /// A stage that ran.
@@ -66,49 +73,58 @@ pub struct Run {
 pub struct StageRecord {
     /// What it is.
     pub about: &'static About,
-    /// Its `manifest.json`.
-    pub manifest: Value,
+    /// Its `manifest.json`; none where that cannot be read.
+    pub manifest: Option<Manifest>,
+}
+
+/// A stage that trained a model further.
+#[derive(Debug)]
+pub struct FineTuned {
+    /// Its name.
+    pub stage: &'static str,
+    /// `STAGE/STAGE.json`.
+    pub outcome: Option<alignment::Outcome>,
+    /// `STAGE/metrics.jsonl`.
+    pub metrics: Metrics,
+}
+
+/// The sizes in a model's `config.json`, by the names that the families of Hugging Face have for them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    pub model_type: Option<String>,
+    #[serde(alias = "n_layer")]
+    pub num_hidden_layers: Option<u64>,
+    #[serde(alias = "n_embd")]
+    pub hidden_size: Option<u64>,
+    #[serde(alias = "n_head")]
+    pub num_attention_heads: Option<u64>,
+    pub num_key_value_heads: Option<u64>,
+    pub head_dim: Option<u64>,
+    #[serde(alias = "n_inner")]
+    pub intermediate_size: Option<u64>,
+    #[serde(alias = "n_positions")]
+    pub max_position_embeddings: Option<u64>,
+    pub vocab_size: Option<u64>,
+    pub tie_word_embeddings: Option<bool>,
 }
 
 impl Run {
-    /// Reads the run in `folder`.
+    /// Reads the run in `folder`, which may have these stages.
     pub fn read(folder: &Path, stages: &[&'static About]) -> Result<Self> {
         if !folder.is_dir() {
             return Err(not_a_folder(folder).into());
         }
         let models = stages.iter().filter(|about| about.makes_model).map(|about| about.name).collect();
         let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), models, ..Self::default() };
-        for about in stages {
-            let manifest = run.json(&format!("{}/manifest.json", about.name), None);
-            if !manifest.is_null() {
-                run.stages.push(StageRecord { about, manifest });
-            }
-        }
-        run.recipe = run.text("recipe.toml", Some("the settings"));
-        run.collect = run.json_or_summary("collect", Some("what was collected"));
-        run.clean = run.json_or_summary("clean", Some("what cleaning did"));
-        run.tokenize = run.json_or_summary("tokenize", Some("the figures of the tokenizer"));
-        run.tune = run.json("tune/tune.json", Some("the plan and its prediction"));
-        run.pretrain = run.json_or_summary("pretrain", None);
-        run.eval = run.json("eval/eval.json", Some("the evaluation"));
-        run.audit = run.json("clean/audit.json", None);
-        run.sft = run.json("sft/sft.json", None);
-        run.dpo = run.json("dpo/dpo.json", None);
-        run.sft_metrics = run.lines("sft/metrics.jsonl");
-        run.dpo_metrics = run.lines("dpo/metrics.jsonl");
-        run.config = run.json("model/config.json", Some("the final model"));
+        run.read_stages(stages);
+        run.read_data();
+        run.read_training();
+        run.eval = run.json("eval/eval.json", Some(HOLDINGS.evaluation));
+        run.config = run.json("model/config.json", Some(HOLDINGS.model));
         run.weights = count_weights(&folder.join("model/model.safetensors"));
-        run.machine = run.json_or_else("machine.json", |run| match &run.tune["machine"] {
-            Value::Null => run.first_in_manifests("machine"),
-            machine => machine,
-        });
-        run.command = run.json_or_else("command.json", |run| run.first_in_manifests("command"));
-        let metrics = run.text("pretrain/metrics.jsonl", Some("the course of training"));
-        run.metrics = metrics.map(|text| Metrics::parse(&text)).unwrap_or_default();
-        if run.metrics.unreadable > 0 {
-            run.notes
-                .push(format!("{} lines of pretrain/metrics.jsonl are not JSON.", run.metrics.unreadable));
-        }
+        run.machine = run.json("machine.json", None);
+        run.command = run.json("command.json", None).unwrap_or_default();
         if run.is_empty() {
             let problem = format!(
                 "{} holds nothing that a run writes; expected recipe.toml, STAGE/manifest.json or pretrain/metrics.jsonl",
@@ -121,82 +137,89 @@ impl Run {
         Ok(run)
     }
 
+    fn read_stages(&mut self, stages: &[&'static About]) {
+        for about in stages {
+            let path = format!("{}/manifest.json", about.name);
+            if self.folder.join(&path).is_file() {
+                let manifest = self.json(&path, None);
+                self.stages.push(StageRecord { about, manifest });
+            }
+        }
+    }
+
+    fn read_data(&mut self) {
+        self.recipe = self.text("recipe.toml", Some(HOLDINGS.settings));
+        self.collect = self.json("collect/collect.json", Some(HOLDINGS.collected));
+        self.clean = self.json("clean/clean.json", Some(HOLDINGS.cleaned));
+        self.audit = self.json("clean/audit.json", None);
+        self.tokenize = self.json("tokenize/tokenize.json", Some(HOLDINGS.tokenized));
+    }
+
+    fn read_training(&mut self) {
+        self.plan = self.json("tune/tune.json", Some(HOLDINGS.plan));
+        self.pretrain = self.json("pretrain/pretrain.json", None);
+        self.metrics = self.metrics_of("pretrain", Some(HOLDINGS.curves));
+        for stage in self.models.clone().into_iter().skip(1) {
+            let outcome = self.json(&format!("{stage}/{stage}.json"), None);
+            let metrics = self.metrics_of(stage, None);
+            self.fine_tuned.push(FineTuned { stage, outcome, metrics });
+        }
+    }
+
     fn is_empty(&self) -> bool {
-        let parts = [&self.collect, &self.clean, &self.tokenize, &self.tune, &self.eval, &self.config];
         self.recipe.is_none()
             && self.stages.is_empty()
             && self.metrics.steps.is_empty()
-            && parts.iter().all(|part| part.is_null())
+            && (self.collect.is_none() && self.clean.is_none() && self.tokenize.is_none())
+            && (self.plan.is_none() && self.eval.is_none() && self.config.is_none())
     }
 
-    /// The manifest of `stage`, or null.
-    pub fn manifest(&self, stage: &str) -> &Value {
-        self.stages
-            .iter()
-            .find(|record| record.about.name == stage)
-            .map_or(&Value::Null, |record| &record.manifest)
+    /// Whether `stage` has run.
+    pub fn has(&self, stage: &str) -> bool {
+        self.stages.iter().any(|record| record.about.name == stage)
     }
 
-    /// `key` of the first manifest that has it.
-    pub fn first_in_manifests(&self, key: &str) -> &Value {
-        let values = self.stages.iter().map(|stage| &stage.manifest[key]);
-        values.into_iter().find(|value| !value.is_null()).unwrap_or(&Value::Null)
+    /// The manifest of `stage`.
+    pub fn manifest(&self, stage: &str) -> Option<&Manifest> {
+        self.stages.iter().find(|record| record.about.name == stage)?.manifest.as_ref()
     }
 
-    /// `STAGE/STAGE.json`, or the summary inside the stage's manifest.
-    fn json_or_summary(&mut self, stage: &str, holds: Option<&str>) -> Value {
-        let summary = self.manifest(stage)["summary"].clone();
-        let holds = holds.filter(|_| summary.is_null());
-        match self.json(&format!("{stage}/{stage}.json"), holds) {
-            Value::Null => summary,
-            value => value,
+    /// The manifests that can be read, in order.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.stages.iter().filter_map(|record| record.manifest.as_ref())
+    }
+
+    /// What a stage after pretraining came to.
+    pub fn outcome(&self, stage: &str) -> Option<&alignment::Outcome> {
+        self.fine_tuned.iter().find(|tuned| tuned.stage == stage)?.outcome.as_ref()
+    }
+
+    fn json<T: DeserializeOwned>(&mut self, path: &str, holds: Option<Fixed>) -> Option<T> {
+        let text = self.text(path, holds)?;
+        let read = serde_json::from_str(&text);
+        read.map_err(|problem| self.notes.push(unreadable(path, &problem.to_string()))).ok()
+    }
+
+    /// The lines of a stage's metrics; a note says how many cannot be read.
+    fn metrics_of(&mut self, stage: &str, holds: Option<Fixed>) -> Metrics {
+        let path = format!("{stage}/metrics.jsonl");
+        let metrics = self.text(&path, holds).map(|text| Metrics::parse(&text)).unwrap_or_default();
+        if metrics.unreadable > 0 {
+            self.notes.push(unreadable_lines(&path, metrics.unreadable));
         }
-    }
-
-    fn json_or_else(&mut self, path: &str, other: fn(&Self) -> &Value) -> Value {
-        match self.json(path, None) {
-            Value::Null => other(self).clone(),
-            value => value,
-        }
-    }
-
-    fn json(&mut self, path: &str, holds: Option<&str>) -> Value {
-        let Some(text) = self.text(path, holds) else { return Value::Null };
-        serde_json::from_str(&text).unwrap_or_else(|problem| {
-            self.notes.push(format!("{path} is not valid JSON ({problem})."));
-            Value::Null
-        })
-    }
-
-    /// The objects of JSON lines; a note says how many lines are none, but for half a line of a killed run at the end.
-    fn lines(&mut self, path: &str) -> Vec<Value> {
-        let text = self.text(path, None).unwrap_or_default();
-        let (mut found, mut unreadable) = (Vec::new(), 0_u64);
-        for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
-            match serde_json::from_str(line) {
-                Ok(value) => found.push(value),
-                Err(_) => unreadable += u64::from(line.ends_with('\n')),
-            }
-        }
-        if unreadable > 0 {
-            let lines = counted(unreadable, "unreadable line");
-            self.notes.push(format!("{path}: {lines} left out."));
-        }
-        found
+        metrics
     }
 
     /// The file's text; where it is absent, a note says what is missing for it (if that is worth a note).
-    fn text(&mut self, path: &str, holds: Option<&str>) -> Option<String> {
+    fn text(&mut self, path: &str, holds: Option<Fixed>) -> Option<String> {
         match std::fs::read(self.folder.join(path)) {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
-                self.notes.extend(
-                    holds.map(|holds| format!("{path} is absent: without it, {holds} cannot be shown.")),
-                );
+                self.notes.extend(holds.map(|holds| absent(path, holds)));
                 None
             }
             Err(problem) => {
-                self.notes.push(format!("{path} cannot be read: {problem}."));
+                self.notes.push(unreadable(path, &problem.to_string()));
                 None
             }
         }
@@ -204,7 +227,7 @@ impl Run {
 }
 
 /// The weights in a safetensors file, from its header alone: a length, then JSON with the shape of each tensor.
-fn count_weights(path: &Path) -> Option<f64> {
+fn count_weights(path: &Path) -> Option<u64> {
     let mut file = File::open(path).ok()?;
     let mut length = [0; 8];
     file.read_exact(&mut length).ok()?;
@@ -212,7 +235,8 @@ fn count_weights(path: &Path) -> Option<f64> {
     file.take(u64::from_le_bytes(length)).read_to_end(&mut header).ok()?;
     let header: Value = serde_json::from_slice(&header).ok()?;
     let shapes = header.as_object()?.values().filter_map(|tensor| tensor["shape"].as_array());
-    Some(shapes.map(|shape| shape.iter().filter_map(Value::as_f64).product::<f64>()).sum())
+    let size = |shape: &Vec<Value>| shape.iter().filter_map(Value::as_u64).fold(1, u64::saturating_mul);
+    Some(shapes.map(size).fold(0, u64::saturating_add))
 }
 
 /// The problem of a path that should be the folder of a run.
@@ -225,15 +249,4 @@ pub fn not_a_folder(path: &Path) -> Problem {
 pub fn name_of(folder: &Path) -> String {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     absolute.file_name().map_or_else(|| String::from("run"), |name| name.to_string_lossy().into_owned())
-}
-
-/// The first of `pointers` (such as `/predicted/seconds`) that leads to a finite number.
-pub fn number(value: &Value, pointers: &[&str]) -> Option<f64> {
-    let found = pointers.iter().filter_map(|pointer| value.pointer(pointer)?.as_f64());
-    found.into_iter().find(|number| number.is_finite())
-}
-
-/// The first of `pointers` that leads to text.
-pub fn text<'a>(value: &'a Value, pointers: &[&str]) -> Option<&'a str> {
-    pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_str())
 }

@@ -9,6 +9,8 @@ use crate::interrupt::Work;
 pub struct About {
     /// Its name, which is also that of its folder and of its verb.
     pub name: &'static str,
+    /// What it does, in Chinese, for pages that speak it.
+    pub chinese: &'static str,
     /// The number of the form in which it writes its result: raised only where an older result would be wrong, since it is made
     /// anew then. None of the stages at the end, which take seconds and show what a new version of the program knows.
     pub format: Option<u32>,
@@ -36,17 +38,25 @@ pub enum HandsOn {
 
 impl About {
     /// A stage that hands on all its files, to be refined.
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, format: Some(1), hands_on: HandsOn::All, makes_model: false, kept: None, places: &[] }
+    pub const fn new(name: &'static str, chinese: &'static str) -> Self {
+        Self {
+            name,
+            chinese,
+            format: Some(1),
+            hands_on: HandsOn::All,
+            makes_model: false,
+            kept: None,
+            places: &[],
+        }
     }
 
     /// A stage that trains, from a checkpoint where it was interrupted.
-    pub const fn training(name: &'static str) -> Self {
+    pub const fn training(name: &'static str, chinese: &'static str) -> Self {
         Self {
             hands_on: HandsOn::Files(&["model/", "adapter/"]),
             makes_model: true,
             kept: Some("the last checkpoint"),
-            ..Self::new(name)
+            ..Self::new(name, chinese)
         }
     }
 

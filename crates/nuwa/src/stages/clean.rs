@@ -15,7 +15,7 @@ use crate::run::{About, Dependencies, HandsOn};
 pub static ABOUT: About = About {
     hands_on: HandsOn::Files(&["documents-"]),
     kept: Some("what is done in whole parts (256 MiB of text)"),
-    ..About::new("clean")
+    ..About::new("clean", "清洗")
 };
 
 /// Cleans what was collected.
@@ -75,7 +75,7 @@ fn step_text(step: &StepSummary) -> String {
 
 /// Shares of the text, each on a line of its own.
 fn portions(portions: &[Portion]) -> String {
-    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares(portion))).collect()
+    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares(portion).en)).collect()
 }
 
 /// What a step worked with: "960 items looked for".

@@ -15,7 +15,7 @@ use crate::run::{About, Dependencies, HandsOn};
 pub static ABOUT: About = About {
     hands_on: HandsOn::Files(&["documents-"]),
     kept: Some("what is done in whole parts (256 MiB of text)"),
-    ..About::new("collect")
+    ..About::new("collect", "收集")
 };
 
 /// Reads text into documents.

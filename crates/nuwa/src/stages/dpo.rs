@@ -11,7 +11,7 @@ use crate::console::Display;
 use crate::run::{About, Dependencies};
 use crate::source::Records;
 
-pub static ABOUT: About = About::training("dpo");
+pub static ABOUT: About = About::training("dpo", "偏好优化");
 
 /// Tunes on pairs of a preferred and another answer.
 pub struct Dpo;

@@ -15,7 +15,7 @@ use crate::evaluation::{Evaluation, Tasks, Texts, headline, measure};
 use crate::run::{About, Dependencies};
 use crate::{afterwards, worth};
 
-pub static ABOUT: About = About { format: None, ..About::new("eval") };
+pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
 
 /// Measures the models.
 pub struct Eval;

@@ -6,7 +6,7 @@ use super::stage::{Build, Stage};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
 
-pub static ABOUT: About = About { format: None, places: &["model"], ..About::new("export") };
+pub static ABOUT: About = About { format: None, places: &["model"], ..About::new("export", "导出") };
 
 /// Hands on the last model.
 pub struct Export;

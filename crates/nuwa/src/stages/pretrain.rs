@@ -12,7 +12,7 @@ use crate::run::{About, Dependencies};
 use crate::training::{self, Outcome, Training};
 use crate::{afterwards, numbers, space};
 
-pub static ABOUT: About = About::training("pretrain");
+pub static ABOUT: About = About::training("pretrain", "预训练");
 
 /// Trains the model that the plan names.
 pub struct Pretrain;

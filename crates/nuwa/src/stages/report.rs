@@ -10,7 +10,7 @@ use crate::run::{About, Dependencies};
 pub static ABOUT: About = About {
     format: None,
     places: &["inspect.html", "report.html", "model/README.md"],
-    ..About::new("report")
+    ..About::new("report", "报告")
 };
 
 /// Writes the pages.

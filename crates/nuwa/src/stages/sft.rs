@@ -11,7 +11,7 @@ use crate::console::Display;
 use crate::run::{About, Dependencies};
 use crate::source::Records;
 
-pub static ABOUT: About = About::training("sft");
+pub static ABOUT: About = About::training("sft", "监督微调");
 
 /// Fine-tunes on dialogues.
 pub struct Sft;

@@ -15,7 +15,7 @@ pub static ABOUT: About = About {
     // Since the test part was parted from the validation part.
     format: Some(2),
     hands_on: HandsOn::Files(&["train-", "val-"]),
-    ..About::new("tokenize")
+    ..About::new("tokenize", "分词")
 };
 
 /// Writes the shards.

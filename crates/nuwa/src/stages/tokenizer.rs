@@ -13,7 +13,7 @@ use crate::numbers::grouped;
 use crate::run::{About, Dependencies};
 use crate::tune;
 
-pub static ABOUT: About = About::new("tokenizer");
+pub static ABOUT: About = About::new("tokenizer", "训练分词器");
 
 /// Learns the vocabulary.
 pub struct Vocabulary;

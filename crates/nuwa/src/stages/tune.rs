@@ -13,7 +13,8 @@ use crate::repetition;
 use crate::run::{About, Dependencies, HandsOn};
 use crate::tune::{self, Time, Tuned};
 
-pub static ABOUT: About = About { hands_on: HandsOn::Hash(tune::what_is_trained), ..About::new("tune") };
+pub static ABOUT: About =
+    About { hands_on: HandsOn::Hash(tune::what_is_trained), ..About::new("tune", "训练计划") };
 
 /// Plans once; the plan stays as long as what it was made from.
 pub struct Tune;

@@ -9,7 +9,7 @@ use crate::console::Display;
 use crate::numbers;
 use crate::run::{About, Dependencies};
 
-pub static ABOUT: About = About::new("world");
+pub static ABOUT: About = About::new("world", "内置世界");
 
 /// Writes the embedded world where no source is named.
 pub struct World;

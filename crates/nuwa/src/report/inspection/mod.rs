@@ -16,6 +16,7 @@ use minijinja::value::Serde;
 use nuwa_clean::survey::{Survey, survey};
 use nuwa_files::{Progress, quoted_path};
 
+use super::Sealed;
 use super::run::{name_of, not_a_folder};
 use crate::failure::Problem;
 pub use terminal::{Screen, text};
@@ -45,7 +46,7 @@ impl Cleaned {
     /// Writes `inspect.html` and returns its path.
     pub fn write_page(&self) -> Result<PathBuf> {
         let path = self.folder.join("inspect.html");
-        let page = Page { inspection: self.inspection()?, nonce: self.nonce()? };
+        let page = Sealed { nonce: super::nonce(&self.survey)?, page: self.inspection()? };
         let html = super::environment()?.get_template("inspect.html")?.render(Serde(&page))?;
         nuwa_files::write_atomically(&path, html.as_bytes())?;
         Ok(path)
@@ -58,19 +59,6 @@ impl Cleaned {
         let bias = optional("bias.json").map(|path| nuwa_files::read_json(&path)).transpose()?;
         Ok(Inspection::of(name_of(&self.folder), &self.survey, audit.as_ref(), bias.as_ref()))
     }
-
-    /// What the page's own script is known by. It follows from all that the page shows, so that no document can hold it.
-    fn nonce(&self) -> Result<String> {
-        Ok(nuwa_files::hash_bytes(&serde_json::to_vec(&self.survey)?))
-    }
-}
-
-/// What `templates/inspect.html` is given.
-#[derive(serde::Serialize)]
-struct Page {
-    #[serde(flatten)]
-    inspection: Inspection,
-    nonce: String,
 }
 
 /// The folder to write the page to, and the one that cleaning wrote.

@@ -5,10 +5,14 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Cleaned;
 use super::view::{BiasView, Card, ClusterView, Inspection, LanguageRow};
-use crate::report::cleaning::{Caught, Funnel};
+use crate::report::cleaning::{Caught, Count, Funnel};
 use crate::report::columns::Columns;
 use crate::report::difference::{Kind, Piece};
 use crate::report::facts::Fact;
+use crate::report::words::inspect::Words;
+
+/// The terminal speaks English.
+const WORDS: Words = Words::ALL;
 
 /// Columns of a bar.
 const BAR: usize = 24;
@@ -80,10 +84,10 @@ struct Drawing {
 impl Drawing {
     fn whole(&mut self, inspection: &Inspection) {
         let (title, subtitle) = (self.paint(Ink::Title, &inspection.name), &inspection.subtitle);
-        self.line(&format!("{title}  {}", self.paint(Ink::Soft, subtitle)));
+        self.line(&format!("{title}  {}", self.paint(Ink::Soft, &subtitle.en)));
         for tile in &inspection.tiles {
-            let note = self.paint(Ink::Soft, &tile.note);
-            self.line(&format!("  {:<16} {:>12}  {note}", tile.label, tile.value));
+            let note = self.paint(Ink::Soft, &tile.note.en);
+            self.line(&format!("  {:<16} {:>12}  {note}", tile.label.en, tile.value));
         }
         self.funnel(&inspection.funnel);
         inspection.lengths.iter().for_each(|lengths| self.lengths(lengths));
@@ -132,19 +136,19 @@ impl Drawing {
     }
 
     fn funnel(&mut self, funnel: &Funnel) {
-        self.heading("Step by step");
-        let wide = widest(funnel.steps.iter().map(|step| step.name.as_str()));
+        self.heading(WORDS.steps_title.en);
+        let wide = widest(funnel.steps.iter().map(|step| step.name.en.as_str()));
         for step in &funnel.steps {
-            let (bar, name) = (self.bar(step.kept_share, step.rejected_share), padded(&step.name, wide));
-            self.line(&format!("  {name}  {bar}  {} · {} · {}", step.documents, step.bytes, step.seconds));
+            let (bar, name) = (self.bar(step.kept_share, step.rejected_share), padded(&step.name.en, wide));
+            self.line(&format!("  {name}  {bar}  {} · {} · {}", step.documents.en, step.bytes, step.seconds));
             let changed = step.changed.as_ref().map(|count| (Ink::Changed, format!("{count} changed")));
             let rejected = step.rejected.as_ref();
             let rejected =
                 rejected.map(|count| (Ink::Rejected, format!("{count} rejected: {}", listed(&step.reasons))));
             let found =
                 (!step.labels.is_empty()).then(|| (Ink::Soft, format!("found: {}", listed(&step.labels))));
-            let totals = (!step.totals.is_empty())
-                .then(|| (Ink::Soft, format!("worked with {}", worked_with(&step.totals))));
+            let totals =
+                (!step.totals.is_empty()).then(|| (Ink::Soft, format!("used {}", worked_with(&step.totals))));
             let portions = (!step.portions.is_empty())
                 .then(|| (Ink::Soft, format!("shares of the text: {}", portions(&step.portions))));
             for (ink, text) in [changed, rejected, totals, found, portions].into_iter().flatten() {
@@ -185,26 +189,23 @@ impl Drawing {
         if rows.is_empty() {
             return;
         }
-        self.heading("Languages");
-        let wide = widest(rows.iter().map(|row| row.name.as_str()));
+        self.heading(WORDS.languages.en);
+        let wide = widest(rows.iter().map(|row| row.name.en.as_str()));
         for row in rows {
-            let (name, bar) = (padded(&row.name, wide), self.bar(row.kept_share, row.rejected_share));
-            self.line(&format!(
-                "  {name}  {bar}  {} kept, {} rejected · {}",
-                row.kept, row.rejected, row.bytes
-            ));
+            let (name, bar) = (padded(&row.name.en, wide), self.bar(row.kept_share, row.rejected_share));
+            self.line(&format!("  {name}  {bar}  {}", row.counts.en));
         }
     }
 
     fn clusters(&mut self, clusters: &ClusterView) {
-        self.heading("Documents that repeat others");
-        self.wrapped("  ", &[(Ink::Plain, clusters.sentence.clone())], usize::MAX);
+        self.heading(WORDS.duplicates_title.en);
+        self.wrapped("  ", &[(Ink::Plain, clusters.sentence.en.clone())], usize::MAX);
         for row in &clusters.sizes {
-            let (bar, of) = (self.bar(row.kept_share, row.rejected_share), &row.size);
-            self.line(&format!("  {of:<18}  {bar}  {} before, {} after", row.before, row.after));
+            let (bar, of) = (self.bar(row.kept_share, row.rejected_share), &row.size.en);
+            self.line(&format!("  {of:<18}  {bar}  {}", row.counts.en));
         }
         for cluster in clusters.largest.iter().take(3) {
-            let title = self.paint(Ink::Soft, &cluster.title);
+            let title = self.paint(Ink::Soft, &cluster.title.en);
             self.line(&format!("\n  {title}"));
             let shown = cluster.original.iter().chain(cluster.copies.iter().take(2));
             shown.for_each(|card| self.card_of(card, 3));
@@ -212,34 +213,37 @@ impl Drawing {
     }
 
     fn bias(&mut self, bias: &BiasView) {
-        self.heading("What is said of groups of people");
-        let sentence = [Some(bias.sentence.clone()), bias.estimate.clone()];
+        self.heading(WORDS.bias_title.en);
+        let sentence = [Some(&bias.sentence), bias.estimate.as_ref()];
         self.wrapped(
             "  ",
-            &[(Ink::Soft, sentence.into_iter().flatten().collect::<Vec<_>>().join(" "))],
+            &[(
+                Ink::Soft,
+                sentence.into_iter().flatten().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "),
+            )],
             usize::MAX,
         );
-        let wide = widest(bias.groups.iter().map(|group| group.name.as_str()));
+        let wide = widest(bias.groups.iter().map(|group| group.name.en.as_str()));
         for group in &bias.groups {
-            let name = padded(&group.name, wide);
+            let name = padded(&group.name.en, wide);
             let [before, after] = &group.rates;
-            let rates = format!("{before:>9} → {after:<9} in a million words");
+            let rates = format!("{before:>9} → {after:<9} per million words");
             let beside = self.paint(Ink::Soft, &group.beside);
             self.line(&format!("  {name}  {rates}  {beside}"));
         }
     }
 
     fn caught(&mut self, caught: &Caught) {
-        self.heading("Planted noise and what was caught");
+        self.heading(WORDS.planted_title.en);
         self.line(&format!(
             "  {:<18} {:>8} {:>9} {:>9} {:>8}",
             "", "planted", "rejected", "repaired", "caught"
         ));
         for row in &caught.rows {
-            let (kind, planted, rejected, repaired) = (&row.kind, row.planted, row.rejected, row.repaired);
+            let (kind, planted, rejected, repaired) = (&row.kind.en, row.planted, row.rejected, row.repaired);
             self.line(&format!("  {kind:<18} {planted:>8} {rejected:>9} {repaired:>9} {:>8}", row.share));
         }
-        self.line(&format!("  {}", caught.lost));
+        self.line(&format!("  {}", caught.lost.en));
     }
 
     fn card(&mut self, card: &Card) {
@@ -248,8 +252,8 @@ impl Drawing {
     }
 
     fn card_of(&mut self, card: &Card, lines: usize) {
-        let mut header = vec![(Ink::of_outcome(card.outcome), card.outcome.to_string())];
-        let why = [&card.step, &card.reason].map(String::as_str).join(": ");
+        let mut header = vec![(Ink::of_outcome(card.outcome), card.outcome_name.en.to_string())];
+        let why = [&card.step, &card.reason].map(|choice| choice.name.en.as_str()).join(": ");
         let why = why.trim_matches([':', ' ']);
         header.extend((!why.is_empty()).then(|| (Ink::Plain, format!(" · {why}"))));
         header.extend((!card.detail.is_empty()).then(|| (Ink::Soft, format!(" {}", card.detail))));
@@ -257,7 +261,7 @@ impl Drawing {
         self.wrapped("  ", &[(Ink::Soft, card.id.clone())], 1);
         let pieces: Vec<(Ink, String)> = card.pieces.iter().map(|piece| self.piece(piece)).collect();
         match pieces.is_empty() {
-            true => self.wrapped("  │ ", &[(Ink::Soft, card.note.to_string())], 1),
+            true => self.wrapped("  │ ", &[(Ink::Soft, card.note.en.to_string())], 1),
             false => self.wrapped("  │ ", &pieces, lines),
         }
     }
@@ -297,7 +301,7 @@ impl Drawing {
 impl Card {
     /// Whether each of the words stands somewhere in it.
     fn holds(&self, words: &[String]) -> bool {
-        let named = [self.outcome, &self.step, &self.reason, &self.detail, &self.id, &self.source];
+        let named = [self.outcome, &self.step.key, &self.reason.key, &self.detail, &self.id, &self.source];
         let texts = self.pieces.iter().map(|piece| piece.text.as_str());
         let all = format!("{}\n{}", named.join("\n"), texts.collect::<String>()).to_lowercase();
         words.iter().all(|word| all.contains(word.as_str()))
@@ -305,22 +309,22 @@ impl Card {
 }
 
 /// Facts in a line, the first dozen.
-fn listed(facts: &[Fact]) -> String {
+fn listed(facts: &[Count]) -> String {
     let shown: Vec<String> =
-        facts.iter().take(12).map(|fact| format!("{} {}", fact.name, fact.value)).collect();
+        facts.iter().take(12).map(|fact| format!("{} {}", fact.name.en, fact.value)).collect();
     let more = if facts.len() > 12 { format!(" and {} more", facts.len() - 12) } else { String::new() };
     shown.join(", ") + &more
 }
 
 /// "960 items looked for, 3 too short".
-fn worked_with(totals: &[Fact]) -> String {
-    let each: Vec<String> = totals.iter().map(|total| format!("{} {}", total.value, total.name)).collect();
+fn worked_with(totals: &[Count]) -> String {
+    let each: Vec<String> = totals.iter().map(|total| format!("{} {}", total.value, total.name.en)).collect();
     each.join(", ")
 }
 
 fn portions(portions: &[Fact]) -> String {
     let each: Vec<String> =
-        portions.iter().map(|portion| format!("{} {}", portion.name, portion.value)).collect();
+        portions.iter().map(|portion| format!("{} {}", portion.name.en, portion.value.en)).collect();
     each.join("; ")
 }
 

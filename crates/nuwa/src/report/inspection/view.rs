@@ -4,23 +4,27 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_clean::bias::{BiasReport, GroupReport};
-use nuwa_clean::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
 use nuwa_clean::{Change, CleanSummary};
+use nuwa_clean::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
 use nuwa_world::Audit;
 use serde::Serialize;
 
-use crate::numbers::{bytes, counted, grouped, seconds};
+use crate::numbers::{bytes, grouped};
 use crate::report::cleaning::{self, Caught, Funnel};
 use crate::report::columns::Columns;
 use crate::report::difference::{self, Kind, Piece};
-use crate::report::facts::{Fact, spaced};
 use crate::report::numbers::{percent, value};
+use crate::report::words::inspect::{self as words, Words};
+use crate::report::words::report::CleaningWords;
+use crate::report::words::{Fixed, Text, names};
 use crate::text::{clipped, printable};
+
+const WORDS: Words = Words::ALL;
 
 /// Languages that have a row of their own.
 const LANGUAGES: usize = 16;
 /// Words beside the terms of a group: in the table, and in the group's own.
-const WORDS: usize = 5;
+const FEW_WORDS: usize = 5;
 const MORE_WORDS: usize = 12;
 /// Characters of the text of a cluster in its title.
 const OPENING: usize = 60;
@@ -28,8 +32,10 @@ const OPENING: usize = 60;
 /// What there is to see.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
+    pub words: Words,
+    pub cleaning_words: CleaningWords,
     pub name: String,
-    pub subtitle: String,
+    pub subtitle: Text,
     pub tiles: Vec<Tile>,
     pub funnel: Funnel,
     pub lengths: Option<Columns>,
@@ -39,29 +45,44 @@ pub struct Inspection {
     pub caught: Option<Caught>,
     pub cards: Vec<Card>,
     /// How many of the documents that are shown had which outcome.
-    pub outcomes: Vec<Fact>,
+    pub outcomes: Vec<Outcome>,
     /// The steps and reasons of the documents that are shown.
-    pub steps: Vec<String>,
-    pub reasons: Vec<String>,
+    pub steps: Vec<Choice>,
+    pub reasons: Vec<Choice>,
 }
 
 /// A headline figure.
 #[derive(Debug, Serialize)]
 pub struct Tile {
-    pub label: &'static str,
+    pub label: Fixed,
     pub value: String,
-    pub note: String,
+    pub note: Text,
+}
+
+/// Something to choose in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// As the cards say it.
+    pub key: String,
+    pub name: Text,
+}
+
+/// How many of the documents that are shown had an outcome.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    pub key: &'static str,
+    pub name: Fixed,
+    pub count: String,
 }
 
 /// A language. Shares are per cent of the documents of the most frequent one.
 #[derive(Debug, Serialize)]
 pub struct LanguageRow {
-    pub name: String,
+    pub name: Text,
     /// Whether the name is a code such as "en".
     pub is_code: bool,
-    pub kept: String,
-    pub rejected: String,
-    pub bytes: String,
+    /// "12 kept, 3 rejected · 4 kB".
+    pub counts: Text,
     pub kept_share: f64,
     pub rejected_share: f64,
 }
@@ -69,7 +90,7 @@ pub struct LanguageRow {
 /// Documents that repeat each other.
 #[derive(Debug, Serialize)]
 pub struct ClusterView {
-    pub sentence: String,
+    pub sentence: Text,
     pub sizes: Vec<ClusterSize>,
     pub largest: Vec<ClusterCard>,
 }
@@ -78,9 +99,8 @@ pub struct ClusterView {
 #[derive(Debug, Serialize)]
 pub struct ClusterSize {
     /// "12 clusters of 3 to 4".
-    pub size: String,
-    pub before: String,
-    pub after: String,
+    pub size: Text,
+    pub counts: Text,
     pub kept_share: f64,
     pub rejected_share: f64,
 }
@@ -88,32 +108,32 @@ pub struct ClusterSize {
 /// A cluster to look at.
 #[derive(Debug, Serialize)]
 pub struct ClusterCard {
-    pub title: String,
+    pub title: Text,
     /// How its text begins.
     pub opening: String,
     pub original: Option<Card>,
     pub copies: Vec<Card>,
-    pub more: Option<String>,
+    pub more: Option<Text>,
 }
 
 /// What is said of groups of people.
 #[derive(Debug, Serialize)]
 pub struct BiasView {
-    pub sentence: String,
-    pub estimate: Option<String>,
+    pub sentence: Text,
+    pub estimate: Option<Text>,
     pub groups: Vec<GroupRow>,
 }
 
 /// A group of terms before and after.
 #[derive(Debug, Serialize)]
 pub struct GroupRow {
-    pub name: String,
+    pub name: Text,
     pub counts: [String; 2],
     pub rates: [String; 2],
     pub documents: [String; 2],
     /// The words that stand out beside its terms, after cleaning.
     pub beside: String,
-    pub terms: String,
+    pub terms: Option<Text>,
     pub words: Vec<WordRow>,
 }
 
@@ -128,15 +148,17 @@ pub struct WordRow {
 /// A document to look at.
 #[derive(Debug, Serialize)]
 pub struct Card {
+    /// "kept", "changed" or "rejected".
     pub outcome: &'static str,
-    pub step: String,
-    pub reason: String,
+    pub outcome_name: Fixed,
+    pub step: Choice,
+    pub reason: Choice,
     pub detail: String,
     pub id: String,
     pub source: String,
     pub lang: Option<String>,
     /// Said instead of pieces where there are none.
-    pub note: &'static str,
+    pub note: Fixed,
     pub pieces: Vec<Piece>,
 }
 
@@ -144,12 +166,14 @@ impl Inspection {
     /// Words and rounds the figures of `survey`.
     pub fn of(name: String, survey: &Survey, audit: Option<&Audit>, bias: Option<&BiasReport>) -> Self {
         let cards = cards(survey);
-        let distinct = |of: fn(&Card) -> &String| {
+        let distinct = |of: fn(&Card) -> &Choice| {
             let mut seen = BTreeSet::new();
-            let named = cards.iter().map(of).filter(|name| !name.is_empty());
-            named.filter(|name| seen.insert(name.as_str())).cloned().collect::<Vec<_>>()
+            let named = cards.iter().map(of).filter(|choice| !choice.key.is_empty());
+            named.filter(|choice| seen.insert(choice.key.as_str())).cloned().collect::<Vec<_>>()
         };
         Self {
+            words: WORDS,
+            cleaning_words: CleaningWords::ALL,
             name,
             subtitle: subtitle(&survey.cleaning),
             tiles: tiles(&survey.cleaning),
@@ -167,15 +191,9 @@ impl Inspection {
     }
 }
 
-fn subtitle(summary: &CleanSummary) -> String {
+fn subtitle(summary: &CleanSummary) -> Text {
     let speed = summary.bytes_in as f64 / summary.seconds.max(1e-3);
-    format!(
-        "{} and {} of text, cleaned in {} ({}/s)",
-        counted(summary.documents_in, "document"),
-        bytes(summary.bytes_in),
-        seconds(summary.seconds),
-        bytes(speed as u64)
-    )
+    words::subtitle(summary.documents_in, summary.bytes_in, summary.seconds, speed as u64)
 }
 
 fn tiles(summary: &CleanSummary) -> Vec<Tile> {
@@ -184,16 +202,16 @@ fn tiles(summary: &CleanSummary) -> Vec<Tile> {
     let busiest = summary.steps.iter().max_by_key(|step| step.changed).filter(|step| step.changed > 0);
     let strictest = summary.steps.iter().max_by_key(|step| step.rejected).filter(|step| step.rejected > 0);
     let most = |step: Option<&nuwa_clean::StepSummary>| {
-        step.map(|step| format!("most by {}", spaced(&step.name))).unwrap_or_default()
+        step.map(|step| words::most_by(&names::name(&step.name))).unwrap_or_default()
     };
     let changes: u64 = summary.steps.iter().map(|step| step.changed).sum();
-    let kept = format!("{} of all", of_all(summary.documents_out, summary.documents_in));
-    let text = format!("{} of {}", of_all(summary.bytes_out, summary.bytes_in), bytes(summary.bytes_in));
+    let kept = words::of_all(&of_all(summary.documents_out, summary.documents_in));
+    let text = words::of_text(&of_all(summary.bytes_out, summary.bytes_in), summary.bytes_in);
     vec![
-        Tile { label: "Documents kept", value: grouped(summary.documents_out), note: kept },
-        Tile { label: "Text kept", value: bytes(summary.bytes_out), note: text },
-        Tile { label: "Rejected", value: grouped(rejected), note: most(strictest) },
-        Tile { label: "Changes", value: grouped(changes), note: most(busiest) },
+        Tile { label: WORDS.documents_kept, value: grouped(summary.documents_out), note: kept },
+        Tile { label: WORDS.text_kept, value: bytes(summary.bytes_out), note: text },
+        Tile { label: WORDS.documents_rejected, value: grouped(rejected), note: most(strictest) },
+        Tile { label: WORDS.changes, value: grouped(changes), note: most(busiest) },
     ]
 }
 
@@ -206,8 +224,8 @@ fn languages(kept: &Languages, rejected: &Languages) -> Vec<LanguageRow> {
         }
     }
     let documents = |[kept, rejected]: &[Share; 2]| kept.documents + rejected.documents;
-    let mut rows: Vec<(String, [Share; 2])> =
-        parts.into_iter().map(|(name, shares)| (name.to_string(), shares)).collect();
+    let mut rows: Vec<(Text, [Share; 2])> =
+        parts.into_iter().map(|(name, shares)| (names::language(&printable(name)), shares)).collect();
     rows.sort_by_key(|(_, shares)| Reverse(documents(shares)));
     if rows.len() > LANGUAGES {
         let rest = rows.split_off(LANGUAGES - 1);
@@ -217,16 +235,14 @@ fn languages(kept: &Languages, rejected: &Languages) -> Vec<LanguageRow> {
                 bytes: sum[at].bytes + shares[at].bytes,
             })
         });
-        rows.push((format!("{} others", rest.len()), sum));
+        rows.push((words::others(rest.len()), sum));
     }
     let most = rows.iter().map(|(_, shares)| documents(shares)).max().unwrap_or(1).max(1);
     let share = |part: &Share| 100.0 * part.documents as f64 / most as f64;
-    let row = |(name, [kept, rejected]): (String, [Share; 2])| LanguageRow {
-        is_code: (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase()),
-        name: printable(&name),
-        kept: grouped(kept.documents),
-        rejected: grouped(rejected.documents),
-        bytes: bytes(kept.bytes),
+    let row = |(name, [kept, rejected]): (Text, [Share; 2])| LanguageRow {
+        is_code: (2..=3).contains(&name.en.len()) && name.en.bytes().all(|byte| byte.is_ascii_lowercase()),
+        name,
+        counts: words::kept_and_rejected(kept.documents, rejected.documents, kept.bytes),
         kept_share: share(&kept),
         rejected_share: share(&rejected),
     };
@@ -238,12 +254,7 @@ fn clusters(clusters: &Clusters) -> Option<ClusterView> {
     if count == 0 {
         return None;
     }
-    let sentence = format!(
-        "{} of the {} in {} have the same or nearly the same text as another one; one of each cluster goes on.",
-        grouped(clusters.copies),
-        counted(clusters.copies + count, "document"),
-        counted(count, "cluster"),
-    );
+    let sentence = words::clusters(clusters.copies, clusters.copies + count, count);
     Some(ClusterView {
         sentence,
         sizes: cluster_sizes(clusters),
@@ -261,17 +272,8 @@ fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
     }
     let most = classes.values().map(|(_, documents)| *documents).max().unwrap_or(1) as f64;
     let row = |(class, (count, documents)): (u32, (u64, u64))| ClusterSize {
-        size: match class {
-            0 => format!("{} of 2", counted(count, "cluster")),
-            _ => format!(
-                "{} of {} to {}",
-                counted(count, "cluster"),
-                grouped((1 << class) + 1),
-                grouped(2 << class)
-            ),
-        },
-        before: grouped(documents),
-        after: grouped(count),
+        size: words::clusters_of(count, if class == 0 { 2 } else { (1 << class) + 1 }, 2 << class),
+        counts: words::before_and_after(documents, count),
         kept_share: 100.0 * count as f64 / most,
         rejected_share: 100.0 * (documents - count) as f64 / most,
     };
@@ -284,7 +286,7 @@ fn cluster_card(cluster: &Cluster) -> ClusterCard {
         if let Some(original) = &cluster.original {
             let clipped = original.is_clipped() || example.is_clipped();
             card.pieces = difference::difference(&original.text, &example.text, clipped);
-            card.note = "the same text";
+            card.note = WORDS.same_text;
         }
         card
     };
@@ -292,11 +294,11 @@ fn cluster_card(cluster: &Cluster) -> ClusterCard {
     let opening = first.map(|example| example.text.split_whitespace().take(12).collect::<Vec<_>>().join(" "));
     let left = cluster.size - 1 - cluster.copies.len() as u64;
     ClusterCard {
-        title: format!("{}, found by {}", counted(cluster.size, "document"), spaced(&cluster.step)),
+        title: words::cluster_title(cluster.size, &names::name(&cluster.step)),
         opening: clipped(&opening.unwrap_or_default(), OPENING),
         original: cluster.original.as_ref().map(|example| Card::of("kept", example)),
         copies: cluster.copies.iter().map(copy).collect(),
-        more: (left > 0).then(|| format!("{} more", grouped(left))),
+        more: (left > 0).then(|| words::more(left)),
     }
 }
 
@@ -305,28 +307,24 @@ fn bias_view(report: &BiasReport) -> BiasView {
     let is_estimate = before.analysed_bytes < before.bytes || after.analysed_bytes < after.bytes;
     let analysed = before.analysed_bytes.max(after.analysed_bytes);
     BiasView {
-        sentence: format!(
-            "How often the terms of each group stand in the text, before cleaning and after it, and which words stand \
-             within {} words of them more often than chance would have it.",
-            report.window
-        ),
-        estimate: is_estimate.then(|| format!("Estimated from {} of the text.", bytes(analysed))),
+        sentence: words::bias(report.window),
+        estimate: is_estimate.then(|| words::estimated_from(analysed)),
         groups: before.groups.iter().zip(&after.groups).map(group_row).collect(),
     }
 }
 
 fn group_row((before, after): (&GroupReport, &GroupReport)) -> GroupRow {
     let both = |of: &dyn Fn(&GroupReport) -> String| [of(before), of(after)];
-    let beside: Vec<&str> = after.beside.iter().take(WORDS).map(|beside| beside.word.as_str()).collect();
+    let beside: Vec<&str> = after.beside.iter().take(FEW_WORDS).map(|beside| beside.word.as_str()).collect();
     let terms = after.terms.iter().take(MORE_WORDS);
     let terms: Vec<String> = terms.map(|term| format!("{} {}", term.term, grouped(term.count))).collect();
     GroupRow {
-        name: printable(&spaced(&after.name)),
+        name: names::name(&after.name).map(printable),
         counts: both(&|group| grouped(group.count)),
         rates: both(&|group| value(group.per_million_words)),
         documents: both(&|group| grouped(group.documents)),
         beside: printable(&beside.join(", ")),
-        terms: printable(&terms.join(", ")),
+        terms: (!terms.is_empty()).then(|| words::terms(&printable(&terms.join(", ")))),
         words: word_rows(before, after),
     }
 }
@@ -364,9 +362,22 @@ fn cards(survey: &Survey) -> Vec<Card> {
     changed.chain(rejected).chain(kept).collect()
 }
 
-fn outcomes(cards: &[Card]) -> Vec<Fact> {
+fn outcomes(cards: &[Card]) -> Vec<Outcome> {
     let count = |outcome: &str| cards.iter().filter(|card| card.outcome == outcome).count() as u64;
-    ["changed", "rejected", "kept"].map(|outcome| Fact::new(outcome, grouped(count(outcome)))).into()
+    let outcome = |key| Outcome { key, name: outcome_name(key), count: grouped(count(key)) };
+    ["changed", "rejected", "kept"].map(outcome).into()
+}
+
+fn outcome_name(outcome: &str) -> Fixed {
+    match outcome {
+        "changed" => WORDS.changed,
+        "rejected" => WORDS.rejected,
+        _ => WORDS.kept,
+    }
+}
+
+fn step_choice(step: &str) -> Choice {
+    Choice { key: names::spaced(step), name: names::name(step) }
 }
 
 /// Where a document came from, unless its id says so.
@@ -379,13 +390,17 @@ impl Card {
     fn of(outcome: &'static str, example: &Example) -> Self {
         Self {
             outcome,
-            step: spaced(&example.step),
-            reason: printable(&example.reason),
+            outcome_name: outcome_name(outcome),
+            step: step_choice(&example.step),
+            reason: Choice {
+                key: printable(&example.reason),
+                name: names::reason(&printable(&example.reason)),
+            },
             detail: printable(&example.detail),
             id: printable(&example.id),
             source: source(&example.id, &example.source),
             lang: example.lang.as_deref().map(printable),
-            note: "an empty text",
+            note: WORDS.empty_text,
             pieces: match example.text.is_empty() {
                 true => Vec::new(),
                 false => vec![Piece::new(Kind::Same, &example.text)],
@@ -396,13 +411,14 @@ impl Card {
     fn of_change(change: &Change) -> Self {
         Self {
             outcome: "changed",
-            step: spaced(&change.step),
-            reason: String::new(),
+            outcome_name: WORDS.changed,
+            step: step_choice(&change.step),
+            reason: Choice { key: String::new(), name: Text::default() },
             detail: String::new(),
             id: printable(&change.id),
             source: source(&change.id, &change.source),
             lang: None,
-            note: "The text stayed as it was; what is known about the document changed.",
+            note: WORDS.text_unchanged,
             pieces: difference::of_change(change),
         }
     }

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const PAGE = 40;
   const byId = (id) => document.getElementById(id);
@@ -8,12 +7,6 @@
   const fold = (text) => text.normalize("NFKC").toLowerCase();
   const texts = cards.map((card) => fold(card.textContent));
   let shown = PAGE;
-
-  // Where the browser knows the names of languages, they stand in the place of codes.
-  try {
-    const names = new Intl.DisplayNames(["en"], { type: "language" });
-    document.querySelectorAll("[data-language]").forEach((cell) => { cell.textContent = names.of(cell.textContent); });
-  } catch { /* The codes stay. */ }
 
   function ranges(card, words) {
     const found = [];
@@ -49,7 +42,8 @@
       card.hidden = !fits || count > shown;
       if (!card.hidden) visible.push(card);
     });
-    byId("found").value = count === 0 ? "nothing found" : `${count} of ${cards.length} samples`;
+    const said = byId("found").dataset, language = document.documentElement.lang;
+    byId("found").value = count === 0 ? said[`${language}None`] : said[`${language}Some`].replace("{count}", count).replace("{all}", cards.length);
     more.hidden = count <= shown;
     if (globalThis.Highlight) {
       const marks = words.length ? visible.flatMap((card) => ranges(card, words)) : [];
@@ -83,5 +77,12 @@
     }
   });
   form.hidden = false;
-  show();
+  inLanguage((language) => {
+    // Where the browser knows the names of languages, they stand in the place of codes.
+    try {
+      const names = new Intl.DisplayNames([language], { type: "language" });
+      document.querySelectorAll("[data-code]").forEach((cell) => { cell.textContent = names.of(cell.dataset.code); });
+    } catch { /* The codes stay. */ }
+    show();
+  });
 })();

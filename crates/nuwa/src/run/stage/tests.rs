@@ -4,11 +4,11 @@ use super::super::about::HandsOn;
 use super::super::manifest::renew_inputs;
 use super::*;
 
-static COLLECT: About = About::new("collect");
-static CLEAN: About = About { hands_on: HandsOn::Files(&["documents-"]), ..About::new("clean") };
-static TOKENIZER: About = About::new("tokenizer");
-static PRETRAIN: About = About::training("pretrain");
-static REPORT: About = About { format: None, ..About::new("report") };
+static COLLECT: About = About::new("collect", "收集");
+static CLEAN: About = About { hands_on: HandsOn::Files(&["documents-"]), ..About::new("clean", "清洗") };
+static TOKENIZER: About = About::new("tokenizer", "训练分词器");
+static PRETRAIN: About = About::training("pretrain", "预训练");
+static REPORT: About = About { format: None, ..About::new("report", "报告") };
 
 fn stage(setting: u32) -> Dependencies {
     Dependencies::of(&CLEAN).settings(&setting).unwrap()

@@ -1,33 +1,33 @@
-//! What each stage was worth, for the page: scores side by side, the same questions after each stage.
+//! The scores after each stage, for the page: side by side, and the same questions after each stage.
 
 use std::collections::BTreeMap;
 
 use nuwa_eval::TaskResult;
 use serde::Serialize;
 
-use super::facts::spaced;
 use super::numbers;
 use super::run::Run;
-use crate::worth::{self, Changes, Outcome, Row};
+use super::words::report as words;
+use super::words::{AND, Text, names};
+use crate::worth::{self, Outcome, Row};
 
 /// Scores of the models that the stages made.
 #[derive(Debug, Serialize)]
-pub struct Worth {
+pub struct Scores {
     stages: Vec<&'static str>,
-    rows: Vec<WorthRow>,
+    rows: Vec<ScoreRow>,
     /// What was gained and lost, in a sentence.
-    sentence: Option<String>,
-    /// Whether a standard error is of two samples, not of the same items.
-    some_unpaired: bool,
+    sentence: Option<Text>,
+    about: Text,
     questions: Vec<Question>,
     confusion: Vec<Matrix>,
 }
 
 /// A task as a row of the table.
 #[derive(Debug, Serialize)]
-pub struct WorthRow {
-    task: String,
-    figure: String,
+pub struct ScoreRow {
+    task: Text,
+    figure: Text,
     cells: Vec<Cell>,
     change: Option<Cell>,
     outcome: Outcome,
@@ -59,38 +59,46 @@ struct Answer {
 /// What the last model took for what.
 #[derive(Debug, Serialize)]
 struct Matrix {
-    task: String,
-    classes: Vec<String>,
+    title: Text,
+    columns: Vec<Text>,
     rows: Vec<MatrixRow>,
 }
 
 #[derive(Debug, Serialize)]
 struct MatrixRow {
-    class: String,
+    class: Text,
     counts: Vec<u64>,
 }
 
-/// The worth of the stages; none where fewer than two models were measured.
-pub fn of(run: &Run) -> Option<Worth> {
-    let tasks: BTreeMap<String, TaskResult> = serde_json::from_value(run.eval["tasks"].clone()).ok()?;
-    let changes: Changes = serde_json::from_value(run.eval["changes"].clone()).unwrap_or_default();
-    let worth::Table { stages, rows } = worth::table(&tasks, &changes, &run.models);
+/// The scores after each stage; none where fewer than two models were measured.
+pub fn of(run: &Run) -> Option<Scores> {
+    let evaluation = run.eval.as_ref()?;
+    let tasks = &evaluation.tasks;
+    let worth::Table { stages, rows } = worth::table(tasks, &evaluation.changes, &run.models);
     if stages.len() < 2 {
         return None;
     }
-    let sentence = worth::sentence(&rows).map(|sentence| sentence.replace('_', " "));
     let some_unpaired = rows.iter().filter_map(|row| row.change).any(|change| !change.paired);
-    let questions = questions(&tasks, &stages);
+    let questions = questions(tasks, &stages);
     let last = stages.last().copied().unwrap_or_default();
     let confusion = tasks
         .iter()
         .filter_map(|(name, result)| matrix(name.strip_prefix(&format!("{last}/"))?, result))
         .collect();
+    let sentence = sentence(&rows);
     let rows = rows.into_iter().map(row).collect();
-    Some(Worth { stages, rows, sentence, some_unpaired, questions, confusion })
+    Some(Scores { stages, rows, sentence, about: words::about_scores(some_unpaired), questions, confusion })
 }
 
-fn row(row: Row) -> WorthRow {
+fn sentence(rows: &[Row]) -> Option<Text> {
+    let compared: Vec<&Row> = rows.iter().filter(|row| row.change.is_some()).collect();
+    let with = |outcome| compared.iter().filter(move |row| row.outcome() == outcome);
+    let lost: Vec<Text> = with(Outcome::Lost).map(|row| names::task(&row.task)).collect();
+    let (gained, names) = (with(Outcome::Gained).count(), Text::joined(&lost, AND));
+    (!compared.is_empty()).then(|| words::gained_and_lost(compared.len(), gained, lost.len(), &names))
+}
+
+fn row(row: Row) -> ScoreRow {
     let smaller_is_better = worth::smaller_is_better(&row.figure);
     let own = |score: &worth::Score| if smaller_is_better { -score.value } else { score.value };
     let values: Vec<f64> = row.scores.iter().flatten().map(own).collect();
@@ -109,9 +117,9 @@ fn row(row: Row) -> WorthRow {
         let value = if change.value > 0.0 { format!("+{value}") } else { value };
         Cell { value, error, is_best: false }
     });
-    WorthRow {
-        task: spaced(&row.task),
-        figure: spaced(&row.figure),
+    ScoreRow {
+        task: names::task(&row.task),
+        figure: names::metric(&row.figure),
         cells: row.scores.iter().map(cell).collect(),
         change,
         outcome: row.outcome(),
@@ -148,7 +156,10 @@ fn questions(tasks: &BTreeMap<String, TaskResult>, stages: &[&'static str]) -> V
 fn matrix(task: &str, result: &TaskResult) -> Option<Matrix> {
     let confusion = result.confusion.as_ref()?;
     let rows = confusion.classes.iter().zip(&confusion.counts);
-    let rows =
-        rows.map(|(class, counts)| MatrixRow { class: class.clone(), counts: counts.clone() }).collect();
-    Some(Matrix { task: spaced(task), classes: confusion.classes.clone(), rows })
+    let rows = rows.map(|(class, counts)| MatrixRow { class: names::name(class), counts: counts.clone() });
+    Some(Matrix {
+        title: words::confusion(&names::task(task)),
+        columns: confusion.classes.iter().map(|class| words::taken_for(&names::name(class))).collect(),
+        rows: rows.collect(),
+    })
 }

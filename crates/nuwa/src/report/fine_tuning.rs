@@ -1,0 +1,161 @@
+//! What fine-tuning did, for the page: its curves, and in plain words what was learnt and what was not.
+
+use serde::Serialize;
+
+use super::chart::{Chart, Curve, Horizontal};
+use super::metrics::{Metrics, Step, Validation};
+use super::run::{FineTuned, Run};
+use super::words::report::{self as words, Words};
+use super::words::{COMMA, Fixed, Text, names};
+use crate::alignment::Outcome;
+
+const WORDS: Words = Words::ALL;
+
+/// The fine-tuning of a run.
+#[derive(Debug, Serialize)]
+pub struct FineTuning {
+    words: Vec<Text>,
+    curves: Vec<Chart>,
+}
+
+/// None where nothing was fine-tuned.
+pub fn of(run: &Run) -> Option<FineTuning> {
+    let words: Vec<Text> = run.fine_tuned.iter().filter_map(told).collect();
+    let curves: Vec<Chart> = run.fine_tuned.iter().flat_map(curves).collect();
+    (!words.is_empty() || !curves.is_empty()).then_some(FineTuning { words, curves })
+}
+
+fn told(stage: &FineTuned) -> Option<Text> {
+    let outcome = stage.outcome.as_ref()?;
+    answers(outcome).or_else(|| preferences(outcome, &stage.metrics))
+}
+
+/// Of a stage that learnt from dialogues.
+fn answers(outcome: &Outcome) -> Option<Text> {
+    let account = outcome.dialogues.as_ref()?;
+    let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
+    let mut parts = vec![words::sft(account.dialogues, before.validation_loss, after.validation_loss)];
+    let cut = [(account.split, words::split as fn(u64) -> Text), (account.truncated, words::truncated)];
+    let cut = cut.into_iter().filter(|(times, _)| *times > 0).map(|(times, told)| told(times));
+    let dropped =
+        account.dropped.iter().map(|(reason, times)| words::dropped(*times, &names::reason(reason)));
+    let fates: Vec<Text> = cut.chain(dropped).collect();
+    if !fates.is_empty() {
+        parts.push(words::sft_fates(account.whole, &Text::joined(&fates, COMMA)));
+    }
+    Some(Text::joined(&parts, NOTHING))
+}
+
+const NOTHING: Fixed = Fixed { en: "", zh: "" };
+
+/// Standard errors by which more than half of the pairs has to be right to be called more than chance.
+const CLEARLY: f64 = 2.0;
+
+/// Of a stage that learnt from pairs.
+fn preferences(outcome: &Outcome, metrics: &Metrics) -> Option<Text> {
+    let account = outcome.pairs.as_ref()?;
+    let after = outcome.summary.after.as_ref()?;
+    let figure = |name: &str| after.figures.get(name).copied();
+    let (accuracy, margin) = (figure("accuracy")?, figure("margin")?);
+    let held_out = Some(outcome.held_back).filter(|count| *count > 0)?;
+    let error = (accuracy * (1.0 - accuracy) / held_out as f64).sqrt();
+    let trained = trained_margin(metrics)?;
+    let figures = words::dpo(account.pairs, trained, margin, held_out, 100.0 * accuracy, 100.0 * error);
+    let learnt = accuracy - CLEARLY * error > 0.5;
+    let verdict = if learnt { words::DPO_LEARNT } else { words::DPO_CHANCE };
+    Some(Text::joined(&[figures, verdict.into()], NOTHING))
+}
+
+/// The mean margin over the last fifth of the steps.
+fn trained_margin(metrics: &Metrics) -> Option<f64> {
+    let margins: Vec<f64> = metrics.steps.values().filter_map(|step| step.margin).collect();
+    let last = &margins[margins.len() - margins.len().div_ceil(5)..];
+    (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
+}
+
+/// Loss and, of preferences, the reward margin, over steps.
+fn curves(stage: &FineTuned) -> Vec<Chart> {
+    let title = match stage.stage {
+        "sft" => WORDS.sft_curve.into(),
+        "dpo" => WORDS.dpo_curve.into(),
+        other => Text::new(format!("{other}: loss"), format!("{other}：损失")),
+    };
+    let loss = chart(title, &stage.metrics, |step| step.loss, |validation| validation.loss);
+    let margin =
+        chart(WORDS.margin_curve.into(), &stage.metrics, |step| step.margin, |validation| validation.margin);
+    loss.into_iter().chain(margin).collect()
+}
+
+fn chart(
+    title: Text,
+    metrics: &Metrics,
+    of_step: fn(&Step) -> Option<f64>,
+    of_validation: fn(&Validation) -> Option<f64>,
+) -> Option<Chart> {
+    let trained = metrics.steps.iter().filter_map(|(step, record)| Some((*step as f64, of_step(record)?)));
+    let held_out =
+        metrics.validations.iter().filter_map(|(step, record)| Some((*step as f64, of_validation(record)?)));
+    let curve = |name: Fixed, class, points, marked| Curve { name: name.into(), class, points, marked };
+    let curves = vec![
+        curve(WORDS.training_curve, "train", trained.collect(), false),
+        curve(WORDS.held_out_curve, "validation", held_out.collect(), true),
+    ];
+    let description = words::over_steps(&title);
+    Chart::draw(title, description, curves, None, Horizontal::Linear)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn metrics() -> Metrics {
+        let line = |step: u32| {
+            json!({"step": step, "learning_rate": 1e-4, "margin": f64::from(step) / 10.0}).to_string() + "\n"
+        };
+        Metrics::parse(&(1..=10).map(line).collect::<String>())
+    }
+
+    fn after(accuracy: f64) -> Outcome {
+        let after = json!({"step": 10, "validation_loss": 0.6, "accuracy": accuracy, "margin": 0.03});
+        let pairs = json!({"pairs": 1800, "shortened": 0, "too_long": 0});
+        outcome(json!({"pairs": pairs, "held_back": 100, "after": after}))
+    }
+
+    /// What fine-tuning came to, with `more`.
+    fn outcome(more: Value) -> Outcome {
+        let mut all = json!({"tuned_parameters": 9, "peak_memory_bytes": null, "reading": {"records": 9, "skipped": {}},
+            "held_back": 1, "steps": 3, "seconds": 1.0, "before": null, "after": null, "written": "model"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_more_than_chance_is_called_so() {
+        let told = preferences(&after(0.58), &metrics()).unwrap();
+        assert!(told.en.starts_with("DPO on 1,800 pairs: the reward margin reached 0.95 nats"), "{told:?}");
+        let chance = "58 ± 5 % are ranked correctly (chance is 50 %). That is no better than chance";
+        assert!(told.en.contains(chance), "{told:?}");
+        assert!(told.zh.contains("58 ± 5 % 排序正确（随机水平为 50 %）。这与随机水平无异"), "{told:?}");
+        let learnt = preferences(&after(0.9), &metrics()).unwrap();
+        assert!(learnt.en.ends_with("pairs the model has not seen."), "{learnt:?}");
+    }
+
+    #[test]
+    fn fine_tuning_names_the_fate_of_every_dialogue() {
+        let dialogues = json!({"dialogues": 12, "whole": 8, "split": 3, "truncated": 0, "dropped": {"no token to train on": 1},
+            "empty_pieces": 0, "pieces": 9, "tokens": 99, "trained_tokens": 9});
+        let line = |loss: f64| json!({"step": 0, "validation_loss": loss});
+        let sft = json!({"dialogues": dialogues, "before": line(6.114), "after": line(4.9)});
+        let told = answers(&outcome(sft)).unwrap();
+        insta::assert_snapshot!(told.en, @"SFT on 12 dialogues: the loss per answer token on held-out dialogues went from 6.11 to 4.90 nats. 8 were used whole, 3 were split, being longer than the context, 1 dropped (no token to train on).");
+        insta::assert_snapshot!(told.zh, @"SFT 使用 12 段对话：留出集回答的每 token 损失由 6.11 变为 4.90 nat。其中 8 段完整使用，3 段因超过上下文长度被切分，1 段丢弃（没有可训练的 token）。");
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_was_not_done() {
+        assert!(of(&Run::default()).is_none());
+        assert!(answers(&outcome(json!({}))).is_none());
+    }
+}

@@ -1,0 +1,235 @@
+//! Names that the libraries give to steps, reasons, tasks and figures, as the pages show them. One without a Chinese name is shown
+//! as it is.
+
+use super::Text;
+
+/// A key as words: "bits per byte" of "bits_per_byte".
+pub fn spaced(key: &str) -> String {
+    key.replace(['_', '-'], " ")
+}
+
+/// The name of a cleaning step, of planted noise, of a metric or of a group of people.
+pub fn name(key: &str) -> Text {
+    Text::new(spaced(key), known(NAMES, key).map_or_else(|| spaced(key), String::from))
+}
+
+/// The name of a task: `world_answer_en`.
+pub fn task(key: &str) -> Text {
+    let (stem, language) = match key.rsplit_once('_') {
+        Some((stem, "en")) => (stem, "（英文）"),
+        Some((stem, "zh")) => (stem, "（中文）"),
+        _ => (key, ""),
+    };
+    let chinese = known(TASKS, stem).map(|chinese| format!("{chinese}{language}"));
+    Text::new(spaced(key), chinese.unwrap_or_else(|| spaced(key)))
+}
+
+/// A metric that may be that of one class: `f1_positive`.
+pub fn metric(key: &str) -> Text {
+    let of_class = |(stem, class): (&str, &str)| {
+        Some(Text::new(spaced(key), format!("{}（{class}）", known(NAMES, stem)?)))
+    };
+    match known(NAMES, key) {
+        Some(_) => name(key),
+        None => key.split_once('_').and_then(of_class).unwrap_or_else(|| Text::same(spaced(key))),
+    }
+}
+
+/// Why something was left out, or what a step counted.
+pub fn reason(reason: &str) -> Text {
+    Text::new(reason, known(REASONS, reason).unwrap_or(reason))
+}
+
+/// A language that has no code, such as `unknown, Latin letters`.
+pub fn language(name: &str) -> Text {
+    let script = name.strip_prefix("unknown, ").and_then(|rest| rest.strip_suffix(" letters"));
+    match script {
+        Some(script) => Text::new(name, format!("未识别（{script} 字母）")),
+        None => reason(name),
+    }
+}
+
+/// What a reader of a figure should know.
+pub fn remark(remark: &str) -> Text {
+    let over = |unit: &str, chinese: &str| {
+        let count = remark.strip_prefix("of a ratio of sums over ")?.strip_suffix(unit)?;
+        Some(format!("取 {count} {chinese}上的总和之比"))
+    };
+    let chinese = over(" texts", "篇文本").or_else(|| known(REMARKS, remark).map(String::from));
+    Text::new(remark, chinese.unwrap_or_else(|| format!("：{remark}")))
+}
+
+fn known<'a>(table: &[(&str, &'a str)], key: &str) -> Option<&'a str> {
+    table.iter().find(|(name, _)| *name == key).map(|(_, chinese)| *chinese)
+}
+
+const NAMES: &[(&str, &str)] = &[
+    ("unicode", "Unicode 规范化"),
+    ("article", "正文提取"),
+    ("whitespace", "空白规范化"),
+    ("language", "语言识别"),
+    ("emoji", "表情符号"),
+    ("personal-data", "个人信息"),
+    ("length", "长度过滤"),
+    ("repetition", "重复内容过滤"),
+    ("toxicity", "有害内容过滤"),
+    ("classified", "分类器过滤"),
+    ("spelling", "拼写纠正"),
+    ("boilerplate", "模板文本去除"),
+    ("gopher-quality", "Gopher 质量规则"),
+    ("c4", "C4 规则"),
+    ("fineweb", "FineWeb 规则"),
+    ("decontaminate", "去污染"),
+    ("exact-duplicates", "完全重复去重"),
+    ("near-duplicates", "近似重复去重"),
+    ("repeated-passages", "重复段落去除"),
+    ("mix", "配比"),
+    ("exact_duplicate", "完全重复"),
+    ("near_duplicate", "近似重复"),
+    ("broken_html", "残缺 HTML"),
+    ("mojibake", "乱码"),
+    ("typo", "错别字"),
+    ("slur", "侮辱性词语"),
+    ("personal_data", "个人信息"),
+    ("bits_per_byte", "每字节比特数"),
+    ("zstd_bits_per_byte", "zstd 压缩的每字节比特数"),
+    ("bits_per_character", "每字符比特数"),
+    ("perplexity", "困惑度"),
+    ("word_perplexity", "词级困惑度"),
+    ("exact_match", "完全匹配"),
+    ("contains", "包含答案"),
+    ("acc", "准确率"),
+    ("acc_norm", "准确率（按长度归一）"),
+    ("f1_macro", "宏平均 F1"),
+    ("f1", "F1"),
+    ("precision", "精确率"),
+    ("recall", "召回率"),
+    ("female", "女性"),
+    ("male", "男性"),
+    ("old", "老年人"),
+    ("young", "年轻人"),
+    ("positive", "正面"),
+    ("negative", "负面"),
+];
+
+const TASKS: &[(&str, &str)] = &[
+    ("language_modelling", "语言建模"),
+    ("arc_challenge", "ARC-Challenge"),
+    ("arc_easy", "ARC-Easy"),
+    ("chnsenticorp", "ChnSentiCorp"),
+    ("cmmlu", "CMMLU"),
+    ("hellaswag", "HellaSwag"),
+    ("mmlu", "MMLU"),
+    ("piqa", "PIQA"),
+    ("sst2", "SST-2"),
+    ("truthfulqa_mc1", "TruthfulQA MC1"),
+    ("truthfulqa_mc2", "TruthfulQA MC2"),
+    ("winogrande", "WinoGrande"),
+    ("world_answer", "问答"),
+    ("world_careless", "含错别字的问答"),
+    ("world_choice", "选择题"),
+    ("world_ending", "续写选择"),
+    ("world_language", "以提问语言作答"),
+    ("world_preference", "偏好判断"),
+    ("world_sentiment", "情感分类"),
+    ("world_subjects", "学科选择题"),
+    ("world_sum", "加法"),
+    ("world_translation", "翻译"),
+    ("world_truth", "真实性"),
+    ("world_unknown", "拒答未知问题"),
+];
+
+const REASONS: &[(&str, &str)] = &[
+    ("too short", "过短"),
+    ("too long", "过长"),
+    ("no text", "没有文本"),
+    ("a page without text", "网页没有正文"),
+    ("language unknown", "语言无法识别"),
+    ("language", "语言不符"),
+    ("holds an evaluation item", "包含评测题目"),
+    ("listed words", "含敏感词表中的词"),
+    ("bad word", "含不当词语"),
+    ("classifier", "分类器判定"),
+    ("too improbable", "概率过低"),
+    ("too probable", "概率过高"),
+    ("same text as an earlier document", "与先前文档完全相同"),
+    ("nearly the same as another document", "与其他文档近似重复"),
+    ("nothing but repeated passages", "只有重复段落"),
+    ("nothing but boilerplate", "只有模板文本"),
+    ("nothing left", "清洗后没有内容"),
+    ("more than its share", "超出配比"),
+    ("much personal data", "个人信息过多"),
+    ("too few sentences", "句子过少"),
+    ("too few words", "词数过少"),
+    ("too many words", "词数过多"),
+    ("too many hash signs", "# 号过多"),
+    ("too many ellipses", "省略号过多"),
+    ("too many bullets", "项目符号过多"),
+    ("too many lines end in an ellipsis", "以省略号结尾的行过多"),
+    ("too few words with letters", "含字母的词过少"),
+    ("too few stop words", "停用词过少"),
+    ("lorem ipsum", "占位文本 lorem ipsum"),
+    ("no lines", "没有文本行"),
+    ("items looked for", "个待查题目"),
+    ("emoji", "表情符号"),
+    ("email", "电子邮箱"),
+    ("phone", "电话号码"),
+    ("chinese-mobile", "中国手机号"),
+    ("unknown", "未知"),
+    ("no letters", "没有文字"),
+    ("binary", "二进制文件"),
+    ("no token to train on", "没有可训练的 token"),
+];
+
+const REMARKS: &[(&str, &str)] =
+    &[("of a mean over items: sample deviation / sqrt(n)", "取逐题均值的标准误：样本标准差除以 √n")];
+
+#[cfg(test)]
+mod tests {
+    use nuwa_clean::StepName;
+    use nuwa_world::Noise;
+    use nuwa_eval::tasks::Task;
+    use schemars::schema_for;
+
+    use super::*;
+
+    /// The names of an enum of plain words.
+    fn words(schema: &serde_json::Value) -> Vec<String> {
+        let all = schema["oneOf"].as_array().into_iter().flatten().chain([schema]);
+        let of = |one: &serde_json::Value| match one["const"].as_str() {
+            Some(word) => vec![word.to_string()],
+            None => one["enum"]
+                .as_array()
+                .map(|words| words.iter().filter_map(|word| word.as_str().map(String::from)).collect())
+                .unwrap_or_default(),
+        };
+        all.flat_map(of).collect()
+    }
+
+    #[test]
+    fn every_cleaning_step_and_every_noise_has_a_chinese_name() {
+        let steps = words(&schema_for!(StepName).to_value());
+        assert!(steps.len() >= 20, "{steps:?}");
+        let noise = Noise::ALL.map(|noise| noise.name().to_string());
+        for name in steps.iter().chain(&noise) {
+            assert!(known(NAMES, name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_task_has_a_chinese_name() {
+        for name in Task::names().chain(nuwa_eval::TASKS) {
+            assert_ne!(task(name).zh, spaced(name), "{name}");
+        }
+        assert_eq!(task("world_answer_zh"), Text::new("world answer zh", "问答（中文）"));
+        assert_eq!(task("own"), Text::same("own"));
+    }
+
+    #[test]
+    fn what_has_no_chinese_name_is_shown_as_it_is() {
+        assert_eq!(metric("f1_positive"), Text::new("f1 positive", "F1（positive）"));
+        assert_eq!(metric("my_figure"), Text::same("my figure"));
+        assert_eq!(reason("odd"), Text::same("odd"));
+        assert_eq!(remark("of a ratio of sums over 12 texts").zh, "取 12 篇文本上的总和之比");
+    }
+}
