@@ -61,7 +61,7 @@ pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) ->
     Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * FINE_TUNING)
 }
 
-/// Tuning on files of preferences.
+/// Fine-tuning on files of preferences.
 pub fn of_preferences(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
     let bad = recipe.dpo.tuning.bad_records;
     let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;

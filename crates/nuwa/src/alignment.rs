@@ -1,4 +1,4 @@
-//! Tuning as the program does it: data in, the display, the model folder at the end.
+//! Fine-tuning as the program does it: data in, the display, the model folder at the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::console::{Display, ShownStep};
 use crate::interrupt::{self, Waiting};
 use crate::{machine, numbers, suggestion};
 
-/// What is tuned, on what, and where to.
+/// What is fine-tuned, on what, and where to.
 pub struct Alignment<'a> {
     /// The model folder to begin with.
     pub model: &'a Path,
@@ -31,14 +31,14 @@ pub struct Alignment<'a> {
     pub template: Option<&'a str>,
     /// The folder for the model, the metrics and the checkpoint.
     pub out: &'a Path,
-    /// Decides the order, what is held back, and the first values of adapters.
+    /// Decides the order, what is held out, and the first values of adapters.
     pub seed: u64,
 }
 
 /// The content of `sft.json` and `dpo.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Weights that were tuned.
+    /// Weights that were trained.
     pub tuned_parameters: usize,
     /// The most memory the process held at the end of a step, in bytes.
     pub peak_memory_bytes: Option<u64>,
@@ -59,12 +59,13 @@ pub struct Outcome {
     /// Text of the pretraining that was learnt beside the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretraining: Option<TextStats>,
-    /// Records (pieces of dialogues, or pairs) held back.
-    pub held_back: usize,
+    /// Records (pieces of dialogues, or pairs) held out.
+    #[serde(alias = "held_back")]
+    pub held_out: usize,
     /// A question that it was taught to answer, to try it with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
-    /// How tuning went.
+    /// How training went.
     #[serde(flatten)]
     pub summary: Summary,
     /// What was written: a model folder, or one of adapters.
@@ -72,7 +73,7 @@ pub struct Outcome {
 }
 
 /// A model, or adapters on it, in training.
-struct Tuner {
+struct FineTuner {
     trainer: Trainer,
     adapters: Option<Arc<LoraAdapters>>,
     /// The hash of the model's weights before anything was changed.
@@ -106,7 +107,7 @@ impl Alignment<'_> {
             course: Some(own.epochs()),
             pair_course: None,
             text,
-            held_back: own.held_back(),
+            held_out: own.held_back(),
             question,
         };
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
@@ -137,7 +138,7 @@ impl Alignment<'_> {
             dialogues: None,
             pairs: Some(own.stats().clone()),
             text,
-            held_back: own.held_back(),
+            held_out: own.held_back(),
             question,
         };
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
@@ -170,7 +171,7 @@ impl Alignment<'_> {
         Ok(Mixed::new(objective, settings, &source)?)
     }
 
-    fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<Tuner> {
+    fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<FineTuner> {
         let model = nuwa_format::load_model(self.model)?;
         nuwa_infer::check_writes(model.as_ref())?;
         let base = nuwa_format::weights_hash(model.as_ref());
@@ -178,7 +179,7 @@ impl Alignment<'_> {
             0 => None,
             _ => Some(Arc::new(LoraAdapters::new(model.as_ref(), lora, self.seed)?)),
         };
-        Ok(Tuner { trainer: trainer(model, adapters.clone(), settings, self.seed), adapters, base })
+        Ok(FineTuner { trainer: trainer(model, adapters.clone(), settings, self.seed), adapters, base })
     }
 
     fn run(
@@ -198,10 +199,10 @@ impl Alignment<'_> {
     fn finish(
         &self,
         name: &str,
-        tuner: Tuner,
+        tuner: FineTuner,
         tokenizer: &Tokenizer,
         reading: Reading,
-        Accounts { course, pair_course, dialogues, pairs, text: pretraining, held_back, question }: Accounts,
+        Accounts { course, pair_course, dialogues, pairs, text: pretraining, held_out, question }: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<Outcome> {
@@ -216,7 +217,7 @@ impl Alignment<'_> {
             course,
             pair_course,
             pretraining,
-            held_back,
+            held_out,
             question,
             summary,
             written,
@@ -227,8 +228,8 @@ impl Alignment<'_> {
     }
 
     /// The model with its tokenizer, or the adapters alone.
-    fn save(&self, tuner: Tuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
-        let Tuner { trainer, adapters, base } = tuner;
+    fn save(&self, tuner: FineTuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
+        let FineTuner { trainer, adapters, base } = tuner;
         let (model, base) = (trainer.into_model(), Base::new(self.model, base));
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
@@ -273,7 +274,7 @@ struct Accounts {
     course: Option<Epochs>,
     pair_course: Option<PairEpochs>,
     text: Option<TextStats>,
-    held_back: usize,
+    held_out: usize,
     /// A question of the records.
     question: Option<String>,
 }
@@ -330,9 +331,9 @@ fn told(figures: &Figures) -> String {
     shown.map(|(name, value)| format!("  {name} {value:.3}")).collect()
 }
 
-/// `held-back loss 1.234  accuracy 0.600`.
+/// `held-out loss 1.234  accuracy 0.600`.
 fn validation(line: &ValidationLine) -> String {
-    format!("held-back loss {:.3}{}", line.validation_loss, told(&line.figures))
+    format!("held-out loss {:.3}{}", line.validation_loss, told(&line.figures))
 }
 
 /// The figures in a few sentences.
@@ -351,7 +352,7 @@ pub fn text(outcome: &Outcome) -> String {
         lines.push(format!("  before: {}; after: {}", validation(before), validation(after)));
     }
     lines.extend(summary.kept_step.map(|step| {
-        format!("  the model is that of step {step}: later ones did worse on what is held back")
+        format!("  the model is that of step {step}: later ones did worse on the held-out records")
     }));
     lines.join("\n")
 }

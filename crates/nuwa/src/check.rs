@@ -7,9 +7,9 @@ use nuwa_eval::tasks::Task;
 
 use crate::evaluation::nearest_task;
 use crate::failure::Problem;
+use crate::planning;
 use crate::recipe::{Draft, EvalSettings, Recipe};
 use crate::source::Source;
-use crate::tune;
 
 /// The fewest tokens of a vocabulary, for a size that only the text will tell.
 const SMALLEST_VOCABULARY: usize = 259;
@@ -21,17 +21,17 @@ pub fn check(draft: &Draft, recipe: &Recipe) -> anyhow::Result<()> {
     recipe.tokenize.check()?;
     let vocabulary = recipe.tokenizer.vocab_size;
     let planned = !draft.says("tokenizer.vocab_size");
-    tune::check(recipe, if planned { SMALLEST_VOCABULARY } else { vocabulary })?;
+    planning::check(recipe, if planned { SMALLEST_VOCABULARY } else { vocabulary })?;
     recipe.sft.check()?;
     recipe.dpo.check()?;
     tasks(&recipe.eval)
 }
 
-/// A build measures on what it held back; other tasks need items that it does not have.
+/// A build measures on what it held out; other tasks need items that it does not have.
 fn tasks(settings: &EvalSettings) -> anyhow::Result<()> {
     if settings.limit == Some(0) {
         let problem = Problem::new("eval.limit = 0: expected at least 1");
-        return Err(problem.hint("leave it out to measure on all that is held back").into());
+        return Err(problem.hint("leave it out to measure on all that is held out").into());
     }
     let Some(other) = settings.tasks.iter().find(|task| !TASKS.contains(&task.as_str())) else {
         return Ok(());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::Display;
 use crate::interrupt::Scratch;
-use crate::worth::Changes;
+use crate::stage_scores::Changes;
 
 /// What tasks found, by their names; where several models were measured, by `STAGE/TASK`.
 pub type Tasks = BTreeMap<String, TaskResult>;
@@ -127,7 +127,7 @@ pub fn measure(
 /// The first figure of each task.
 pub fn headline(tasks: &Tasks) -> String {
     if tasks.is_empty() {
-        return "nothing was held back for validation, so nothing was measured".into();
+        return "nothing was held out for validation, so nothing was measured".into();
     }
     let firsts = tasks.values().filter_map(|result| result.metrics.first_key_value());
     let told: Vec<String> = firsts

@@ -19,6 +19,7 @@ mod model;
 mod numbers;
 mod online;
 mod pipeline;
+mod planning;
 mod pretraining;
 mod recipe;
 mod records;
@@ -29,13 +30,12 @@ mod run;
 mod runs;
 mod source;
 mod space;
+mod stage_scores;
 mod stages;
 mod suggestion;
 mod text;
 mod training;
-mod tune;
 mod verbs;
-mod worth;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Where the text is that a model was pretrained on, so that tuning can keep what it learnt there.
+//! Where the text is that a model was pretrained on, so that fine-tuning can keep what it learnt there.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub fn shards(named: Option<&Path>, model: &Path) -> anyhow::Result<Option<PathB
     Ok(Some(folder.to_path_buf()))
 }
 
-/// `RUN/tokenize` of `RUN/model` and `RUN/STAGE/model`, or what the model was tuned with before; read with the same tokenizer.
+/// `RUN/tokenize` of `RUN/model` and `RUN/STAGE/model`, or what the model was fine-tuned with before; read with the same tokenizer.
 fn found(model: &Path) -> Option<PathBuf> {
     let model = crate::model::absolute(model);
     let in_run = model.ancestors().skip(1).take(2).map(|folder| folder.join("tokenize"));

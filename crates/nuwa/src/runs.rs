@@ -25,7 +25,7 @@ pub struct Entry {
     pub bytes_on_disk: u64,
     /// Weights of the model.
     pub parameters: Option<u64>,
-    /// Of the held-back text, as the last model predicts it.
+    /// Of the held-out text, as the last model predicts it.
     pub bits_per_byte: Option<f64>,
     /// The share of the embedded world's questions that the last model answers right.
     pub answers: Option<f64>,
@@ -65,7 +65,7 @@ pub fn runs_in(folder: &Path) -> nuwa_files::Result<Vec<Entry>> {
 /// Whether a build wrote this folder: it holds a resolved recipe, and says whose run it is or holds a stage.
 pub fn is_run(folder: &Path) -> bool {
     let is_begun = |stage: &&About| {
-        [MANIFEST, UNFINISHED].iter().any(|file| folder.join(stage.name).join(file).is_file())
+        [MANIFEST, UNFINISHED].iter().any(|file| folder.join(stage.name_in(folder)).join(file).is_file())
     };
     folder.join("recipe.toml").is_file()
         && (folder.join("source.json").is_file() || stages::all().iter().any(is_begun))
@@ -96,7 +96,7 @@ impl State {
         if is_held(folder) {
             return Self::Running;
         }
-        let holds = |stage: &About, file: &str| folder.join(stage.name).join(file).is_file();
+        let holds = |stage: &About, file: &str| folder.join(stage.name_in(folder)).join(file).is_file();
         let begun = stages::all().into_iter().find(|stage| holds(stage, UNFINISHED));
         let ended = stages::all().into_iter().rev().find(|stage| holds(stage, MANIFEST));
         match (begun, ended) {
@@ -117,7 +117,7 @@ fn sources(folder: &Path) -> Vec<String> {
 /// When the last stage ended, else when the recipe was written.
 fn changed(folder: &Path) -> Option<u64> {
     let all = stages::all().into_iter();
-    let manifests = all.filter_map(|stage| Manifest::read(&folder.join(stage.name)));
+    let manifests = all.filter_map(|stage| Manifest::read(&folder.join(stage.name_in(folder))));
     let last = manifests.map(|manifest| manifest.started + manifest.seconds as u64).max();
     let written =
         || fs::metadata(folder.join("recipe.toml")).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok();

@@ -95,14 +95,14 @@ impl Training<'_> {
         Ok(outcome)
     }
 
-    /// What samples begin with: as the settings say, else the beginning of a sentence of the held-back text.
+    /// What samples begin with: as the settings say, else the beginning of a sentence of the held-out text.
     fn prompt(&self) -> anyhow::Result<Vec<u32>> {
         const LOOKED_AT: usize = 600;
         const WORDS: usize = 12;
         if !self.settings.sample_prompt.is_empty() {
             return Ok(self.tokenizer.encode(&self.settings.sample_prompt)?);
         }
-        let Some(text) = self.held_back(LOOKED_AT)? else {
+        let Some(text) = self.held_out(LOOKED_AT)? else {
             return Ok(self.tokenizer.eos().into_iter().collect());
         };
         let words = suggestion::beginning(&text).unwrap_or_else(|| text.chars().take(WORDS).collect());
@@ -111,10 +111,10 @@ impl Training<'_> {
         Ok(ids)
     }
 
-    /// The first tokens of the held-back text, as text.
-    fn held_back(&self, tokens: usize) -> anyhow::Result<Option<String>> {
-        let held_back = Shards::open_if_any(self.shards, Part::Test)?;
-        let Some(shards) = held_back.filter(|shards| shards.tokens() > 0) else { return Ok(None) };
+    /// The first tokens of the held-out text, as text.
+    fn held_out(&self, tokens: usize) -> anyhow::Result<Option<String>> {
+        let held_out = Shards::open_if_any(self.shards, Part::Test)?;
+        let Some(shards) = held_out.filter(|shards| shards.tokens() > 0) else { return Ok(None) };
         let mut ids = vec![0; tokens.min(shards.tokens() as usize)];
         shards.read(0, &mut ids)?;
         let documents = ids.split(|id| Some(*id) == self.tokenizer.eos());

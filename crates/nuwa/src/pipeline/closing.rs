@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::alignment;
 use crate::evaluation::Evaluation;
+use crate::planning::PlanFile;
 use crate::run::About;
-use crate::stages::{self, Build, eval, pretrain, tune};
+use crate::stages::{self, Build, eval, plan, pretrain};
 use crate::training::Outcome as Trained;
-use crate::tune::Tuned;
 use crate::{numbers, suggestion};
 
 /// What a build came to.
@@ -21,7 +21,7 @@ pub struct End<'a> {
     run: &'a Path,
     model: PathBuf,
     report: PathBuf,
-    plan: Tuned,
+    plan: PlanFile,
     pretrain: Trained,
     eval: Evaluation,
     #[serde(skip)]
@@ -41,7 +41,7 @@ impl<'a> End<'a> {
             run: &build.folder,
             model: build.folder.join("model"),
             report: build.folder.join("report.html"),
-            plan: tune::made(build)?,
+            plan: plan::made(build)?,
             pretrain: figures(build, &pretrain::ABOUT)?,
             answers: eval.tasks.keys().any(|name| !name.starts_with("pretrain/") && name.contains('/')),
             eval,
@@ -93,7 +93,7 @@ impl<'a> End<'a> {
         }
     }
 
-    /// Of the evaluation, which reads the held-back text as text; else of the last validation.
+    /// Of the evaluation, which reads the held-out text as text; else of the last validation.
     fn measured_bits(&self) -> String {
         let pretrained = |name: &str| name.split_once('/').is_none_or(|(stage, _)| stage == "pretrain");
         let mut tasks = self.eval.tasks.iter().filter(|(name, _)| pretrained(name));

@@ -10,7 +10,7 @@ use crate::numbers;
 use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::records;
-use crate::run::{Dependencies, Lock, Owner, own_folder, renew_inputs, run_stage};
+use crate::run::{Dependencies, Lock, Owner, own_folder, rename_stages, renew_inputs, run_stage};
 use crate::source::Source;
 use crate::space;
 use crate::stages::{self, Build, Stage};
@@ -40,6 +40,7 @@ impl Pipeline {
         let folder = &self.build.folder;
         let _lock = Lock::take(folder)?;
         Owner::new(&self.build.recipe.from, folder).claim(folder)?;
+        rename_stages(folder, &stages::all())?;
         renew_inputs(folder, &stages::all())?;
         self.build.keep_recipe()?;
         for stage in self.build.stages.clone() {

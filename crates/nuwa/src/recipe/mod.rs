@@ -37,7 +37,7 @@ pub struct Recipe {
     /// Dialogues to fine-tune on after pretraining: files of records (Alpaca, ShareGPT, chat messages, prompt and
     /// completion). Left empty, no fine-tuning; without any source, those of the embedded world.
     pub answers: Vec<PathBuf>,
-    /// Pairs of a chosen and a rejected answer to tune on after that. Left empty, none; without any source, those of the
+    /// Pairs of a chosen and a rejected answer to train on after that. Left empty, none; without any source, those of the
     /// embedded world.
     pub preferences: Vec<PathBuf>,
     /// The run folder; left out: runs/NAME with the name of the source.
@@ -63,7 +63,7 @@ pub struct Recipe {
     pub clean: CleanSettings,
     /// How the vocabulary is learnt.
     pub tokenizer: TrainSettings,
-    /// What is held back for validation, and how tokens are stored.
+    /// What is held out for validation, and how tokens are stored.
     pub tokenize: TokenizeSettings,
     /// The shape of the model; what is left out follows from the budget.
     pub model: ModelSettings,
@@ -81,9 +81,9 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalSettings {
-    /// The tasks; there is "language_modelling": bits per byte, bits per character and perplexity on held-back text.
+    /// The tasks; there is "language_modelling": bits per byte, bits per character and perplexity on held-out text.
     pub tasks: Vec<String>,
-    /// Measure on so many documents only; left out: on all that is held back.
+    /// Measure on so many documents only; left out: on all that is held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

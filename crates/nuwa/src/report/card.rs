@@ -29,7 +29,7 @@ pub struct Card {
     data: Vec<Fact>,
     training: Vec<Fact>,
     machine: Vec<Fact>,
-    /// Whether it was tuned to answer.
+    /// Whether it was fine-tuned to answer.
     answers: bool,
     /// How it is talked to.
     chat: Option<ChatForm>,

@@ -11,7 +11,7 @@ use super::words::report::{self as words, Words};
 use super::words::{Fixed, Text, names};
 use crate::evaluation::Tasks;
 use crate::numbers::{bytes, grouped, seconds};
-use crate::worth;
+use crate::stage_scores;
 
 const WORDS: Words = Words::ALL;
 
@@ -98,7 +98,7 @@ fn bits_per_byte(run: &Run, stage: &str) -> Option<(f64, Option<f64>)> {
 
 /// The plan.
 pub fn plan(run: &Run) -> Option<&Plan> {
-    run.plan.as_ref().map(|tuned| &tuned.plan)
+    run.plan.as_ref().map(|kept| &kept.plan)
 }
 
 /// The number of weights: as the final model holds them, else as trained or planned.
@@ -144,7 +144,8 @@ pub fn scores(run: &Run) -> Vec<Score> {
 
 /// The figures of the model that is shipped: all on text, and of questions the ones that stand for their task.
 pub fn final_scores(run: &Run) -> Vec<Score> {
-    let stands = |task: &TaskResult, metric: &str| task.shown.is_empty() || worth::FIGURES.contains(&metric);
+    let stands =
+        |task: &TaskResult, metric: &str| task.shown.is_empty() || stage_scores::FIGURES.contains(&metric);
     let mut scores = Vec::new();
     for (name, task) in final_tasks(run) {
         let standing = task.metrics.keys().filter(|metric| stands(task, metric));

@@ -57,7 +57,7 @@ fn preferences(outcome: &Outcome, metrics: &Metrics) -> Option<Text> {
     let after = outcome.summary.after.as_ref()?;
     let figure = |name: &str| after.figures.get(name).copied();
     let (accuracy, margin) = (figure("accuracy")?, figure("margin")?);
-    let held_out = Some(outcome.held_back).filter(|count| *count > 0)?;
+    let held_out = Some(outcome.held_out).filter(|count| *count > 0)?;
     let error = (accuracy * (1.0 - accuracy) / held_out as f64).sqrt();
     let trained = trained_margin(metrics)?;
     let figures = words::dpo(account.pairs, trained, margin, held_out, 100.0 * accuracy, 100.0 * error);

@@ -19,8 +19,8 @@ use super::words::{Fixed, Text};
 use crate::evaluation::Evaluation;
 use crate::failure::Problem;
 use crate::machine::Machine;
+use crate::planning::PlanFile;
 use crate::run::{About, Manifest};
-use crate::tune::Tuned;
 use crate::{alignment, training};
 
 const HOLDINGS: Holdings = Holdings::ALL;
@@ -42,8 +42,8 @@ pub struct Run {
     pub audit: Option<Audit>,
     /// `tokenize/tokenize.json`.
     pub tokenize: Option<TokenizeSummary>,
-    /// `tune/tune.json`: the plan.
-    pub plan: Option<Tuned>,
+    /// `plan/plan.json`: the plan.
+    pub plan: Option<PlanFile>,
     /// `pretrain/pretrain.json`: the outcome of training.
     pub pretrain: Option<training::Outcome>,
     /// `pretrain/metrics.jsonl`.
@@ -139,7 +139,7 @@ impl Run {
 
     fn read_stages(&mut self, stages: &[&'static About]) {
         for about in stages {
-            let path = format!("{}/manifest.json", about.name);
+            let path = format!("{}/manifest.json", about.name_in(&self.folder));
             if self.folder.join(&path).is_file() {
                 let manifest = self.json(&path, None);
                 self.stages.push(StageRecord { about, manifest });
@@ -156,7 +156,10 @@ impl Run {
     }
 
     fn read_training(&mut self) {
-        self.plan = self.json("tune/tune.json", Some(HOLDINGS.plan));
+        // Earlier versions called the stage so.
+        let old = self.folder.join("tune/tune.json").is_file() && !self.folder.join("plan").is_dir();
+        let plan = if old { "tune/tune.json" } else { "plan/plan.json" };
+        self.plan = self.json(plan, Some(HOLDINGS.plan));
         self.pretrain = self.json("pretrain/pretrain.json", None);
         self.metrics = self.metrics_of("pretrain", Some(HOLDINGS.curves));
         for stage in self.models.clone().into_iter().skip(1) {

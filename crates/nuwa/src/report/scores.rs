@@ -9,7 +9,7 @@ use super::numbers;
 use super::run::Run;
 use super::words::report as words;
 use super::words::{AND, Text, names};
-use crate::worth::{self, Outcome, Row};
+use crate::stage_scores::{self, Outcome, Row};
 
 /// Scores of the models that the stages made.
 #[derive(Debug, Serialize)]
@@ -74,7 +74,7 @@ struct MatrixRow {
 pub fn of(run: &Run) -> Option<Scores> {
     let evaluation = run.eval.as_ref()?;
     let tasks = &evaluation.tasks;
-    let worth::Table { stages, rows } = worth::table(tasks, &evaluation.changes, &run.models);
+    let stage_scores::Table { stages, rows } = stage_scores::table(tasks, &evaluation.changes, &run.models);
     if stages.len() < 2 {
         return None;
     }
@@ -99,13 +99,13 @@ fn sentence(rows: &[Row]) -> Option<Text> {
 }
 
 fn row(row: Row) -> ScoreRow {
-    let smaller_is_better = worth::smaller_is_better(&row.figure);
-    let own = |score: &worth::Score| if smaller_is_better { -score.value } else { score.value };
+    let smaller_is_better = stage_scores::smaller_is_better(&row.figure);
+    let own = |score: &stage_scores::Score| if smaller_is_better { -score.value } else { score.value };
     let values: Vec<f64> = row.scores.iter().flatten().map(own).collect();
     let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     // Where all are the same, none is the best.
     let differ = values.iter().any(|value| *value != best);
-    let cell = |score: &Option<worth::Score>| match score {
+    let cell = |score: &Option<stage_scores::Score>| match score {
         Some(score) => {
             let (value, error) = numbers::with_error(score.value, score.error.unwrap_or(0.0));
             Cell { value, error, is_best: differ && own(score) == best }

@@ -78,7 +78,7 @@ fn whole_run() -> tempfile::TempDir {
         "end_of_text": 0, "seconds": 0.1}).to_string());
     put(
         run,
-        "tune/tune.json",
+        "plan/plan.json",
         json!({"model": llama(), "parameters": 12345, "tokens": 2000, "epochs": 2.2, "steps": 3, "context": 128,
             "sequences": 2, "accumulation": 2, "learning_rate": 3e-4, "dropout": 0.0, "goal": {"seconds": 60.0},
             "pilot": {"steps": 30, "tokens": 180, "seconds": 4.0, "tokens_per_second": 50.0, "held_back": [[90, 4.5], [180, 3.5]]},
@@ -194,7 +194,7 @@ fn without_any_one_artifact_there_is_still_a_page_that_names_it() {
         "collect/collect.json",
         "clean/clean.json",
         "tokenize/tokenize.json",
-        "tune/tune.json",
+        "plan/plan.json",
         "pretrain/metrics.jsonl",
         "eval/eval.json",
         "model/config.json",
@@ -216,7 +216,7 @@ fn broken_artifacts_are_notes() {
     for file in [
         "collect/collect.json",
         "clean/clean.json",
-        "tune/tune.json",
+        "plan/plan.json",
         "eval/eval.json",
         "clean/manifest.json",
     ] {

@@ -269,8 +269,8 @@ fn stages(run: &Run) -> (Vec<StageRow>, Option<Text>) {
 
 /// The command that was given, and the one that does the same from the resolved recipe.
 fn commands(run: &Run) -> Vec<String> {
-    let given = (!run.command.is_empty())
-        .then(|| run.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "));
+    let given =
+        (!run.command.is_empty()).then(|| run.command.iter().map(quoted).collect::<Vec<_>>().join(" "));
     let again = run.recipe.as_ref().map(|_| {
         let folder = run.folder.display().to_string();
         let another = format!("{}-again", folder.trim_end_matches('/'));

@@ -11,6 +11,8 @@ pub struct About {
     pub name: &'static str,
     /// What it does, in Chinese, for pages that speak it.
     pub chinese: &'static str,
+    /// Its name in earlier versions.
+    pub former: Option<&'static str>,
     /// The number of the form in which it writes its result: raised only where an older result would be wrong, since it is made
     /// anew then. None of the stages at the end, which take seconds and show what a new version of the program knows.
     pub format: Option<u32>,
@@ -42,6 +44,7 @@ impl About {
         Self {
             name,
             chinese,
+            former: None,
             format: Some(1),
             hands_on: HandsOn::All,
             makes_model: false,
@@ -68,5 +71,11 @@ impl About {
     /// The file with its figures, in its folder.
     pub fn summary_file(&self) -> String {
         format!("{}.json", self.name)
+    }
+
+    /// The name that it has in a run, which an earlier version may have made.
+    pub fn name_in(&self, run: &Path) -> &'static str {
+        let is_there = |name: &&str| run.join(name).is_dir();
+        [Some(self.name), self.former].into_iter().flatten().find(is_there).unwrap_or(self.name)
     }
 }

@@ -2,6 +2,7 @@
 
 mod about;
 mod aside;
+mod former;
 mod lock;
 mod manifest;
 mod owner;
@@ -9,6 +10,7 @@ mod sources;
 mod stage;
 
 pub use about::{About, HandsOn};
+pub use former::rename_stages;
 pub use lock::{Lock, is_held};
 pub use manifest::{MANIFEST, Manifest, renew_inputs};
 pub use owner::{Owner, own_folder};

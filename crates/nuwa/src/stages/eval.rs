@@ -13,7 +13,7 @@ use super::{clean, world};
 use crate::console::Display;
 use crate::evaluation::{Evaluation, Tasks, Texts, headline, measure};
 use crate::run::{About, Dependencies};
-use crate::{afterwards, worth};
+use crate::{afterwards, stage_scores};
 
 pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
 
@@ -41,14 +41,14 @@ impl Stage for Eval {
             tasks.extend(found.into_iter().map(|(task, result)| (key(task), result)));
         }
         let names: Vec<&str> = models.iter().map(|stage| stage.name).collect();
-        let changes = worth::changes(&tasks, &names);
+        let changes = stage_scores::changes(&tasks, &names);
         let evaluation = Evaluation { model: build.folder.join("model"), tasks, changes };
         nuwa_files::write_json(&out.join(ABOUT.summary_file()), &evaluation)?;
         if !build.writes() {
             return Ok("an encoder is measured in its training alone".into());
         }
         Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
-            true => worth::text(&evaluation.tasks, &evaluation.changes, &names),
+            true => stage_scores::text(&evaluation.tasks, &evaluation.changes, &names),
             false => headline(&evaluation.tasks),
         })
     }

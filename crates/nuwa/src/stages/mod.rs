@@ -8,13 +8,13 @@ pub mod dpo;
 pub mod eval;
 pub mod export;
 mod fine_tuning;
+pub mod plan;
 pub mod pretrain;
 pub mod report;
 pub mod sft;
 mod stage;
 pub mod tokenize;
 pub mod tokenizer;
-pub mod tune;
 pub mod world;
 
 pub use stage::{Build, Stage};
@@ -28,7 +28,7 @@ pub const STAGES: [&dyn Stage; 12] = [
     &clean::Clean,
     &tokenizer::Vocabulary,
     &tokenize::Tokenize,
-    &tune::Tune,
+    &plan::Planning,
     &pretrain::Pretrain,
     &sft::Sft,
     &dpo::Dpo,

@@ -6,7 +6,7 @@ use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_tokenizer::Tokenizer;
 
 use super::stage::{Build, Stage};
-use super::{tokenize, tokenizer, tune};
+use super::{plan, tokenize, tokenizer};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
 use crate::training::{self, Outcome, Training};
@@ -24,11 +24,11 @@ impl Stage for Pretrain {
 
     fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
         let on = on.settings(&build.recipe.pretrain)?.seed(build.recipe.seed);
-        Ok(build.after(on, &[&tokenize::ABOUT, &tokenizer::ABOUT, &tune::ABOUT]))
+        Ok(build.after(on, &[&tokenize::ABOUT, &tokenizer::ABOUT, &plan::ABOUT]))
     }
 
     fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
-        let plan = tune::made(build)?.plan;
+        let plan = plan::made(build)?.plan;
         let short = space::check_weights(plan.parameters, &build.folder)?;
         short.iter().for_each(|warning| display.note(warning));
         let training = Training {
@@ -53,10 +53,11 @@ impl Stage for Pretrain {
 /// The figures in a sentence.
 pub fn text(outcome: &Outcome) -> String {
     let Outcome { parameters, summary, .. } = outcome;
-    let bits =
-        summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held back"));
+    let bits = summary
+        .bits_per_byte
+        .map_or(String::new(), |bits| format!(", {bits:.3} bits per byte on held-out text"));
     let figures = training::figures(&summary.figures);
-    let measured = if figures.is_empty() { bits } else { format!(", held back{figures}") };
+    let measured = if figures.is_empty() { bits } else { format!(", on held-out text{figures}") };
     let (parameters, tokens) =
         (numbers::rounded(*parameters as f64), numbers::rounded(summary.tokens as f64));
     let ended = training::ended(outcome).map_or(String::new(), |ended| format!("\n  {ended}"));

@@ -125,7 +125,7 @@ impl Build {
         self.done.iter().map(|(stage, _)| *stage).filter(|stage| stage.makes_model).collect()
     }
 
-    /// Whether the model predicts the next token: one that does not is neither tuned to answer nor asked.
+    /// Whether the model predicts the next token: one that does not is neither fine-tuned to answer nor asked.
     pub fn writes(&self) -> bool {
         self.recipe.model.family.registered().predicts == Prediction::NextToken
     }

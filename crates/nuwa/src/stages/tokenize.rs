@@ -50,7 +50,7 @@ pub fn text(summary: &TokenizeSummary) -> String {
     let part =
         |tokens, documents| format!("{} in {}", counted(tokens, "token"), counted(documents, "document"));
     format!(
-        "{} to learn from, {} held back, {bytes_per_token:.2} bytes a token",
+        "{} to train on, {} held out, {bytes_per_token:.2} bytes a token",
         part(train.tokens, train.documents),
         part(val.tokens + test.tokens, val.documents + test.documents)
     )

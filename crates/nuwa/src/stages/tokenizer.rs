@@ -10,8 +10,8 @@ use super::clean;
 use super::stage::{Build, Stage};
 use crate::console::Display;
 use crate::numbers::grouped;
+use crate::planning;
 use crate::run::{About, Dependencies};
-use crate::tune;
 
 pub static ABOUT: About = About::new("tokenizer", "训练分词器");
 
@@ -32,7 +32,7 @@ impl Stage for Vocabulary {
         if is_planned(build) {
             let figures = build.place(&clean::ABOUT).join(clean::ABOUT.summary_file());
             let cleaning: CleanSummary = nuwa_files::read_json(&figures)?;
-            build.recipe.tokenizer.vocab_size = tune::vocabulary(&build.recipe, cleaning.bytes_out)?;
+            build.recipe.tokenizer.vocab_size = planning::vocabulary(&build.recipe, cleaning.bytes_out)?;
         }
         Ok(())
     }

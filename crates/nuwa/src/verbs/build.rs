@@ -4,13 +4,13 @@ use clap::Args;
 use toml::Value;
 
 use crate::pipeline::Pipeline;
+use crate::planning::DialArguments;
 use crate::recipe::Draft;
-use crate::tune::DialArguments;
 
 /// Go the whole way: from raw text to a trained, measured model with a report
 ///
 /// Without a source, the embedded world: a small bilingual one in which everything that is true is known, so that the
-/// worth of each stage can be measured. Stages: (world,) collect, clean, tokenizer, tokenize, tune, pretrain, sft and dpo
+/// worth of each stage can be measured. Stages: (world,) collect, clean, tokenizer, tokenize, plan, pretrain, sft and dpo
 /// (where there are records for them), eval, export, report. Each keeps its results and a
 /// manifest in its own folder below the run folder; a stage whose inputs and settings are unchanged is skipped, and a
 /// build that was interrupted goes on where it stopped when the same command is given again.
@@ -32,7 +32,7 @@ pub struct Build {
     /// Dialogues to fine-tune on: files of records, as `nuwa sft` reads them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     answers: Vec<PathBuf>,
-    /// Preferred answers to tune on: files of records, as `nuwa dpo` reads them
+    /// Preferred answers to train on: files of records, as `nuwa dpo` reads them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     preferences: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,12 +1,12 @@
 use clap::Args;
 
+use super::fine_tuning::FineTuningArguments;
 use super::settings::Settings;
-use super::tuning::TuningArguments;
 use crate::alignment::text;
 use crate::console::{Display, print_figures};
 use crate::stages::dpo::ABOUT;
 
-/// Tune a model towards preferred answers
+/// Fine-tune a model towards preferred answers
 ///
 /// Direct preference optimisation on pairs: records with chosen and rejected answers, and prompt, conversations or
 /// instruction (or, as hh-rlhf has it, the whole dialogue in both). Writes DIR/model (with --lora: DIR/adapter) and
@@ -18,7 +18,7 @@ Examples:
   nuwa dpo tuned/model --data hh.jsonl.gz --out preferred --lora 16 --set dpo.beta=0.2")]
 pub struct Dpo {
     #[command(flatten)]
-    tuning: TuningArguments,
+    tuning: FineTuningArguments,
     #[command(flatten)]
     settings: Settings,
 }

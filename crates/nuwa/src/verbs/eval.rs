@@ -15,8 +15,8 @@ use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::numbers::counted;
 use crate::recipe::Draft;
+use crate::stage_scores::Changes;
 use crate::stages;
-use crate::worth::Changes;
 
 /// Measure a model
 ///
@@ -39,7 +39,7 @@ pub struct Eval {
     #[arg(long, value_name = "NAME", required = true)]
     task: Vec<String>,
     /// What to measure on: for language_modelling text as `nuwa collect` reads it [default: for the model of a run, what
-    /// that run held back], for other tasks a file of items (JSON lines, JSON, CSV or TSV, compressed or not), or
+    /// that run held out], for other tasks a file of items (JSON lines, JSON, CSV or TSV, compressed or not), or
     /// the folder where it lies
     #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
@@ -137,12 +137,12 @@ impl Eval {
                 if texts.has_text()? {
                     return Ok(texts);
                 }
-                let problem = format!("the run {} held back no text to measure on", run.display());
+                let problem = format!("the run {} held out no text to measure on", run.display());
                 Err(Problem::new(problem).hint("name the text to measure on with --data FILE").into())
             }
             None => {
                 let problem = format!(
-                    "{} is not the model of a run, so there is no held-back text",
+                    "{} is not the model of a run, so there is no held-out text",
                     self.model.display()
                 );
                 Err(Problem::new(problem).hint("name the text to measure on with --data FILE").into())

@@ -44,7 +44,7 @@ impl Merge {
         let merged = nuwa_format::load_model(&base)?;
         self.check_base(&folder, merged.as_ref())?;
         nuwa_format::merge(merged.as_ref(), &adapter, &folder)?;
-        // The template that was tuned with lies beside the adapters.
+        // The template that was used in training lies beside the adapters.
         let beside = if folder.join("tokenizer.json").is_file() { &folder } else { &base };
         nuwa_format::save_with_tokenizer(merged.as_ref(), &Tokenizer::load(beside)?, &self.out)?;
         print_line(&format!("{} tensors merged\nmodel    {}", adapter.parts.len(), self.out.display()))

@@ -11,6 +11,7 @@ mod dpo;
 mod eval;
 mod export;
 mod fill;
+mod fine_tuning;
 mod generate;
 mod import;
 mod init;
@@ -26,7 +27,6 @@ mod settings;
 mod sft;
 mod tokenize;
 mod tokenizer;
-mod tuning;
 mod weights;
 mod world;
 

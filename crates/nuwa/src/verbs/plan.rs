@@ -16,10 +16,10 @@ use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch, Work};
 use crate::numbers::{bytes, counted, grouped, rounded, seconds};
+use crate::planning::{self, Basis, DialArguments, Time};
 use crate::source::Source;
 use crate::stages::tokenizer::learn_at_most;
 use crate::stages::{self, Build};
-use crate::tune::{self, Basis, DialArguments, Time};
 use crate::{online, repetition};
 
 /// Say what a build would come to: a dry run
@@ -94,7 +94,7 @@ impl Plan {
         let folder = Scratch::new()?;
         Source::of(&draft.recipe()?).put_into(&mut draft, &folder)?;
         let build = Build::new(draft, folder.to_path_buf(), &stages::STAGES)?;
-        tune::goal(&build.recipe)?;
+        planning::goal(&build.recipe)?;
         let mut display = Display::new();
         let outlook = self.look(&build, &mut display)?;
         drop(display);
@@ -131,7 +131,7 @@ impl Plan {
         let bytes_after_cleaning = (cleaned.bytes_out as f64 * scale) as u64;
         let planned = !build.draft.says("tokenizer.vocab_size");
         let size = match planned {
-            true => tune::vocabulary(recipe, bytes_after_cleaning)?,
+            true => planning::vocabulary(recipe, bytes_after_cleaning)?,
             false => recipe.tokenizer.vocab_size,
         };
         let settings = TrainSettings { vocab_size: size, ..recipe.tokenizer.clone() };
@@ -145,7 +145,7 @@ impl Plan {
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
         let time = Time { spent: before, afterwards: build.afterwards(&tokens)? };
         let basis = Basis { whole: Some(whole), given: None, pilot_seconds: Some(PILOT_SECONDS) };
-        let plan = tune::plan(recipe, &shards, &learnt, time, basis, display)?;
+        let plan = planning::plan(recipe, &shards, &learnt, time, basis, display)?;
         Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))
     }
 
@@ -179,7 +179,7 @@ impl Plan {
             seconds(plan.predicted.seconds),
             seconds(*seconds_before),
             bytes(plan.predicted.memory_bytes),
-            tune::bits(&plan.predicted)
+            planning::bits(&plan.predicted)
         );
         let rows = [
             ("text", read),

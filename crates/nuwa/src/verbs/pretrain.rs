@@ -10,11 +10,11 @@ use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::init::Init;
 use crate::interrupt;
+use crate::planning::{self, DialArguments};
 use crate::repetition;
 use crate::run::Lock;
 use crate::stages::pretrain::{ABOUT, text};
 use crate::training::Training;
-use crate::tune::{self, DialArguments};
 
 /// Train a new model on shards, or go on training one
 ///
@@ -76,8 +76,13 @@ impl Pretrain {
         let _lock = Lock::take(&self.out)?;
         interrupt::begin(ABOUT.work(false))?;
         let mut display = Display::new();
-        let kept = self.out.join("tune.json");
-        let plan = tune::kept(
+        let kept = self.out.join("plan.json");
+        // Earlier versions called it so.
+        let former = self.out.join("tune.json");
+        if former.is_file() && !kept.exists() {
+            std::fs::rename(&former, &kept).map_err(nuwa_files::Error::write(&kept))?;
+        }
+        let plan = planning::kept(
             &kept,
             &recipe,
             &self.data,
@@ -85,7 +90,7 @@ impl Pretrain {
             init.as_ref().map(|init| &init.config),
             &mut display,
         )?;
-        display.note(&tune::text(&plan));
+        display.note(&planning::text(&plan));
         repetition::warning(plan.plan.epochs).iter().for_each(|told| display.note(told));
         let training = Training {
             shards: &self.data,

@@ -220,7 +220,8 @@ fn is_of_build(name: &OsStr) -> bool {
     // Old results of stages are kept beside the new ones, and a build that is killed leaves what it was writing.
     let stage = name.split_once(".old").map_or(&*name, |(stage, _)| stage);
     let all = stages::all();
-    let mut written = all.iter().flat_map(|about| about.places.iter().copied().chain([about.name]));
+    let mut written =
+        all.iter().flat_map(|about| about.places.iter().copied().chain([about.name]).chain(about.former));
     FILES.contains(&&*name) || written.any(|place| place == stage) || name.starts_with(".writing-")
 }
 

@@ -1,7 +1,7 @@
 use clap::Args;
 
+use super::fine_tuning::FineTuningArguments;
 use super::settings::Settings;
-use super::tuning::TuningArguments;
 use crate::alignment::text;
 use crate::console::{Display, print_figures};
 use crate::stages::sft::ABOUT;
@@ -20,7 +20,7 @@ Examples:
   nuwa sft runs/book --data faq.jsonl --columns instruction=question,output=reply --out tuned")]
 pub struct Sft {
     #[command(flatten)]
-    tuning: TuningArguments,
+    tuning: FineTuningArguments,
     #[command(flatten)]
     settings: Settings,
 }

@@ -9,7 +9,7 @@ use crate::support::{Place, story};
 
 pub const TINY: &str = "--params 20k --tokens 30k --set tokenizer.vocab_size=320 --set model.context=32";
 const STAGES: [&str; 9] =
-    ["collect", "clean", "tokenizer", "tokenize", "tune", "pretrain", "eval", "export", "report"];
+    ["collect", "clean", "tokenizer", "tokenize", "plan", "pretrain", "eval", "export", "report"];
 
 /// The stages that were skipped, and those that ran.
 fn stages(err: &str) -> (Vec<&str>, Vec<&str>) {
@@ -107,7 +107,7 @@ fn uses_of_a_model(place: &Place) {
     let figures = place.succeed(&format!("eval {model} --task language_modelling --json"));
     let figures: serde_json::Value = serde_json::from_str(&figures.out).unwrap();
     let built: serde_json::Value = serde_json::from_str(&place.read("runs/story/eval/eval.json")).unwrap();
-    assert_eq!(figures, built, "eval of the run's model measures on what the run held back");
+    assert_eq!(figures, built, "eval of the run's model measures on what the run held out");
     assert!(
         figures["tasks"]["language_modelling"]["metrics"]["bits_per_byte"]["value"].as_f64().unwrap() < 8.0
     );
@@ -176,7 +176,7 @@ fn failures_of_a_model(place: &Place, model: &str) {
     hint: the tasks are: language_modelling, arc_easy, arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande, sst2, chnsenticorp, cmmlu, world_choice_en, world_choice_zh, world_ending_en, world_ending_zh, world_subjects_en, world_subjects_zh, world_truth_en, world_truth_zh, world_answer_en, world_answer_zh, world_sum_en, world_sum_zh, world_translation_en, world_translation_zh, world_preference_en, world_preference_zh, world_sentiment_en, world_sentiment_zh, world_careless_en, world_careless_zh, world_unknown_en, world_unknown_zh, world_language_en, world_language_zh
     "#);
     assert_snapshot!(place.failure("eval exported --task language_modelling"), @r#"
-    error: exported is not the model of a run, so there is no held-back text
+    error: exported is not the model of a run, so there is no held-out text
     hint: name the text to measure on with --data FILE
     "#);
     let path = place.path("exported/model.safetensors");
@@ -239,7 +239,7 @@ fn training_goes_on_from_a_model(place: &Place) {
     let is_near = (went_on - begun).abs() < (first - went_on).abs();
     assert!(went_on < first && is_near, "{first} to {begun}, then {went_on}");
     let rate = |out: &str| -> f64 {
-        let plan: serde_json::Value = serde_json::from_str(&place.read(&format!("{out}/tune.json"))).unwrap();
+        let plan: serde_json::Value = serde_json::from_str(&place.read(&format!("{out}/plan.json"))).unwrap();
         plan["learning_rate"].as_f64().unwrap()
     };
     assert!(
@@ -281,7 +281,7 @@ fn a_killed_build_ends_with_the_same_weights() {
     let moments: [(&str, usize); 5] = [
         ("collect/unfinished.json", 1),
         ("tokenizer/unfinished.json", 1),
-        ("tune/unfinished.json", 1),
+        ("plan/unfinished.json", 1),
         ("pretrain/metrics.jsonl", 15),
         ("pretrain/metrics.jsonl", 60),
     ];
@@ -344,7 +344,7 @@ const WORLD_STAGES: [&str; 12] = [
     "clean",
     "tokenizer",
     "tokenize",
-    "tune",
+    "plan",
     "pretrain",
     "sft",
     "dpo",
@@ -402,7 +402,7 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
 
     let onto_itself = "sft runs/world/sft --data runs/world/world/sft.jsonl --out runs/world/sft";
     let refused = place.failure(onto_itself);
-    assert!(refused.contains("--out runs/world/sft holds the model that is tuned"), "{refused}");
+    assert!(refused.contains("--out runs/world/sft holds the model that is fine-tuned"), "{refused}");
 
     let onto_another = "merge runs/world/sft/model --adapter adapted --out wrong";
     insta::assert_snapshot!(place.failure(onto_another), @r#"
@@ -493,14 +493,14 @@ fn sources_of_one_name_do_not_share_a_run() {
 }
 
 #[test]
-fn nothing_held_back_is_built_to_the_end() {
+fn nothing_held_out_is_built_to_the_end() {
     let place = Place::new();
     place.write("story.txt", story(300)).write("answers.jsonl", ANSWERS);
     let small = "--params 20k --tokens 4k --set tokenizer.vocab_size=320 --set model.context=32";
     let nothing = "--set tokenize.split.validation_share=0";
     let built = place.succeed(&format!("build --from story.txt {small} {nothing}"));
     assert_eq!(stages(&built.err).1, STAGES, "{}", built.err);
-    let said = "eval       nothing was held back for validation, so nothing was measured (";
+    let said = "eval       nothing was held out for validation, so nothing was measured (";
     assert!(built.err.contains(said), "{}", built.err);
     let row = built.out.lines().find(|line| line.starts_with("bits per byte")).unwrap();
     assert!(row.ends_with('?'), "{row}");
@@ -510,7 +510,7 @@ fn nothing_held_back_is_built_to_the_end() {
     let root = format!("{}/", place.path("").canonicalize().unwrap().display());
     let refused = place.failure("eval runs/story/model --task language_modelling");
     assert_snapshot!(refused.replace(&root, ""), @r#"
-    error: the run runs/story held back no text to measure on
+    error: the run runs/story held out no text to measure on
     hint: name the text to measure on with --data FILE
     "#);
 }
@@ -575,7 +575,7 @@ fn settings_that_make_nothing_are_refused_before_anything_runs() {
     "#);
     assert_snapshot!(refused("eval.limit=0"), @r#"
     error: eval.limit = 0: expected at least 1
-    hint: leave it out to measure on all that is held back
+    hint: leave it out to measure on all that is held out
     "#);
     assert_snapshot!(place.failure("build --from story.txt --budget 3s"), @r#"
     error: the budget leaves 3.0 s for training, too little for a useful run

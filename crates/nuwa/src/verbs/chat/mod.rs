@@ -149,7 +149,7 @@ impl Session {
         Ok(Self { scheduler: engine.scheduler(1)?, answers, conversation, settings: arguments.settings() })
     }
 
-    /// A model that was never tuned to answer can only go on with what it is given.
+    /// A model that was never fine-tuned to answer can only go on with what it is given.
     fn note_on_base(&self, folder: &Path) {
         if !self.answers {
             message(&base_note(folder));

@@ -8,18 +8,21 @@ use super::stage::{Build, Stage};
 use super::{tokenize, tokenizer};
 use crate::console::Display;
 use crate::machine::Machine;
+use crate::planning::{self, PlanFile, Time};
 use crate::recipe::Recipe;
 use crate::repetition;
 use crate::run::{About, Dependencies, HandsOn};
-use crate::tune::{self, Time, Tuned};
 
-pub static ABOUT: About =
-    About { hands_on: HandsOn::Hash(tune::what_is_trained), ..About::new("tune", "训练计划") };
+pub static ABOUT: About = About {
+    hands_on: HandsOn::Hash(planning::what_is_trained),
+    former: Some("tune"),
+    ..About::new("plan", "训练计划")
+};
 
 /// Plans once; the plan stays as long as what it was made from.
-pub struct Tune;
+pub struct Planning;
 
-impl Stage for Tune {
+impl Stage for Planning {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -35,14 +38,15 @@ impl Stage for Tune {
         let tokenizer = Tokenizer::load(&build.place(&tokenizer::ABOUT))?;
         let afterwards = build.afterwards(&tokenize::figures(build)?)?;
         let time = Time { spent: build.spent(), afterwards };
-        let tuned = tune::make(&build.recipe, &build.place(&tokenize::ABOUT), &tokenizer, time, display)?;
-        nuwa_files::write_json(&out.join(ABOUT.summary_file()), &tuned)?;
-        let warning = repetition::warning(tuned.plan.epochs).map(|told| format!("\n  {told}"));
-        Ok(tune::text(&tuned) + &warning.unwrap_or_default())
+        let planned =
+            planning::make(&build.recipe, &build.place(&tokenize::ABOUT), &tokenizer, time, display)?;
+        nuwa_files::write_json(&out.join(ABOUT.summary_file()), &planned)?;
+        let warning = repetition::warning(planned.plan.epochs).map(|told| format!("\n  {told}"));
+        Ok(planning::text(&planned) + &warning.unwrap_or_default())
     }
 }
 
 /// The plan that was made.
-pub fn made(build: &Build) -> anyhow::Result<Tuned> {
+pub fn made(build: &Build) -> anyhow::Result<PlanFile> {
     Ok(nuwa_files::read_json(&build.place(&ABOUT).join(ABOUT.summary_file()))?)
 }

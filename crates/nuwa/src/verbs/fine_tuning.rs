@@ -13,7 +13,7 @@ use crate::{model, pretraining};
 
 /// What `sft` and `dpo` are told alike.
 #[derive(Debug, Args)]
-pub struct TuningArguments {
+pub struct FineTuningArguments {
     /// The model to begin with: a model folder, or the folder of a run
     model: PathBuf,
     /// Records to learn from: files, or folders of them; may come several times
@@ -52,7 +52,7 @@ pub struct TuningArguments {
     pub json: bool,
 }
 
-impl TuningArguments {
+impl FineTuningArguments {
     /// Puts what was said here into the settings of `stage`.
     pub fn put_into(&self, stage: &About, draft: &mut Draft) -> anyhow::Result<()> {
         let stage = stage.name;
@@ -97,12 +97,13 @@ impl TuningArguments {
         })
     }
 
-    /// DIR/model is where the tuned model is written: what was there moves aside, and a killed run would miss it.
+    /// DIR/model is where the fine-tuned model is written: what was there moves aside, and a killed run would miss it.
     fn check_out(&self, folder: &Path) -> anyhow::Result<()> {
         if model::absolute(folder) != model::absolute(&self.out.join("model")) {
             return Ok(());
         }
-        let problem = Problem::new(format!("--out {} holds the model that is tuned", self.out.display()));
+        let problem =
+            Problem::new(format!("--out {} holds the model that is fine-tuned", self.out.display()));
         Err(problem.hint("name another folder, so that the model stays as it is").into())
     }
 

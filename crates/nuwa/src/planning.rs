@@ -67,9 +67,9 @@ impl DialArguments {
     }
 }
 
-/// The content of `tune.json`: the plan, and what follows from it for readers of the file.
+/// The content of `plan.json`: the plan, and what follows from it for readers of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Tuned {
+pub struct PlanFile {
     /// What is trained and what is expected of it.
     #[serde(flatten)]
     pub plan: Plan,
@@ -93,7 +93,7 @@ pub struct Basis<'a> {
     pub pilot_seconds: Option<f64>,
 }
 
-impl Tuned {
+impl PlanFile {
     fn new(plan: Plan, recipe: &Recipe) -> anyhow::Result<Self> {
         Ok(Self { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)?, is_given: false })
     }
@@ -110,18 +110,19 @@ pub fn kept(
     tokenizer: &Tokenizer,
     given: Option<&ModelConfig>,
     display: &mut Display,
-) -> anyhow::Result<Tuned> {
+) -> anyhow::Result<PlanFile> {
     if path.exists() {
-        let tuned: Tuned = nuwa_files::read_json(path)?;
-        let is_its = given.map_or(!tuned.is_given, |config| tuned.is_given && tuned.plan.model == *config);
-        let same = is_its && deciding_of(&tuned.asked) == deciding_of(&asked(recipe)?);
-        return if same { Ok(tuned) } else { Err(another(path).into()) };
+        let planned: PlanFile = nuwa_files::read_json(path)?;
+        let is_its =
+            given.map_or(!planned.is_given, |config| planned.is_given && planned.plan.model == *config);
+        let same = is_its && deciding_of(&planned.asked) == deciding_of(&asked(recipe)?);
+        return if same { Ok(planned) } else { Err(another(path).into()) };
     }
     let time = Time { spent: Duration::ZERO, afterwards: afterwards::of_pretraining(shards)? };
     let plan = plan(recipe, shards, tokenizer, time, Basis { given, ..Basis::default() }, display)?;
-    let tuned = Tuned { is_given: given.is_some(), ..Tuned::new(plan, recipe)? };
-    nuwa_files::write_json(path, &tuned)?;
-    Ok(tuned)
+    let planned = PlanFile { is_given: given.is_some(), ..PlanFile::new(plan, recipe)? };
+    nuwa_files::write_json(path, &planned)?;
+    Ok(planned)
 }
 
 fn asked(recipe: &Recipe) -> anyhow::Result<serde_json::Value> {
@@ -136,8 +137,8 @@ fn deciding_of(asked: &serde_json::Value) -> serde_json::Value {
 
 /// A hash of what the plan in a folder trains; its predictions and measured speeds are not in it.
 pub fn what_is_trained(folder: &Path) -> Option<String> {
-    let tuned: Tuned = nuwa_files::read_json(&folder.join("tune.json")).ok()?;
-    Some(nuwa_files::hash_bytes(tuned.plan.what_is_trained().to_string().as_bytes()))
+    let planned: PlanFile = nuwa_files::read_json(&folder.join("plan.json")).ok()?;
+    Some(nuwa_files::hash_bytes(planned.plan.what_is_trained().to_string().as_bytes()))
 }
 
 fn another(path: &Path) -> Problem {
@@ -155,8 +156,8 @@ pub fn make(
     tokenizer: &Tokenizer,
     time: Time,
     display: &mut Display,
-) -> anyhow::Result<Tuned> {
-    Tuned::new(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
+) -> anyhow::Result<PlanFile> {
+    PlanFile::new(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
 }
 
 /// As [`make`], where the shards may hold only a sample of the text, or a model is given.
@@ -266,8 +267,8 @@ pub fn bits(predicted: &Prediction) -> String {
 }
 
 /// The plan and its prediction, for people.
-pub fn text(tuned: &Tuned) -> String {
-    let Plan { parameters, tokens, epochs, steps, predicted, .. } = &tuned.plan;
+pub fn text(planned: &PlanFile) -> String {
+    let Plan { parameters, tokens, epochs, steps, predicted, .. } = &planned.plan;
     let (parameters, tokens) = (numbers::rounded(*parameters as f64), numbers::rounded(*tokens as f64));
     let loss = bits(predicted);
     let (time, memory) = (numbers::seconds(predicted.seconds), numbers::bytes(predicted.memory_bytes));
