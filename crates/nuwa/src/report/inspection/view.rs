@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_clean::bias::{BiasReport, GroupReport};
-use nuwa_clean::{Change, CleanSummary};
 use nuwa_clean::survey::{Cluster, Clusters, Example, Languages, Share, Survey};
+use nuwa_clean::{Change, CleanSummary};
 use nuwa_world::Audit;
 use serde::Serialize;
 

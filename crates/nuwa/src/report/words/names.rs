@@ -187,8 +187,8 @@ const REMARKS: &[(&str, &str)] =
 #[cfg(test)]
 mod tests {
     use nuwa_clean::StepName;
-    use nuwa_world::Noise;
     use nuwa_eval::tasks::Task;
+    use nuwa_world::Noise;
     use schemars::schema_for;
 
     use super::*;
