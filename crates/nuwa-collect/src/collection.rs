@@ -11,9 +11,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Budget, Content};
-use super::read::{self, Found, Way};
+use super::read;
+use super::reading::{Found, Way};
+use super::settings::CollectSettings;
+use super::summary::CollectSummary;
 use super::walk::Input;
-use super::{CollectSettings, CollectSummary};
 use crate::{Error, Result};
 
 /// Files that are worked on side by side: few enough that all of them fit into memory.

@@ -10,7 +10,10 @@ use nuwa_files::Expansion;
 use nuwa_files::compressed::{self, BLOCK, Expanded, Reader};
 use tempfile::{NamedTempFile, TempPath};
 
-use super::CollectSettings;
+use super::settings::CollectSettings;
+
+/// What must be parsed in one piece may have so many bytes.
+pub(crate) const LARGEST_PAGE: u64 = 1 << 26;
 
 /// Decompressed bytes up to which a file is held in memory.
 const IN_MEMORY: u64 = 1 << 22;

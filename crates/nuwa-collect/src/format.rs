@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nuwa_files::compressed;
 
-use super::letters::mail_format;
+use super::letters::{MailFile, mail_file};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,15 @@ impl Format {
 
     /// What the first bytes say for certain of a file without a known ending.
     pub fn of_certain_bytes(start: &[u8]) -> Option<Self> {
-        mail_format(start).or_else(|| Some(Self::of_bytes(start)).filter(|format| *format != Self::Text))
+        Self::of_mail(start).or_else(|| Some(Self::of_bytes(start)).filter(|format| *format != Self::Text))
+    }
+
+    /// A mail or a mailbox, where the first bytes are of one.
+    pub fn of_mail(start: &[u8]) -> Option<Self> {
+        mail_file(start).map(|file| match file {
+            MailFile::Mail => Self::Mail,
+            MailFile::Mailbox => Self::Mailbox,
+        })
     }
 
     /// What the first bytes say of a file whose name says nothing.

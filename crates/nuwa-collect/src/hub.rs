@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::fetch::{Fetch, Request, Response};
-use super::is_known_name;
+use super::format::is_known_name;
 use super::origin::Origin;
 use crate::{Error, Result};
 

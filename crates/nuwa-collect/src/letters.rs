@@ -1,7 +1,5 @@
 //! How mails and mailboxes begin, by which they are known whatever their names are.
 
-use super::format::Format;
-
 /// Bytes of a file in which its kind shows itself.
 pub(super) const HEAD: usize = 1 << 14;
 
@@ -24,14 +22,23 @@ const MAIL_FIELDS: [&str; 15] = [
     "x-mailer",
 ];
 
+/// What a file of mails is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MailFile {
+    /// One mail.
+    Mail,
+    /// Many, one behind the other (mbox).
+    Mailbox,
+}
+
 /// A mail or a mailbox, where a file begins like one.
-pub(super) fn mail_format(head: &[u8]) -> Option<Format> {
+pub(super) fn mail_file(head: &[u8]) -> Option<MailFile> {
     let (first, rest) = first_line(head);
     match () {
         () if separator(first).is_some_and(|kind| kind.fits(first_line(rest).0)) && is_mail(rest, head) => {
-            Some(Format::Mailbox)
+            Some(MailFile::Mailbox)
         }
-        () if is_mail(head, head) => Some(Format::Mail),
+        () if is_mail(head, head) => Some(MailFile::Mail),
         () => None,
     }
 }
@@ -142,13 +149,13 @@ mod tests {
 
     #[test]
     fn mails_show_themselves() {
-        let is = |text: &str| mail_format(text.as_bytes());
-        assert_eq!(is(MAIL), Some(Format::Mail));
-        assert_eq!(is(&MAIL.replace('\n', "\r\n")), Some(Format::Mail));
-        assert_eq!(is(&format!("From a@b Mon Jan  1 00:00:00 2024\n{MAIL}")), Some(Format::Mailbox));
-        assert_eq!(is(&format!("Received: from x\n\tby y\n{MAIL}")), Some(Format::Mail));
+        let is = |text: &str| mail_file(text.as_bytes());
+        assert_eq!(is(MAIL), Some(MailFile::Mail));
+        assert_eq!(is(&MAIL.replace('\n', "\r\n")), Some(MailFile::Mail));
+        assert_eq!(is(&format!("From a@b Mon Jan  1 00:00:00 2024\n{MAIL}")), Some(MailFile::Mailbox));
+        assert_eq!(is(&format!("Received: from x\n\tby y\n{MAIL}")), Some(MailFile::Mail));
         let long = format!("Received: {}\n", "x".repeat(70)).repeat(300);
-        assert_eq!(is(&format!("From: a@b\n{long}")[..HEAD]), Some(Format::Mail));
+        assert_eq!(is(&format!("From: a@b\n{long}")[..HEAD]), Some(MailFile::Mail));
         for text in [
             "",
             "From the sea came fog.\n",

@@ -14,9 +14,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::collection::{Collection, PART_BYTES};
 use super::content::{Budget, Content};
 use super::format::Format;
-use super::read::{self, Found, Way};
+use super::read;
+use super::reading::{Found, Way};
+use super::settings::CollectSettings;
+use super::summary::CollectSummary;
 use super::walk::{self, Input};
-use super::{CollectSettings, CollectSummary, check};
 use crate::{Error, Result};
 
 /// A sample, and what it says about all files.
@@ -50,7 +52,7 @@ pub fn sample(
     most: u64,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Sample> {
-    check(settings)?;
+    settings.check()?;
     let mut summary = CollectSummary::default();
     let mut inputs = walk::inputs(paths, settings, &mut summary)?;
     inputs.sort_by_key(|input| xxh3_64(input.id.as_bytes()));

@@ -10,7 +10,8 @@ use super::crawl::OWN_FILES;
 use super::format::{Format, extension};
 use super::letters::HEAD;
 use super::origin::{ORIGIN_FILE, Origin};
-use super::{CollectSettings, CollectSummary};
+use super::settings::CollectSettings;
+use super::summary::CollectSummary;
 use crate::error::{LEADS_OUT, MAY_NOT_BE_READ};
 use crate::{Error, Result};
 

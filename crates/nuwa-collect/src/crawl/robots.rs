@@ -1,6 +1,6 @@
 //! What a site lets crawlers do: `robots.txt` (RFC 9309, <https://www.rfc-editor.org/rfc/rfc9309>).
 
-use crate::percent_byte;
+use crate::percent::percent_byte;
 
 /// The name by which this crawler is spoken to.
 pub(super) const NAME: &str = "nuwa";

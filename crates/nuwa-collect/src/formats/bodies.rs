@@ -8,7 +8,7 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use nuwa_files::Expansion;
 
 use crate::content::Budget;
-use crate::read::LARGEST_PAGE;
+use crate::content::LARGEST_PAGE;
 
 /// What a body holds.
 type Unpacked = (Vec<u8>, Option<&'static str>);

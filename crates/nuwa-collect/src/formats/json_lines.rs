@@ -14,7 +14,7 @@ use super::json_mend::mended;
 use super::json_values::Values;
 use crate::decode::Text;
 use crate::format::Format;
-use crate::read::Reading;
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// A document a record.

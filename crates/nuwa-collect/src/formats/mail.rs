@@ -9,8 +9,9 @@ use std::io::{self, BufRead, Read};
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use nuwa_files::Document;
 
+use crate::content::LARGEST_PAGE;
 use crate::letters::{Separator, separator};
-use crate::read::{LARGEST_PAGE, Reading};
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// The one mail of a file.

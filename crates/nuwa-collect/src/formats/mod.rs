@@ -1,4 +1,4 @@
-//! A file for each format: a function from a [`Reading`](super::read::Reading) to its documents.
+//! A file for each format: a function from a [`Reading`](super::reading::Reading) to its documents.
 
 mod bodies;
 mod guard;
@@ -18,3 +18,4 @@ pub(super) mod text;
 pub(super) mod warc;
 mod xml;
 pub(super) mod zip;
+mod zip_errors;

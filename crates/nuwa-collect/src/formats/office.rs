@@ -12,9 +12,11 @@ use zip::result::ZipError;
 
 use super::page::attribute;
 use super::xml::{Element, Piece, Pieces};
+use super::zip_errors::failure;
+use crate::content::LARGEST_PAGE;
 use crate::html::{unescape, visible_text};
-use crate::percent_byte;
-use crate::read::{LARGEST_PAGE, Reading};
+use crate::percent::percent_byte;
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// What an archive is, by its members.
@@ -99,7 +101,7 @@ impl<R: BufRead + Seek> Package<R> {
         let mut member = match self.archive.by_name(name) {
             Ok(member) => member,
             Err(ZipError::FileNotFound) => return Ok(None),
-            Err(error) => return Err(super::zip::failure(path, error)),
+            Err(error) => return Err(failure(path, error)),
         };
         let mut bytes = Vec::new();
         let mut counted = reading.content.budget().counted(&mut member).take(self.left + 1);

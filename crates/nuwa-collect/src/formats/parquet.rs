@@ -5,6 +5,7 @@
 //! into `meta`. Pages are read one at a time, so that memory does not grow with the table.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use super::guard::guarded;
 use super::table::{no_text_column, set_field, text_column};
 use crate::apart;
 use crate::content::Seekable;
-use crate::read::Reading;
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// A row counts as so many bytes, besides its text: a few bytes of a file can stand for millions of rows.
@@ -30,7 +31,7 @@ const ROW: u64 = 128;
 
 /// What a table gives, in order.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Found {
+enum Found {
     Row {
         /// From 1 on.
         number: u64,
@@ -44,7 +45,7 @@ pub(crate) enum Found {
 
 /// Why a table gives no more.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Refusal {
+enum Refusal {
     Empty,
     /// None of these columns is known to hold the text.
     NoText(Vec<String>),
@@ -55,7 +56,7 @@ pub(crate) enum Refusal {
 }
 
 /// Why reading ends before the end: the table, or who takes its rows.
-pub(crate) enum Stop {
+enum Stop {
     Refused(Refusal),
     Taker(Error),
 }
@@ -73,14 +74,13 @@ impl From<Error> for Stop {
 }
 
 /// Takes what a table gives.
-pub(crate) type Taker<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
+type Taker<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
 
 /// A document a row.
 pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
     let settings = reading.way.settings;
-    let table =
-        apart::Table { bytes: reading.seekable()?, field: &settings.text_field, effort: settings.effort };
-    match apart::rows(table, &mut |found| take(reading, found)) {
+    let table = Table { bytes: reading.seekable()?, field: &settings.text_field, effort: settings.effort };
+    match rows_apart(table, &mut |found| take(reading, found)) {
         Ok(()) => Ok("parquet"),
         Err(Stop::Taker(error)) => Err(error),
         Err(Stop::Refused(refusal)) => Err(refusal.error(reading)),
@@ -114,8 +114,53 @@ impl Refusal {
     }
 }
 
+/// A table to be read.
+struct Table<'a> {
+    bytes: Seekable,
+    /// The column of the text.
+    field: &'a str,
+    /// A multiple of the usual limits.
+    effort: u32,
+}
+
+/// Hands on the rows of a table, read in a process of its own where there is one.
+fn rows_apart(table: Table, take: Taker) -> Result<(), Stop> {
+    let again = table.bytes.again().map_err(Error::read(apart::PARQUET.as_ref()))?;
+    let Some(mut reader) = apart::start(apart::PARQUET, table.effort, table.field, again) else {
+        return self::table(table.bytes, table.field, take);
+    };
+    loop {
+        match reader.line() {
+            Some(Line::Found(found)) => take(found)?,
+            Some(Line::End(refusal)) => return refusal.map_or(Ok(()), |refusal| Err(refusal.into())),
+            None => return Err(Refusal::Fatal.into()),
+        }
+    }
+}
+
+/// What is written of a table, a line each.
+#[derive(Serialize, Deserialize)]
+enum Line {
+    Found(Found),
+    End(Option<Refusal>),
+}
+
+/// Writes what a table gives, for [`read`] in another process.
+pub(crate) fn write(source: Seekable, field: &str, output: &mut dyn Write) -> io::Result<()> {
+    let mut write = |line: &Line| {
+        serde_json::to_writer(&mut *output, line)?;
+        output.write_all(b"\n")
+    };
+    let mut take = |found| write(&Line::Found(found)).map_err(Error::read(apart::PARQUET.as_ref()));
+    match table(source, field, &mut take) {
+        Ok(()) => write(&Line::End(None)),
+        Err(Stop::Refused(refusal)) => write(&Line::End(Some(refusal))),
+        Err(Stop::Taker(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
 /// The rows of a table, whose text is in the field of this name.
-pub(crate) fn table(bytes: Seekable, field: &str, take: Taker) -> Result<(), Stop> {
+fn table(bytes: Seekable, field: &str, take: Taker) -> Result<(), Stop> {
     match bytes {
         Seekable::Memory(bytes) => rows(Bytes::from_owner(bytes.into_inner()), field, take),
         Seekable::File(file) => rows::<File>(file, field, take),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::rows::{Form, Row, Rows};
 use crate::decode::Text;
 use crate::format::Format;
-use crate::read::Reading;
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// A document a row.

@@ -6,14 +6,14 @@ use std::io::Read;
 
 use tar::{Archive, EntryType, PaxExtensions};
 
-use crate::read::Reading;
+use crate::reading::{Member, Reading};
 use crate::{Error, Result};
 
 /// The longest record of names that is believed, in bytes.
 const LONGEST_NAME: u64 = 1 << 16;
 
 /// The documents of all members, in the archive's order.
-pub(crate) fn read(reading: &mut Reading) -> Result<()> {
+pub(crate) fn read(reading: &mut Reading, read_member: Member) -> Result<()> {
     let input = reading.input;
     let damage = || Error::read(&input.path);
     let mut archive = Archive::new(reading.content.open().map_err(damage())?);
@@ -31,7 +31,7 @@ pub(crate) fn read(reading: &mut Reading) -> Result<()> {
             }
             EntryType::Regular | EntryType::Continuous => {
                 let name = long_name.take().unwrap_or_else(|| entry.header().path_bytes().into_owned());
-                reading.member(&String::from_utf8_lossy(&name), &mut entry)?;
+                read_member(reading, &String::from_utf8_lossy(&name), &mut entry)?;
             }
             // A link's target may have a long name too, which is not the name of the next file.
             EntryType::GNULongLink | EntryType::XGlobalHeader => {}

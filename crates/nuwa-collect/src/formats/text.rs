@@ -5,9 +5,10 @@ use std::io::{BufRead, Read};
 use nuwa_text::cut_near;
 
 use super::page::describe;
+use crate::content::LARGEST_PAGE;
 use crate::decode::Text;
 use crate::format::Format;
-use crate::read::{LARGEST_PAGE, Reading};
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// A page, the items of a fortune file, or a text in one piece or several.

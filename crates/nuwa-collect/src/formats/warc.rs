@@ -14,10 +14,11 @@ use nuwa_text::language::two_letters;
 use super::bodies::{self, Unreadable};
 use super::page::{describe, is_one_of};
 use crate::charset::Charset;
+use crate::content::LARGEST_PAGE;
 use crate::content::{Budget, Content};
 use crate::decode::decoded;
 use crate::inspect::inspect;
-use crate::read::{LARGEST_PAGE, Reading};
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// A document for each page.

@@ -2,20 +2,20 @@
 //!
 //! The list of members stands at the archive's end and is held in memory, some hundred bytes a member.
 
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::{BufReader, Read};
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::office;
-use crate::read::Reading;
+use super::zip_errors::{as_io, failure, unreadable};
+use crate::reading::{Member, Reading};
 use crate::{Error, Result};
 
 /// The documents of all members, in the archive's order.
 ///
 /// The name of the format where it is one document.
-pub(crate) fn read(reading: &mut Reading) -> Result<Option<&'static str>> {
+pub(crate) fn read(reading: &mut Reading, read_member: Member) -> Result<Option<&'static str>> {
     let input = reading.input;
     let bytes = BufReader::new(reading.seekable()?);
     let mut archive = ZipArchive::new(bytes).map_err(|error| no_archive(reading, error))?;
@@ -30,7 +30,10 @@ pub(crate) fn read(reading: &mut Reading) -> Result<Option<&'static str>> {
             Err(error) => return Err(Error::read(&input.path)(as_io(error))),
         };
         match archive.by_index(index) {
-            Ok(mut member) => reading.compressed_member(&name, &mut member)?,
+            Ok(mut member) => {
+                let budget = reading.content.budget();
+                read_member(reading, &name, &mut budget.counted(&mut member))?;
+            }
             Err(error) => reading.skip_member(&name, unreadable(&error))?,
         }
     }
@@ -52,35 +55,5 @@ fn no_archive(reading: &Reading, error: ZipError) -> Error {
             Error::Unsupported { path: path.clone(), what }
         }
         false => failure(path, error),
-    }
-}
-
-/// The error of a member, or of the archive.
-pub(super) fn failure(path: &Path, error: ZipError) -> Error {
-    match error {
-        ZipError::UnsupportedArchive(what) if what == ZipError::PASSWORD_REQUIRED => {
-            Error::Unsupported { path: path.into(), what: "an encrypted archive".into() }
-        }
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => {
-            Error::Unsupported { path: path.into(), what: "the compression of its members".into() }
-        }
-        error => Error::read(path)(as_io(error)),
-    }
-}
-
-fn unreadable(error: &ZipError) -> &'static str {
-    match error {
-        ZipError::UnsupportedArchive(word) if *word == ZipError::PASSWORD_REQUIRED => "encrypted",
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => {
-            "compressed in a way that is not read"
-        }
-        _ => "damaged or cut short",
-    }
-}
-
-fn as_io(error: ZipError) -> io::Error {
-    match error {
-        ZipError::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, other),
     }
 }

@@ -16,7 +16,9 @@ mod programs;
 mod standard;
 mod streams;
 
+use std::io::{self, Cursor, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use hayro_syntax::metadata::Metadata;
 use hayro_syntax::{LoadPdfError, Pdf};
@@ -27,12 +29,13 @@ use self::content::Reader;
 use self::lines::letters_joined;
 use super::guard::guarded;
 use crate::apart;
-use crate::read::Reading;
+use crate::content::Seekable;
+use crate::reading::Reading;
 use crate::{Error, Result};
 
 /// What a PDF gives.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Extract {
+struct Extract {
     text: String,
     /// `title`, `author` and `date`.
     meta: Vec<(String, String)>,
@@ -40,7 +43,7 @@ pub(crate) struct Extract {
 
 /// Why it gives nothing.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) enum Refusal {
+enum Refusal {
     Damaged,
     Broken,
     Encrypted,
@@ -53,7 +56,7 @@ pub(crate) enum Refusal {
 /// One document.
 pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
     let bytes = reading.whole()?;
-    let found = apart::text(bytes, reading.way.settings.effort)
+    let found = extract_apart(bytes, reading.way.settings.effort)
         .map_err(|refusal| refusal.error(&reading.input.path))?;
     let mut document = reading.document(None, found.text, "pdf");
     document.meta.extend(found.meta.into_iter().map(|(name, value)| (name, value.into())));
@@ -75,8 +78,27 @@ impl Refusal {
     }
 }
 
+/// What a PDF gives, read in a process of its own where there is one.
+fn extract_apart(bytes: Vec<u8>, effort: u32) -> Result<Extract, Refusal> {
+    let bytes: Arc<[u8]> = bytes.into();
+    match apart::start(apart::PDF, effort, "", Seekable::Memory(Cursor::new(bytes.clone()))) {
+        Some(reader) => {
+            let output = reader.end();
+            serde_json::from_slice(&output).unwrap_or(Err(Refusal::Fatal))
+        }
+        None => extract(bytes.to_vec(), effort),
+    }
+}
+
+/// Writes what a PDF gives, for [`read`] in another process.
+pub(crate) fn write(mut source: Seekable, effort: u32, output: &mut dyn Write) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes)?;
+    Ok(serde_json::to_writer(output, &extract(bytes, effort))?)
+}
+
 /// The text of a file, within a budget. What the parser does not foresee is damage in the file.
-pub(crate) fn extract(bytes: Vec<u8>, effort: u32) -> Result<Extract, Refusal> {
+fn extract(bytes: Vec<u8>, effort: u32) -> Result<Extract, Refusal> {
     guarded(Refusal::Broken, || extracted(bytes, effort))?
 }
 
