@@ -11,9 +11,9 @@ use nuwa_files::Progress;
 use nuwa_files::documents::{Line, Lines, LinesWriter, move_parts, next_batch, to_lines};
 use rayon::prelude::*;
 
-use super::Limits;
 use super::chain::{self, InFlight, Passed, RejectedLine};
 use super::changes::Changes;
+use super::limits::Limits;
 use super::samples::Samples;
 use super::state::{Place, State, Unfinished};
 use super::step::{Step, Workspace};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CleanSettings, StepName};
+use super::settings::{CleanSettings, StepName};
 
 /// The settings with which the documents that `step` rejects for these reasons are kept.
 pub(super) fn way_out(settings: &CleanSettings, step: &str, reasons: &BTreeMap<String, u64>) -> Vec<String> {

@@ -10,6 +10,7 @@
 mod address;
 mod checks;
 mod context;
+mod groups;
 mod mail;
 mod numbers;
 mod phone;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::Kind;
 use super::checks::is_date;
 use super::context::Context;
-use super::numbers::Group;
+use super::groups::Group;
 
 /// The phone number that begins with these groups.
 pub(super) fn at(text: &str, groups: &[Group]) -> Option<(Kind, Range<usize>)> {
