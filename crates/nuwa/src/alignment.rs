@@ -37,7 +37,7 @@ pub struct Alignment<'a> {
 
 /// The content of `sft.json` and `dpo.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct FineTuningOutcome {
     /// Weights that were trained.
     pub tuned_parameters: usize,
     /// The most memory the process held at the end of a step, in bytes.
@@ -82,7 +82,7 @@ struct FineTuner {
 
 impl Alignment<'_> {
     /// Supervised fine-tuning.
-    pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<Outcome> {
+    pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
         let (dialogues, reading) =
@@ -114,7 +114,7 @@ impl Alignment<'_> {
     }
 
     /// Direct preference optimisation.
-    pub fn dpo(&self, settings: &DpoSettings, display: &mut Display) -> anyhow::Result<Outcome> {
+    pub fn dpo(&self, settings: &DpoSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
         let (pairs, reading) =
@@ -205,10 +205,10 @@ impl Alignment<'_> {
         Accounts { course, pair_course, dialogues, pairs, text: pretraining, held_out, question }: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<FineTuningOutcome> {
         let tuned_parameters = tuner.trainer.parameters().count();
         let written = self.save(tuner, tokenizer)?;
-        let outcome = Outcome {
+        let outcome = FineTuningOutcome {
             tuned_parameters,
             peak_memory_bytes,
             reading,
@@ -337,8 +337,8 @@ fn validation(line: &ValidationLine) -> String {
 }
 
 /// The figures in a few sentences.
-pub fn text(outcome: &Outcome) -> String {
-    let Outcome { summary, dialogues, pairs, reading, .. } = outcome;
+pub fn text(outcome: &FineTuningOutcome) -> String {
+    let FineTuningOutcome { summary, dialogues, pairs, reading, .. } = outcome;
     let steps = numbers::counted(summary.steps, "step");
     let mut lines = match (dialogues, pairs) {
         (Some(account), _) => vec![format!("{steps} on {}", dialogues_text(account))],

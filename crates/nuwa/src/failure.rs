@@ -78,8 +78,16 @@ fn text(error: &anyhow::Error) -> String {
             said = cause;
         }
     }
-    let hint = error.chain().find_map(hint).unwrap_or_else(usual_hint);
+    let hint = error.chain().find_map(next_step).unwrap_or_else(usual_hint);
     text + &format!("hint: {hint}\n")
+}
+
+/// What the user can do about one cause, as the problem itself says it or the cause's kind lets one know.
+fn next_step(cause: &(dyn StandardError + 'static)) -> Option<String> {
+    match cause.downcast_ref::<Problem>() {
+        Some(problem) => problem.next_step(),
+        None => hint(cause),
+    }
 }
 
 /// Where nothing better is known: what the verb expects.

@@ -6,8 +6,6 @@ use std::io;
 
 use nuwa_files::{Remedy, quoted, quoted_path};
 
-use crate::failure::Problem;
-
 /// What the user can do about one cause of a failure.
 pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     macro_rules! hint_of {
@@ -20,7 +18,6 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align);
     hint_of!(nuwa_tokenizer::Error => nuwa_tokenizer::Error::hint, nuwa_format::Error => nuwa_format::Error::hint);
     hint_of!(nuwa_infer::Error => nuwa_infer::Error::hint, nuwa_eval::Error => nuwa_eval::Error::hint);
-    hint_of!(Problem => Problem::next_step);
     of_io(cause.downcast_ref::<io::Error>()?)
 }
 

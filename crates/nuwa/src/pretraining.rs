@@ -6,7 +6,7 @@ use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::alignment::Outcome;
+use crate::alignment::FineTuningOutcome;
 use crate::failure::Problem;
 use crate::stages;
 
@@ -41,7 +41,7 @@ fn found(model: &Path) -> Option<PathBuf> {
 }
 
 fn used_before(model: &Path, name: &str) -> Option<PathBuf> {
-    let outcome: Outcome = nuwa_files::read_json(&model.parent()?.join(name)).ok()?;
+    let outcome: FineTuningOutcome = nuwa_files::read_json(&model.parent()?.join(name)).ok()?;
     Some(outcome.pretraining?.shards)
 }
 

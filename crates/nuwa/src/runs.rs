@@ -74,7 +74,7 @@ pub fn is_run(folder: &Path) -> bool {
 impl Entry {
     pub fn of(folder: &Path) -> Self {
         let tasks = Evaluation::of_run(folder).tasks;
-        let trained: Option<training::Outcome> =
+        let trained: Option<training::PretrainingOutcome> =
             nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
         let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         Self {

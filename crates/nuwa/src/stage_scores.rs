@@ -36,7 +36,7 @@ pub struct Score {
 /// What became of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum Verdict {
     /// Better by more than two standard errors.
     Gained,
     /// Worse by more than two standard errors.
@@ -47,11 +47,11 @@ pub enum Outcome {
 
 impl Row {
     /// What became of it from the first model to the last.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Verdict {
         match self.change.filter(Change::is_clear) {
-            None => Outcome::Same,
-            Some(change) if (change.value < 0.0) == smaller_is_better(&self.figure) => Outcome::Gained,
-            Some(_) => Outcome::Lost,
+            None => Verdict::Same,
+            Some(change) if (change.value < 0.0) == smaller_is_better(&self.figure) => Verdict::Gained,
+            Some(_) => Verdict::Lost,
         }
     }
 }
@@ -113,7 +113,7 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes, models: &[&
         let cells: String =
             row.scores.iter().map(|score| format!("{:>17}", score.map_or("".into(), told))).collect();
         let change = row.change.map_or(String::new(), |change| format!("{:>17}", told_change(change)));
-        let mark = if row.outcome() == Outcome::Lost { "  lost" } else { "" };
+        let mark = if row.outcome() == Verdict::Lost { "  lost" } else { "" };
         format!("  {:<22} {:<13}{cells}{change}{mark}", row.task, row.figure).trim_end().to_string()
     };
     let mut lines: Vec<String> = table.rows.iter().map(line).collect();
@@ -126,13 +126,13 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>, changes: &Changes, models: &[&
 pub fn sentence(rows: &[Row]) -> Option<String> {
     let compared: Vec<&Row> = rows.iter().filter(|row| row.change.is_some()).collect();
     let with = |outcome| compared.iter().filter(move |row| row.outcome() == outcome);
-    let lost: Vec<&str> = with(Outcome::Lost).map(|row| row.task.as_str()).collect();
+    let lost: Vec<&str> = with(Verdict::Lost).map(|row| row.task.as_str()).collect();
     let names = if lost.is_empty() { String::new() } else { format!(" ({})", lost.join(", ")) };
     (!compared.is_empty()).then(|| {
         format!(
             "fine-tuning: of {} figures {} gained and {} lost{names} more than two standard errors",
             compared.len(),
-            with(Outcome::Gained).count(),
+            with(Verdict::Gained).count(),
             lost.len()
         )
     })
@@ -203,7 +203,7 @@ mod tests {
         let tasks = results([("pretrain/a", "acc", 0.5), ("sft/a", "acc", 0.45)]);
         let paired = Change { value: -0.05, stderr: Some(0.01), paired: true };
         let table = table(&tasks, &[("a".to_string(), paired)].into(), &MODELS);
-        assert_eq!((table.rows[0].change, table.rows[0].outcome()), (Some(paired), Outcome::Lost));
+        assert_eq!((table.rows[0].change, table.rows[0].outcome()), (Some(paired), Verdict::Lost));
         assert_eq!(sentence(&[]), None);
     }
 }

@@ -43,7 +43,7 @@ pub struct Training<'a> {
 
 /// The content of `pretrain.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct PretrainingOutcome {
     /// Weights in the model.
     pub parameters: usize,
     /// The most memory the process held at the end of a step, in bytes.
@@ -60,7 +60,7 @@ pub struct Outcome {
 
 impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
-    pub fn run(&self, display: &mut Display) -> anyhow::Result<Outcome> {
+    pub fn run(&self, display: &mut Display) -> anyhow::Result<PretrainingOutcome> {
         let init = self.init.map(|model| model.parameters().to_host());
         let predicts = self.plan.model.predicts();
         let (tokenizer, objective) = objectives::of(predicts, self.tokenizer, self.settings, self.seed)?;
@@ -89,7 +89,7 @@ impl Training<'_> {
         let parameters = model.parameters().count();
         let prompt = self.tokenizer.decode(&prompt)?;
         let repeat = repeat::settings(self.plan, &summary);
-        let outcome = Outcome { parameters, peak_memory_bytes, prompt, repeat, summary };
+        let outcome = PretrainingOutcome { parameters, peak_memory_bytes, prompt, repeat, summary };
         nuwa_files::write_json(&self.out.join("pretrain.json"), &outcome)?;
         remove_best(self.out)?;
         Ok(outcome)
@@ -180,7 +180,7 @@ fn falls(step: u64, fall: Fall) -> String {
 }
 
 /// How training ended, where that is not as it was planned.
-pub fn ended(outcome: &Outcome) -> Option<String> {
+pub fn ended(outcome: &PretrainingOutcome) -> Option<String> {
     let Summary { steps, kept_step, seconds, ended, .. } = &outcome.summary;
     let kept = match kept_step < steps && *kept_step > 0 {
         true => format!("kept the model of step {kept_step} of {steps}, the best on the validation part"),

@@ -12,7 +12,7 @@ use crate::evaluation::Evaluation;
 use crate::planning::PlanFile;
 use crate::run::About;
 use crate::stages::{self, Build, eval, plan, pretrain};
-use crate::training::Outcome as Trained;
+use crate::training::PretrainingOutcome;
 use crate::{numbers, suggestion};
 
 /// What a build came to.
@@ -22,7 +22,7 @@ pub struct End<'a> {
     model: PathBuf,
     report: PathBuf,
     plan: PlanFile,
-    pretrain: Trained,
+    pretrain: PretrainingOutcome,
     eval: Evaluation,
     #[serde(skip)]
     answers: bool,
@@ -36,7 +36,8 @@ impl<'a> End<'a> {
     pub fn of(build: &'a Build) -> anyhow::Result<Self> {
         let eval: Evaluation = figures(build, &eval::ABOUT)?;
         let fine_tuned = stages::models().into_iter().skip(1);
-        let mut fine_tuned = fine_tuned.filter_map(|stage| figures::<alignment::Outcome>(build, stage).ok());
+        let mut fine_tuned =
+            fine_tuned.filter_map(|stage| figures::<alignment::FineTuningOutcome>(build, stage).ok());
         Ok(Self {
             run: &build.folder,
             model: build.folder.join("model"),

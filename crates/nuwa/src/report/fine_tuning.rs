@@ -7,7 +7,7 @@ use super::metrics::{Metrics, Step, Validation};
 use super::run::{FineTuned, Run};
 use super::words::report::{self as words, Words};
 use super::words::{COMMA, Fixed, Text, names};
-use crate::alignment::Outcome;
+use crate::alignment::FineTuningOutcome;
 
 const WORDS: Words = Words::ALL;
 
@@ -31,7 +31,7 @@ fn told(stage: &FineTuned) -> Option<Text> {
 }
 
 /// Of a stage that learnt from dialogues.
-fn answers(outcome: &Outcome) -> Option<Text> {
+fn answers(outcome: &FineTuningOutcome) -> Option<Text> {
     let account = outcome.dialogues.as_ref()?;
     let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
     let mut parts = vec![words::sft(account.dialogues, before.validation_loss, after.validation_loss)];
@@ -52,7 +52,7 @@ const NOTHING: Fixed = Fixed { en: "", zh: "" };
 const CLEARLY: f64 = 2.0;
 
 /// Of a stage that learnt from pairs.
-fn preferences(outcome: &Outcome, metrics: &Metrics) -> Option<Text> {
+fn preferences(outcome: &FineTuningOutcome, metrics: &Metrics) -> Option<Text> {
     let account = outcome.pairs.as_ref()?;
     let after = outcome.summary.after.as_ref()?;
     let figure = |name: &str| after.figures.get(name).copied();
@@ -117,14 +117,14 @@ mod tests {
         Metrics::parse(&(1..=10).map(line).collect::<String>())
     }
 
-    fn after(accuracy: f64) -> Outcome {
+    fn after(accuracy: f64) -> FineTuningOutcome {
         let after = json!({"step": 10, "validation_loss": 0.6, "accuracy": accuracy, "margin": 0.03});
         let pairs = json!({"pairs": 1800, "shortened": 0, "too_long": 0});
         outcome(json!({"pairs": pairs, "held_back": 100, "after": after}))
     }
 
     /// What fine-tuning came to, with `more`.
-    fn outcome(more: Value) -> Outcome {
+    fn outcome(more: Value) -> FineTuningOutcome {
         let mut all = json!({"tuned_parameters": 9, "peak_memory_bytes": null, "reading": {"records": 9, "skipped": {}},
             "held_back": 1, "steps": 3, "seconds": 1.0, "before": null, "after": null, "written": "model"});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -45,7 +45,7 @@ pub struct Run {
     /// `plan/plan.json`: the plan.
     pub plan: Option<PlanFile>,
     /// `pretrain/pretrain.json`: the outcome of training.
-    pub pretrain: Option<training::Outcome>,
+    pub pretrain: Option<training::PretrainingOutcome>,
     /// `pretrain/metrics.jsonl`.
     pub metrics: Metrics,
     /// The stages after pretraining that trained, in order.
@@ -83,7 +83,7 @@ pub struct FineTuned {
     /// Its name.
     pub stage: &'static str,
     /// `STAGE/STAGE.json`.
-    pub outcome: Option<alignment::Outcome>,
+    pub outcome: Option<alignment::FineTuningOutcome>,
     /// `STAGE/metrics.jsonl`.
     pub metrics: Metrics,
 }
@@ -193,7 +193,7 @@ impl Run {
     }
 
     /// What a stage after pretraining came to.
-    pub fn outcome(&self, stage: &str) -> Option<&alignment::Outcome> {
+    pub fn outcome(&self, stage: &str) -> Option<&alignment::FineTuningOutcome> {
         self.fine_tuned.iter().find(|tuned| tuned.stage == stage)?.outcome.as_ref()
     }
 

@@ -9,7 +9,7 @@ use super::numbers;
 use super::run::Run;
 use super::words::report as words;
 use super::words::{AND, Text, names};
-use crate::stage_scores::{self, Outcome, Row};
+use crate::stage_scores::{self, Row, Verdict};
 
 /// Scores of the models that the stages made.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub struct ScoreRow {
     figure: Text,
     cells: Vec<Cell>,
     change: Option<Cell>,
-    outcome: Outcome,
+    outcome: Verdict,
 }
 
 /// A figure of it.
@@ -93,8 +93,8 @@ pub fn of(run: &Run) -> Option<Scores> {
 fn sentence(rows: &[Row]) -> Option<Text> {
     let compared: Vec<&Row> = rows.iter().filter(|row| row.change.is_some()).collect();
     let with = |outcome| compared.iter().filter(move |row| row.outcome() == outcome);
-    let lost: Vec<Text> = with(Outcome::Lost).map(|row| names::task(&row.task)).collect();
-    let (gained, names) = (with(Outcome::Gained).count(), Text::joined(&lost, AND));
+    let lost: Vec<Text> = with(Verdict::Lost).map(|row| names::task(&row.task)).collect();
+    let (gained, names) = (with(Verdict::Gained).count(), Text::joined(&lost, AND));
     (!compared.is_empty()).then(|| words::gained_and_lost(compared.len(), gained, lost.len(), &names))
 }
 

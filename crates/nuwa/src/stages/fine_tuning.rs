@@ -33,7 +33,7 @@ pub fn run(
     build: &Build,
     out: &Path,
     records: &[PathBuf],
-    work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<alignment::Outcome>,
+    work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<alignment::FineTuningOutcome>,
 ) -> anyhow::Result<String> {
     let last = build.models().pop().expect("a model is pretrained before it is fine-tuned");
     let outcome = work(&Alignment {

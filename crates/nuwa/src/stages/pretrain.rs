@@ -9,7 +9,7 @@ use super::stage::{Build, Stage};
 use super::{plan, tokenize, tokenizer};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
-use crate::training::{self, Outcome, Training};
+use crate::training::{self, PretrainingOutcome, Training};
 use crate::{afterwards, numbers, space};
 
 pub static ABOUT: About = About::training("pretrain", "预训练");
@@ -51,8 +51,8 @@ impl Stage for Pretrain {
 }
 
 /// The figures in a sentence.
-pub fn text(outcome: &Outcome) -> String {
-    let Outcome { parameters, summary, .. } = outcome;
+pub fn text(outcome: &PretrainingOutcome) -> String {
+    let PretrainingOutcome { parameters, summary, .. } = outcome;
     let bits = summary
         .bits_per_byte
         .map_or(String::new(), |bits| format!(", {bits:.3} bits per byte on held-out text"));

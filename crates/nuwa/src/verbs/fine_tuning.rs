@@ -4,7 +4,7 @@ use clap::Args;
 use nuwa_align::data::Columns;
 use nuwa_files::quoted_path;
 
-use crate::alignment::{Alignment, Outcome};
+use crate::alignment::{Alignment, FineTuningOutcome};
 use crate::failure::Problem;
 use crate::interrupt;
 use crate::recipe::Draft;
@@ -118,7 +118,7 @@ impl FineTuningArguments {
     }
 
     /// What to do with what was written.
-    pub fn next_step(&self, outcome: &Outcome) -> String {
+    pub fn next_step(&self, outcome: &FineTuningOutcome) -> String {
         let (written, argument) = (outcome.written.display(), quoted_path(&outcome.written));
         match self.lora {
             Some(rank) if rank > 0 => {

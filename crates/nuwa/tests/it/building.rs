@@ -374,7 +374,8 @@ fn without_a_source_the_embedded_world_is_built_and_can_be_talked_to() {
     let audit: serde_json::Value = serde_json::from_str(&place.read("runs/world/clean/audit.json")).unwrap();
     assert!(audit["noise"]["exact_duplicate"]["planted"].as_u64().is_some(), "{audit}");
     let report = place.read("runs/world/report.html");
-    assert!(report.contains("What each stage was worth") && report.contains("Planted noise"));
+    assert!(report.contains("Scores after each stage") && report.contains("Planted noise"));
+    assert!(report.contains("各阶段得分") && report.contains("植入的噪声"));
 
     let again = place.succeed(&format!("build {small}"));
     assert_eq!(again.err.matches("skipped: unchanged").count(), WORLD_STAGES.len(), "{}", again.err);
@@ -490,6 +491,34 @@ fn sources_of_one_name_do_not_share_a_run() {
     let again = moved.succeed(&format!("build --from {} {small}", from.display()));
     assert_eq!(stages(&again.err).1, [""; 0], "{}", again.err);
     assert!(again.out.contains("report   runs/story-2/report.html"), "{}", again.out);
+}
+
+/// The run as an earlier version wrote it, in which the stage `plan` was called `tune`.
+fn call_the_plan_tune(run: &Path) {
+    for stage in STAGES {
+        let manifest = run.join(stage).join("manifest.json");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let text = text.replace("plan/plan.json", "tune/tune.json").replace("\"plan\"", "\"tune\"");
+        std::fs::write(&manifest, text).unwrap();
+    }
+    std::fs::rename(run.join("plan/plan.json"), run.join("plan/tune.json")).unwrap();
+    std::fs::rename(run.join("plan"), run.join("tune")).unwrap();
+}
+
+#[test]
+fn a_run_of_an_earlier_version_is_reported_and_goes_on() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    let build = format!("build --from story.txt {TINY}");
+    place.succeed(&build);
+    place.succeed("report runs/story");
+    let page = place.read("runs/story/report.html");
+    call_the_plan_tune(&place.path("runs/story"));
+    place.succeed("report runs/story");
+    assert_eq!(place.read("runs/story/report.html"), page);
+    let again = place.succeed(&build);
+    assert_eq!(stages(&again.err), (STAGES.to_vec(), vec![]), "{}", again.err);
+    assert!(place.path("runs/story/plan/plan.json").is_file() && !place.path("runs/story/tune").exists());
 }
 
 #[test]

@@ -379,7 +379,7 @@ fn a_cleaned_folder_is_inspected() {
     }
     place.write("documents.jsonl", lines).succeed("clean documents.jsonl --out cleaned");
     assert_eq!(place.succeed("inspect cleaned").out, "cleaned/inspect.html\n");
-    assert!(place.read("cleaned/inspect.html").contains("1 rejected"));
+    assert!(place.read("cleaned/inspect.html").contains("<span class=\"t\" lang=\"zh\">剔除</span> 1"));
     let text = place.succeed("inspect cleaned --text").out;
     assert!(text.contains("Step by step") && text.contains("brief") && !text.contains('\u{1b}'), "{text}");
     let found = place.succeed("inspect cleaned --find brief").out;

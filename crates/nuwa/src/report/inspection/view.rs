@@ -45,7 +45,7 @@ pub struct Inspection {
     pub caught: Option<Caught>,
     pub cards: Vec<Card>,
     /// How many of the documents that are shown had which outcome.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<OutcomeCount>,
     /// The steps and reasons of the documents that are shown.
     pub steps: Vec<Choice>,
     pub reasons: Vec<Choice>,
@@ -69,7 +69,7 @@ pub struct Choice {
 
 /// How many of the documents that are shown had an outcome.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub struct OutcomeCount {
     pub key: &'static str,
     pub name: Fixed,
     pub count: String,
@@ -362,9 +362,9 @@ fn cards(survey: &Survey) -> Vec<Card> {
     changed.chain(rejected).chain(kept).collect()
 }
 
-fn outcomes(cards: &[Card]) -> Vec<Outcome> {
+fn outcomes(cards: &[Card]) -> Vec<OutcomeCount> {
     let count = |outcome: &str| cards.iter().filter(|card| card.outcome == outcome).count() as u64;
-    let outcome = |key| Outcome { key, name: outcome_name(key), count: grouped(count(key)) };
+    let outcome = |key| OutcomeCount { key, name: outcome_name(key), count: grouped(count(key)) };
     ["changed", "rejected", "kept"].map(outcome).into()
 }
 
