@@ -6,6 +6,26 @@
 //! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
 //!   [`Dpo`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
+//!
+//! ```
+//! use nuwa_align::pack::Example;
+//! use nuwa_align::{Sft, SftSettings, TuningSettings, trainer};
+//! use nuwa_models::build;
+//! use nuwa_nn::{Schedule, ScheduleKind};
+//!
+//! # let config = r#"{"model_type": "llama", "vocab_size": 16, "hidden_size": 16, "intermediate_size": 32,
+//! #     "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 32}"#;
+//! # let model = build(&serde_json::from_str(config)?, 1)?;
+//! // A question, and an answer on whose tokens the model is trained.
+//! let example = Example { ids: vec![1, 2, 3, 9, 8, 0], trained: vec![false, false, false, true, true, true] };
+//! let settings = SftSettings { epochs: Some(20), ..SftSettings::default() };
+//! let mut source = Sft::of_examples(vec![example; 8], Vec::new(), &settings, 1)?;
+//! let mut trainer = trainer(model, None, &TuningSettings::default(), 1);
+//! trainer.set_schedule(Schedule { kind: ScheduleKind::Cosine, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 20 });
+//! let losses = (0..20).map(|step| Ok(trainer.step(&mut source, step)?.measured.loss)).collect::<nuwa_train::Result<Vec<_>>>()?;
+//! assert!(losses[19] < losses[0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod data;

@@ -212,6 +212,9 @@ impl SftSettings {
     }
 
     /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range.
     pub fn check(&self) -> Result<()> {
         self.tuning.check("sft")?;
         self.pretraining.check("sft")?;
@@ -274,6 +277,9 @@ impl Default for DpoSettings {
 
 impl DpoSettings {
     /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range.
     pub fn check(&self) -> Result<()> {
         self.tuning.check("dpo")?;
         self.pretraining.check("dpo")?;

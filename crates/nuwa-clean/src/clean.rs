@@ -19,6 +19,9 @@ use crate::{Error, Result};
 ///
 /// Writes `documents-*.jsonl.zst`, `rejected.jsonl.zst`, `changed.jsonl.zst`, `clean.json` and, if wanted, `bias.json`
 /// into `out`. Interrupted work is gone on with from its last chunk where nothing has changed. Where nothing is left, the rejected documents and the counts are still written, and the error names the step that took the last one.
+///
+/// # Errors
+/// When a setting is out of its range, a file cannot be read or written, or no document is left.
 pub fn clean(
     inputs: &[PathBuf],
     out: &Path,
@@ -49,6 +52,9 @@ fn with_way_out(error: Error, settings: &CleanSettings) -> Error {
 }
 
 /// [`clean`] with a chain of one's own.
+///
+/// # Errors
+/// When a file cannot be read or written, or no document is left.
 pub fn clean_with(
     inputs: &[PathBuf],
     out: &Path,

@@ -178,6 +178,9 @@ impl Default for CleanSettings {
 
 impl CleanSettings {
     /// Whether each value lies in its range, and each file that is named can be read.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range, or the first file that cannot be read.
     pub fn check(&self) -> Result<()> {
         memory::parse(&self.memory)?;
         check_samples(self.samples)?;
@@ -186,6 +189,9 @@ impl CleanSettings {
     }
 
     /// The chain of steps that these settings describe.
+    ///
+    /// # Errors
+    /// As [`CleanSettings::check`].
     pub fn chain(&self) -> Result<Vec<Step>> {
         let mut chain: Vec<Step> = self.steps.iter().map(|name| self.step(*name)).collect::<Result<_>>()?;
         if self.preset == Preset::Web {

@@ -73,12 +73,21 @@ pub struct Workspace {
 /// A step that learns from the whole corpus, and then judges each document by itself, from many threads at once.
 pub trait LearningStep: DocumentStep {
     /// Comes before all else: where it may spill what it learns.
+    ///
+    /// # Errors
+    /// When what is learnt cannot be spilled to the disk.
     fn begin(&mut self, _workspace: &Workspace) -> Result<()> {
         Ok(())
     }
     /// The first pass: the documents in their order.
+    ///
+    /// # Errors
+    /// When what is learnt cannot be spilled to the disk.
     fn observe(&mut self, batch: &[&Document]) -> Result<()>;
     /// The end of the first pass.
+    ///
+    /// # Errors
+    /// When what was spilled cannot be read.
     fn conclude(&mut self) -> Result<()>;
 }
 
@@ -88,16 +97,28 @@ pub trait CorpusStep: Send {
     /// Its name in settings and counts.
     fn name(&self) -> &'static str;
     /// Comes before all else: where it may spill what it learns.
+    ///
+    /// # Errors
+    /// When what is learnt cannot be spilled to the disk.
     fn begin(&mut self, workspace: &Workspace) -> Result<()>;
     /// How often it must have seen all documents before it can judge one.
     fn observations(&self) -> usize {
         1
     }
     /// A pass before the last.
+    ///
+    /// # Errors
+    /// When what is learnt cannot be spilled to the disk.
     fn observe(&mut self, batch: &[&Document]) -> Result<()>;
     /// The end of each pass before the last.
+    ///
+    /// # Errors
+    /// When what was spilled cannot be read.
     fn conclude(&mut self) -> Result<()>;
     /// The last pass: changes documents where needed, and gives a verdict for each of the batch.
+    ///
+    /// # Errors
+    /// When what was spilled cannot be read.
     fn apply(&mut self, batch: &mut [&mut Document]) -> Result<Vec<Verdict>>;
     /// At the end: what it found, by kind.
     fn found(&self) -> Labels {

@@ -13,6 +13,9 @@ use crate::Result;
 /// Reads files and folders (recursively, in the order of their names) into `out/documents-*.jsonl.zst`.
 ///
 /// A file that is named must be readable as text; in a folder, what is not is passed over and counted.
+///
+/// # Errors
+/// When a setting is out of its range, a path is not there, a file that is named is no text, nothing is found, or `out` cannot be written.
 pub fn collect(
     paths: &[PathBuf],
     out: &Path,

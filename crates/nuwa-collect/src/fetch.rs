@@ -66,5 +66,8 @@ pub struct FetchError(pub String);
 /// Something that sends requests. Redirects are answers like others: who asks decides whether to follow.
 pub trait Fetch {
     /// Sends one request and waits for the status and headers of its answer.
+    ///
+    /// # Errors
+    /// When the server is not found or does not answer in time.
     fn get(&self, request: &Request) -> Result<Response, FetchError>;
 }

@@ -124,6 +124,9 @@ const LARGEST_LISTING: u64 = 1 << 27;
 
 impl Hub<'_> {
     /// Brings a data set into a folder of its own below `folder`; one that is there already is not asked for again.
+    ///
+    /// # Errors
+    /// When there is no such data set, it needs a token, the Hub does not answer, or a file cannot be written.
     pub fn download(
         &self,
         set: &DataSet,

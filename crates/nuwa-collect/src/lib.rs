@@ -16,6 +16,21 @@
 //! A document carries its source (`archive!member` within archives, the address for pages of a crawl) and in `meta` what the
 //! format knows: `date`, `title`, `license`, `subject`, `from`, other columns. A folder may say where it comes from: a file
 //! `.source.json` with `source`, an address, and `meta`, which every document below gets.
+//!
+//! ```
+//! use nuwa_collect::{CollectSettings, collect};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let (texts, out) = (folder.path().join("texts"), folder.path().join("collected"));
+//! # std::fs::create_dir(&texts)?;
+//! std::fs::write(texts.join("one.txt"), "Yellow clay.")?;
+//! std::fs::write(texts.join("two.jsonl"), "{\"text\": \"Water.\"}\n{\"text\": \"Rope.\"}\n")?;
+//! let summary = collect(&[texts], &out, &CollectSettings::default(), &mut |_| {})?;
+//! assert_eq!((summary.files, summary.documents), (2, 3));
+//! let documents = nuwa_files::documents::read(&out)?.collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!(documents[0].text, "Yellow clay.");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

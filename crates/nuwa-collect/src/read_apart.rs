@@ -10,6 +10,9 @@ use super::formats::{parquet, pdf};
 
 /// Reads the file `input` (or, where it is no file, what comes from there) and writes what it gives to `output`; `limit` is told what
 /// it may take, before it is parsed.
+///
+/// # Errors
+/// When the input cannot be read, or the output not be written.
 pub fn read_apart(
     arguments: &[OsString],
     mut input: File,

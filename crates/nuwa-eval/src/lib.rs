@@ -4,6 +4,24 @@
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
 //! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`TaskResult`]: the entry of `eval.json`.
+//!
+//! ```
+//! use nuwa_eval::evaluate;
+//! use nuwa_infer::Engine;
+//! # use nuwa_tokenizer::{TrainSettings, train};
+//! # let settings = TrainSettings { vocab_size: 260, ..TrainSettings::default() };
+//! # let tokenizer = train(std::iter::once("clay and water ".repeat(9)), &settings, &mut |_| {})?;
+//! # let config = r#"{"model_type": "llama", "vocab_size": 260, "hidden_size": 16, "intermediate_size": 32,
+//! #     "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 64}"#;
+//! # let engine = Engine::new(nuwa_models::build(&serde_json::from_str(config)?, 1)?, tokenizer)?;
+//!
+//! let mut texts = ["Clay and water.", "黄土和水。"].into_iter().map(|text| Ok(text.to_string()));
+//! let result = evaluate(&engine, "language_modelling", &mut texts, None, &mut |_| {})?;
+//! let bits = &result.metrics["bits_per_byte"];
+//! println!("{:.2} ± {:.2} bits per byte", bits.value, bits.stderr.unwrap_or_default());
+//! assert!(bits.value > 0.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod change;

@@ -22,6 +22,9 @@ pub struct AtomicFile {
 
 impl AtomicFile {
     /// Opens a temporary file beside `target`, making its folder where it is missing.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made.
     pub fn create(target: &Path) -> Result<Self> {
         let folder = folder_of(target);
         create_folder(folder)?;
@@ -40,6 +43,9 @@ impl AtomicFile {
     }
 
     /// Flushes to the disk, renames, and flushes the folder: from here on the file exists, whole, through a loss of power too.
+    ///
+    /// # Errors
+    /// When the disk is full, or the file cannot be renamed.
     pub fn commit(self) -> Result<()> {
         let Self { target, writer } = self;
         let temporary = writer.into_inner().map_err(|e| Error::write(&target)(e.into_error()))?;
@@ -78,6 +84,9 @@ impl OrdinaryPermissions for Builder<'_, '_> {
 }
 
 /// Removes from `folder` what a program that was killed was writing there; for a folder that no other program writes to.
+///
+/// # Errors
+/// When the folder cannot be read, or a file in it not be removed.
 pub fn remove_unwritten(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
         let path = entry.map_err(Error::read(folder))?.path();
@@ -90,6 +99,9 @@ pub fn remove_unwritten(folder: &Path) -> Result<()> {
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(Error::write(path))?;
@@ -97,6 +109,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes `value` as indented JSON to `path`, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value)
         .map_err(|source| Error::Json { path: path.to_path_buf(), source })?;
@@ -105,6 +120,9 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 }
 
 /// Gives a file or folder another name, and makes sure that the disk knows it by that.
+///
+/// # Errors
+/// When it cannot be renamed.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(Error::write(to))?;
     if folder_of(from) != folder_of(to) {
@@ -115,6 +133,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// Makes room for `path` without losing what is there: `NAME` becomes `NAME.old`, or `NAME.old-2` where that is taken too.
 /// Gives the name under which it is kept; where there is nothing, none.
+///
+/// # Errors
+/// When it cannot be renamed.
 pub fn keep_aside(path: &Path) -> Result<Option<PathBuf>> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
@@ -185,11 +206,17 @@ fn sync_folder(_: &Path) -> Result<()> {
 }
 
 /// Opens a file for appending, making it where it is missing.
+///
+/// # Errors
+/// When the file cannot be opened or made.
 pub fn open_for_append(path: &Path) -> Result<File> {
     File::options().create(true).append(true).open(path).map_err(Error::write(path))
 }
 
 /// Removes a folder with all that is in it; where there is none, all is well.
+///
+/// # Errors
+/// When something in it cannot be removed.
 pub fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(folder)(error)),

@@ -21,6 +21,9 @@ const XZ_MEMORY: u32 = 1 << 18;
 pub type Reader<'a> = Box<dyn BufRead + Send + 'a>;
 
 /// Opens a file, through gzip, Zstandard, bzip2 or xz where its first bytes (not its name) say so.
+///
+/// # Errors
+/// When the file cannot be opened, or its first bytes not be read.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     let file = File::open(path).map_err(Error::read(path))?;
     let reader = Box::new(BufReader::with_capacity(BLOCK, file));
@@ -62,11 +65,17 @@ impl<'a> Expanded<'a> {
 }
 
 /// Decompresses `reader` where its first bytes say that it is compressed; one layer of it.
+///
+/// # Errors
+/// When the first bytes cannot be read, or are no beginning of the form that they announce.
 pub fn expand(reader: Reader<'_>) -> io::Result<Expanded<'_>> {
     expand_telling(reader, Arc::default())
 }
 
 /// The same; tells whether bytes that mean nothing stand behind the end, once it is reached.
+///
+/// # Errors
+/// As [`expand`].
 pub fn expand_telling(mut reader: Reader<'_>, has_rest: Arc<AtomicBool>) -> io::Result<Expanded<'_>> {
     let start = reader.fill_buf()?;
     let decoder: Box<dyn Read + Send> = if start.starts_with(&[0x1f, 0x8b]) {

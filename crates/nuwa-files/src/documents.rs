@@ -43,11 +43,17 @@ fn is_zero(count: &u32) -> bool {
 pub const LONGEST_LINE: u64 = 1 << 28;
 
 /// Opens a file of documents, or a folder of such files, in the order of their names.
+///
+/// # Errors
+/// When the path is not there, or the folder holds no documents.
 pub fn read(path: &Path) -> Result<Documents> {
     Ok(Documents { lines: Lines::open(files(path)?) })
 }
 
 /// The files that [`read`] reads: every JSON lines file of a folder, but not what cleaning put aside there.
+///
+/// # Errors
+/// When the path is not there, or the folder holds no documents.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         if !path.exists() {
@@ -120,6 +126,9 @@ pub struct Line {
 
 impl Line {
     /// The document in this line; `files` is the list it was read from.
+    ///
+    /// # Errors
+    /// Naming the file and the line, when it is no document in JSON.
     pub fn parse(&self, files: &[PathBuf]) -> Result<Document> {
         let path = &files[self.file];
         let mut document: Document = self.parse_as(files)?;
@@ -133,6 +142,9 @@ impl Line {
     }
 
     /// The object in this line.
+    ///
+    /// # Errors
+    /// Naming the file and the line, when it is no such object.
     pub fn parse_as<T: DeserializeOwned>(&self, files: &[PathBuf]) -> Result<T> {
         serde_json::from_slice(&self.bytes).map_err(|error| Error::Line {
             path: files[self.file].clone(),
@@ -195,6 +207,9 @@ impl Iterator for Lines {
 }
 
 /// One line with its line end; empty at the end of the file.
+///
+/// # Errors
+/// When it cannot be read, or is longer than any line of documents.
 pub fn read_line(reader: &mut dyn BufRead, path: &Path, line: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let count = reader.take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(Error::read(path))?;
@@ -220,17 +235,26 @@ impl LinesWriter {
     }
 
     /// Appends lines that were serialised before.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
         let written = self.encoder()?.write_all(lines);
         written.map_err(Error::write(&self.path))
     }
 
     /// Appends documents, serialising them side by side.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write<T: Serialize + Sync>(&mut self, values: &[T]) -> Result<()> {
         self.write_lines(&to_lines(values))
     }
 
     /// Gives the file its name; without a line it is an empty one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn finish(mut self) -> Result<()> {
         self.encoder()?;
         let encoder = self.encoder.take().expect("it was begun");
@@ -257,6 +281,9 @@ pub fn part_path(folder: &Path, stem: &str, index: usize) -> PathBuf {
 }
 
 /// Moves parts that are complete to their names in `folder`, and removes those of an earlier, longer run.
+///
+/// # Errors
+/// When a file cannot be renamed or removed.
 pub fn move_parts(parts: &[PathBuf], folder: &Path, stem: &str) -> Result<()> {
     // Whoever was interrupted here has moved some of them before.
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.exists()) {
@@ -300,6 +327,9 @@ const BATCH_BYTES: usize = 1 << 22;
 const BATCH_DOCUMENTS: usize = 1024;
 
 /// Takes items until a batch is full; empty at the end.
+///
+/// # Errors
+/// The first error among the items.
 pub fn next_batch<T, E>(
     items: &mut impl Iterator<Item = Result<T, E>>,
     size: impl Fn(&T) -> usize,

@@ -185,11 +185,17 @@ pub fn is_damage(source: &io::Error) -> bool {
 const LARGEST: u64 = 1 << 28;
 
 /// Reads a whole file, of at most 256 MiB.
+///
+/// # Errors
+/// When the file cannot be read, or is larger.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     read_at_most(path, LARGEST)
 }
 
 /// Reads a whole file, and refuses one of more than `most` bytes before it fills the memory.
+///
+/// # Errors
+/// When the file cannot be read, or is larger.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::read(path))?;
     let length = file.metadata().map_or(0, |metadata| metadata.len());
@@ -199,16 +205,25 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
 }
 
 /// Reads a whole file that must be UTF-8.
+///
+/// # Errors
+/// When the file cannot be read, or is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::NotUtf8 { path: path.to_path_buf() })
 }
 
 /// Reads a JSON file into `T`.
+///
+/// # Errors
+/// When the file cannot be read, or does not hold a `T`.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     read_json_at_most(path, LARGEST)
 }
 
 /// Reads a JSON file of at most `most` bytes into `T`: what its values take in memory is a multiple of that.
+///
+/// # Errors
+/// When the file cannot be read, is larger, or does not hold a `T`.
 pub fn read_json_at_most<T: DeserializeOwned>(path: &Path, most: u64) -> Result<T> {
     let bytes = read_at_most(path, most)?;
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_path_buf(), source })

@@ -19,6 +19,9 @@ pub fn hash_blocks<T: AsRef<[u8]>>(blocks: impl IntoIterator<Item = T>) -> Strin
 }
 
 /// The XXH3-128 hash of a file's content, read in blocks.
+///
+/// # Errors
+/// When the file cannot be read.
 pub fn hash_file(path: &Path) -> Result<String> {
     let mut hasher = Xxh3::new();
     feed(path, &mut hasher)?;
@@ -26,6 +29,9 @@ pub fn hash_file(path: &Path) -> Result<String> {
 }
 
 /// The hash of a file, or of a folder: the names (relative, sorted) and contents of all files below it.
+///
+/// # Errors
+/// When a file or folder cannot be read.
 pub fn hash_path(path: &Path) -> Result<String> {
     if !path.is_dir() {
         return hash_file(path);
@@ -42,6 +48,9 @@ pub fn hash_path(path: &Path) -> Result<String> {
 }
 
 /// All files below a folder, sorted by path.
+///
+/// # Errors
+/// When a folder cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     list(folder, &mut files)?;

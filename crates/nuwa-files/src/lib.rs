@@ -3,6 +3,16 @@
 //!
 //! Every artifact is written to a temporary name in its own folder and renamed when it is complete, so a
 //! killed run or a full disk never leaves half a file under a final name.
+//!
+//! A file is there whole or not at all, and its hash says whether it has changed:
+//!
+//! ```
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("notes.txt");
+//! nuwa_files::write_atomically(&path, b"clay and water")?;
+//! assert_eq!(nuwa_files::hash_file(&path)?, nuwa_files::hash_bytes(b"clay and water"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod atomic;

@@ -61,6 +61,9 @@ impl Unfinished {
     }
 
     /// Writes down how far the work is.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write<S: Serialize>(&self, state: impl FnOnce() -> S) -> Result<()> {
         let Some(basis) = self.basis.clone() else { return Ok(()) };
         crate::write_json(&self.state_path(), &Written { basis, state: state() })
@@ -72,6 +75,9 @@ impl Unfinished {
     }
 
     /// Nothing is unfinished any more.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
     pub fn remove(&self) -> Result<()> {
         crate::remove_folder(&self.folder)
     }

@@ -3,6 +3,21 @@
 //! [`load_model`], [`save_model`] and [`save_with_tokenizer`] read and write the weights and the configuration;
 //! [`import`] and [`export`] make a whole folder with its tokenizer; [`Adapter`] is what LoRA trains. How one parameter
 //! here is spread over the tensors there is [`parts`].
+//!
+//! ```
+//! use nuwa_format::{load_for_inference, load_model, save_model};
+//! use nuwa_tensor::DType;
+//!
+//! # let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models/llama");
+//! # let (source, copy) = (std::path::Path::new(source), tempfile::tempdir()?);
+//! let model = load_model(source)?;
+//! save_model(model.as_ref(), copy.path())?;
+//! assert_eq!(load_model(copy.path())?.parameters().to_host(), model.parameters().to_host());
+//! // Half the memory, where nothing is to be trained.
+//! let small = load_for_inference(source, Some(DType::Bf16))?;
+//! assert_eq!(small.parameters().count(), model.parameters().count());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod adapter;

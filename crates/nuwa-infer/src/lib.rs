@@ -7,6 +7,24 @@
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
 //! - [`score`]: the negative log-likelihood of ids that are given.
+//!
+//! ```
+//! use nuwa_infer::{Engine, GenerateSettings, SamplingSettings};
+//! # use nuwa_tokenizer::{TrainSettings, train};
+//! # let folder = tempfile::tempdir()?;
+//! # let settings = TrainSettings { vocab_size: 260, ..TrainSettings::default() };
+//! # train(std::iter::once("clay and water ".repeat(9)), &settings, &mut |_| {})?.save(folder.path())?;
+//! # let config = r#"{"model_type": "llama", "vocab_size": 260, "hidden_size": 16, "intermediate_size": 32,
+//! #     "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}"#;
+//! # nuwa_format::save_model(nuwa_models::build(&serde_json::from_str(config)?, 1)?.as_ref(), folder.path())?;
+//!
+//! let engine = Engine::load(folder.path())?;
+//! let settings = GenerateSettings { max_tokens: 12, sampling: SamplingSettings::greedy(), ..Default::default() };
+//! let mut streamed = String::new();
+//! let written = engine.generate("She made", &settings, &mut |text| streamed.push_str(text))?;
+//! assert_eq!(streamed, written.text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod conversation;

@@ -1,6 +1,25 @@
 //! The model families. Each is a folder: its configuration, its model, its names at Hugging Face.
 //!
 //! Shapes in comments: `n` positions of all sequences together, `d` the model width, `v` the vocabulary.
+//!
+//! A family is named by `model_type`, with the fields of Hugging Face's `config.json`:
+//!
+//! ```
+//! use nuwa_models::{Batch, Context, ModelConfig, Text, backward, build};
+//! use nuwa_tensor::Tape;
+//!
+//! let config: ModelConfig = serde_json::from_str(
+//!     r#"{"model_type": "llama", "vocab_size": 50, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+//!         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32}"#,
+//! )?;
+//! let model = build(&config, 1)?;
+//! let (ids, next) = (vec![3, 1, 4, 1, 5], vec![1, 4, 1, 5, 9]);
+//! let batch = Batch::of_every_row(Text::causal(ids, 1), next, vec![0.2; 5]);
+//! let losses = backward(model.as_ref(), &Context::new(&Tape::training()), &batch)?;
+//! assert!((losses.total() - 50_f32.ln()).abs() < 0.5, "untrained, each of the 50 tokens is as likely as another");
+//! assert!(model.parameters().iter().all(|parameter| parameter.gradient().iter().any(|g| *g != 0.0)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod bert;

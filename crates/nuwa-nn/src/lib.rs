@@ -2,6 +2,22 @@
 //!
 //! A layer is a struct of [`Parameter`](nuwa_tensor::Parameter)s with a `forward` that takes the tape. Layers are made
 //! in a [`Scope`], which gives each parameter its path (`layers.3.attention.output.weight`).
+//!
+//! ```
+//! use nuwa_nn::{Initialisation, Linear, RmsNorm, Scope};
+//! use nuwa_tensor::{ParametersBuilder, Tape};
+//!
+//! let mut builder = ParametersBuilder::new(1);
+//! let mut scope = Scope::root(&mut builder);
+//! let norm = RmsNorm::new(scope.child("norm"), 8, 1e-5);
+//! let linear = Linear::new(scope.child("linear"), 8, 4, true, Initialisation::Normal(0.02));
+//! let parameters = builder.finish();
+//! assert!(parameters.get("linear.weight").is_some());
+//! let tape = Tape::inference();
+//! let x = tape.constant([3, 8], &[0.5; 24])?;
+//! assert_eq!(linear.forward(&tape, &norm.forward(&tape, &x)?)?.shape().axes(), [3, 4]);
+//! # Ok::<(), nuwa_tensor::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod attention;

@@ -6,6 +6,29 @@
 //! `.idx` is ours: `NUWAIDX\0`, `u32` version 1, `u32` zero, `u64` document count, then for each document, all
 //! little-endian: `u64` where its tokens end in this shard (cumulative), `u64` bytes and `u64` characters of its
 //! text. A document is never cut by the end of a shard.
+//!
+//! Documents become shards of token ids, a part of which is held out:
+//!
+//! ```
+//! use nuwa_files::Document;
+//! use nuwa_files::documents::{LinesWriter, lines_path};
+//! use nuwa_shards::tokenize::{TokenizeSettings, tokenize};
+//! use nuwa_shards::{Part, Shards};
+//! use nuwa_tokenizer::{TrainSettings, train};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let texts = (0..200).map(|n| format!("The river rose {n} times, and {n} times she dammed it."));
+//! let settings = TrainSettings { vocab_size: 300, ..TrainSettings::default() };
+//! let tokenizer = train(texts.clone(), &settings, &mut |_| {})?;
+//! let mut documents = LinesWriter::new(lines_path(folder.path(), "documents"));
+//! let document = |(n, text): (usize, String)| Document { id: n.to_string(), text, ..Document::default() };
+//! documents.write(&texts.enumerate().map(document).collect::<Vec<_>>())?;
+//! documents.finish()?;
+//! let out = folder.path().join("shards");
+//! let summary = tokenize(folder.path(), &tokenizer, &out, &TokenizeSettings::default(), &mut |_| {})?;
+//! assert_eq!(Shards::open(&out, Part::Train)?.tokens(), summary.train.tokens);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

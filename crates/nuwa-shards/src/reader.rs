@@ -42,6 +42,9 @@ const BLOCK: usize = 512;
 
 impl Shards {
     /// Opens all shards of a part and checks magic, version and length of each file, and that none between them is missing.
+    ///
+    /// # Errors
+    /// When there is none, or one is missing or damaged.
     pub fn open(folder: &Path, part: Part) -> Result<Self> {
         match Self::open_if_any(folder, part)? {
             Some(shards) => Ok(shards),
@@ -54,6 +57,9 @@ impl Shards {
     }
 
     /// As [`Shards::open`], but none where the folder has no file of this part: absent is not damaged.
+    ///
+    /// # Errors
+    /// When a shard is missing between others, or damaged.
     pub fn open_if_any(folder: &Path, part: Part) -> Result<Option<Self>> {
         let mut shards = Self { files: Vec::new(), tokens: 0, documents: 0, bytes: 0, characters: 0 };
         let numbers = part.numbers_in(folder)?;
@@ -99,6 +105,9 @@ impl Shards {
     }
 
     /// Reads the ids from token `start` on, over the ends of shards.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the ids go beyond the last one.
     pub fn read(&self, start: u64, ids: &mut [u32]) -> Result<()> {
         let end = start.saturating_add(ids.len() as u64);
         if end > self.tokens {
@@ -124,6 +133,9 @@ impl Shards {
     }
 
     /// Where documents end: the positions p with `start < p <= end` such that token p - 1 is a document's last.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
     pub fn ends_in(&self, start: u64, end: u64) -> Result<impl Iterator<Item = u64> + use<>> {
         let mut ends = Vec::new();
         for shard in &self.files {

@@ -43,6 +43,9 @@ impl Default for SplitSettings {
 
 impl SplitSettings {
     /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range.
     pub fn check(&self) -> Result<()> {
         if (0.0..=0.5).contains(&self.validation_share) {
             return Ok(());
@@ -85,6 +88,9 @@ const BUCKETS: usize = 1 << 16;
 
 impl Split {
     /// Reads the documents once and decides.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or the documents cannot be read.
     pub fn plan(path: &Path, settings: &SplitSettings) -> Result<Self> {
         settings.check()?;
         let mut plan = Plan { documents: 0, bytes: 0, longest: 0, buckets: vec![0; BUCKETS] };
@@ -205,6 +211,9 @@ impl Plan {
 /// The training texts, in the documents' order, for a tokenizer to learn from; further copies come at once.
 ///
 /// An iterator cannot fail, so a read error ends it; ask [`TrainingTexts::finish`] afterwards.
+///
+/// # Errors
+/// As [`Split::plan`].
 pub fn training_texts(path: &Path, settings: &SplitSettings) -> Result<TrainingTexts> {
     let split = Split::plan(path, settings)?;
     Ok(TrainingTexts { documents: documents::read(path)?, split, again: None, error: None })
@@ -221,6 +230,9 @@ pub struct TrainingTexts {
 
 impl TrainingTexts {
     /// The error that ended the iteration early, if any.
+    ///
+    /// # Errors
+    /// The one that ended it.
     pub fn finish(self) -> Result<()> {
         self.error.map_or(Ok(()), Err)
     }

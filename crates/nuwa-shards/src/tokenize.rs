@@ -37,6 +37,9 @@ impl Default for TokenizeSettings {
 
 impl TokenizeSettings {
     /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range.
     pub fn check(&self) -> Result<()> {
         if self.shard_tokens == 0 || self.shard_tokens > i32::MAX as u64 {
             let value = self.shard_tokens.to_string();
@@ -88,6 +91,9 @@ impl From<Written> for PartSummary {
 }
 
 /// Encodes `documents` (a file or folder) into `out/train-*`, `out/val-*`, `out/test-*` and `out/tokenize.json`.
+///
+/// # Errors
+/// When a setting is out of its range, the tokenizer has no end-of-text token, there is too little text, or a file cannot be read or written.
 pub fn tokenize(
     documents: &Path,
     tokenizer: &Tokenizer,

@@ -55,6 +55,9 @@ impl ShardWriter {
     }
 
     /// Appends a document: its ids, and the text they stand for.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the document is longer than a shard may be.
     pub fn push(&mut self, ids: &[u32], text: &str) -> Result<()> {
         let before = self.records.last().map_or(0, |record| record.end);
         if before > 0 && before + ids.len() as u64 > MOST_TOKENS {
@@ -108,6 +111,9 @@ impl ShardWriter {
     }
 
     /// Writes the last shard (an empty one where there was no document) and removes those of a longer run before.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
     pub fn finish(mut self) -> Result<Written> {
         if !self.records.is_empty() || self.shards == 0 {
             self.write_shard()?;

@@ -11,6 +11,29 @@
 //! Kernels are written as plain loops over fixed-width lanes and compiled once per instruction set
 //! ([`simd`]); the level is chosen at run time. Sums over rows run in fixed chunks whose partial results are
 //! added in order, so results do not depend on the number of threads.
+//!
+//! A table and a head learn which token follows which:
+//!
+//! ```
+//! use nuwa_tensor::{AdamWSettings, AdamWState, HeadLoss, LossRows, ParametersBuilder, Random, Tape};
+//!
+//! let normal = |values: &mut [f32], random: Random| random.fill_normal(values, 0.1);
+//! let mut builder = ParametersBuilder::new(7);
+//! let table = builder.add("table".into(), [5, 16], true, normal);
+//! let head = builder.add("head".into(), [5, 16], true, normal);
+//! let parameters = builder.finish();
+//! let mut optimizer = AdamWState::new(&parameters);
+//! let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.0, clip: 1.0 };
+//! let (tape, rows) = (Tape::training(), LossRows { targets: &[1, 2, 3, 4, 0], weights: &[0.2; 5] });
+//! let mut loss = 0.0;
+//! for _ in 0..20 {
+//!     let x = tape.embedding(&[0, 1, 2, 3, 4], &table)?;
+//!     loss = tape.backward_losses(&[HeadLoss::new(&x, &head, rows)])?[0].total;
+//!     optimizer.step(&parameters, &settings, 0.1);
+//! }
+//! assert!(loss < 0.1, "{loss}");
+//! # Ok::<(), nuwa_tensor::Error>(())
+//! ```
 
 mod device;
 mod element;

@@ -207,6 +207,9 @@ impl Tape {
     }
 
     /// A tensor of given values that needs no gradient.
+    ///
+    /// # Errors
+    /// When there is not one value an element.
     pub fn constant(&self, shape: impl Into<Shape>, values: &[f32]) -> Result<Tensor> {
         let shape = shape.into();
         if shape.elements() != values.len() {
@@ -294,6 +297,9 @@ impl Tape {
     }
 
     /// Adds the gradient of the scalar `loss` to each trainable parameter it came from, and empties the tape.
+    ///
+    /// # Errors
+    /// When the tape does not record, or `loss` is no scalar that was computed on it.
     pub fn backward(&self, loss: &Tensor) -> Result<()> {
         self.check_pass(loss)?;
         if !loss.is_tracked() {

@@ -63,6 +63,9 @@ impl Tensor {
     }
 
     /// The one element of a scalar.
+    ///
+    /// # Errors
+    /// When it has more elements, or none.
     pub fn scalar(&self) -> Result<f32> {
         match self.to_host()[..] {
             [value] => Ok(value),

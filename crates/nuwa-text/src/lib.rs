@@ -2,6 +2,16 @@
 //! and a classifier that learns from examples.
 //!
 //! What is absent here: documents, files of other programs, and anything that changes a text.
+//!
+//! ```
+//! use nuwa_text::{language, words};
+//!
+//! // A character of a script without blanks is a word of its own.
+//! assert_eq!(words("She made people of clay.").len(), 5);
+//! assert_eq!(words("女娲造人").len(), 4);
+//! let text = "In the beginning there were no people, and so she made them out of yellow clay.";
+//! assert_eq!(language::identify(text, 20, 0.5), Some("en"));
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod classify;

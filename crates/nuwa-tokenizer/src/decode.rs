@@ -120,6 +120,9 @@ impl StreamDecoder {
     }
 
     /// Takes one id; gives the characters that it completes, if any.
+    ///
+    /// # Errors
+    /// When the id is unknown.
     pub fn push(&mut self, id: u32) -> Result<Option<String>> {
         self.inner.check_id(id)?;
         if self.skips_special && self.inner.is_special(id) {

@@ -2,6 +2,20 @@
 //!
 //! A [`Tokenizer`] is always a Hugging Face `tokenizer.json` with its `tokenizer_config.json`; the other formats
 //! are turned into that form when they are read, so whatever was loaded can be saved for other programs.
+//!
+//! ```
+//! use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let texts = ["She made people of clay. 女娲用黄土造人。".repeat(9)];
+//! let settings = TrainSettings { vocab_size: 270, ..TrainSettings::default() };
+//! let tokenizer = train(texts.into_iter(), &settings, &mut |_| {})?;
+//! let ids = tokenizer.encode("She made 人 🙂")?;
+//! assert_eq!(tokenizer.decode(&ids)?, "She made 人 🙂");
+//! tokenizer.save(folder.path())?;
+//! assert_eq!(Tokenizer::load(folder.path())?.encode("She made 人 🙂")?, ids);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod added;

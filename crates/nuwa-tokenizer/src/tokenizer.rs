@@ -47,6 +47,9 @@ impl Tokenizer {
     /// Reads a tokenizer: a folder with `tokenizer.json`, with `encoder.json` and `vocab.bpe` (or `vocab.json` and
     /// `merges.txt`), with a `*.tiktoken` file, a SentencePiece `tokenizer.model` or a llama2.c `tok*.bin`; or one
     /// of these files itself.
+    ///
+    /// # Errors
+    /// When there is no tokenizer, or it is damaged or of a kind that is not read.
     pub fn load(path: &Path) -> Result<Self> {
         Self::from_source(import::read(path)?)
     }
@@ -90,6 +93,9 @@ impl Tokenizer {
     }
 
     /// Writes `tokenizer.json` and `tokenizer_config.json` into `folder`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         nuwa_files::write_atomically(&folder.join("tokenizer.json"), self.inner.library.json().as_bytes())?;
         nuwa_files::write_json(&folder.join("tokenizer_config.json"), &self.config.to_json())?;
@@ -97,18 +103,27 @@ impl Tokenizer {
     }
 
     /// The ids of plain text: nothing is put before or after it, and the names of special tokens in it are text.
+    ///
+    /// # Errors
+    /// When the rules of the tokenizer do not fit the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         self.inner.encode(text, false)
     }
 
     /// The ids of text in which the names of special tokens stand for them, whoever wrote them. For a conversation
     /// there is [`Tokenizer::encode_chat`].
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
     pub fn encode_with_special_tokens(&self, text: &str) -> Result<Vec<u32>> {
         self.inner.encode(text, true)
     }
 
     /// Hands over the ids of text in parts, so that those of a long text are never all in memory. The names of special tokens
     /// are text, or stand for them if `special`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
     pub fn encode_in_parts(&self, text: &str, special: bool, take: &mut dyn FnMut(&[u32])) -> Result<()> {
         const PART: usize = 1 << 16;
         let mut ids = Vec::new();
@@ -123,11 +138,17 @@ impl Tokenizer {
     }
 
     /// The text of `ids`, special tokens written out by name. Bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// When an id is unknown.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, false)
     }
 
     /// The text of `ids` with the special tokens left out.
+    ///
+    /// # Errors
+    /// When an id is unknown.
     pub fn decode_skipping_special_tokens(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true)
     }
@@ -178,12 +199,18 @@ impl Tokenizer {
     }
 
     /// A conversation as the text that the model was tuned on; `add_generation_prompt` opens the answer.
+    ///
+    /// # Errors
+    /// When there is no chat template, or it refuses the conversation.
     pub fn apply_chat_template(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         Ok(self.chat(messages, None, add_generation_prompt)?.text().to_string())
     }
 
     /// As [`Tokenizer::apply_chat_template`], with the tools that the template may tell the model of, and in the form
     /// that [`Tokenizer::encode_chat`] takes.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::apply_chat_template`].
     pub fn chat(
         &self,
         messages: &[Message],
@@ -199,6 +226,9 @@ impl Tokenizer {
 
     /// The ids of a conversation, or of a part of one: special tokens are those that the template wrote; their names in
     /// what was said are text.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
     pub fn encode_chat(&self, chat: &ChatText) -> Result<Vec<u32>> {
         let (inner, text) = (&self.inner, chat.text());
         let was_said = |bytes: &_| chat.was_said(bytes);

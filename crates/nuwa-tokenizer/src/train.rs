@@ -108,6 +108,9 @@ impl TrainSettings {
 }
 
 /// Learns a byte-level BPE vocabulary from texts. The same texts in the same order give the same vocabulary.
+///
+/// # Errors
+/// When a setting is out of its range, or the texts are too few for the vocabulary.
 pub fn train(
     texts: impl Iterator<Item = String> + Send,
     settings: &TrainSettings,

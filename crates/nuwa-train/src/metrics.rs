@@ -119,11 +119,17 @@ impl MetricsFile {
     }
 
     /// Makes sure that the lines are on the disk, so that no checkpoint is ahead of them.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
     pub fn sync(&self) -> Result<()> {
         Ok(self.file.sync_data().map_err(nuwa_files::Error::write(&self.path))?)
     }
 
     /// Writes one event; those that are not figures are passed over.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write(&mut self, event: &TrainEvent) -> Result<()> {
         let line = match event {
             TrainEvent::Step(line) => serde_json::json!(line),

@@ -33,7 +33,7 @@ pub struct StepOutcome {
 }
 
 /// How a trainer is set up, whatever it is trained towards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TrainerSettings {
     /// The optimizer.
     pub optimizer: OptimizerSettings,

@@ -7,6 +7,20 @@
 //!
 //! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
 //! sums, reviews, invented names, and pairs of a sentence with its translation. None of these occurs in what is trained on.
+//!
+//! ```
+//! use nuwa_world::{Language, World, WorldSettings, facts};
+//!
+//! let settings = WorldSettings::default();
+//! let world = World::new(&settings)?;
+//! let fact = facts(settings.seed)[0];
+//! println!("{} / {}", fact.statement(Language::English, 0), fact.statement(Language::Chinese, 0));
+//! # let folder = tempfile::tempdir()?;
+//! # let settings = WorldSettings { documents: 50, ..settings };
+//! let summary = nuwa_world::write(&settings, folder.path(), &mut |_| {})?;
+//! assert!(summary.documents > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

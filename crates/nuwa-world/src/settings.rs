@@ -154,6 +154,9 @@ impl NoiseShares {
 
 impl WorldSettings {
     /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// Naming the first setting that is out of its range.
     pub fn check(&self) -> Result<()> {
         let kinds = self.shares.all();
         ensure((0.0..=1.0).contains(&self.chinese), "world.chinese", self.chinese, "a share from 0 to 1")?;

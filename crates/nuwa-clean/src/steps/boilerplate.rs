@@ -54,6 +54,9 @@ pub struct Boilerplate {
 
 impl Boilerplate {
     /// With these settings.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &BoilerplateSettings) -> Result<Self> {
         let BoilerplateSettings { min_documents, share, beginning_share } = *settings;
         let wrong = |name, value: String, expected| Err(Error::Setting { name, value, expected });

@@ -99,6 +99,9 @@ enum Fate {
 
 impl C4 {
     /// With these settings; reads the lists of bad words.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &C4Settings) -> Result<Self> {
         Ok(Self {
             settings: settings.clone(),

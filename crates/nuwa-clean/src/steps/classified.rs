@@ -42,6 +42,9 @@ pub struct Classified {
 
 impl Classified {
     /// With these settings; reads the classifier.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &ClassifiedSettings) -> Result<Self> {
         let Some(path) = &settings.classifier else {
             let expected = "a file written by `nuwa classifier`";

@@ -73,6 +73,9 @@ pub struct Toxicity {
 
 impl Toxicity {
     /// With these settings; reads the lists and the classifier.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &ToxicitySettings) -> Result<Self> {
         if settings.word_lists.is_empty() && settings.classifier.is_none() {
             let expected =

@@ -103,6 +103,9 @@ pub fn is_address(source: &str) -> bool {
 impl Crawler<'_> {
     /// Crawls from `url` on into a folder of its own below `folder`. A site that was crawled before is only asked `again` if that
     /// is wanted, for what has changed.
+    ///
+    /// # Errors
+    /// When the address is none, the site forbids or does not answer, or a page cannot be written.
     pub fn crawl(
         &self,
         url: &str,

@@ -31,6 +31,9 @@ pub fn limit(environment: &mut Environment<'_>, bytes: usize) {
 }
 
 /// The methods of Python's texts, lists and objects, each paid for before it fills the memory.
+///
+/// # Errors
+/// When there is no such method, an argument is wrong, or the result would be too large.
 pub fn python_method(
     state: &mut State,
     value: &Value,

@@ -3,12 +3,14 @@
 mod pages;
 mod rooms;
 mod sources;
+mod words;
 
 use crate::workspace::Workspace;
 
 /// What is out of order, in words that say what to do.
 pub fn check(workspace: &Workspace) -> Vec<String> {
-    [rooms::check(workspace), sources::check(workspace), pages::check(workspace)].concat()
+    [rooms::check(workspace), sources::check(workspace), pages::check(workspace), words::check(workspace)]
+        .concat()
 }
 
 #[cfg(test)]

@@ -113,19 +113,19 @@ fn left_to_the_program(file: &File) -> Vec<String> {
     found.collect()
 }
 
-fn numbered(file: &File) -> impl Iterator<Item = (usize, &str)> {
+pub fn numbered(file: &File) -> impl Iterator<Item = (usize, &str)> {
     file.text.lines().enumerate().map(|(index, line)| (index + 1, line))
 }
 
 /// A line without its strings and its comment.
-fn code(line: &str) -> String {
+pub fn code(line: &str) -> String {
     let line = line.replace("'\"'", "' '").replace("\\\"", "");
     let outside: Vec<&str> = line.split('"').step_by(2).collect();
     let outside = outside.join("\"\"");
     outside.split("//").next().unwrap_or_default().to_string()
 }
 
-fn has_word(code: &str, word: &str) -> bool {
+pub fn has_word(code: &str, word: &str) -> bool {
     code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
 }
 

@@ -65,6 +65,9 @@ const DETAIL_CHARACTERS: usize = 300;
 
 impl Decontaminate {
     /// With these settings; reads the items.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &DecontaminateSettings) -> Result<Self> {
         let DecontaminateSettings { words, short_words, .. } = *settings;
         let wrong =

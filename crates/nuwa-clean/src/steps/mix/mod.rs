@@ -181,6 +181,9 @@ struct Cell {
 
 impl Mix {
     /// With these settings.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &MixSettings) -> Result<Self> {
         settings.check()?;
         let sources = Axis::new("clean.mix.sources", &settings.sources);

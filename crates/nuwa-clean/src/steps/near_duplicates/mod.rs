@@ -119,6 +119,9 @@ struct Judging {
 
 impl NearDuplicates {
     /// With these settings.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &NearDuplicatesSettings) -> Result<Self> {
         settings.check()?;
         let hashers = Hashers::new(settings.bands, settings.rows);

@@ -72,6 +72,9 @@ enum State {
 
 impl RepeatedPassages {
     /// With these settings.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &RepeatedPassagesSettings) -> Result<Self> {
         if !(10..=1000).contains(&settings.words) {
             let value = settings.words.to_string();

@@ -109,6 +109,9 @@ const APOSTROPHES: usize = 1;
 
 impl Spelling {
     /// With these settings; reads the word lists.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, or a file that it names cannot be read.
     pub fn new(settings: &SpellingSettings) -> Result<Self> {
         settings.check()?;
         let mut listed = Vec::new();

@@ -1,0 +1,53 @@
+//! Settings that have another name now. A recipe that says the old one is read all the same, with a word about the new one.
+
+use toml::Table;
+
+/// The old name and the new one, in the same table.
+const RENAMED: [(&str, &str); 2] =
+    [("sft.held_back", "sft.held_out"), ("dpo.held_back", "dpo.held_out")];
+
+/// Puts what `table` says under an old name under the new one, unless that is said too, and gives a word about each.
+pub fn rename(table: &mut Table) -> Vec<String> {
+    let renamed = RENAMED.iter().filter(|(old, new)| rename_one(table, old, new));
+    renamed.map(|(old, new)| format!("the setting `{old}` is called `{new}` now")).collect()
+}
+
+fn rename_one(table: &mut Table, old: &str, new: &str) -> bool {
+    let Some((parent, old)) = old.rsplit_once('.') else { return false };
+    let new = new.rsplit('.').next().unwrap_or(new);
+    let parent = parent.split('.').try_fold(table, |table, step| table.get_mut(step)?.as_table_mut());
+    let Some(parent) = parent.filter(|parent| !parent.contains_key(new)) else { return false };
+    match parent.remove(old) {
+        Some(value) => parent.insert(new.into(), value).is_none(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::keys;
+
+    #[test]
+    fn old_names_are_read_and_told() {
+        let mut table: Table = "[sft]\nheld_back = 0.1\n[dpo]\nheld_out = 0.2".parse().unwrap();
+        assert_eq!(rename(&mut table), ["the setting `sft.held_back` is called `sft.held_out` now"]);
+        assert_eq!(table, "[sft]\nheld_out = 0.1\n[dpo]\nheld_out = 0.2".parse().unwrap());
+        assert!(rename(&mut table).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_under_both_names_is_left() {
+        let text = "[sft]\nheld_back = 0.1\nheld_out = 0.2";
+        let mut table: Table = text.parse().unwrap();
+        assert!(rename(&mut table).is_empty());
+        assert_eq!(table, text.parse().unwrap());
+    }
+
+    #[test]
+    fn every_new_name_is_a_setting_and_no_old_one_is() {
+        for (old, new) in RENAMED {
+            assert!(keys::find(new).is_some() && keys::find(old).is_none(), "{old} {new}");
+        }
+    }
+}
