@@ -104,7 +104,7 @@ fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: u
 fn tuning(precision: PrecisionChoice) -> TuningSettings {
     TuningSettings {
         micro_batch_tokens: 200,
-        held_back: 0.0,
+        held_out: 0.0,
         dropout: 0.1,
         precision,
         ..TuningSettings::default()

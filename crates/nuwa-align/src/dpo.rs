@@ -60,7 +60,7 @@ impl Pair {
 #[derive(Debug)]
 pub struct Dpo {
     pairs: Vec<Pair>,
-    held_back: Vec<Pair>,
+    held_out: Vec<Pair>,
     steps: Vec<Vec<usize>>,
     micro_batch: usize,
     settings: DpoSettings,
@@ -107,16 +107,16 @@ impl Dpo {
         settings.check()?;
         let context = trainer.model().context();
         let mut stats = PairStats { pairs: preferences.len() as u64, ..PairStats::default() };
-        let [trained, held_back] = divide(preferences, settings.tuning.held_back, seed);
+        let [trained, held_out] = divide(preferences, settings.tuning.held_out, seed);
         let joining = Joining { share: settings.joined, context, seed };
         let pairs = fitting(tokenizer, &trained, &joining, &mut stats)?;
         let alone = Joining { share: 0.0, ..joining };
-        let held_back = fitting(tokenizer, &held_back, &alone, &mut stats)?;
+        let held_out = fitting(tokenizer, &held_out, &alone, &mut stats)?;
         if pairs.is_empty() {
             let reason = format!("all {} pairs are longer than the context of {context} tokens", stats.pairs);
             return Err(Error::Empty { path: "the data".into(), reason });
         }
-        Ok(Self { stats, ..Self::of_pairs(pairs, held_back, settings, trainer, seed)? })
+        Ok(Self { stats, ..Self::of_pairs(pairs, held_out, settings, trainer, seed)? })
     }
 
     /// Preference optimisation on pairs (chosen, rejected) that are rendered already.
@@ -125,13 +125,13 @@ impl Dpo {
     /// When a setting is out of range.
     pub fn of_pairs(
         pairs: Vec<[Example; 2]>,
-        held_back: Vec<[Example; 2]>,
+        held_out: Vec<[Example; 2]>,
         settings: &DpoSettings,
         trainer: &mut Trainer,
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
-        let ids: Vec<_> = pairs.iter().chain(&held_back).flatten().map(|answer| &answer.ids).collect();
+        let ids: Vec<_> = pairs.iter().chain(&held_out).flatten().map(|answer| &answer.ids).collect();
         let data = nuwa_files::hash_bytes(serde_json::json!(ids).to_string().as_bytes());
         let epochs = PairEpochs::of(settings.epochs, settings.batch_pairs, pairs.len());
         let deciding = DpoSettings {
@@ -145,7 +145,7 @@ impl Dpo {
             steps: steps(&vec![1; pairs.len()], epochs.batch_pairs, epochs.epochs, seed),
             epochs,
             pairs: pairs.into_iter().map(unasked).collect(),
-            held_back: held_back.into_iter().map(unasked).collect(),
+            held_out: held_out.into_iter().map(unasked).collect(),
             micro_batch: settings.tuning.micro_batch_tokens,
             settings: settings.clone(),
             stats: PairStats::default(),
@@ -153,10 +153,10 @@ impl Dpo {
         };
         if !settings.reference_free {
             let mut pairs = std::mem::take(&mut dpo.pairs);
-            let mut held_back = std::mem::take(&mut dpo.held_back);
+            let mut held_out = std::mem::take(&mut dpo.held_out);
             dpo.ask_reference(trainer, &mut pairs)?;
-            dpo.ask_reference(trainer, &mut held_back)?;
-            (dpo.pairs, dpo.held_back) = (pairs, held_back);
+            dpo.ask_reference(trainer, &mut held_out)?;
+            (dpo.pairs, dpo.held_out) = (pairs, held_out);
         }
         Ok(dpo)
     }
@@ -171,9 +171,9 @@ impl Dpo {
         &self.stats
     }
 
-    /// Pairs that are held back.
-    pub fn held_back(&self) -> usize {
-        self.held_back.len()
+    /// Pairs that are held out.
+    pub fn held_out(&self) -> usize {
+        self.held_out.len()
     }
 
     /// Computes the reference's log-probabilities, which are kept with the pairs.
@@ -259,15 +259,15 @@ impl Steps for Dpo {
 
     fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
-        for group in self.groups(0..self.held_back.len(), &self.held_back) {
-            let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_back[index]).collect();
+        for group in self.groups(0..self.held_out.len(), &self.held_out) {
+            let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_out[index]).collect();
             let packed = packed(pairs.iter().flat_map(|pair| &pair.answers), 1.0);
             let losses = trainer.losses(&packed)?;
-            measured.loss += f64::from(self.value(&pairs, &losses, self.held_back.len(), &mut sums).value);
+            measured.loss += f64::from(self.value(&pairs, &losses, self.held_out.len(), &mut sums).value);
             measured.tokens += packed.source.ids.len() as u64;
         }
         measured.figures = sums.figures();
-        Ok((!self.held_back.is_empty()).then_some(measured))
+        Ok((!self.held_out.is_empty()).then_some(measured))
     }
 
     fn fingerprint(&self) -> String {

@@ -86,12 +86,12 @@ pub struct TuningSettings {
     pub floor: f32,
     /// Share of activations dropped, 0 to 0.9.
     pub dropout: f32,
-    /// Share of the records held back to measure on, 0 to 0.5; at most 500 of them, and none where they would be fewer than 20.
-    pub held_back: f64,
-    /// Measurements on what is held back: before the first step, after the last, and between.
+    /// Share of the records held out to measure on, 0 to 0.5; at most 500 of them, and none where they would be fewer than 20.
+    pub held_out: f64,
+    /// Measurements on what is held out: before the first step, after the last, and between.
     #[schemars(extend("x-decides" = false))]
     pub validations: u64,
-    /// Whether the result is the model that did best on what is held back, rather than the last one.
+    /// Whether the result is the model that did best on what is held out, rather than the last one.
     pub keep_best: bool,
     /// What becomes of a record that is no whole dialogue or preference: error or skip.
     pub bad_records: BadRecords,
@@ -111,7 +111,7 @@ impl Default for TuningSettings {
             warmup: 0.05,
             floor: 0.05,
             dropout: 0.0,
-            held_back: 0.05,
+            held_out: 0.05,
             validations: 6,
             keep_best: true,
             bad_records: BadRecords::Error,
@@ -147,7 +147,7 @@ impl TuningSettings {
         share("warmup", self.warmup, 1.0)?;
         share("floor", f64::from(self.floor), 1.0)?;
         share("dropout", f64::from(self.dropout), 0.9)?;
-        share("held_back", self.held_back, 0.5)?;
+        share("held_out", self.held_out, 0.5)?;
         let name = format!("{stage}.tuning.micro_batch_tokens");
         ensure(self.micro_batch_tokens > 0, &name, self.micro_batch_tokens, "at least 1")
     }

@@ -15,16 +15,16 @@ use crate::render::{Rendered, render};
 use crate::tune::{RecordSteps, packed};
 use crate::{Error, Result, SftSettings};
 
-/// Most dialogues that are held back.
-pub const MOST_HELD_BACK: usize = 500;
+/// Most dialogues that are held out.
+pub const MOST_HELD_OUT: usize = 500;
 /// Fewest: less tell too little to choose weights by, and are learnt from instead.
-const FEWEST_HELD_BACK: usize = 20;
+const FEWEST_HELD_OUT: usize = 20;
 
 /// Fine-tuning on dialogues.
 #[derive(Debug)]
 pub struct Sft {
     examples: Vec<Example>,
-    held_back: Vec<Example>,
+    held_out: Vec<Example>,
     steps: Vec<Vec<usize>>,
     micro_batch: usize,
     stats: PackingStats,
@@ -45,11 +45,11 @@ impl Sft {
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
-        let [trained, held_back] = divide(dialogues, settings.tuning.held_back, seed);
+        let [trained, held_out] = divide(dialogues, settings.tuning.held_out, seed);
         let conversations = rendered(tokenizer, &trained, settings.joined, context, seed)?;
         let (examples, stats) = cut(&conversations, settings, context);
-        let (held_back, _) = cut(&rendered(tokenizer, &held_back, 0.0, context, seed)?, settings, context);
-        Ok(Self { stats, ..Self::of_examples(examples, held_back, settings, seed)? })
+        let (held_out, _) = cut(&rendered(tokenizer, &held_out, 0.0, context, seed)?, settings, context);
+        Ok(Self { stats, ..Self::of_examples(examples, held_out, settings, seed)? })
     }
 
     /// Fine-tuning on examples that are rendered already.
@@ -58,7 +58,7 @@ impl Sft {
     /// When a setting is out of range, or there is no example.
     pub fn of_examples(
         examples: Vec<Example>,
-        held_back: Vec<Example>,
+        held_out: Vec<Example>,
         settings: &SftSettings,
         seed: u64,
     ) -> Result<Self> {
@@ -73,7 +73,7 @@ impl Sft {
         let steps = steps(&sizes, epochs.batch_tokens, epochs.epochs, seed);
         let ids = examples
             .iter()
-            .chain(&held_back)
+            .chain(&held_out)
             .flat_map(|example| example.ids.iter().flat_map(|id| id.to_le_bytes()));
         let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
         let deciding = SftSettings {
@@ -85,7 +85,7 @@ impl Sft {
         let fingerprint = serde_json::json!(["sft", data, deciding, seed]).to_string();
         Ok(Self {
             examples,
-            held_back,
+            held_out,
             steps,
             micro_batch,
             stats: PackingStats::default(),
@@ -104,9 +104,9 @@ impl Sft {
         self.epochs
     }
 
-    /// Examples of dialogues that are held back.
-    pub fn held_back(&self) -> usize {
-        self.held_back.len()
+    /// Examples of dialogues that are held out.
+    pub fn held_out(&self) -> usize {
+        self.held_out.len()
     }
 
     /// Those examples in groups that go through the model at one time.
@@ -141,9 +141,9 @@ impl Steps for Sft {
     }
 
     fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
-        let all: Vec<usize> = (0..self.held_back.len()).collect();
+        let all: Vec<usize> = (0..self.held_out.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
-        for examples in self.groups(&self.held_back, &all) {
+        for examples in self.groups(&self.held_out, &all) {
             let packed = packed(examples.iter().copied(), 1.0);
             for loss in trainer.losses(&packed)? {
                 sum += f64::from(loss);
@@ -163,11 +163,11 @@ impl Steps for Sft {
     }
 }
 
-/// What is trained on, and what is held back: a share of `records`, at most [`MOST_HELD_BACK`], chosen by `seed`; none where they
+/// What is trained on, and what is held out: a share of `records`, at most [`MOST_HELD_OUT`], chosen by `seed`; none where they
 /// would be too few to tell anything.
 pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
     let wanted = (records.len() as f64 * share).round() as usize;
-    let held = if wanted < FEWEST_HELD_BACK { 0 } else { wanted.min(MOST_HELD_BACK).min(records.len() / 2) };
+    let held = if wanted < FEWEST_HELD_OUT { 0 } else { wanted.min(MOST_HELD_OUT).min(records.len() / 2) };
     let order = nuwa_tensor::Random::new(seed).named("held back").permutation(records.len());
     let mut is_held = vec![false; records.len()];
     order[..held].iter().for_each(|&index| is_held[index] = true);

@@ -27,7 +27,7 @@ pub struct Document {
     /// Its language, where known.
     #[serde(default)]
     pub lang: Option<String>,
-    /// How often it is learned from beyond the first time; text that is held back for validation never is.
+    /// How often it is learned from beyond the first time; text that is held out for validation never is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub extra_copies: u32,
     /// What else is known: the format, the encoding it was decoded from, other fields of a JSON line.

@@ -17,7 +17,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// The corpus is too small to give up a part for validation.
-    #[error("{} is too small to hold back a validation part", path.display())]
+    #[error("{} is too small to hold out a validation part", path.display())]
     NoValidation {
         /// The documents.
         path: PathBuf,

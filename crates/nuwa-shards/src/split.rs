@@ -1,11 +1,11 @@
-//! Which text is held back: the same answer for tokenizer training, for the shards and for the evaluation.
+//! Which text is held out: the same answer for tokenizer training, for the shards and for the evaluation.
 //!
-//! Half of what is held back is for validation: the best model of a run is chosen on it. The other half is the test part, on
+//! Half of what is held out is for validation: the best model of a run is chosen on it. The other half is the test part, on
 //! which nothing is chosen and figures are reported.
 //!
-//! With many documents, whole documents are held back, chosen by a hash of their ids: adding documents leaves the
+//! With many documents, whole documents are held out, chosen by a hash of their ids: adding documents leaves the
 //! others where they were. Where that cannot come near the share that was asked for (few documents, or one that
-//! outweighs the rest), the end of each document is held back instead, cut at a paragraph end. Nothing is ever in
+//! outweighs the rest), the end of each document is held out instead, cut at a paragraph end. Nothing is ever in
 //! two parts, and nothing is lost: the three parts of a document, put together, are the document.
 
 use std::ops::Range;
@@ -20,18 +20,18 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{Error, Result};
 
-/// How much text is held back for validation and test.
+/// How much text is held out for validation and test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSettings {
-    /// The share of the text that is held back, 0 to 0.5: half of it to choose the best model of a run (validation), half to
-    /// report figures on (test). 0 holds back nothing.
+    /// The share of the text that is held out, 0 to 0.5: half of it to choose the best model of a run (validation), half to
+    /// report figures on (test). 0 holds out nothing.
     pub validation_share: f64,
-    /// The most text that is held back, in bytes.
+    /// The most text that is held out, in bytes.
     pub max_validation_bytes: u64,
-    /// With fewer documents than this, the end of each document is held back rather than whole documents.
+    /// With fewer documents than this, the end of each document is held out rather than whole documents.
     pub whole_documents_from: u64,
-    /// Another number holds back other documents.
+    /// Another number holds out other documents.
     pub seed: u64,
 }
 
@@ -106,7 +106,7 @@ impl Split {
         }
     }
 
-    /// Whether a part of the text is held back at all.
+    /// Whether a part of the text is held out at all.
     pub fn holds_back(&self) -> bool {
         self.rule != Rule::Nothing
     }
@@ -114,7 +114,7 @@ impl Split {
     /// The parts of one document.
     pub fn divide<'a>(&self, document: &'a Document) -> Parts<'a> {
         let text = &document.text;
-        let (train, held_back) = match self.rule {
+        let (train, held_out) = match self.rule {
             Rule::Nothing => (text.len(), text.len()),
             Rule::Whole { validation, below } => match bucket(&document.id, self.seed) {
                 of if of < validation => (0, text.len()),
@@ -123,7 +123,7 @@ impl Split {
             },
             Rule::Tails { share } => tail(text, share),
         };
-        Parts { train: &text[..train], validation: &text[train..held_back], test: &text[held_back..] }
+        Parts { train: &text[..train], validation: &text[train..held_out], test: &text[held_out..] }
     }
 }
 
@@ -140,10 +140,10 @@ fn bucket(id: &str, seed: u64) -> usize {
 /// Where the training part of a text ends, and its validation part. A short end is for test as a whole.
 fn tail(text: &str, share: f64) -> (usize, usize) {
     let train = cut(text, share);
-    let held_back = &text[train..];
-    match held_back.len() {
+    let held_out = &text[train..];
+    match held_out.len() {
         0..SHORTEST_HALVES => (train, train),
-        _ => (train, train + cut(held_back, 0.5)),
+        _ => (train, train + cut(held_out, 0.5)),
     }
 }
 
@@ -181,9 +181,9 @@ impl Plan {
         if self.documents < settings.whole_documents_from {
             return tails;
         }
-        let (below, held_back) = self.nearest(wanted);
-        let (validation, _) = self.nearest(held_back / 2.0);
-        match held_back / wanted {
+        let (below, held_out) = self.nearest(wanted);
+        let (validation, _) = self.nearest(held_out / 2.0);
+        match held_out / wanted {
             0.5..=2.0 if self.has_documents(validation..below) => Rule::Whole { validation, below },
             _ => tails,
         }
@@ -195,16 +195,16 @@ impl Plan {
 
     /// How many buckets hold about the wanted bytes, and how many bytes they hold.
     fn nearest(&self, wanted: f64) -> (usize, f64) {
-        let mut held_back = 0.0;
+        let mut held_out = 0.0;
         for (at, &bytes) in self.buckets.iter().enumerate() {
-            let with = held_back + bytes as f64;
+            let with = held_out + bytes as f64;
             if with >= wanted {
-                let closer_without = held_back > 0.0 && wanted - held_back < with - wanted;
-                return if closer_without { (at, held_back) } else { (at + 1, with) };
+                let closer_without = held_out > 0.0 && wanted - held_out < with - wanted;
+                return if closer_without { (at, held_out) } else { (at + 1, with) };
             }
-            held_back = with;
+            held_out = with;
         }
-        (self.buckets.len(), held_back)
+        (self.buckets.len(), held_out)
     }
 }
 

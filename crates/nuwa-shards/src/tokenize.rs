@@ -22,7 +22,7 @@ use crate::{IdWidth, Part, ShardWriter, Written};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenizeSettings {
-    /// What is held back for validation and test.
+    /// What is held out for validation and test.
     pub split: SplitSettings,
     /// Tokens after which the next shard file begins (at the end of a document), 1 to 2,147,483,647. A shard is
     /// held in memory while it is written: 2 or 4 bytes a token.

@@ -172,7 +172,7 @@ fn planned_fall(job: &Job<'_>) -> Option<Fall> {
     (!plan.clocked || job.clock.is_none()).then_some(Fall { start, end: plan.steps })
 }
 
-/// A part of what is held back, where it can be predicted at all.
+/// A part of what is held out, where it can be predicted at all.
 fn held_out(job: &Job<'_>, part: Part) -> Result<Option<Shards>> {
     Ok(Shards::open_if_any(job.shards, part)?.filter(|shards| shards.tokens() > 1))
 }

@@ -6,7 +6,7 @@ use nuwa_tensor::Tape;
 use crate::objectives::{Objective, Windows};
 use crate::{Error, Figures, Result};
 
-/// How well a model predicts held-back text.
+/// How well a model predicts held-out text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validation {
     /// Mean loss, in nats a token, and of the classes of texts where there are any.
@@ -83,7 +83,7 @@ fn windows(available: u64, context: u64, max_tokens: u64) -> Vec<Window> {
     (0..count).map(of).collect()
 }
 
-/// Windows of equal length of text that is held back.
+/// Windows of equal length of text that is held out.
 struct HeldBack<'a> {
     shards: &'a Shards,
     windows: &'a [Window],

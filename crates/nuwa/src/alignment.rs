@@ -107,7 +107,7 @@ impl Alignment<'_> {
             course: Some(own.epochs()),
             pair_course: None,
             text,
-            held_out: own.held_back(),
+            held_out: own.held_out(),
             question,
         };
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
@@ -138,7 +138,7 @@ impl Alignment<'_> {
             dialogues: None,
             pairs: Some(own.stats().clone()),
             text,
-            held_out: own.held_back(),
+            held_out: own.held_out(),
             question,
         };
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)

@@ -32,7 +32,7 @@ fn half_of_the_dialogues_fill_the_context_and_no_token_is_lost() {
     assert!((other.joined as f64 / other.whole as f64 - 0.5).abs() < 0.1, "{other:?}");
     assert!((120..=CONTEXT as u64).contains(&other.longest), "{other:?}");
     assert_eq!((one.whole, one.trained_tokens), (other.whole, other.trained_tokens));
-    assert_eq!(alone.held_back(), half.held_back(), "those held back stay alone");
+    assert_eq!(alone.held_out(), half.held_out(), "those held out stay alone");
 }
 
 #[test]

@@ -24,11 +24,11 @@ fn load(name: &str) -> Box<dyn Model> {
     nuwa_format::load_model(&fixtures().join("models").join(name)).unwrap()
 }
 
-/// Settings in which numbers can be compared: f32, nothing held back.
+/// Settings in which numbers can be compared: f32, nothing held out.
 fn exact() -> TuningSettings {
     TuningSettings {
         precision: PrecisionChoice::F32,
-        held_back: 0.0,
+        held_out: 0.0,
         warmup: 0.0,
         ..TuningSettings::default()
     }

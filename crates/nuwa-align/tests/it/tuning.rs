@@ -53,8 +53,8 @@ pub fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a
 
 fn sft(settings: &SftSettings) -> Sft {
     let mut all = examples(24);
-    let held_back = all.split_off(20);
-    Sft::of_examples(all, held_back, settings, 5).unwrap()
+    let held_out = all.split_off(20);
+    Sft::of_examples(all, held_out, settings, 5).unwrap()
 }
 
 /// Breaks off after some steps, as a full disk or a kill would.
@@ -292,7 +292,7 @@ fn answers_are_learnt_and_margins_rise() {
     assert!(figures[1]["margin"] > 0.5 && figures[1]["accuracy"] == 1.0, "{figures:?}");
 }
 
-/// Does best on what is held back after two steps.
+/// Does best on what is held out after two steps.
 struct Overfitting(Sft, Mutex<Vec<f32>>);
 
 impl RecordSteps for Overfitting {

@@ -48,14 +48,14 @@ fn copies_are_learned_from_and_never_measured_on() {
     let texts = training_texts(out.path(), &SplitSettings::default()).unwrap();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     texts.for_each(|text| *seen.entry(text).or_default() += 1);
-    let mut held_back = 0;
+    let mut held_out = 0;
     for document in &documents {
         match seen.get(&document.text) {
             Some(times) => assert_eq!(*times, document.extra_copies + 1, "{}", document.id),
-            None => held_back += 1,
+            None => held_out += 1,
         }
     }
-    assert!((10..100).contains(&held_back), "{held_back}");
+    assert!((10..100).contains(&held_out), "{held_out}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_corpus_without_a_validation_part_is_an_error() {
     let input = documents_of(&["tiny"]);
     let error = Split::plan(input.path(), &SplitSettings::default()).unwrap_err();
     insta::assert_snapshot!(crate::shown(&error, input.path()), @r#"
-    DIR is too small to hold back a validation part
+    DIR is too small to hold out a validation part
     hint: give more text, or set tokenize.split.validation_share = 0
     "#);
 }

@@ -1,7 +1,7 @@
 //! How good a model will be, from what was measured before its training.
 //!
 //! Two small models see the text first: n-grams, which learn fast and hold what they were shown, and a pilot of the network itself. With
-//! `g` bits a byte of the held-back text by the n-grams and `p` by the pilot, `ln b = (1 - w) ln g + w ln p - a` is expected.
+//! `g` bits a byte of the held-out text by the n-grams and `p` by the pilot, `ln b = (1 - w) ln g + w ln p - a` is expected.
 //! A network of `N` weights is compared with n-grams of `k N` tokens: more text than that is more than it holds. The constants are
 //! fitted to runs on texts of many kinds; how far other texts were from them is in `docs/benchmarks.md`.
 
@@ -27,7 +27,7 @@ const FALLS: f64 = 0.1;
 /// text, the embedded world; half of it counts as uncertain.
 const FALLS_FAST: f64 = 0.2;
 
-/// How far runs were from this law, as a share (standard deviation), and what is added to its square for each token of the held-back
+/// How far runs were from this law, as a share (standard deviation), and what is added to its square for each token of the held-out
 /// text: the fewer there are, the less they tell.
 const SPREAD: f64 = 0.07;
 const SPREAD_OF_TOKEN: f64 = 10.0;
@@ -35,7 +35,7 @@ const SPREAD_OF_TOKEN: f64 = 10.0;
 /// An expected loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
-    /// Bits a byte on held-back text.
+    /// Bits a byte on held-out text.
     pub bits_per_byte: f64,
     /// One standard deviation.
     pub error: f64,
@@ -50,21 +50,21 @@ pub struct Ahead {
     pub tokens: u64,
     /// Different ones.
     pub text: u64,
-    /// Tokens of the held-back text.
-    pub held_back: u64,
+    /// Tokens of the held-out text.
+    pub held_out: u64,
 }
 
-/// What is to be expected of the held-back text; none where the pilot was not measured on it.
+/// What is to be expected of the held-out text; none where the pilot was not measured on it.
 pub fn expected(pilot: &PilotResult, ngrams: &SelfPrediction, ahead: Ahead) -> Option<Expected> {
-    let (tokens, bits) = *pilot.held_back.last()?;
+    let (tokens, bits) = *pilot.held_out.last()?;
     let length = ahead.tokens.max(1) as f64 / tokens.max(1) as f64;
     let of_pilot = bits * (USUAL_LENGTH / length).powf(FALLS);
     let holds = (ahead.parameters as f64 * TOKENS_PER_PARAMETER) as u64;
     let of_ngrams = ngrams.after(holds.min(ahead.text).min(ahead.tokens));
-    let excess = (falling(&pilot.held_back) - FALLS_FAST).max(0.0);
+    let excess = (falling(&pilot.held_out) - FALLS_FAST).max(0.0);
     let better = (-BETTER - excess).exp();
     let bits_per_byte = of_ngrams.powf(1.0 - OF_PILOT) * of_pilot.powf(OF_PILOT) * better;
-    let of_little = SPREAD_OF_TOKEN / ahead.held_back.max(1) as f64;
+    let of_little = SPREAD_OF_TOKEN / ahead.held_out.max(1) as f64;
     let spread = (SPREAD.powi(2) + of_little + (excess / 2.0).powi(2)).sqrt();
     Some(Expected { bits_per_byte, error: bits_per_byte * spread })
 }
@@ -86,11 +86,11 @@ mod tests {
             tokens: 100_000,
             seconds: 10.0,
             tokens_per_second: 1e4,
-            held_back: vec![(50_000, 3.2), (100_000, 3.0)],
+            held_out: vec![(50_000, 3.2), (100_000, 3.0)],
         }
     }
 
-    const AHEAD: Ahead = Ahead { parameters: 100_000, tokens: 2_600_000, text: 1_000_000, held_back: 50_000 };
+    const AHEAD: Ahead = Ahead { parameters: 100_000, tokens: 2_600_000, text: 1_000_000, held_out: 50_000 };
 
     fn bits(points: &[(u64, f64)], ahead: Ahead) -> f64 {
         let ngrams = SelfPrediction { points: points.to_vec() };
@@ -114,10 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn little_held_back_text_makes_it_less_certain() {
-        let error = |held_back| {
+    fn little_held_out_text_makes_it_less_certain() {
+        let error = |held_out| {
             let ngrams = SelfPrediction { points: vec![(1000, 2.0)] };
-            expected(&pilot(), &ngrams, Ahead { held_back, ..AHEAD }).unwrap().error
+            expected(&pilot(), &ngrams, Ahead { held_out, ..AHEAD }).unwrap().error
         };
         assert!(error(500) > 1.5 * error(100_000));
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_pilot_that_falls_fast_promises_more_and_is_less_certain() {
         let after = |before| {
-            let pilot = PilotResult { held_back: vec![(50_000, before), (100_000, 3.0)], ..pilot() };
+            let pilot = PilotResult { held_out: vec![(50_000, before), (100_000, 3.0)], ..pilot() };
             expected(&pilot, &SelfPrediction { points: vec![(1000, 2.0)] }, AHEAD).unwrap()
         };
         let [usual, fast] = [3.3, 4.5].map(after);
@@ -135,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn without_held_back_text_nothing_is_expected() {
-        let untold = PilotResult { held_back: Vec::new(), ..pilot() };
+    fn without_held_out_text_nothing_is_expected() {
+        let untold = PilotResult { held_out: Vec::new(), ..pilot() };
         assert!(expected(&untold, &SelfPrediction { points: vec![(1000, 2.0)] }, AHEAD).is_none());
     }
 }

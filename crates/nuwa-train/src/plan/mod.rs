@@ -132,7 +132,7 @@ pub struct Plan {
     pub predicted: Prediction,
     /// What was tried to know it.
     pub pilot: Option<PilotResult>,
-    /// What n-grams make of the held-back text, where there is any: tokens of training text, and bits a byte.
+    /// What n-grams make of the held-out text, where there is any: tokens of training text, and bits a byte.
     #[serde(default)]
     pub ngrams: Vec<(u64, f64)>,
 }
@@ -144,7 +144,7 @@ pub struct Prediction {
     pub seconds: f64,
     /// Bytes of memory at the peak.
     pub memory_bytes: u64,
-    /// Bits a byte on held-back text.
+    /// Bits a byte on held-out text.
     pub bits_per_byte: Option<f64>,
     /// Half the width of the range that should hold it in two cases of three.
     pub bits_per_byte_error: Option<f64>,
@@ -161,9 +161,9 @@ pub struct PilotResult {
     pub seconds: f64,
     /// Its speed after warm-up.
     pub tokens_per_second: f64,
-    /// Halfway and at the end: tokens of training, repetitions included, and bits a byte of the held-back text.
-    #[serde(default)]
-    pub held_back: Vec<(u64, f64)>,
+    /// Halfway and at the end: tokens of training, repetitions included, and bits a byte of the held-out text.
+    #[serde(default, alias = "held_back")]
+    pub held_out: Vec<(u64, f64)>,
 }
 
 impl Plan {
@@ -245,10 +245,10 @@ const SHORTEST: f64 = 5.0;
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
     let shards = Shards::open(request.shards, Part::Train)?;
-    let [held_back, tested] = [Part::Validation, Part::Test]
+    let [held_out, tested] = [Part::Validation, Part::Test]
         .map(|part| Shards::open_if_any(request.shards, part).map(|part| part.map_or(0, |it| it.tokens())));
     let tokens = request.whole.unwrap_or(shards.tokens());
-    let text = Text { tokens, held_back: held_back?, tested: tested? };
+    let text = Text { tokens, held_out: held_out?, tested: tested? };
     let began = Instant::now();
     let itself = predict_itself(request, &shards)?;
     let goal = match request.goal {
@@ -277,7 +277,7 @@ pub fn check(request: &Request<'_>) -> Result<()> {
         Goal::Sizes { parameters, tokens } => (parameters, tokens),
     };
     let plenty = u64::from(u32::MAX);
-    let text = Text { tokens: plenty, held_back: plenty, tested: plenty };
+    let text = Text { tokens: plenty, held_out: plenty, tested: plenty };
     refuse_too_large(request, &draft(request, text, parameters, tokens)?)
 }
 
@@ -286,7 +286,7 @@ pub fn check(request: &Request<'_>) -> Result<()> {
 struct Text {
     tokens: u64,
     /// Tokens of the validation part.
-    held_back: u64,
+    held_out: u64,
     /// Tokens of the test part.
     tested: u64,
 }
@@ -337,7 +337,7 @@ fn for_seconds(
     }
     let left = (seconds - began.elapsed().as_secs_f64()).max(SHORTEST);
     let speed = pilot.tokens_per_second();
-    let most = sizes::most_tokens(text.tokens, text.held_back > 0);
+    let most = sizes::most_tokens(text.tokens, text.held_out > 0);
     let tokens = speed * training_seconds(request, left, speed);
     set_tokens(&mut plan, request, text, (tokens as u64).min(most));
     plan.most_steps = (most / plan.batch_tokens()).max(1);
@@ -458,7 +458,7 @@ fn validate_every(plan: &Plan, request: &Request<'_>, text: Text) -> u64 {
     if plan.epochs <= 1.0 {
         return evenly.max(1);
     }
-    let looked_at = text.held_back.min(request.pretrain.validation_tokens);
+    let looked_at = text.held_out.min(request.pretrain.validation_tokens);
     let cheap = looked_at as f64 * FORWARD_SHARE / VALIDATION_SHARE;
     let steps = |tokens: f64| (tokens / plan.batch_tokens() as f64) as u64;
     steps(text.tokens as f64 / 2.0).min(evenly).max(steps(cheap)).max(1)
@@ -467,12 +467,12 @@ fn validate_every(plan: &Plan, request: &Request<'_>, text: Text) -> u64 {
 /// How well the text predicts itself, in tokens that a small share of the time is enough for.
 fn predict_itself(request: &Request<'_>, train: &Shards) -> Result<Option<SelfPrediction>> {
     // What is foreseen is a figure of the test part; nothing is chosen by it.
-    let Some(held_back) = Shards::open_if_any(request.shards, Part::Test)? else { return Ok(None) };
+    let Some(held_out) = Shards::open_if_any(request.shards, Part::Test)? else { return Ok(None) };
     let most = match request.goal {
         Goal::Seconds(seconds) => (seconds * LOOKED_AT_PER_SECOND) as u64,
         Goal::Sizes { .. } => u64::MAX,
     };
-    SelfPrediction::measure(train, &held_back, request.vocabulary, most)
+    SelfPrediction::measure(train, &held_out, request.vocabulary, most)
 }
 
 /// Time and memory.
@@ -488,7 +488,7 @@ fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&Se
     plan.ngrams = points.copied().collect();
     let pilot = plan.pilot.as_ref().expect("a plan was tried");
     let ahead =
-        Ahead { parameters: plan.parameters, tokens: plan.tokens, text: text.tokens, held_back: text.tested };
+        Ahead { parameters: plan.parameters, tokens: plan.tokens, text: text.tokens, held_out: text.tested };
     // The pilot begins with new weights: it tells the speed of a given model, but not how good it will be.
     let itself = itself.filter(|_| request.given.is_none());
     let expected = itself.and_then(|itself| law::expected(pilot, itself, ahead));

@@ -1,4 +1,4 @@
-//! How well the text predicts itself: the held-back text under an n-gram model of the training text.
+//! How well the text predicts itself: the held-out text under an n-gram model of the training text.
 //!
 //! Interpolated n-grams (Witten and Bell, "The Zero-Frequency Problem", 1991): with `n(c)` tokens seen after the context `c`, of
 //! which `d(c)` were different ones, `p(w | c) = (n(c, w) + d(c) p(w | c')) / (n(c) + d(c))`, where `c'` is `c` without its
@@ -15,14 +15,14 @@ use crate::Result;
 /// Tokens of context at most.
 const ORDER: usize = 5;
 
-/// Tokens that are looked at: of the training text, whose counts take about 100 bytes each for a moment, and of the held-back text.
+/// Tokens that are looked at: of the training text, whose counts take about 100 bytes each for a moment, and of the held-out text.
 const MOST_TRAIN: u64 = 400_000;
-const MOST_HELD_BACK: u64 = 20_000;
+const MOST_HELD_OUT: u64 = 20_000;
 
 /// The steepest power law that is followed beyond what was looked at.
 const STEEPEST: f64 = 0.5;
 
-/// Bits a byte of the held-back text, after more and more training text.
+/// Bits a byte of the held-out text, after more and more training text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SelfPrediction {
     /// Tokens learnt from, and bits a byte then; the last has the most tokens.
@@ -33,14 +33,14 @@ impl SelfPrediction {
     /// Learns from at most `tokens` of `train` in steps of four; none where there is nothing to measure on.
     pub fn measure(
         train: &Shards,
-        held_back: &Shards,
+        held_out: &Shards,
         vocabulary: usize,
         tokens: u64,
     ) -> Result<Option<Self>> {
-        let bits = held_back.tokens() as f64 / held_back.bytes().max(1) as f64 / std::f64::consts::LN_2;
-        let held_back = tokens_of(held_back, MOST_HELD_BACK)?;
+        let bits = held_out.tokens() as f64 / held_out.bytes().max(1) as f64 / std::f64::consts::LN_2;
+        let held_out = tokens_of(held_out, MOST_HELD_OUT)?;
         let train = tokens_of(train, tokens.min(MOST_TRAIN))?;
-        if held_back.is_empty() || train.is_empty() {
+        if held_out.is_empty() || train.is_empty() {
             return Ok(None);
         }
         let mut model = NGram::new(vocabulary);
@@ -50,7 +50,7 @@ impl SelfPrediction {
             if end > learnt {
                 model.learn(&train, learnt, end);
                 learnt = end;
-                points.push((end as u64, bits * model.loss(&held_back)));
+                points.push((end as u64, bits * model.loss(&held_out)));
             }
         }
         Ok(Some(Self { points }))

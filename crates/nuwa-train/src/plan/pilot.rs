@@ -17,19 +17,19 @@ pub(super) const FEWEST_STEPS: usize = WARM_UP + 2;
 /// Steps over which the learning rate of a pilot rises.
 const RISE: u64 = 10;
 
-/// Tokens of the held-back text that it is measured on.
-const MOST_HELD_BACK: u64 = 10_000;
+/// Tokens of the held-out text that it is measured on.
+const MOST_HELD_OUT: u64 = 10_000;
 
 /// A short training run of a planned model on the real text.
 pub(super) struct Pilot {
     trainer: Trainer,
     source: Pretraining,
     /// The test part, where there is any.
-    held_back: Option<Shards>,
+    held_out: Option<Shards>,
     batch_tokens: u64,
     /// Seconds of each step.
     steps: Vec<f64>,
-    /// After how many tokens it was measured, and bits a byte of the held-back text.
+    /// After how many tokens it was measured, and bits a byte of the held-out text.
     measured: Vec<(u64, f64)>,
 }
 
@@ -60,7 +60,7 @@ impl Pilot {
         Ok(Self {
             trainer,
             source: Pretraining::new(loader, Arc::clone(request.objective), sizes),
-            held_back: Shards::open_if_any(request.shards, Part::Test)?,
+            held_out: Shards::open_if_any(request.shards, Part::Test)?,
             batch_tokens: plan.batch_tokens(),
             steps: Vec::new(),
             measured: Vec::new(),
@@ -88,10 +88,10 @@ impl Pilot {
         }
     }
 
-    /// Measures on the held-back text what was learnt so far.
+    /// Measures on the held-out text what was learnt so far.
     pub fn measure(&mut self) -> Result<()> {
-        let Some(held_back) = self.held_back.as_ref().filter(|part| part.tokens() > 1) else { return Ok(()) };
-        let measured = self.source.measure(&mut self.trainer, held_back, MOST_HELD_BACK)?;
+        let Some(held_out) = self.held_out.as_ref().filter(|part| part.tokens() > 1) else { return Ok(()) };
+        let measured = self.source.measure(&mut self.trainer, held_out, MOST_HELD_OUT)?;
         if let Some(bits) = measured.bits_per_byte {
             self.measured.push((self.steps.len() as u64 * self.batch_tokens, bits));
         }
@@ -122,7 +122,7 @@ impl Pilot {
             tokens: self.steps.len() as u64 * self.batch_tokens,
             seconds: self.steps.iter().sum(),
             tokens_per_second: self.tokens_per_second(),
-            held_back: self.measured.clone(),
+            held_out: self.measured.clone(),
         }
     }
 }

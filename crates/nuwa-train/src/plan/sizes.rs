@@ -18,7 +18,7 @@ const SCARCE_PARAMETERS: f64 = 8.0;
 /// Training costs about 6 operations a weight and token. With plenty of text, 12 tokens a weight. Once that would repeat
 /// the text more than 4 times, further operations go into size rather than repetition, up to 10 repetitions with 8
 /// weights for each token of text. More weights than that learn scarce text by heart: further operations go into repetition,
-/// which ends when the held-back text says so.
+/// which ends when the held-out text says so.
 pub fn split(operations: f64, text: u64) -> [u64; 2] {
     let (work, text) = (operations / 6.0, text.max(1) as f64);
     let plenty = [(work / TOKENS_PER_PARAMETER).sqrt(), (work * TOKENS_PER_PARAMETER).sqrt()];

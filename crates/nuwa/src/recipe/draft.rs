@@ -8,6 +8,8 @@ use toml::{Table, Value};
 
 use super::Recipe;
 use super::check::{Fault, check};
+use super::renamed::rename;
+use crate::console::message;
 use crate::failure::Problem;
 use crate::text::clipped;
 
@@ -32,6 +34,7 @@ impl Draft {
                 .into());
         }
         let mut said: Table = text.parse().map_err(|error: toml::de::Error| not_toml(text, name, &error))?;
+        rename(&mut said).iter().for_each(|word| message(&format!("{name}: {word}")));
         check(&mut said).map_err(|Fault { path, message, hint }| {
             let place = line_of(text, &path).map_or(String::new(), |line| format!(", line {line}"));
             Problem::new(format!("{name}{place}: {message}")).hint(hint)
@@ -53,6 +56,7 @@ impl Draft {
     pub fn put(&mut self, key: &str, value: Value) -> anyhow::Result<()> {
         check_depth(key)?;
         let mut alone = nested(key, value);
+        rename(&mut alone).iter().for_each(|word| message(word));
         check(&mut alone).map_err(|fault| Problem::new(fault.message).hint(fault.hint))?;
         merge(&mut self.said, alone);
         Ok(())

@@ -8,6 +8,7 @@ mod deciding;
 mod draft;
 mod keys;
 mod pages;
+pub mod renamed;
 
 use std::path::PathBuf;
 

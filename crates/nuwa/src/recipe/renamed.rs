@@ -1,10 +1,10 @@
 //! Settings that have another name now. A recipe that says the old one is read all the same, with a word about the new one.
 
+use serde_json::{Map, Value};
 use toml::Table;
 
 /// The old name and the new one, in the same table.
-const RENAMED: [(&str, &str); 2] =
-    [("sft.held_back", "sft.held_out"), ("dpo.held_back", "dpo.held_out")];
+const RENAMED: [(&str, &str); 2] = [("sft.held_back", "sft.held_out"), ("dpo.held_back", "dpo.held_out")];
 
 /// Puts what `table` says under an old name under the new one, unless that is said too, and gives a word about each.
 pub fn rename(table: &mut Table) -> Vec<String> {
@@ -12,9 +12,24 @@ pub fn rename(table: &mut Table) -> Vec<String> {
     renamed.map(|(old, new)| format!("the setting `{old}` is called `{new}` now")).collect()
 }
 
+/// The same for the settings of one stage, or of several, as its manifest keeps them.
+pub fn rename_kept(settings: Value) -> Value {
+    let Value::Object(settings) = settings else { return settings };
+    let name_of = |key: String| {
+        let renamed = RENAMED.iter().find(|(old, _)| last(old) == key);
+        renamed.map_or(key, |(_, new)| last(new).to_string())
+    };
+    let renamed = settings.into_iter().map(|(key, value)| (name_of(key), rename_kept(value)));
+    Value::Object(renamed.collect::<Map<_, _>>())
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
 fn rename_one(table: &mut Table, old: &str, new: &str) -> bool {
     let Some((parent, old)) = old.rsplit_once('.') else { return false };
-    let new = new.rsplit('.').next().unwrap_or(new);
+    let new = last(new);
     let parent = parent.split('.').try_fold(table, |table, step| table.get_mut(step)?.as_table_mut());
     let Some(parent) = parent.filter(|parent| !parent.contains_key(new)) else { return false };
     match parent.remove(old) {
@@ -42,6 +57,12 @@ mod tests {
         let mut table: Table = text.parse().unwrap();
         assert!(rename(&mut table).is_empty());
         assert_eq!(table, text.parse().unwrap());
+    }
+
+    #[test]
+    fn a_manifest_of_an_earlier_version_is_compared_by_the_new_names() {
+        let kept = serde_json::json!({"seed": 1, "sft": {"held_back": 0.05, "epochs": 3}});
+        assert_eq!(rename_kept(kept), serde_json::json!({"seed": 1, "sft": {"held_out": 0.05, "epochs": 3}}));
     }
 
     #[test]

@@ -291,7 +291,7 @@ fn kept(run: &Run) -> Option<Text> {
 /// What was tried on this machine before the plan was made.
 fn pilot(plan: &Plan) -> Option<Text> {
     let pilot = plan.pilot.as_ref()?;
-    Some(words::pilot(pilot.steps, pilot.seconds, pilot.held_back.get(1).map(|(_, bits)| *bits)))
+    Some(words::pilot(pilot.steps, pilot.seconds, pilot.held_out.get(1).map(|(_, bits)| *bits)))
 }
 
 /// The text it was trained on, in numbers.

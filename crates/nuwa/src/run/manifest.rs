@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::about::{About, HandsOn};
 use super::stage::UNFINISHED;
-use crate::recipe::deciding;
+use crate::recipe::{deciding, renamed};
 
 /// The name of a manifest in the folder of its stage.
 pub const MANIFEST: &str = "manifest.json";
@@ -43,10 +43,15 @@ pub struct Basis {
     pub format: u32,
     /// Names of inputs with the hashes of their content.
     pub inputs: BTreeMap<String, String>,
-    /// The resolved settings.
+    /// The resolved settings, by their names of today.
+    #[serde(deserialize_with = "settings_of_today")]
     pub settings: Value,
     /// The seed, where the stage has randomness.
     pub seed: Option<u64>,
+}
+
+fn settings_of_today<'de, D: Deserializer<'de>>(kept: D) -> Result<Value, D::Error> {
+    Value::deserialize(kept).map(renamed::rename_kept)
 }
 
 fn first_format() -> u32 {

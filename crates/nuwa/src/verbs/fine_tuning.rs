@@ -26,7 +26,7 @@ pub struct FineTuningArguments {
     /// The folder for model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Train low-rank adapters of this rank instead of all weights
+    /// Train LoRA adapters of this rank instead of all weights
     #[arg(long, value_name = "RANK")]
     lora: Option<i64>,
     /// How often each record is seen

@@ -10,7 +10,7 @@ use crate::console::{message, print_line};
 use crate::failure::Problem;
 use crate::model;
 
-/// Put low-rank adapters into the model they were trained on
+/// Merge LoRA adapters into the model they were trained on
 ///
 /// Reads adapters as `nuwa sft --lora`, `nuwa dpo --lora` and the peft library write them.
 #[derive(Debug, Args)]

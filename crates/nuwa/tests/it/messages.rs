@@ -287,7 +287,7 @@ fn help_goes_to_standard_output() {
       pretrain     Train a new model on shards, or go on training one
       sft          Fine-tune a model on questions and answers
       dpo          Fine-tune a model towards preferred answers
-      merge        Put low-rank adapters into the model they were trained on
+      merge        Merge LoRA adapters into the model they were trained on
       inspect      Look at what cleaning made of the documents, or at what a model is fine-tuned on
       chat         Talk to a model
       generate     Let a model continue a text
