@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a task found: its entry in `eval.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TaskResult {
     /// The task's version: figures of different versions are not to be compared.
     pub version: u32,

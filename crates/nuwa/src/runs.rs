@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use nuwa_eval::TaskResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{Evaluation, Tasks};
 use crate::machine::disk;
 use crate::run::{About, MANIFEST, Manifest, Owner, UNFINISHED, is_held};
-use crate::{stages, training};
+use crate::stages;
 
 /// A run in a list of runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,11 +71,16 @@ pub fn is_run(folder: &Path) -> bool {
         && (folder.join("source.json").is_file() || stages::all().iter().any(is_begun))
 }
 
+/// What the list shows of `pretrain.json`, whichever version wrote it.
+#[derive(Deserialize)]
+struct Trained {
+    parameters: Option<u64>,
+}
+
 impl Entry {
     pub fn of(folder: &Path) -> Self {
         let tasks = Evaluation::of_run(folder).tasks;
-        let trained: Option<training::PretrainingOutcome> =
-            nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
+        let trained: Option<Trained> = nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
         let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         Self {
             name: full.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -83,7 +88,7 @@ impl Entry {
             sources: sources(folder),
             state: State::of(folder),
             bytes_on_disk: disk::used(folder),
-            parameters: trained.map(|trained| trained.parameters as u64),
+            parameters: trained.and_then(|trained| trained.parameters),
             bits_per_byte: bits_per_byte(&tasks),
             answers: answers(&tasks),
             changed: changed(folder),

@@ -517,7 +517,8 @@ fn a_run_of_an_earlier_version_is_reported_and_goes_on() {
     place.succeed("report runs/story");
     assert_eq!(place.read("runs/story/report.html"), page);
     let again = place.succeed(&build);
-    assert_eq!(stages(&again.err), (STAGES.to_vec(), vec![]), "{}", again.err);
+    let (skipped, ran) = (&STAGES[..STAGES.len() - 1], vec!["report"]);
+    assert_eq!(stages(&again.err), (skipped.to_vec(), ran), "the page was written anew: {}", again.err);
     assert!(place.path("runs/story/plan/plan.json").is_file() && !place.path("runs/story/tune").exists());
 }
 
