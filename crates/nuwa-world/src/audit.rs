@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SLURS;
 use super::noise::Noise;
+use super::offer::CORPUS;
 use super::write::Planted;
 use crate::Result;
 
@@ -47,7 +48,7 @@ pub struct Audit {
 /// When a file cannot be read.
 pub fn audit(world: &Path, cleaned: &Path) -> Result<Audit> {
     let planted = planted(&world.join("planted.jsonl"))?;
-    let originals = originals(&world.join("corpus"))?;
+    let originals = originals(&world.join(CORPUS))?;
     let mut kept: HashMap<String, String> = HashMap::new();
     for document in documents::read(cleaned)? {
         let document = document?;

@@ -10,6 +10,7 @@ use super::documents::{Author, Clean, is_untranslated};
 use super::facts::{KINDS, Language, entities};
 use super::items::{TASKS, items};
 use super::noise::Noise;
+use super::offer::{CORPUS, ITEMS, SLUR_LIST};
 use super::random::Random;
 use super::talk::Examiner;
 use super::{SLURS, World, WorldSettings};
@@ -63,7 +64,7 @@ pub fn write(
 ) -> Result<WorldSummary> {
     let world = World::new(settings)?;
     let (documents, planted, bytes) = corpus(&world, out, progress)?;
-    nuwa_files::write_atomically(&out.join("slurs.txt"), (SLURS.join("\n") + "\n").as_bytes())?;
+    nuwa_files::write_atomically(&out.join(SLUR_LIST), (SLURS.join("\n") + "\n").as_bytes())?;
     let mut held = 0;
     for (name, is_held) in [("", false), ("_heldout", true)] {
         let count = |trained: usize| if is_held { (trained / 10).clamp(1, 500) } else { trained };
@@ -88,7 +89,7 @@ pub fn write(
     {
         let all = items(&world, task, language);
         held += all.len();
-        lines(&out.join("eval").join(format!("{task}_{}.jsonl", language.code())), all)?;
+        lines(&out.join(ITEMS).join(format!("{task}_{}.jsonl", language.code())), all)?;
     }
     let summary = WorldSummary {
         entities: entities(&world.facts),
@@ -144,7 +145,7 @@ fn corpus(world: &World, out: &Path, progress: &mut dyn FnMut(Progress)) -> Resu
         progress(Progress { task: "writing the world", done, total, unit: "documents", bytes: None });
     }
     for (shelf, language) in shelves.into_iter().zip(Language::BOTH) {
-        lines(&out.join("corpus").join(format!("{}.jsonl", language.code())), shelf)?;
+        lines(&out.join(CORPUS).join(format!("{}.jsonl", language.code())), shelf)?;
     }
     let planted = truth.len();
     lines(&out.join("planted.jsonl"), truth.iter().map(|planted| json!(planted)))?;
@@ -176,7 +177,7 @@ fn plant(
     let mut id = format!("{of}-{}", kind.name());
     if kind == Noise::BrokenHtml {
         id += ".html";
-        nuwa_files::write_atomically(&out.join("corpus").join("pages").join(&id), text.as_bytes())?;
+        nuwa_files::write_atomically(&out.join(CORPUS).join("pages").join(&id), text.as_bytes())?;
     } else {
         shelf.push(document(&id, &text, clean.language));
     }

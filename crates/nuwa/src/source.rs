@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nuwa_clean::{CleanSettings, StepName};
 use nuwa_eval::tasks::Task;
-use nuwa_world::{Language, is_stated};
-use toml::Value;
+use nuwa_world::{CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, RECIPE, SLUR_LIST, USUAL_SECONDS};
+use toml::{Table, Value};
 
 use crate::recipe::{Draft, Recipe};
 
@@ -28,24 +27,6 @@ pub enum Records {
 
 /// Time to train when neither a budget nor a size was said.
 const USUAL_OF_TEXT: Duration = Duration::from_secs(600);
-const USUAL_OF_WORLD: Duration = Duration::from_secs(330);
-
-/// What serves the embedded world best, found by trying: facts want many small steps.
-const OF_WORLD: [(&str, Value); 11] = [
-    ("model.width", Value::Integer(128)),
-    ("model.layers", Value::Integer(3)),
-    ("sft.epochs", Value::Integer(1)),
-    ("pretrain.batch_tokens", Value::Integer(512)),
-    // Slower, the form of a chat is not learnt, and what is known is not told in it; text of the pretraining keeps the rest.
-    ("sft.learning_rate", Value::Float(1e-3)),
-    ("sft.batch_tokens", Value::Integer(1024)),
-    // Faster, or with beta at 0.1, answers lose letters and ends: what is rejected is often what is chosen, and more.
-    ("dpo.learning_rate", Value::Float(1e-5)),
-    ("dpo.beta", Value::Float(0.5)),
-    ("dpo.epochs", Value::Integer(1)),
-    ("dpo.batch_pairs", Value::Integer(16)),
-    ("dpo.pretraining.share", Value::Float(0.2)),
-];
 
 impl Source {
     /// That of a recipe: without any named source, the embedded world.
@@ -62,10 +43,7 @@ impl Source {
     pub fn put_into(self, draft: &mut Draft, run: &Path) -> anyhow::Result<()> {
         match self {
             Self::Text => Ok(()),
-            Self::World => {
-                fit(draft)?;
-                fit_cleaning(draft, run)
-            }
+            Self::World => fit(draft, run),
         }
     }
 
@@ -83,15 +61,15 @@ impl Source {
     pub fn texts(self, recipe: &Recipe, run: &Path) -> Vec<PathBuf> {
         match self {
             Self::Text => recipe.from.clone(),
-            Self::World => vec![self.folder(run).join("corpus")],
+            Self::World => vec![self.folder(run).join(CORPUS)],
         }
     }
 
     /// Records to fine-tune on: those that the recipe names, or the source's own.
     pub fn records(self, records: Records, recipe: &Recipe, run: &Path) -> Vec<PathBuf> {
         let (said, own) = match records {
-            Records::Answers => (&recipe.answers, "sft.jsonl"),
-            Records::Preferences => (&recipe.preferences, "preferences.jsonl"),
+            Records::Answers => (&recipe.answers, DIALOGUES),
+            Records::Preferences => (&recipe.preferences, PREFERENCES),
         };
         match self {
             Self::World if said.is_empty() => vec![self.folder(run).join(own)],
@@ -106,7 +84,7 @@ impl Source {
 
     /// The folder of the items of [`Self::tasks`].
     pub fn items(self, run: &Path) -> PathBuf {
-        self.folder(run).join("eval")
+        self.folder(run).join(ITEMS)
     }
 
     /// How many items each model is asked.
@@ -116,11 +94,11 @@ impl Source {
 
     /// Files of items that must not stand in the training text: all but those whose facts it states on purpose.
     pub fn held_out_items(self, run: &Path) -> Vec<PathBuf> {
-        let folder = self.items(run);
-        self.tasks()
-            .filter(|task| !is_stated(task))
-            .map(|task| folder.join(format!("{task}.jsonl")))
-            .collect()
+        let held_out = || nuwa_world::tasks().filter(|task| !task.is_stated);
+        match self {
+            Self::Text => Vec::new(),
+            Self::World => held_out().map(|task| self.folder(run).join(task.items)).collect(),
+        }
     }
 
     /// Languages in which the model is measured one by one.
@@ -135,7 +113,7 @@ impl Source {
     pub fn usual_budget(self) -> Duration {
         match self {
             Self::Text => USUAL_OF_TEXT,
-            Self::World => USUAL_OF_WORLD,
+            Self::World => Duration::from_secs(USUAL_SECONDS),
         }
     }
 
@@ -154,48 +132,61 @@ impl Source {
     }
 }
 
-/// Sizes and rates for the embedded world.
-fn fit(draft: &mut Draft) -> anyhow::Result<()> {
-    let sized = draft.says("params");
-    for (key, value) in OF_WORLD {
-        // A size that was asked for decides the shape.
-        let decided = draft.says(key) || (sized && key.starts_with("model."));
+/// What serves the embedded world, where nothing else was said.
+fn fit(draft: &mut Draft, run: &Path) -> anyhow::Result<()> {
+    // A size that was asked for decides the shape, and own steps the cleaning.
+    let (sized, cleaned) = (draft.says("params"), draft.says("clean.steps"));
+    let slurs = Source::World.folder(run).join(SLUR_LIST);
+    let mut settings = leaves(&toml::from_str(RECIPE).expect("a test reads it"));
+    settings.push(("clean.toxicity.word_lists".into(), Value::try_from([slurs])?));
+    for (key, value) in settings {
+        let decided = draft.says(&key)
+            || (sized && key.starts_with("model."))
+            || (cleaned && key.starts_with("clean."));
         if !decided {
-            draft.put(key, value)?;
+            draft.put(&key, value)?;
         }
-    }
-    if !draft.says("tokenizer.split") {
-        draft.put("tokenizer.split", Value::String("characters".into()))?;
     }
     Ok(())
 }
 
-/// Cleaning that knows what is planted into the embedded world: its slurs, and slips in words.
-fn fit_cleaning(draft: &mut Draft, run: &Path) -> anyhow::Result<()> {
-    if draft.says("clean.steps") {
-        return Ok(());
-    }
-    let mut steps = CleanSettings::default().steps;
-    let duplicates = steps.iter().position(|step| *step == StepName::ExactDuplicates).unwrap_or(steps.len());
-    steps.splice(duplicates..duplicates, [StepName::Toxicity, StepName::Spelling]);
-    draft.put("clean.steps", Value::try_from(steps)?)?;
-    let slurs = Source::World.folder(run).join("slurs.txt");
-    // Slips are planted side by side there, and there are no foreign passages.
-    let known = [
-        ("clean.toxicity.word_lists", Value::try_from([slurs])?),
-        ("clean.spelling.unknown_around", Value::Integer(6)),
-    ];
-    for (key, value) in known {
-        if !draft.says(key) {
-            draft.put(key, value)?;
+/// The values of a recipe, each with its whole key.
+fn leaves(table: &Table) -> Vec<(String, Value)> {
+    let below = |(key, value): (&String, &Value)| match value {
+        Value::Table(table) => {
+            leaves(table).into_iter().map(|(inner, value)| (format!("{key}.{inner}"), value)).collect()
         }
-    }
-    Ok(())
+        value => vec![(key.clone(), value.clone())],
+    };
+    table.iter().flat_map(below).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use nuwa_clean::{CleanSettings, StepName};
+
     use super::*;
+
+    #[test]
+    fn the_world_is_cleaned_as_usual_with_what_finds_the_planted() {
+        let mut draft = Draft::default();
+        Source::World.put_into(&mut draft, Path::new("run")).unwrap();
+        let clean = draft.recipe().unwrap().clean;
+        let own = [StepName::Toxicity, StepName::Spelling];
+        let (found, usual): (Vec<_>, Vec<_>) = clean.steps.iter().partition(|step| own.contains(step));
+        assert_eq!((found, usual), (own.to_vec(), CleanSettings::default().steps));
+        assert_eq!(clean.toxicity.word_lists, [Path::new("run/world/slurs.txt")]);
+    }
+
+    #[test]
+    fn each_task_of_the_world_is_described() {
+        let mut described: Vec<&str> = Source::World.tasks().collect();
+        let tasks: Vec<_> = nuwa_world::tasks().collect();
+        let mut offered: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        described.sort_unstable();
+        offered.sort_unstable();
+        assert_eq!(described, offered);
+    }
 
     #[test]
     fn the_world_has_its_own_records_and_tasks_and_other_text_has_what_is_named() {
