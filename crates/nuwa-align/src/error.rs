@@ -106,8 +106,10 @@ pub enum Advice {
     LeaveOut(&'static str),
     /// Name the columns; these stand for others.
     Columns(&'static str),
-    /// Something else.
-    Other(&'static str),
+    /// Answers were asked for, and these are preferences.
+    Preferences,
+    /// Preferences were asked for, and these are single answers with a label.
+    LabelledAnswers,
 }
 
 impl std::fmt::Display for Advice {
@@ -116,14 +118,19 @@ impl std::fmt::Display for Advice {
             Self::LeaveOut(stage) => {
                 write!(
                     out,
-                    "correct the record, or leave such records out: --set {stage}.tuning.bad_records=skip"
+                    "correct the record, or leave such records out: {stage}.tuning.bad_records = \"skip\""
                 )
             }
             Self::Columns(example) => write!(
                 out,
-                "give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns {example}"
+                "give the columns these names, or say which of your own stand for them: {example}"
             ),
-            Self::Other(text) => out.write_str(text),
+            Self::Preferences => {
+                out.write_str("records with chosen and rejected are preferences, from which DPO learns")
+            }
+            Self::LabelledAnswers => out.write_str(
+                "records with a label are single answers, not pairs: SFT learns those whose label is true",
+            ),
         }
     }
 }
@@ -158,16 +165,16 @@ impl Error {
                 "a cell that holds quotes, line breaks or what separates columns is put in quotes, and quotes within it are doubled"
                     .into()
             }
-            Self::Empty { .. } => "look at what is trained on with nuwa inspect MODEL --tokens FILE".into(),
+            Self::Empty { .. } => "look at what of each record is trained on".into(),
             Self::Template { .. } => {
-                "use a template that writes turn after turn, such as ChatML: --chat-template FILE".into()
+                "use a template that writes turn after turn, such as ChatML".into()
             }
             Self::Refused { .. } => {
                 "correct the record: tool_calls is a list of objects, and every role one that the template knows".into()
             }
-            Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
+            Self::Setting { name, .. } => format!("change {name} in the recipe"),
             Self::NoTarget { .. } => {
-                "choose among these with --set sft.lora.targets or --set dpo.lora.targets".into()
+                "choose among these in sft.lora.targets or dpo.lora.targets".into()
             }
         })
     }

@@ -96,10 +96,10 @@ impl Error {
         match self {
             Self::Infer(error) => error.hint(),
             Self::Files(error) => error.hint(),
-            Self::TaskFile { .. } => Some("nuwa eval --help says where a task file is described".to_string()),
+            Self::TaskFile { .. } => Some("a task file is described at `Task`".to_string()),
             Self::Item { hint, .. } => Some(hint.unwrap_or(ITEM_HINT).to_string()),
             Self::TooFewExamples { found, .. } => {
-                Some(format!("name a file with more of them, or ask for fewer: --num-fewshot {found}"))
+                Some(format!("name a file with more of them, or ask for fewer: {found}"))
             }
             Self::Reading(_) | Self::Setting { .. } => None,
             Self::UnknownTask { .. } => Some(format!("the tasks are: {}", names())),

@@ -153,7 +153,7 @@ impl Error {
         let hint = match self {
             Self::Files(error) => return error.hint(),
             Self::NoTokenizer { .. } | Self::UnknownForm { .. } => {
-                "name a folder with tokenizer.json, or train one with `nuwa tokenizer train`".into()
+                "name a folder with tokenizer.json, or train one".into()
             }
             Self::CutShort { .. } => "the download or copy was interrupted; fetch the file again".into(),
             Self::Invalid { .. } => {
@@ -171,7 +171,7 @@ impl Error {
             Self::EmptyCorpus { .. } => {
                 "check what the earlier stages kept: the reasons are in rejected.jsonl.zst".into()
             }
-            Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
+            Self::Setting { name, .. } => format!("change {name} in the recipe"),
             Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
             Self::ChatTemplate { .. } | Self::TemplateLimit { .. } => {
                 "the template is chat_template in tokenizer_config.json, or chat_template.jinja beside it"

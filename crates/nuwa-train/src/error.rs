@@ -104,19 +104,19 @@ impl Error {
             Self::Tokenizer(error) => return error.hint(),
             Self::Tensor(_) | Self::Hook(_) => return None,
             Self::Model(_) => "choose other values under [model] in the recipe, or leave them to the plan".into(),
-            Self::Setting { name, .. } => format!("change {name} in the recipe, or with --set {name}=..."),
+            Self::Setting { name, .. } => format!("change {name} in the recipe"),
             Self::TooShort { .. } => {
-                "give more text, or a shorter context with --set model.context=64 (any even number from 8 on)".into()
+                "give more text, or a shorter context: model.context = 64 (any even number from 8 on)".into()
             }
             Self::Vocabulary { .. } => "tokenize again with the tokenizer that the model was made for".into(),
             Self::Diverged { .. } => {
-                "the last good state is kept in the checkpoint; delete it and lower the peak: --set pretrain.learning_rate=3e-4"
+                "the last good state is kept in the checkpoint; delete it and lower the peak: pretrain.learning_rate = 3e-4"
                     .into()
             }
-            Self::Stopped { .. } => "give the same command again: it goes on".into(),
+            Self::Stopped { .. } => "start again: it goes on".into(),
             Self::Checkpoint { .. } => "delete the file to start this stage anew".into(),
-            Self::Budget { .. } => "give more time, such as --budget 5m".into(),
-            Self::Memory { .. } => "choose fewer --params, a smaller --set pretrain.micro_batch_tokens=1024, or leave pretrain.recompute on auto".into(),
+            Self::Budget { .. } => "give more time".into(),
+            Self::Memory { .. } => "choose fewer parameters, a smaller pretrain.micro_batch_tokens (1024), or leave pretrain.recompute on auto".into(),
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::error::Error as StandardError;
 use std::io;
 
+use nuwa_align::Advice;
 use nuwa_files::{Remedy, quoted, quoted_path};
 
 /// What the user can do about one cause of a failure.
@@ -16,8 +17,8 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(nuwa_files::Error => of_files, nuwa_text::Error => of_text, nuwa_collect::Error => of_collect);
     hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
     hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align);
-    hint_of!(nuwa_tokenizer::Error => nuwa_tokenizer::Error::hint, nuwa_format::Error => nuwa_format::Error::hint);
-    hint_of!(nuwa_infer::Error => nuwa_infer::Error::hint, nuwa_eval::Error => nuwa_eval::Error::hint);
+    hint_of!(nuwa_tokenizer::Error => of_tokenizer, nuwa_format::Error => of_format);
+    hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval);
     of_io(cause.downcast_ref::<io::Error>()?)
 }
 
@@ -106,21 +107,114 @@ fn of_shards(error: &nuwa_shards::Error) -> Option<String> {
     Some(hint.into())
 }
 
-fn of_train(error: &nuwa_train::Error) -> Option<String> {
+fn of_tokenizer(error: &nuwa_tokenizer::Error) -> Option<String> {
+    use nuwa_tokenizer::Error;
     match error {
-        nuwa_train::Error::Files(error) => of_files(error),
-        nuwa_train::Error::Shards(error) => of_shards(error),
+        Error::Files(error) => of_files(error),
+        Error::NoTokenizer { .. } | Error::UnknownForm { .. } => {
+            Some("name a folder with tokenizer.json, or train one with `nuwa tokenizer train`".into())
+        }
+        Error::Setting { name, .. } => Some(change(name)),
         error => error.hint(),
     }
 }
 
-fn of_align(error: &nuwa_align::Error) -> Option<String> {
+fn of_format(error: &nuwa_format::Error) -> Option<String> {
     match error {
-        nuwa_align::Error::Files(error) => of_files(error),
-        nuwa_align::Error::Shards(error) => of_shards(error),
-        nuwa_align::Error::Train(error) => of_train(error),
+        nuwa_format::Error::Files(error) => of_files(error),
+        nuwa_format::Error::Tokenizer(error) => of_tokenizer(error),
         error => error.hint(),
     }
+}
+
+fn of_infer(error: &nuwa_infer::Error) -> Option<String> {
+    match error {
+        nuwa_infer::Error::Format(error) => of_format(error),
+        nuwa_infer::Error::Tokenizer(error) => of_tokenizer(error),
+        error => error.hint(),
+    }
+}
+
+fn of_eval(error: &nuwa_eval::Error) -> Option<String> {
+    match error {
+        nuwa_eval::Error::Files(error) => of_files(error),
+        nuwa_eval::Error::Infer(error) => of_infer(error),
+        nuwa_eval::Error::TaskFile { .. } => {
+            Some("nuwa eval --help says where a task file is described".into())
+        }
+        nuwa_eval::Error::TooFewExamples { found, .. } => {
+            Some(format!("name a file with more of them, or ask for fewer: --num-fewshot {found}"))
+        }
+        error => error.hint(),
+    }
+}
+
+fn of_train(error: &nuwa_train::Error) -> Option<String> {
+    use nuwa_train::Error;
+    let hint = match error {
+        Error::Files(error) => return of_files(error),
+        Error::Shards(error) => return of_shards(error),
+        Error::Tokenizer(error) => return of_tokenizer(error),
+        Error::Setting { name, .. } => return Some(change(name)),
+        Error::TooShort { .. } => {
+            "give more text, or a shorter context with --set model.context=64 (any even number from 8 on)"
+        }
+        Error::Diverged { .. } => {
+            "the last good state is kept in the checkpoint; delete it and lower the peak: --set \
+            pretrain.learning_rate=3e-4"
+        }
+        Error::Stopped { .. } => "give the same command again: it goes on",
+        Error::Budget { .. } => "give more time, such as --budget 5m",
+        Error::Memory { .. } => {
+            "choose fewer --params, a smaller --set pretrain.micro_batch_tokens=1024, or leave pretrain.recompute on \
+            auto"
+        }
+        error => return error.hint(),
+    };
+    Some(hint.into())
+}
+
+fn of_align(error: &nuwa_align::Error) -> Option<String> {
+    use nuwa_align::Error;
+    let hint = match error {
+        Error::Files(error) => return of_files(error),
+        Error::Shards(error) => return of_shards(error),
+        Error::Tokenizer(error) => return of_tokenizer(error),
+        Error::Format(error) => return of_format(error),
+        Error::Train(error) => return of_train(error),
+        Error::Setting { name, .. } => return Some(change(name)),
+        Error::Record { advice, .. } => return Some(of_record(advice)),
+        Error::Empty { .. } => "look at what is trained on with nuwa inspect MODEL --tokens FILE",
+        Error::Template { .. } => {
+            "use a template that writes turn after turn, such as ChatML: --chat-template FILE"
+        }
+        Error::NoTarget { .. } => "choose among these with --set sft.lora.targets or --set dpo.lora.targets",
+        error => return error.hint(),
+    };
+    Some(hint.into())
+}
+
+fn of_record(advice: &Advice) -> String {
+    match advice {
+        Advice::LeaveOut(stage) => format!(
+            "correct the record, or leave such records out: --set {stage}.tuning.bad_records=skip"
+        ),
+        Advice::Columns(example) => format!(
+            "give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns \
+            {example}"
+        ),
+        Advice::Preferences => {
+            "records with chosen and rejected are preferences: nuwa dpo learns from them, and nuwa build --preferences"
+                .into()
+        }
+        Advice::LabelledAnswers => {
+            "records with a label are single answers, not pairs: nuwa sft learns those whose label is true".into()
+        }
+    }
+}
+
+fn change(setting: &str) -> String {
+    format!("change {setting} in the recipe, or with --set {setting}=...")
 }
 
 /// The settings as flags to be copied.

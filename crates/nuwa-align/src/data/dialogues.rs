@@ -64,9 +64,7 @@ fn check_label(record: &Record) -> Result<()> {
 
 fn unknown(record: &Record) -> Error {
     let advice = match record.first_of(&["chosen", "rejected"]) {
-        Some(_) => Advice::Other(
-            "records with chosen and rejected are preferences: nuwa dpo learns from them, and nuwa build --preferences",
-        ),
+        Some(_) => Advice::Preferences,
         None => Advice::Columns("instruction=FIELD,output=FIELD"),
     };
     record.unknown(FORMS, advice)

@@ -53,9 +53,7 @@ fn given_prompt(record: &Record) -> Result<Vec<Message>> {
 
 fn unknown(record: &Record) -> Error {
     let advice = match record.get("label") {
-        Some(_) => Advice::Other(
-            "records with a label are single answers, not pairs: nuwa sft learns those whose label is true",
-        ),
+        Some(_) => Advice::LabelledAnswers,
         None => Advice::Columns("prompt=FIELD,chosen=FIELD,rejected=FIELD"),
     };
     record.unknown(FORMS, advice)

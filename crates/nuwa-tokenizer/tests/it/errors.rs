@@ -46,7 +46,7 @@ hint: check the spelling; a relative path starts at the current folder
 "#);
     insta::assert_snapshot!(error(folder.path()), @r#"
 error: DIR holds no tokenizer: expected tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, a *.tiktoken file, tokenizer.model or a llama2.c tok*.bin
-hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+hint: name a folder with tokenizer.json, or train one
 "#);
     fs::write(folder.path().join("encoder.json"), "{}").unwrap();
     insta::assert_snapshot!(error(&folder.path().join("encoder.json")), @r#"
@@ -159,11 +159,11 @@ hint: compare the file with the place it came from; it may be damaged or edited 
 "#);
     insta::assert_snapshot!(load_error("tokenizer.model", b""), @r#"
 error: DIR/tokenizer.model is no tokenizer: the file is empty
-hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+hint: name a folder with tokenizer.json, or train one
 "#);
     insta::assert_snapshot!(load_error("model.gguf", b"GGUF"), @r#"
 error: DIR/model.gguf is no tokenizer: it is neither JSON, nor a tiktoken file, nor a SentencePiece model
-hint: name a folder with tokenizer.json, or train one with `nuwa tokenizer train`
+hint: name a folder with tokenizer.json, or train one
 "#);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("vocab.json"), r#"{"a": 0}"#).unwrap();
@@ -195,12 +195,12 @@ hint: check what the earlier stages kept: the reasons are in rejected.jsonl.zst
 "#);
     insta::assert_snapshot!(train_error(TrainSettings { min_frequency: 0, ..size(300) }, corpus()), @r#"
 error: tokenizer.min_frequency = 0 is not possible: expected 1 or more
-hint: change tokenizer.min_frequency in the recipe, or with --set tokenizer.min_frequency=...
+hint: change tokenizer.min_frequency in the recipe
 "#);
     let twice = vec!["<|im_end|>".to_string()];
     insta::assert_snapshot!(train_error(TrainSettings { extra_special_tokens: twice, ..size(300) }, corpus()), @r#"
 error: tokenizer.extra_special_tokens = "<|im_end|>" is not possible: each token once, and none of them empty
-hint: change tokenizer.extra_special_tokens in the recipe, or with --set tokenizer.extra_special_tokens=...
+hint: change tokenizer.extra_special_tokens in the recipe
 "#);
 }
 

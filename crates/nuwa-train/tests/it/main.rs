@@ -478,5 +478,5 @@ fn a_corpus_shorter_than_one_sequence_is_an_error() {
     writer.finish().unwrap();
     let error = Loader::new(Shards::open(folder.path(), Part::Train).unwrap(), 16, 1).unwrap_err();
     insta::assert_snapshot!(error, @"the training text holds 4 tokens, one sequence needs 17");
-    insta::assert_snapshot!(error.hint().unwrap(), @"give more text, or a shorter context with --set model.context=64 (any even number from 8 on)");
+    insta::assert_snapshot!(error.hint().unwrap(), @"give more text, or a shorter context: model.context = 64 (any even number from 8 on)");
 }
