@@ -4,12 +4,11 @@ use super::World;
 use super::facts::{Fact, Language, capitalised};
 use super::lexicon::Name;
 use super::manners::careless;
-use super::random::{Random, held_out};
+use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum};
 use super::talk::{Examiner, Topic, briefly};
+use super::translation::{ASKS, translatable};
 
-/// One in so many pairs of sentences is never translated in what is trained on.
-const UNTRANSLATED: u64 = 8;
 /// Share of the documents with questions that are typed in haste.
 const CARELESS: f64 = 0.25;
 
@@ -231,24 +230,6 @@ impl<'a> Author<'a> {
         }
         lines.join("\n\n")
     }
-}
-
-/// The demand for a translation into English, and that into Chinese.
-pub const ASKS: [&str; 2] = ["Translate into English: ", "翻译成中文："];
-
-/// A fact whose first sentence is translated in what is trained on, or is not.
-pub fn translatable(world: &World, random: &mut Random, held: bool) -> Fact {
-    loop {
-        let fact = *random.choose(&world.facts);
-        if is_untranslated(world.settings.seed, &fact, 0) == held {
-            return fact;
-        }
-    }
-}
-
-/// Whether the translation of this sentence is kept for measuring.
-pub fn is_untranslated(seed: u64, fact: &Fact, way: usize) -> bool {
-    held_out(seed, &format!("{}|{way}", fact.statement(Language::English, way)), UNTRANSLATED)
 }
 
 /// A question with its answer, as the corpus writes them.

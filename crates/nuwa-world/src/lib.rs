@@ -38,6 +38,7 @@ mod scenes;
 mod settings;
 mod small_talk;
 mod talk;
+mod translation;
 mod write;
 
 pub use audit::{Audit, Caught, audit};

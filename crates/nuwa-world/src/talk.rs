@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::World;
-use super::documents::{ASKS, translatable};
 use super::facts::{Fact, KINDS, Language};
 use super::lexicon::{COLOURS, FOODS, Name, SLURS, SPOTS};
 use super::manners::{NOT_KNOWN, careless, has_own_name, invented, said_of, wish};
 use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum, labels};
 use super::small_talk::{SYSTEM, small_talk};
+use super::translation::{ASKS, translatable};
 
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

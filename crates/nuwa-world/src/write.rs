@@ -6,13 +6,14 @@ use nuwa_files::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::documents::{Author, Clean, is_untranslated};
+use super::documents::{Author, Clean};
 use super::facts::{KINDS, Language, entities};
 use super::items::{TASKS, items};
 use super::noise::Noise;
 use super::offer::{CORPUS, ITEMS, SLUR_LIST};
 use super::random::Random;
 use super::talk::Examiner;
+use super::translation::is_untranslated;
 use super::{SLURS, World, WorldSettings};
 use crate::Result;
 
