@@ -45,15 +45,16 @@ mod tests {
 
     #[test]
     fn old_names_are_read_and_told() {
-        let mut table: Table = "[sft]\nheld_back = 0.1\n[dpo]\nheld_out = 0.2".parse().unwrap();
-        assert_eq!(rename(&mut table), ["the setting `sft.held_back` is called `sft.held_out` now"]);
-        assert_eq!(table, "[sft]\nheld_out = 0.1\n[dpo]\nheld_out = 0.2".parse().unwrap());
+        let mut table: Table = "[sft.tuning]\nheld_back = 0.1\n[dpo.tuning]\nheld_out = 0.2".parse().unwrap();
+        let told = "the setting `sft.tuning.held_back` is called `sft.tuning.held_out` now";
+        assert_eq!(rename(&mut table), [told]);
+        assert_eq!(table, "[sft.tuning]\nheld_out = 0.1\n[dpo.tuning]\nheld_out = 0.2".parse().unwrap());
         assert!(rename(&mut table).is_empty());
     }
 
     #[test]
     fn what_is_said_under_both_names_is_left() {
-        let text = "[sft]\nheld_back = 0.1\nheld_out = 0.2";
+        let text = "[sft.tuning]\nheld_back = 0.1\nheld_out = 0.2";
         let mut table: Table = text.parse().unwrap();
         assert!(rename(&mut table).is_empty());
         assert_eq!(table, text.parse().unwrap());
@@ -61,8 +62,8 @@ mod tests {
 
     #[test]
     fn a_manifest_of_an_earlier_version_is_compared_by_the_new_names() {
-        let kept = serde_json::json!({"seed": 1, "sft": {"held_back": 0.05, "epochs": 3}});
-        assert_eq!(rename_kept(kept), serde_json::json!({"seed": 1, "sft": {"held_out": 0.05, "epochs": 3}}));
+        let kept = serde_json::json!({"epochs": 3, "tuning": {"held_back": 0.05}});
+        assert_eq!(rename_kept(kept), serde_json::json!({"epochs": 3, "tuning": {"held_out": 0.05}}));
     }
 
     #[test]
