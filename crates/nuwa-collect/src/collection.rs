@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::{Budget, Content};
 use super::read;
-use super::reading::{Found, Way};
+use super::reading::{Found, ReadContext};
 use super::settings::CollectSettings;
 use super::summary::CollectSummary;
 use super::walk::Input;
@@ -28,7 +28,7 @@ const PENDING_BYTES: usize = 1 << 22;
 const PART: &str = "part";
 
 pub(super) struct Collection<'a> {
-    way: Way<'a>,
+    context: ReadContext<'a>,
     out: &'a Path,
     unfinished: Unfinished,
     /// Bytes of text after which the next part begins.
@@ -73,7 +73,7 @@ impl<'a> Collection<'a> {
         let values = serde_json::json!({ "settings": values, "origins": origins });
         let basis = basis(inputs.iter().map(|input| input.path.as_path()), &values);
         Self {
-            way: Way { settings, spool: out },
+            context: ReadContext { settings, spool: out },
             out,
             unfinished: Unfinished::new(out.join(".collect"), Some(basis)),
             part_bytes,
@@ -123,10 +123,10 @@ impl<'a> Collection<'a> {
     }
 
     fn take_group(&mut self, group: &[Input]) -> Result<()> {
-        let way = self.way;
+        let context = self.context;
         let ahead = |input: &Input| {
-            let content = Content::file(&input.path, Budget::of_file(input.bytes, way.settings));
-            let found = read::in_memory(input, &content, way);
+            let content = Content::file(&input.path, Budget::of_file(input.bytes, context.settings));
+            let found = read::in_memory(input, &content, context);
             (content, found)
         };
         let read_ahead: Vec<_> = group.par_iter().map(ahead).collect();
@@ -136,7 +136,7 @@ impl<'a> Collection<'a> {
                     found.into_iter().try_for_each(|found| self.found(found))?;
                     result
                 }
-                None => read::read(input, &content, way, &mut |found| self.found(found)),
+                None => read::read(input, &content, context, &mut |found| self.found(found)),
             };
             self.end(input, result)?;
         }

@@ -7,20 +7,24 @@ use super::content::Content;
 use super::format::{Format, extension};
 use super::formats;
 use super::letters::HEAD;
-use super::reading::{Found, Reading, Sink, Way};
+use super::reading::{Found, ReadContext, Reading, Sink};
 use super::summary::Outcome;
 use super::walk::Input;
 use crate::error::TOO_DEEP;
 use crate::{Error, Result};
 
 /// What is found in a file that fits into memory; `None` where it does not, or cannot be read.
-pub(super) fn in_memory(input: &Input, content: &Content, way: Way) -> Option<(Vec<Found>, Result<()>)> {
+pub(super) fn in_memory(
+    input: &Input,
+    content: &Content,
+    context: ReadContext,
+) -> Option<(Vec<Found>, Result<()>)> {
     if input.format.holds_many() {
         return None;
     }
     let content = content.in_memory().ok()??;
     let mut found = Vec::new();
-    let result = read(input, &content, way, &mut |one| {
+    let result = read(input, &content, context, &mut |one| {
         found.push(one);
         Ok(())
     });
@@ -28,8 +32,8 @@ pub(super) fn in_memory(input: &Input, content: &Content, way: Way) -> Option<(V
 }
 
 /// Hands on what is found in a file of any size.
-pub(super) fn read(input: &Input, content: &Content, way: Way, sink: Sink) -> Result<()> {
-    let mut reading = Reading::new(input, content, way, &mut *sink);
+pub(super) fn read(input: &Input, content: &Content, context: ReadContext, sink: Sink) -> Result<()> {
+    let mut reading = Reading::new(input, content, context, &mut *sink);
     let format = documents(&mut reading);
     if content.has_rest() {
         reading.odd("bytes behind the end of a gzip file, passed over", None);
@@ -83,10 +87,10 @@ fn member(archive: &mut Reading, name: &str, bytes: &mut dyn Read) -> Result<()>
         Err(reason) => return archive.skip_member(name, &reason),
     };
     let bytes = &mut (&head[..]).chain(bytes);
-    let content = Content::member(bytes, archive.content.budget(), archive.way.spool);
+    let content = Content::member(bytes, archive.content.budget(), archive.context.spool);
     let result = content
         .map_err(Error::read(&member.path))
-        .and_then(|content| read(&member, &content, archive.way, &mut *archive.sink));
+        .and_then(|content| read(&member, &content, archive.context, &mut *archive.sink));
     match result {
         Err(error @ Error::File(nuwa_files::Error::Expanded { .. })) => Err(error),
         Err(error) => match error.skip_reason() {
@@ -102,7 +106,7 @@ fn recognise(archive: &Reading, name: &str, head: &[u8]) -> Result<Input, String
     if name.split(['/', '\\']).any(|part| part.starts_with('.') && part != "." && part != "..") {
         return Err("hidden".into());
     }
-    let settings = archive.way.settings;
+    let settings = archive.context.settings;
     let extension = extension(Path::new(name));
     let named = Format::of_name(Path::new(name), &settings.extra_text_extensions);
     let format = match named.or_else(|| Format::of_certain_bytes(head)) {

@@ -33,7 +33,7 @@ pub(crate) type Member = fn(&mut Reading, &str, &mut dyn Read) -> Result<()>;
 
 /// How files are read, and the folder for what does not fit into memory.
 #[derive(Clone, Copy)]
-pub(crate) struct Way<'a> {
+pub(crate) struct ReadContext<'a> {
     pub settings: &'a CollectSettings,
     pub spool: &'a Path,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Way<'a> {
 pub(crate) struct Reading<'a> {
     pub input: &'a Input,
     pub content: &'a Content,
-    pub way: Way<'a>,
+    pub context: ReadContext<'a>,
     /// Takes what is found.
     pub sink: Sink<'a>,
     pub outcome: Outcome,
@@ -54,9 +54,18 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(input: &'a Input, content: &'a Content, way: Way<'a>, sink: Sink<'a>) -> Self {
+    pub fn new(input: &'a Input, content: &'a Content, context: ReadContext<'a>, sink: Sink<'a>) -> Self {
         let outcome = Outcome::default();
-        Self { input, content, way, sink, outcome, has_given: false, odd: BTreeMap::new(), encoding: None }
+        Self {
+            input,
+            content,
+            context,
+            sink,
+            outcome,
+            has_given: false,
+            odd: BTreeMap::new(),
+            encoding: None,
+        }
     }
 
     /// The content as UTF-8, once a first pass has shown that it is text.
@@ -138,7 +147,7 @@ impl<'a> Reading<'a> {
     pub fn give_line(&mut self, line: Result<Document>) -> Result<()> {
         match line {
             Ok(document) => self.give(document),
-            Err(error) if self.way.settings.bad_lines == BadLines::Skip => {
+            Err(error) if self.context.settings.bad_lines == BadLines::Skip => {
                 let (what, line) = error.in_line();
                 self.odd(what, line);
                 self.outcome.skipped_lines += 1;
@@ -176,7 +185,7 @@ impl<'a> Reading<'a> {
 
     /// The content for a reader that jumps.
     pub fn seekable(&self) -> Result<Seekable> {
-        self.content.seekable(self.way.spool).map_err(Error::read(&self.input.path))
+        self.content.seekable(self.context.spool).map_err(Error::read(&self.input.path))
     }
 
     /// Counts bytes that come out of a page or a table, as if out of a compressed file.

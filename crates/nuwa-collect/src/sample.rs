@@ -15,7 +15,7 @@ use super::collection::{Collection, PART_BYTES};
 use super::content::{Budget, Content};
 use super::format::Format;
 use super::read;
-use super::reading::{Found, Way};
+use super::reading::{Found, ReadContext};
 use super::settings::CollectSettings;
 use super::summary::CollectSummary;
 use super::walk::{self, Input};
@@ -64,7 +64,7 @@ pub fn sample(
             continue;
         }
         let room = (left / (inputs.len() - at).min(FILES_AT_LEAST) as u64).max(LEAST_OF_EACH);
-        let part = take(&mut collection, input, Way { settings, spool: out }, room)?;
+        let part = take(&mut collection, input, ReadContext { settings, spool: out }, room)?;
         left = left.saturating_sub(part.text);
         estimate.add(&part);
     }
@@ -116,8 +116,8 @@ impl Estimate {
 }
 
 /// Reads up to `room` bytes of text of a file.
-fn take(collection: &mut Collection<'_>, input: &Input, way: Way<'_>, room: u64) -> Result<Part> {
-    let content = Content::file(&input.path, Budget::of_file(input.bytes, way.settings));
+fn take(collection: &mut Collection<'_>, input: &Input, context: ReadContext<'_>, room: u64) -> Result<Part> {
+    let content = Content::file(&input.path, Budget::of_file(input.bytes, context.settings));
     let beginning = beginning(input, &content, room * RAW_FOR_TEXT).map_err(Error::read(&input.path))?;
     let cut = beginning.is_some();
     let raw = beginning.as_ref().map_or(0, |bytes| bytes.len() as u64);
@@ -129,7 +129,7 @@ fn take(collection: &mut Collection<'_>, input: &Input, way: Way<'_>, room: u64)
     // Other files are one document, or were cut already.
     let may_stop = matches!(input.format, Format::Parquet | Format::Zip);
     let (text, is_full) = (RefCell::new(String::new()), RefCell::new(false));
-    let result = read::read(input, &content, way, &mut |found| {
+    let result = read::read(input, &content, context, &mut |found| {
         if let Found::Document(document) = &found {
             text.borrow_mut().push_str(&document.text);
         }

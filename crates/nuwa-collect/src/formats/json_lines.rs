@@ -87,7 +87,7 @@ fn values(reading: &mut Reading, text: Text) -> Result<()> {
 fn record(reading: &mut Reading, bytes: &[u8], line: u64, position: u64) -> Result<()> {
     match value_of(reading, bytes, line) {
         Ok(Value::Object(mut fields)) => {
-            match records_within(&mut fields, &reading.way.settings.text_field) {
+            match records_within(&mut fields, &reading.context.settings.text_field) {
                 Some(records) => records.into_iter().zip(1..).try_for_each(|(record, part)| {
                     let document = document(reading, record, line, &format!("{position}.{part}"));
                     give(reading, document)
@@ -199,7 +199,7 @@ fn document(reading: &Reading, record: Value, line: u64, position: &str) -> Resu
 /// The text; `None` where its field is null. Several strings are paragraphs of one text.
 fn take_text(reading: &Reading, fields: &mut Map<String, Value>, line: u64) -> Result<Option<String>> {
     let path = reading.input.path.clone();
-    let field = reading.way.settings.text_field.clone();
+    let field = reading.context.settings.text_field.clone();
     match take_field(fields, &field) {
         Some(Value::String(text)) => Ok(Some(text)),
         Some(Value::Null) => Ok(None),

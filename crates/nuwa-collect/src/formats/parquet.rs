@@ -78,7 +78,7 @@ type Taker<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
 
 /// A document a row.
 pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
-    let settings = reading.way.settings;
+    let settings = reading.context.settings;
     let table = Table { bytes: reading.seekable()?, field: &settings.text_field, effort: settings.effort };
     match rows_apart(table, &mut |found| take(reading, found)) {
         Ok(()) => Ok("parquet"),

@@ -90,7 +90,7 @@ struct Table {
 impl Table {
     fn of(header: &Row, reading: &Reading) -> Result<Self> {
         let names: Vec<String> = header.fields.iter().map(|name| name.trim().to_string()).collect();
-        match text_column(names.iter().map(String::as_str), &reading.way.settings.text_field) {
+        match text_column(names.iter().map(String::as_str), &reading.context.settings.text_field) {
             Some(text) => Ok(Self { names, text }),
             None => Err(no_text_column(reading, names)),
         }
@@ -135,7 +135,7 @@ pub(crate) fn text_column<'a>(names: impl Iterator<Item = &'a str>, wanted: &str
 
 /// The error that names the columns there are.
 pub(crate) fn no_text_column(reading: &Reading, columns: Vec<String>) -> Error {
-    let wanted = reading.way.settings.text_field.clone();
+    let wanted = reading.context.settings.text_field.clone();
     Error::NoTextColumn { path: reading.input.path.clone(), wanted, columns }
 }
 

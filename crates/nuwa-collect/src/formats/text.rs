@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// A page, the items of a fortune file, or a text in one piece or several.
 pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
     let mut text = reading.text()?;
-    let is_fortune = text.inspection.is_fortune && reading.way.settings.split_fortune_files;
+    let is_fortune = text.inspection.is_fortune && reading.context.settings.split_fortune_files;
     match reading.input.format {
         Format::Text if text.inspection.is_html => html(reading, &mut text),
         Format::Text if is_fortune => fortune(reading, &mut text),
@@ -26,7 +26,7 @@ pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
 
 /// One document, or several where the text is huge. What came before damage is kept.
 fn pieces(reading: &mut Reading, text: &mut Text, format: &'static str) -> Result<&'static str> {
-    let limit = reading.way.settings.split_documents_over as usize;
+    let limit = reading.context.settings.split_documents_over as usize;
     let mut held = String::new();
     let mut part = None;
     let end = loop {
@@ -52,7 +52,7 @@ fn fortune(reading: &mut Reading, text: &mut Text) -> Result<&'static str> {
     let mut position = 0;
     loop {
         let mut line = Vec::new();
-        let limit = reading.way.settings.split_documents_over;
+        let limit = reading.context.settings.split_documents_over;
         let mut limited = text.reader.by_ref().take(limit);
         limited.read_until(b'\n', &mut line).map_err(Error::read(&reading.input.path))?;
         let separator = line.trim_ascii() == b"%";

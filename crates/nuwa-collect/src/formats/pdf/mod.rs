@@ -56,7 +56,7 @@ enum Refusal {
 /// One document.
 pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
     let bytes = reading.whole()?;
-    let found = extract_apart(bytes, reading.way.settings.effort)
+    let found = extract_apart(bytes, reading.context.settings.effort)
         .map_err(|refusal| refusal.error(&reading.input.path))?;
     let mut document = reading.document(None, found.text, "pdf");
     document.meta.extend(found.meta.into_iter().map(|(name, value)| (name, value.into())));
