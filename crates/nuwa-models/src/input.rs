@@ -22,7 +22,7 @@ enum LayerCache {
 }
 
 impl Cache {
-    /// An empty cache of attention for each layer, kept in numbers of this dtype.
+    /// An empty cache of attention for each layer, kept in this dtype.
     pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }

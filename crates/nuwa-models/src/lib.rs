@@ -70,7 +70,7 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// An empty cache for `capacity` positions of one sequence, kept in numbers of this dtype.
+    /// An empty cache for `capacity` positions of one sequence, kept in this dtype.
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache;
 
     /// The largest number of positions.

@@ -367,7 +367,7 @@ impl ParametersBuilder {
     }
 
     /// Starts an empty set for inference alone, whose values are all to be overwritten. Each matrix is kept once, in numbers of
-    /// `dtype` and in the form that the device's products read fastest; vectors are `f32`. Nothing gets a gradient.
+    /// `dtype`, and in the form that the device's products read fastest; vectors are `f32`. Nothing gets a gradient.
     pub fn inference(dtype: DType) -> Self {
         Self { inference: Some(dtype), ..Self::zeros() }
     }

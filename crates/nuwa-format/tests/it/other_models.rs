@@ -100,7 +100,7 @@ fn what_is_not_computed_is_refused() {
     let all = refused.map(|(name, fields)| told(&with_fields(name, fields)));
     insta::assert_snapshot!(all.join("\n"), @r#"
     MODEL/config.json: unknown model_type "qwen3", expected bert, gpt2, llama, mistral or qwen2
-      take a model of one of these dtypes (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5 and GPT-2 are), or run this one with transformers; another model_type in config.json does not make it one of them
+      take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5 and GPT-2 are), or run this one with transformers; another model_type in config.json does not make it one of them
     MODEL/config.json: hidden_act = "relu2" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are
       config.json describes how the weights were trained: changed, it would give another model that answers wrongly; run this one with transformers, or take a model without this
     MODEL/config.json: activation_function = "relu" is not supported, only gelu_new, gelu_pytorch_tanh, gelu_fast, gelu are
@@ -188,7 +188,7 @@ fn parts_without_an_index_are_read_and_a_missing_one_is_named() {
     MODEL: model-00002-of-00003.safetensors is missing; model-00001-of-00003.safetensors says that there are 3 parts
       fetch the whole folder again: every file of the model has to lie in it
     MODEL is not valid: it holds parts of two models, model-00001-of-00002.safetensors and model-00001-of-00003.safetensors
-      the file is damaged or of another dtype; fetch or export it again
+      the file is damaged or of another kind; fetch or export it again
     MODEL: model-00001-of-00009.safetensors is missing; model.safetensors.index.json names it
       fetch the whole folder again: every file of the model has to lie in it
     "#);

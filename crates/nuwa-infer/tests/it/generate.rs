@@ -119,7 +119,7 @@ fn weights_that_are_no_numbers_are_an_error() {
     let engine = engine(8);
     engine.model().parameters().set(|values| values.fill(f32::NAN));
     let error = engine.generate("sky", &greedy(3), &mut |_| ()).unwrap_err();
-    assert!(error.to_string().contains("the score NaN for token 0"), "{error}");
+    assert!(error.to_string().contains("the logit NaN for token 0"), "{error}");
 }
 
 proptest! {

@@ -17,12 +17,12 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Ranges of every kind: causal, windows, documents, and some that follow no order.
-fn ranges(length: usize, dtype: usize, seed: u64) -> Vec<[u32; 2]> {
+fn ranges(length: usize, kind: usize, seed: u64) -> Vec<[u32; 2]> {
     let random = Random::new(seed).named("ranges");
     let any = |row: usize, below: u32| random.words(row as u64)[0] % below.max(1);
     let of = |row: usize| {
         let (own, end) = (row as u32, length as u32);
-        match dtype {
+        match kind {
             0 => [0, own + 1],
             1 => [own.saturating_sub(70), own + 1],
             2 => [own / 50 * 50, own + 1],
@@ -109,12 +109,12 @@ proptest! {
         length in 1..MOST[0],
         head_dim in 1..MOST[1],
         group in 1_usize..3,
-        dtype in 0_usize..5,
+        kind in 0_usize..5,
         seed in 0_u64..1000,
     ) {
         let _held = crate::levels::hold();
         let heads = HeadLayout { heads: group, kv_heads: 1, head_dim };
-        let ranges = ranges(length, dtype, seed);
+        let ranges = ranges(length, kind, seed);
         let (qkv, dy) = (numbers(length * heads.width(), seed), numbers(length * heads.query_width(), seed + 1));
         let expected = definition(heads, &qkv, &dy, &ranges);
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
@@ -145,16 +145,15 @@ fn threads_share_a_row_without_changing_a_bit() {
     let (qkv, dy) = (numbers(length * heads.width(), 1), numbers(length * heads.query_width(), 2));
     let plain = AttentionOptions::default();
     for options in [plain, AttentionOptions { dropout: 0.2, ..plain }] {
-        for (dtype, precision) in (0..5).flat_map(|dtype| [(dtype, Precision::F32), (dtype, Precision::Bf16)])
-        {
-            let ranges = ranges(length, dtype, 3);
+        for (kind, precision) in (0..5).flat_map(|kind| [(kind, Precision::F32), (kind, Precision::Bf16)]) {
+            let ranges = ranges(length, kind, 3);
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| found(precision, heads, &qkv, &dy, &ranges, options))
             };
             let one = run(1);
             for threads in [2, 5] {
-                assert!(run(threads) == one, "{threads} threads, {precision:?}, ranges {dtype}, {options:?}");
+                assert!(run(threads) == one, "{threads} threads, {precision:?}, ranges {kind}, {options:?}");
             }
         }
     }

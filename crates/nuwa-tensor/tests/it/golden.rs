@@ -275,8 +275,8 @@ fn adamw(golden: &Golden) {
         histories.entry("norms".into()).or_default().push(norm);
         for parameter in &parameters {
             let (name, range) = (parameter.entry().path(), parameter.entry().range());
-            let mut keep = |dtype: &str, values: &[f32]| {
-                histories.entry(format!("{name}.{dtype}")).or_default().extend(values)
+            let mut keep = |what: &str, values: &[f32]| {
+                histories.entry(format!("{name}.{what}")).or_default().extend(values)
             };
             keep("values", &parameter.to_host());
             let mut mean = vec![0.0; range.len()];

@@ -318,8 +318,8 @@ fn checkpoints_are_checked() {
         std::fs::write(&path, bytes).unwrap();
         load("abc").unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
     };
-    insta::assert_snapshot!(message(&bytes[..400]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
-    insta::assert_snapshot!(message(&bytes[..bytes.len() - 1]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14176 numbers do");
+    insta::assert_snapshot!(message(&bytes[..400]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14272 numbers do");
+    insta::assert_snapshot!(message(&bytes[..bytes.len() - 1]), @"FILE is not a usable checkpoint: it ends before its three blocks of 14272 numbers do");
     insta::assert_snapshot!(message(&[&bytes[..], &[0]].concat()), @"FILE is not a usable checkpoint: it goes on after its last block");
     insta::assert_snapshot!(message(b"PK\x03\x04 something else"), @"FILE is not a usable checkpoint: it does not begin with NUWACKPT");
     let mut newer = bytes.clone();
@@ -331,9 +331,9 @@ fn checkpoints_are_checked() {
     insta::assert_snapshot!(message(&newer), @"FILE is not a usable checkpoint: its version is 9, this program reads 3");
 }
 
-/// The frozen sample of version 2: a checkpoint of a model of few numbers, written by hand to the format's description.
+/// The frozen sample of version 3: a checkpoint of a model of few numbers, written by hand to the format's description.
 #[test]
-fn version_2_of_the_checkpoint_stays_readable() {
+fn version_3_of_the_checkpoint_stays_readable() {
     let config = r#"{"model_type":"gpt2","vocab_size":1,"n_positions":1,"n_embd":1,"n_layer":1,"n_head":1}"#;
     let model: Box<dyn Model> = nuwa_models::build(&serde_json::from_str(config).unwrap(), 1).unwrap();
     let elements = model.parameters().length();
@@ -341,7 +341,7 @@ fn version_2_of_the_checkpoint_stays_readable() {
         {"start":0,"end":9},"best":{"step":2,"tokens":8,"validation_loss":1.5,"bits_per_byte":0.5},"worse":1,
         "ended":"planned"},"first_validation":null}"#;
     let json = json.replace("ELEMENTS", &elements.to_string());
-    let mut bytes = b"NUWACKPT\x02\x00\x00\x00".to_vec();
+    let mut bytes = b"NUWACKPT\x03\x00\x00\x00".to_vec();
     bytes.extend((json.len() as u32).to_le_bytes());
     bytes.extend(json.as_bytes());
     for value in 0..3 * elements {

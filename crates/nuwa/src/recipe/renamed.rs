@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use toml::Table;
 
 /// The old name and the new one, in the same table.
-const RENAMED: [(&str, &str); 2] = [("sft.held_back", "sft.held_out"), ("dpo.held_back", "dpo.held_out")];
+const RENAMED: [(&str, &str); 2] =
+    [("sft.tuning.held_back", "sft.tuning.held_out"), ("dpo.tuning.held_back", "dpo.tuning.held_out")];
 
 /// Puts what `table` says under an old name under the new one, unless that is said too, and gives a word about each.
 pub fn rename(table: &mut Table) -> Vec<String> {

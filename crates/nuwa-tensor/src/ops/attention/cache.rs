@@ -49,7 +49,7 @@ impl Clone for KeyValueCache {
 }
 
 impl KeyValueCache {
-    /// Room for `capacity` positions, kept in numbers of this dtype.
+    /// Room for `capacity` positions, kept in this dtype.
     pub fn new(heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         Self { memory: None, dtype, width: heads.key_width(), length: 0, capacity }
     }
