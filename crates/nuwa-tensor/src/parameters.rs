@@ -270,7 +270,7 @@ impl Parameter {
 
     /// Overwrites the values through `fill`, which gets a copy of them in host memory, or themselves where they are there.
     ///
-    /// Values for inference alone are rounded to the kind that they are kept in.
+    /// Values for inference alone are rounded to the dtype that they are kept in.
     pub fn set(&self, fill: impl FnOnce(&mut [f32])) {
         if let Some(matrix) = &self.entry.matrix {
             let mut values = self.to_host();

@@ -96,7 +96,8 @@ impl Tape {
     }
 
     /// The same tape, but each row of a result has the same bits whichever other rows are computed with it and however many:
-    /// for decoding, where sequences come and go. Products are then of `f32`, and many rows take longer than otherwise.
+    /// for decoding, where sequences come and go. Products are then of `f32`, of weights that are packed for it when
+    /// they are first used and after each change.
     #[must_use]
     pub fn batch_invariant(self) -> Self {
         Self { batch_invariant: true, ..self }

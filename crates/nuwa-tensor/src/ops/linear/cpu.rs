@@ -43,7 +43,7 @@ fn packed(
 
 /// The weight packed for products whose rows have the same bits whatever their number: as its device keeps it where it is for
 /// inference alone, else packed now and kept until the values change.
-pub fn packed_for_inference(
+fn packed_for_inference(
     pool: &Arc<Pool>,
     weight: &Parameter,
     batch_invariant: bool,
