@@ -72,7 +72,7 @@ fn build(program: &Path, text: &Path, budget: &str, cleaning: bool, out: &Path) 
     let name = text.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = std::fs::metadata(text)?.len();
     let files = [
-        read("tune/tune.json")?,
+        read("plan/plan.json")?,
         read("pretrain/pretrain.json")?,
         read("tokenize/tokenize.json")?,
         read("eval/eval.json")?,
@@ -84,13 +84,13 @@ fn outcome(
     text: String,
     bytes: u64,
     budget: &str,
-    [tune, pretrain, tokens, eval]: &[Value; 4],
+    [plan, pretrain, tokens, eval]: &[Value; 4],
 ) -> Result<Outcome> {
     let number = |value: &Value, what: &str| value.as_f64().with_context(|| format!("{text} has no {what}"));
-    let predicted = &tune["predicted"];
+    let predicted = &plan["predicted"];
     let bits = &eval["tasks"]["language_modelling"]["metrics"]["bits_per_byte"];
     let steps = number(&pretrain["kept_step"], "kept step")?;
-    let read = steps * number(&tune["batch_tokens"], "batch")?;
+    let read = steps * number(&plan["batch_tokens"], "batch")?;
     Ok(Outcome {
         bytes,
         budget: budget.into(),

@@ -1,8 +1,9 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
-//! datatrove (`clean`), and builds within budgets (`budgets`).
+//! datatrove (`clean`), builds within budgets (`budgets`), and every family beside the others (`families`).
 
 mod budgets;
 mod clean;
+mod families;
 mod growth;
 mod load;
 mod options;
@@ -39,7 +40,14 @@ cargo xtask bench clean --against SCRIPT    cleaning: crates/xtask/rivals/datatr
 cargo xtask bench budgets --texts A.txt,B.txt    builds of each text within each budget: foreseen and measured; a Markdown table
     --budgets 1m,3m           (1m,3m)
     --cleaning on|off         (on)
-    --program FILE            the program (target/release/nuwa)";
+    --program FILE            the program (target/release/nuwa)
+
+cargo xtask bench families                  a build of every family with the same number of weights in the same time; a Markdown table
+    --texts world,A.txt       the embedded world, and texts (world)
+    --families gpt2,llama     some of them (those that write)
+    --params N, --budget TIME (1M, 3m)
+    --folder FOLDER           where the runs are kept; one that is there is gone on with (a temporary folder)
+    --program FILE            as above";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -48,12 +56,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("growth") => growth::run(&arguments[1..]),
         Some("clean") => clean::run(&arguments[1..]),
         Some("budgets") => budgets::run(&arguments[1..]),
+        Some("families") => families::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
         other => {
-            bail!("expected train, growth, clean or budgets, got {}\n\n{USAGE}", other.unwrap_or("nothing"))
+            let got = other.unwrap_or("nothing");
+            bail!("expected train, growth, clean, budgets or families, got {got}\n\n{USAGE}")
         }
     }
 }

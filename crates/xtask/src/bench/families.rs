@@ -1,0 +1,292 @@
+//! Every family at the same number of weights and the same time: what it learns, how fast it is, what it takes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::options::Options;
+use super::ours::root;
+use super::{machine, median};
+
+/// The families that write, in the order of the table.
+const FAMILIES: [&str; 11] = [
+    "gpt2",
+    "gpt_neo",
+    "lamda",
+    "falcon",
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "mixtral",
+    "qwen3_moe",
+    "olmoe",
+];
+
+/// The word for the embedded world among `--texts`.
+const WORLD: &str = "world";
+
+/// Texts that are written to measure the speed of decoding, and the tokens of each.
+const WRITTEN: usize = 8;
+const TOKENS: usize = 200;
+
+/// What is the same for every family.
+struct Bench {
+    program: PathBuf,
+    folder: PathBuf,
+    parameters: String,
+    budget: String,
+}
+
+/// What one build came to.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    family: String,
+    text: String,
+    parameters: u64,
+    /// Bits a byte after pretraining, with their standard error.
+    bits: [f64; 2],
+    /// The mean share of choices that were right after pretraining, where the text has questions.
+    choices: Option<f64>,
+    trained_tokens_a_second: f64,
+    written_tokens_a_second: f64,
+    memory: f64,
+}
+
+/// `cargo xtask bench families`.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let known = ["texts", "families", "params", "budget", "program", "folder"];
+    let options = Options::parse(arguments, &known)?;
+    let families = options.some_of("families", &FAMILIES)?;
+    let texts: Vec<&str> = options.get("texts").unwrap_or(WORLD).split(',').collect();
+    let own = || std::env::temp_dir().join(format!("nuwa-bench-families-{}", std::process::id()));
+    let bench = Bench {
+        program: options.path("program").unwrap_or_else(|| root().join("target/release/nuwa")),
+        folder: options.path("folder").unwrap_or_else(own),
+        parameters: options.get("params").unwrap_or("1M").into(),
+        budget: options.get("budget").unwrap_or("3m").into(),
+    };
+    let Bench { program, folder, .. } = &bench;
+    ensure!(program.is_file(), "no program at {}: build it with cargo build --release", program.display());
+    println!("{}; runs in {}\n\n{HEAD}", machine(), folder.display());
+    for text in texts {
+        bench.source(text)?;
+        for family in &families {
+            println!("{}", bench.outcome(text, family)?.row());
+        }
+    }
+    Ok(())
+}
+
+const HEAD: &str = "\
+| family | text | weights | bits per byte | choices | training, tokens/s | decoding, tokens/s | memory, MB |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+
+/// The stages that are the same for every family: a build that has their folders does not run them again.
+const SHARED: [&str; 5] = [WORLD, "collect", "clean", "tokenizer", "tokenize"];
+
+impl Bench {
+    fn place(&self, text: &str, name: &str) -> PathBuf {
+        let stem = Path::new(text).file_stem().unwrap_or_default().to_string_lossy();
+        self.folder.join(format!("{stem}-{name}"))
+    }
+
+    fn nuwa(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(verb);
+        command
+    }
+
+    fn build(&self, text: &str, out: &Path) -> Command {
+        let mut command = self.nuwa("build");
+        command.arg("--out").arg(out);
+        if text != WORLD {
+            command.arg("--from").arg(text);
+        }
+        command
+    }
+
+    /// The text, cleaned and cut into tokens, by the shortest build there is.
+    fn source(&self, text: &str) -> Result<()> {
+        let out = self.place(text, "source");
+        // As in the builds of the families, for the vocabulary follows from the size of the model.
+        let sizes = ["--params", &self.parameters, "--tokens", "20k"];
+        said(self.build(text, &out).args(sizes)).map(drop)
+    }
+
+    /// The shape with which `family` has the number of weights, as settings.
+    fn shape(&self, text: &str, family: &str) -> Result<Vec<String>> {
+        let (source, out) = (self.place(text, "source"), self.place(text, &format!("{family}-shape")));
+        let mut command = self.nuwa("pretrain");
+        command.arg("--data").arg(source.join("tokenize")).arg("--tokenizer").arg(source.join("tokenizer"));
+        command.arg("--out").arg(&out).args(["--params", &self.parameters, "--tokens", "20k"]);
+        said(command.args(["--set", &format!("model.family={family}")]))?;
+        let settings = shape(&json(&out.join("pretrain.json"))?);
+        std::fs::remove_dir_all(out)?;
+        settings
+    }
+
+    fn outcome(&self, text: &str, family: &str) -> Result<Outcome> {
+        let out = self.place(text, family);
+        for stage in SHARED {
+            let (from, to) = (self.place(text, "source").join(stage), out.join(stage));
+            if from.is_dir() && !to.exists() {
+                copy(&from, &to)?;
+            }
+        }
+        let mut command = self.build(text, &out);
+        command.args(["--budget", &self.budget, "--set", &format!("model.family={family}")]);
+        for setting in self.shape(text, family)? {
+            command.args(["--set", &setting]);
+        }
+        said(&mut command)?;
+        let metrics = std::fs::read_to_string(out.join("pretrain/metrics.jsonl"))?;
+        let files = [json(&out.join("pretrain/pretrain.json"))?, json(&out.join("eval/eval.json"))?];
+        let speed = self.decoding(&out.join("pretrain/model"))?;
+        let name = self.place(text, "").file_name().unwrap_or_default().to_string_lossy().into_owned();
+        outcome([family, name.trim_end_matches('-')], &files, &metrics, speed)
+    }
+
+    /// Tokens a second of one sequence, without what starting the program takes.
+    fn decoding(&self, model: &Path) -> Result<f64> {
+        let mut totals = [(0.0, 0.0); 2];
+        for seed in 0..WRITTEN {
+            for (total, most) in totals.iter_mut().zip([1, TOKENS]) {
+                let mut command = self.nuwa("generate");
+                command.arg(model).args(["--json", "--prompt", "", "--temperature", "1", "--top-p", "1"]);
+                command.args(["--max-tokens", &most.to_string(), "--seed", &seed.to_string()]);
+                let start = Instant::now();
+                let written: Value = serde_json::from_str(&said(&mut command)?)?;
+                total.0 += start.elapsed().as_secs_f64();
+                total.1 += written["tokens"].as_f64().context("generate told no number of tokens")?;
+            }
+        }
+        let [start, whole] = totals;
+        Ok((whole.1 - start.1) / (whole.0 - start.0))
+    }
+}
+
+/// What the command writes, of one that succeeds.
+fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}", wrong.trim());
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn json(path: &Path) -> Result<Value> {
+    let file = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(serde_json::from_slice(&file)?)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let (entry, to) = (entry?, to.to_path_buf());
+        let to = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &to)?,
+            false => std::fs::copy(entry.path(), to).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// The settings of the model among the arguments that repeat a run.
+fn shape(pretrain: &Value) -> Result<Vec<String>> {
+    let repeat = pretrain["repeat"].as_array().context("pretrain.json has no arguments that repeat it")?;
+    let words = repeat.iter().filter_map(Value::as_str).filter(|word| word.starts_with("model."));
+    Ok(words.map(String::from).collect())
+}
+
+fn outcome(
+    [family, text]: [&str; 2],
+    [pretrain, eval]: &[Value; 2],
+    metrics: &str,
+    written_tokens_a_second: f64,
+) -> Result<Outcome> {
+    let number =
+        |value: &Value, what: &str| value.as_f64().with_context(|| format!("{family} has no {what}"));
+    let tasks = &eval["tasks"];
+    let after =
+        |task: &str| [&tasks[format!("pretrain/{task}")], &tasks[task]].into_iter().find(|it| !it.is_null());
+    let bits = after("language_modelling").context("the model was not measured on text")?;
+    let bits = &bits["metrics"]["bits_per_byte"];
+    let right = ["world_choice_en", "world_choice_zh"]
+        .map(|task| after(task).and_then(|task| task["metrics"]["acc_norm"]["value"].as_f64()));
+    let steps = metrics.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let speeds: Vec<f64> = steps.filter_map(|step| step["tokens_per_second"].as_f64()).collect();
+    Ok(Outcome {
+        family: family.into(),
+        text: text.into(),
+        parameters: number(&pretrain["parameters"], "weights")? as u64,
+        bits: [number(&bits["value"], "bits per byte")?, bits["stderr"].as_f64().unwrap_or(0.0)],
+        choices: right[0].zip(right[1]).map(|(english, chinese)| english.midpoint(chinese)),
+        trained_tokens_a_second: median(&speeds),
+        written_tokens_a_second,
+        memory: number(&pretrain["peak_memory_bytes"], "memory")? / 1e6,
+    })
+}
+
+impl Outcome {
+    fn row(&self) -> String {
+        let choices = self.choices.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share));
+        format!(
+            "| {} | {} | {} | {:.3} ± {:.3} | {choices} | {:.0} | {:.0} | {:.0} |",
+            self.family,
+            self.text,
+            self.parameters,
+            self.bits[0],
+            self.bits[1],
+            self.trained_tokens_a_second,
+            self.written_tokens_a_second,
+            self.memory
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn measured(share: f64) -> Value {
+        json!({"metrics": {"acc_norm": {"value": share}, "bits_per_byte": {"value": 1.5, "stderr": 0.02}}})
+    }
+
+    #[test]
+    fn a_build_becomes_a_row() {
+        let pretrain = json!({"parameters": 1000, "peak_memory_bytes": 2_500_000});
+        let metrics =
+            "{\"tokens_per_second\": 10}\n{\"tokens_per_second\": 30}\n{\"tokens_per_second\": 20}\n{}";
+        let world = json!({"tasks": {
+            "pretrain/language_modelling": measured(0.0), "pretrain/world_choice_en": measured(0.5),
+            "pretrain/world_choice_zh": measured(0.75), "dpo/world_choice_en": measured(1.0),
+        }});
+        let row = outcome(["gpt2", "world"], &[pretrain.clone(), world], metrics, 99.6).unwrap().row();
+        assert_eq!(row, "| gpt2 | world | 1000 | 1.500 ± 0.020 | 62.5 % | 20 | 100 | 2 |");
+        let book = json!({"tasks": {"language_modelling": measured(0.0)}});
+        let row = outcome(["gpt2", "novel"], &[pretrain.clone(), book], metrics, 99.6).unwrap().row();
+        assert_eq!(row, "| gpt2 | novel | 1000 | 1.500 ± 0.020 | - | 20 | 100 | 2 |");
+        let told = outcome(["gpt2", "novel"], &[pretrain, json!({"tasks": {}})], metrics, 1.0).unwrap_err();
+        assert_eq!(told.to_string(), "the model was not measured on text");
+    }
+
+    #[test]
+    fn the_shape_is_what_the_first_run_was_told() {
+        let pretrain =
+            json!({"repeat": ["--params", "9", "--set", "model.width=8", "--set", "pretrain.dropout=0"]});
+        assert_eq!(shape(&pretrain).unwrap(), ["model.width=8"]);
+        assert!(shape(&json!({})).is_err());
+    }
+
+    #[test]
+    fn an_unknown_family_is_refused() {
+        let told = run(&["--families".into(), "gpt5".into()]).unwrap_err().to_string();
+        assert!(told.starts_with("--families gpt5: expected some of gpt2,gpt_neo"), "{told}");
+    }
+}
