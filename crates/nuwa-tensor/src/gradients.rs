@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::Tensor;
 use crate::device::Kernels;
-use crate::storage::{Slot, Storage};
+use crate::device::{Slot, Storage};
 
 /// The gradients of recorded tensors while the tape runs backward, one slot a record; a gradient has the kind of its
 /// tensor.

@@ -3,8 +3,8 @@
 //! - [`Tensor`]: a contiguous row-major block of numbers on a [`Device`]; `to_host` and [`Tape::constant`] are the ways across.
 //! - [`Parameters`]: all weights of a model in one flat block, their gradients in a second one, so that
 //!   clipping, the optimizer and a checkpoint are single passes.
-//! - [`Tape`]: runs operations and records how to go back. Each operation is a folder under [`ops`] with its
-//!   formula, shapes, errors and backward in `mod.rs`, and its kernels for the processor in `cpu.rs`.
+//! - [`Tape`]: runs operations and records how to go back. Each operation is a file under [`ops`] with its
+//!   formula, shapes, errors and backward; its kernels are those of the device, for the processor in `device/cpu/kernels`.
 //! - [`Random`]: Philox, a counter-based generator: the same (seed, stream, index) gives the same number on any
 //!   machine and in any order.
 //!
@@ -35,6 +35,7 @@
 //! # Ok::<(), nuwa_tensor::Error>(())
 //! ```
 
+mod calls;
 mod device;
 mod element;
 mod error;
@@ -42,27 +43,24 @@ mod gradients;
 pub mod measure;
 mod normal;
 pub mod ops;
-mod parameters;
-mod pool;
+mod parallel;
 mod precision;
 mod random;
 mod recompute;
 mod shape;
 pub mod simd;
-mod storage;
 mod tape;
 mod tensor;
 mod timing;
 
-pub use device::Device;
+pub use calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache, Loss, RotaryTable};
+pub use device::{Device, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
-pub use ops::attention::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, KeyValueCache};
-pub use ops::cross_entropy::{HeadLoss, Loss, LossRows, Objective, log_sum_exp};
-pub use ops::on_worker;
+pub use ops::attention::AttentionOptions;
+pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
-pub use ops::rotary::RotaryTable;
-pub use parameters::{GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
+pub use parallel::on_worker;
 pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;

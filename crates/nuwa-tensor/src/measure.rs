@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::Precision;
+use crate::device::Pool;
+use crate::device::cpu::product::{Matrix, Store, product};
 use crate::element::{Bf16, Element};
-use crate::ops::product::{Matrix, Store, product};
-use crate::pool::Pool;
 
 /// Long enough to leave the processor's start-up behind, short enough to wait for.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);

@@ -1,7 +1,7 @@
 //! Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011).
 
 use crate::normal;
-use crate::ops::parallel::chunks_mut;
+use crate::parallel::chunks_mut;
 
 /// Pairs of normal numbers that a thread makes at a time.
 const NORMAL_PAIRS: usize = 1 << 14;

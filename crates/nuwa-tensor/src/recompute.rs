@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::device::Storage;
 use crate::gradients::Gradients;
-use crate::storage::Storage;
 use crate::{Result, Tape, Tensor};
 
 impl Tape {

@@ -3,8 +3,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::device::Kernels;
+use crate::device::{Slot, Storage};
 use crate::gradients::Gradients;
-use crate::storage::{Slot, Storage};
 use crate::timing::{Clock, OpTime};
 use crate::{DType, Device, Error, Parameter, Precision, Random, Result, Shape, Tensor};
 
@@ -31,7 +31,7 @@ struct Record {
 /// Runs operations and, while recording, remembers how to compute their gradients.
 ///
 /// One tape serves a whole run: [`Tape::backward`] empties it and its buffers are used again for the next step.
-/// The operations are methods on it, one folder each under [`ops`](crate::ops).
+/// The operations are methods on it, a file each under [`ops`](crate::ops).
 pub struct Tape {
     kernels: Arc<dyn Kernels>,
     recording: bool,

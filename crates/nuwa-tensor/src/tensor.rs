@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::device::Kernels;
+use crate::device::Storage;
 use crate::element::DType;
-use crate::storage::Storage;
 use crate::tape::Node;
 use crate::{Error, Result, Shape};
 

@@ -1,8 +1,7 @@
 //! Blocks in host memory, for the devices that compute there.
 
+use crate::device::{Buffer, Plain, Slot, Storage};
 use crate::element::{Bf16, DType, Element};
-use crate::pool::{Buffer, Plain};
-use crate::storage::{Slot, Storage};
 
 /// Dtypes of tensors in host memory.
 pub(crate) trait Stored: Element + Plain {

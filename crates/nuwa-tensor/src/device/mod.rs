@@ -4,24 +4,26 @@
 //! it changes when one is added. Operations ([`crate::ops`]) check shapes, call the kernels of their tape, and record
 //! backward.
 
-mod cpu;
+pub(crate) mod cpu;
 mod host;
+mod parameters;
+mod pool;
 mod reference;
+mod storage;
 
-pub(crate) use cpu::Cpu;
+pub(crate) use cpu::{Cpu, host_weighted_sum, log_sum_exp};
 pub(crate) use host::{Stored, with_dtype, with_slot, with_values};
+pub(crate) use parameters::HostValues;
+pub use parameters::{GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
+pub(crate) use pool::{Buffer, Line, Plain, Pool};
+pub(crate) use storage::{Slot, Storage};
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::DType;
-use crate::ops::activation::Activation;
-use crate::ops::attention::{AttentionCall, CachedCall};
-use crate::ops::cross_entropy::{HeadCall, Loss};
-use crate::ops::optimizer::{Means, Update};
-use crate::ops::rotary::RotaryCall;
-use crate::storage::{Slot, Storage};
-use crate::{CachedRows, Parameter, Parameters, Precision, Random};
+use crate::{Precision, Random};
 
 /// Where tensors live and operations run.
 #[derive(Clone, Copy)]
@@ -78,6 +80,24 @@ pub(crate) struct Affine<'a> {
     pub is_tracked: bool,
     /// Whether each row has to have the same bits whatever the number of rows.
     pub batch_invariant: bool,
+}
+
+/// What a device needs to compute the losses of rows.
+pub(crate) struct HeadCall<'a> {
+    pub precision: Precision,
+    pub hidden: &'a Storage,
+    pub weight: &'a Parameter,
+    pub bias: Option<&'a Parameter>,
+    pub targets: &'a [u32],
+    /// The weights of the gradients of the rows, where these are wanted.
+    pub gradients: Option<&'a [f32]>,
+    pub smoothing: f32,
+}
+
+/// Both running means, to change.
+pub(crate) struct Means<'a> {
+    pub first: &'a mut Storage,
+    pub second: &'a mut Storage,
 }
 
 /// What a device computes: each operation, forward and backward. Shapes and indices have been checked. Gradients of tensors go

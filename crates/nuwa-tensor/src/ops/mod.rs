@@ -1,5 +1,5 @@
-//! The operations, a folder each: `mod.rs` has the formula, the shapes, the errors and the recorded backward;
-//! `cpu.rs` has the kernels.
+//! The operations: the formula, the shapes, the errors and the recorded backward of each. What computes them are the kernels of
+//! a device.
 
 pub mod activation;
 pub mod attention;
@@ -10,12 +10,7 @@ pub mod embedding;
 pub mod layer_norm;
 pub mod linear;
 pub mod optimizer;
-pub(crate) mod parallel;
-pub(crate) mod product;
 pub mod rms_norm;
 pub mod rotary;
 pub mod rows;
-pub(crate) mod share;
 pub mod weighted_sum;
-
-pub use parallel::on_worker;

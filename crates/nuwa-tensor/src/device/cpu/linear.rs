@@ -1,12 +1,10 @@
 use std::sync::Arc;
 
-use crate::device::{Affine, Stored, with_dtype, with_slot, with_values};
+use super::kernels::linear::{self as kernels, BiasGradient, Context, Held};
+use super::product::Store;
+use crate::calls::Activation;
+use crate::device::{Affine, Pool, Slot, Storage, Stored, with_dtype, with_slot, with_values};
 use crate::element::Bf16;
-use crate::ops::activation::Activation;
-use crate::ops::linear::cpu::{self, BiasGradient, Context, Held};
-use crate::ops::product::Store;
-use crate::pool::Pool;
-use crate::storage::{Slot, Storage};
 use crate::{DType, Parameter, Precision};
 
 pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> Storage {
@@ -22,7 +20,7 @@ pub fn forward(pool: &Arc<Pool>, call: Affine<'_>, base: Option<&Storage>) -> St
             Some(base) => store.with_base(Stored::of(base)),
             None => store,
         };
-        with_values!(x, x => cpu::forward(context, x, held.weight(), &store.with_bias(bias.as_deref())));
+        with_values!(x, x => kernels::forward(context, x, held.weight(), &store.with_bias(bias.as_deref())));
         y.into()
     })
 }
@@ -42,7 +40,7 @@ pub fn activated<T: Stored>(
     let bias = bias.map(Parameter::values);
     with_values!(x, x => {
         let (bias, slope) = (bias.as_deref(), slope.as_deref_mut());
-        cpu::forward_activated(context, x, held.weight(), bias, activation, &mut y, slope);
+        kernels::forward_activated(context, x, held.weight(), bias, activation, &mut y, slope);
     });
     (y.into(), slope.map(Storage::from))
 }
@@ -51,11 +49,11 @@ pub fn backward(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slo
     if dy.dtype() == DType::F32 && call.precision == Precision::Bf16 {
         // Rounded once for both products.
         let mut rounded = pool.take::<Bf16>(dy.len());
-        bias_gradient(call.bias, |db| cpu::round(pool, Stored::of(dy), &mut rounded, db));
+        bias_gradient(call.bias, |db| kernels::round(pool, Stored::of(dy), &mut rounded, db));
         return products(pool, call, &rounded.into(), dx);
     }
     if let Some(bias) = call.bias {
-        with_values!(dy, dy => bias.accumulate(|db| cpu::backward_bias(pool, dy, db)));
+        with_values!(dy, dy => bias.accumulate(|db| kernels::backward_bias(pool, dy, db)));
     }
     products(pool, call, dy, dx);
 }
@@ -67,7 +65,7 @@ pub fn activated_backward<T: Stored>(
     mut slope: Storage,
     dx: Option<Slot<'_>>,
 ) {
-    bias_gradient(call.bias, |db| cpu::times_slope(pool, T::of(dy), T::of_mut(&mut slope), db));
+    bias_gradient(call.bias, |db| kernels::times_slope(pool, T::of(dy), T::of_mut(&mut slope), db));
     products(pool, call, &slope, dx);
 }
 
@@ -86,9 +84,9 @@ fn products(pool: &Arc<Pool>, call: Affine<'_>, dy: &Storage, dx: Option<Slot<'_
     with_values!(dy, dy => {
         if let Some(dx) = dx {
             let held = Held::new(context, weight, true, false);
-            with_slot!(dx, |dx, accumulate| cpu::backward_input(context, dy, held.weight(), dx, accumulate));
+            with_slot!(dx, |dx, accumulate| kernels::backward_input(context, dy, held.weight(), dx, accumulate));
         }
-        with_values!(x, x => weight.accumulate(|dw| cpu::backward_weight(context, dy, x, dw, width)));
+        with_values!(x, x => weight.accumulate(|dw| kernels::backward_weight(context, dy, x, dw, width)));
     });
 }
 
@@ -99,6 +97,6 @@ pub fn logits(pool: &Arc<Pool>, call: Affine<'_>) -> Storage {
     let store = Store::plain(&mut logits, vocabulary);
     let context = Context { pool, precision };
     let held = Held::unpacked(context, weight, batch_invariant);
-    with_values!(x, x => cpu::forward(context, x, held.weight(), &store));
+    with_values!(x, x => kernels::forward(context, x, held.weight(), &store));
     logits.into()
 }

@@ -1,25 +1,27 @@
-//! The processor, through rayon's global thread pool: the kernels are in the `cpu.rs` of each operation, for both kinds of
-//! number; here they get their blocks.
+//! The processor, through rayon's global thread pool: [`kernels`] computes, for both kinds of number; here the
+//! kernels get their blocks.
 
+mod kernels;
 mod linear;
 mod optimizer;
+pub(crate) mod product;
+
+pub(crate) use kernels::cross_entropy::log_sum_exp;
+pub(crate) use kernels::weighted_sum::forward as host_weighted_sum;
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Affine, Device, Kernels, Stored, with_dtype, with_slot, with_values};
+use super::{Affine, Device, HeadCall, Kernels, Means, Stored, with_dtype, with_slot, with_values};
+use super::{Buffer, Parameter, Parameters, Pool, Slot, Storage};
+use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, Element, convert};
-use crate::ops::activation::{self, Activation, with_curve};
-use crate::ops::attention::{self, AttentionCall, CachedCall};
-use crate::ops::cross_entropy::{self, HeadCall, Loss};
-use crate::ops::optimizer::{Means, Update};
-use crate::ops::product::PackedMatrix;
-use crate::ops::rotary::{self, RotaryCall};
-use crate::ops::{dropout, elementwise, embedding, layer_norm, parallel, rms_norm, rows, weighted_sum};
-use crate::pool::{Buffer, Pool};
 use crate::simd::vectorised;
-use crate::storage::{Slot, Storage};
-use crate::{CachedRows, Parameter, Parameters, Precision, Random};
+use crate::{Precision, Random, parallel};
+use kernels::activation::with_curve;
+use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding};
+use kernels::{layer_norm, rms_norm, rotary, rows, weighted_sum};
+use product::PackedMatrix;
 
 impl Device {
     /// The processor: AVX-512, AVX2 or what every processor of its kind has, found out at run time.
@@ -131,26 +133,26 @@ impl Kernels for Cpu {
         let mut y = self.pool.take::<f32>(ids.len() * width);
         match table.matrix() {
             Some(matrix) => {
-                embedding::cpu::forward_packed(ids, matrix.block::<Arc<PackedMatrix>>(), &mut y, width)
+                embedding::forward_packed(ids, matrix.block::<Arc<PackedMatrix>>(), &mut y, width)
             }
-            None => embedding::cpu::forward(ids, &table.values(), &mut y, width),
+            None => embedding::forward(ids, &table.values(), &mut y, width),
         }
         y.into()
     }
 
     fn embedding_backward(&self, ids: &[u32], dy: &Storage, table: &Parameter) {
         let width = table.width();
-        with_values!(dy, dy => table.accumulate(|table| embedding::cpu::backward(ids, dy, table, width)));
+        with_values!(dy, dy => table.accumulate(|table| embedding::backward(ids, dy, table, width)));
     }
 
     fn rows(&self, x: &Storage, indices: &[u32], width: usize) -> Storage {
         let length = indices.len() * width;
-        filled!(self, x.dtype(), length, T, |y| rows::cpu::forward(indices, T::of(x), &mut y, width))
+        filled!(self, x.dtype(), length, T, |y| rows::forward(indices, T::of(x), &mut y, width))
     }
 
     fn rows_backward(&self, indices: &[u32], dy: &Storage, width: usize, dx: Slot<'_>) {
         with_slot!(dx, |dx, accumulate| {
-            rows::cpu::backward(indices, Stored::of(dy), dx, width, accumulate);
+            rows::backward(indices, Stored::of(dy), dx, width, accumulate);
         });
     }
 
@@ -190,7 +192,7 @@ impl Kernels for Cpu {
         epsilon: f32,
     ) -> Storage {
         filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
-            layer_norm::cpu::forward(x, &weight.values(), &bias.values(), &mut y, epsilon);
+            layer_norm::forward(x, &weight.values(), &bias.values(), &mut y, epsilon);
         }))
     }
 
@@ -207,9 +209,9 @@ impl Kernels for Cpu {
         with_values!(dy, dy => match dx {
             Some(dx) => with_slot!(dx, |dx, accumulate| {
                 let (x, weight) = (Stored::of(x), &weight.values());
-                layer_norm::cpu::backward(pool, x, weight, dy, dx, &mut sums, epsilon, accumulate);
+                layer_norm::backward(pool, x, weight, dy, dx, &mut sums, epsilon, accumulate);
             }),
-            None => with_values!(x, x => layer_norm::cpu::backward_weights(pool, x, dy, &mut sums, epsilon)),
+            None => with_values!(x, x => layer_norm::backward_weights(pool, x, dy, &mut sums, epsilon)),
         });
         let add = |total: &mut [f32], values: &[f32]| {
             total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
@@ -220,7 +222,7 @@ impl Kernels for Cpu {
 
     fn rms_norm(&self, precision: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage {
         filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
-            rms_norm::cpu::forward(x, &weight.values(), &mut y, epsilon);
+            rms_norm::forward(x, &weight.values(), &mut y, epsilon);
         }))
     }
 
@@ -234,23 +236,23 @@ impl Kernels for Cpu {
     ) {
         with_values!(dy, dy => {
             with_values!(x, x => {
-                weight.accumulate(|dw| rms_norm::cpu::backward_weight(&self.pool, x, dy, dw, epsilon));
+                weight.accumulate(|dw| rms_norm::backward_weight(&self.pool, x, dy, dw, epsilon));
             });
             if let Some(dx) = dx {
                 with_slot!(dx, |dx, accumulate| {
                     let (x, weight) = (Stored::of(x), weight.values());
-                    rms_norm::cpu::backward_input(x, &weight, dy, dx, epsilon, accumulate);
+                    rms_norm::backward_input(x, &weight, dy, dx, epsilon, accumulate);
                 });
             }
         });
     }
 
     fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage {
-        filled!(self, x.dtype(), x.len(), T, |y| rotary::cpu::turn(call, T::of(x), &mut y, 1.0, false))
+        filled!(self, x.dtype(), x.len(), T, |y| rotary::turn(call, T::of(x), &mut y, 1.0, false))
     }
 
     fn rotary_backward(&self, call: &RotaryCall<'_>, dy: &Storage, dx: Slot<'_>) {
-        with_slot!(dx, |dx, accumulate| rotary::cpu::turn(call, Stored::of(dy), dx, -1.0, accumulate));
+        with_slot!(dx, |dx, accumulate| rotary::turn(call, Stored::of(dy), dx, -1.0, accumulate));
     }
 
     fn attention(
@@ -262,8 +264,8 @@ impl Kernels for Cpu {
         let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads.heads);
         let length = call.mask.rows() * call.heads.query_width();
         let y = filled!(self, queries.dtype(), length, T, |y| {
-            let operands = attention::cpu::Operands::new(T::of(queries), memory.map(T::of), call.heads);
-            attention::cpu::forward(call.layout(), operands, &mut y, &mut log_sums);
+            let operands = attention::Operands::new(T::of(queries), memory.map(T::of), call.heads);
+            attention::forward(call.layout(), operands, &mut y, &mut log_sums);
         });
         (y, log_sums.into())
     }
@@ -278,13 +280,13 @@ impl Kernels for Cpu {
     ) {
         let mut dots = self.pool.take::<f32>(log_sums.len());
         with_slot!(dx, |dx, accumulate| {
-            let saved = attention::cpu::Saved {
-                operands: attention::cpu::Operands::new(Stored::of(qkv), None, call.heads),
+            let saved = attention::Saved {
+                operands: attention::Operands::new(Stored::of(qkv), None, call.heads),
                 output: Stored::of(output),
                 log_sums: Stored::of(log_sums),
             };
-            let slopes = attention::cpu::Slopes::packed(dx, call.heads, accumulate);
-            attention::cpu::backward(&self.pool, call.layout(), &saved, Stored::of(dy), &mut dots, &slopes);
+            let slopes = attention::Slopes::packed(dx, call.heads, accumulate);
+            attention::backward(&self.pool, call.layout(), &saved, Stored::of(dy), &mut dots, &slopes);
         });
     }
 
@@ -299,38 +301,38 @@ impl Kernels for Cpu {
         with_dtype!(queries.dtype(), T => {
             let mut d_queries = self.pool.take::<T>(queries.len());
             let mut d_memory = self.pool.take::<T>(memory.len());
-            let saved = attention::cpu::Saved {
-                operands: attention::cpu::Operands::new(T::of(queries), Some(T::of(memory)), call.heads),
+            let saved = attention::Saved {
+                operands: attention::Operands::new(T::of(queries), Some(T::of(memory)), call.heads),
                 output: T::of(output),
                 log_sums: Stored::of(log_sums),
             };
-            let slopes = attention::cpu::Slopes::separate(&mut d_queries, &mut d_memory, call.heads);
-            attention::cpu::backward(&self.pool, call.layout(), &saved, T::of(dy), &mut dots, &slopes);
+            let slopes = attention::Slopes::separate(&mut d_queries, &mut d_memory, call.heads);
+            attention::backward(&self.pool, call.layout(), &saved, T::of(dy), &mut dots, &slopes);
             [d_queries.into(), d_memory.into()]
         })
     }
 
     fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
         let mut y = self.pool.take::<f32>(qkv.len() / call.heads.width() * call.heads.query_width());
-        with_values!(qkv, qkv => attention::cpu::attend(self.device(), call, qkv, sequences, &mut y));
+        with_values!(qkv, qkv => attention::attend(self.device().name(), call, qkv, sequences, &mut y));
         y.into()
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {
         with_curve!(activation, curve => {
-            filled!(self, x.dtype(), x.len(), T, |y| activation::cpu::forward(curve, T::of(x), &mut y))
+            filled!(self, x.dtype(), x.len(), T, |y| activation::forward(curve, T::of(x), &mut y))
         })
     }
 
     fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>) {
         with_slot!(dx, |dx, accumulate| with_curve!(activation, curve => {
-            activation::cpu::backward(curve, Stored::of(x), Stored::of(dy), dx, accumulate);
+            activation::backward(curve, Stored::of(x), Stored::of(dy), dx, accumulate);
         }));
     }
 
     fn gated_activation(&self, x: &Storage, activation: Activation, half: usize) -> Storage {
         with_curve!(activation, curve => filled!(self, x.dtype(), x.len() / 2, T, |y| {
-            activation::cpu::gated_forward(curve, T::of(x), &mut y, half);
+            activation::gated_forward(curve, T::of(x), &mut y, half);
         }))
     }
 
@@ -343,46 +345,40 @@ impl Kernels for Cpu {
         dx: Slot<'_>,
     ) {
         with_slot!(dx, |dx, accumulate| with_curve!(activation, curve => {
-            activation::cpu::gated_backward(curve, Stored::of(x), Stored::of(dy), dx, half, accumulate);
+            activation::gated_backward(curve, Stored::of(x), Stored::of(dy), dx, half, accumulate);
         }));
     }
 
     fn dropout(&self, random: Random, probability: f32, x: &Storage, y: Slot<'_>) {
         with_slot!(y, |y, accumulate| {
-            dropout::cpu::apply(random, probability, Stored::of(x), y, accumulate);
+            dropout::apply(random, probability, Stored::of(x), y, accumulate);
         });
     }
 
     fn add(&self, a: &Storage, b: &Storage) -> Storage {
-        filled!(
-            self,
-            a.dtype(),
-            a.len(),
-            T,
-            |y| with_values!(b, b => elementwise::cpu::add(T::of(a), b, &mut y))
-        )
+        filled!(self, a.dtype(), a.len(), T, |y| with_values!(b, b => elementwise::add(T::of(a), b, &mut y)))
     }
 
     fn scale(&self, factor: f32, x: &Storage, y: Slot<'_>) {
-        with_slot!(y, |y, accumulate| elementwise::cpu::scale(factor, Stored::of(x), y, accumulate));
+        with_slot!(y, |y, accumulate| elementwise::scale(factor, Stored::of(x), y, accumulate));
     }
 
     fn multiply(&self, a: &Storage, b: &Storage, y: Slot<'_>) {
         with_slot!(y, |y, accumulate| with_values!(a, a => with_values!(b, b => {
-            elementwise::cpu::multiply(a, b, y, accumulate);
+            elementwise::multiply(a, b, y, accumulate);
         })));
     }
 
     fn weighted_sum(&self, x: &Storage, weights: &[f32]) -> f32 {
-        with_values!(x, x => weighted_sum::cpu::forward(x, weights))
+        with_values!(x, x => weighted_sum::forward(x, weights))
     }
 
     fn weighted_sum_backward(&self, dy: f32, weights: &[f32], dx: Slot<'_>) {
-        with_slot!(dx, |dx, accumulate| weighted_sum::cpu::backward(dy, weights, dx, accumulate));
+        with_slot!(dx, |dx, accumulate| weighted_sum::backward(dy, weights, dx, accumulate));
     }
 
     fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage> {
-        with_dtype!(call.hidden.dtype(), H => cross_entropy::cpu::head_loss::<H>(&self.pool, call, found))
+        with_dtype!(call.hidden.dtype(), H => cross_entropy::head_loss::<H>(&self.pool, call, found))
     }
 
     fn logits(&self, call: Affine<'_>) -> Storage {

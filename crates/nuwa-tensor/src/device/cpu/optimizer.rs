@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use crate::device::Stored;
-pub use crate::ops::optimizer::cpu::norm;
-use crate::ops::optimizer::cpu::{Segment, update};
-use crate::ops::optimizer::{Means, Update};
-use crate::ops::product::{PackedWeight, Packer};
-use crate::{Parameter, Parameters};
+pub use super::kernels::optimizer::norm;
+use super::kernels::optimizer::{Segment, update};
+use super::product::{PackedWeight, Packer};
+use crate::calls::Update;
+use crate::device::{Means, Parameter, Parameters, Stored};
 
 /// One pass over the flat blocks, which also packs weights anew for products in bf16.
 pub fn adamw(parameters: &Parameters, means: Means<'_>, of: &dyn Fn(&Parameter) -> Update) {

@@ -1,4 +1,4 @@
-use crate::ops::attention::{AttentionCall, Dropout, Visible};
+use crate::calls::{AttentionCall, Dropout, Visible};
 
 /// Where queries, keys and values lie.
 struct Rows<'a> {

@@ -1,9 +1,7 @@
 use super::of;
-use crate::Device;
+use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
+use crate::device::Storage;
 use crate::element::{Bf16, DType, Element};
-use crate::ops::attention::{CacheMemory, CachedCall, HeadLayout};
-use crate::storage::Storage;
-use crate::{CachedRows, KeyValueCache};
 
 /// Keys and values of all positions, row by row.
 #[derive(Debug, Clone)]
@@ -25,7 +23,12 @@ impl CacheMemory for Memory {
 }
 
 /// Adds a row, in place of what was there before the cache was cut.
-fn append<'a>(device: Device, cache: &'a mut KeyValueCache, row: &[f32], heads: HeadLayout) -> &'a Memory {
+fn append<'a>(
+    device: &'static str,
+    cache: &'a mut KeyValueCache,
+    row: &[f32],
+    heads: HeadLayout,
+) -> &'a Memory {
     let (past, dtype, width) = (cache.length(), cache.dtype(), heads.key_width());
     cache.grow(1);
     let kept = |value: &f32| if dtype == DType::Bf16 { Bf16::narrow(*value).widen() } else { *value };
@@ -39,7 +42,12 @@ fn append<'a>(device: Device, cache: &'a mut KeyValueCache, row: &[f32], heads: 
 }
 
 /// `y = sum over keys of softmax(scale q k) v`, for one row after the other.
-pub fn attend(device: Device, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Vec<f64> {
+pub fn attend(
+    device: &'static str,
+    call: CachedCall,
+    qkv: &Storage,
+    sequences: &mut [CachedRows<'_>],
+) -> Vec<f64> {
     let (heads, dim) = (call.heads, call.heads.head_dim);
     let (mut rows, mut y) = (of(qkv).chunks_exact(heads.width()), Vec::new());
     for CachedRows { cache, rows: count } in sequences {

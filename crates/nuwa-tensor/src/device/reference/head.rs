@@ -1,5 +1,5 @@
-use super::{Affine, affine, give_parameter, of};
-use crate::ops::cross_entropy::{HeadCall, Loss};
+use super::{Affine, HeadCall, affine, give_parameter, of};
+use crate::calls::Loss;
 
 /// The loss of each row and, where weights for it are given, the gradient of the hidden rows; those of the head are added up.
 pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {

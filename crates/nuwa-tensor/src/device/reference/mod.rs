@@ -7,15 +7,11 @@ mod head;
 
 use std::sync::Arc;
 
-use super::{Affine, Cpu, Device, Kernels, Stored, with_dtype};
+use super::{Affine, Cpu, Device, HeadCall, Kernels, Means, Stored, with_dtype};
+use super::{Parameter, Parameters, Slot, Storage};
+use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, convert};
-use crate::ops::activation::Activation;
-use crate::ops::attention::{AttentionCall, CachedCall};
-use crate::ops::cross_entropy::{HeadCall, Loss};
-use crate::ops::optimizer::{Means, Update};
-use crate::ops::rotary::RotaryCall;
-use crate::storage::{Slot, Storage};
-use crate::{CachedRows, Parameter, Parameters, Precision, Random};
+use crate::{Precision, Random};
 
 impl Device {
     /// Loops of one thread in `f32`, slow and easy to read: for tests.
@@ -404,7 +400,7 @@ impl Kernels for Reference {
 
     /// That of the processor, whose caches these are.
     fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
-        self.put(cached::attend(self.device(), call, qkv, sequences))
+        self.put(cached::attend(self.device().name(), call, qkv, sequences))
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {

@@ -13,57 +13,14 @@
 //! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`. With dropout `y = (P F) v` for factors `F` of 0 and `1 / (1 - p)` that are drawn
 //! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`.
 
-mod cache;
-pub(crate) mod cpu;
-mod dropout;
-mod mask;
+mod cached;
 
-pub(crate) use cache::{CacheMemory, CachedCall};
-pub use cache::{CachedRows, KeyValueCache};
-pub(crate) use dropout::Dropout;
-pub use mask::AttentionMask;
-pub(crate) use mask::Visible;
-
+use crate::calls::{AttentionCall, Dropout};
+pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache};
 use crate::ops::linear::with_width;
-use crate::{Error, Precision, Result, Tape, Tensor};
-
-/// How a packed row is cut into heads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLayout {
-    /// Query heads.
-    pub heads: usize,
-    /// Key-value heads; divides `heads`.
-    pub kv_heads: usize,
-    /// Features a head.
-    pub head_dim: usize,
-}
+use crate::{Error, Result, Tape, Tensor};
 
 impl HeadLayout {
-    /// The width of a packed row `[queries | keys | values]`.
-    pub fn width(&self) -> usize {
-        (self.heads + 2 * self.kv_heads) * self.head_dim
-    }
-
-    /// The width of the queries, and of the output.
-    pub fn query_width(&self) -> usize {
-        self.heads * self.head_dim
-    }
-
-    /// The width of the keys, and of the values.
-    pub fn key_width(&self) -> usize {
-        self.kv_heads * self.head_dim
-    }
-
-    /// The width of a row of memory, `[keys | values]`.
-    pub fn memory_width(&self) -> usize {
-        2 * self.key_width()
-    }
-
-    /// Query heads that share one key-value head.
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
-    }
-
     pub(crate) fn check(&self, operation: &'static str, qkv: &Tensor) -> Result<()> {
         self.check_width(operation, qkv, self.width())
     }
@@ -104,16 +61,6 @@ impl AttentionOptions {
     fn scale(&self, heads: HeadLayout) -> f32 {
         self.scale.unwrap_or_else(|| 1.0 / (heads.head_dim as f32).sqrt())
     }
-}
-
-/// What forward and backward of one layer share besides its operands.
-#[derive(Debug, Clone)]
-pub(crate) struct AttentionCall {
-    pub precision: Precision,
-    pub heads: HeadLayout,
-    pub mask: AttentionMask,
-    pub scale: f32,
-    pub dropout: Option<Dropout>,
 }
 
 impl Tape {

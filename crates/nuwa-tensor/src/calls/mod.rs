@@ -1,0 +1,23 @@
+//! What a call of a kernel says besides its operands: plain types that operations fill in and devices read. They know neither.
+
+mod activation;
+mod attention;
+mod cache;
+mod dropout;
+mod loss;
+mod mask;
+mod optimizer;
+mod rotary;
+
+pub use activation::Activation;
+pub use attention::HeadLayout;
+pub(crate) use attention::{AttentionCall, CachedCall};
+pub(crate) use cache::CacheMemory;
+pub use cache::{CachedRows, KeyValueCache};
+pub(crate) use dropout::Dropout;
+pub use loss::Loss;
+pub use mask::AttentionMask;
+pub(crate) use mask::Visible;
+pub(crate) use optimizer::Update;
+pub(crate) use rotary::RotaryCall;
+pub use rotary::RotaryTable;

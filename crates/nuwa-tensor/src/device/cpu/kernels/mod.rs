@@ -1,0 +1,16 @@
+//! The kernels of the processor, a file or folder for each operation: loops over slices of either kind of number.
+
+pub mod activation;
+pub mod attention;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod elementwise;
+pub mod embedding;
+pub mod layer_norm;
+pub mod linear;
+pub mod optimizer;
+pub mod rms_norm;
+pub mod rotary;
+pub mod rows;
+mod sums;
+pub mod weighted_sum;

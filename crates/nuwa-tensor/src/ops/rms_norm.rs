@@ -1,0 +1,33 @@
+//! Root mean square normalisation: `y = w * x / sqrt(mean(x^2) + epsilon)` over the innermost axis.
+//!
+//! Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019). With `r = 1 / sqrt(mean(x^2) + epsilon)` and
+//! `g = dy * w`: `dx = r * (g - x * r^2 * mean(g * x))`, `dw = sum over rows of dy * x * r`.
+
+use crate::{Error, Parameter, Result, Tape, Tensor};
+
+impl Tape {
+    /// Normalises each row of `x` by its root mean square; see [the module](self).
+    ///
+    /// # Errors
+    /// When `weight` does not have one element a column of `x`.
+    pub fn rms_norm(&self, x: &Tensor, weight: &Parameter, epsilon: f32) -> Result<Tensor> {
+        check_width("rms_norm", x, weight)?;
+        let kernels = self.kernels_for("rms_norm", &[x], &[weight])?;
+        let y = kernels.rms_norm(self.precision(), x.storage(), weight, epsilon);
+        let (x_saved, weight_saved) = (x.clone(), weight.clone());
+        self.record("rms_norm", &[x], &[weight], x.shape().clone(), y, move |dy, gradients| {
+            let (kernels, dx) = (gradients.kernels(), gradients.slot(&x_saved));
+            kernels.rms_norm_backward(x_saved.storage(), &weight_saved, dy, epsilon, dx);
+            Ok(())
+        })
+    }
+}
+
+/// An error unless `weight` has one element a column of `x`.
+pub(crate) fn check_width(operation: &'static str, x: &Tensor, weight: &Parameter) -> Result<()> {
+    if weight.shape().axes() == [x.width()] {
+        return Ok(());
+    }
+    let reason = format!("x has shape {}, {} has shape {}", x.shape(), weight.entry().path(), weight.shape());
+    Err(Error::shape(operation, reason))
+}
