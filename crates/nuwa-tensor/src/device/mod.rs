@@ -1,4 +1,4 @@
-//! Devices: where tensors live, and the kernels that compute there.
+//! Devices: where tensors and parameters live, and the kernels that compute there.
 //!
 //! A device is a folder or a file here with an implementation of [`Kernels`] and a constructor of [`Device`]; nothing outside of
 //! it changes when one is added. Operations ([`crate::ops`]) check shapes, call the kernels of their tape, and record
