@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_nn::{Keys, LayerInput, Layers};
+use nuwa_nn::{Keys, LayerInput, Layers, PassMask};
 use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result};
 
 use crate::Text;
@@ -116,7 +116,11 @@ impl<'a> Input<'a> {
                 (Cow::Owned(ids), sequences.iter().flat_map(positions).collect())
             }
         };
-        Pass { ids, positions, input: self }
+        let new = match self {
+            Self::Text(text) => New::Text(PassMask::new(text.mask.clone())),
+            Self::Next(sequences) => New::Rows(sequences),
+        };
+        Pass { ids, positions, new }
     }
 }
 
@@ -127,13 +131,20 @@ pub(crate) struct Pass<'a> {
     pub ids: Cow<'a, [u32]>,
     /// The position of each token in its document.
     pub positions: Arc<[u32]>,
-    input: Input<'a>,
+    new: New<'a>,
+}
+
+/// What is new to the layers: a whole text, or rows that join those of a cache.
+#[derive(Debug)]
+enum New<'a> {
+    Text(PassMask),
+    Rows(Vec<NewRows<'a>>),
 }
 
 impl Pass<'_> {
     /// Takes note that all layers have seen the ids.
     pub fn finish(self) {
-        if let Input::Next(sequences) = self.input {
+        if let New::Rows(sequences) = self.new {
             sequences.into_iter().for_each(|new| new.cache.length += new.ids.len());
         }
     }
@@ -141,9 +152,9 @@ impl Pass<'_> {
 
 impl Layers for Pass<'_> {
     fn layer(&mut self, index: usize) -> LayerInput<'_> {
-        let keys = match &mut self.input {
-            Input::Text(text) => Keys::Pass(&text.mask),
-            Input::Next(sequences) => {
+        let keys = match &mut self.new {
+            New::Text(mask) => Keys::Pass(mask),
+            New::Rows(sequences) => {
                 let rows = sequences.iter_mut().map(|new| match &mut new.cache.layers[index] {
                     LayerCache::Attention(cache) => {
                         // A pass that failed may have left rows in some layers.

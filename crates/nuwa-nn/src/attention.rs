@@ -1,14 +1,40 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nuwa_tensor::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, Result, RotaryTable, Tensor};
 
-use crate::{Context, Initialisation, Linear, Scope, residual};
+use crate::{Context, HeadNorm, Initialisation, Linear, Scope, residual};
+
+/// Which keys the queries of a pass attend to, and the same within each window that a layer asked for: made once, however many
+/// layers have it.
+#[derive(Debug, Clone)]
+pub struct PassMask {
+    whole: AttentionMask,
+    within: Arc<Mutex<Vec<(usize, AttentionMask)>>>,
+}
+
+impl PassMask {
+    /// For a pass in which no layer attends beyond `mask`.
+    pub fn new(mask: AttentionMask) -> Self {
+        Self { whole: mask, within: Arc::default() }
+    }
+
+    fn within(&self, window: Option<usize>) -> AttentionMask {
+        let Some(window) = window else { return self.whole.clone() };
+        let mut within = self.within.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, mask)) = within.iter().find(|(known, _)| *known == window) {
+            return mask.clone();
+        }
+        let mask = self.whole.clone().within_window(window);
+        within.push((window, mask.clone()));
+        mask
+    }
+}
 
 /// Which keys the queries of one layer attend to.
 #[derive(Debug)]
 pub enum Keys<'a> {
     /// Those of the same pass that a mask names.
-    Pass(&'a AttentionMask),
+    Pass(&'a PassMask),
     /// Those of each sequence so far and of its new rows.
     Cached(Vec<CachedRows<'a>>),
 }
@@ -28,25 +54,31 @@ pub struct Attention {
     qkv: Linear,
     output: Linear,
     heads: HeadLayout,
+    norm: Option<HeadNorm>,
     rotary: Option<RotaryTable>,
+    window: Option<usize>,
+    scale: Option<f32>,
     drops_weights: bool,
 }
 
 impl Attention {
-    /// Over rows of `width`; parameters `qkv` `[queries | keys | values, width]` and `output`, both with or without `bias`.
-    /// `weights` are those of the first, and of the second.
+    /// Over rows of `width`; parameters `qkv` `[queries | keys | values, width]` and `output`. `biases` says which of the two has
+    /// one; `weights` are those of the first, and of the second.
     pub fn new(
         mut scope: Scope<'_>,
         width: usize,
         heads: HeadLayout,
-        bias: bool,
+        biases: [bool; 2],
         weights: [Initialisation; 2],
     ) -> Self {
         Self {
-            qkv: Linear::new(scope.child("qkv"), width, heads.width(), bias, weights[0]),
-            output: Linear::new(scope.child("output"), heads.query_width(), width, bias, weights[1]),
+            qkv: Linear::new(scope.child("qkv"), width, heads.width(), biases[0], weights[0]),
+            output: Linear::new(scope.child("output"), heads.query_width(), width, biases[1], weights[1]),
             heads,
+            norm: None,
             rotary: None,
+            window: None,
+            scale: None,
             drops_weights: false,
         }
     }
@@ -55,6 +87,24 @@ impl Attention {
     #[must_use]
     pub fn with_rotary(self, table: &RotaryTable) -> Self {
         Self { rotary: Some(table.clone()), ..self }
+    }
+
+    /// The same with queries and keys normalised before they are turned.
+    #[must_use]
+    pub fn with_head_norm(self, norm: HeadNorm) -> Self {
+        Self { norm: Some(norm), ..self }
+    }
+
+    /// The same, but each query attends to at most `window` keys up to and including its own position (Beltagy et al. 2020).
+    #[must_use]
+    pub fn with_window(self, window: Option<usize>) -> Self {
+        Self { window, ..self }
+    }
+
+    /// The same with scores multiplied by `scale` instead of `1 / sqrt(head_dim)`.
+    #[must_use]
+    pub fn with_scale(self, scale: f32) -> Self {
+        Self { scale: Some(scale), ..self }
     }
 
     /// The same with dropout of the weights of attention too.
@@ -76,14 +126,19 @@ impl Attention {
     ) -> Result<Tensor> {
         let tape = context.tape;
         let mut qkv = self.qkv.forward(tape, rows)?;
+        if let Some(norm) = &self.norm {
+            qkv = norm.forward(tape, &qkv, self.heads)?;
+        }
         if let Some(table) = &self.rotary {
             qkv = tape.rotary(&qkv, self.heads, input.positions, table)?;
         }
         let dropout = if self.drops_weights { context.dropout } else { 0.0 };
-        let options = AttentionOptions { dropout, ..AttentionOptions::default() };
+        let options = AttentionOptions { scale: self.scale, dropout };
         let attention = match input.keys {
-            Keys::Pass(mask) => tape.attention(&qkv, self.heads, mask, options)?,
-            Keys::Cached(mut rows) => tape.cached_attention(&qkv, self.heads, &mut rows, None, options)?,
+            Keys::Pass(mask) => tape.attention(&qkv, self.heads, &mask.within(self.window), options)?,
+            Keys::Cached(mut rows) => {
+                tape.cached_attention(&qkv, self.heads, &mut rows, self.window, options)?
+            }
         };
         residual(context, x, &attention, &self.output)
     }

@@ -1,5 +1,5 @@
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{Parameter, Result, Tape, Tensor};
+use nuwa_tensor::{HeadLayout, Parameter, Result, Tape, Tensor};
 
 use crate::{Context, Initialisation, Scope};
 
@@ -156,6 +156,39 @@ impl RmsNorm {
     /// When the width differs.
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         tape.rms_norm(x, &self.weight, self.epsilon)
+    }
+}
+
+/// Root mean square normalisation of queries and keys inside packed rows.
+#[derive(Debug, Clone)]
+pub struct HeadNorm {
+    queries: Parameter,
+    keys: Parameter,
+    epsilon: f32,
+}
+
+impl HeadNorm {
+    /// Of each head by itself, with one scale for all heads; parameters `query_norm.weight` and `key_norm.weight`, `[head_dim]`.
+    pub fn of_each(scope: Scope<'_>, heads: HeadLayout, epsilon: f32) -> Self {
+        Self::new(scope, [heads.head_dim; 2], epsilon)
+    }
+
+    /// Of all heads together, with a scale for each feature.
+    pub fn of_all(scope: Scope<'_>, heads: HeadLayout, epsilon: f32) -> Self {
+        Self::new(scope, [heads.query_width(), heads.key_width()], epsilon)
+    }
+
+    fn new(mut scope: Scope<'_>, [queries, keys]: [usize; 2], epsilon: f32) -> Self {
+        let mut weight = |name: &str, width| scope.parameter(name, [width], Initialisation::Ones);
+        Self { queries: weight("query_norm.weight", queries), keys: weight("key_norm.weight", keys), epsilon }
+    }
+
+    /// Packed rows `[queries | keys | values]`, values as they were.
+    ///
+    /// # Errors
+    /// When the width differs.
+    pub fn forward(&self, tape: &Tape, qkv: &Tensor, heads: HeadLayout) -> Result<Tensor> {
+        tape.head_norm(qkv, heads, [&self.queries, &self.keys], self.epsilon)
     }
 }
 

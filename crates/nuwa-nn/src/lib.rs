@@ -30,12 +30,12 @@ mod optimizer;
 mod schedule;
 mod scope;
 
-pub use attention::{Attention, Keys, LayerInput};
+pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
 pub use context::Context;
 pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};
-pub use layers::{Embedding, LayerNorm, Linear, RmsNorm, embed, residual};
+pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};
 pub use optimizer::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

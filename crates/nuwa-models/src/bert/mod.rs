@@ -90,7 +90,8 @@ impl Block {
     fn new(mut scope: Scope<'_>, config: &BertConfig) -> Self {
         let (width, epsilon) = (config.hidden_size, config.layer_norm_eps);
         let weights = [Initialisation::Normal(config.initializer_range); 2];
-        let attention = Attention::new(scope.child("attention"), width, config.head_layout(), true, weights);
+        let attention =
+            Attention::new(scope.child("attention"), width, config.head_layout(), [true; 2], weights);
         Self {
             attention: attention.with_dropout_of_weights(),
             attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),

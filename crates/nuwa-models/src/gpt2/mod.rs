@@ -62,7 +62,13 @@ impl Block {
         let weights = [deviation, into_residual].map(Initialisation::Normal);
         Self {
             attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
-            attention: Attention::new(scope.child("attention"), width, config.head_layout(), true, weights),
+            attention: Attention::new(
+                scope.child("attention"),
+                width,
+                config.head_layout(),
+                [true; 2],
+                weights,
+            ),
             feed_forward_norm: LayerNorm::new(scope.child("feed_forward_norm"), width, epsilon),
             feed_forward: FeedForward::plain(
                 scope.child("feed_forward"),

@@ -62,7 +62,7 @@ impl Block {
         let into_residual = deviation / (2.0 * config.num_hidden_layers as f32).sqrt();
         let weights = [deviation, into_residual].map(Initialisation::Normal);
         let heads = config.head_layout();
-        let biases = config.attention_bias;
+        let biases = [config.attention_bias; 2];
         Self {
             attention_norm: RmsNorm::new(scope.child("attention_norm"), width, epsilon),
             attention: Attention::new(scope.child("attention"), width, heads, biases, weights)

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::{AttentionMask, Dropout};
 use crate::Precision;
 
@@ -31,6 +33,12 @@ impl HeadLayout {
     /// The width of a row of memory, `[keys | values]`.
     pub fn memory_width(&self) -> usize {
         2 * self.key_width()
+    }
+
+    /// The columns of queries, and those of keys, in a packed row.
+    pub(crate) fn query_and_key_columns(&self) -> [Range<usize>; 2] {
+        let (queries, keys) = (self.query_width(), self.key_width());
+        [0..queries, queries..queries + keys]
     }
 
     /// Query heads that share one key-value head.

@@ -21,7 +21,7 @@ pub(crate) use storage::{Slot, Storage};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
+use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RotaryCall, Update};
 use crate::element::DType;
 use crate::{Precision, Random};
 
@@ -80,6 +80,15 @@ pub(crate) struct Affine<'a> {
     pub is_tracked: bool,
     /// Whether each row has to have the same bits whatever the number of rows.
     pub batch_invariant: bool,
+}
+
+/// What a device needs to normalise queries and keys, besides the rows.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadNormCall<'a> {
+    pub heads: HeadLayout,
+    /// Of queries, and of keys.
+    pub weights: [&'a Parameter; 2],
+    pub epsilon: f32,
 }
 
 /// What a device needs to compute the losses of rows.
@@ -186,6 +195,9 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         epsilon: f32,
         dx: Option<Slot<'_>>,
     );
+
+    fn head_norm(&self, call: HeadNormCall<'_>, x: &Storage) -> Storage;
+    fn head_norm_backward(&self, call: HeadNormCall<'_>, x: &Storage, dy: &Storage, dx: Option<Slot<'_>>);
 
     /// Turns by the angles of the call, times `direction`: backward is -1.
     fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage;

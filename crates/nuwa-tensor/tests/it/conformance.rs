@@ -34,7 +34,7 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let (qkv, out) = (add("qkv", &[layout.width(), width]), add("out", &[width, width]));
     let (gate, source) =
         (add("gate", &[2 * width, width]), add("source", &[2 * memory, layout.memory_width()]));
-    let head_bias = add("head_bias", &[vocabulary]);
+    let (head_bias, of_head) = (add("head_bias", &[vocabulary]), add("of_head", &[layout.head_dim]));
     let all = builder.finish();
     let tape = Tape::training().on(device);
     tape.set_random(Random::new(seed));
@@ -45,6 +45,7 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let options = AttentionOptions { dropout: 0.2, ..AttentionOptions::default() };
     let x = tape.embedding(&ids, &table).unwrap();
     let h = tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &qkv, None).unwrap();
+    let h = tape.head_norm(&h, layout, [&of_head, &of_head], 1e-5).unwrap();
     let h = tape.rotary(&h, layout, &positions, &rotary).unwrap();
     let causal = AttentionMask::causal(2, length).within_window(5);
     let h = tape.attention(&h, layout, &causal, options).unwrap();

@@ -128,6 +128,23 @@ fn norms() {
 }
 
 #[test]
+fn norms_of_heads() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 3 };
+    let each: &[(&str, &[usize])] = &[("queries", &[3]), ("keys", &[3])];
+    let whole: &[(&str, &[usize])] = &[("queries", &[12]), ("keys", &[6])];
+    for parameters in [each, whole] {
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            tape.add(x, &tape.head_norm(x, heads, [&p[0], &p[1]], 1e-5)?)
+        };
+        let width = heads.width();
+        let case =
+            Case { rows: 3, input_width: width, output_width: width, parameters, operation: &operation };
+        check("head_norm", &case);
+    }
+}
+
+#[test]
 fn activations() {
     let _held = crate::levels::hold();
     for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Tanh] {

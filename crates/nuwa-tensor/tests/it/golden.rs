@@ -144,6 +144,10 @@ fn check(golden: &Golden) {
         _ if family("rms_norm") => {
             golden.check(&["x", "weight"], |t, p| t.rms_norm(&rows(t, &p[0])?, &p[1], golden.number("eps")))
         }
+        _ if family("head_norm") => golden.check(&["qkv", "queries", "keys"], |t, p| {
+            let weights = [&p[1], &p[2]];
+            t.head_norm(&rows(t, &p[0])?, golden.heads(), weights, golden.number("eps"))
+        }),
         _ if family("rotary") => rotary(golden),
         _ if family("attention") => attention(golden),
         _ if family("cross_attention") => cross_attention(golden),
@@ -299,7 +303,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 44, "files in fixtures/ops");
+    assert_eq!(paths.len(), 46, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

@@ -12,14 +12,16 @@ pub(crate) use kernels::weighted_sum::forward as host_weighted_sum;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Affine, Device, HeadCall, Kernels, Means, Stored, with_dtype, with_slot, with_values};
+use super::{
+    Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
+};
 use super::{Buffer, Parameter, Parameters, Pool, Slot, Storage};
 use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
 use crate::{Precision, Random, parallel};
 use kernels::activation::with_curve;
-use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding};
+use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding, head_norm};
 use kernels::{layer_norm, rms_norm, rotary, rows, weighted_sum};
 use product::PackedMatrix;
 
@@ -245,6 +247,29 @@ impl Kernels for Cpu {
                 });
             }
         });
+    }
+
+    fn head_norm(&self, call: HeadNormCall<'_>, x: &Storage) -> Storage {
+        let [queries, keys] = call.weights.map(Parameter::values);
+        let norm = head_norm::Norm { heads: call.heads, weights: [&queries, &keys], epsilon: call.epsilon };
+        filled!(self, x.dtype(), x.len(), T, |y| head_norm::forward(norm, T::of(x), &mut y))
+    }
+
+    fn head_norm_backward(&self, call: HeadNormCall<'_>, x: &Storage, dy: &Storage, dx: Option<Slot<'_>>) {
+        let HeadNormCall { heads, weights, epsilon } = call;
+        for (weight, columns) in weights.iter().zip(heads.query_and_key_columns()) {
+            let place = (heads.width(), columns);
+            with_values!(dy, dy => with_values!(x, x => {
+                weight.accumulate(|dw| head_norm::backward_weight(&self.pool, place, x, dy, dw, epsilon));
+            }));
+        }
+        if let Some(dx) = dx {
+            let [queries, keys] = weights.map(Parameter::values);
+            let norm = head_norm::Norm { heads, weights: [&queries, &keys], epsilon };
+            with_slot!(dx, |dx, accumulate| {
+                head_norm::backward_input(norm, Stored::of(x), Stored::of(dy), dx, accumulate);
+            });
+        }
     }
 
     fn rotary(&self, call: &RotaryCall<'_>, x: &Storage) -> Storage {

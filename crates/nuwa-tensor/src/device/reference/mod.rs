@@ -4,10 +4,11 @@
 mod attention;
 mod cached;
 mod head;
+mod head_norm;
 
 use std::sync::Arc;
 
-use super::{Affine, Cpu, Device, HeadCall, Kernels, Means, Stored, with_dtype};
+use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
 use super::{Parameter, Parameters, Slot, Storage};
 use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, convert};
@@ -355,6 +356,16 @@ impl Kernels for Reference {
         let moments = |x: &[f32]| [0.0, root_mean_square(x, epsilon)];
         let [d_input, dw, _] = norm_backward([of(x), of(dy)], weight, moments, false);
         give_parameter(weight, &dw);
+        dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
+    }
+
+    fn head_norm(&self, call: HeadNormCall<'_>, x: &Storage) -> Storage {
+        self.put(head_norm::forward(call, of(x)))
+    }
+
+    fn head_norm_backward(&self, call: HeadNormCall<'_>, x: &Storage, dy: &Storage, dx: Option<Slot<'_>>) {
+        let [d_input, d_queries, d_keys] = head_norm::backward(call, of(x), of(dy));
+        call.weights.iter().zip([d_queries, d_keys]).for_each(|(weight, dw)| give_parameter(weight, &dw));
         dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
     }
 

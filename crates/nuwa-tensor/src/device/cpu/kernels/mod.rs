@@ -6,6 +6,7 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
+pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod optimizer;

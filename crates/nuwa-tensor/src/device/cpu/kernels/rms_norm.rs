@@ -12,7 +12,7 @@ pub fn forward<X: Element, Y: Element>(x: &[X], weight: &[f32], y: &mut [Y], eps
 }
 
 vectorised! {
-    fn forward_rows[X: Element, Y: Element](x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
+    pub fn forward_rows[X: Element, Y: Element](x: &[X], weight: &[f32], y: &mut [Y], epsilon: f32) {
         let width = weight.len();
         for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             let scale = scale(x, epsilon);
@@ -44,7 +44,7 @@ pub fn backward_input<X: Element, D: Element>(
 }
 
 vectorised! {
-    fn backward_rows[X: Element, D: Element](
+    pub fn backward_rows[X: Element, D: Element](
         x: &[X],
         weight: &[f32],
         dy: &[D],
@@ -80,7 +80,7 @@ pub fn backward_weight<X: Element, D: Element>(
 }
 
 vectorised! {
-    fn weight_rows[X: Element, D: Element](x: &[X], dy: &[D], dw: &mut [f32], epsilon: f32) {
+    pub fn weight_rows[X: Element, D: Element](x: &[X], dy: &[D], dw: &mut [f32], epsilon: f32) {
         let width = dw.len();
         for (x, dy) in x.chunks_exact(width).zip(dy.chunks_exact(width)) {
             let scale = scale(x, epsilon);
