@@ -1,6 +1,7 @@
 //! The dtypes of tensors.
 
 use crate::simd::{LANES, vectorised};
+pub use half::bf16 as Bf16;
 
 /// A number of a tensor: kept as it is, computed with as `f32`.
 pub trait Element: Copy + Send + Sync + Default + 'static {
@@ -111,22 +112,10 @@ impl Element for f32 {
     }
 }
 
-/// The upper half of an `f32`: its range with 8 bits of precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(transparent)]
-pub struct Bf16(pub(crate) u16);
-
-impl Bf16 {
-    /// The 16 bits in the lower half of a word.
-    #[inline(always)]
-    pub(crate) fn bits(self) -> u32 {
-        u32::from(self.0)
-    }
-
-    /// From the 16 bits.
-    pub fn from_bits(bits: u16) -> Self {
-        Self(bits)
-    }
+/// The 16 bits in the lower half of a word.
+#[inline(always)]
+pub(crate) fn bits(value: Bf16) -> u32 {
+    u32::from(value.to_bits())
 }
 
 impl Element for Bf16 {
@@ -134,12 +123,12 @@ impl Element for Bf16 {
 
     #[inline(always)]
     fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self.0) << 16)
+        f32::from_bits(bits(self) << 16)
     }
 
     #[inline(always)]
     fn narrow(value: f32) -> Self {
-        Self(rounded(value) as u16)
+        Self::from_bits(rounded(value) as u16)
     }
 
     #[inline(always)]
@@ -179,7 +168,7 @@ impl Element for Bf16 {
         #[inline(always)]
         fn join(low: &[Bf16], high: &[Bf16], words: &mut [u32]) {
             for ((word, low), high) in words.iter_mut().zip(low).zip(high) {
-                *word = low.bits() | high.bits() << 16;
+                *word = bits(*low) | bits(*high) << 16;
             }
         }
         #[cfg(target_arch = "x86_64")]
@@ -199,7 +188,7 @@ impl Element for Bf16 {
 
     #[inline(always)]
     fn pairs(values: &[Self; 32]) -> [u32; 16] {
-        std::array::from_fn(|i| values[2 * i].bits() | values[2 * i + 1].bits() << 16)
+        std::array::from_fn(|i| bits(values[2 * i]) | bits(values[2 * i + 1]) << 16)
     }
 }
 
@@ -318,7 +307,7 @@ mod tests {
             (f32::MAX, 0x7f80),
             (f32::NEG_INFINITY, 0xff80),
         ] {
-            assert_eq!(Bf16::narrow(value).0, bits, "{value}");
+            assert_eq!(Bf16::narrow(value).to_bits(), bits, "{value}");
         }
         assert!(Bf16::narrow(f32::NAN).widen().is_nan());
         assert!(Bf16::narrow(f32::from_bits(0x7f80_0001)).widen().is_nan());
@@ -329,7 +318,7 @@ mod tests {
         let mut values: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.0) * 1.001e-2).collect();
         (values[3], values[4], values[999]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
         for length in [0, 1, 15, 16, 17, 1000] {
-            let mut out = vec![Bf16(0); length];
+            let mut out = vec![Bf16::ZERO; length];
             Bf16::narrow_row(&values[..length], &mut out);
             for (out, value) in out.iter().zip(&values) {
                 assert!(*out == Bf16::narrow(*value) || out.widen().is_nan() && value.is_nan(), "{value}");
@@ -340,7 +329,7 @@ mod tests {
     #[test]
     fn every_bf16_survives_the_way_through_f32() {
         for bits in 0..=u16::MAX {
-            let value = Bf16(bits);
+            let value = Bf16::from_bits(bits);
             let back = Bf16::narrow(value.widen());
             assert!(back == value || value.widen().is_nan() && back.widen().is_nan(), "{bits:#x}");
         }

@@ -6,7 +6,7 @@ use super::linear::{self, Context, Held, Weight};
 use crate::calls::Loss;
 use crate::device::cpu::product::{Matrix, Store, product, product_over_rows, product_packed};
 use crate::device::{Buffer, HeadCall, Pool, Storage, Stored};
-use crate::element::{Bf16, Element};
+use crate::element::{Bf16, Element, bits};
 use crate::parallel::rows_mut;
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 use crate::{Parameter, Precision};
@@ -238,7 +238,7 @@ vectorised! {
             Bf16::narrow_row(&wide, &mut narrow);
             let words = row[start / 2..][..length / 2].iter_mut();
             for (word, [low, high]) in words.zip(narrow.as_chunks::<2>().0) {
-                *word = f32::from_bits(low.bits() | high.bits() << 16);
+                *word = f32::from_bits(bits(*low) | bits(*high) << 16);
             }
         }
     }
