@@ -1,41 +1,16 @@
 //! Measuring a model: on which texts, and what came of it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nuwa_eval::tasks::Task;
-use nuwa_eval::{Metric, TASKS, TaskResult, TextError, evaluate};
+use nuwa_eval::{Metric, TASKS, TextError, evaluate};
 use nuwa_files::documents;
 use nuwa_infer::Engine;
+use nuwa_report::records::Tasks;
 use nuwa_shards::split::{Split, SplitSettings};
-use serde::{Deserialize, Serialize};
 
 use crate::console::Display;
 use crate::interrupt::Scratch;
-use crate::stage_scores::Changes;
-
-/// What tasks found, by their names; where several models were measured, by `STAGE/TASK`.
-pub type Tasks = BTreeMap<String, TaskResult>;
-
-/// The content of `eval.json`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Evaluation {
-    /// The model folder.
-    pub model: PathBuf,
-    /// What each task found.
-    pub tasks: Tasks,
-    /// Of a run with several models: how the figure of each task changed from the first to the last.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub changes: Changes,
-}
-
-impl Evaluation {
-    /// That of a run; an empty one where there is none that can be read.
-    pub fn of_run(run: &Path) -> Self {
-        nuwa_files::read_json(&run.join("eval").join("eval.json")).unwrap_or_default()
-    }
-}
 
 /// Where the texts to measure on come from.
 pub struct Texts {

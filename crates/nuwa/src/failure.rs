@@ -5,9 +5,10 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use nuwa_report::text::printable;
+
 use crate::hints::hint;
 use crate::interrupt;
-use crate::text::printable;
 
 /// A failure of the program itself, with its next step.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
     hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align);
     hint_of!(nuwa_tokenizer::Error => of_tokenizer, nuwa_format::Error => of_format);
-    hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval);
+    hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval, nuwa_report::Error => of_report);
     of_io(cause.downcast_ref::<io::Error>()?)
 }
 
@@ -147,6 +147,31 @@ fn of_eval(error: &nuwa_eval::Error) -> Option<String> {
         }
         error => error.hint(),
     }
+}
+
+fn of_report(error: &nuwa_report::Error) -> Option<String> {
+    use nuwa_report::Error;
+    let hint = match error {
+        Error::Files(error) => return of_files(error),
+        Error::Clean(error) => return of_clean(error),
+        Error::NotAFolder { .. } | Error::NoRun { .. } => {
+            "name the folder that `nuwa build` wrote, such as runs/NAME".into()
+        }
+        Error::NotCleaned { run, collected: true } => {
+            let [documents, out] = ["collect", "clean"].map(|stage| quoted_path(run.join(stage)));
+            format!("clean what was collected: nuwa clean {documents} --out {out}")
+        }
+        Error::NotCleaned { run, .. } => {
+            let (recipe, out) = (quoted_path(run.join("recipe.toml")), quoted_path(run));
+            format!("go on with the build: nuwa build {recipe} --out {out}")
+        }
+        Error::NothingCleaned { .. } => {
+            "name the folder of a run, such as runs/NAME, or one that `nuwa clean DOCUMENTS --out DIR` wrote"
+                .into()
+        }
+        error => return error.hint(),
+    };
+    Some(hint)
 }
 
 fn of_train(error: &nuwa_train::Error) -> Option<String> {

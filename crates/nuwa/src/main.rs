@@ -24,16 +24,12 @@ mod pretraining;
 mod recipe;
 mod records;
 mod repeat;
-mod repetition;
-mod report;
 mod run;
 mod runs;
 mod source;
 mod space;
-mod stage_scores;
 mod stages;
 mod suggestion;
-mod text;
 mod training;
 mod verbs;
 

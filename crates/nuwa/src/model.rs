@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_files::quoted_path;
+use nuwa_report::numbers::bytes;
 
 use crate::failure::Problem;
 use crate::machine::free_memory;
-use crate::numbers::bytes;
 use crate::stages;
 
 /// Where a run or a stage keeps a model: the final one first, then, where a build was not finished, that of its last stage.

@@ -69,11 +69,7 @@ impl fmt::Display for Count {
 
 impl fmt::Display for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-        let text: String =
-            parts.iter().filter(|part| part.0 > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-        out.write_str(if text.is_empty() { "0s" } else { &text })
+        out.write_str(&nuwa_report::numbers::whole_seconds(self.0.as_secs()))
     }
 }
 
@@ -151,55 +147,6 @@ impl JsonSchema for Span {
     }
 }
 
-/// `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 document`, `3,000 documents`.
-pub fn counted(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
-/// `3.2M`, `950k`, `812`.
-pub fn rounded(number: f64) -> String {
-    match number {
-        n if n >= 1e9 => format!("{:.1}G", n / 1e9),
-        n if n >= 1e6 => format!("{:.1}M", n / 1e6),
-        n if n >= 1e4 => format!("{:.0}k", n / 1e3),
-        n if n >= 1e3 => format!("{:.1}k", n / 1e3),
-        n => format!("{n:.0}"),
-    }
-}
-
-/// `1.2 GB`, `530 MB`, `12 KB`.
-pub fn bytes(number: u64) -> String {
-    match number as f64 {
-        n if n >= 1e9 => format!("{:.1} GB", n / 1e9),
-        n if n >= 1e6 => format!("{:.1} MB", n / 1e6),
-        n if n >= 1e3 => format!("{:.1} KB", n / 1e3),
-        n => format!("{n:.0} bytes"),
-    }
-}
-
-/// `0.4s`, `12s`, `4m10s`, `2h5m`.
-pub fn seconds(number: f64) -> String {
-    match number {
-        n if !n.is_finite() || n < 0.0 => "?".into(),
-        n if n < 10.0 => format!("{n:.1}s"),
-        n if n < 3600.0 => Span(Duration::from_secs(n.round() as u64)).to_string(),
-        n => Span(Duration::from_secs((n / 60.0).round() as u64 * 60)).to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,13 +182,5 @@ mod tests {
         for text in ["45s", "10m", "1h30m", "48h"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
-    }
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(rounded(3_200_000.0), "3.2M");
-        assert_eq!(bytes(1_500), "1.5 KB");
-        assert_eq!(seconds(7323.0), "2h2m");
     }
 }

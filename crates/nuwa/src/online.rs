@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use nuwa_collect::CollectSettings;
 use nuwa_collect::crawl::{CrawlSummary, Crawled, Crawler, is_address};
 use nuwa_collect::hub::{DataSet, Downloaded, Hub};
+use nuwa_report::numbers::{counted, grouped};
 
 use crate::console::{Display, message};
 use crate::http::Http;
-use crate::numbers::{counted, grouped};
 
 /// The server that is asked where `HF_ENDPOINT` names no other.
 const ENDPOINT: &str = "https://huggingface.co";

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use clap::Args;
 use nuwa_models::ModelConfig;
+use nuwa_report::numbers;
+use nuwa_report::records::PlanFile;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
 use nuwa_train::objectives::{self, Causal, Objective};
 use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
-use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use crate::afterwards;
 use crate::console::Display;
 use crate::failure::Problem;
 use crate::machine;
-use crate::numbers::{self, Count, Span};
+use crate::numbers::{Count, Span};
 use crate::recipe::{Draft, Recipe, deciding};
 use crate::source::Source;
 
@@ -67,21 +68,6 @@ impl DialArguments {
     }
 }
 
-/// The content of `plan.json`: the plan, and what follows from it for readers of the file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlanFile {
-    /// What is trained and what is expected of it.
-    #[serde(flatten)]
-    pub plan: Plan,
-    /// Tokens a step.
-    pub batch_tokens: u64,
-    /// What was asked for: another wish is another run.
-    pub asked: serde_json::Value,
-    /// Whether training goes on with a given model.
-    #[serde(default)]
-    pub is_given: bool,
-}
-
 /// What a plan is made of besides the recipe and the shards.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Basis<'a> {
@@ -93,10 +79,8 @@ pub struct Basis<'a> {
     pub pilot_seconds: Option<f64>,
 }
 
-impl PlanFile {
-    fn new(plan: Plan, recipe: &Recipe) -> anyhow::Result<Self> {
-        Ok(Self { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)?, is_given: false })
-    }
+fn file(plan: Plan, recipe: &Recipe) -> anyhow::Result<PlanFile> {
+    Ok(PlanFile { batch_tokens: plan.batch_tokens(), plan, asked: asked(recipe)?, is_given: false })
 }
 
 /// The memory that may be used, as a share of what is free.
@@ -120,7 +104,7 @@ pub fn kept(
     }
     let time = Time { spent: Duration::ZERO, afterwards: afterwards::of_pretraining(shards)? };
     let plan = plan(recipe, shards, tokenizer, time, Basis { given, ..Basis::default() }, display)?;
-    let planned = PlanFile { is_given: given.is_some(), ..PlanFile::new(plan, recipe)? };
+    let planned = PlanFile { is_given: given.is_some(), ..file(plan, recipe)? };
     nuwa_files::write_json(path, &planned)?;
     Ok(planned)
 }
@@ -157,7 +141,7 @@ pub fn make(
     time: Time,
     display: &mut Display,
 ) -> anyhow::Result<PlanFile> {
-    PlanFile::new(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
+    file(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
 }
 
 /// As [`make`], where the shards may hold only a sample of the text, or a model is given.

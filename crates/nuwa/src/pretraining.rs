@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use nuwa_report::records::FineTuningOutcome;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::Tokenizer;
 
-use crate::alignment::FineTuningOutcome;
 use crate::failure::Problem;
 use crate::stages;
 

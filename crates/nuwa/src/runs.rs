@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use nuwa_eval::TaskResult;
+use nuwa_report::records::{Evaluation, Tasks};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluation::{Evaluation, Tasks};
 use crate::machine::disk;
-use crate::run::{About, MANIFEST, Manifest, Owner, UNFINISHED, is_held};
+use crate::run::{About, MANIFEST, Owner, UNFINISHED, is_held, read_manifest};
 use crate::stages;
 
 /// A run in a list of runs.
@@ -122,7 +122,7 @@ fn sources(folder: &Path) -> Vec<String> {
 /// When the last stage ended, else when the recipe was written.
 fn changed(folder: &Path) -> Option<u64> {
     let all = stages::all().into_iter();
-    let manifests = all.filter_map(|stage| Manifest::read(&folder.join(stage.name_in(folder))));
+    let manifests = all.filter_map(|stage| read_manifest(&folder.join(stage.name_in(folder))));
     let last = manifests.map(|manifest| manifest.started + manifest.seconds as u64).max();
     let written =
         || fs::metadata(folder.join("recipe.toml")).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok();

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nuwa_files::compressed::name_within;
+use nuwa_report::numbers::bytes;
 
 use crate::failure::Problem;
 use crate::machine::disk;
-use crate::numbers::bytes;
 use crate::online::is_online;
 use crate::recipe::Recipe;
 

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use nuwa_infer::{GenerateSettings, Sampler, SamplingSettings, Sequence};
 use nuwa_models::Model;
+use nuwa_report::numbers;
+use nuwa_report::records::PretrainingOutcome;
 use nuwa_shards::{Part, Shards};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::{Afterwards, Clock};
@@ -15,11 +17,10 @@ use nuwa_train::{
     Figures, Hooks, Job, PretrainSettings, Sample, StepLine, Summary, TrainEvent, ValidationLine, pretrain,
     remove_best,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::console::{Display, ShownStep, Smoothed};
 use crate::interrupt::{self, Waiting};
-use crate::{machine, numbers, repeat, suggestion};
+use crate::{machine, repeat, suggestion};
 
 /// What to train, on what, and where to.
 pub struct Training<'a> {
@@ -39,23 +40,6 @@ pub struct Training<'a> {
     pub init: Option<&'a dyn Model>,
     /// What follows within the same budget.
     pub afterwards: Afterwards,
-}
-
-/// The content of `pretrain.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PretrainingOutcome {
-    /// Weights in the model.
-    pub parameters: usize,
-    /// The most memory the process held at the end of a step, in bytes.
-    pub peak_memory_bytes: Option<u64>,
-    /// What samples began with.
-    pub prompt: String,
-    /// Arguments of `nuwa pretrain` and `nuwa build` that repeat the run without looking at the clock.
-    #[serde(default)]
-    pub repeat: Vec<String>,
-    /// How training ended.
-    #[serde(flatten)]
-    pub summary: Summary,
 }
 
 impl Training<'_> {

@@ -8,10 +8,10 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use nuwa_files::Progress;
+use nuwa_report::numbers;
+use nuwa_report::text::printable;
 use serde::Serialize;
 
-use crate::numbers;
-use crate::text::printable;
 pub use live::Smoothed;
 use live::{Curve, Live, View};
 

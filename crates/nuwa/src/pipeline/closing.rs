@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 
 use nuwa_files::{quoted, quoted_path};
 use nuwa_models::Prediction;
+use nuwa_report::numbers;
+use nuwa_report::records::{Evaluation, FineTuningOutcome, PlanFile, PretrainingOutcome};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::alignment;
-use crate::evaluation::Evaluation;
-use crate::planning::PlanFile;
 use crate::run::About;
 use crate::stages::{self, Build, eval, plan, pretrain};
-use crate::training::PretrainingOutcome;
-use crate::{numbers, suggestion};
+use crate::suggestion;
 
 /// What a build came to.
 #[derive(Serialize)]
@@ -36,8 +34,7 @@ impl<'a> End<'a> {
     pub fn of(build: &'a Build) -> anyhow::Result<Self> {
         let eval: Evaluation = figures(build, &eval::ABOUT)?;
         let fine_tuned = stages::models().into_iter().skip(1);
-        let mut fine_tuned =
-            fine_tuned.filter_map(|stage| figures::<alignment::FineTuningOutcome>(build, stage).ok());
+        let mut fine_tuned = fine_tuned.filter_map(|stage| figures::<FineTuningOutcome>(build, stage).ok());
         Ok(Self {
             run: &build.folder,
             model: build.folder.join("model"),

@@ -4,9 +4,10 @@ mod closing;
 
 use std::path::{Path, PathBuf};
 
+use nuwa_report::numbers;
+
 use crate::check::check;
 use crate::console::{message, print_figures};
-use crate::numbers;
 use crate::online;
 use crate::recipe::{Draft, Recipe};
 use crate::records;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use nuwa_eval::tasks::deep_line;
+use nuwa_report::text::clipped;
 use toml::{Table, Value};
 
 use super::Recipe;
@@ -11,7 +12,6 @@ use super::check::{Fault, check};
 use super::renamed::rename;
 use crate::console::message;
 use crate::failure::Problem;
-use crate::text::clipped;
 
 /// The keys that were said so far.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nuwa_report::ReportedStage;
+
 use crate::interrupt::Work;
 
 /// What is fixed about a stage.
@@ -75,7 +77,12 @@ impl About {
 
     /// The name that it has in a run, which an earlier version may have made.
     pub fn name_in(&self, run: &Path) -> &'static str {
-        let is_there = |name: &&str| run.join(name).is_dir();
-        [Some(self.name), self.former].into_iter().flatten().find(is_there).unwrap_or(self.name)
+        self.reported().name_in(run)
+    }
+
+    /// What the report shows of it.
+    pub fn reported(&self) -> ReportedStage {
+        let Self { name, chinese, former, makes_model, .. } = *self;
+        ReportedStage { name, chinese, former, makes_model }
     }
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
+use nuwa_report::numbers;
 use serde_json::Value;
 
 use super::about::About;
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::{MANIFEST, other_files, read_manifest};
 use super::stage::UNFINISHED;
-use crate::numbers;
 
 /// Seconds from which on the work of a stage that trains is kept.
 const TRAINING: f64 = 60.0;
@@ -22,7 +22,7 @@ pub fn keep(run: &Path, stage: &About) -> anyhow::Result<Option<String>> {
     let folder = run.join(stage.name);
     let seconds = seconds_of(&folder, stage);
     let least = if stage.makes_model { TRAINING } else { OTHERS };
-    let others = Manifest::read(&folder).map_or(Ok(false), |manifest| manifest.others(run))?;
+    let others = read_manifest(&folder).map_or(Ok(false), |manifest| other_files(&manifest, run))?;
     if seconds < least && !others {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use nuwa_report::records::{Basis, Manifest, Output};
 use serde_json::Value;
 
 use super::about::{About, HandsOn};
@@ -17,73 +17,46 @@ use crate::recipe::{deciding, renamed};
 /// The name of a manifest in the folder of its stage.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The manifest of one stage, kept in its folder as `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// What the stage depends on; when this is unchanged, the stage need not run.
-    #[serde(flatten)]
-    pub basis: Basis,
-    /// When it began, in seconds since 1970.
-    pub started: u64,
-    /// How long it took; of a run that was interrupted, the last part.
-    pub seconds: f64,
-    /// The files it wrote, relative to the run folder.
-    pub outputs: BTreeMap<String, Output>,
+/// The manifest of the stage in a folder, with the settings by their names of today; none where there is none that can be read.
+pub fn read_manifest(folder: &Path) -> Option<Manifest> {
+    let mut manifest: Manifest = nuwa_files::read_json(&folder.join(MANIFEST)).ok()?;
+    manifest.basis = of_today(manifest.basis);
+    Some(manifest)
 }
 
-/// All that a stage's result follows from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Basis {
-    /// The stage's name.
-    pub stage: String,
-    /// The program's version. It is compared only of stages that have no format, which are quick to make anew.
-    pub version: String,
-    /// Stands for the version elsewhere.
-    #[serde(default = "first_format")]
-    pub format: u32,
-    /// Names of inputs with the hashes of their content.
-    pub inputs: BTreeMap<String, String>,
-    /// The resolved settings, by their names of today.
-    #[serde(deserialize_with = "settings_of_today")]
-    pub settings: Value,
-    /// The seed, where the stage has randomness.
-    pub seed: Option<u64>,
+/// What the stage in a folder that has begun is being made from.
+pub fn read_unfinished(folder: &Path) -> Option<Basis> {
+    nuwa_files::read_json(&folder.join(UNFINISHED)).ok().map(of_today)
 }
 
-fn settings_of_today<'de, D: Deserializer<'de>>(kept: D) -> Result<Value, D::Error> {
-    Value::deserialize(kept).map(renamed::rename_kept)
+fn of_today(basis: Basis) -> Basis {
+    Basis { settings: renamed::rename_kept(basis.settings), ..basis }
 }
 
-fn first_format() -> u32 {
-    1
-}
-
-impl Basis {
-    /// That of a stage without inputs and settings.
-    pub fn new(stage: &About) -> Self {
-        Self {
-            stage: stage.name.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            format: stage.format.unwrap_or_else(first_format),
-            inputs: BTreeMap::new(),
-            settings: Value::Null,
-            seed: None,
-        }
+/// That of a stage without inputs and settings.
+pub fn basis_of(stage: &About) -> Basis {
+    Basis {
+        stage: stage.name.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        format: stage.format.unwrap_or(Basis::FIRST_FORMAT),
+        inputs: BTreeMap::new(),
+        settings: Value::Null,
+        seed: None,
     }
+}
 
-    /// In what that of `stage` differs from an `earlier` one so that the result may be another; `schema` is that of the settings.
-    pub fn differences(&self, stage: &About, earlier: &Self, schema: &Value) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut say = |differs: bool, what: &str| found.extend(differs.then(|| what.to_string()));
-        let stage_differs = self.stage != earlier.stage || self.format != earlier.format;
-        say(stage_differs, "the form of its files");
-        say(stage.format.is_none() && self.version != earlier.version, "the version of the program");
-        say(self.seed != earlier.seed, "seed");
-        found.extend(other_inputs(&self.inputs, &earlier.inputs));
-        let [now, then] = [self, earlier].map(|basis| deciding(schema, &basis.settings));
-        differing(&now, &then, "", &mut found);
-        found
-    }
+/// In what the basis of `stage` differs from an `earlier` one so that the result may be another; `schema` is that of the settings.
+pub fn differences(stage: &About, basis: &Basis, earlier: &Basis, schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut say = |differs: bool, what: &str| found.extend(differs.then(|| what.to_string()));
+    let stage_differs = basis.stage != earlier.stage || basis.format != earlier.format;
+    say(stage_differs, "the form of its files");
+    say(stage.format.is_none() && basis.version != earlier.version, "the version of the program");
+    say(basis.seed != earlier.seed, "seed");
+    found.extend(other_inputs(&basis.inputs, &earlier.inputs));
+    let [now, then] = [basis, earlier].map(|basis| deciding(schema, &basis.settings));
+    differing(&now, &then, "", &mut found);
+    found
 }
 
 /// The inputs that are others than before, by their last names: where a source lies is no difference, so that a project may be
@@ -125,70 +98,52 @@ fn differing(now: &Value, then: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// A file that a stage wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// Bytes.
-    pub size: u64,
-    /// XXH3-128 of the content.
-    pub hash: String,
+fn output(path: &Path) -> nuwa_files::Result<Output> {
+    let size = fs::metadata(path).map_err(nuwa_files::Error::read(path))?.len();
+    Ok(Output { size, hash: nuwa_files::hash_file(path)? })
 }
 
-impl Output {
-    fn of(path: &Path) -> nuwa_files::Result<Self> {
-        let size = fs::metadata(path).map_err(nuwa_files::Error::read(path))?.len();
-        Ok(Self { size, hash: nuwa_files::hash_file(path)? })
-    }
+fn is_unchanged(output: &Output, path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() == output.size)
+        && nuwa_files::hash_file(path).is_ok_and(|hash| hash == output.hash)
+}
 
-    fn is_in(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.size)
-            && nuwa_files::hash_file(path).is_ok_and(|hash| hash == self.hash)
+/// One hash for everything that a stage wrote.
+pub fn outputs_hash(manifest: &Manifest) -> String {
+    hash_of(manifest, |_| true)
+}
+
+/// One hash for what the stages that follow make something from.
+pub fn handed_on(manifest: &Manifest, run: &Path, stage: &About) -> String {
+    let begins = |file: &str, beginnings: &[&str]| {
+        let name = file.strip_prefix(stage.name).and_then(|name| name.strip_prefix('/')).unwrap_or(file);
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
+    };
+    match stage.hands_on {
+        HandsOn::Files(beginnings) => hash_of(manifest, |file| begins(file, beginnings)),
+        HandsOn::Hash(hash) => hash(&run.join(stage.name)).unwrap_or_else(|| outputs_hash(manifest)),
+        HandsOn::All => outputs_hash(manifest),
     }
 }
 
-impl Manifest {
-    /// The manifest of a stage, if there is one that can be read.
-    pub fn read(folder: &Path) -> Option<Self> {
-        nuwa_files::read_json(&folder.join(MANIFEST)).ok()
-    }
+fn hash_of(manifest: &Manifest, wanted: impl Fn(&str) -> bool) -> String {
+    let wanted = manifest.outputs.iter().filter(|(name, _)| wanted(name));
+    let list: Vec<String> = wanted.map(|(name, output)| format!("{name}\0{}\n", output.hash)).collect();
+    nuwa_files::hash_bytes(list.concat().as_bytes())
+}
 
-    /// One hash for everything the stage wrote, for the report.
-    pub fn outputs_hash(&self) -> String {
-        self.hash_of(|_| true)
-    }
+/// Whether every file that was written is still there, unchanged; but for what only a run in progress needs.
+pub fn outputs_are_whole(manifest: &Manifest, run: &Path) -> bool {
+    let of_progress = |name: &str| name.ends_with("/checkpoint.bin") || name.ends_with("/metrics.jsonl");
+    let mut needed = manifest.outputs.iter().filter(|(name, _)| !of_progress(name));
+    needed.all(|(name, output)| is_unchanged(output, &run.join(name)))
+}
 
-    /// One hash for what the stages that follow make something from.
-    pub fn handed_on(&self, run: &Path, stage: &About) -> String {
-        let begins = |file: &str, beginnings: &[&str]| {
-            let name = file.strip_prefix(stage.name).and_then(|name| name.strip_prefix('/')).unwrap_or(file);
-            beginnings.iter().any(|beginning| name.starts_with(beginning))
-        };
-        match stage.hands_on {
-            HandsOn::Files(beginnings) => self.hash_of(|file| begins(file, beginnings)),
-            HandsOn::Hash(hash) => hash(&run.join(stage.name)).unwrap_or_else(|| self.outputs_hash()),
-            HandsOn::All => self.outputs_hash(),
-        }
-    }
-
-    fn hash_of(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let wanted = self.outputs.iter().filter(|(name, _)| wanted(name));
-        let list: Vec<String> = wanted.map(|(name, output)| format!("{name}\0{}\n", output.hash)).collect();
-        nuwa_files::hash_bytes(list.concat().as_bytes())
-    }
-
-    /// Whether every file that was written is still there, unchanged; but for what only a run in progress needs.
-    pub fn outputs_are_whole(&self, run: &Path) -> bool {
-        let of_progress = |name: &str| name.ends_with("/checkpoint.bin") || name.ends_with("/metrics.jsonl");
-        let mut needed = self.outputs.iter().filter(|(name, _)| !of_progress(name));
-        needed.all(|(name, output)| output.is_in(&run.join(name)))
-    }
-
-    /// Files in the folder of the stage that it did not write.
-    pub fn others(&self, run: &Path) -> nuwa_files::Result<bool> {
-        let mut files = Vec::new();
-        list(&run.join(&self.basis.stage), &mut files)?;
-        Ok(files.iter().any(|file| !self.outputs.contains_key(&relative(run, file))))
-    }
+/// Whether there are files in the folder of the stage that it did not write.
+pub fn other_files(manifest: &Manifest, run: &Path) -> nuwa_files::Result<bool> {
+    let mut files = Vec::new();
+    list(&run.join(&manifest.basis.stage), &mut files)?;
+    Ok(files.iter().any(|file| !manifest.outputs.contains_key(&relative(run, file))))
 }
 
 /// Earlier versions knew an input from an earlier stage by all files of that stage, accounts of times included. Where that is
@@ -198,12 +153,12 @@ pub fn renew_inputs(run: &Path, stages: &[&About]) -> anyhow::Result<()> {
     for entry in fs::read_dir(run).map_err(nuwa_files::Error::read(run))? {
         folders.push(entry.map_err(nuwa_files::Error::read(run))?.path());
     }
-    let manifests: Vec<Manifest> = folders.iter().filter_map(|folder| Manifest::read(folder)).collect();
-    let handed_on = |manifest: &Manifest| {
+    let manifests: Vec<Manifest> = folders.iter().filter_map(|folder| read_manifest(folder)).collect();
+    let renewed = |manifest: &Manifest| {
         let stage = stages.iter().find(|stage| stage.name == manifest.basis.stage)?;
-        Some((manifest.outputs_hash(), manifest.handed_on(run, stage)))
+        Some((outputs_hash(manifest), handed_on(manifest, run, stage)))
     };
-    let hashes: BTreeMap<String, String> = manifests.iter().filter_map(handed_on).collect();
+    let hashes: BTreeMap<String, String> = manifests.iter().filter_map(renewed).collect();
     for folder in folders.iter().filter(|folder| !folder.ends_with("report")) {
         for name in [MANIFEST, UNFINISHED] {
             renew(&folder.join(name), &hashes)?;
@@ -239,7 +194,7 @@ pub fn outputs<'a>(
     for place in places {
         list(&run.join(place), &mut files)?;
     }
-    files.into_iter().map(|file| Ok((relative(run, &file), Output::of(&file)?))).collect()
+    files.into_iter().map(|file| Ok((relative(run, &file), output(&file)?))).collect()
 }
 
 fn relative(run: &Path, file: &Path) -> String {

@@ -8,13 +8,16 @@ use std::fs;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use nuwa_report::records::{Basis, Manifest};
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::about::About;
 use super::aside;
-use super::manifest::{Basis, MANIFEST, Manifest, outputs};
+use super::manifest::{
+    self, MANIFEST, outputs, outputs_are_whole, outputs_hash, read_manifest, read_unfinished,
+};
 use super::sources::source_hash;
 use crate::console::message;
 use crate::failure::Problem;
@@ -45,7 +48,7 @@ pub struct StageOutcome {
 impl Dependencies {
     /// Those of a stage without inputs and settings yet.
     pub fn of(stage: &'static About) -> Self {
-        Self { stage, basis: Basis::new(stage), schema: Value::Null }
+        Self { stage, basis: manifest::basis_of(stage), schema: Value::Null }
     }
 
     /// The settings that matter to it.
@@ -76,7 +79,7 @@ impl Dependencies {
     /// Everything of an earlier stage, times and accounts as well, which it shows.
     pub fn shows(mut self, earlier: &StageOutcome) -> Self {
         let manifest = &earlier.manifest;
-        self.basis.inputs.insert(manifest.basis.stage.clone(), manifest.outputs_hash());
+        self.basis.inputs.insert(manifest.basis.stage.clone(), outputs_hash(manifest));
         self
     }
 
@@ -87,7 +90,7 @@ impl Dependencies {
 
     /// In what it differs from what `earlier` was made from.
     fn differences(&self, earlier: &Basis) -> Vec<String> {
-        self.basis.differences(self.stage, earlier, &self.schema)
+        manifest::differences(self.stage, &self.basis, earlier, &self.schema)
     }
 }
 
@@ -98,12 +101,16 @@ pub fn run_stage(
     work: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<StageOutcome> {
     let folder = run.join(on.stage.name);
-    if let Some(manifest) = Manifest::read(&folder)
+    if let Some(manifest) = read_manifest(&folder)
         && on.differences(&manifest.basis).is_empty()
-        && manifest.outputs_are_whole(run)
+        && outputs_are_whole(&manifest, run)
     {
         remove(&folder.join(UNFINISHED))?;
-        return Ok(StageOutcome { handed_on: manifest.handed_on(run, on.stage), manifest, skipped: true });
+        return Ok(StageOutcome {
+            handed_on: manifest::handed_on(&manifest, run, on.stage),
+            manifest,
+            skipped: true,
+        });
     }
     prepare(run, &on)?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -113,7 +120,7 @@ pub fn run_stage(
     let manifest = Manifest { basis: on.basis, started, seconds: clock.elapsed().as_secs_f64(), outputs };
     nuwa_files::write_json(&folder.join(MANIFEST), &manifest)?;
     remove(&folder.join(UNFINISHED))?;
-    Ok(StageOutcome { handed_on: manifest.handed_on(run, on.stage), manifest, skipped: false })
+    Ok(StageOutcome { handed_on: manifest::handed_on(&manifest, run, on.stage), manifest, skipped: false })
 }
 
 /// Gives the stage an empty folder, or the one with the unfinished work of the very same stage.
@@ -145,16 +152,16 @@ fn prepare(run: &Path, on: &Dependencies) -> anyhow::Result<()> {
 /// Whether what lies in the folder is the beginning of this very work; or its end, of which something was lost or changed while
 /// the last checkpoint is still there.
 fn goes_on(folder: &Path, on: &Dependencies) -> bool {
-    let begun = nuwa_files::read_json::<Basis>(&folder.join(UNFINISHED)).ok();
+    let begun = read_unfinished(folder);
     let checkpoint = folder.join("checkpoint.bin").exists();
-    let ended = Manifest::read(folder).filter(|_| checkpoint).map(|manifest| manifest.basis);
+    let ended = read_manifest(folder).filter(|_| checkpoint).map(|manifest| manifest.basis);
     [begun, ended].into_iter().flatten().any(|basis| on.differences(&basis).is_empty())
 }
 
 /// A few words for the user whose work is made anew.
 fn why_anew(folder: &Path, on: &Dependencies) -> String {
-    let earlier = Manifest::read(folder).map(|manifest| manifest.basis);
-    let earlier = earlier.or_else(|| nuwa_files::read_json(&folder.join(UNFINISHED)).ok());
+    let earlier = read_manifest(folder).map(|manifest| manifest.basis);
+    let earlier = earlier.or_else(|| read_unfinished(folder));
     let differences = earlier.map(|earlier| on.differences(&earlier)).unwrap_or_default();
     match differences.is_empty() {
         true => "begins anew, since its files were changed or lost".into(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use nuwa_clean::{CleanSummary, Portion, StepSummary, clean};
+use nuwa_report::numbers::{bytes, grouped};
+use nuwa_report::shares_text;
 
 use super::stage::{Build, Stage};
 use super::{collect, world};
 use crate::console::Display;
-use crate::numbers::{bytes, grouped};
-use crate::report::cleaning::shares;
 use crate::run::{About, Dependencies, HandsOn};
 
 pub static ABOUT: About = About {
@@ -75,7 +75,7 @@ fn step_text(step: &StepSummary) -> String {
 
 /// Shares of the text, each on a line of its own.
 fn portions(portions: &[Portion]) -> String {
-    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares(portion).en)).collect()
+    portions.iter().map(|portion| format!("\n    {}: {}", portion.name, shares_text(portion))).collect()
 }
 
 /// What a step worked with: "960 items looked for".

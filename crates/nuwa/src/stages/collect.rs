@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use nuwa_collect::{CollectSummary, Oddity, collect};
+use nuwa_report::numbers::{bytes, counted};
 
 use super::stage::{Build, Stage};
 use super::world;
 use crate::console::Display;
 use crate::interrupt::{self, Work};
-use crate::numbers::{bytes, counted};
 use crate::online;
 use crate::run::{About, Dependencies, HandsOn};
 

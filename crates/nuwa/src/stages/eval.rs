@@ -5,15 +5,17 @@ use std::path::Path;
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
+use nuwa_report::records::{Evaluation, Tasks};
+use nuwa_report::stage_scores;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_world::Language;
 
 use super::stage::{Build, Stage};
 use super::{clean, world};
+use crate::afterwards;
 use crate::console::Display;
-use crate::evaluation::{Evaluation, Tasks, Texts, headline, measure};
+use crate::evaluation::{Texts, headline, measure};
 use crate::run::{About, Dependencies};
-use crate::{afterwards, stage_scores};
 
 pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_align::data::Columns;
+use nuwa_report::records::FineTuningOutcome;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,7 +34,7 @@ pub fn run(
     build: &Build,
     out: &Path,
     records: &[PathBuf],
-    work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<alignment::FineTuningOutcome>,
+    work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<FineTuningOutcome>,
 ) -> anyhow::Result<String> {
     let last = build.models().pop().expect("a model is pretrained before it is fine-tuned");
     let outcome = work(&Alignment {

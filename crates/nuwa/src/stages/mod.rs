@@ -19,6 +19,8 @@ pub mod world;
 
 pub use stage::{Build, Stage};
 
+use nuwa_report::ReportedStage;
+
 use crate::run::About;
 
 /// All stages in their order.
@@ -40,6 +42,11 @@ pub const STAGES: [&dyn Stage; 12] = [
 /// What is fixed about each of them.
 pub fn all() -> Vec<&'static About> {
     STAGES.iter().map(|stage| stage.about()).collect()
+}
+
+/// The same as far as the report shows it.
+pub fn reported() -> Vec<ReportedStage> {
+    all().into_iter().map(About::reported).collect()
 }
 
 /// Those of them that make models.

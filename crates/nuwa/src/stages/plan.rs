@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use nuwa_report::records::PlanFile;
+use nuwa_report::repetition;
 use nuwa_tokenizer::Tokenizer;
 
 use super::stage::{Build, Stage};
 use super::{tokenize, tokenizer};
 use crate::console::Display;
-use crate::machine::Machine;
-use crate::planning::{self, PlanFile, Time};
+use crate::machine;
+use crate::planning::{self, Time};
 use crate::recipe::Recipe;
-use crate::repetition;
 use crate::run::{About, Dependencies, HandsOn};
 
 pub static ABOUT: About = About {
@@ -34,7 +35,7 @@ impl Stage for Planning {
     }
 
     fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
-        nuwa_files::write_json(&build.folder.join("machine.json"), &Machine::measure())?;
+        nuwa_files::write_json(&build.folder.join("machine.json"), &machine::measured())?;
         let tokenizer = Tokenizer::load(&build.place(&tokenizer::ABOUT))?;
         let afterwards = build.afterwards(&tokenize::figures(build)?)?;
         let time = Time { spent: build.spent(), afterwards };

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nuwa_report::numbers;
+use nuwa_report::records::PretrainingOutcome;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_tokenizer::Tokenizer;
 
@@ -9,8 +11,8 @@ use super::stage::{Build, Stage};
 use super::{plan, tokenize, tokenizer};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
-use crate::training::{self, PretrainingOutcome, Training};
-use crate::{afterwards, numbers, space};
+use crate::training::{self, Training};
+use crate::{afterwards, space};
 
 pub static ABOUT: About = About::training("pretrain", "预训练");
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use nuwa_report::{ReportedStage, inspection};
+
 use super::stage::{Build, Stage};
 use crate::console::Display;
-use crate::report::{self, inspection};
 use crate::run::{About, Dependencies};
 
 pub static ABOUT: About = About {
@@ -31,9 +32,9 @@ impl Stage for Report {
         let samples = inspection::SAMPLES;
         let mut observe = |progress| display.show(progress);
         inspection::Cleaned::read(&build.folder, samples, &mut observe)?.write_page()?;
-        let stages: Vec<&About> = build.stages.iter().map(|stage| stage.about()).collect();
-        let page = report::write(&build.folder, &stages)?;
-        report::model_card(&build.folder, &stages)?;
+        let stages: Vec<ReportedStage> = build.stages.iter().map(|stage| stage.about().reported()).collect();
+        let page = nuwa_report::write(&build.folder, &stages)?;
+        nuwa_report::model_card(&build.folder, &stages)?;
         Ok(format!("{}", page.display()))
     }
 }

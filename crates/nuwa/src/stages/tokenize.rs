@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use nuwa_report::numbers::counted;
 use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
 use nuwa_tokenizer::Tokenizer;
 
 use super::stage::{Build, Stage};
 use super::{clean, tokenizer};
 use crate::console::Display;
-use crate::numbers::counted;
 use crate::run::{About, Dependencies, HandsOn};
 
 pub static ABOUT: About = About {

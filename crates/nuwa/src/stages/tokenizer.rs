@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use nuwa_clean::CleanSummary;
+use nuwa_report::numbers::grouped;
 use nuwa_shards::split::{SplitSettings, training_texts};
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
 use super::clean;
 use super::stage::{Build, Stage};
 use crate::console::Display;
-use crate::numbers::grouped;
 use crate::planning;
 use crate::run::{About, Dependencies};
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use nuwa_report::numbers;
 use nuwa_world::{Audit, Caught, Noise, WorldSummary, write};
 
 use super::stage::{Build, Stage};
 use crate::console::Display;
-use crate::numbers;
 use crate::run::{About, Dependencies};
 
 pub static ABOUT: About = About::new("world", "内置世界");

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_report::numbers::counted;
 use nuwa_text::classify::{CrossValidation, Rates, TrainSettings, read_examples, train};
 
 use crate::console::{Display, message, print_figures};
-use crate::numbers::counted;
 
 /// From this share on the classes differ in form, and what the figures say of other forms is open.
 const FORM_TELLS: f64 = 0.9;

@@ -1,7 +1,7 @@
 use clap::Args;
 
 use crate::console::print_figures;
-use crate::machine::Machine;
+use crate::machine;
 
 /// Show what this machine has and how fast it is
 ///
@@ -20,7 +20,7 @@ pub struct Doctor {
 
 impl Doctor {
     pub fn run(self) -> anyhow::Result<()> {
-        let machine = Machine::measure();
-        print_figures(self.json, &machine, || machine.to_string())
+        let measured = machine::measured();
+        print_figures(self.json, &measured, || machine::text(&measured))
     }
 }

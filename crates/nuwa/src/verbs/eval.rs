@@ -7,15 +7,16 @@ use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Confusion, TASKS, TaskResult};
 use nuwa_files::compressed;
 use nuwa_infer::Engine;
+use nuwa_report::numbers::counted;
+use nuwa_report::records::Evaluation;
+use nuwa_report::stage_scores::Changes;
 
 use crate::console::{Display, print_figures};
-use crate::evaluation::{Evaluation, Texts, measure, nearest_task, with_error};
+use crate::evaluation::{Texts, measure, nearest_task, with_error};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch};
 use crate::model;
-use crate::numbers::counted;
 use crate::recipe::Draft;
-use crate::stage_scores::Changes;
 use crate::stages;
 
 /// Measure a model

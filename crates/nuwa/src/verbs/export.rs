@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use nuwa_report::numbers::grouped;
 
 use crate::console::print_figures;
 use crate::model;
-use crate::numbers::grouped;
 
 /// Write a model for other programs
 #[derive(Debug, Args)]

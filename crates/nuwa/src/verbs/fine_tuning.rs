@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nuwa_align::data::Columns;
 use nuwa_files::quoted_path;
+use nuwa_report::records::FineTuningOutcome;
 
-use crate::alignment::{Alignment, FineTuningOutcome};
+use crate::alignment::Alignment;
 use crate::failure::Problem;
 use crate::interrupt;
 use crate::recipe::Draft;

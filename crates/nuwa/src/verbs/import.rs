@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_report::numbers::grouped;
 
 use crate::console::print_figures;
-use crate::numbers::grouped;
 
 /// Turn another program's model into a model folder
 ///

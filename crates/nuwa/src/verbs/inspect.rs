@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use nuwa_align::data::{self, Columns, Dialogue, dialogue};
 use nuwa_align::render::{Rendered, render};
+use nuwa_report::inspection::{self, Cleaned, Screen};
+use nuwa_report::text::printable;
 use nuwa_tokenizer::Tokenizer;
 
 use crate::console::{Display, print_drawn, print_json, print_line, terminal};
 use crate::model;
-use crate::report::inspection::{self, Cleaned, Screen};
-use crate::text::printable;
 
 /// Look at what cleaning made of the documents, or at what a model is fine-tuned on
 ///

@@ -5,6 +5,8 @@ use clap::Args;
 use nuwa_clean::{CleanSummary, clean};
 use nuwa_collect::{Sample, sample};
 use nuwa_files::{Progress, quoted_path};
+use nuwa_report::numbers::{bytes, counted, grouped, rounded, seconds};
+use nuwa_report::repetition;
 use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
 use nuwa_tokenizer::{Tokenizer, TrainSettings};
 use nuwa_train::plan::Plan as Planned;
@@ -15,12 +17,11 @@ use super::settings::Settings;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch, Work};
-use crate::numbers::{bytes, counted, grouped, rounded, seconds};
+use crate::online;
 use crate::planning::{self, Basis, DialArguments, Time};
 use crate::source::Source;
 use crate::stages::tokenizer::learn_at_most;
 use crate::stages::{self, Build};
-use crate::{online, repetition};
 
 /// Say what a build would come to: a dry run
 ///

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nuwa_report::repetition;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{ModelSettings, objectives};
 
@@ -11,7 +12,6 @@ use crate::failure::Problem;
 use crate::init::Init;
 use crate::interrupt;
 use crate::planning::{self, DialArguments};
-use crate::repetition;
 use crate::run::Lock;
 use crate::stages::pretrain::{ABOUT, text};
 use crate::training::Training;

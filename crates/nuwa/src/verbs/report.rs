@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::console::print_figures;
-use crate::{report, stages};
+use crate::stages;
 
 /// Write a run's report again: RUN/report.html and, where there is a model, its card
 #[derive(Debug, Args)]
@@ -20,9 +20,9 @@ pub struct Report {
 
 impl Report {
     pub fn run(self) -> anyhow::Result<()> {
-        let page = report::write(&self.run, &stages::all())?;
+        let page = nuwa_report::write(&self.run, &stages::reported())?;
         if self.run.join("model").is_dir() {
-            report::model_card(&self.run, &stages::all())?;
+            nuwa_report::model_card(&self.run, &stages::reported())?;
         }
         print_figures(self.json, &serde_json::json!({ "report": page }), || page.display().to_string())
     }

@@ -5,15 +5,15 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use nuwa_files::{date_and_time, quoted_path};
+use nuwa_report::numbers::{bytes, counted, rounded};
+use nuwa_report::text::printable;
 use unicode_width::UnicodeWidthStr;
 
 use crate::console::{message, print_figures};
 use crate::failure::Problem;
-use crate::numbers::{bytes, counted, rounded};
 use crate::run::{Lock, is_held};
 use crate::runs::{Entry, State, is_run, runs_in};
 use crate::stages;
-use crate::text::printable;
 
 /// List runs with their figures, or remove some
 ///

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use nuwa_collect::collect;
+use nuwa_report::numbers::grouped;
 use nuwa_shards::split::SplitSettings;
 use nuwa_tokenizer::Tokenizer as Vocabulary;
 use serde::Serialize;
@@ -12,7 +13,6 @@ use crate::failure::Problem;
 use crate::input::standard_input;
 use crate::interrupt::{self, Scratch};
 use crate::model;
-use crate::numbers::grouped;
 use crate::stages::tokenizer::{ABOUT, learn};
 
 /// Train a tokenizer, or use one

@@ -231,7 +231,7 @@ fn manifests_of_earlier_versions_name_their_inputs_anew() {
         run_stage(run, stage(1), work).unwrap()
     };
     train(run, training(|_| {}).after(&clean()), 1.0);
-    let whole = clean().manifest.outputs_hash();
+    let whole = outputs_hash(&clean().manifest);
     edit(&run.join("pretrain/manifest.json"), |manifest| manifest["inputs"]["clean"] = whole.as_str().into());
     renew_inputs(run, &[&CLEAN, &PRETRAIN]).unwrap();
     assert!(train(run, training(|_| {}).after(&clean()), 1.0).skipped);

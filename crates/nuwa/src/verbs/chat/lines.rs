@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead};
 
+use nuwa_report::numbers::grouped;
+
 use crate::failure::Problem;
-use crate::numbers::grouped;
 
 /// Far more than any model's context holds; a line that never ends does not fill the memory.
 const MOST_BYTES: usize = 1 << 20;

@@ -11,6 +11,8 @@ use std::time::SystemTime;
 use clap::Args;
 use nuwa_files::quoted_path;
 use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, Scheduler};
+use nuwa_report::numbers::counted;
+use nuwa_report::text::printable;
 use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,7 @@ use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::{message, print, print_line};
 use crate::failure::{self, Problem};
-use crate::numbers::{Count, counted};
-use crate::text::printable;
+use crate::numbers::Count;
 use crate::{base, model};
 use lines::Lines;
 

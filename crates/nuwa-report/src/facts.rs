@@ -5,13 +5,12 @@ use nuwa_train::course::Ended;
 use nuwa_train::plan::{Goal, Plan};
 use serde::Serialize;
 
-use super::numbers;
-use super::run::Run;
-use super::words::report::{self as words, Words};
-use super::words::{Fixed, Text, names};
-use crate::evaluation::Tasks;
-use crate::numbers::{bytes, grouped, seconds};
+use crate::numbers::{self, bytes, grouped, seconds};
+use crate::records::Tasks;
+use crate::run::Run;
 use crate::stage_scores;
+use crate::words::report::{self as words, Words};
+use crate::words::{Fixed, Text, names};
 
 const WORDS: Words = Words::ALL;
 

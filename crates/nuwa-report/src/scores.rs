@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use nuwa_eval::TaskResult;
 use serde::Serialize;
 
-use super::numbers;
-use super::run::Run;
-use super::words::report as words;
-use super::words::{AND, Text, names};
+use crate::numbers;
+use crate::run::Run;
 use crate::stage_scores::{self, Row, Verdict};
+use crate::words::report as words;
+use crate::words::{AND, Text, names};
 
 /// Scores of the models that the stages made.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,60 @@
-//! Measured numbers as people read them: with the decimals they deserve.
+//! Numbers as people read them: counts, sizes, times, and measured values with the decimals that they deserve.
 
-use crate::numbers::grouped;
+/// `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 document`, `3,000 documents`.
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `3.2M`, `950k`, `812`.
+pub fn rounded(number: f64) -> String {
+    match number {
+        n if n >= 1e9 => format!("{:.1}G", n / 1e9),
+        n if n >= 1e6 => format!("{:.1}M", n / 1e6),
+        n if n >= 1e4 => format!("{:.0}k", n / 1e3),
+        n if n >= 1e3 => format!("{:.1}k", n / 1e3),
+        n => format!("{n:.0}"),
+    }
+}
+
+/// `1.2 GB`, `530 MB`, `12 KB`.
+pub fn bytes(number: u64) -> String {
+    match number as f64 {
+        n if n >= 1e9 => format!("{:.1} GB", n / 1e9),
+        n if n >= 1e6 => format!("{:.1} MB", n / 1e6),
+        n if n >= 1e3 => format!("{:.1} KB", n / 1e3),
+        n => format!("{n:.0} bytes"),
+    }
+}
+
+/// `0.4s`, `12s`, `4m10s`, `2h5m`.
+pub fn seconds(number: f64) -> String {
+    match number {
+        n if !n.is_finite() || n < 0.0 => "?".into(),
+        n if n < 10.0 => format!("{n:.1}s"),
+        n if n < 3600.0 => whole_seconds(n.round() as u64),
+        n => whole_seconds((n / 60.0).round() as u64 * 60),
+    }
+}
+
+/// `0s`, `45s`, `1h30m`: to the second.
+pub fn whole_seconds(number: u64) -> String {
+    let parts = [(number / 3600, 'h'), (number / 60 % 60, 'm'), (number % 60, 's')];
+    let text: String = parts.iter().filter(|part| part.0 > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if text.is_empty() { String::from("0s") } else { text }
+}
 
 /// A share of a whole: "12.5 %", "< 0.1 %".
 pub fn percent(part: f64, whole: f64) -> String {
@@ -55,6 +109,14 @@ fn trimmed(number: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(rounded(3_200_000.0), "3.2M");
+        assert_eq!(bytes(1_500), "1.5 KB");
+        assert_eq!(seconds(7323.0), "2h2m");
+    }
 
     #[test]
     fn values() {

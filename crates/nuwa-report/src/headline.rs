@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::facts;
-use super::numbers;
-use super::run::Run;
-use super::words::report::{self as words, Words};
-use super::words::{COMMA, Fixed, Text};
+use crate::facts;
+use crate::numbers;
 use crate::numbers::{bytes, rounded, seconds};
+use crate::run::Run;
+use crate::words::report::{self as words, Words};
+use crate::words::{COMMA, Fixed, Text};
 
 const WORDS: Words = Words::ALL;
 

@@ -6,19 +6,19 @@ use nuwa_clean::CleanSummary;
 use nuwa_files::{quoted, quoted_path};
 use serde::Serialize;
 
-use super::chart::Chart;
-use super::cleaning::{self, Caught, Count, Funnel};
-use super::curves::{self, CurvePair};
-use super::facts::{self, Fact, Score};
-use super::fine_tuning::{self, FineTuning};
-use super::headline::{self, Prediction, Tile};
-use super::run::Run;
-use super::scores::{self, Scores};
-use super::words::report::{self as words, CleaningWords, Words};
-use super::words::{DOT, Text, names};
+use crate::chart::Chart;
+use crate::cleaning::{self, Caught, Count, Funnel};
+use crate::curves::{self, CurvePair};
+use crate::facts::{self, Fact, Score};
+use crate::fine_tuning::{self, FineTuning};
+use crate::headline::{self, Prediction, Tile};
 use crate::numbers::{grouped, seconds};
 use crate::repetition;
+use crate::run::Run;
+use crate::scores::{self, Scores};
 use crate::text::{clipped, printable};
+use crate::words::report::{self as words, CleaningWords, Words};
+use crate::words::{DOT, Text, names};
 
 /// What `templates/report.html` is given.
 #[derive(Debug, Serialize)]
@@ -256,10 +256,10 @@ fn example(sample: &nuwa_clean::Sample) -> Example {
 
 fn stages(run: &Run) -> (Vec<StageRow>, Option<Text>) {
     let total: f64 = run.manifests().map(|manifest| manifest.seconds).sum();
-    let rows = run.stages.iter().map(|stage| {
-        let time = stage.manifest.as_ref().map(|manifest| manifest.seconds);
+    let rows = run.stages.iter().map(|record| {
+        let time = record.manifest.as_ref().map(|manifest| manifest.seconds);
         StageRow {
-            title: words::stage(stage.about.name, stage.about.chinese),
+            title: words::stage(record.stage.name, record.stage.chinese),
             time: time.map(seconds).unwrap_or_default(),
             share: time.map_or(0.0, |time| 100.0 * time / total.max(1e-9)),
         }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::chart::{Band, Chart, Curve, Horizontal, smoothed};
-use super::headline::{plus_minus, predicted_bits};
-use super::metrics::{Step, Validation};
-use super::run::Run;
-use super::words::report::{self as words, Words};
-use super::words::{Fixed, Text};
+use crate::chart::{Band, Chart, Curve, Horizontal, smoothed};
+use crate::headline::{plus_minus, predicted_bits};
+use crate::metrics::{Step, Validation};
+use crate::run::Run;
+use crate::words::report::{self as words, Words};
+use crate::words::{Fixed, Text};
 
 const WORDS: Words = Words::ALL;
 

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::chart::{Chart, Curve, Horizontal};
-use super::metrics::{Metrics, Step, Validation};
-use super::run::{FineTuned, Run};
-use super::words::report::{self as words, Words};
-use super::words::{COMMA, Fixed, Text, names};
-use crate::alignment::FineTuningOutcome;
+use crate::chart::{Chart, Curve, Horizontal};
+use crate::metrics::{Metrics, Step, Validation};
+use crate::records::FineTuningOutcome;
+use crate::run::{FineTuned, Run};
+use crate::words::report::{self as words, Words};
+use crate::words::{COMMA, Fixed, Text, names};
 
 const WORDS: Words = Words::ALL;
 

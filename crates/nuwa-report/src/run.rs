@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use nuwa_clean::CleanSummary;
 use nuwa_collect::CollectSummary;
 use nuwa_shards::tokenize::TokenizeSummary;
@@ -13,15 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::metrics::Metrics;
-use super::words::report::{Holdings, absent, unreadable, unreadable_lines};
-use super::words::{Fixed, Text};
-use crate::evaluation::Evaluation;
-use crate::failure::Problem;
-use crate::machine::Machine;
-use crate::planning::PlanFile;
-use crate::run::{About, Manifest};
-use crate::{alignment, training};
+use crate::metrics::Metrics;
+use crate::records::{Evaluation, FineTuningOutcome, Machine, Manifest, PlanFile, PretrainingOutcome};
+use crate::stage::ReportedStage;
+use crate::words::report::{Holdings, absent, unreadable, unreadable_lines};
+use crate::words::{Fixed, Text};
+use crate::{Error, Result};
 
 const HOLDINGS: Holdings = Holdings::ALL;
 
@@ -45,7 +41,7 @@ pub struct Run {
     /// `plan/plan.json`: the plan.
     pub plan: Option<PlanFile>,
     /// `pretrain/pretrain.json`: the outcome of training.
-    pub pretrain: Option<training::PretrainingOutcome>,
+    pub pretrain: Option<PretrainingOutcome>,
     /// `pretrain/metrics.jsonl`.
     pub metrics: Metrics,
     /// The stages after pretraining that trained, in order.
@@ -72,7 +68,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct StageRecord {
     /// What it is.
-    pub about: &'static About,
+    pub stage: ReportedStage,
     /// Its `manifest.json`; none where that cannot be read.
     pub manifest: Option<Manifest>,
 }
@@ -83,7 +79,7 @@ pub struct FineTuned {
     /// Its name.
     pub stage: &'static str,
     /// `STAGE/STAGE.json`.
-    pub outcome: Option<alignment::FineTuningOutcome>,
+    pub outcome: Option<FineTuningOutcome>,
     /// `STAGE/metrics.jsonl`.
     pub metrics: Metrics,
 }
@@ -111,11 +107,11 @@ pub struct Config {
 
 impl Run {
     /// Reads the run in `folder`, which may have these stages.
-    pub fn read(folder: &Path, stages: &[&'static About]) -> Result<Self> {
+    pub fn read(folder: &Path, stages: &[ReportedStage]) -> Result<Self> {
         if !folder.is_dir() {
-            return Err(not_a_folder(folder).into());
+            return Err(Error::NotAFolder { path: folder.to_path_buf() });
         }
-        let models = stages.iter().filter(|about| about.makes_model).map(|about| about.name).collect();
+        let models = stages.iter().filter(|stage| stage.makes_model).map(|stage| stage.name).collect();
         let mut run = Self { name: name_of(folder), folder: folder.to_path_buf(), models, ..Self::default() };
         run.read_stages(stages);
         run.read_data();
@@ -126,23 +122,17 @@ impl Run {
         run.machine = run.json("machine.json", None);
         run.command = run.json("command.json", None).unwrap_or_default();
         if run.is_empty() {
-            let problem = format!(
-                "{} holds nothing that a run writes; expected recipe.toml, STAGE/manifest.json or pretrain/metrics.jsonl",
-                folder.display()
-            );
-            return Err(Problem::new(problem)
-                .hint("name the folder that `nuwa build` wrote, such as runs/NAME")
-                .into());
+            return Err(Error::NoRun { path: folder.to_path_buf() });
         }
         Ok(run)
     }
 
-    fn read_stages(&mut self, stages: &[&'static About]) {
-        for about in stages {
-            let path = format!("{}/manifest.json", about.name_in(&self.folder));
+    fn read_stages(&mut self, stages: &[ReportedStage]) {
+        for stage in stages {
+            let path = format!("{}/manifest.json", stage.name_in(&self.folder));
             if self.folder.join(&path).is_file() {
                 let manifest = self.json(&path, None);
-                self.stages.push(StageRecord { about, manifest });
+                self.stages.push(StageRecord { stage: *stage, manifest });
             }
         }
     }
@@ -179,12 +169,12 @@ impl Run {
 
     /// Whether `stage` has run.
     pub fn has(&self, stage: &str) -> bool {
-        self.stages.iter().any(|record| record.about.name == stage)
+        self.stages.iter().any(|record| record.stage.name == stage)
     }
 
     /// The manifest of `stage`.
     pub fn manifest(&self, stage: &str) -> Option<&Manifest> {
-        self.stages.iter().find(|record| record.about.name == stage)?.manifest.as_ref()
+        self.stages.iter().find(|record| record.stage.name == stage)?.manifest.as_ref()
     }
 
     /// The manifests that can be read, in order.
@@ -193,7 +183,7 @@ impl Run {
     }
 
     /// What a stage after pretraining came to.
-    pub fn outcome(&self, stage: &str) -> Option<&alignment::FineTuningOutcome> {
+    pub fn outcome(&self, stage: &str) -> Option<&FineTuningOutcome> {
         self.fine_tuned.iter().find(|tuned| tuned.stage == stage)?.outcome.as_ref()
     }
 
@@ -240,12 +230,6 @@ fn count_weights(path: &Path) -> Option<u64> {
     let shapes = header.as_object()?.values().filter_map(|tensor| tensor["shape"].as_array());
     let size = |shape: &Vec<Value>| shape.iter().filter_map(Value::as_u64).fold(1, u64::saturating_mul);
     Some(shapes.map(size).fold(0, u64::saturating_add))
-}
-
-/// The problem of a path that should be the folder of a run.
-pub fn not_a_folder(path: &Path) -> Problem {
-    let problem = format!("{} is not a folder; expected the folder of a run", path.display());
-    Problem::new(problem).hint("name the folder that `nuwa build` wrote, such as runs/NAME")
 }
 
 /// The last part of a folder's full path.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::words::Text;
+use crate::words::Text;
 
 /// A picture with curves over one horizontal axis.
 #[derive(Debug, Serialize)]
@@ -256,14 +256,14 @@ fn label(value: f64) -> String {
                 .into_iter()
                 .find(|unit| size >= unit.0)
                 .unwrap_or((1.0, ""));
-            format!("{}{name}", super::numbers::digits(value / unit, 4))
+            format!("{}{name}", crate::numbers::digits(value / unit, 4))
         }
         size if size > 0.0 && size < 0.01 => {
             // 3e-4, as one writes a learning rate.
             let exponent = size.log10().floor();
-            format!("{}e{exponent}", super::numbers::digits(value / 10f64.powf(exponent), 2))
+            format!("{}e{exponent}", crate::numbers::digits(value / 10f64.powf(exponent), 2))
         }
-        _ => super::numbers::digits(value, 4),
+        _ => crate::numbers::digits(value, 4),
     }
 }
 

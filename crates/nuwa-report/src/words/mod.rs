@@ -72,11 +72,11 @@ macro_rules! fixed {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, serde::Serialize)]
         pub struct $table {
-            $(pub $name: $crate::report::words::Fixed,)+
+            $(pub $name: $crate::words::Fixed,)+
         }
 
         impl $table {
-            pub const ALL: Self = Self { $($name: $crate::report::words::Fixed { en: $en, zh: $zh },)+ };
+            pub const ALL: Self = Self { $($name: $crate::words::Fixed { en: $en, zh: $zh },)+ };
         }
     };
 }
@@ -84,7 +84,7 @@ macro_rules! fixed {
 /// A text with values in it, in English and in Chinese.
 macro_rules! both {
     ($en:literal, $zh:literal) => {
-        $crate::report::words::Text::new(format!($en), format!($zh))
+        $crate::words::Text::new(format!($en), format!($zh))
     };
 }
 

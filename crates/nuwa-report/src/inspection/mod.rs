@@ -11,14 +11,12 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use minijinja::value::Serde;
 use nuwa_clean::survey::{Survey, survey};
-use nuwa_files::{Progress, quoted_path};
+use nuwa_files::Progress;
 
-use super::Sealed;
-use super::run::{name_of, not_a_folder};
-use crate::failure::Problem;
+use crate::run::name_of;
+use crate::templates::{Sealed, render};
+use crate::{Error, Result};
 pub use terminal::{Screen, text};
 use view::Inspection;
 
@@ -46,8 +44,7 @@ impl Cleaned {
     /// Writes `inspect.html` and returns its path.
     pub fn write_page(&self) -> Result<PathBuf> {
         let path = self.folder.join("inspect.html");
-        let page = Sealed { nonce: super::nonce(&self.survey)?, page: self.inspection()? };
-        let html = super::environment()?.get_template("inspect.html")?.render(Serde(&page))?;
+        let html = render("inspect.html", Sealed::new(self.inspection()?, &self.survey)?)?;
         nuwa_files::write_atomically(&path, html.as_bytes())?;
         Ok(path)
     }
@@ -64,7 +61,7 @@ impl Cleaned {
 /// The folder to write the page to, and the one that cleaning wrote.
 fn places(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     if !folder.is_dir() {
-        return Err(not_a_folder(folder).into());
+        return Err(Error::NotAFolder { path: folder.to_path_buf() });
     }
     let within = folder.join("clean");
     if within.join("clean.json").is_file() {
@@ -76,28 +73,14 @@ fn places(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         let run = folder.parent().filter(|_| is_stage).unwrap_or(folder);
         return Ok((run.to_path_buf(), folder.to_path_buf()));
     }
-    Err(without_cleaning(folder).into())
+    Err(without_cleaning(folder))
 }
 
-/// Which command makes what is missing.
-fn without_cleaning(folder: &Path) -> Problem {
-    let run = folder.display();
-    let collected = folder.join("collect");
-    if collected.is_dir() {
-        let (documents, out) = (quoted_path(collected), quoted_path(folder.join("clean")));
-        let hint = format!("clean what was collected: nuwa clean {documents} --out {out}");
-        return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
-            .hint(hint);
+/// Whether a run has not come to cleaning, or no run is there.
+fn without_cleaning(folder: &Path) -> Error {
+    let collected = folder.join("collect").is_dir();
+    match collected || folder.join("recipe.toml").is_file() {
+        true => Error::NotCleaned { run: folder.to_path_buf(), collected },
+        false => Error::NothingCleaned { path: folder.to_path_buf() },
     }
-    let recipe = folder.join("recipe.toml");
-    if recipe.is_file() {
-        let (recipe, out) = (quoted_path(recipe), quoted_path(folder));
-        let hint = format!("go on with the build: nuwa build {recipe} --out {out}");
-        return Problem::new(format!("{run} has no clean stage yet: {run}/clean/clean.json is absent"))
-            .hint(hint);
-    }
-    Problem::new(format!(
-        "{run} holds nothing that cleaning wrote; expected clean/clean.json of a run, or clean.json"
-    ))
-    .hint("name the folder of a run, such as runs/NAME, or one that `nuwa clean DOCUMENTS --out DIR` wrote")
 }

@@ -3,10 +3,10 @@
 use nuwa_tokenizer::{Message, Tokenizer};
 use serde::Serialize;
 
-use super::facts::{self, Fact};
-use super::run::Run;
-use super::words::Text;
-use super::words::card::Words;
+use crate::facts::{self, Fact};
+use crate::run::Run;
+use crate::words::Text;
+use crate::words::card::Words;
 
 const WORDS: Words = Words::ALL;
 

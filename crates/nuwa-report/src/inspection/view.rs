@@ -9,15 +9,15 @@ use nuwa_clean::{Change, CleanSummary};
 use nuwa_world::Audit;
 use serde::Serialize;
 
+use crate::cleaning::{self, Caught, Funnel};
+use crate::columns::Columns;
+use crate::difference::{self, Kind, Piece};
 use crate::numbers::{bytes, grouped};
-use crate::report::cleaning::{self, Caught, Funnel};
-use crate::report::columns::Columns;
-use crate::report::difference::{self, Kind, Piece};
-use crate::report::numbers::{percent, value};
-use crate::report::words::inspect::{self as words, Words};
-use crate::report::words::report::CleaningWords;
-use crate::report::words::{Fixed, Text, names};
+use crate::numbers::{percent, value};
 use crate::text::{clipped, printable};
+use crate::words::inspect::{self as words, Words};
+use crate::words::report::CleaningWords;
+use crate::words::{Fixed, Text, names};
 
 const WORDS: Words = Words::ALL;
 

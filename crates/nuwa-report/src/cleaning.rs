@@ -7,12 +7,11 @@ use nuwa_clean::{CleanSummary, Portion, StepSummary};
 use nuwa_world::{Audit, Caught as Fate, Noise};
 use serde::Serialize;
 
-use super::facts::Fact;
-use super::numbers;
-use super::words::report as words;
-use super::words::{Text, names};
-use crate::numbers::{bytes, grouped, seconds};
+use crate::facts::Fact;
+use crate::numbers::{self, bytes, grouped, seconds};
 use crate::text::printable;
+use crate::words::report as words;
+use crate::words::{Text, names};
 
 /// The steps as a funnel.
 #[derive(Debug, Serialize)]
@@ -109,8 +108,12 @@ fn portion(portion: &Portion) -> Fact {
     Fact::new(Text::same(portion.name.as_str()), shares(portion))
 }
 
-/// "20.1 % → 49.9 %, target 50.0 %".
-pub fn shares(portion: &Portion) -> Text {
+/// How a portion's share of the text changed, in English: `20.1 % → 49.9 %, target 50.0 %`.
+pub fn shares_text(portion: &Portion) -> String {
+    shares(portion).en
+}
+
+fn shares(portion: &Portion) -> Text {
     let [before, after, asked] =
         [portion.before, portion.after, portion.asked].map(|share| numbers::percent(share, 1.0));
     words::asked(&before, &after, &asked)

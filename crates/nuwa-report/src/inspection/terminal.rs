@@ -1,15 +1,15 @@
 //! The same as the page, for a terminal: bars of blocks, texts wrapped beside a line.
 
-use anyhow::Result;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Cleaned;
 use super::view::{BiasView, Card, ClusterView, Inspection, LanguageRow};
-use crate::report::cleaning::{Caught, Count, Funnel};
-use crate::report::columns::Columns;
-use crate::report::difference::{Kind, Piece};
-use crate::report::facts::Fact;
-use crate::report::words::inspect::Words;
+use crate::Result;
+use crate::cleaning::{Caught, Count, Funnel};
+use crate::columns::Columns;
+use crate::difference::{Kind, Piece};
+use crate::facts::Fact;
+use crate::words::inspect::Words;
 
 /// The terminal speaks English.
 const WORDS: Words = Words::ALL;
@@ -164,7 +164,7 @@ impl Drawing {
         let top = lengths.y.iter().min_by(|one, other| one.at.total_cmp(&other.at));
         for row in (0..PICTURE).rev() {
             let level = (row as f64 + 0.5) / PICTURE as f64 * 100.0;
-            let cell = |column: &crate::report::columns::Column| match column.kept + column.rejected {
+            let cell = |column: &crate::columns::Column| match column.kept + column.rejected {
                 _ if column.kept > level => (Ink::Kept, "██"),
                 both if both > level => (Ink::Rejected, "▒▒"),
                 both if row == 0 && both > 0.0 && column.kept > 0.0 => (Ink::Kept, "▁▁"),

@@ -3,9 +3,9 @@
 use nuwa_clean::survey::Lengths;
 use serde::Serialize;
 
-use super::chart::{Horizontal, Scale, Tick};
-use super::words::Text;
-use super::words::inspect as words;
+use crate::chart::{Horizontal, Scale, Tick};
+use crate::words::Text;
+use crate::words::inspect as words;
 
 /// A picture of columns that stand for classes of equal factors. Positions are per cent of the plot.
 #[derive(Debug, Serialize)]

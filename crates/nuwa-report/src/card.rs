@@ -1,18 +1,18 @@
 //! A run as its model card shows it.
 
-use anyhow::Result;
 use nuwa_files::quoted;
 use serde::Serialize;
 
 use nuwa_clean::survey;
 
-use super::chat_form::{self, ChatForm};
-use super::facts::{self, Fact, Score};
-use super::numbers;
-use super::run::Run;
-use super::scores::{self, Scores};
-use super::words::Text;
-use super::words::card::{self as words, Words};
+use crate::Result;
+use crate::chat_form::{self, ChatForm};
+use crate::facts::{self, Fact, Score};
+use crate::numbers;
+use crate::run::Run;
+use crate::scores::{self, Scores};
+use crate::words::Text;
+use crate::words::card::{self as words, Words};
 
 /// What `templates/model_card.md` is given.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,42 @@
+use std::path::PathBuf;
+
+use nuwa_align::data::Reading;
+use nuwa_align::{Epochs, PairEpochs, Summary, TextStats, dpo, pack};
+use serde::{Deserialize, Serialize};
+
+/// The content of `sft.json` and `dpo.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FineTuningOutcome {
+    /// Weights that were trained.
+    pub tuned_parameters: usize,
+    /// The most memory the process held at the end of a step, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// What was read.
+    pub reading: Reading,
+    /// What became of dialogues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialogues: Option<pack::PackingStats>,
+    /// What became of pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<dpo::PairStats>,
+    /// How often dialogues were seen, and how many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Epochs>,
+    /// How often pairs were seen, and how many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_course: Option<PairEpochs>,
+    /// Text of the pretraining that was learnt beside the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretraining: Option<TextStats>,
+    /// Records (pieces of dialogues, or pairs) held out.
+    #[serde(alias = "held_back")]
+    pub held_out: usize,
+    /// A question that it was taught to answer, to try it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// How training went.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What was written: a model folder, or one of adapters.
+    pub written: PathBuf,
+}

@@ -1,0 +1,16 @@
+//! What the stages of a run leave in its folder beside their results, each file as one type: whoever writes it and whoever reads it
+//! use that.
+
+mod evaluation;
+mod fine_tuning;
+mod machine;
+mod manifest;
+mod plan;
+mod pretraining;
+
+pub use evaluation::{Evaluation, Tasks};
+pub use fine_tuning::FineTuningOutcome;
+pub use machine::Machine;
+pub use manifest::{Basis, Manifest, Output};
+pub use plan::PlanFile;
+pub use pretraining::PretrainingOutcome;

@@ -1,0 +1,3 @@
+//! The pages of runs, from their folders.
+
+mod pages;
