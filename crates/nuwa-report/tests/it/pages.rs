@@ -6,13 +6,13 @@ use serde_json::json;
 
 /// The stages of a build.
 const STAGES: [ReportedStage; 10] = [
-    ReportedStage::new("collect", "采集"),
+    ReportedStage::new("collect", "收集"),
     ReportedStage::new("clean", "清洗"),
-    ReportedStage::new("tokenizer", "分词器"),
+    ReportedStage::new("tokenizer", "训练分词器"),
     ReportedStage::new("tokenize", "分词"),
-    ReportedStage { former: Some("tune"), ..ReportedStage::new("plan", "规划") },
+    ReportedStage { former: Some("tune"), ..ReportedStage::new("plan", "训练计划") },
     ReportedStage::training("pretrain", "预训练"),
-    ReportedStage::training("sft", "指令微调"),
+    ReportedStage::training("sft", "监督微调"),
     ReportedStage::training("dpo", "偏好优化"),
     ReportedStage::new("eval", "评测"),
     ReportedStage::new("report", "报告"),
