@@ -65,12 +65,13 @@ impl LoraAdapters {
             let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
             let mut row = 0;
             for (tensor, rows) in &name.parts {
-                let own = &b[row * self.rank..(row + rows) * self.rank];
+                let factor = if row == 0 { name.first_factor } else { 1.0 };
+                let own = b[row * self.rank..(row + rows) * self.rank].iter().map(|b| b * factor);
                 row += rows;
                 parts.push(AdapterPart {
                     tensor: tensor.clone(),
                     a: a.clone(),
-                    b: own.to_vec(),
+                    b: own.collect(),
                     rows: *rows,
                 });
             }

@@ -205,7 +205,7 @@ pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
                 );
                 return Err(Error::invalid(path, reason));
             }
-            let scale = adapter.alpha / adapter.rank as f32;
+            let scale = adapter.alpha / adapter.rank as f32 / part.factor;
             parameter.set(|values| add(&mut values[first * width..row * width], own, width, scale));
         }
     }

@@ -21,18 +21,13 @@ pub const LARGEST: u64 = 4 << 20;
 /// # Errors
 /// When there is no `config.json`, its family is unknown, or a field is missing or makes no sense.
 pub fn load_config(folder: &Path) -> Result<ModelConfig> {
-    read(folder).map(|(config, _)| config)
-}
-
-/// The same, and the end of the names of tensors that may be absent, being zero.
-pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
     std::fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))?;
     let path = folder.join(CONFIG);
     if !path.exists() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
     let read = translate(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)?;
-    let Translated { config, family, zeros } = read;
+    let Translated { config, family } = read;
     let config = (family.parse)(config).map_err(|error| fault(&path, &error))?;
     config.validate().map_err(|error| Error::config(&path, error.to_string()))?;
     if config.context() > LONGEST_CONTEXT {
@@ -40,7 +35,7 @@ pub fn read(folder: &Path) -> Result<(ModelConfig, Option<&'static str>)> {
             format!("a context of {} positions; expected at most {LONGEST_CONTEXT}", config.context());
         return Err(Error::config(&path, reason));
     }
-    Ok((config, zeros))
+    Ok(config)
 }
 
 /// What is wrong, with the field in which it is.

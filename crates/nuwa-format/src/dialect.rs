@@ -1,5 +1,5 @@
-//! `config.json` as other families and older programs write it, turned into a family that is computed here, or refused in
-//! words for whoever only wants to use the model.
+//! `config.json` as others and older programs write it, put into one form, or refused in words for whoever only wants to use the
+//! model.
 //! What each family reads is its own: [`nuwa_models::FamilyConfig`].
 
 use std::path::Path;
@@ -16,20 +16,18 @@ const DESCRIBES: &str = "config.json describes how the weights were trained: cha
 /// Where programs write that weights are quantised.
 const QUANTISED: [&str; 3] = ["quantization_config", "compression_config", "quantization"];
 
-/// A configuration in the words of a family that is computed here.
+/// A configuration in the one form that its family reads.
 #[derive(Debug)]
 pub struct Translated {
     /// The fields.
     pub config: Value,
     /// The family.
     pub family: Registered,
-    /// The end of the names of tensors that the family there does not have, and that are zero here.
-    pub zeros: Option<&'static str>,
 }
 
 /// The configuration `config`, read from `path`.
 pub fn translate(path: &Path, mut config: Value) -> Result<Translated> {
-    let (family, model_type) = family(path, &config)?;
+    let family = family(path, &config)?;
     let refuse = |reason: String| Error::unsupported(path, reason, DESCRIBES);
     quantised(path, &config)?;
     for (field, computed) in family.fixed {
@@ -43,18 +41,17 @@ pub fn translate(path: &Path, mut config: Value) -> Result<Translated> {
     if let Some(first) = config["eos_token_id"].as_array().and_then(|ids| ids.first()).cloned() {
         config["eos_token_id"] = first;
     }
-    let zeros = (family.translate)(&mut config, &model_type).map_err(refuse)?;
-    config["model_type"] = family.model_type.into();
-    Ok(Translated { config, family, zeros })
+    (family.translate)(&mut config).map_err(refuse)?;
+    Ok(Translated { config, family })
 }
 
-/// The family that computes the configuration's `model_type`, which comes second.
-fn family(path: &Path, config: &Value) -> Result<(Registered, String)> {
+/// The family of the configuration's `model_type`.
+fn family(path: &Path, config: &Value) -> Result<Registered> {
     let Some(found) = config["model_type"].as_str().map(String::from) else {
         return Err(Error::config(path, format!("model_type is missing, expected {}", Family::known())));
     };
     match Family::of(&found) {
-        Some(family) => Ok((family.registered(), found)),
+        Some(family) => Ok(family.registered()),
         None => Err(Error::UnknownFamily { path: path.to_path_buf(), found, known: Family::known() }),
     }
 }

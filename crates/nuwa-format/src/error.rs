@@ -194,7 +194,7 @@ impl Error {
                 "give the folder that holds config.json and model.safetensors, such as RUN/model"
             }
             Self::UnknownFamily { .. } => {
-                "take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5 and GPT-2 are), or run this \
+                "take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5, Qwen3, GPT-2 and GPT-Neo are), or run this \
                  one with transformers; another model_type in config.json does not make it one of them"
             }
             Self::Config { .. } => {

@@ -38,19 +38,13 @@ fn load(
     mut weights: Weights,
     make: impl Fn(&ModelConfig) -> nuwa_models::Result<Box<dyn Model>>,
 ) -> Result<Box<dyn Model>> {
-    let (mut config, zeros) = config::read(folder)?;
+    let mut config = config::load_config(folder)?;
     let told = config.clone();
     config.adopt(&|name| find(&told, &weights, name).is_some());
-    let is_zero = |weights: &Weights, name: &str| {
-        zeros.is_some_and(|end| name.ends_with(end)) && find(&config, weights, name).is_none()
-    };
-    check(&config, &weights, |name| is_zero(&weights, name))?;
+    check(&config, &weights)?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
     fill(model.as_ref(), |part| {
-        if is_zero(&weights, &part.name) {
-            return Ok(vec![0.0; part.range.len()]);
-        }
         let name = resolve(&config, &weights, &part.name)?;
         weights.read(&name)
     })?;
@@ -82,7 +76,7 @@ pub fn weights_memory(folder: &Path, dtype: Option<DType>) -> Result<u64> {
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
 /// ask for more than the files hold.
-fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool) -> Result<()> {
+fn check(config: &ModelConfig, weights: &Weights) -> Result<()> {
     if config.layers() > weights.names().len() {
         let tensor = format!("of layer {}", config.layers() - 1);
         return Err(Error::MissingTensor { path: weights.path().to_path_buf(), tensor });
@@ -90,7 +84,7 @@ fn check(config: &ModelConfig, weights: &Weights, is_zero: impl Fn(&str) -> bool
     let mut used: BTreeSet<String> =
         config.copies().iter().filter_map(|(copy, _)| find(config, weights, copy)).collect();
     for name in config.names() {
-        for (part, rows) in name.parts.iter().filter(|(part, _)| !is_zero(part)) {
+        for (part, rows) in &name.parts {
             let found = resolve(config, weights, part)?;
             expect_shape(weights, &found, &name.shape(*rows))?;
             weights.check_kind(&found)?;

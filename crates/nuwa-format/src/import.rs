@@ -39,17 +39,19 @@ pub fn import(path: &Path, out: &Path) -> Result<Imported> {
     }
     match llama2c_in(path)? {
         Some(file) if !path.join(CONFIG).exists() => import_llama2c(&file, out),
-        _ => copy(path, out),
+        _ => copy(load_model(path)?.as_ref(), path, out),
     }
 }
 
 /// Writes the model folder `folder` to `out` in Hugging Face's layout: safetensors of f32, configuration, tokenizer,
-/// model card.
+/// model card. A model that is also one of a family that more programs know is written as that.
 ///
 /// # Errors
 /// When `folder` is no model folder or is damaged, or `out` cannot be written.
 pub fn export(folder: &Path, out: &Path) -> Result<Imported> {
-    let exported = copy(folder, out)?;
+    let model = load_model(folder)?;
+    let model = model.in_common_family().unwrap_or(model);
+    let exported = copy(model.as_ref(), folder, out)?;
     let card = folder.join(MODEL_CARD);
     if card.exists() {
         nuwa_files::write_atomically(&out.join(MODEL_CARD), &nuwa_files::read(&card)?)?;
@@ -57,14 +59,13 @@ pub fn export(folder: &Path, out: &Path) -> Result<Imported> {
     Ok(exported)
 }
 
-fn copy(folder: &Path, out: &Path) -> Result<Imported> {
-    let model = load_model(folder)?;
+fn copy(model: &dyn Model, folder: &Path, out: &Path) -> Result<Imported> {
     let tokenizer = match Tokenizer::load(folder) {
         Err(nuwa_tokenizer::Error::NoTokenizer { .. }) => None,
         loaded => Some(loaded?),
     };
     let earlier = generation::load(folder)?;
-    let written = write(model.as_ref(), tokenizer.as_ref(), folder, out)?;
+    let written = write(model, tokenizer.as_ref(), folder, out)?;
     generation::write(&model.config(), tokenizer.as_ref(), earlier, out)?;
     Ok(written)
 }

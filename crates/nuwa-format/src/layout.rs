@@ -1,4 +1,5 @@
-//! How one parameter here is spread over tensors at Hugging Face: cut by rows, and transposed where GPT-2 wants it.
+//! How one parameter here is spread over tensors at Hugging Face: cut by rows, transposed where GPT-2 wants it, and
+//! multiplied where GPT-Neo does.
 
 use std::ops::Range;
 
@@ -15,6 +16,8 @@ pub struct Part {
     /// The elements of the parameter that it holds.
     pub range: Range<usize>,
     transposed: bool,
+    /// What its elements are multiplied by there.
+    pub factor: f32,
 }
 
 /// The tensors that the parameter `name` of `shape` is made of, in order.
@@ -29,19 +32,36 @@ pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
         if name.transposed {
             shape.reverse();
         }
-        Part { name: tensor.clone(), shape, range, transposed: name.transposed }
+        let factor = if range.start == 0 { name.first_factor } else { 1.0 };
+        Part { name: tensor.clone(), shape, range, transposed: name.transposed, factor }
     };
     name.parts.iter().map(part).collect()
 }
 
 impl Part {
-    /// Its elements as they are stored there, out of all `values` of the parameter (or their gradient).
+    /// Its elements as they are stored there, out of all `values` of the parameter.
     pub fn stored(&self, values: &[f32]) -> Vec<f32> {
+        self.multiplied(self.there(values), self.factor)
+    }
+
+    /// The gradient of its elements there, out of the whole `gradient` of the parameter.
+    pub fn stored_gradient(&self, gradient: &[f32]) -> Vec<f32> {
+        self.multiplied(self.there(gradient), 1.0 / self.factor)
+    }
+
+    fn there(&self, values: &[f32]) -> Vec<f32> {
         let own = &values[self.range.clone()];
         match self.shape[..] {
             [columns, rows] if self.transposed => transpose(own, rows, columns),
             _ => own.to_vec(),
         }
+    }
+
+    fn multiplied(&self, mut values: Vec<f32>, factor: f32) -> Vec<f32> {
+        if self.factor != 1.0 {
+            values.iter_mut().for_each(|value| *value *= factor);
+        }
+        values
     }
 
     /// Puts the elements `stored` there into all `values` of the parameter.
@@ -53,6 +73,9 @@ impl Part {
         match self.shape[..] {
             [rows, columns] if self.transposed => own.copy_from_slice(&transpose(stored, rows, columns)),
             _ => own.copy_from_slice(stored),
+        }
+        if self.factor != 1.0 {
+            own.iter_mut().for_each(|value| *value /= self.factor);
         }
     }
 }

@@ -9,8 +9,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nuwa_files::Error as FileError;
-use nuwa_models::llama::{GateActivation, LlamaConfig};
-use nuwa_models::{Model, ModelConfig};
+use nuwa_models::decoder::{DecoderConfig, GateActivation};
+use nuwa_models::llama::LlamaConfig;
+use nuwa_models::{Model, ModelConfig, Rope};
 
 use crate::layout::Part;
 use crate::weights::check_finite;
@@ -30,7 +31,7 @@ const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
 pub struct Llama2c {
     path: PathBuf,
     file: File,
-    config: LlamaConfig,
+    config: DecoderConfig,
     starts: BTreeMap<String, u64>,
 }
 
@@ -69,7 +70,7 @@ impl Llama2c {
 
     /// Reads the weights.
     pub fn model(mut self) -> Result<Box<dyn Model>> {
-        let config = ModelConfig::Llama(self.config.clone());
+        let config = llama(self.config.clone());
         let model = nuwa_models::build_zeros(&config)
             .map_err(|error| Error::config(&self.path, error.to_string()))?;
         folder::fill(model.as_ref(), |part| self.tensor(part))?;
@@ -93,7 +94,12 @@ impl Llama2c {
     }
 }
 
-fn configuration(path: &Path, header: &[u8; HEADER_BYTES as usize]) -> Result<LlamaConfig> {
+/// That of a LLaMA without biases.
+fn llama(decoder: DecoderConfig) -> ModelConfig {
+    ModelConfig::Llama(LlamaConfig { decoder, attention_bias: false, mlp_bias: false })
+}
+
+fn configuration(path: &Path, header: &[u8; HEADER_BYTES as usize]) -> Result<DecoderConfig> {
     if header.starts_with(&ZIP_MAGIC) {
         let reason = "it is a PyTorch pickle; save the model in transformers with save_pretrained".into();
         return Err(Error::UnknownForm { path: path.to_path_buf(), reason });
@@ -116,7 +122,7 @@ fn configuration(path: &Path, header: &[u8; HEADER_BYTES as usize]) -> Result<Ll
     if !dim.is_multiple_of(heads) {
         return Err(Error::invalid(path, format!("n_heads = {heads}: expected a divisor of dim = {dim}")));
     }
-    let config = LlamaConfig {
+    let config = DecoderConfig {
         vocab_size: vocabulary,
         hidden_size: dim,
         intermediate_size: hidden_dim,
@@ -126,23 +132,20 @@ fn configuration(path: &Path, header: &[u8; HEADER_BYTES as usize]) -> Result<Ll
         head_dim: dim / heads,
         max_position_embeddings: context,
         rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        rope_scaling: None,
+        rope: Rope::plain(10_000.0),
         hidden_act: GateActivation::Silu,
-        attention_bias: false,
-        mlp_bias: false,
         tie_word_embeddings: shared_head,
         initializer_range: 0.02,
         bos_token_id: Some(1),
         eos_token_id: Some(2),
     };
-    let checked = ModelConfig::Llama(config.clone()).validate();
+    let checked = llama(config.clone()).validate();
     checked.map_err(|error| Error::invalid(path, error.to_string()))?;
     Ok(config)
 }
 
 /// The weights in the order of the file.
-fn sections(config: &LlamaConfig) -> Vec<Section> {
+fn sections(config: &DecoderConfig) -> Vec<Section> {
     let number = |size: usize| size as u128;
     let (width, inner) = (number(config.hidden_size), number(config.intermediate_size));
     let (vocabulary, context) = (number(config.vocab_size), number(config.max_position_embeddings));

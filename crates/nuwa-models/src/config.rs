@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Model, TensorName};
+use crate::{Model, ParseError, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,23 +136,27 @@ pub trait FamilyConfig: Config + Serialize + DeserializeOwned {
     /// What a new model of it is trained to predict.
     const PREDICTS: Prediction = Prediction::NextToken;
 
-    /// Other values of `model_type` that are computed as this family.
-    const ALIASES: &'static [&'static str] = &[];
-
     /// Fields that change what a model computes, with the one value that is computed here (absent counts as that).
     const FIXED: &'static [(&'static str, Value)] = &[];
 
     /// The field that names the activation, and the names that are computed.
     const ACTIVATIONS: (&'static str, &'static [&'static str]);
 
-    /// Puts the fields of a model of `model_type` (one of the aliases, or the family's own) into the words of this family.
-    /// Gives the end of the names of tensors that may then be absent, being zero.
+    /// Puts what `config.json` may say in several ways, or leave out, into one form.
     ///
     /// # Errors
     /// In words for a user, when the configuration asks for what is not computed here.
-    fn translate(config: &mut Value, model_type: &str) -> Result<Option<&'static str>, String> {
-        let _ = (config, model_type);
-        Ok(None)
+    fn translate(config: &mut Value) -> Result<(), String> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Naming the field at fault.
+    fn parse(value: Value) -> Result<Self, ParseError> {
+        serde_path_to_error::deserialize(value)
     }
 
     /// The configuration of a new model.

@@ -23,8 +23,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bert;
+pub mod decoder;
 pub mod gpt2;
+pub mod gpt_neo;
 pub mod llama;
+pub mod mistral;
+pub mod qwen2;
+pub mod qwen3;
 
 mod batch;
 mod config;
@@ -40,7 +45,7 @@ pub use names::TensorName;
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use text::{Rows, Text};
 
-pub use nuwa_nn::{Context, Head};
+pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.
@@ -72,6 +77,11 @@ pub trait Model: Send + Sync {
 
     /// An empty cache for `capacity` positions of one sequence, kept in this dtype.
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache;
+
+    /// The same model as one of a family that more programs know, where it is one; to be exported.
+    fn in_common_family(&self) -> Option<Box<dyn Model>> {
+        None
+    }
 
     /// The largest number of positions.
     fn context(&self) -> usize {

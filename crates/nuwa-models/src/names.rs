@@ -9,6 +9,8 @@ pub struct TensorName {
     pub columns: Option<usize>,
     /// Whether the tensor there is the transpose (GPT-2 stores `[in, out]`).
     pub transposed: bool,
+    /// What the numbers of the first part are multiplied by there.
+    pub first_factor: f32,
 }
 
 impl TensorName {
@@ -35,5 +37,5 @@ pub fn matrix_name(
 /// A vector that is one tensor there.
 pub fn vector_name(parameter: impl Into<String>, there: impl Into<String>, length: usize) -> TensorName {
     let parts = vec![(there.into(), length)];
-    TensorName { parameter: parameter.into(), parts, columns: None, transposed: false }
+    TensorName { parameter: parameter.into(), parts, columns: None, transposed: false, first_factor: 1.0 }
 }

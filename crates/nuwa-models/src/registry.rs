@@ -18,15 +18,13 @@ pub struct Registered {
     pub model_type: &'static str,
     /// See [`FamilyConfig::PREDICTS`].
     pub predicts: Prediction,
-    /// Other values of `model_type` that are computed as this family.
-    pub aliases: &'static [&'static str],
     /// See [`FamilyConfig::FIXED`].
     pub fixed: &'static [(&'static str, Value)],
     /// See [`FamilyConfig::ACTIVATIONS`].
     pub activations: (&'static str, &'static [&'static str]),
     /// See [`FamilyConfig::translate`].
-    pub translate: fn(&mut Value, &str) -> Result<Option<&'static str>, String>,
-    /// The configuration in `config.json`.
+    pub translate: fn(&mut Value) -> Result<(), String>,
+    /// See [`FamilyConfig::parse`].
     pub parse: fn(Value) -> Result<ModelConfig, ParseError>,
     /// See [`FamilyConfig::shaped`].
     pub shaped: fn(&Shape) -> Result<ModelConfig>,
@@ -70,11 +68,10 @@ macro_rules! families {
                     $(Self::$name => Registered {
                         model_type: $model_type,
                         predicts: <$config>::PREDICTS,
-                        aliases: <$config>::ALIASES,
                         fixed: <$config>::FIXED,
                         activations: <$config>::ACTIVATIONS,
                         translate: <$config>::translate,
-                        parse: |value| serde_path_to_error::deserialize(value).map(ModelConfig::$name),
+                        parse: |value| <$config>::parse(value).map(ModelConfig::$name),
                         shaped: |shape| <$config>::shaped(shape).map(ModelConfig::$name),
                     },)+
                 }
@@ -90,6 +87,14 @@ families! {
     "gpt2" => Gpt2(crate::gpt2::Gpt2Config),
     /// An encoder: post-norm, learned positions and segments, attention to both sides, masked words (Devlin et al. 2018).
     "bert" => Bert(crate::bert::BertConfig),
+    /// GPT-2 whose layers attend to everything and within a band in turn (Brown et al. 2020).
+    "gpt_neo" => GptNeo(crate::gpt_neo::GptNeoConfig),
+    /// LLaMA's block with attention within a sliding window (Jiang et al. 2023).
+    "mistral" => Mistral(crate::mistral::MistralConfig),
+    /// LLaMA's block with a bias on queries, keys and values alone (Yang et al. 2024).
+    "qwen2" => Qwen2(crate::qwen2::Qwen2Config),
+    /// LLaMA's block with a norm of each query and key head (Yang et al. 2025).
+    "qwen3" => Qwen3(crate::qwen3::Qwen3Config),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.
@@ -103,17 +108,12 @@ impl Default for Family {
 impl Family {
     /// The family in which a model of `model_type` is computed.
     pub fn of(model_type: &str) -> Option<Self> {
-        let computes = |family: &&Self| {
-            let Registered { model_type: own, aliases, .. } = family.registered();
-            own == model_type || aliases.contains(&model_type)
-        };
-        Self::ALL.iter().find(computes).copied()
+        Self::ALL.iter().find(|family| family.registered().model_type == model_type).copied()
     }
 
     /// Every `model_type` that is computed here, in words: `gpt2, llama or qwen2`.
     pub fn known() -> String {
-        let types = |family: &Self| [&[family.registered().model_type], family.registered().aliases].concat();
-        let mut types: Vec<&str> = Self::ALL.iter().flat_map(types).collect();
+        let mut types: Vec<&str> = Self::ALL.iter().map(|family| family.registered().model_type).collect();
         types.sort_unstable();
         let last = types.pop().unwrap_or_default();
         format!("{} or {last}", types.join(", "))

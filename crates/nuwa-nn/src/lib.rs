@@ -27,6 +27,7 @@ mod feed_forward;
 mod head;
 mod layers;
 mod optimizer;
+mod rope;
 mod schedule;
 mod scope;
 
@@ -37,5 +38,6 @@ pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};
 pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};
 pub use optimizer::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
+pub use rope::{Llama3, Rope, RopeScaling, Yarn};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

@@ -30,6 +30,11 @@ impl<'a> Scope<'a> {
         Scope { builder: self.builder, path }
     }
 
+    /// This place again.
+    pub fn here(&mut self) -> Scope<'_> {
+        Scope { builder: self.builder, path: self.path.clone() }
+    }
+
     /// Declares a parameter `name` here. Matrices decay, vectors (biases, norms) do not.
     pub fn parameter(
         &mut self,

@@ -48,7 +48,7 @@ fn off(trainer: &mut Trainer, golden: &Golden, prefix: &str) -> f32 {
         let gradient = parameter.gradient();
         for part in parts(&name, parameter.shape()) {
             let expected = &golden.floats[&format!("{prefix}.grad.{}", part.name)];
-            worst = worst.max(difference(&part.stored(&gradient), expected));
+            worst = worst.max(difference(&part.stored_gradient(&gradient), expected));
         }
     }
     worst

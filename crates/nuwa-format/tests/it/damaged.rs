@@ -61,15 +61,18 @@ fn missing_files() {
 #[test]
 fn configurations() {
     insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "{\"model_type\": ").unwrap()), @"MODEL/config.json is not valid: EOF while parsing a value at line 1 column 15");
-    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected bert, gpt2, llama, mistral or qwen2");
-    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected bert, gpt2, llama, mistral or qwen2"#);
+    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected bert, gpt2, gpt_neo, llama, mistral, qwen2 or qwen3");
+    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected bert, gpt2, gpt_neo, llama, mistral, qwen2 or qwen3"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!("big")), @r#"MODEL/config.json: hidden_size: invalid type: string "big", expected a whole number"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!(-1)), @"MODEL/config.json: hidden_size: invalid value: integer `-1`, expected a whole number");
     insta::assert_snapshot!(with_config("llama", |c| { c.as_object_mut().unwrap().remove("hidden_size"); }), @"MODEL/config.json: missing field `hidden_size`");
     insta::assert_snapshot!(with_config("llama", |c| c["num_attention_heads"] = json!(0)), @"MODEL/config.json: num_attention_heads = 0: expected a whole number of at least 1");
     insta::assert_snapshot!(with_config("llama", |c| c["num_key_value_heads"] = json!(3)), @"MODEL/config.json: num_key_value_heads = 3: expected a divisor of num_attention_heads = 4");
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_act"] = json!("relu")), @r#"MODEL/config.json: hidden_act = "relu" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are"#);
-    insta::assert_snapshot!(with_config("llama", |c| c["rope_parameters"] = json!({"rope_type": "yarn", "factor": 2})), @r#"MODEL/config.json: rope_parameters: rope_type = "yarn" is not supported, only default, linear, dynamic and llama3 are"#);
+    insta::assert_snapshot!(with_config("llama", |c| c["rope_parameters"] = json!({"rope_type": "longrope", "factor": 2})), @r#"MODEL/config.json: rope_parameters: rope_type = "longrope" is not supported, only default, linear, dynamic, yarn and llama3 are"#);
+    insta::assert_snapshot!(with_config("qwen3_rope_yarn", |c| c["rope_parameters"]["beta_fast"] = json!(0.1)), @"MODEL/config.json: beta_fast = 0.1: expected a number of at least beta_slow = 0.5");
+    insta::assert_snapshot!(with_config("mistral_window", |c| c["sliding_window"] = json!(0)), @"MODEL/config.json: sliding_window = 0: expected a whole number of at least 1");
+    insta::assert_snapshot!(with_config("mistral_window", |c| c["hidden_size"] = json!("big")), @r#"MODEL/config.json: hidden_size: invalid type: string "big", expected a whole number"#);
     insta::assert_snapshot!(with_config("llama", |c| c["rms_norm_eps"] = json!(0)), @"MODEL/config.json: rms_norm_eps = 0: expected a number above 0");
     insta::assert_snapshot!(with_config("llama", |c| c["max_position_embeddings"] = json!(1 << 29)), @"MODEL/config.json: a context of 536870912 positions; expected at most 4194304");
     insta::assert_snapshot!(with_config("llama", |c| c["quantization_config"] = json!({"bits": 4})), @"MODEL/config.json: quantization_config says that the weights are quantised (4 bits), which is not supported");
@@ -143,7 +146,7 @@ fn no_field_makes_it_panic() {
         json!({}),
         json!(true),
     ];
-    for name in ["gpt2", "llama_rope_llama3"] {
+    for name in ["gpt2", "llama_rope_llama3", "gpt_neo", "qwen3_rope_yarn", "qwen2_window"] {
         let folder = tempfile::tempdir().unwrap();
         copy(&fixture("models").join(name), folder.path());
         let path = folder.path().join("config.json");

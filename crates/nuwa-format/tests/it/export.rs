@@ -9,7 +9,7 @@ use nuwa_format::{Imported, export, import, load_model};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::{copy, fixture};
+use crate::{copy, difference, fixture, golden, ids, logits};
 
 /// A tensor to write: name, kind, shape, bytes.
 type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
@@ -187,5 +187,20 @@ fn other_programs_are_told_what_ends_an_answer() {
         assert_eq!(ends(&out), serde_json::json!(all), "{template}");
         let text = fs::read_to_string(out.join("generation_config.json")).unwrap();
         assert!(text.contains("\"top_k\": 5"), "{text}");
+    }
+}
+
+/// GPT-3 whose layers are all dense is a GPT-2 without biases of queries, keys and values.
+#[test]
+fn a_dense_gpt_neo_is_exported_as_gpt2() {
+    for (name, model_type) in [("gpt_neo_dense", "gpt2"), ("gpt_neo", "gpt_neo")] {
+        let out = tempfile::tempdir().unwrap();
+        export(&fixture("models").join(name), out.path()).unwrap();
+        let config = fs::read_to_string(out.path().join("config.json")).unwrap();
+        assert!(config.contains(&format!("\"model_type\": \"{model_type}\"")), "{config}");
+        let golden = golden(&fixture("models").join(name).join("golden.safetensors"));
+        let found = logits(load_model(out.path()).unwrap().as_ref(), &ids(&golden["ids"]), 17);
+        let off = difference(&found, &golden["logits"]);
+        assert!(off <= 2e-5, "{name}: logits differ by {off}");
     }
 }

@@ -227,9 +227,9 @@ impl FamilyConfig for BertConfig {
     const ACTIVATIONS: (&'static str, &'static [&'static str]) =
         ("hidden_act", &["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast"]);
 
-    fn translate(config: &mut Value, _: &str) -> Result<Option<&'static str>, String> {
+    fn translate(config: &mut Value) -> Result<(), String> {
         match config["position_embedding_type"].as_str() {
-            None | Some("absolute") => Ok(None),
+            None | Some("absolute") => Ok(()),
             Some(other) => {
                 Err(format!("position_embedding_type = \"{other}\" is not supported, only \"absolute\" is"))
             }

@@ -12,7 +12,7 @@ use nuwa_nn::{
     Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, LayerNorm, Linear, Scope,
     embed, run_blocks,
 };
-use nuwa_tensor::{DType, Parameters, ParametersBuilder, Result, Tensor};
+use nuwa_tensor::{DType, HeadLayout, Parameters, ParametersBuilder, Result, Tensor};
 
 use crate::{Cache, Input, Model, ModelConfig, Rows};
 
@@ -20,12 +20,19 @@ use crate::{Cache, Input, Model, ModelConfig, Rows};
 #[derive(Debug)]
 pub struct Gpt2 {
     config: Gpt2Config,
+    body: Body,
+}
+
+/// All of it but how its layers attend.
+#[derive(Debug)]
+pub(crate) struct Body {
     parameters: Parameters,
     tokens: Embedding,
     positions: Embedding,
     blocks: Vec<Block>,
     norm: LayerNorm,
     head: Option<Linear>,
+    heads: HeadLayout,
 }
 
 #[derive(Debug, Clone)]
@@ -38,44 +45,86 @@ struct Block {
 
 impl Gpt2 {
     /// A model with the builder's weights. The configuration has been validated.
-    pub(crate) fn new(config: Gpt2Config, mut builder: ParametersBuilder) -> Self {
+    pub(crate) fn new(config: Gpt2Config, builder: ParametersBuilder) -> Self {
+        let body = Body::new(&config, builder, |scope, _| {
+            Attention::new(scope, config.n_embd, config.head_layout(), [true; 2], config.weights())
+        });
+        Self { config, body }
+    }
+}
+
+impl Gpt2Config {
+    /// The first weights of a layer: of what leads into it, and of what leads back into the residual stream.
+    pub(crate) fn weights(&self) -> [Initialisation; 2] {
+        let into_residual = self.initializer_range / (2.0 * self.n_layer as f32).sqrt();
+        [self.initializer_range, into_residual].map(Initialisation::Normal)
+    }
+}
+
+impl Body {
+    /// A model with the builder's weights and the attention that `attention` makes for each layer.
+    pub fn new(
+        config: &Gpt2Config,
+        mut builder: ParametersBuilder,
+        attention: impl Fn(Scope<'_>, usize) -> Attention,
+    ) -> Self {
         let mut root = Scope::root(&mut builder);
         let weights = Initialisation::Normal(config.initializer_range);
         let (width, vocabulary) = (config.n_embd, config.vocab_size);
         let tokens = Embedding::new(root.child("tokens"), vocabulary, width, weights);
         let positions = Embedding::new(root.child("positions"), config.n_positions, width, weights);
-        let blocks = (0..config.n_layer)
-            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
-            .collect();
+        let block = |layer, scope| Block::new(scope, config, |scope| attention(scope, layer));
+        let blocks =
+            (0..config.n_layer).map(|layer| block(layer, root.child(&format!("layers.{layer}")))).collect();
         let norm = LayerNorm::new(root.child("norm"), width, config.layer_norm_epsilon);
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
-        Self { parameters: builder.finish(), tokens, positions, blocks, norm, head, config }
+        let heads = config.head_layout();
+        Self { parameters: builder.finish(), tokens, positions, blocks, norm, head, heads }
+    }
+
+    /// All weights.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The rows through all blocks and the last norm.
+    pub fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
+        let mut pass = input.begin();
+        let x = embed(context.tape, &[(&self.tokens, &pass.ids), (&self.positions, &pass.positions)])?;
+        let x = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        pass.finish();
+        Ok(self.norm.forward(context.tape, &x)?.into())
+    }
+
+    /// The head, which may be the embedding.
+    pub fn head(&self) -> Head<'_> {
+        Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
+    }
+
+    /// An empty cache.
+    pub fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
+        Cache::attention(self.blocks.len(), self.heads, capacity, dtype)
     }
 }
 
 impl Block {
-    fn new(mut scope: Scope<'_>, config: &Gpt2Config) -> Self {
+    fn new(
+        mut scope: Scope<'_>,
+        config: &Gpt2Config,
+        attention: impl FnOnce(Scope<'_>) -> Attention,
+    ) -> Self {
         let (width, epsilon) = (config.n_embd, config.layer_norm_epsilon);
-        let deviation = config.initializer_range;
-        let into_residual = deviation / (2.0 * config.n_layer as f32).sqrt();
-        let weights = [deviation, into_residual].map(Initialisation::Normal);
         Self {
             attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
-            attention: Attention::new(
-                scope.child("attention"),
-                width,
-                config.head_layout(),
-                [true; 2],
-                weights,
-            ),
+            attention: attention(scope.child("attention")),
             feed_forward_norm: LayerNorm::new(scope.child("feed_forward_norm"), width, epsilon),
             feed_forward: FeedForward::plain(
                 scope.child("feed_forward"),
                 [width, config.inner()],
                 true,
                 config.activation_function.into(),
-                weights,
+                config.weights(),
             ),
         }
     }
@@ -92,22 +141,18 @@ impl Model for Gpt2 {
     }
 
     fn parameters(&self) -> &Parameters {
-        &self.parameters
+        self.body.parameters()
     }
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
-        let mut pass = input.begin();
-        let x = embed(context.tape, &[(&self.tokens, &pass.ids), (&self.positions, &pass.positions)])?;
-        let x = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
-        pass.finish();
-        Ok(self.norm.forward(context.tape, &x)?.into())
+        self.body.hidden(context, input)
     }
 
     fn head(&self) -> Head<'_> {
-        Head::new(self.head.as_ref().map_or(self.tokens.weight(), Linear::weight))
+        self.body.head()
     }
 
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
-        Cache::attention(self.blocks.len(), self.config.head_layout(), capacity, dtype)
+        self.body.new_cache(capacity, dtype)
     }
 }

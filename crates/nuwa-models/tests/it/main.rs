@@ -25,6 +25,16 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
             "num_attention_heads": 2, "max_position_embeddings": 10, "hidden_act": "gelu_new",
             "architectures": ["BertForMaskedLM"]}"#,
+        r#"{"model_type": "mistral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16, "sliding_window": 3}"#,
+        r#"{"model_type": "qwen2", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16,
+            "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 1}"#,
+        r#"{"model_type": "qwen3", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "max_position_embeddings": 16,
+            "rope_parameters": {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 8}}"#,
+        r#"{"model_type": "gpt_neo", "vocab_size": 31, "max_position_embeddings": 16, "hidden_size": 12, "num_layers": 3,
+            "num_heads": 3, "window_size": 3, "attention_types": [[["global", "local"], 1], [["global"], 1]]}"#,
     ])
 }
 
@@ -87,6 +97,9 @@ fn wider_families() -> Vec<Box<dyn Model>> {
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80}"#,
         r#"{"model_type": "bert", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
             "num_attention_heads": 3, "max_position_embeddings": 80}"#,
+        r#"{"model_type": "qwen3", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80,
+            "use_sliding_window": true, "sliding_window": 20, "max_window_layers": 1}"#,
     ])
 }
 
@@ -274,9 +287,61 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     assert_eq!(of(gpt2), "vocab_size = 0: expected a whole number of at least 1");
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
     assert!(
-        unknown.starts_with("unknown variant `mamba`, expected one of `llama`, `gpt2`, `bert`"),
+        unknown.starts_with("unknown variant `mamba`, expected one of `llama`, `gpt2`, `bert`, `gpt_neo`, `mistral`, `qwen2`, `qwen3`"),
         "{unknown}"
     );
+}
+
+/// The messages about configurations in which one field makes no sense.
+#[test]
+fn windows_and_layers_that_make_no_sense_are_named() {
+    let of = |model_type: &str, fields: &str| {
+        let sizes = r#""vocab_size": 31, "hidden_size": 12, "intermediate_size": 24, "num_hidden_layers": 2, "num_layers": 2,
+            "num_attention_heads": 2, "num_heads": 2"#;
+        let json = format!(r#"{{"model_type": "{model_type}", {sizes}, {fields}}}"#);
+        build(&serde_json::from_str::<ModelConfig>(&json).unwrap(), 0).err().unwrap().to_string()
+    };
+    let told = [
+        of("mistral", r#""sliding_window": 0"#),
+        of("qwen2", r#""use_sliding_window": true, "sliding_window": 0"#),
+        of("qwen3", r#""use_sliding_window": true, "sliding_window": 4, "layer_types": ["full_attention"]"#),
+        of("qwen3", r#""layer_types": ["full_attention", "sliding_attention"]"#),
+        of("gpt_neo", r#""window_size": 0, "attention_types": [[["global"], 2]]"#),
+        of("gpt_neo", r#""attention_types": [[["global", "local"], 2]]"#),
+        of("gpt_neo", r#""attention_types": [[["global"], 1]]"#),
+    ];
+    let expected = [
+        "sliding_window = 0: expected a whole number of at least 1",
+        "sliding_window = 0: expected a whole number of at least 1",
+        "layer_types = 1 types: expected one for each of num_hidden_layers = 2",
+        "layer_types = sliding_attention: expected full_attention alone where use_sliding_window is false or sliding_window null",
+        "window_size = 0: expected a whole number of at least 1",
+        "attention_types = more than 2 layers: expected as many as num_layers = 2",
+        "attention_types = 1 layers: expected as many as num_layers = 2",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Of layers that attend within a window, the mask is made once, and the last row sees what lies in it alone.
+#[test]
+fn a_window_hides_what_lies_further_back() {
+    let one_layer = built(&[
+        r#"{"model_type": "mistral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 4, "max_position_embeddings": 16, "sliding_window": 3}"#,
+        r#"{"model_type": "gpt_neo", "vocab_size": 31, "max_position_embeddings": 16, "hidden_size": 12, "num_layers": 1,
+            "num_heads": 3, "window_size": 3, "attention_types": [[["local"], 1]]}"#,
+    ]);
+    for model in one_layer {
+        let tape = Tape::inference();
+        let last = |ids: Vec<u32>| {
+            let text = Text::causal(ids, 1);
+            model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap().hidden.row_to_host(9)
+        };
+        let (mut beyond, mut within) = (ids(10), ids(10));
+        (beyond[6], within[7]) = (1, 1);
+        assert_eq!(last(beyond), last(ids(10)));
+        assert_ne!(last(within), last(ids(10)));
+    }
 }
 
 #[test]

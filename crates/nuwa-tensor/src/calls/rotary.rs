@@ -28,6 +28,13 @@ impl RotaryTable {
         }
     }
 
+    /// The same with cosines and sines multiplied by `factor`, and so scores by its square.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let times = |values: &[f32]| values.iter().map(|value| value * factor as f32).collect();
+        Self { half: self.half, cosines: times(&self.cosines), sines: times(&self.sines) }
+    }
+
     /// `theta^(-2 i / head_dim)` for `i` in `0..head_dim / 2`.
     pub fn frequencies(theta: f64, head_dim: usize) -> Vec<f64> {
         (0..head_dim / 2).map(|i| theta.powf(-(2.0 * i as f64) / head_dim as f64)).collect()
