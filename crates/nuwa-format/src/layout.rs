@@ -7,7 +7,7 @@ use nuwa_models::TensorName;
 use nuwa_tensor::Shape;
 
 /// A tensor at Hugging Face and the part of a parameter that it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// Its name there.
     pub name: String,

@@ -1,5 +1,5 @@
 /// How one parameter here is stored at Hugging Face.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TensorName {
     /// The path of the parameter here.
     pub parameter: String,

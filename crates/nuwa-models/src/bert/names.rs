@@ -54,7 +54,7 @@ fn heads(names: &mut Vec<TensorName>, config: &BertConfig) {
 fn linear(names: &mut Vec<TensorName>, here: &str, parts: &[String], [rows, columns]: [usize; 2]) {
     for (kind, columns) in [("weight", Some(columns)), ("bias", None)] {
         let parts = parts.iter().map(|part| (format!("{part}.{kind}"), rows)).collect();
-        names.push(TensorName { parameter: format!("{here}.{kind}"), parts, columns, transposed: false });
+        names.push(TensorName { parts, columns, ..vector_name(format!("{here}.{kind}"), "", 0) });
     }
 }
 

@@ -73,9 +73,12 @@ impl Body {
         let (width, vocabulary) = (config.n_embd, config.vocab_size);
         let tokens = Embedding::new(root.child("tokens"), vocabulary, width, weights);
         let positions = Embedding::new(root.child("positions"), config.n_positions, width, weights);
-        let block = |layer, scope| Block::new(scope, config, |scope| attention(scope, layer));
-        let blocks =
-            (0..config.n_layer).map(|layer| block(layer, root.child(&format!("layers.{layer}")))).collect();
+        let blocks = (0..config.n_layer)
+            .map(|layer| {
+                let place = root.child(&format!("layers.{layer}"));
+                Block::new(place, config, |scope| attention(scope, layer))
+            })
+            .collect();
         let norm = LayerNorm::new(root.child("norm"), width, config.layer_norm_epsilon);
         let head = (!config.tie_word_embeddings)
             .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
