@@ -102,3 +102,14 @@ fn gpt2_follows_the_curve() {
 fn llama_follows_the_curve() {
     follow("llama");
 }
+
+#[test]
+fn qwen3_follows_the_curve() {
+    follow("qwen3");
+}
+
+/// Its curve is of queries that are trained without the factor of their scores, as they are here.
+#[test]
+fn gpt_neo_follows_the_curve() {
+    follow("gpt_neo");
+}
