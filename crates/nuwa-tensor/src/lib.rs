@@ -57,7 +57,7 @@ pub use calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache, Loss, Rota
 pub use device::{Device, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
-pub use ops::attention::AttentionOptions;
+pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use parallel::on_worker;

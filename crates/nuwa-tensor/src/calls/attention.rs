@@ -55,6 +55,17 @@ pub(crate) struct AttentionCall {
     pub mask: AttentionMask,
     pub scale: f32,
     pub dropout: Option<Dropout>,
+    pub bias: Option<BiasCall>,
+}
+
+/// A bias of scores, whose table `[rows, heads]` is an operand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BiasCall {
+    pub rows: usize,
+    /// Rows before that of distance 0, of a table by relative distance; none where it has a row for each key.
+    pub before: Option<usize>,
+    /// Whether its gradient is wanted.
+    pub is_tracked: bool,
 }
 
 /// What holds for all rows of attention over caches.
@@ -65,4 +76,5 @@ pub(crate) struct CachedCall {
     pub window: Option<usize>,
     /// What scores are multiplied by.
     pub scale: f32,
+    pub bias: Option<BiasCall>,
 }

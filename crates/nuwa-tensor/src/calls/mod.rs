@@ -11,7 +11,7 @@ mod rotary;
 
 pub use activation::Activation;
 pub use attention::HeadLayout;
-pub(crate) use attention::{AttentionCall, CachedCall};
+pub(crate) use attention::{AttentionCall, BiasCall, CachedCall};
 pub(crate) use cache::CacheMemory;
 pub use cache::{CachedRows, KeyValueCache};
 pub(crate) use dropout::Dropout;

@@ -210,16 +210,18 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         call: &AttentionCall,
         queries: &Storage,
         memory: Option<&Storage>,
+        bias: Option<&Storage>,
     ) -> (Storage, Storage);
-    /// `saved` is what [`Kernels::attention`] gave.
+    /// The gradient of the rows, and that of the bias where it is wanted; `saved` is what [`Kernels::attention`] gave.
     fn attention_backward(
         &self,
         call: &AttentionCall,
         qkv: &Storage,
+        bias: Option<&Storage>,
         saved: &(Storage, Storage),
         dy: &Storage,
         dx: Slot<'_>,
-    );
+    ) -> Option<Storage>;
     /// The gradients of queries and memory.
     fn cross_attention_backward(
         &self,
@@ -231,7 +233,13 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
 
     /// Attention of new rows over caches in host memory, which they join, in `f32`; each row has the same bits whatever the
     /// others are.
-    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage;
+    fn cached_attention(
+        &self,
+        call: CachedCall,
+        qkv: &Storage,
+        bias: Option<&Storage>,
+        sequences: &mut [CachedRows<'_>],
+    ) -> Storage;
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage;
     fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>);

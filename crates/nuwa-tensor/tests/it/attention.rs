@@ -2,7 +2,8 @@
 
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, Bf16, Element, HeadLayout, ParametersBuilder, Precision, Random, Tape,
+    AttentionBias, AttentionMask, AttentionOptions, Bf16, Device, Element, HeadLayout, ParametersBuilder,
+    Precision, Random, Tape,
 };
 use proptest::prelude::*;
 
@@ -36,12 +37,19 @@ fn ranges(length: usize, kind: usize, seed: u64) -> Vec<[u32; 2]> {
     (0..length).map(of).collect()
 }
 
-/// Outputs and the gradient of the packed rows for one sequence: the formulas, one number after the other.
-fn definition(heads: HeadLayout, qkv: &[f32], dy: &[f32], ranges: &[[u32; 2]]) -> [Vec<f64>; 2] {
+/// Outputs, the gradient of the packed rows and that of the bias for one sequence: the formulas, one number after the other.
+/// `bias` has a row for each distance from `1 - length` on.
+fn definition(
+    heads: HeadLayout,
+    qkv: &[f32],
+    dy: &[f32],
+    ranges: &[[u32; 2]],
+    bias: &[f32],
+) -> [Vec<f64>; 3] {
     let (dim, width, out) = (heads.head_dim, heads.width(), heads.query_width());
     let scale = 1.0 / (dim as f64).sqrt();
     let mut y = vec![0.0; ranges.len() * out];
-    let mut gradient = vec![0.0; qkv.len()];
+    let (mut gradient, mut d_bias) = (vec![0.0; qkv.len()], vec![0.0; bias.len()]);
     for head in 0..heads.heads {
         let shared = head / heads.group();
         let (query, key) = (head * dim, out + shared * dim);
@@ -49,9 +57,13 @@ fn definition(heads: HeadLayout, qkv: &[f32], dy: &[f32], ranges: &[[u32; 2]]) -
         let at = |row: usize, column: usize| f64::from(qkv[row * width + column]);
         for (row, &[first, end]) in ranges.iter().enumerate() {
             let keys = first as usize..end as usize;
+            let place = |j: usize| (ranges.len() - 1 + j - row) * heads.heads + head;
             let scores: Vec<f64> = keys
                 .clone()
-                .map(|j| scale * (0..dim).map(|d| at(row, query + d) * at(j, key + d)).sum::<f64>())
+                .map(|j| {
+                    let dot: f64 = (0..dim).map(|d| at(row, query + d) * at(j, key + d)).sum();
+                    scale * dot + f64::from(bias[place(j)])
+                })
                 .collect();
             let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
@@ -67,6 +79,7 @@ fn definition(heads: HeadLayout, qkv: &[f32], dy: &[f32], ranges: &[[u32; 2]]) -
                 keys.clone().map(|j| (0..dim).map(|d| dy(d) * at(j, value + d)).sum()).collect();
             let mean: f64 = weights.iter().zip(&slopes).map(|(weight, slope)| weight * slope).sum();
             for ((weight, slope), j) in weights.iter().zip(&slopes).zip(keys) {
+                d_bias[place(j)] += weight * (slope - mean);
                 let slope = scale * weight * (slope - mean);
                 for d in 0..dim {
                     gradient[row * width + query + d] += slope * at(j, key + d);
@@ -75,7 +88,7 @@ fn definition(heads: HeadLayout, qkv: &[f32], dy: &[f32], ranges: &[[u32; 2]]) -
             }
         }
     }
-    [y, gradient]
+    [y, gradient, d_bias]
 }
 
 /// The same by the tape.
@@ -85,7 +98,7 @@ fn found(
     qkv: &[f32],
     dy: &[f32],
     ranges: &[[u32; 2]],
-    options: AttentionOptions,
+    options: AttentionOptions<'_>,
 ) -> [Vec<f32>; 2] {
     let mut builder = ParametersBuilder::new(0);
     let axes = [ranges.len(), heads.width()];
@@ -116,12 +129,16 @@ proptest! {
         let heads = HeadLayout { heads: group, kv_heads: 1, head_dim };
         let ranges = ranges(length, kind, seed);
         let (qkv, dy) = (numbers(length * heads.width(), seed), numbers(length * heads.query_width(), seed + 1));
-        let expected = definition(heads, &qkv, &dy, &ranges);
+        let bias = numbers((2 * length - 1) * heads.heads, seed + 2);
+        let plain = definition(heads, &qkv, &dy, &ranges, &vec![0.0; bias.len()]);
+        let biased = definition(heads, &qkv, &dy, &ranges, &bias);
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02)] {
             for level in levels() {
                 force(level);
                 let found = found(precision, heads, &qkv, &dy, &ranges, AttentionOptions::default());
-                for (found, expected) in found.iter().zip(&expected) {
+                let found_biased = with_bias(precision, heads, &qkv, &dy, &ranges, &bias);
+                let all = found.iter().chain(&found_biased).zip(plain[..2].iter().chain(&biased));
+                for (found, expected) in all {
                     let largest = expected.iter().fold(1.0_f64, |a, b| a.max(b.abs()));
                     for (index, (a, b)) in found.iter().zip(expected).enumerate() {
                         prop_assert!(
@@ -159,6 +176,130 @@ fn threads_share_a_row_without_changing_a_bit() {
     }
 }
 
+/// The same with a bias, and its gradient.
+fn with_bias(
+    precision: Precision,
+    heads: HeadLayout,
+    qkv: &[f32],
+    dy: &[f32],
+    ranges: &[[u32; 2]],
+    bias: &[f32],
+) -> [Vec<f32>; 3] {
+    let length = ranges.len();
+    let mut builder = ParametersBuilder::new(0);
+    let mut add = |name: &str, axes: [usize; 2], values: &[f32]| {
+        let values = values.to_vec();
+        builder.add(name.into(), axes, true, move |all, _| all.copy_from_slice(&values))
+    };
+    let table = add("qkv", [length, heads.width()], qkv);
+    let numbers = add("bias", [2 * length - 1, heads.heads], bias);
+    let _all = builder.finish();
+    let tape = Tape::training().with_precision(precision);
+    let rows = |count: usize| (0..count as u32).collect::<Vec<_>>();
+    let x = tape.embedding(&rows(length), &table).unwrap();
+    let by_distance = tape.embedding(&rows(2 * length - 1), &numbers).unwrap();
+    let bias = Some(AttentionBias::Relative { table: &by_distance, before: length - 1 });
+    let mask = AttentionMask::new(1, length, ranges.to_vec()).unwrap();
+    let options = AttentionOptions { bias, ..AttentionOptions::default() };
+    let y = tape.attention(&x, heads, &mask, options).unwrap();
+    let values = y.to_host();
+    tape.backward(&tape.weighted_sum(&y, dy).unwrap()).unwrap();
+    [values, table.gradient(), numbers.gradient()]
+}
+
+/// The gradient of the table too.
+#[test]
+fn threads_share_a_biased_row_without_changing_a_bit() {
+    let _held = crate::levels::hold();
+    let length = if cfg!(miri) { 70 } else { 330 };
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 9 };
+    let (qkv, dy) = (numbers(length * heads.width(), 1), numbers(length * heads.query_width(), 2));
+    let bias: Vec<f32> = numbers((2 * length - 1) * heads.heads, 3);
+    for (kind, precision) in (0..5).flat_map(|kind| [(kind, Precision::F32), (kind, Precision::Bf16)]) {
+        let ranges = ranges(length, kind, 3);
+        let run = |threads: usize, bias: &[f32]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| with_bias(precision, heads, &qkv, &dy, &ranges, bias))
+        };
+        let one = run(1, &bias);
+        assert!(one[2].iter().any(|&slope| slope != 0.0));
+        for threads in [2, 5] {
+            assert!(run(threads, &bias) == one, "{threads} threads, {precision:?}, ranges {kind}");
+        }
+    }
+}
+
+/// A number for each key is, but for rounding, one for each distance, where it is a straight line.
+#[test]
+fn a_bias_of_keys_is_one_of_distances_where_both_are_lines() {
+    let _held = crate::levels::hold();
+    let (length, sequences) = (if cfg!(miri) { 70 } else { 150 }, 2);
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 9 };
+    let slopes = [0.125_f32, 0.031_25];
+    let rows = |numbers: Vec<f32>| -> Vec<f32> {
+        numbers.iter().flat_map(|number| slopes.map(|slope| slope * number)).collect()
+    };
+    let (qkv, dy) = (
+        numbers(sequences * length * heads.width(), 1),
+        numbers(sequences * length * heads.query_width(), 2),
+    );
+    let mut builder = ParametersBuilder::new(0);
+    let start = qkv.clone();
+    let axes = [sequences * length, heads.width()];
+    let parameter = builder.add("qkv".into(), axes, true, move |all, _| all.copy_from_slice(&start));
+    let all = builder.finish();
+    let ids: Vec<u32> = (0..(sequences * length) as u32).collect();
+    for (device, precision) in [(Device::cpu(), Precision::F32), (Device::cpu(), Precision::Bf16)] {
+        let tape = Tape::training().on(device).with_precision(precision);
+        let keys: Vec<f32> = (0..sequences * length).map(|row| (row % length) as f32).collect();
+        let keys = tape.constant([keys.len(), 2], &rows(keys)).unwrap();
+        let distances: Vec<f32> = (0..length).map(|row| row as f32 - (length - 1) as f32).collect();
+        let distances = tape.constant([length, 2], &rows(distances)).unwrap();
+        let mask = AttentionMask::causal(sequences, length);
+        let run = |bias: AttentionBias<'_>| {
+            let x = tape.embedding(&ids, &parameter).unwrap();
+            let options = AttentionOptions { bias: Some(bias), ..AttentionOptions::default() };
+            let y = tape.attention(&x, heads, &mask, options).unwrap();
+            let values = y.to_host();
+            tape.backward(&tape.weighted_sum(&y, &dy).unwrap()).unwrap();
+            let gradient = parameter.gradient();
+            all.clear_gradients();
+            [values, gradient]
+        };
+        let by_key = run(AttentionBias::Keys { table: &keys });
+        let by_distance = run(AttentionBias::Relative { table: &distances, before: length - 1 });
+        let tolerance = if precision == Precision::F32 { 1e-4 } else { 0.03 };
+        for (a, b) in by_key.iter().flatten().zip(by_distance.iter().flatten()) {
+            assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{precision:?}: {a}, expected {b}");
+        }
+    }
+}
+
+#[test]
+fn a_bias_that_does_not_fit_is_an_error() {
+    let tape = Tape::inference();
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 1 };
+    let qkv = tape.constant([3, 4], &[0.0; 12]).unwrap();
+    let message = |axes: [usize; 2], before: usize, mask: &AttentionMask| {
+        let table = tape.constant(axes, &vec![0.0; axes[0] * axes[1]]).unwrap();
+        let options = AttentionOptions {
+            bias: Some(AttentionBias::Relative { table: &table, before }),
+            ..AttentionOptions::default()
+        };
+        tape.attention(&qkv, heads, mask, options).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let causal = AttentionMask::causal(1, 3);
+    assert_eq!(message([3, 2], 2, &causal), Ok(()));
+    assert_eq!(message([2, 2], 1, &causal.clone().within_window(2)), Ok(()));
+    let error = message([2, 2], 1, &causal).unwrap_err();
+    assert_eq!(
+        error,
+        "attention: the bias has 2 distances, 1 of them before the query, but keys lie up to 2 before and 0 after it"
+    );
+    assert!(message([3, 2], 2, &AttentionMask::full(1, 3)).is_err(), "no distances after the query");
+    assert!(message([3, 1], 2, &causal).unwrap_err().contains("a bias of shape [3, 1] in F32 does not fit"));
+}
+
 /// Dropout of weights keeps the mean: over many draws the outputs come close to those without it.
 #[test]
 fn dropped_weights_keep_the_mean() {
@@ -169,7 +310,7 @@ fn dropped_weights_keep_the_mean() {
     let mask = AttentionMask::causal(1, length);
     let (training, silent) = (Tape::training(), Tape::inference());
     let options = AttentionOptions { dropout: 0.4, ..AttentionOptions::default() };
-    let run = |tape: &Tape, options: AttentionOptions| {
+    let run = |tape: &Tape, options: AttentionOptions<'_>| {
         let qkv = tape.constant([length, heads.width()], &values).unwrap();
         tape.attention(&qkv, heads, &mask, options).unwrap().to_host()
     };

@@ -2,12 +2,12 @@
 
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, Bf16, CachedRows, DType, Device, Element, Error, HeadLayout,
-    KeyValueCache, Random, Tape,
+    AttentionBias, AttentionMask, AttentionOptions, Bf16, CachedRows, DType, Device, Element, Error,
+    HeadLayout, KeyValueCache, Random, Tape,
 };
 use proptest::prelude::*;
 
-const OPTIONS: AttentionOptions = AttentionOptions { scale: Some(0.3), dropout: 0.0 };
+const OPTIONS: AttentionOptions<'_> = AttentionOptions { scale: Some(0.3), dropout: 0.0, bias: None };
 
 fn numbers(rows: usize, heads: HeadLayout, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0; rows * heads.width()];
@@ -104,6 +104,65 @@ fn every_device_goes_on_with_its_own_caches() {
         let error = elsewhere.cached_attention(&none, heads, new, None, OPTIONS).unwrap_err();
         let (found, expected) = (device.name(), other.name());
         assert_eq!(error, Error::Device { operation: "cached_attention", found, expected });
+    }
+}
+
+/// Its own table for each pass, as long as that needs.
+#[test]
+fn a_bias_by_distance_is_the_same_over_the_whole() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 7 };
+    let (length, values) = (40, numbers(40, heads, 8));
+    let slope = |distance: usize, head: usize| (distance as f32 * 0.7 + head as f32).sin();
+    for (device, window) in Device::all().into_iter().flat_map(|device| [(device, None), (device, Some(9))]) {
+        let tape = Tape::inference().on(device);
+        let table = |distances: usize| {
+            let row = |row: usize| (0..heads.heads).map(move |head| slope(distances - 1 - row, head));
+            tape.constant([distances, heads.heads], &(0..distances).flat_map(row).collect::<Vec<_>>())
+                .unwrap()
+        };
+        let rows = |range: std::ops::Range<usize>| {
+            let values = &values[range.start * heads.width()..range.end * heads.width()];
+            tape.constant([range.len(), heads.width()], values).unwrap()
+        };
+        let all = table(length);
+        let options =
+            AttentionOptions { bias: Some(AttentionBias::Relative { table: &all, before: 39 }), ..OPTIONS };
+        let mask = AttentionMask::causal(1, length).within_window(window.unwrap_or(length));
+        let whole = tape.attention(&rows(0..length), heads, &mask, options).unwrap().to_host();
+        let mut cache = KeyValueCache::new(heads, length, DType::F32);
+        let (mut found, mut done) = (Vec::new(), 0);
+        for count in [6, 1, 1, 20, 12] {
+            let own = table(done + count);
+            let bias = Some(AttentionBias::Relative { table: &own, before: done + count - 1 });
+            let mut new = [CachedRows { cache: &mut cache, rows: count }];
+            let options = AttentionOptions { bias, ..OPTIONS };
+            let y =
+                tape.cached_attention(&rows(done..done + count), heads, &mut new, window, options).unwrap();
+            found.extend(y.to_host());
+            done += count;
+        }
+        assert!(largest_difference(&found, &whole) < 1e-5, "{device:?} {window:?}");
+        // The same by key, up to what a softmax does not see.
+        let by_key: Vec<f32> =
+            (0..length).flat_map(|key| (0..4).map(move |head| key as f32 * 0.1 * head as f32)).collect();
+        let by_key = tape.constant([length, 4], &by_key).unwrap();
+        let options = AttentionOptions { bias: Some(AttentionBias::Keys { table: &by_key }), ..OPTIONS };
+        let whole = tape.attention(&rows(0..length), heads, &mask, options).unwrap().to_host();
+        let mut other = KeyValueCache::new(heads, length, DType::F32);
+        let mut found = Vec::new();
+        for range in [0..6, 6..7, 7..40] {
+            let mut new = [CachedRows { cache: &mut other, rows: range.len() }];
+            found.extend(
+                tape.cached_attention(&rows(range), heads, &mut new, window, options).unwrap().to_host(),
+            );
+        }
+        assert!(largest_difference(&found, &whole) < 1e-5, "by key: {device:?} {window:?}");
+        let mut new = [CachedRows { cache: &mut cache, rows: 0 }];
+        let short = table(3);
+        let bias = Some(AttentionBias::Relative { table: &short, before: 2 });
+        let options = AttentionOptions { bias, ..OPTIONS };
+        assert!(tape.cached_attention(&rows(0..0), heads, &mut new, None, options).is_err());
     }
 }
 

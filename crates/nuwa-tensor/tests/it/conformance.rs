@@ -3,8 +3,8 @@
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, DType, Device, Error, HeadLayout, HeadLoss,
-    LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
+    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, DType, Device, Error,
+    HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
 };
 use proptest::prelude::*;
 
@@ -35,6 +35,7 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let (gate, source) =
         (add("gate", &[2 * width, width]), add("source", &[2 * memory, layout.memory_width()]));
     let (head_bias, of_head) = (add("head_bias", &[vocabulary]), add("of_head", &[layout.head_dim]));
+    let distances = add("distances", &[length + 1, layout.heads]);
     let all = builder.finish();
     let tape = Tape::training().on(device);
     tape.set_random(Random::new(seed));
@@ -42,7 +43,10 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let ids: Vec<u32> = (0..rows as u32).map(|i| i * 5 % vocabulary as u32).collect();
     let positions: Vec<u32> = (0..rows as u32).map(|i| i % length as u32).collect();
     let rotary = RotaryTable::new(&RotaryTable::frequencies(100.0, layout.head_dim), length);
-    let options = AttentionOptions { dropout: 0.2, ..AttentionOptions::default() };
+    let nearest: Vec<u32> = (0..=length as u32).collect();
+    let biases = tape.embedding(&nearest, &distances).unwrap();
+    let by_distance = Some(AttentionBias::Relative { table: &biases, before: length });
+    let options = AttentionOptions { dropout: 0.2, bias: by_distance, ..AttentionOptions::default() };
     let x = tape.embedding(&ids, &table).unwrap();
     let h = tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &qkv, None).unwrap();
     let h = tape.head_norm(&h, layout, [&of_head, &of_head], 1e-5).unwrap();
@@ -52,6 +56,16 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let x = tape.add(&x, &tape.dropout(&h, 0.1).unwrap()).unwrap();
     let encoded = tape.embedding(&(0..2 * memory as u32).collect::<Vec<_>>(), &source).unwrap();
     let over = AttentionMask::full_memory(2, [length, memory]);
+    let of_keys: Vec<f32> = (0..rows * layout.heads).map(|place| (place as f32 * 0.9).sin()).collect();
+    let of_keys = tape.constant([rows, layout.heads], &of_keys).unwrap();
+    let twice = tape.linear(&x, &qkv, None).unwrap();
+    let options = AttentionOptions {
+        bias: Some(AttentionBias::Keys { table: &of_keys }),
+        ..AttentionOptions::default()
+    };
+    let x = tape
+        .add(&x, &tape.attention(&twice, layout, &AttentionMask::causal(2, length), options).unwrap())
+        .unwrap();
     let options = AttentionOptions { scale: Some(0.7), ..AttentionOptions::default() };
     let h = tape.cross_attention(&x, &encoded, layout, &over, options).unwrap();
     let x = tape.linear_add(&x, &tape.rms_norm(&h, &norm, 1e-5).unwrap(), &out, Some(&bias)).unwrap();

@@ -5,8 +5,8 @@
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, Loss, LossRows, Parameter, Parameters,
-    ParametersBuilder, Random, Result, RotaryTable, Tape, Tensor,
+    AttentionBias, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, Loss, LossRows, Parameter,
+    Parameters, ParametersBuilder, Random, RelativeBuckets, Result, RotaryTable, Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -249,7 +249,7 @@ fn attention_case(
     name: &str,
     heads: HeadLayout,
     length: usize,
-    options: AttentionOptions,
+    options: AttentionOptions<'_>,
     mask: impl Fn(AttentionMask) -> AttentionMask,
 ) {
     let mask = mask(AttentionMask::causal(2, length));
@@ -283,12 +283,41 @@ fn attention() {
     attention_case("dropout", grouped, 7, AttentionOptions { dropout: 0.3, ..plain }, |mask| mask);
 }
 
+/// The table is used by two layers, as T5's is.
+#[test]
+fn attention_with_a_bias_by_distance() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
+    let documents = AttentionMask::causal(2, 5).within_documents(&[0, 0, 2, 2, 2, 0, 1, 1, 1, 1]);
+    let cases = [
+        (documents, 0, 0.0),
+        (AttentionMask::causal(2, 5).within_window(3), 0, 0.25),
+        (AttentionMask::full(2, 5), 4, 0.0),
+    ];
+    for (mask, after, dropout) in cases {
+        let rule = RelativeBuckets { buckets: 6, max_distance: 5, bidirectional: after > 0 };
+        let ids = rule.of_distances(4, after);
+        let parameters: &[(&str, &[usize])] = &[("bias", &[6, 4]), ("other", &[16, 8])];
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            let table = tape.embedding(&ids, &p[0])?;
+            let bias = Some(AttentionBias::Relative { table: &table, before: 4 });
+            let options = AttentionOptions { scale: Some(0.8), dropout, bias };
+            let y = tape.attention(x, heads, &mask, options)?;
+            tape.attention(&tape.linear(&y, &p[1], None)?, heads, &mask, options)
+        };
+        let case = Case { rows: 10, input_width: 16, output_width: 8, parameters, operation: &operation };
+        check("a bias", &case);
+    }
+}
+
 #[test]
 fn cross_attention() {
     let _held = crate::levels::hold();
     let heads = HeadLayout { heads: 4, kv_heads: 2, head_dim: 2 };
     let mask = AttentionMask::full_memory(2, [2, 5]);
-    for options in [AttentionOptions::default(), AttentionOptions { scale: Some(0.4), dropout: 0.25 }] {
+    for options in
+        [AttentionOptions::default(), AttentionOptions { scale: Some(0.4), dropout: 0.25, bias: None }]
+    {
         let parameters: &[(&str, &[usize])] = &[("memory", &[10, 8])];
         let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
             let memory = tape.embedding(&(0..10).collect::<Vec<_>>(), &p[0])?;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, LossRows,
-    Parameter, Parameters, ParametersBuilder, Result, RotaryTable, Tape, Tensor,
+    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss,
+    LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets, Result, RotaryTable, Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -149,6 +149,8 @@ fn check(golden: &Golden) {
             t.head_norm(&rows(t, &p[0])?, golden.heads(), weights, golden.number("eps"))
         }),
         _ if family("rotary") => rotary(golden),
+        "relative_buckets" => relative_buckets(golden),
+        _ if family("attention_bias") => relative_bias(golden),
         _ if family("attention") => attention(golden),
         _ if family("cross_attention") => cross_attention(golden),
         "rows" => golden.check(&["x"], |t, p| t.rows(&rows(t, &p[0])?, &golden.whole("indices"))),
@@ -183,6 +185,41 @@ fn attention(golden: &Golden) {
     let (heads, mask) = (golden.heads(), mask(golden));
     let options = AttentionOptions::default();
     golden.check(&["qkv"], |tape, p| tape.attention(&rows(tape, &p[0])?, heads, &mask, options));
+}
+
+/// Rules of buckets by their names in the file.
+fn relative_buckets(golden: &Golden) {
+    let distances: Vec<i64> = golden.floats("distances").iter().map(|&distance| distance as i64).collect();
+    for name in ["32_128_past", "32_128_both", "8_20_past", "10_33_both"] {
+        let mut words = name.split('_');
+        let mut number = || words.next().unwrap().parse().unwrap();
+        let rule = RelativeBuckets {
+            buckets: number(),
+            max_distance: number(),
+            bidirectional: name.ends_with("both"),
+        };
+        let found: Vec<u32> = distances.iter().map(|&distance| rule.bucket(distance)).collect();
+        assert_eq!(found, golden.whole(name), "{name}");
+    }
+}
+
+fn relative_bias(golden: &Golden) {
+    let (heads, time) = (golden.heads(), golden.size("time"));
+    let mask = AttentionMask::new(golden.size("batch"), time, golden.ranges()).unwrap();
+    let (rule, bidirectional) = (golden.whole("rule"), golden.size("both_sides") == 1);
+    let buckets =
+        RelativeBuckets { buckets: rule[0] as usize, max_distance: rule[1] as usize, bidirectional };
+    let after = if bidirectional { time - 1 } else { 0 };
+    let ids = match rule[0] {
+        0 => (0..time as u32).collect(),
+        _ => buckets.of_distances(time - 1, after),
+    };
+    golden.check(&["qkv", "bias"], |tape, p| {
+        let table = tape.embedding(&ids, &p[1])?;
+        let bias = Some(AttentionBias::Relative { table: &table, before: time - 1 });
+        let options = AttentionOptions { scale: Some(golden.number("scale")), dropout: 0.0, bias };
+        tape.attention(&rows(tape, &p[0])?, heads, &mask, options)
+    });
 }
 
 fn cross_attention(golden: &Golden) {
@@ -303,7 +340,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 46, "files in fixtures/ops");
+    assert_eq!(paths.len(), 50, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

@@ -285,12 +285,14 @@ impl Kernels for Cpu {
         call: &AttentionCall,
         queries: &Storage,
         memory: Option<&Storage>,
+        bias: Option<&Storage>,
     ) -> (Storage, Storage) {
         let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads.heads);
         let length = call.mask.rows() * call.heads.query_width();
+        let bias = call.head_bias(bias);
         let y = filled!(self, queries.dtype(), length, T, |y| {
             let operands = attention::Operands::new(T::of(queries), memory.map(T::of), call.heads);
-            attention::forward(call.layout(), operands, &mut y, &mut log_sums);
+            attention::forward(call.layout(bias.as_ref()), operands, &mut y, &mut log_sums);
         });
         (y, log_sums.into())
     }
@@ -299,20 +301,27 @@ impl Kernels for Cpu {
         &self,
         call: &AttentionCall,
         qkv: &Storage,
+        bias: Option<&Storage>,
         (output, log_sums): &(Storage, Storage),
         dy: &Storage,
         dx: Slot<'_>,
-    ) {
+    ) -> Option<Storage> {
         let mut dots = self.pool.take::<f32>(log_sums.len());
+        let wanted = bias.filter(|_| call.bias.is_some_and(|bias| bias.is_tracked));
+        let mut d_bias = wanted.map(|table| self.pool.take::<f32>(table.len()));
+        let bias = call.head_bias(bias);
         with_slot!(dx, |dx, accumulate| {
             let saved = attention::Saved {
                 operands: attention::Operands::new(Stored::of(qkv), None, call.heads),
                 output: Stored::of(output),
                 log_sums: Stored::of(log_sums),
             };
-            let slopes = attention::Slopes::packed(dx, call.heads, accumulate);
-            attention::backward(&self.pool, call.layout(), &saved, Stored::of(dy), &mut dots, &slopes);
+            let slopes =
+                attention::Slopes::packed(dx, call.heads, accumulate).with_bias(d_bias.as_deref_mut());
+            let layout = call.layout(bias.as_ref());
+            attention::backward(&self.pool, layout, &saved, Stored::of(dy), &mut dots, slopes);
         });
+        d_bias.map(Storage::from)
     }
 
     fn cross_attention_backward(
@@ -332,14 +341,22 @@ impl Kernels for Cpu {
                 log_sums: Stored::of(log_sums),
             };
             let slopes = attention::Slopes::separate(&mut d_queries, &mut d_memory, call.heads);
-            attention::backward(&self.pool, call.layout(), &saved, T::of(dy), &mut dots, &slopes);
+            attention::backward(&self.pool, call.layout(None), &saved, T::of(dy), &mut dots, slopes);
             [d_queries.into(), d_memory.into()]
         })
     }
 
-    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
+    fn cached_attention(
+        &self,
+        call: CachedCall,
+        qkv: &Storage,
+        bias: Option<&Storage>,
+        sequences: &mut [CachedRows<'_>],
+    ) -> Storage {
         let mut y = self.pool.take::<f32>(qkv.len() / call.heads.width() * call.heads.query_width());
-        with_values!(qkv, qkv => attention::attend(self.device().name(), call, qkv, sequences, &mut y));
+        let bias = call.head_bias(bias);
+        let bias = bias.as_ref();
+        with_values!(qkv, qkv => attention::attend(self.device().name(), (call, bias), qkv, sequences, &mut y));
         y.into()
     }
 

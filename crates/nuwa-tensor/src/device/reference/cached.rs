@@ -1,5 +1,5 @@
 use super::of;
-use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
+use crate::calls::{BiasCall, CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
 use crate::device::Storage;
 use crate::element::{Bf16, DType, Element};
 
@@ -44,7 +44,7 @@ fn append<'a>(
 /// `y = sum over keys of softmax(scale q k) v`, for one row after the other.
 pub fn attend(
     device: &'static str,
-    call: CachedCall,
+    (call, bias): (CachedCall, &[f32]),
     qkv: &Storage,
     sequences: &mut [CachedRows<'_>],
 ) -> Vec<f64> {
@@ -54,15 +54,16 @@ pub fn attend(
         for row in rows.by_ref().take(*count) {
             let memory = append(device, cache, row, heads);
             for (head, query) in row[..heads.query_width()].chunks_exact(dim).enumerate() {
-                y.extend(of_head(call, memory, head / heads.group() * dim, query));
+                y.extend(of_head(call, bias, memory, head, query));
             }
         }
     }
     y
 }
 
-/// The output of one query, which sees the last positions of its window; its head's numbers begin at `offset`.
-fn of_head(call: CachedCall, memory: &Memory, offset: usize, query: &[f32]) -> Vec<f64> {
+/// The output of one query, which sees the last positions of its window.
+fn of_head(call: CachedCall, bias: &[f32], memory: &Memory, head: usize, query: &[f32]) -> Vec<f64> {
+    let offset = head / call.heads.group() * call.heads.head_dim;
     let own = |all: &[f32]| -> Vec<Vec<f64>> {
         let rows = all.chunks_exact(memory.width);
         let unseen = rows.len() - call.window.unwrap_or(rows.len()).min(rows.len());
@@ -70,7 +71,15 @@ fn of_head(call: CachedCall, memory: &Memory, offset: usize, query: &[f32]) -> V
         seen.map(|row| row.iter().copied().map(f64::from).collect()).collect()
     };
     let dot = |key: &Vec<f64>| query.iter().zip(key).map(|(q, k)| f64::from(*q) * k).sum::<f64>();
-    let scores: Vec<f64> = own(&memory.keys).iter().map(|key| f64::from(call.scale) * dot(key)).collect();
+    let keys = own(&memory.keys);
+    let bias = |index: usize| {
+        let all = memory.keys.len() / memory.width;
+        let row = |own: BiasCall| own.before.map_or(all, |before| before + 1) + index - keys.len();
+        let place = |own| row(own) * call.heads.heads + head;
+        call.bias.map_or(0.0, |own| f64::from(bias[place(own)]))
+    };
+    let score = |(index, key)| f64::from(call.scale) * dot(key) + bias(index);
+    let scores: Vec<f64> = keys.iter().enumerate().map(score).collect();
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
     let mut y = vec![0.0; query.len()];

@@ -382,8 +382,9 @@ impl Kernels for Reference {
         call: &AttentionCall,
         queries: &Storage,
         memory: Option<&Storage>,
+        bias: Option<&Storage>,
     ) -> (Storage, Storage) {
-        let y = attention::forward(call, of(queries), memory.map(of));
+        let y = attention::forward(call, of(queries), memory.map(of), bias.map_or(&[], of));
         (self.put(y), self.memory.zeros(0))
     }
 
@@ -391,12 +392,15 @@ impl Kernels for Reference {
         &self,
         call: &AttentionCall,
         qkv: &Storage,
+        bias: Option<&Storage>,
         _: &(Storage, Storage),
         dy: &Storage,
         dx: Slot<'_>,
-    ) {
-        let [queries, memory] = attention::backward(call, of(qkv), None, of(dy));
+    ) -> Option<Storage> {
+        let bias = bias.map_or(&[][..], of);
+        let ([queries, memory], d_bias) = attention::backward(call, of(qkv), None, bias, of(dy));
         give(dx, queries.iter().zip(&memory).map(|(queries, memory)| queries + memory));
+        call.bias.map(|_| self.put(d_bias))
     }
 
     fn cross_attention_backward(
@@ -406,12 +410,20 @@ impl Kernels for Reference {
         _: &(Storage, Storage),
         dy: &Storage,
     ) -> [Storage; 2] {
-        attention::backward(call, of(queries), Some(of(memory)), of(dy)).map(|gradient| self.put(gradient))
+        let (gradients, _) = attention::backward(call, of(queries), Some(of(memory)), &[], of(dy));
+        gradients.map(|gradient| self.put(gradient))
     }
 
     /// That of the processor, whose caches these are.
-    fn cached_attention(&self, call: CachedCall, qkv: &Storage, sequences: &mut [CachedRows<'_>]) -> Storage {
-        self.put(cached::attend(self.device().name(), call, qkv, sequences))
+    fn cached_attention(
+        &self,
+        call: CachedCall,
+        qkv: &Storage,
+        bias: Option<&Storage>,
+        sequences: &mut [CachedRows<'_>],
+    ) -> Storage {
+        let bias = bias.map_or(&[][..], of);
+        self.put(cached::attend(self.device().name(), (call, bias), qkv, sequences))
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {

@@ -14,24 +14,30 @@ impl Tape {
     /// `window` keys, without dropout; their keys and values join the caches. The rows of `sequences` stand one after the other in `qkv`.
     ///
     /// # Errors
-    /// When the width of `qkv` is not that of `heads`, its rows are not those of `sequences`, a cache has no room, or `qkv`
-    /// needs a gradient; the caches are then as before.
+    /// When the width of `qkv` is not that of `heads`, its rows are not those of `sequences`, a cache has no room, a bias lacks
+    /// a distance, or `qkv` needs a gradient; the caches are then as before.
     pub fn cached_attention(
         &self,
         qkv: &Tensor,
         heads: HeadLayout,
         sequences: &mut [CachedRows<'_>],
         window: Option<usize>,
-        options: AttentionOptions,
+        options: AttentionOptions<'_>,
     ) -> Result<Tensor> {
         heads.check("cached_attention", qkv)?;
         options.check("cached_attention")?;
-        let kernels = self.kernels_for("cached_attention", &[qkv], &[])?;
+        let table = options.bias.map(|bias| bias.table());
+        let inputs: Vec<&Tensor> = [qkv].into_iter().chain(table).collect();
+        let kernels = self.kernels_for("cached_attention", &inputs, &[])?;
         check_rows(self.device(), qkv, heads, sequences)?;
         let shape = with_width(qkv.shape(), heads.query_width());
-        let call = CachedCall { heads, window, scale: options.scale(heads) };
-        let y = kernels.cached_attention(call, qkv.storage(), sequences);
-        self.untracked("cached_attention", &[qkv], shape, y)
+        let positions = sequences.iter().map(|new| new.cache.length() + new.rows).max().unwrap_or(0);
+        let farthest = positions.min(window.unwrap_or(positions)).saturating_sub(1);
+        let bias = options.bias.map(|bias| bias.check("cached_attention", heads, [farthest, 0], positions));
+        let bias = bias.transpose()?;
+        let call = CachedCall { heads, window, scale: options.scale(heads), bias };
+        let y = kernels.cached_attention(call, qkv.storage(), table.map(Tensor::storage), sequences);
+        self.untracked("cached_attention", &inputs, shape, y)
     }
 }
 

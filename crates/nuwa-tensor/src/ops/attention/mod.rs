@@ -11,12 +11,17 @@
 //! 2018; Dao et al., "FlashAttention" 2022), so memory is linear in the length. Backward computes them again from
 //! the saved logarithm of each row's sum: with `D_i = dy_i . y_i`, `dP = dy v^T`, `dS = P (dP - D)`,
 //! `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`. With dropout `y = (P F) v` for factors `F` of 0 and `1 / (1 - p)` that are drawn
-//! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`.
+//! again in backward: `dP = F (dy v^T)`, `dv = (P F)^T dy`. With an [`AttentionBias`] `S = scale q k^T + b`; of
+//! one by distance the sums of `dS` along diagonals are the gradient.
 
+mod bias;
 mod cached;
+
+pub use bias::{AttentionBias, RelativeBuckets};
 
 use crate::calls::{AttentionCall, Dropout};
 pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache};
+use crate::device::Slot;
 use crate::ops::linear::with_width;
 use crate::{Error, Result, Tape, Tensor};
 
@@ -34,15 +39,17 @@ impl HeadLayout {
 }
 
 /// How attention is computed, besides its operands and its mask.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct AttentionOptions {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AttentionOptions<'a> {
     /// What scores are multiplied by; `1 / sqrt(head_dim)` where it is none. Above 0.
     pub scale: Option<f32>,
     /// The probability with which a weight is dropped while recording, in `[0, 1)`.
     pub dropout: f32,
+    /// What is added to the scaled scores.
+    pub bias: Option<AttentionBias<'a>>,
 }
 
-impl AttentionOptions {
+impl AttentionOptions<'_> {
     fn check(&self, operation: &'static str) -> Result<()> {
         let problem = |what: &str, value: f32, expected: &str| {
             Err(Error::Option { operation, reason: format!("{what} is {value}, expected {expected}") })
@@ -67,26 +74,36 @@ impl Tape {
     /// Attention of packed rows over the keys that `mask` names; see [the module](self).
     ///
     /// # Errors
-    /// When the width of `qkv` is not that of `heads`, its rows are not those of `mask`, or an option is out of range.
+    /// When the width of `qkv` is not that of `heads`, its rows are not those of `mask`, an option is out of range, or a bias
+    /// lacks a distance at which the mask shows a key.
     pub fn attention(
         &self,
         qkv: &Tensor,
         heads: HeadLayout,
         mask: &AttentionMask,
-        options: AttentionOptions,
+        options: AttentionOptions<'_>,
     ) -> Result<Tensor> {
         heads.check("attention", qkv)?;
         check_rows("attention", qkv, mask.rows(), mask)?;
         check_rows("attention", qkv, mask.sequences() * mask.keys(), mask)?;
         let call = self.attention_call("attention", heads, mask, options)?;
         let shape = with_width(qkv.shape(), heads.query_width());
-        let kernels = self.kernels_for("attention", &[qkv], &[])?;
-        let forward = kernels.attention(&call, qkv.storage(), None);
-        let (saved, y) = (qkv.clone(), forward.0.clone());
-        self.record("attention", &[qkv], &[], shape, y, move |dy, gradients| {
+        let bias = options.bias.map(|bias| bias.table().clone());
+        let inputs: Vec<&Tensor> = [qkv].into_iter().chain(&bias).collect();
+        let kernels = self.kernels_for("attention", &inputs, &[])?;
+        let forward = kernels.attention(&call, qkv.storage(), None, bias.as_ref().map(Tensor::storage));
+        let (saved, y, table) = (qkv.clone(), forward.0.clone(), bias.clone());
+        self.record("attention", &inputs, &[], shape, y, move |dy, gradients| {
             let kernels = gradients.kernels();
-            if let Some(dx) = gradients.slot(&saved) {
-                kernels.attention_backward(&call, saved.storage(), &forward, dy, dx);
+            let mut unused = None;
+            let dx = gradients.slot(&saved).unwrap_or_else(|| {
+                let storage = unused.insert(kernels.empty(saved.dtype(), saved.shape().elements()));
+                Slot { storage, accumulate: false }
+            });
+            let bias = table.as_ref().map(Tensor::storage);
+            let d_bias = kernels.attention_backward(&call, saved.storage(), bias, &forward, dy, dx);
+            if let (Some(table), Some(slopes)) = (&table, &d_bias) {
+                gradients.share(table, slopes);
             }
             Ok(())
         })
@@ -104,9 +121,13 @@ impl Tape {
         memory: &Tensor,
         heads: HeadLayout,
         mask: &AttentionMask,
-        options: AttentionOptions,
+        options: AttentionOptions<'_>,
     ) -> Result<Tensor> {
         let operation = "cross_attention";
+        if options.bias.is_some() {
+            let reason = "a bias is for attention within one sequence".into();
+            return Err(Error::Option { operation, reason });
+        }
         heads.check_width(operation, queries, heads.query_width())?;
         heads.check_width(operation, memory, heads.memory_width())?;
         check_rows(operation, queries, mask.rows(), mask)?;
@@ -115,7 +136,7 @@ impl Tape {
         self.check_pass(memory)?;
         let call = self.attention_call(operation, heads, mask, options)?;
         let kernels = self.kernels_for(operation, &[queries, memory], &[])?;
-        let forward = kernels.attention(&call, queries.storage(), Some(memory.storage()));
+        let forward = kernels.attention(&call, queries.storage(), Some(memory.storage()), None);
         let (inputs, y) = ([queries.clone(), memory.clone()], forward.0.clone());
         self.record(operation, &[queries, memory], &[], queries.shape().clone(), y, move |dy, gradients| {
             let blocks = inputs.each_ref().map(Tensor::storage);
@@ -130,13 +151,16 @@ impl Tape {
         operation: &'static str,
         heads: HeadLayout,
         mask: &AttentionMask,
-        options: AttentionOptions,
+        options: AttentionOptions<'_>,
     ) -> Result<AttentionCall> {
         options.check(operation)?;
+        let keys = mask.sequences() * mask.keys();
+        let bias =
+            options.bias.map(|bias| bias.check(operation, heads, mask.farthest(), keys)).transpose()?;
         let drops = options.dropout > 0.0 && self.is_recording();
         let dropout = drops.then(|| Dropout::new(self.next_random(), options.dropout));
         let scale = options.scale(heads);
-        Ok(AttentionCall { precision: self.precision(), heads, mask: mask.clone(), scale, dropout })
+        Ok(AttentionCall { precision: self.precision(), heads, mask: mask.clone(), scale, dropout, bias })
     }
 }
 

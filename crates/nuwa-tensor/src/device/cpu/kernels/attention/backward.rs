@@ -3,8 +3,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::bias::sum_diagonals;
 use super::{
-    Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries, packed_rows,
+    BlockBias, HeadBias, Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries,
+    packed_rows,
 };
 use crate::device::cpu::product::{Epilogue, Matrix, Output, Spans, Store, TILE_ROWS, multiply_serial};
 use crate::device::{Pool, Stored};
@@ -31,19 +33,27 @@ pub struct Slopes<'a, T> {
     memory: Option<Output<'a, T>>,
     key_column: usize,
     accumulate: bool,
+    /// That of the bias, `[distances][heads]`; written, never added to.
+    bias: Option<&'a mut [f32]>,
 }
 
 impl<'a, T> Slopes<'a, T> {
     /// Of rows `[queries | keys | values]`.
     pub fn packed(dx: &'a mut [T], heads: crate::HeadLayout, accumulate: bool) -> Self {
         let queries = Output::new(dx, heads.width());
-        Self { queries, memory: None, key_column: heads.query_width(), accumulate }
+        Self { queries, memory: None, key_column: heads.query_width(), accumulate, bias: None }
     }
 
     /// Of rows of queries, and others of `[keys | values]`.
     pub fn separate(queries: &'a mut [T], memory: &'a mut [T], heads: crate::HeadLayout) -> Self {
         let memory = Some(Output::new(memory, heads.memory_width()));
-        Self { queries: Output::new(queries, heads.query_width()), memory, key_column: 0, accumulate: false }
+        let queries = Output::new(queries, heads.query_width());
+        Self { queries, memory, key_column: 0, accumulate: false, bias: None }
+    }
+
+    /// The same, and of the bias.
+    pub fn with_bias(self, bias: Option<&'a mut [f32]>) -> Self {
+        Self { bias, ..self }
     }
 
     fn memory(&self) -> &Output<'a, T> {
@@ -58,23 +68,37 @@ pub fn backward<T: Stored>(
     saved: &Saved<'_, T>,
     dy: &[T],
     dots: &mut [f32],
-    slopes: &Slopes<'_, T>,
+    mut slopes: Slopes<'_, T>,
 ) {
     let heads = layout.heads;
+    let d_bias = slopes.bias.take();
+    let distances = d_bias.as_ref().and(layout.bias).map_or(0, HeadBias::rows);
+    let mut sums = pool.take_zeroed::<f32>(layout.sequences() * heads.heads * distances);
     // Row by row, for the parts of one head lie so far apart that each row would wait for the memory.
     chunks_mut(dots, heads.heads, QUERY_BLOCK, |first, dots| {
         let rows = first * heads.query_width()..;
         head_dots(&dy[rows.clone()], &saved.output[rows], heads.head_dim, dots);
     });
-    let all = All { layout, saved, dy, dots, slopes };
-    let (pairs, threads) = (all.pairs(), rayon::current_num_threads());
-    // Whole key-value heads, as long as they keep three of four threads busy.
-    if all.blocks() == 1 || 4 * pairs >= 3 * threads * pairs.div_ceil(threads) {
-        return (0..pairs).into_par_iter().with_max_len(1).for_each(|pair| {
-            PACKED.with_borrow_mut(|packed| all.pair(pair).run(packed));
-        });
+    let all = All { layout, saved, dy, dots, slopes: &slopes, distances };
+    all.run(pool, &mut sums);
+    if let Some(d_bias) = d_bias {
+        all.write_bias(&sums, d_bias);
     }
-    all.in_waves(pool, TASKS_A_THREAD * threads);
+}
+
+impl<T: Stored> All<'_, T> {
+    /// Leaves the sums of scaled gradients of the scores in `d_bias`, `[sequences][heads][distances]`.
+    fn run(&self, pool: &Arc<Pool>, d_bias: &mut [f32]) {
+        let (pairs, threads) = (self.pairs(), rayon::current_num_threads());
+        // Whole key-value heads, as long as they keep three of four threads busy.
+        if self.blocks() == 1 || 4 * pairs >= 3 * threads * pairs.div_ceil(threads) {
+            let d_bias = Output::new(d_bias, self.distances);
+            return (0..pairs).into_par_iter().with_max_len(1).for_each(|pair| {
+                PACKED.with_borrow_mut(|packed| self.pair(pair).run(packed, &d_bias));
+            });
+        }
+        self.in_waves(pool, TASKS_A_THREAD * threads, d_bias);
+    }
 }
 
 /// The backward pass of all heads of all sequences.
@@ -85,6 +109,8 @@ struct All<'a, T> {
     /// `dy y` of each head of each row.
     dots: &'a [f32],
     slopes: &'a Slopes<'a, T>,
+    /// Those of the bias whose gradient is wanted, or 0.
+    distances: usize,
 }
 
 /// A block of queries of one head, whose part in the gradients of keys and values is made apart.
@@ -132,54 +158,68 @@ impl<T: Stored> All<'_, T> {
 
     /// Some blocks of queries at a time, each with sums of its own for keys and values, which are then added to the totals
     /// in the order in which one thread would have added them: so the bits are the same.
-    fn in_waves(&self, pool: &Arc<Pool>, wave: usize) {
+    fn in_waves(&self, pool: &Arc<Pool>, wave: usize, d_bias: &mut [f32]) {
         let (dim, tasks) =
             (self.layout.heads.head_dim, self.pairs() * self.layout.heads.group() * self.blocks());
         let half = self.pairs() * self.layout.keys * dim;
         let mut totals = pool.take_zeroed::<f32>(2 * half);
         let (d_keys, d_values) = totals.split_at_mut(half);
         let parts = self.parts(0..tasks);
-        let room = parts.iter().map(|part| part.keys.len()).max().unwrap_or(0).max(1) * dim;
-        let mut sums = pool.take::<f32>(2 * room * wave.min(tasks));
+        let most = parts.iter().map(|part| part.keys.len()).max().unwrap_or(0).max(1);
+        let rooms = Rooms { memory: most * dim, bias: self.diagonals(most) };
+        let mut sums = pool.take::<f32>(rooms.length() * wave.min(tasks));
         for parts in parts.chunks(wave) {
-            let rooms = sums.par_chunks_mut(2 * room);
-            parts.par_iter().zip(rooms).with_max_len(1).for_each(|(part, sums)| self.part(part, sums));
-            self.add(parts, room, &sums, d_keys, 0);
-            self.add(parts, room, &sums, d_values, room);
+            let all = sums.par_chunks_mut(rooms.length());
+            parts.par_iter().zip(all).with_max_len(1).for_each(|(part, sums)| self.part(part, rooms, sums));
+            self.add(parts, rooms, &sums, d_keys, 0);
+            self.add(parts, rooms, &sums, d_values, rooms.memory);
+            self.add_bias(parts, rooms, &sums, d_bias);
         }
         self.write_totals(d_keys, 0);
         self.write_totals(d_values, self.layout.heads.key_width());
     }
 
     /// The gradient of the queries of one part, and its sums for keys and values.
-    fn part(&self, part: &Part, sums: &mut [f32]) {
+    fn part(&self, part: &Part, rooms: Rooms, sums: &mut [f32]) {
         let pair = self.pair(part.pair);
         let (dim, precision) = (self.layout.heads.head_dim, self.layout.precision);
-        let (d_keys, d_values) = sums.split_at_mut(sums.len() / 2);
+        let (d_keys, rest) = sums.split_at_mut(rooms.memory);
+        let (d_values, d_bias) = rest.split_at_mut(rooms.memory);
         let elements = part.keys.len() * dim;
         let (d_keys, d_values) = (&mut d_keys[..elements], &mut d_values[..elements]);
+        let d_bias = &mut d_bias[..self.diagonals(part.keys.len())];
         d_keys.fill(0.0);
         d_values.fill(0.0);
+        d_bias.fill(0.0);
         PACKED.with_borrow_mut(|packed| {
             packed.keys.pack(pair.memory.key_rows(pair.shared, dim, part.keys.clone()), precision);
             let mut d_queries = std::mem::take(&mut packed.floats);
             d_queries.clear();
             d_queries.resize(QUERY_BLOCK * dim, 0.0);
-            let block = QueryBlock { head: part.head, rows: part.queries.clone(), origin: part.keys.start };
-            pair.query_block(packed, &block, &mut d_queries, d_keys, d_values);
+            let block = QueryBlock {
+                head: part.head,
+                rows: part.queries.clone(),
+                origin: part.keys.start,
+                end: part.keys.end,
+            };
+            pair.query_block(
+                packed,
+                &block,
+                Sums { queries: &mut d_queries, keys: d_keys, values: d_values, bias: d_bias },
+            );
             pair.write_queries(&block, &d_queries);
             packed.floats = d_queries;
         });
     }
 
     /// Adds the sums of `parts` to `totals`, `[pairs][keys][dim]`; in the room of each part they begin at `offset`.
-    fn add(&self, parts: &[Part], room: usize, sums: &[f32], totals: &mut [f32], offset: usize) {
+    fn add(&self, parts: &[Part], rooms: Rooms, sums: &[f32], totals: &mut [f32], offset: usize) {
         let (dim, keys) = (self.layout.heads.head_dim, self.layout.keys);
         let chunk = QUERY_BLOCK.min(keys);
         totals.par_chunks_mut(keys * dim).enumerate().for_each(|(pair, totals)| {
             totals.par_chunks_mut(chunk * dim).enumerate().for_each(|(index, totals)| {
                 let rows = index * chunk..index * chunk + totals.len() / dim;
-                for (part, sums) in parts.iter().zip(sums.chunks_exact(2 * room)) {
+                for (part, sums) in parts.iter().zip(sums.chunks_exact(rooms.length())) {
                     let own = rows.start.max(part.keys.start)..rows.end.min(part.keys.end);
                     if part.pair != pair || own.is_empty() {
                         continue;
@@ -190,6 +230,34 @@ impl<T: Stored> All<'_, T> {
                 }
             });
         });
+    }
+
+    /// Sums along the diagonals of scores over this many keys, of one block of queries.
+    fn diagonals(&self, keys: usize) -> usize {
+        if self.distances == 0 { 0 } else { keys + QUERY_BLOCK }
+    }
+
+    /// Adds the sums of `parts` for the bias to those of their sequences and heads.
+    fn add_bias(&self, parts: &[Part], rooms: Rooms, sums: &[f32], totals: &mut [f32]) {
+        let Some(bias) = self.layout.bias.filter(|_| self.distances > 0) else { return };
+        let Layout { heads, .. } = self.layout;
+        for (part, sums) in parts.iter().zip(sums.chunks_exact(rooms.length())) {
+            let row = part.pair / heads.kv_heads * heads.heads + part.head;
+            let totals = &mut totals[row * self.distances..][..self.distances];
+            let own = &sums[2 * rooms.memory..][..self.diagonals(part.keys.len())];
+            bias.add_diagonals(part.queries.start, part.keys.end - 1, own, totals);
+        }
+    }
+
+    /// The gradient of the bias, `[distances][heads]`, from the sums of each sequence and head.
+    fn write_bias(&self, sums: &[f32], d_bias: &mut [f32]) {
+        let Layout { heads, scale, .. } = self.layout;
+        for (distance, row) in d_bias.chunks_exact_mut(heads.heads).enumerate() {
+            for (head, total) in row.iter_mut().enumerate() {
+                let sequences = sums[head * self.distances + distance..].iter();
+                *total = sequences.step_by(heads.heads * self.distances).sum::<f32>() / scale;
+            }
+        }
     }
 
     /// Puts the totals `[pairs][keys][dim]` in their place, `column` after the keys.
@@ -206,6 +274,29 @@ impl<T: Stored> All<'_, T> {
     }
 }
 
+/// Room for the sums of one part.
+#[derive(Clone, Copy)]
+struct Rooms {
+    /// For keys, and as much for values.
+    memory: usize,
+    bias: usize,
+}
+
+impl Rooms {
+    fn length(self) -> usize {
+        2 * self.memory + self.bias
+    }
+}
+
+/// Where the gradients of one block of queries are summed up.
+struct Sums<'a> {
+    queries: &'a mut [f32],
+    keys: &'a mut [f32],
+    values: &'a mut [f32],
+    /// Along the diagonals of scores, times the scale; empty where nobody asks.
+    bias: &'a mut [f32],
+}
+
 /// The backward pass of the query heads of one sequence that share one key-value head.
 struct Backward<'a, T> {
     all: &'a All<'a, T>,
@@ -220,25 +311,38 @@ struct QueryBlock {
     head: usize,
     rows: Range<usize>,
     origin: usize,
+    /// Behind the last key that any of them sees.
+    end: usize,
 }
 
 impl<T: Stored> Backward<'_, T> {
-    fn run(&self, packed: &mut Packed) {
-        let Layout { precision, heads, queries, keys, .. } = self.all.layout;
+    fn run(&self, packed: &mut Packed, d_bias: &Output<'_, f32>) {
+        let Layout { precision, heads, queries, keys, bias, .. } = self.all.layout;
         let dim = heads.head_dim;
         packed.keys.pack(self.memory.key_rows(self.shared, dim, 0..keys), precision);
         let mut floats = std::mem::take(&mut packed.floats);
         floats.clear();
-        floats.resize((2 * keys + QUERY_BLOCK) * dim, 0.0);
+        floats.resize((2 * keys + QUERY_BLOCK) * dim + self.all.diagonals(keys), 0.0);
         let (d_keys, rest) = floats.split_at_mut(keys * dim);
-        let (d_values, d_queries) = rest.split_at_mut(keys * dim);
+        let (d_values, rest) = rest.split_at_mut(keys * dim);
+        let (d_queries, diagonals) = rest.split_at_mut(QUERY_BLOCK * dim);
         for head in self.shared * heads.group()..(self.shared + 1) * heads.group() {
             for start in (0..queries).step_by(QUERY_BLOCK) {
                 let rows = start..(start + QUERY_BLOCK).min(queries);
-                let block = QueryBlock { head, rows, origin: 0 };
+                let seen = packed_rows(self.ranges(&rows));
+                let own = &mut diagonals[..self.all.diagonals(seen.len())];
+                let block = QueryBlock { head, rows, origin: 0, end: seen.end };
                 d_queries.fill(0.0);
-                self.query_block(packed, &block, d_queries, d_keys, d_values);
+                own.fill(0.0);
+                let sums = Sums { queries: d_queries, keys: d_keys, values: d_values, bias: own };
+                self.query_block(packed, &block, sums);
                 self.write_queries(&block, d_queries);
+                if let Some(bias) = bias.filter(|_| !own.is_empty() && !seen.is_empty()) {
+                    let row = self.first_row / queries * heads.heads + head;
+                    // SAFETY: this task alone has this head of this sequence.
+                    let totals = unsafe { d_bias.part(row, 0, bias.rows()) };
+                    bias.add_diagonals(block.rows.start, seen.end - 1, own, totals);
+                }
             }
         }
         self.write_memory(0..keys, 0, d_keys);
@@ -267,15 +371,8 @@ impl<T: Stored> Backward<'_, T> {
 
     /// Scores stand transposed, `[keys][queries]`: so their gradients are left operands as they lie for the gradients of
     /// keys and values, and what belongs to a query lies along the vectors.
-    fn query_block(
-        &self,
-        packed: &mut Packed,
-        own: &QueryBlock,
-        d_queries: &mut [f32],
-        d_keys: &mut [f32],
-        d_values: &mut [f32],
-    ) {
-        let Layout { precision, heads, dropout, .. } = self.all.layout;
+    fn query_block(&self, packed: &mut Packed, own: &QueryBlock, sums: Sums<'_>) {
+        let Layout { precision, heads, dropout, bias, .. } = self.all.layout;
         let (dim, out, count, head) = (heads.head_dim, heads.query_width(), own.rows.len(), own.head);
         let row = self.first_row + own.rows.start;
         let ranges = self.ranges(&own.rows);
@@ -296,7 +393,14 @@ impl<T: Stored> Backward<'_, T> {
             let right = packed.queries.whole(precision);
             let weigh =
                 Weigh { weights: Output::new(weights, QUERY_BLOCK), terms: &terms, first_key: block.start };
-            multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &weigh);
+            if let Some(bias) = bias {
+                let (first_key, query) = (self.first_key, own.rows.start);
+                let bias = bias.of_block(head, first_key, query, &block, &mut packed.bias);
+                let weigh = WeighBiased { plain: weigh, bias };
+                multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &weigh);
+            } else {
+                multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &weigh);
+            }
             let left = memory.value_rows(self.shared, dim, block.clone());
             let right = packed.outputs.whole(precision);
             if let Some(dropout) = dropout {
@@ -314,17 +418,21 @@ impl<T: Stored> Backward<'_, T> {
                 let slope = Slope { gradients: Output::new(gradients, QUERY_BLOCK), weights, terms: &terms };
                 multiply_serial(&mut packed.left, left, &right, Spans::Columns(seeing), &slope);
             }
+            if !sums.bias.is_empty() {
+                let places = &mut sums.bias[own.end - block.end..];
+                sum_diagonals(gradients, block.len(), seeing, places);
+            }
             let place = block.start - own.origin..block.end - own.origin;
             let span = place.start * dim..place.end * dim;
             let left = Matrix::strided(&*weights, block.len(), count, QUERY_BLOCK);
-            let add = Store::onto(&mut d_values[span.clone()], dim);
+            let add = Store::onto(&mut sums.values[span.clone()], dim);
             let right = packed.output_rows.whole(precision);
             multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
             let left = Matrix::strided(&*gradients, block.len(), count, QUERY_BLOCK);
-            let add = Store::onto(&mut d_keys[span], dim);
+            let add = Store::onto(&mut sums.keys[span], dim);
             let right = packed.query_rows.whole(precision);
             multiply_serial(&mut packed.left, left, &right, Spans::Inner(seeing), &add);
-            let add = Store::onto(d_queries, dim);
+            let add = Store::onto(sums.queries, dim);
             let right = packed.keys.part(place, 0..dim, precision);
             multiply_serial(&mut packed.left, left.transposed(), &right, Spans::Inner(seen), &add);
         }
@@ -422,10 +530,22 @@ struct Weigh<'a, T> {
 impl<T: Element> Epilogue for Weigh<'_, T> {
     #[inline(always)]
     fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
-        let (terms, key) = (self.terms, (self.first_key + row) as u32);
+        let terms = self.terms;
         for (score, log_sum) in values.iter_mut().zip(&terms.log_sums) {
             *score = exp2_for::<T>(m, m.multiply_add(*score, terms.binary_scale, -log_sum));
         }
+        self.keep_seen(row, column, values);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, _: usize, _: usize, _: usize) {}
+}
+
+impl<T: Element> Weigh<'_, T> {
+    /// Stores the weights of a key, 0 for queries that do not see it.
+    #[inline(always)]
+    fn keep_seen(&self, row: usize, column: usize, values: &mut [f32]) {
+        let (terms, key) = (self.terms, (self.first_key + row) as u32);
         if !terms.everyone.contains(&key) {
             for ((weight, start), end) in values.iter_mut().zip(&terms.starts).zip(&terms.ends) {
                 *weight = if (*start <= key) & (key < *end) { *weight } else { 0.0 };
@@ -433,6 +553,24 @@ impl<T: Element> Epilogue for Weigh<'_, T> {
         }
         // SAFETY: the part that this call is for.
         T::narrow_sums(values, unsafe { self.weights.part(row, column, values.len()) });
+    }
+}
+
+/// The same with a bias.
+struct WeighBiased<'a, T> {
+    plain: Weigh<'a, T>,
+    bias: BlockBias<'a>,
+}
+
+impl<T: Element> Epilogue for WeighBiased<'_, T> {
+    #[inline(always)]
+    fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]) {
+        let terms = self.plain.terms;
+        let bias = self.bias.of(row, column, values.len());
+        for ((score, log_sum), bias) in values.iter_mut().zip(&terms.log_sums).zip(bias) {
+            *score = exp2_for::<T>(m, m.multiply_add(*score, terms.binary_scale, bias - log_sum));
+        }
+        self.plain.keep_seen(row, column, values);
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::HeadBias;
 use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
 use crate::device::cpu::product::Output;
 use crate::element::{Bf16, DType, Element};
@@ -125,7 +126,7 @@ impl<T: Element> Blocks<T> {
 /// Attention of new rows on the processor.
 pub fn attend<T: Element>(
     device: &'static str,
-    call: CachedCall,
+    (call, bias): (CachedCall, Option<&HeadBias>),
     qkv: &[T],
     sequences: &mut [CachedRows<'_>],
     y: &mut [f32],
@@ -139,7 +140,7 @@ pub fn attend<T: Element>(
         for start in all.clone().step_by(ROWS_OF_TASK) {
             let rows = start..(start + ROWS_OF_TASK).min(all.end);
             let position = past + start - all.start;
-            tasks.push(Task { memory, call, rows, position });
+            tasks.push(Task { memory, call, bias, rows, position });
         }
         first = all.end;
     }
@@ -154,6 +155,7 @@ pub fn attend<T: Element>(
 struct Task<'a> {
     memory: &'a Memory,
     call: CachedCall,
+    bias: Option<&'a HeadBias>,
     /// Where they stand in the packed rows.
     rows: Range<usize>,
     /// The position of the first one.
@@ -213,6 +215,9 @@ impl Task<'_> {
         let dim = heads.head_dim;
         let places: [(usize, usize); R] = std::array::from_fn(|query| self.place(shared, first + query));
         let seen = places.map(|(row, _)| self.seen(row));
+        let bias = places.map(|(row, head)| {
+            self.bias.map_or(&[][..], |bias| bias.of_keys(head, 0, self.position + row, self.seen(row)))
+        });
         scratch.queries.resize(R * dim, 0.0);
         for (query, (row, head)) in places.into_iter().enumerate() {
             let values = &qkv[(self.rows.start + row) * heads.width() + head * dim..][..dim];
@@ -223,7 +228,7 @@ impl Task<'_> {
         let Scratch { queries, scores, sums } = scratch;
         let totals = with_blocks!(self.memory, blocks => {
             let memory = Head { blocks, offset: shared * dim, dim };
-            attend_tile::<_, R>(queries, memory, &seen, scores, sums)
+            attend_tile::<_, R>(queries, memory, &seen, &bias, scores, sums)
         });
         for (((row, head), total), sums) in places.into_iter().zip(totals).zip(sums.chunks_exact(dim)) {
             // SAFETY: this task alone has these rows of these heads.
@@ -263,6 +268,7 @@ vectorised! {
         queries: &[f32],
         head: Head<'_, T>,
         seen: &[Range<usize>; R],
+        bias: &[&[f32]; R],
         scores: &mut Vec<f32>,
         sums: &mut Vec<f32>,
     ) -> [f32; R] {
@@ -280,7 +286,11 @@ vectorised! {
         let mut totals = [0.0; R];
         for (row, total) in totals.iter_mut().enumerate() {
             let own = seen[row].start - base..seen[row].end - base;
-            *total = softmax(m, &mut scores[row * stride..][..stride], own);
+            let scores = &mut scores[row * stride..][..stride];
+            for (score, bias) in scores[own.clone()].iter_mut().zip(bias[row]) {
+                *score += bias;
+            }
+            *total = softmax(m, scores, own);
         }
         sums.clear();
         sums.resize(R * head.dim, 0.0);

@@ -1,5 +1,6 @@
 use rayon::prelude::*;
 
+use super::bias::add_bias;
 use super::{
     KEY_BLOCK, Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries,
     packed_rows, seen,
@@ -89,6 +90,13 @@ impl<T: Stored> Forward<'_, T> {
             keys_of_queries(&mut packed.keys_of_queries, ranges, &block);
             let spans = &packed.keys_of_queries;
             multiply_serial(&mut packed.left, queries, &keys, Spans::Columns(spans), &store);
+            let mut scale = scale;
+            if let Some(bias) = self.layout.bias {
+                let (sequence, query) = (rows.start / self.layout.queries, rows.start % self.layout.queries);
+                let first_key = sequence * self.layout.keys;
+                add_bias(scores, &block, ranges, bias, head, first_key, query, scale);
+                scale = 1.0;
+            }
             softmax_block(scores, weights, &block, ranges, &mut running, &mut packed.floats, scale);
             if let Some(dropout) = self.layout.dropout {
                 dropout.weights(weights, &block, self.layout, head, rows.clone());

@@ -1,11 +1,14 @@
 //! Attention on the processor: blocks of queries and keys whose scores fit the cache.
 
 mod backward;
+mod bias;
 mod cached;
 mod dropout;
 mod forward;
 
 pub use backward::{Saved, Slopes, backward};
+use bias::BlockBias;
+pub use bias::HeadBias;
 pub use cached::attend;
 pub use forward::forward;
 
@@ -13,9 +16,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::Precision;
-use crate::calls::{AttentionCall, Dropout, HeadLayout, Visible};
+use crate::calls::{AttentionCall, CachedCall, Dropout, HeadLayout, Visible};
 use crate::device::cpu::product::{LeftRoom, Matrix, PANEL, PackedRight, TILE_ROWS};
-use crate::device::{Line, Plain};
+use crate::device::{Line, Plain, Storage};
 use crate::element::Element;
 
 /// Queries whose scores exist at one time: a panel of the kernel.
@@ -39,10 +42,26 @@ pub struct Layout<'a> {
     /// What scores are multiplied by.
     pub scale: f32,
     pub dropout: Option<Dropout>,
+    /// What is added to scaled scores, times `log2 e`.
+    pub bias: Option<&'a HeadBias>,
+}
+
+impl CachedCall {
+    /// The bias as the kernels here read it.
+    pub(crate) fn head_bias(&self, table: Option<&Storage>) -> Option<HeadBias> {
+        let (call, table) = self.bias.zip(table)?;
+        Some(HeadBias::new(call, table, 1.0))
+    }
 }
 
 impl AttentionCall {
-    pub(crate) fn layout(&self) -> Layout<'_> {
+    /// The bias as the kernels here read it, for exponents of 2.
+    pub(crate) fn head_bias(&self, table: Option<&Storage>) -> Option<HeadBias> {
+        let (call, table) = self.bias.zip(table)?;
+        Some(HeadBias::new(call, table, std::f32::consts::LOG2_E))
+    }
+
+    pub(crate) fn layout<'a>(&'a self, bias: Option<&'a HeadBias>) -> Layout<'a> {
         let Visible::Ranges(ranges) = self.mask.visible();
         Layout {
             precision: self.precision,
@@ -52,6 +71,7 @@ impl AttentionCall {
             ranges,
             scale: self.scale,
             dropout: self.dropout,
+            bias,
         }
     }
 }
@@ -189,6 +209,7 @@ struct Packed {
     floats: Vec<f32>,
     blocks: Blocks,
     factors: Vec<f32>,
+    bias: Vec<f32>,
     keys_of_queries: Vec<Range<usize>>,
     queries_of_keys: Vec<Range<usize>>,
 }
