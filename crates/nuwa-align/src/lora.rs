@@ -71,7 +71,7 @@ impl LoraAdapters {
                 parts.push(AdapterPart {
                     tensor: tensor.clone(),
                     a: a.clone(),
-                    b: own.collect(),
+                    b: name.order.there(&own.collect::<Vec<_>>(), self.rank),
                     rows: *rows,
                 });
             }

@@ -206,7 +206,9 @@ pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
                 return Err(Error::invalid(path, reason));
             }
             let scale = adapter.alpha / adapter.rank as f32 / part.factor;
-            parameter.set(|values| add(&mut values[first * width..row * width], own, width, scale));
+            let own_b = name.order.here(&own.b, adapter.rank);
+            parameter
+                .set(|values| add(&mut values[first * width..row * width], &own.a, &own_b, width, scale));
         }
     }
     let unknown: Vec<String> = left.into_keys().map(String::from).collect();
@@ -217,10 +219,10 @@ pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
     }
 }
 
-fn add(values: &mut [f32], part: &AdapterPart, width: usize, scale: f32) {
-    let rank = part.a.len() / width;
-    for (row, b) in values.chunks_exact_mut(width).zip(part.b.chunks_exact(rank)) {
-        for (a, b) in part.a.chunks_exact(width).zip(b) {
+fn add(values: &mut [f32], a: &[f32], b: &[f32], width: usize, scale: f32) {
+    let rank = a.len() / width;
+    for (row, b) in values.chunks_exact_mut(width).zip(b.chunks_exact(rank)) {
+        for (a, b) in a.chunks_exact(width).zip(b) {
             row.iter_mut().zip(a).for_each(|(value, a)| *value += scale * b * a);
         }
     }

@@ -1,9 +1,9 @@
-//! How one parameter here is spread over tensors at Hugging Face: cut by rows, transposed where GPT-2 wants it, and
-//! multiplied where GPT-Neo does.
+//! How one parameter here is spread over tensors at Hugging Face: cut by rows, transposed where GPT-2 wants it, multiplied where
+//! GPT-Neo does, in Falcon's order of rows.
 
 use std::ops::Range;
 
-use nuwa_models::TensorName;
+use nuwa_models::{RowOrder, TensorName};
 use nuwa_tensor::Shape;
 
 /// A tensor at Hugging Face and the part of a parameter that it holds.
@@ -18,6 +18,7 @@ pub struct Part {
     transposed: bool,
     /// What its elements are multiplied by there.
     pub factor: f32,
+    order: RowOrder,
 }
 
 /// The tensors that the parameter `name` of `shape` is made of, in order.
@@ -33,12 +34,24 @@ pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
             shape.reverse();
         }
         let factor = if range.start == 0 { name.first_factor } else { 1.0 };
-        Part { name: tensor.clone(), shape, range, transposed: name.transposed, factor }
+        Part {
+            name: tensor.clone(),
+            shape,
+            range,
+            transposed: name.transposed,
+            factor,
+            order: name.order.clone(),
+        }
     };
     name.parts.iter().map(part).collect()
 }
 
 impl Part {
+    /// The numbers of a row; 1 of a vector.
+    fn row_length(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+
     /// Its elements as they are stored there, out of all `values` of the parameter.
     pub fn stored(&self, values: &[f32]) -> Vec<f32> {
         self.multiplied(self.there(values), self.factor)
@@ -53,7 +66,7 @@ impl Part {
         let own = &values[self.range.clone()];
         match self.shape[..] {
             [columns, rows] if self.transposed => transpose(own, rows, columns),
-            _ => own.to_vec(),
+            _ => self.order.there(own, self.row_length()),
         }
     }
 
@@ -72,7 +85,7 @@ impl Part {
         let own = &mut values[self.range.clone()];
         match self.shape[..] {
             [rows, columns] if self.transposed => own.copy_from_slice(&transpose(stored, rows, columns)),
-            _ => own.copy_from_slice(stored),
+            _ => own.copy_from_slice(&self.order.here(stored, self.row_length())),
         }
         if self.factor != 1.0 {
             own.iter_mut().for_each(|value| *value /= self.factor);

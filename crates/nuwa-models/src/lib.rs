@@ -24,8 +24,10 @@
 
 pub mod bert;
 pub mod decoder;
+pub mod falcon;
 pub mod gpt2;
 pub mod gpt_neo;
+pub mod lamda;
 pub mod llama;
 pub mod mistral;
 pub mod qwen2;
@@ -41,7 +43,7 @@ mod text;
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
 pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
-pub use names::TensorName;
+pub use names::{RowOrder, TensorName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use text::{Rows, Text};
 

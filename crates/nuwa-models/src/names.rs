@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// How one parameter here is stored at Hugging Face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorName {
@@ -11,6 +13,8 @@ pub struct TensorName {
     pub transposed: bool,
     /// What the numbers of the first part are multiplied by there.
     pub first_factor: f32,
+    /// The order of the rows there, where the parameter is one tensor.
+    pub order: RowOrder,
 }
 
 impl TensorName {
@@ -21,6 +25,39 @@ impl TensorName {
             Some(columns) if self.transposed => vec![columns, rows],
             Some(columns) => vec![rows, columns],
         }
+    }
+}
+
+/// Where the rows of a parameter stand in the tensor there: which rows there are the first here, which the next, and so on; in the
+/// same order where it names none. Falcon keeps the queries, keys and values of each group of heads together there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowOrder(pub Vec<Range<usize>>);
+
+impl RowOrder {
+    /// Rows of `width` numbers as they stand there.
+    ///
+    /// # Panics
+    /// When the order is that of another number of rows.
+    pub fn there(&self, here: &[f32], width: usize) -> Vec<f32> {
+        let mut there = here.to_vec();
+        let mut rest = here;
+        for rows in &self.0 {
+            let (own, after) = rest.split_at(rows.len() * width);
+            there[rows.start * width..rows.end * width].copy_from_slice(own);
+            rest = after;
+        }
+        there
+    }
+
+    /// Rows of `width` numbers as they stand here.
+    ///
+    /// # Panics
+    /// As [`RowOrder::there`].
+    pub fn here(&self, there: &[f32], width: usize) -> Vec<f32> {
+        if self.0.is_empty() {
+            return there.to_vec();
+        }
+        self.0.iter().flat_map(|rows| &there[rows.start * width..rows.end * width]).copied().collect()
     }
 }
 
@@ -37,5 +74,12 @@ pub fn matrix_name(
 /// A vector that is one tensor there.
 pub fn vector_name(parameter: impl Into<String>, there: impl Into<String>, length: usize) -> TensorName {
     let parts = vec![(there.into(), length)];
-    TensorName { parameter: parameter.into(), parts, columns: None, transposed: false, first_factor: 1.0 }
+    TensorName {
+        parameter: parameter.into(),
+        parts,
+        columns: None,
+        transposed: false,
+        first_factor: 1.0,
+        order: RowOrder::default(),
+    }
 }

@@ -95,6 +95,11 @@ families! {
     "qwen2" => Qwen2(crate::qwen2::Qwen2Config),
     /// LLaMA's block with a norm of each query and key head (Yang et al. 2025).
     "qwen3" => Qwen3(crate::qwen3::Qwen3Config),
+    /// Parallel blocks, one head of keys and values for all queries or for each group, rotary positions or ALiBi (Almazrouei et
+    /// al. 2023).
+    "falcon" => Falcon(crate::falcon::FalconConfig),
+    /// Learned biases by relative distance, gated GELU, RMS norm (Thoppilan et al. 2022).
+    "lamda" => Lamda(crate::lamda::LamdaConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

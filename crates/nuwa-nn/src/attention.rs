@@ -2,7 +2,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nuwa_tensor::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, Result, RotaryTable, Tensor};
 
-use crate::{Context, HeadNorm, Initialisation, Linear, Scope, residual};
+use crate::position_bias::BiasOfPass;
+use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, residual};
 
 /// Which keys the queries of a pass attend to, and the same within each window that a layer asked for: made once, however many
 /// layers have it.
@@ -16,6 +17,11 @@ impl PassMask {
     /// For a pass in which no layer attends beyond `mask`.
     pub fn new(mask: AttentionMask) -> Self {
         Self { whole: mask, within: Arc::default() }
+    }
+
+    /// Positions of a sequence.
+    pub(crate) fn length(&self) -> usize {
+        self.whole.length()
     }
 
     fn within(&self, window: Option<usize>) -> AttentionMask {
@@ -56,6 +62,7 @@ pub struct Attention {
     heads: HeadLayout,
     norm: Option<HeadNorm>,
     rotary: Option<RotaryTable>,
+    bias: Option<PositionBias>,
     window: Option<usize>,
     scale: Option<f32>,
     drops_weights: bool,
@@ -77,6 +84,7 @@ impl Attention {
             heads,
             norm: None,
             rotary: None,
+            bias: None,
             window: None,
             scale: None,
             drops_weights: false,
@@ -87,6 +95,12 @@ impl Attention {
     #[must_use]
     pub fn with_rotary(self, table: &RotaryTable) -> Self {
         Self { rotary: Some(table.clone()), ..self }
+    }
+
+    /// The same with a bias of the scores by position.
+    #[must_use]
+    pub fn with_bias(self, positions: &PositionBias) -> Self {
+        Self { bias: Some(positions.clone()), ..self }
     }
 
     /// The same with queries and keys normalised before they are turned.
@@ -133,7 +147,9 @@ impl Attention {
             qkv = tape.rotary(&qkv, self.heads, input.positions, table)?;
         }
         let dropout = if self.drops_weights { context.dropout } else { 0.0 };
-        let options = AttentionOptions { scale: self.scale, dropout };
+        let bias = self.bias.as_ref().map(|bias| bias.of_pass(tape, &input)).transpose()?;
+        let bias = bias.as_ref().map(BiasOfPass::get);
+        let options = AttentionOptions { scale: self.scale, dropout, bias };
         let attention = match input.keys {
             Keys::Pass(mask) => tape.attention(&qkv, self.heads, &mask.within(self.window), options)?,
             Keys::Cached(mut rows) => {

@@ -3,7 +3,8 @@
 //!     cargo run --release -p nuwa-train --example step -- SIZE PRECISION [STEPS] [FAMILY] [--json] [--isa avx2]
 //!         [--context N] [--batch N] [--width N] [--layers N] [--heads N] [--vocabulary N]
 //!
-//! SIZE is tiny, mid or small; PRECISION is f32 or bf16; FAMILY is gpt or llama. Prints the median step time after three
+//! SIZE is tiny, mid or small; PRECISION is f32 or bf16; FAMILY is gpt, llama, falcon, falcon-sequential (the same layers one
+//! after the other) or lamda. Prints the median step time after three
 //! warm-up steps, tokens a second and the largest resident memory; with `--json` also the time of each operation.
 
 use std::collections::HashMap;
@@ -167,6 +168,16 @@ fn config(run: &Run) -> Result<ModelConfig, Box<dyn Error>> {
             "hidden_size": width, "intermediate_size": (8 * width / 3).next_multiple_of(64),
             "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads / 2,
             "rms_norm_eps": 1e-5, "tie_word_embeddings": true})
+        }
+        "falcon" | "falcon-sequential" => {
+            json!({"model_type": "falcon", "vocab_size": vocabulary, "max_position_embeddings": context,
+            "hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads,
+            "parallel_attn": run.family == "falcon"})
+        }
+        "lamda" => {
+            json!({"model_type": "lamda", "vocab_size": vocabulary, "n_positions": context, "d_model": width,
+            "d_kv": width / heads, "d_ff": (8 * width / 3).next_multiple_of(64), "num_layers": layers,
+            "num_heads": heads, "tie_word_embeddings": true})
         }
         other => return Err(format!("unknown family {other}").into()),
     };

@@ -73,6 +73,24 @@ fn told(folder: &tempfile::TempDir) -> String {
 }
 
 #[test]
+fn what_falcon_and_lamda_do_not_compute_is_refused() {
+    let refused = [
+        ("falcon", json!({ "alibi": false, "rotary": false })),
+        ("falcon", json!({ "rope_scaling": { "type": "linear", "factor": 2.0 } })),
+        ("falcon", json!({ "activation": "relu" })),
+        ("lamda", json!({ "feed_forward_proj": "relu" })),
+    ];
+    let all =
+        refused.map(|(name, fields)| told(&with_fields(name, fields)).lines().next().unwrap().to_string());
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    MODEL/config.json: rotary = false with alibi = false: positions are one of the two
+    MODEL/config.json: rope_type = "linear" is not supported for falcon, only "default" is
+    MODEL/config.json: activation = "relu" is not supported, only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast are
+    MODEL/config.json: feed_forward_proj = "relu" is not supported, only gated-gelu are
+    "#);
+}
+
+#[test]
 fn what_is_not_computed_is_refused() {
     let refused = [
         ("llama", json!({ "model_type": "phi3" })),
@@ -97,7 +115,7 @@ fn what_is_not_computed_is_refused() {
     ];
     let all = refused.map(|(name, fields)| told(&with_fields(name, fields)));
     insta::assert_snapshot!(all.join("\n"), @r#"
-    MODEL/config.json: unknown model_type "phi3", expected bert, gpt2, gpt_neo, llama, mistral, qwen2 or qwen3
+    MODEL/config.json: unknown model_type "phi3", expected bert, falcon, gpt2, gpt_neo, lamda, llama, mistral, qwen2 or qwen3
       take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5, Qwen3, GPT-2 and GPT-Neo are), or run this one with transformers; another model_type in config.json does not make it one of them
     MODEL/config.json: hidden_act = "relu2" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are
       config.json describes how the weights were trained: changed, it would give another model that answers wrongly; run this one with transformers, or take a model without this

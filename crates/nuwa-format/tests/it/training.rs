@@ -94,6 +94,20 @@ fn llama_follows_the_curve_in_bf16() {
 }
 
 #[test]
+fn falcon_follows_the_curve_in_bf16() {
+    const BEFORE: [f32; STEPS] = [
+        5.2383, 5.1241, 4.8095, 5.2039, 5.1961, 4.9919, 4.7890, 4.8560, 4.6955, 4.8332, 4.4895, 4.2986,
+        4.6059, 4.3088, 4.4546, 4.3753, 4.5751, 4.3817, 4.1582, 4.4482,
+    ];
+    follow_bf16("falcon", BEFORE);
+}
+
+#[test]
+fn falcon_follows_the_curve() {
+    follow("falcon");
+}
+
+#[test]
 fn gpt2_follows_the_curve() {
     follow("gpt2");
 }

@@ -35,6 +35,17 @@ fn families() -> Vec<Box<dyn Model>> {
             "rope_parameters": {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 8}}"#,
         r#"{"model_type": "gpt_neo", "vocab_size": 31, "max_position_embeddings": 16, "hidden_size": 12, "num_layers": 3,
             "num_heads": 3, "window_size": 3, "attention_types": [[["global", "local"], 1], [["global"], 1]]}"#,
+        r#"{"model_type": "falcon", "vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "max_position_embeddings": 16}"#,
+        r#"{"model_type": "falcon", "vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_kv_heads": 2, "new_decoder_architecture": true, "max_position_embeddings": 16}"#,
+        r#"{"model_type": "falcon", "vocab_size": 31, "hidden_size": 18, "num_hidden_layers": 2, "num_attention_heads": 6,
+            "multi_query": false, "parallel_attn": false, "bias": true, "alibi": true, "max_position_embeddings": 16}"#,
+        r#"{"model_type": "lamda", "vocab_size": 31, "d_model": 12, "d_kv": 5, "d_ff": 24, "num_layers": 2, "num_heads": 3,
+            "relative_attention_num_buckets": 6, "relative_attention_max_distance": 8, "n_positions": 16}"#,
+        r#"{"model_type": "lamda", "vocab_size": 31, "d_model": 12, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 3,
+            "relative_attention_num_buckets": 6, "relative_attention_max_distance": 8, "n_positions": 16,
+            "tie_word_embeddings": true}"#,
     ])
 }
 
@@ -100,6 +111,12 @@ fn wider_families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "qwen3", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80,
             "use_sliding_window": true, "sliding_window": 20, "max_window_layers": 1}"#,
+        r#"{"model_type": "falcon", "vocab_size": 301, "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 6,
+            "max_position_embeddings": 80}"#,
+        r#"{"model_type": "falcon", "vocab_size": 301, "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "multi_query": false, "parallel_attn": false, "bias": true, "alibi": true, "max_position_embeddings": 80}"#,
+        r#"{"model_type": "lamda", "vocab_size": 301, "d_model": 96, "d_kv": 24, "d_ff": 256, "num_layers": 2, "num_heads": 4,
+            "n_positions": 80}"#,
     ])
 }
 
@@ -285,6 +302,43 @@ fn a_configuration_that_makes_no_sense_names_the_field() {
     assert_eq!(of(gpt2), "n_head = 5: expected a divisor of n_embd = 12");
     let gpt2 = r#"{"model_type": "gpt2", "vocab_size": 0, "n_embd": 12, "n_layer": 2, "n_head": 3}"#;
     assert_eq!(of(gpt2), "vocab_size = 0: expected a whole number of at least 1");
+    let falcon = |fields: &str| {
+        of(&format!(
+            r#"{{"model_type": "falcon", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 1, {fields}}}"#
+        ))
+    };
+    assert_eq!(
+        falcon(r#""num_attention_heads": 4, "num_kv_heads": 3, "new_decoder_architecture": true"#),
+        "num_kv_heads = 3: expected a divisor of num_attention_heads = 4"
+    );
+    assert_eq!(
+        falcon(r#""num_attention_heads": 4, "num_kv_heads": 2, "multi_query": false"#),
+        "num_kv_heads = 2: expected 4, as many as query heads: query_key_value has groups of heads with \
+         new_decoder_architecture alone"
+    );
+    assert_eq!(
+        falcon(r#""num_attention_heads": 4, "parallel_attn": false, "new_decoder_architecture": true"#),
+        "parallel_attn = false: expected true with new_decoder_architecture"
+    );
+    assert_eq!(
+        falcon(r#""num_attention_heads": 4, "num_ln_in_parallel_attn": 2"#),
+        "num_ln_in_parallel_attn = 2: expected 1, or 2 with new_decoder_architecture"
+    );
+    assert_eq!(
+        falcon(r#""num_attention_heads": 5"#),
+        "num_attention_heads = 5: expected a divisor of hidden_size = 24"
+    );
+    assert_eq!(
+        falcon(r#""num_attention_heads": 8"#),
+        "num_attention_heads = 8: expected a number that leaves each head (here 3) an even number of features: rotary \
+         positions turn pairs"
+    );
+    let lamda = r#"{"model_type": "lamda", "vocab_size": 31, "d_model": 12, "d_kv": 4, "d_ff": 24, "num_layers": 1,
+        "num_heads": 3, "relative_attention_max_distance": 16}"#;
+    assert_eq!(
+        of(lamda),
+        "relative_attention_max_distance = 16: expected a number above 16, half of relative_attention_num_buckets"
+    );
     let unknown = serde_json::from_str::<ModelConfig>(r#"{"model_type": "mamba"}"#).unwrap_err().to_string();
     assert!(
         unknown.starts_with("unknown variant `mamba`, expected one of `llama`, `gpt2`, `bert`, `gpt_neo`, `mistral`, `qwen2`, `qwen3`"),
