@@ -7,7 +7,7 @@ use nuwa_clean::survey;
 
 use crate::Result;
 use crate::chat_form::{self, ChatForm};
-use crate::facts::{self, Fact, Score};
+use crate::facts::{self, Fact, Figure};
 use crate::numbers;
 use crate::run::Run;
 use crate::scores::{self, Scores};
@@ -16,7 +16,7 @@ use crate::words::card::{self as words, Words};
 
 /// What `templates/model_card.md` is given.
 #[derive(Debug, Serialize)]
-pub struct Card {
+pub struct ModelCard {
     words: Words,
     title: String,
     /// The prompt of the sample, in one line of Markdown.
@@ -41,12 +41,12 @@ pub struct Card {
     language_codes: Vec<String>,
     /// What fine-tuning gained and lost.
     stage_scores: Option<Scores>,
-    scores: Vec<Score>,
+    scores: Vec<Figure>,
     remarks: Vec<Text>,
     at_most: Option<Text>,
 }
 
-impl Card {
+impl ModelCard {
     /// Words the figures of `run`.
     pub fn of(run: &Run) -> Result<Self> {
         let sample = run.metrics.samples.iter().next_back();

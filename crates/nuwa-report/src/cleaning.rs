@@ -19,12 +19,12 @@ pub struct Funnel {
     /// What was kept, in a sentence.
     pub sentence: Text,
     /// The steps in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<FunnelStep>,
 }
 
 /// A step of the funnel. Shares are per cent of all that cleaning began with.
 #[derive(Debug, Serialize)]
-pub struct Step {
+pub struct FunnelStep {
     /// As the settings call it, in words.
     pub key: String,
     pub name: Text,
@@ -37,9 +37,9 @@ pub struct Step {
     pub bytes_share: f64,
     pub changed: Option<String>,
     pub rejected: Option<String>,
-    pub reasons: Vec<Count>,
-    pub labels: Vec<Count>,
-    pub totals: Vec<Count>,
+    pub reasons: Vec<NamedCount>,
+    pub labels: Vec<NamedCount>,
+    pub totals: Vec<NamedCount>,
     pub portions: Vec<Fact>,
     pub replaced: Option<String>,
     pub replacements: Vec<Fact>,
@@ -47,7 +47,7 @@ pub struct Step {
 
 /// How often something was counted.
 #[derive(Debug, Serialize)]
-pub struct Count {
+pub struct NamedCount {
     /// As the files call it.
     pub key: String,
     pub name: Text,
@@ -81,10 +81,10 @@ pub fn funnel(summary: &CleanSummary) -> Funnel {
     }
 }
 
-fn step(step: &StepSummary, all: &CleanSummary) -> Step {
+fn step(step: &StepSummary, all: &CleanSummary) -> FunnelStep {
     let share = |part: u64, whole: u64| (100.0 * part as f64 / whole.max(1) as f64).min(100.0);
     let some = |count: u64| (count > 0).then(|| grouped(count));
-    Step {
+    FunnelStep {
         key: names::spaced(&step.name),
         name: names::name(&step.name),
         documents: words::documents(&became(grouped(step.documents_in), grouped(step.documents_out))),
@@ -133,12 +133,12 @@ fn replacements(step: &StepSummary) -> Vec<Fact> {
 }
 
 /// Counts by name, the largest first.
-pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<Count> {
+pub fn counts(by_name: &BTreeMap<String, u64>) -> Vec<NamedCount> {
     let mut pairs: Vec<(&String, u64)> = by_name.iter().map(|(name, count)| (name, *count)).collect();
     pairs.sort_by_key(|(_, count)| Reverse(*count));
     let count = |(name, count): (&String, u64)| {
         let key = printable(name);
-        Count { name: names::reason(&key), key, value: grouped(count) }
+        NamedCount { name: names::reason(&key), key, value: grouped(count) }
     };
     pairs.into_iter().map(count).collect()
 }

@@ -9,14 +9,14 @@ use crate::text::is_invisible;
 /// A piece of a text, or of two texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Piece {
-    pub kind: Kind,
+    pub kind: PieceKind,
     pub text: String,
 }
 
 /// What became of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum PieceKind {
     Same,
     Removed,
     Added,
@@ -29,14 +29,14 @@ const AROUND: usize = 160;
 
 impl Piece {
     /// A piece whose invisible characters can be seen.
-    pub fn new(kind: Kind, text: &str) -> Self {
+    pub fn new(kind: PieceKind, text: &str) -> Self {
         let text = match kind {
-            Kind::Same | Kind::Gap => text.chars().map(|c| visible(c, false)).collect(),
-            Kind::Removed | Kind::Added => {
+            PieceKind::Same | PieceKind::Gap => text.chars().map(|c| visible(c, false)).collect(),
+            PieceKind::Removed | PieceKind::Added => {
                 let is_blank = text.chars().all(|c| c.is_whitespace() || is_joiner(c));
                 let seen: String = text.chars().map(|c| visible(c, is_blank)).collect();
                 // What was removed takes no lines; what was added does.
-                seen.replace('\n', if kind == Kind::Removed { "↵" } else { "↵\n" })
+                seen.replace('\n', if kind == PieceKind::Removed { "↵" } else { "↵\n" })
             }
         };
         Self { kind, text }
@@ -73,19 +73,19 @@ pub fn difference(before: &str, after: &str, clipped: bool) -> Vec<Piece> {
     let whole = |text| if clipped { str::trim_end_matches(text, '…') } else { text };
     let (old, new) = (tokens(whole(before)), tokens(whole(after)));
     let operations = capture_diff_slices(Algorithm::Patience, &old, &new);
-    let mut runs: Vec<(Kind, String)> = Vec::new();
+    let mut runs: Vec<(PieceKind, String)> = Vec::new();
     for operation in operations {
         let (removed, added) = (old[operation.old_range()].concat(), new[operation.new_range()].concat());
         match operation {
-            DiffOp::Equal { .. } => runs.push((Kind::Same, added)),
-            _ => runs.extend([(Kind::Removed, removed), (Kind::Added, added)]),
+            DiffOp::Equal { .. } => runs.push((PieceKind::Same, added)),
+            _ => runs.extend([(PieceKind::Removed, removed), (PieceKind::Added, added)]),
         }
     }
     runs.retain(|(_, text)| !text.is_empty());
-    while clipped && runs.last().is_some_and(|(kind, _)| *kind != Kind::Same) {
+    while clipped && runs.last().is_some_and(|(kind, _)| *kind != PieceKind::Same) {
         runs.pop();
     }
-    match runs.iter().any(|(kind, _)| *kind != Kind::Same) {
+    match runs.iter().any(|(kind, _)| *kind != PieceKind::Same) {
         true => shortened(&joined(runs)),
         false => Vec::new(),
     }
@@ -115,24 +115,24 @@ fn is_of_word(character: char) -> bool {
 }
 
 /// Blanks between two changes change with them, so that a passage written anew is not shown word by word.
-fn joined(runs: Vec<(Kind, String)>) -> Vec<(Kind, String)> {
-    let mut joined: Vec<(Kind, String)> = Vec::new();
+fn joined(runs: Vec<(PieceKind, String)>) -> Vec<(PieceKind, String)> {
+    let mut joined: Vec<(PieceKind, String)> = Vec::new();
     let (mut removed, mut added) = (String::new(), String::new());
-    let is_change = |run: Option<&(Kind, String)>| run.is_some_and(|(kind, _)| *kind != Kind::Same);
+    let is_change = |run: Option<&(PieceKind, String)>| run.is_some_and(|(kind, _)| *kind != PieceKind::Same);
     for (position, (kind, text)) in runs.iter().enumerate() {
         let bridges = text.trim().is_empty()
             && is_change(runs.get(position.wrapping_sub(1)))
             && is_change(runs.get(position + 1));
         match kind {
-            Kind::Removed => removed += text,
-            Kind::Added => added += text,
+            PieceKind::Removed => removed += text,
+            PieceKind::Added => added += text,
             _ if bridges => {
                 removed += text;
                 added += text;
             }
             _ => {
                 joined.extend(changed(&mut removed, &mut added));
-                joined.push((Kind::Same, text.clone()));
+                joined.push((PieceKind::Same, text.clone()));
             }
         }
     }
@@ -140,20 +140,20 @@ fn joined(runs: Vec<(Kind, String)>) -> Vec<(Kind, String)> {
     joined
 }
 
-fn changed(removed: &mut String, added: &mut String) -> impl Iterator<Item = (Kind, String)> + use<> {
-    let both = [(Kind::Removed, std::mem::take(removed)), (Kind::Added, std::mem::take(added))];
+fn changed(removed: &mut String, added: &mut String) -> impl Iterator<Item = (PieceKind, String)> + use<> {
+    let both = [(PieceKind::Removed, std::mem::take(removed)), (PieceKind::Added, std::mem::take(added))];
     both.into_iter().filter(|(_, text)| !text.is_empty())
 }
 
 /// The pieces: of what stayed the same what is near a difference, of what was removed the beginning and the end.
-fn shortened(runs: &[(Kind, String)]) -> Vec<Piece> {
+fn shortened(runs: &[(PieceKind, String)]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (position, (kind, text)) in runs.iter().enumerate() {
         let (is_first, is_last) = (position == 0, position + 1 == runs.len());
         let ends = match kind {
-            Kind::Same => [!is_first, !is_last],
-            Kind::Removed => [true, true],
-            Kind::Added | Kind::Gap => [false, false],
+            PieceKind::Same => [!is_first, !is_last],
+            PieceKind::Removed => [true, true],
+            PieceKind::Added | PieceKind::Gap => [false, false],
         };
         let room = AROUND * ends.iter().filter(|end| **end).count();
         if room == 0 || text.chars().nth(room).is_none() {
@@ -163,7 +163,7 @@ fn shortened(runs: &[(Kind, String)]) -> Vec<Piece> {
         let head = text.char_indices().nth(AROUND).map_or(text.len(), |(at, _)| at);
         let tail = text.char_indices().rev().nth(AROUND - 1).map_or(0, |(at, _)| at);
         pieces.extend(ends[0].then(|| Piece::new(*kind, &text[..head])));
-        pieces.push(Piece::new(Kind::Gap, " … "));
+        pieces.push(Piece::new(PieceKind::Gap, " … "));
         pieces.extend(ends[1].then(|| Piece::new(*kind, &text[tail..])));
     }
     pieces
@@ -176,9 +176,9 @@ mod tests {
     /// The pieces in a line: [-removed-], {+added+}, what stayed.
     fn shown(before: &str, after: &str) -> String {
         let worded = |piece: Piece| match piece.kind {
-            Kind::Same | Kind::Gap => piece.text,
-            Kind::Removed => format!("[-{}-]", piece.text),
-            Kind::Added => format!("{{+{}+}}", piece.text),
+            PieceKind::Same | PieceKind::Gap => piece.text,
+            PieceKind::Removed => format!("[-{}-]", piece.text),
+            PieceKind::Added => format!("{{+{}+}}", piece.text),
         };
         difference(before, after, false).into_iter().map(worded).collect()
     }
@@ -214,7 +214,7 @@ mod tests {
     fn the_ends_of_cut_texts_are_not_compared() {
         let pieces = difference("a b c d e f…", "a x c d…", true);
         assert_eq!(pieces.len(), 4, "{pieces:?}");
-        assert_eq!(pieces[3], Piece::new(Kind::Same, " c d"));
+        assert_eq!(pieces[3], Piece::new(PieceKind::Same, " c d"));
         assert_eq!(difference("same", "same", false), []);
         assert_eq!(difference("same and more…", "same", true), []);
     }

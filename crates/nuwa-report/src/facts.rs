@@ -46,7 +46,7 @@ fn size(number: u64) -> Option<Text> {
 
 /// A figure of the evaluation.
 #[derive(Debug, Clone, Serialize)]
-pub struct Score {
+pub struct Figure {
     /// The task.
     pub task: Text,
     /// The task's version.
@@ -137,12 +137,12 @@ pub fn epochs(run: &Run) -> Option<f64> {
 }
 
 /// All figures of `eval/eval.json`.
-pub fn scores(run: &Run) -> Vec<Score> {
+pub fn scores(run: &Run) -> Vec<Figure> {
     own_tasks(run).flat_map(|(name, task)| task_scores(name, task)).collect()
 }
 
 /// The figures of the model that is shipped: all on text, and of questions the ones that stand for their task.
-pub fn final_scores(run: &Run) -> Vec<Score> {
+pub fn final_scores(run: &Run) -> Vec<Figure> {
     let stands =
         |task: &TaskResult, metric: &str| task.shown.is_empty() || stage_scores::FIGURES.contains(&metric);
     let mut scores = Vec::new();
@@ -168,15 +168,15 @@ fn own_tasks(run: &Run) -> impl Iterator<Item = (&String, &TaskResult)> {
     tasks(run).filter(|(name, task)| !name.contains('/') || task.shown.is_empty())
 }
 
-fn task_scores(name: &str, task: &TaskResult) -> Vec<Score> {
+fn task_scores(name: &str, task: &TaskResult) -> Vec<Figure> {
     task.metrics.keys().filter_map(|metric| score(name, task, metric)).collect()
 }
 
-fn score(name: &str, task: &TaskResult, metric: &str) -> Option<Score> {
+fn score(name: &str, task: &TaskResult, metric: &str) -> Option<Figure> {
     let figure = task.metrics.get(metric)?;
     let (value, error) = numbers::with_error(figure.value, figure.stderr.unwrap_or(0.0));
     let count = if task.n > 0 { grouped(task.n) } else { String::new() };
-    Some(Score {
+    Some(Figure {
         task: task_name(name),
         version: task.version,
         count,

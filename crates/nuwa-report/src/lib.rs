@@ -52,7 +52,7 @@ pub use cleaning::shares_text;
 pub use error::{Error, Result};
 pub use stage::ReportedStage;
 
-use card::Card;
+use card::ModelCard;
 use run::Run;
 use templates::{Sealed, render};
 use view::Page;
@@ -77,7 +77,7 @@ pub fn write(run: &Path, stages: &[ReportedStage]) -> Result<PathBuf> {
 /// When `run` is not the folder of a run, or the card cannot be written.
 pub fn model_card(run: &Path, stages: &[ReportedStage]) -> Result<()> {
     let run = Run::read(run, stages)?;
-    let card = render("model_card.md", BTreeMap::from([("card", Card::of(&run)?)]))?;
+    let card = render("model_card.md", BTreeMap::from([("card", ModelCard::of(&run)?)]))?;
     nuwa_files::write_atomically(&run.folder.join("model/README.md"), card.as_bytes())?;
     Ok(())
 }

@@ -43,7 +43,7 @@ pub struct Validation {
 
 /// A line: a step, a validation or a sample, which are told apart by what they hold.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct MetricsLine {
     step: u64,
     tokens: Option<f64>,
     loss: Option<f64>,
@@ -62,7 +62,7 @@ impl Metrics {
     pub fn parse(text: &str) -> Self {
         let mut metrics = Self::default();
         for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
-            match serde_json::from_str::<Line>(line) {
+            match serde_json::from_str::<MetricsLine>(line) {
                 Ok(line) => metrics.push(line),
                 Err(_) => metrics.unreadable += u64::from(line.ends_with('\n')),
             }
@@ -70,8 +70,8 @@ impl Metrics {
         metrics
     }
 
-    fn push(&mut self, line: Line) {
-        let Line { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, .. } = line;
+    fn push(&mut self, line: MetricsLine) {
+        let MetricsLine { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, .. } = line;
         let tokens = line.tokens.unwrap_or_else(|| self.tokens_at(step));
         if let Some(Sample { prompt, text }) = line.sample {
             self.samples.insert((step, prompt), text);

@@ -7,9 +7,9 @@ use nuwa_files::{quoted, quoted_path};
 use serde::Serialize;
 
 use crate::chart::Chart;
-use crate::cleaning::{self, Caught, Count, Funnel};
+use crate::cleaning::{self, Caught, Funnel, NamedCount};
 use crate::curves::{self, CurvePair};
-use crate::facts::{self, Fact, Score};
+use crate::facts::{self, Fact, Figure};
 use crate::fine_tuning::{self, FineTuning};
 use crate::headline::{self, Prediction, Tile};
 use crate::numbers::{grouped, seconds};
@@ -38,14 +38,14 @@ pub struct Page {
     cleaning: Option<Cleaning>,
     /// Whether there is a page about the documents.
     inspection: bool,
-    skipped: Vec<Count>,
+    skipped: Vec<NamedCount>,
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
     stage_scores: Option<Scores>,
     caught: Option<Caught>,
     fine_tuning: Option<FineTuning>,
-    scores: Vec<Score>,
+    scores: Vec<Figure>,
     remarks: Vec<Text>,
     stages: Vec<StageRow>,
     total_time: Option<Text>,

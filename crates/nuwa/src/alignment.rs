@@ -153,7 +153,7 @@ impl Alignment<'_> {
         objective: &mut dyn RecordSteps,
         display: &mut Display,
     ) -> anyhow::Result<(Summary, Option<u64>)> {
-        let mut watch = Watch { display, steps: objective.count(), done: 0, memory: None };
+        let mut watch = TuningWatch { display, steps: objective.count(), done: 0, memory: None };
         let _waiting = Waiting::begin();
         let summary = tune(job, trainer, objective, &mut |event| watch.show(event))?;
         Ok((summary, watch.memory))
@@ -244,14 +244,14 @@ struct Accounts {
 }
 
 /// Draws a run.
-struct Watch<'a> {
+struct TuningWatch<'a> {
     display: &'a mut Display,
     steps: u64,
     done: u64,
     memory: Option<u64>,
 }
 
-impl Watch<'_> {
+impl TuningWatch<'_> {
     fn show(&mut self, event: &TrainEvent) {
         match event {
             TrainEvent::Started { steps, done } => {

@@ -10,7 +10,7 @@ use crate::failure::Problem;
 use crate::model;
 
 /// A model to go on with.
-pub struct Init {
+pub struct GivenModel {
     /// As it was named.
     named: PathBuf,
     /// The model.
@@ -21,7 +21,7 @@ pub struct Init {
     pub tokenizer: Tokenizer,
 }
 
-impl Init {
+impl GivenModel {
     /// Reads the model folder, or that of a run.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let folder = model::folder(path)?;

@@ -70,7 +70,7 @@ impl DialArguments {
 
 /// What a plan is made of besides the recipe and the shards.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Basis<'a> {
+pub struct PlanBasis<'a> {
     /// Tokens of all the text, where the shards hold a sample of it.
     pub whole: Option<u64>,
     /// The model that training goes on with.
@@ -103,7 +103,7 @@ pub fn kept(
         return if same { Ok(planned) } else { Err(another(path).into()) };
     }
     let time = Time { spent: Duration::ZERO, afterwards: afterwards::of_pretraining(shards)? };
-    let plan = plan(recipe, shards, tokenizer, time, Basis { given, ..Basis::default() }, display)?;
+    let plan = plan(recipe, shards, tokenizer, time, PlanBasis { given, ..PlanBasis::default() }, display)?;
     let planned = PlanFile { is_given: given.is_some(), ..file(plan, recipe)? };
     nuwa_files::write_json(path, &planned)?;
     Ok(planned)
@@ -141,7 +141,7 @@ pub fn make(
     time: Time,
     display: &mut Display,
 ) -> anyhow::Result<PlanFile> {
-    file(plan(recipe, shards, tokenizer, time, Basis::default(), display)?, recipe)
+    file(plan(recipe, shards, tokenizer, time, PlanBasis::default(), display)?, recipe)
 }
 
 /// As [`make`], where the shards may hold only a sample of the text, or a model is given.
@@ -150,7 +150,7 @@ pub fn plan(
     shards: &Path,
     tokenizer: &Tokenizer,
     time: Time,
-    basis: Basis<'_>,
+    basis: PlanBasis<'_>,
     display: &mut Display,
 ) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);

@@ -73,14 +73,14 @@ pub fn is_run(folder: &Path) -> bool {
 
 /// What the list shows of `pretrain.json`, whichever version wrote it.
 #[derive(Deserialize)]
-struct Trained {
+struct TrainedSize {
     parameters: Option<u64>,
 }
 
 impl Entry {
     pub fn of(folder: &Path) -> Self {
         let tasks = Evaluation::of_run(folder).tasks;
-        let trained: Option<Trained> = nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
+        let trained: Option<TrainedSize> = nuwa_files::read_json(&folder.join("pretrain/pretrain.json")).ok();
         let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         Self {
             name: full.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -60,7 +60,7 @@ impl Training<'_> {
             clock: self.plan.seconds_left.map(|seconds| Clock { seconds, afterwards: self.afterwards }),
         };
         let prompt = self.prompt()?;
-        let mut watch = Watch::new(display);
+        let mut watch = TrainingWatch::new(display);
         let mut sample = |model: &dyn Model| self.sample(model, &prompt);
         let mut observe = |event: &TrainEvent| watch.show(event);
         let mut hooks = Hooks { observe: &mut observe, sample: &mut sample, stop: &interrupt::is_asked };
@@ -182,7 +182,7 @@ pub fn ended(outcome: &PretrainingOutcome) -> Option<String> {
 }
 
 /// Draws a run: the step line, and what stays to be read.
-struct Watch<'a> {
+struct TrainingWatch<'a> {
     display: &'a mut Display,
     steps: u64,
     /// The most memory seen at the end of a step.
@@ -193,7 +193,7 @@ struct Watch<'a> {
     pace: Smoothed,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> TrainingWatch<'a> {
     fn new(display: &'a mut Display) -> Self {
         Self { display, steps: 0, peak_memory: None, begun: (Instant::now(), 0), pace: Smoothed::default() }
     }

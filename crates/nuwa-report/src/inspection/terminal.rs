@@ -3,11 +3,11 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Cleaned;
-use super::view::{BiasView, Card, ClusterView, Inspection, LanguageRow};
+use super::view::{BiasView, ClusterView, DocumentCard, Inspection, LanguageRow};
 use crate::Result;
-use crate::cleaning::{Caught, Count, Funnel};
+use crate::cleaning::{Caught, Funnel, NamedCount};
 use crate::columns::Columns;
-use crate::difference::{Kind, Piece};
+use crate::difference::{Piece, PieceKind};
 use crate::facts::Fact;
 use crate::words::inspect::Words;
 
@@ -99,9 +99,9 @@ impl Drawing {
         inspection.cards.iter().for_each(|card| self.card(card));
     }
 
-    fn found(&mut self, cards: &[Card], find: &str) {
+    fn found(&mut self, cards: &[DocumentCard], find: &str) {
         let words: Vec<String> = find.split_whitespace().map(str::to_lowercase).collect();
-        let found: Vec<&Card> = cards.iter().filter(|card| card.holds(&words)).collect();
+        let found: Vec<&DocumentCard> = cards.iter().filter(|card| card.holds(&words)).collect();
         self.line(&format!("{} of {} samples hold {find}", found.len(), cards.len()));
         found.into_iter().for_each(|card| self.card(card));
     }
@@ -246,12 +246,12 @@ impl Drawing {
         self.line(&format!("  {}", caught.lost.en));
     }
 
-    fn card(&mut self, card: &Card) {
+    fn card(&mut self, card: &DocumentCard) {
         self.out.push('\n');
         self.card_of(card, LINES);
     }
 
-    fn card_of(&mut self, card: &Card, lines: usize) {
+    fn card_of(&mut self, card: &DocumentCard, lines: usize) {
         let mut header = vec![(Ink::of_outcome(card.outcome), card.outcome_name.en.to_string())];
         let why = [&card.step, &card.reason].map(|choice| choice.name.en.as_str()).join(": ");
         let why = why.trim_matches([':', ' ']);
@@ -269,10 +269,10 @@ impl Drawing {
     /// A piece with its colour, or between the marks of a word difference.
     fn piece(&self, piece: &Piece) -> (Ink, String) {
         let (ink, [open, close]) = match piece.kind {
-            Kind::Same => (Ink::Plain, ["", ""]),
-            Kind::Gap => (Ink::Soft, ["", ""]),
-            Kind::Removed => (Ink::Removed, ["[-", "-]"]),
-            Kind::Added => (Ink::Added, ["{+", "+}"]),
+            PieceKind::Same => (Ink::Plain, ["", ""]),
+            PieceKind::Gap => (Ink::Soft, ["", ""]),
+            PieceKind::Removed => (Ink::Removed, ["[-", "-]"]),
+            PieceKind::Added => (Ink::Added, ["{+", "+}"]),
         };
         match self.screen.colours {
             true => (ink, piece.text.clone()),
@@ -298,7 +298,7 @@ impl Drawing {
     }
 }
 
-impl Card {
+impl DocumentCard {
     /// Whether each of the words stands somewhere in it.
     fn holds(&self, words: &[String]) -> bool {
         let named = [self.outcome, &self.step.key, &self.reason.key, &self.detail, &self.id, &self.source];
@@ -309,7 +309,7 @@ impl Card {
 }
 
 /// Facts in a line, the first dozen.
-fn listed(facts: &[Count]) -> String {
+fn listed(facts: &[NamedCount]) -> String {
     let shown: Vec<String> =
         facts.iter().take(12).map(|fact| format!("{} {}", fact.name.en, fact.value)).collect();
     let more = if facts.len() > 12 { format!(" and {} more", facts.len() - 12) } else { String::new() };
@@ -317,7 +317,7 @@ fn listed(facts: &[Count]) -> String {
 }
 
 /// "960 items looked for, 3 too short".
-fn worked_with(totals: &[Count]) -> String {
+fn worked_with(totals: &[NamedCount]) -> String {
     let each: Vec<String> = totals.iter().map(|total| format!("{} {}", total.value, total.name.en)).collect();
     each.join(", ")
 }

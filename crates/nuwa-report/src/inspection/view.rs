@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cleaning::{self, Caught, Funnel};
 use crate::columns::Columns;
-use crate::difference::{self, Kind, Piece};
+use crate::difference::{self, Piece, PieceKind};
 use crate::numbers::{bytes, grouped};
 use crate::numbers::{percent, value};
 use crate::text::{clipped, printable};
@@ -36,14 +36,14 @@ pub struct Inspection {
     pub cleaning_words: CleaningWords,
     pub name: String,
     pub subtitle: Text,
-    pub tiles: Vec<Tile>,
+    pub tiles: Vec<CountTile>,
     pub funnel: Funnel,
     pub lengths: Option<Columns>,
     pub languages: Vec<LanguageRow>,
     pub clusters: Option<ClusterView>,
     pub bias: Option<BiasView>,
     pub caught: Option<Caught>,
-    pub cards: Vec<Card>,
+    pub cards: Vec<DocumentCard>,
     /// How many of the documents that are shown had which outcome.
     pub outcomes: Vec<OutcomeCount>,
     /// The steps and reasons of the documents that are shown.
@@ -53,7 +53,7 @@ pub struct Inspection {
 
 /// A headline figure.
 #[derive(Debug, Serialize)]
-pub struct Tile {
+pub struct CountTile {
     pub label: Fixed,
     pub value: String,
     pub note: Text,
@@ -111,8 +111,8 @@ pub struct ClusterCard {
     pub title: Text,
     /// How its text begins.
     pub opening: String,
-    pub original: Option<Card>,
-    pub copies: Vec<Card>,
+    pub original: Option<DocumentCard>,
+    pub copies: Vec<DocumentCard>,
     pub more: Option<Text>,
 }
 
@@ -147,7 +147,7 @@ pub struct WordRow {
 
 /// A document to look at.
 #[derive(Debug, Serialize)]
-pub struct Card {
+pub struct DocumentCard {
     /// "kept", "changed" or "rejected".
     pub outcome: &'static str,
     pub outcome_name: Fixed,
@@ -166,7 +166,7 @@ impl Inspection {
     /// Words and rounds the figures of `survey`.
     pub fn of(name: String, survey: &Survey, audit: Option<&Audit>, bias: Option<&BiasReport>) -> Self {
         let cards = cards(survey);
-        let distinct = |of: fn(&Card) -> &Choice| {
+        let distinct = |of: fn(&DocumentCard) -> &Choice| {
             let mut seen = BTreeSet::new();
             let named = cards.iter().map(of).filter(|choice| !choice.key.is_empty());
             named.filter(|choice| seen.insert(choice.key.as_str())).cloned().collect::<Vec<_>>()
@@ -196,7 +196,7 @@ fn subtitle(summary: &CleanSummary) -> Text {
     words::subtitle(summary.documents_in, summary.bytes_in, summary.seconds, speed as u64)
 }
 
-fn tiles(summary: &CleanSummary) -> Vec<Tile> {
+fn tiles(summary: &CleanSummary) -> Vec<CountTile> {
     let of_all = |part: u64, whole: u64| percent(part as f64, whole as f64);
     let rejected = summary.documents_in.saturating_sub(summary.documents_out);
     let busiest = summary.steps.iter().max_by_key(|step| step.changed).filter(|step| step.changed > 0);
@@ -208,10 +208,10 @@ fn tiles(summary: &CleanSummary) -> Vec<Tile> {
     let kept = words::of_all(&of_all(summary.documents_out, summary.documents_in));
     let text = words::of_text(&of_all(summary.bytes_out, summary.bytes_in), summary.bytes_in);
     vec![
-        Tile { label: WORDS.documents_kept, value: grouped(summary.documents_out), note: kept },
-        Tile { label: WORDS.text_kept, value: bytes(summary.bytes_out), note: text },
-        Tile { label: WORDS.documents_rejected, value: grouped(rejected), note: most(strictest) },
-        Tile { label: WORDS.changes, value: grouped(changes), note: most(busiest) },
+        CountTile { label: WORDS.documents_kept, value: grouped(summary.documents_out), note: kept },
+        CountTile { label: WORDS.text_kept, value: bytes(summary.bytes_out), note: text },
+        CountTile { label: WORDS.documents_rejected, value: grouped(rejected), note: most(strictest) },
+        CountTile { label: WORDS.changes, value: grouped(changes), note: most(busiest) },
     ]
 }
 
@@ -282,7 +282,7 @@ fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
 
 fn cluster_card(cluster: &Cluster) -> ClusterCard {
     let copy = |example: &Example| {
-        let mut card = Card::of("rejected", example);
+        let mut card = DocumentCard::of("rejected", example);
         if let Some(original) = &cluster.original {
             let clipped = original.is_clipped() || example.is_clipped();
             card.pieces = difference::difference(&original.text, &example.text, clipped);
@@ -296,7 +296,7 @@ fn cluster_card(cluster: &Cluster) -> ClusterCard {
     ClusterCard {
         title: words::cluster_title(cluster.size, &names::name(&cluster.step)),
         opening: clipped(&opening.unwrap_or_default(), OPENING),
-        original: cluster.original.as_ref().map(|example| Card::of("kept", example)),
+        original: cluster.original.as_ref().map(|example| DocumentCard::of("kept", example)),
         copies: cluster.copies.iter().map(copy).collect(),
         more: (left > 0).then(|| words::more(left)),
     }
@@ -349,20 +349,20 @@ fn word_rows(before: &GroupReport, after: &GroupReport) -> Vec<WordRow> {
 }
 
 /// Changed, rejected, kept; the first two in the order of the steps.
-fn cards(survey: &Survey) -> Vec<Card> {
+fn cards(survey: &Survey) -> Vec<DocumentCard> {
     let order: Vec<&str> = survey.cleaning.steps.iter().map(|step| step.name.as_str()).collect();
     let place = |step: &str| order.iter().position(|name| *name == step).unwrap_or(order.len());
     let mut changed: Vec<&Change> = survey.changed.iter().collect();
     changed.sort_by_key(|change| place(&change.step));
     let mut rejected: Vec<&Example> = survey.rejected.iter().collect();
     rejected.sort_by_key(|example| place(&example.step));
-    let changed = changed.into_iter().map(Card::of_change);
-    let rejected = rejected.into_iter().map(|example| Card::of("rejected", example));
-    let kept = survey.kept.iter().map(|example| Card::of("kept", example));
+    let changed = changed.into_iter().map(DocumentCard::of_change);
+    let rejected = rejected.into_iter().map(|example| DocumentCard::of("rejected", example));
+    let kept = survey.kept.iter().map(|example| DocumentCard::of("kept", example));
     changed.chain(rejected).chain(kept).collect()
 }
 
-fn outcomes(cards: &[Card]) -> Vec<OutcomeCount> {
+fn outcomes(cards: &[DocumentCard]) -> Vec<OutcomeCount> {
     let count = |outcome: &str| cards.iter().filter(|card| card.outcome == outcome).count() as u64;
     let outcome = |key| OutcomeCount { key, name: outcome_name(key), count: grouped(count(key)) };
     ["changed", "rejected", "kept"].map(outcome).into()
@@ -386,7 +386,7 @@ fn source(id: &str, source: &str) -> String {
     if id.contains(file) { String::new() } else { printable(source) }
 }
 
-impl Card {
+impl DocumentCard {
     fn of(outcome: &'static str, example: &Example) -> Self {
         Self {
             outcome,
@@ -403,7 +403,7 @@ impl Card {
             note: WORDS.empty_text,
             pieces: match example.text.is_empty() {
                 true => Vec::new(),
-                false => vec![Piece::new(Kind::Same, &example.text)],
+                false => vec![Piece::new(PieceKind::Same, &example.text)],
             },
         }
     }

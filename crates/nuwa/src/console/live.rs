@@ -16,7 +16,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Widget};
 
 use super::region::Region;
-use super::{Shown, terminal};
+use super::terminal;
 
 /// Time between two drawings.
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(125);
@@ -33,6 +33,15 @@ pub(super) fn stands() -> bool {
     STANDS.load(Ordering::Relaxed)
 }
 
+/// The stages of a build, and the one that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Their names in order; empty where a verb runs by itself.
+    pub names: Vec<&'static str>,
+    /// The place of the one that runs.
+    pub current: usize,
+}
+
 /// What is drawn.
 #[derive(Debug, Clone, Default)]
 pub(super) struct View {
@@ -45,7 +54,7 @@ pub(super) struct View {
     /// Share of the work that is done, where the whole is known.
     pub share: Option<f64>,
     /// The loss over the steps, of a training run.
-    pub curve: Option<Curve>,
+    pub curve: Option<LossCurve>,
 }
 
 impl View {
@@ -118,13 +127,13 @@ impl Smoothed {
 
 /// The smoothed loss over the steps.
 #[derive(Debug, Clone)]
-pub(super) struct Curve {
+pub(super) struct LossCurve {
     steps: u64,
     loss: Smoothed,
     points: Vec<(f64, f64)>,
 }
 
-impl Curve {
+impl LossCurve {
     pub(super) fn new(steps: u64) -> Self {
         Self { steps, loss: Smoothed::default(), points: Vec::new() }
     }
@@ -212,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_view_shows_stages_curve_share_and_figures() {
-        let mut curve = Curve::new(100);
+        let mut curve = LossCurve::new(100);
         (1..=50).for_each(|step| curve.add(step, 5.0 / step as f64));
         let view = View {
             stages: Shown { names: vec!["collect", "pretrain", "eval"], current: 1 },
@@ -238,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_long_curve_keeps_its_shape_in_few_points() {
-        let mut curve = Curve::new(10_000);
+        let mut curve = LossCurve::new(10_000);
         (1..=10_000).for_each(|step| curve.add(step, 1.0));
         assert!(curve.points.len() <= MOST_POINTS);
         assert!(curve.points.windows(2).all(|pair| pair[0].0 < pair[1].0));

@@ -12,8 +12,8 @@ use nuwa_report::numbers;
 use nuwa_report::text::printable;
 use serde::Serialize;
 
-pub use live::Smoothed;
-use live::{Curve, Live, View};
+use live::{Live, LossCurve, View};
+pub use live::{Shown, Smoothed};
 
 /// Without a terminal a line is enough every few seconds.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -73,15 +73,6 @@ pub fn remark(text: &str) {
 pub fn last_words(text: &str) {
     let before = if io::stderr().is_terminal() { "\n" } else { "" };
     message(&format!("{before}{text}"));
-}
-
-/// The stages of a build, and the one that runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// Their names in order; empty where a verb runs by itself.
-    pub names: Vec<&'static str>,
-    /// The place of the one that runs.
-    pub current: usize,
 }
 
 /// A step of training, as it is shown.
@@ -158,7 +149,7 @@ impl Display {
         let progress =
             Progress { task: "training", done: step, total: Some(steps), unit: "steps", bytes: None };
         if self.task != progress.task {
-            self.begin(progress, Some(Curve::new(steps)));
+            self.begin(progress, Some(LossCurve::new(steps)));
         }
         self.update(step == steps, |view| {
             (view.line, view.share) = (line.to_string(), Some(step as f64 / steps.max(1) as f64));
@@ -180,7 +171,7 @@ impl Display {
         }
     }
 
-    fn begin(&mut self, progress: Progress, curve: Option<Curve>) {
+    fn begin(&mut self, progress: Progress, curve: Option<LossCurve>) {
         self.task = progress.task.to_string();
         // Of work that is gone on with, what was done before does not tell the speed.
         self.first = progress;

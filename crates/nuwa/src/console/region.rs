@@ -33,7 +33,7 @@ impl<W: Write> Region<W> {
         let mut text = self.to_first(columns);
         self.standing.clear();
         for cells in buffer.content.chunks(usize::from(buffer.area.width).max(1)) {
-            let row = Row::of(cells);
+            let row = CellRow::of(cells);
             self.standing.push(row.columns);
             text += CLEAR_LINE;
             row.write(self.colours, &mut text);
@@ -65,12 +65,12 @@ impl<W: Write> Region<W> {
 }
 
 /// The cells of a row that are to be written: not those behind a wide character, and no blanks at the end.
-struct Row<'a> {
+struct CellRow<'a> {
     cells: Vec<&'a Cell>,
     columns: usize,
 }
 
-impl<'a> Row<'a> {
+impl<'a> CellRow<'a> {
     fn of(row: &'a [Cell]) -> Self {
         let (mut cells, mut columns, mut at) = (Vec::new(), 0, 0);
         let end = row.iter().rposition(|cell| cell.symbol() != " ").map_or(0, |last| last + 1);
@@ -117,13 +117,13 @@ mod tests {
 
     /// A screen that follows the codes a region writes, and no others.
     #[derive(Default)]
-    struct Screen {
+    struct Emulator {
         rows: Vec<Vec<char>>,
         row: usize,
         column: usize,
     }
 
-    impl Screen {
+    impl Emulator {
         fn show(bytes: &[u8]) -> String {
             let mut screen = Self::default();
             let text = std::str::from_utf8(bytes).unwrap();
@@ -175,9 +175,9 @@ mod tests {
         region.draw(&drawing(&["one and more", "two", "three"]), 40).unwrap();
         region.replace("a note\nof two lines", 40).unwrap();
         region.draw(&drawing(&["1", "2"]), 40).unwrap();
-        assert_eq!(Screen::show(&region.out), "a note\nof two lines\n1\n2");
+        assert_eq!(Emulator::show(&region.out), "a note\nof two lines\n1\n2");
         region.replace("", 40).unwrap();
-        assert_eq!(Screen::show(&region.out), "a note\nof two lines");
+        assert_eq!(Emulator::show(&region.out), "a note\nof two lines");
     }
 
     #[test]

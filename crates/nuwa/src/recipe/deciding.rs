@@ -15,14 +15,14 @@ const MARK: &str = "x-decides";
 /// A key that was not yet known has its default, one that is known no more is passed over, and one without a value is left
 /// out: so a setting that a new version adds is no difference.
 pub fn deciding(schema: &Value, settings: &Value) -> Value {
-    Walk { root: schema }.value(schema, settings)
+    DecidingWalk { root: schema }.value(schema, settings)
 }
 
-struct Walk<'a> {
+struct DecidingWalk<'a> {
     root: &'a Value,
 }
 
-impl Walk<'_> {
+impl DecidingWalk<'_> {
     fn value(&self, schema: &Value, value: &Value) -> Value {
         let schema = resolved(self.root, schema);
         match value {

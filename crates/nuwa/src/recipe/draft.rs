@@ -7,9 +7,9 @@ use nuwa_eval::tasks::deep_line;
 use nuwa_report::text::clipped;
 use toml::{Table, Value};
 
-use super::Recipe;
 use super::check::{Fault, check};
 use super::renamed::rename;
+use super::settings::Recipe;
 use crate::console::message;
 use crate::failure::Problem;
 

@@ -6,7 +6,7 @@ use schemars::schema_for;
 use serde_json::{Map, Value};
 use toml::Table;
 
-use super::{PLANNED, Recipe};
+use super::settings::{PLANNED, Recipe};
 
 /// One key, or one table of keys.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ pub fn all() -> &'static [Key] {
         // A schema's properties come sorted by name; the defaults, serialised, keep the declared order.
         let defaults = Table::try_from(Recipe::default()).unwrap_or_default();
         let mut keys = Vec::new();
-        Walk { root: &schema, keys: &mut keys }.object(&schema, "", &defaults);
+        SchemaWalk { root: &schema, keys: &mut keys }.object(&schema, "", &defaults);
         keys
     })
 }
@@ -105,12 +105,12 @@ fn shortest(value: &toml::Value, schema: &Value) -> toml::Value {
     }
 }
 
-struct Walk<'a> {
+struct SchemaWalk<'a> {
     root: &'a Value,
     keys: &'a mut Vec<Key>,
 }
 
-impl Walk<'_> {
+impl SchemaWalk<'_> {
     fn object(&mut self, schema: &Value, prefix: &str, defaults: &Table) {
         let empty = Map::new();
         let properties = schema["properties"].as_object().unwrap_or(&empty);

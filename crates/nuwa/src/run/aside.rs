@@ -8,8 +8,7 @@ use nuwa_report::numbers;
 use serde_json::Value;
 
 use super::about::About;
-use super::manifest::{MANIFEST, other_files, read_manifest};
-use super::stage::UNFINISHED;
+use super::manifest::{MANIFEST, UNFINISHED, other_files, read_manifest};
 
 /// Seconds from which on the work of a stage that trains is kept.
 const TRAINING: f64 = 60.0;

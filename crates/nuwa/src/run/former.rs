@@ -7,8 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::about::About;
-use super::manifest::MANIFEST;
-use super::stage::UNFINISHED;
+use super::manifest::{MANIFEST, UNFINISHED};
 
 /// Gives the stages of a run their names of today.
 pub fn rename_stages(run: &Path, stages: &[&About]) -> anyhow::Result<()> {

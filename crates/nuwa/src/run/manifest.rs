@@ -11,11 +11,12 @@ use nuwa_report::records::{Basis, Manifest, Output};
 use serde_json::Value;
 
 use super::about::{About, HandsOn};
-use super::stage::UNFINISHED;
 use crate::recipe::{deciding, renamed};
 
 /// The name of a manifest in the folder of its stage.
 pub const MANIFEST: &str = "manifest.json";
+/// The note of a stage that has begun and not ended.
+pub const UNFINISHED: &str = "unfinished.json";
 
 /// The manifest of the stage in a folder, with the settings by their names of today; none where there is none that can be read.
 pub fn read_manifest(folder: &Path) -> Option<Manifest> {

@@ -12,6 +12,6 @@ mod stage;
 pub use about::{About, HandsOn};
 pub use former::rename_stages;
 pub use lock::{Lock, is_held};
-pub use manifest::{MANIFEST, read_manifest, renew_inputs};
+pub use manifest::{MANIFEST, UNFINISHED, read_manifest, renew_inputs};
 pub use owner::{Owner, own_folder};
-pub use stage::{Dependencies, StageOutcome, UNFINISHED, run_stage};
+pub use stage::{Dependencies, StageOutcome, run_stage};

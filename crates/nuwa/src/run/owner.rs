@@ -13,18 +13,18 @@ use crate::online::is_online;
 /// The content of `source.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    sources: Vec<Source>,
+    sources: Vec<OwnSource>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Source {
+struct OwnSource {
     /// From the root; an address as it is.
     path: PathBuf,
     /// From the run folder.
     from_run: PathBuf,
 }
 
-impl Source {
+impl OwnSource {
     fn new(source: &Path, run: &Path) -> Self {
         if is_online(source) {
             return Self { path: source.into(), from_run: source.into() };
@@ -41,7 +41,7 @@ impl Source {
 impl Owner {
     /// A build of `from` in the folder `run`.
     pub fn new(from: &[PathBuf], run: &Path) -> Self {
-        Self { sources: from.iter().map(|source| Source::new(source, run)).collect() }
+        Self { sources: from.iter().map(|source| OwnSource::new(source, run)).collect() }
     }
 
     /// Whose run lies in the folder; none where it holds no run, or one that does not say it.
@@ -52,17 +52,17 @@ impl Owner {
     /// Of a run of an earlier version, as far as its paths are still found from here.
     fn of_recipe(run: &Path) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Said {
+        struct Named {
             from: Vec<PathBuf>,
         }
         let text = std::fs::read_to_string(run.join("recipe.toml")).ok()?;
-        let Said { from } = toml::from_str(&text).ok()?;
+        let Named { from } = toml::from_str(&text).ok()?;
         from.iter().all(|source| is_online(source) || source.exists()).then(|| Self::new(&from, run))
     }
 
     /// Whether it is one and the same build, whose text may since have become more or less.
     fn is(&self, other: &Self) -> bool {
-        let holds = |all: &[Source], some: &[Source]| {
+        let holds = |all: &[OwnSource], some: &[OwnSource]| {
             !some.is_empty() && some.iter().all(|one| all.iter().any(|other| other.is(one)))
         };
         let (one, other) = (&self.sources, &other.sources);

@@ -19,19 +19,19 @@ pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<St
     if !metadata.is_dir() {
         return Ok(nuwa_files::hash_file(source)?);
     }
-    let mut walk = Walk { root: source, extra_endings, seen: HashSet::new(), lines: Vec::new() };
+    let mut walk = FolderWalk { root: source, extra_endings, seen: HashSet::new(), lines: Vec::new() };
     walk.folder(source)?;
     Ok(nuwa_files::hash_bytes(walk.lines.concat().as_bytes()))
 }
 
-struct Walk<'a> {
+struct FolderWalk<'a> {
     root: &'a Path,
     extra_endings: &'a [String],
     seen: HashSet<PathBuf>,
     lines: Vec<String>,
 }
 
-impl Walk<'_> {
+impl FolderWalk<'_> {
     fn folder(&mut self, folder: &Path) -> anyhow::Result<()> {
         let read = || nuwa_files::Error::read(folder);
         if !self.seen.insert(folder.canonicalize().map_err(read())?) {

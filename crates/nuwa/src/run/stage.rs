@@ -16,14 +16,11 @@ use serde_json::Value;
 use super::about::About;
 use super::aside;
 use super::manifest::{
-    self, MANIFEST, outputs, outputs_are_whole, outputs_hash, read_manifest, read_unfinished,
+    self, MANIFEST, UNFINISHED, outputs, outputs_are_whole, outputs_hash, read_manifest, read_unfinished,
 };
 use super::sources::source_hash;
 use crate::console::message;
 use crate::failure::Problem;
-
-/// The note of a stage that has begun and not ended.
-pub const UNFINISHED: &str = "unfinished.json";
 
 /// All that the result of a stage about to run follows from.
 #[derive(Debug, Clone)]

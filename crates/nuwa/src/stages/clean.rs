@@ -19,9 +19,9 @@ pub static ABOUT: About = About {
 };
 
 /// Cleans what was collected.
-pub struct Clean;
+pub struct CleanStage;
 
-impl Stage for Clean {
+impl Stage for CleanStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -19,9 +19,9 @@ pub static ABOUT: About = About {
 };
 
 /// Reads text into documents.
-pub struct Collect;
+pub struct CollectStage;
 
-impl Stage for Collect {
+impl Stage for CollectStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -14,9 +14,9 @@ use crate::source::Records;
 pub static ABOUT: About = About::training("dpo", "偏好优化");
 
 /// Tunes on pairs of a preferred and another answer.
-pub struct Dpo;
+pub struct DpoStage;
 
-impl Stage for Dpo {
+impl Stage for DpoStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -20,9 +20,9 @@ use crate::run::{About, Dependencies};
 pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
 
 /// Measures the models.
-pub struct Eval;
+pub struct EvalStage;
 
-impl Stage for Eval {
+impl Stage for EvalStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -9,9 +9,9 @@ use crate::run::{About, Dependencies};
 pub static ABOUT: About = About { format: None, places: &["model"], ..About::new("export", "导出") };
 
 /// Hands on the last model.
-pub struct Export;
+pub struct ExportStage;
 
-impl Stage for Export {
+impl Stage for ExportStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -25,18 +25,18 @@ use crate::run::About;
 
 /// All stages in their order.
 pub const STAGES: [&dyn Stage; 12] = [
-    &world::World,
-    &collect::Collect,
-    &clean::Clean,
-    &tokenizer::Vocabulary,
-    &tokenize::Tokenize,
-    &plan::Planning,
-    &pretrain::Pretrain,
-    &sft::Sft,
-    &dpo::Dpo,
-    &eval::Eval,
-    &export::Export,
-    &report::Report,
+    &world::WorldStage,
+    &collect::CollectStage,
+    &clean::CleanStage,
+    &tokenizer::TokenizerStage,
+    &tokenize::TokenizeStage,
+    &plan::PlanStage,
+    &pretrain::PretrainStage,
+    &sft::SftStage,
+    &dpo::DpoStage,
+    &eval::EvalStage,
+    &export::ExportStage,
+    &report::ReportStage,
 ];
 
 /// What is fixed about each of them.

@@ -21,9 +21,9 @@ pub static ABOUT: About = About {
 };
 
 /// Plans once; the plan stays as long as what it was made from.
-pub struct Planning;
+pub struct PlanStage;
 
-impl Stage for Planning {
+impl Stage for PlanStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

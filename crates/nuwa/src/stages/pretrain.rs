@@ -17,9 +17,9 @@ use crate::{afterwards, space};
 pub static ABOUT: About = About::training("pretrain", "预训练");
 
 /// Trains the model that the plan names.
-pub struct Pretrain;
+pub struct PretrainStage;
 
-impl Stage for Pretrain {
+impl Stage for PretrainStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

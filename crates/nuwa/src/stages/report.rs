@@ -15,9 +15,9 @@ pub static ABOUT: About = About {
 };
 
 /// Writes the pages.
-pub struct Report;
+pub struct ReportStage;
 
-impl Stage for Report {
+impl Stage for ReportStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

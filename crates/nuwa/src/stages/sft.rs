@@ -14,9 +14,9 @@ use crate::source::Records;
 pub static ABOUT: About = About::training("sft", "监督微调");
 
 /// Fine-tunes on dialogues.
-pub struct Sft;
+pub struct SftStage;
 
-impl Stage for Sft {
+impl Stage for SftStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

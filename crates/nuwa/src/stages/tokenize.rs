@@ -19,9 +19,9 @@ pub static ABOUT: About = About {
 };
 
 /// Writes the shards.
-pub struct Tokenize;
+pub struct TokenizeStage;
 
-impl Stage for Tokenize {
+impl Stage for TokenizeStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

@@ -16,14 +16,14 @@ use crate::run::{About, Dependencies};
 pub static ABOUT: About = About::new("tokenizer", "训练分词器");
 
 /// Learns the vocabulary.
-pub struct Vocabulary;
+pub struct TokenizerStage;
 
 /// Whether the size of the vocabulary follows from the text.
 fn is_planned(build: &Build) -> bool {
     !build.draft.says("tokenizer.vocab_size")
 }
 
-impl Stage for Vocabulary {
+impl Stage for TokenizerStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

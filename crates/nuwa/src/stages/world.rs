@@ -12,9 +12,9 @@ use crate::run::{About, Dependencies};
 pub static ABOUT: About = About::new("world", "内置世界");
 
 /// Writes the embedded world where no source is named.
-pub struct World;
+pub struct WorldStage;
 
-impl Stage for World {
+impl Stage for WorldStage {
     fn about(&self) -> &'static About {
         &ABOUT
     }

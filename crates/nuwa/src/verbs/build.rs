@@ -22,7 +22,7 @@ Examples:
   nuwa build --from book.txt --budget 1h30m       more time, a better model
   nuwa build --from book.txt --params 1M --tokens 2M
   nuwa build my.toml --seed 7 --out runs/second")]
-pub struct Build {
+pub struct BuildArguments {
     /// A recipe; `nuwa init` writes one with every setting
     #[arg(value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Build {
     json: bool,
 }
 
-impl Build {
+impl BuildArguments {
     pub fn run(self) -> anyhow::Result<()> {
         Pipeline::new(self.draft()?)?.run(self.json)
     }

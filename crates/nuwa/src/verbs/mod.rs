@@ -55,7 +55,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Build(build::Build),
+    Build(build::BuildArguments),
     Init(init::Init),
     Collect(collect::Collect),
     Clean(clean::Clean),

@@ -18,7 +18,7 @@ use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch, Work};
 use crate::online;
-use crate::planning::{self, Basis, DialArguments, Time};
+use crate::planning::{self, DialArguments, PlanBasis, Time};
 use crate::source::Source;
 use crate::stages::tokenizer::learn_at_most;
 use crate::stages::{self, Build};
@@ -60,7 +60,7 @@ struct Outlook {
     /// What was read for it.
     sample: Read,
     /// What all of the text is expected to be.
-    text: Text,
+    text: ExpectedText,
     vocabulary: usize,
     /// The stages before the training, in seconds.
     seconds_before: f64,
@@ -77,7 +77,7 @@ struct Read {
 }
 
 #[derive(Debug, Serialize)]
-struct Text {
+struct ExpectedText {
     files: u64,
     bytes: u64,
     bytes_after_cleaning: u64,
@@ -145,7 +145,7 @@ impl Plan {
         let whole = (tokens.train.tokens as f64 * scale) as u64;
         let before = Duration::from_secs_f64(took.as_secs_f64() * scale);
         let time = Time { spent: before, afterwards: build.afterwards(&tokens)? };
-        let basis = Basis { whole: Some(whole), given: None, pilot_seconds: Some(PILOT_SECONDS) };
+        let basis = PlanBasis { whole: Some(whole), given: None, pilot_seconds: Some(PILOT_SECONDS) };
         let plan = planning::plan(recipe, &shards, &learnt, time, basis, display)?;
         Ok(outlook(&read, bytes_after_cleaning, whole, &learnt, [took, before], plan))
     }
@@ -210,7 +210,7 @@ fn outlook(
             is_whole: read.is_whole,
             seconds: took.as_secs_f64(),
         },
-        text: Text {
+        text: ExpectedText {
             files: read.files_in_all,
             bytes: read.bytes_in_all,
             bytes_after_cleaning,

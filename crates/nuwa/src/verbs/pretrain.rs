@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::afterwards;
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
-use crate::init::Init;
+use crate::init::GivenModel;
 use crate::interrupt;
 use crate::planning::{self, DialArguments};
 use crate::run::Lock;
@@ -54,7 +54,7 @@ pub struct Pretrain {
 
 impl Pretrain {
     pub fn run(mut self) -> anyhow::Result<()> {
-        let init = self.init.as_deref().map(Init::load).transpose()?;
+        let init = self.init.as_deref().map(GivenModel::load).transpose()?;
         if let Some(init) = &init {
             self.dial.of_model(init.model.parameters().count() as u64)?;
         }

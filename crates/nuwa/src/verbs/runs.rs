@@ -37,11 +37,11 @@ pub struct Runs {
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<RunsAction>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum RunsAction {
     Rm(Remove),
 }
 
@@ -66,7 +66,7 @@ struct Remove {
 impl Runs {
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
-            Some(Action::Rm(remove)) => remove.run(),
+            Some(RunsAction::Rm(remove)) => remove.run(),
             None => list(&self.folder, self.json),
         }
     }

@@ -24,11 +24,11 @@ Examples:
   echo \"432 17 9\" | nuwa tokenizer decode tokenizer")]
 pub struct Tokenizer {
     #[command(subcommand)]
-    action: Action,
+    action: TokenizerAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum TokenizerAction {
     Train(Train),
     Encode(Encode),
     Decode(Decode),
@@ -83,9 +83,9 @@ struct Trained {
 impl Tokenizer {
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
-            Action::Train(action) => action.run(),
-            Action::Encode(action) => action.run(),
-            Action::Decode(action) => action.run(),
+            TokenizerAction::Train(action) => action.run(),
+            TokenizerAction::Encode(action) => action.run(),
+            TokenizerAction::Decode(action) => action.run(),
         }
     }
 }
