@@ -28,6 +28,7 @@ mod change;
 mod error;
 pub mod language_modelling;
 mod ratio;
+mod remark;
 mod result;
 mod scorer;
 pub mod tasks;
@@ -35,6 +36,7 @@ pub mod tasks;
 pub use change::{Change, change};
 pub use error::{Error, Result, TextError};
 pub use ratio::Ratio;
+pub use remark::{ErrorsOver, Warning};
 pub use result::{Confusion, Metric, Shown, TaskResult, Unit};
 pub use scorer::Scorer;
 

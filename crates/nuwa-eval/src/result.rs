@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::remark::{ErrorsOver, Warning};
+
 /// What a task found: its entry in `eval.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,12 +20,12 @@ pub struct TaskResult {
     /// The settings that figures depend on, by name.
     pub settings: BTreeMap<String, u64>,
     /// What the standard errors are taken over, and how.
-    pub standard_errors: String,
+    pub standard_errors: ErrorsOver,
     /// The hash of all texts (prompts and options) in their order: figures of different texts are not to be compared.
     pub data_hash: String,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// The figures of groups of items.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, BTreeMap<String, Metric>>,

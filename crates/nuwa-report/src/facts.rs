@@ -10,7 +10,7 @@ use crate::records::Tasks;
 use crate::run::Run;
 use crate::stage_scores;
 use crate::words::report::{self as words, Words};
-use crate::words::{Fixed, Text, names};
+use crate::words::{Fixed, Text, names, remarks};
 
 const WORDS: Words = Words::ALL;
 
@@ -206,9 +206,10 @@ pub fn final_remarks(run: &Run) -> Vec<Text> {
 }
 
 fn remarks_of(name: &str, task: &TaskResult) -> Vec<Text> {
-    let how = Some(&task.standard_errors).filter(|how| !how.is_empty());
-    let errors = how.map(|how| words::standard_errors(&task_name(name), how));
-    errors.into_iter().chain(task.warnings.iter().map(Text::same)).collect()
+    let how = remarks::errors_over(&task.standard_errors);
+    let errors =
+        Some(how).filter(|how| !how.is_empty()).map(|how| words::standard_errors(&task_name(name), &how));
+    errors.into_iter().chain(task.warnings.iter().map(remarks::warning)).collect()
 }
 
 fn distinct(remarks: impl Iterator<Item = Text>) -> Vec<Text> {

@@ -3,6 +3,7 @@ use std::f64::consts::LN_2;
 
 use super::document::{Document, Size};
 use super::{Plan, VERSION};
+use crate::remark::{ErrorsOver, Warning};
 use crate::{Error, Metric, Ratio, Result, TaskResult, Unit};
 
 /// From so many texts on, standard errors are taken over texts; below, over blocks.
@@ -147,26 +148,15 @@ impl Tally {
         })
     }
 
-    fn standard_errors(&self) -> String {
-        if self.takes_texts() {
-            return format!("of a ratio of sums over {} texts", self.by_text.tokens.units());
+    fn standard_errors(&self) -> ErrorsOver {
+        match self.takes_texts() {
+            true => ErrorsOver::Texts(self.by_text.tokens.units()),
+            false => ErrorsOver::Blocks { blocks: self.by_block.tokens.units(), fewer_than: LEAST_TEXTS },
         }
-        format!(
-            "of a ratio of sums over {} blocks, as there are fewer than {LEAST_TEXTS} texts; a lower bound, for \
-             blocks of one text are not independent",
-            self.by_block.tokens.units()
-        )
     }
 
-    fn warnings(&self) -> Vec<String> {
-        let changed = (self.texts_changed > 0).then(|| {
-            format!(
-                "{} of {} texts do not come back the same from this tokenizer, so it may have had less to predict than \
-                 another one",
-                self.texts_changed,
-                self.by_text.tokens.units()
-            )
-        });
-        changed.into_iter().collect()
+    fn warnings(&self) -> Vec<Warning> {
+        let (texts, of) = (self.texts_changed, self.by_text.tokens.units());
+        if texts > 0 { vec![Warning::Changed { texts, of }] } else { Vec::new() }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::TaskResult;
+use crate::remark::{ErrorsOver, Warning};
 use crate::result::{Confusion, Metric, Shown, Unit};
 
 /// Items that are shown in results.
@@ -30,7 +31,7 @@ pub struct Tally {
     names: Vec<String>,
     shown: Vec<Shown>,
     cut: usize,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Tally {
@@ -61,10 +62,8 @@ impl Tally {
     /// Says how many items were not put to the model as a whole.
     pub fn warn_of_cuts(&mut self, context: usize) {
         if self.cut > 0 {
-            self.warnings.push(format!(
-                "{} of {} items do not fit the context of {context} tokens: the beginnings of their prompts were cut off",
-                self.cut, self.n
-            ));
+            let [items, of, context] = [self.cut, self.n, context].map(|count| count as u64);
+            self.warnings.push(Warning::Cut { items, of, context });
         }
     }
 
@@ -78,7 +77,7 @@ impl Tally {
             n: self.n as u64,
             metrics,
             settings,
-            standard_errors: "of a mean over items: sample deviation / sqrt(n)".into(),
+            standard_errors: ErrorsOver::Items,
             data_hash,
             groups: self.groups.iter().map(|(name, values)| (name.clone(), means(values))).collect(),
             confusion,

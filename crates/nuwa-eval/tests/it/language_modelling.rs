@@ -3,7 +3,7 @@
 use std::f64::consts::LN_2;
 
 use nuwa_eval::language_modelling::{Settings, evaluate};
-use nuwa_eval::{Scorer, TaskResult, TextError};
+use nuwa_eval::{ErrorsOver, Scorer, TaskResult, TextError};
 use nuwa_infer::{Engine, Window};
 
 use crate::support::{ByHand, CONTEXT, VOCABULARY, engine, texts, tokenizer};
@@ -39,7 +39,7 @@ fn a_uniform_model_needs_the_logarithm_of_its_vocabulary_for_each_token() {
     near(value(&result, "word_perplexity").ln(), bits * LN_2 / result.counts["words"] as f64);
     assert_eq!((result.n, result.counts["tokens"], result.counts["bytes"]), (3, tokens as u64, bytes as u64));
     assert!(result.metrics["perplexity"].stderr.unwrap() < 0.01, "every block costs the same a token");
-    assert_eq!(result.warnings, Vec::<String>::new());
+    assert_eq!(result.warnings, []);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn standard_errors_are_over_texts_when_there_are_enough() {
     let many: Vec<String> = (0..40).map(|i| format!("text {i} {}", "abcdefgh".repeat(i % 5))).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let result = run(&scorer, &many, &Settings::default());
-    assert_eq!(result.standard_errors, "of a ratio of sums over 40 texts");
+    assert_eq!(result.standard_errors, ErrorsOver::Texts(40));
     let losses: Vec<(f64, f64)> = many
         .iter()
         .map(|text| {
@@ -113,7 +113,7 @@ fn standard_errors_are_over_texts_when_there_are_enough() {
     near(result.metrics["bits_per_byte"].stderr.unwrap(), (squares * 40.0 / 39.0).sqrt() / bytes);
 
     let few = run(&scorer, &many[..3], &Settings { context: 8, stride: 4 });
-    assert!(few.standard_errors.contains("blocks, as there are fewer than 30 texts"));
+    assert!(few.standard_errors.to_string().contains("blocks, as there are fewer than 30 texts"));
     assert!(few.metrics["bits_per_byte"].stderr.is_some());
     let one = run(&scorer, &["ab"], &Settings::default());
     assert_eq!(one.metrics["bits_per_byte"].stderr, None);

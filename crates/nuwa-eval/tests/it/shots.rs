@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use nuwa_eval::tasks::{Items, Options, Task};
-use nuwa_eval::{Result, Scorer, TaskResult};
+use nuwa_eval::{Result, Scorer, TaskResult, Warning};
 use nuwa_infer::{Engine, Window};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::{Value, json};
@@ -159,8 +159,5 @@ fn what_was_not_asked_as_chat_does_not_say_so_and_cut_prompts_are_counted() {
     let result =
         Task::built_in("piqa").unwrap().evaluate(&scorer, &items(&[item]), &options, &mut |_| {}).unwrap();
     assert_eq!(result.settings["chat"], 0);
-    assert_eq!(
-        result.warnings,
-        ["1 of 1 items do not fit the context of 512 tokens: the beginnings of their prompts were cut off"]
-    );
+    assert_eq!(result.warnings, [Warning::Cut { items: 1, of: 1, context: 512 }]);
 }

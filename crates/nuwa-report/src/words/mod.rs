@@ -6,6 +6,7 @@
 pub mod card;
 pub mod inspect;
 pub mod names;
+pub mod remarks;
 pub mod report;
 
 use serde::Serialize;

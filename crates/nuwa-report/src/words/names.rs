@@ -37,7 +37,18 @@ pub fn metric(key: &str) -> Text {
 
 /// Why something was left out, or what a step counted.
 pub fn reason(reason: &str) -> Text {
-    Text::new(reason, known(REASONS, reason).unwrap_or(reason))
+    let chinese = known(REASONS, reason).map(String::from).or_else(|| reason_of_kind(reason));
+    Text::new(reason, chinese.unwrap_or_else(|| reason.into()))
+}
+
+/// A reason that names what it is about.
+fn reason_of_kind(reason: &str) -> Option<String> {
+    let within = |before: &str, after: &str| reason.strip_prefix(before)?.strip_suffix(after);
+    within("language ", "")
+        .map(|language| format!("语言为 {language}"))
+        .or_else(|| within("top ", "-gram").map(|n| format!("最高频 {n}-gram 占比过高")))
+        .or_else(|| within("duplicate ", "-grams").map(|n| format!("重复的 {n}-gram 过多")))
+        .or_else(|| within("", " is not supported").map(|what| format!("不支持 {what}")))
 }
 
 /// A language that has no code, such as `unknown, Latin letters`.
@@ -47,16 +58,6 @@ pub fn language(name: &str) -> Text {
         Some(script) => Text::new(name, format!("未识别（{script} 字母）")),
         None => reason(name),
     }
-}
-
-/// What a reader of a figure should know.
-pub fn remark(remark: &str) -> Text {
-    let over = |unit: &str, chinese: &str| {
-        let count = remark.strip_prefix("of a ratio of sums over ")?.strip_suffix(unit)?;
-        Some(format!("取 {count} {chinese}上的总和之比"))
-    };
-    let chinese = over(" texts", "篇文本").or_else(|| known(REMARKS, remark).map(String::from));
-    Text::new(remark, chinese.unwrap_or_else(|| format!("：{remark}")))
 }
 
 fn known<'a>(table: &[(&str, &'a str)], key: &str) -> Option<&'a str> {
@@ -170,6 +171,16 @@ const REASONS: &[(&str, &str)] = &[
     ("too few stop words", "停用词过少"),
     ("lorem ipsum", "占位文本 lorem ipsum"),
     ("no lines", "没有文本行"),
+    ("words too short", "平均词长过短"),
+    ("words too long", "平均词长过长"),
+    ("few lines end with punctuation", "以标点结尾的行过少"),
+    ("many short lines", "短行过多"),
+    ("few words between line breaks", "换行之间的词数过少"),
+    ("duplicate lines", "重复行过多"),
+    ("duplicate line characters", "重复行所占字符过多"),
+    ("duplicate paragraphs", "重复段落过多"),
+    ("duplicate paragraph characters", "重复段落所占字符过多"),
+    ("curly bracket", "含花括号"),
     ("items looked for", "个待查题目"),
     ("emoji", "表情符号"),
     ("email", "电子邮箱"),
@@ -178,11 +189,20 @@ const REASONS: &[(&str, &str)] = &[
     ("unknown", "未知"),
     ("no letters", "没有文字"),
     ("binary", "二进制文件"),
+    ("empty", "空文件"),
+    ("preferences, which belong to DPO", "偏好数据，应用于 DPO"),
+    ("dialogues, which belong to SFT", "对话数据，应用于 SFT"),
+    ("page too large", "网页过大"),
+    ("a table without a column of text", "表格中没有文本列"),
+    ("JSON without a field of text", "JSON 中没有文本字段"),
+    ("expands too far for its size", "解压后过大"),
+    ("damaged or cut short", "文件损坏或不完整"),
+    ("may not be read", "没有读取权限"),
+    ("a link that leads out of the folder", "指向文件夹之外的链接"),
+    ("an encrypted PDF", "加密的 PDF"),
+    ("a PDF of pictures, without text", "只有图片、没有文本的 PDF"),
     ("no token to train on", "没有可训练的 token"),
 ];
-
-const REMARKS: &[(&str, &str)] =
-    &[("of a mean over items: sample deviation / sqrt(n)", "取逐题均值的标准误：样本标准差除以 √n")];
 
 #[cfg(test)]
 mod tests {
@@ -230,6 +250,8 @@ mod tests {
         assert_eq!(metric("f1_positive"), Text::new("f1 positive", "F1（positive）"));
         assert_eq!(metric("my_figure"), Text::same("my figure"));
         assert_eq!(reason("odd"), Text::same("odd"));
-        assert_eq!(remark("of a ratio of sums over 12 texts").zh, "取 12 篇文本上的总和之比");
+        assert_eq!(reason("language de").zh, "语言为 de");
+        assert_eq!(reason("language unknown").zh, "语言无法识别");
+        assert_eq!(reason("duplicate 10-grams").zh, "重复的 10-gram 过多");
     }
 }

@@ -403,9 +403,8 @@ pub const DPO_CHANCE: Fixed = Fixed {
     zh: "这与随机水平无异：从训练对中学到的内容没有泛化。小模型学到的是受偏好回答的形式（长度、常用词）；若偏好取决于内容，如人工撰写的数据，则需要真正理解回答。",
 };
 
-pub fn standard_errors(task: &Text, how: &str) -> Text {
-    let how_zh = super::names::remark(how);
-    Text::new(format!("{}: standard errors {how}.", task.en), format!("{}：标准误{}。", task.zh, how_zh.zh))
+pub fn standard_errors(task: &Text, how: &Text) -> Text {
+    Text::new(format!("{}: standard errors {}.", task.en, how.en), format!("{}：标准误{}。", task.zh, how.zh))
 }
 
 /// What was kept of the documents.
