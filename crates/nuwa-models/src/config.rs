@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +157,11 @@ pub trait FamilyConfig: Config + Serialize + DeserializeOwned {
     /// Naming the field at fault.
     fn parse(value: Value) -> Result<Self, ParseError> {
         serde_path_to_error::deserialize(value)
+    }
+
+    /// Its published sizes.
+    fn presets() -> &'static [Preset] {
+        &[]
     }
 
     /// The configuration of a new model.

@@ -37,6 +37,7 @@ mod batch;
 mod config;
 mod input;
 mod names;
+mod presets;
 mod registry;
 mod text;
 
@@ -44,6 +45,7 @@ pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, l
 pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
 pub use names::{RowOrder, TensorName};
+pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use text::{Rows, Text};
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Preset;
 use crate::config::{Config, FamilyConfig, Prediction, Result, Shape};
 
 /// The fault of a `config.json`, with the field in which it is.
@@ -26,6 +27,8 @@ pub struct Registered {
     pub translate: fn(&mut Value) -> Result<(), String>,
     /// See [`FamilyConfig::parse`].
     pub parse: fn(Value) -> Result<ModelConfig, ParseError>,
+    /// See [`FamilyConfig::presets`].
+    pub presets: &'static [Preset],
     /// See [`FamilyConfig::shaped`].
     pub shaped: fn(&Shape) -> Result<ModelConfig>,
 }
@@ -72,6 +75,7 @@ macro_rules! families {
                         activations: <$config>::ACTIVATIONS,
                         translate: <$config>::translate,
                         parse: |value| <$config>::parse(value).map(ModelConfig::$name),
+                        presets: <$config>::presets(),
                         shaped: |shape| <$config>::shaped(shape).map(ModelConfig::$name),
                     },)+
                 }

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use nuwa_models::PresetName;
+
 /// What can go wrong while training.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -87,6 +89,21 @@ pub enum Error {
         /// What the system says is free.
         available: f64,
     },
+    /// A published size would not fit the memory.
+    #[error(
+        "training {preset} needs about {needed:.1} GB of memory, {available:.1} GB are free; {}",
+        largest.map_or("no preset fits".into(), |largest| format!("the largest preset that fits is {largest}"))
+    )]
+    PresetMemory {
+        /// What was asked for.
+        preset: PresetName,
+        /// Predicted need.
+        needed: f64,
+        /// What the system says is free.
+        available: f64,
+        /// The largest that would fit.
+        largest: Option<PresetName>,
+    },
     /// The model folder could not be written by the program's hook.
     #[error("{0}")]
     Hook(String),
@@ -116,6 +133,10 @@ impl Error {
             Self::Stopped { .. } => "start again: it goes on".into(),
             Self::Checkpoint { .. } => "delete the file to start this stage anew".into(),
             Self::Budget { .. } => "give more time".into(),
+            Self::PresetMemory { largest: Some(largest), .. } => {
+                format!("choose it: model.preset = \"{largest}\", or a shorter model.context")
+            }
+            Self::PresetMemory { .. } => "choose a shorter model.context, or give params in place of a preset".into(),
             Self::Memory { .. } => "choose fewer parameters, a smaller pretrain.micro_batch_tokens (1024), or leave pretrain.recompute on auto".into(),
         })
     }

@@ -1,4 +1,4 @@
-use nuwa_models::Family;
+use nuwa_models::{Family, PresetName};
 use nuwa_nn::{OptimizerSettings, ScheduleKind};
 use nuwa_tensor::Precision;
 use schemars::JsonSchema;
@@ -11,6 +11,10 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
+    /// A published size in place of one from the budget: it sets family, width, layers and heads, which are then not said. The
+    /// vocabulary is that of the tokenizer; the context may be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<PresetName>,
     /// The family.
     pub family: Family,
     /// Model width; a multiple of 32 is fast. Chosen from the budget when absent.
@@ -25,6 +29,13 @@ pub struct ModelSettings {
     pub context: Option<usize>,
     /// Whether the output head is a matrix of its own rather than the embedding.
     pub untied_head: bool,
+}
+
+impl ModelSettings {
+    /// The family: that of the preset, where one is named.
+    pub fn family(&self) -> Family {
+        self.preset.map_or(self.family, |name| name.preset().0)
+    }
 }
 
 /// What activations and the operands of matrix products are kept in.

@@ -190,6 +190,12 @@ fn of_train(error: &nuwa_train::Error) -> Option<String> {
         }
         Error::Stopped { .. } => "give the same command again: it goes on",
         Error::Budget { .. } => "give more time, such as --budget 5m",
+        Error::PresetMemory { largest: Some(largest), .. } => {
+            return Some(format!("choose it: --preset {largest}, or a shorter --set model.context=256"));
+        }
+        Error::PresetMemory { .. } => {
+            "choose a shorter --set model.context=256, or --params in place of a preset"
+        }
         Error::Memory { .. } => {
             "choose fewer --params, a smaller --set pretrain.micro_batch_tokens=1024, or leave pretrain.recompute on \
             auto"

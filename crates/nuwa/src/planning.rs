@@ -33,6 +33,12 @@ pub struct DialArguments {
     /// The size of the model instead of a budget, for example 1M
     #[arg(long, value_name = "COUNT", requires = "tokens")]
     params: Option<Count>,
+    /// A published size instead of either, for example gpt3-125m; the setting model.preset in the reference lists all of them
+    #[arg(long, value_name = "NAME", conflicts_with = "params")]
+    preset: Option<String>,
+    /// The family of the model, for example qwen3: the setting model.family
+    #[arg(long, value_name = "NAME", conflicts_with = "preset")]
+    family: Option<String>,
     /// How many tokens to train on, for example 2M
     #[arg(long, value_name = "COUNT")]
     tokens: Option<Count>,
@@ -51,7 +57,12 @@ impl DialArguments {
 
     /// Says in `draft` what was said here; budget and size put each other aside.
     pub fn put_into(&self, draft: &mut Draft) -> anyhow::Result<()> {
-        if let (None, Some(tokens)) = (self.params, self.tokens) {
+        for (key, said) in [("model.preset", &self.preset), ("model.family", &self.family)] {
+            if let Some(name) = said {
+                draft.put(key, Value::String(name.clone()))?;
+            }
+        }
+        if let (None, Some(tokens), false) = (self.params, self.tokens, draft.says("model.preset")) {
             let problem = Problem::new(format!("--tokens {tokens} without --params"));
             return Err(problem.hint(format!("say the size too: --params 1M --tokens {tokens}")).into());
         }
@@ -59,10 +70,12 @@ impl DialArguments {
             draft.forget(&["params", "tokens"]);
             draft.put("budget", Value::String(budget.to_string()))?;
         }
-        if let (Some(params), Some(tokens)) = (self.params, self.tokens) {
-            draft.forget(&["budget"]);
-            draft.put("params", Value::String(params.to_string()))?;
+        if let Some(tokens) = self.tokens {
+            draft.forget(&["budget", "params"]);
             draft.put("tokens", Value::String(tokens.to_string()))?;
+        }
+        if let Some(params) = self.params {
+            draft.put("params", Value::String(params.to_string()))?;
         }
         Ok(())
     }
@@ -154,7 +167,8 @@ pub fn plan(
     display: &mut Display,
 ) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
-    let predicts = basis.given.map_or(recipe.model.family.registered().predicts, |config| config.predicts());
+    let predicts =
+        basis.given.map_or(recipe.model.family().registered().predicts, |config| config.predicts());
     let (tokenizer, objective) = objectives::of(predicts, tokenizer, &recipe.pretrain, recipe.seed)?;
     let request = Request {
         shards,
@@ -216,13 +230,19 @@ impl Time {
     }
 }
 
+/// About how many weights the published size of a recipe has, before there is a vocabulary.
+fn preset_parameters(recipe: &Recipe) -> anyhow::Result<Option<Count>> {
+    let config = recipe.model.preset.map(|preset| preset.config(1, None, None)).transpose();
+    Ok(config.map_err(nuwa_train::Error::from)?.map(|config| Count(config.size().parameters as u64)))
+}
+
 /// What a recipe asks for.
 pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
-    match (recipe.budget, recipe.params, recipe.tokens) {
+    match (recipe.budget, recipe.params.or(preset_parameters(recipe)?), recipe.tokens) {
         (None, Some(parameters), Some(tokens)) => {
             Ok(Goal::Sizes { parameters: parameters.0, tokens: tokens.0 })
         }
-        (budget, None, None) => {
+        (budget, _, None) if recipe.params.is_none() => {
             let usual = Source::of(recipe).usual_budget();
             Ok(Goal::Seconds(budget.map_or(usual, |span| span.0).as_secs_f64()))
         }
@@ -237,7 +257,8 @@ pub fn goal(recipe: &Recipe) -> anyhow::Result<Goal> {
 pub fn vocabulary(recipe: &Recipe, bytes: u64) -> anyhow::Result<usize> {
     let parameters = match goal(recipe)? {
         Goal::Sizes { parameters, .. } => parameters,
-        Goal::Seconds(seconds) => sizes::likely_parameters(seconds, bytes),
+        Goal::Seconds(seconds) => preset_parameters(recipe)?
+            .map_or_else(|| sizes::likely_parameters(seconds, bytes), |count| count.0),
     };
     Ok(sizes::vocabulary(bytes, Source::of(recipe).parameters_to_name(parameters)))
 }

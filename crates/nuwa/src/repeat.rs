@@ -9,9 +9,16 @@ use nuwa_train::plan::Plan;
 pub fn settings(plan: &Plan, summary: &Summary) -> Vec<String> {
     let steps = summary.fall.map_or(summary.steps, |fall| fall.end);
     let tokens = steps * plan.batch_tokens();
-    let mut arguments: Vec<String> =
-        ["--params".into(), plan.parameters.to_string(), "--tokens".into(), tokens.to_string()].into();
-    for (key, value) in shape(&plan.model).into_iter().chain(course(plan, summary)) {
+    let size = match plan.preset {
+        Some(preset) => ["--preset".into(), preset.to_string()],
+        None => ["--params".into(), plan.parameters.to_string()],
+    };
+    let mut arguments: Vec<String> = [&size[..], &["--tokens".into(), tokens.to_string()]].concat();
+    let shape = match plan.preset {
+        Some(_) => vec![("model.context", plan.context.to_string())],
+        None => shape(&plan.model),
+    };
+    for (key, value) in shape.into_iter().chain(course(plan, summary)) {
         arguments.extend(["--set".into(), format!("{key}={value}")]);
     }
     arguments

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Bert, names};
 use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, ensure, positive};
 use crate::gpt2::Gelu;
-use crate::{Model, TensorName};
+use crate::{Model, Preset, TensorName};
 
 /// The fields of BERT's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -234,6 +234,10 @@ impl FamilyConfig for BertConfig {
                 Err(format!("position_embedding_type = \"{other}\" is not supported, only \"absolute\" is"))
             }
         }
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     fn shaped(shape: &Shape) -> Result<Self> {

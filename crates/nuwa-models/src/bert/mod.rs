@@ -7,6 +7,7 @@
 
 mod config;
 mod names;
+mod presets;
 
 pub use config::{BertConfig, Heads};
 use nuwa_nn::{

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Gpt2, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
-use crate::{Model, TensorName};
+use crate::{Model, Preset, TensorName};
 
 /// The fields of GPT-2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,6 +168,10 @@ impl FamilyConfig for Gpt2Config {
 
     const ACTIVATIONS: (&'static str, &'static [&'static str]) =
         ("activation_function", &["gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu"]);
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
+    }
 
     fn shaped(shape: &Shape) -> Result<Self> {
         let usual = shape.kv_heads.is_none_or(|kv_heads| kv_heads == shape.heads);

@@ -6,6 +6,7 @@
 
 mod config;
 mod names;
+mod presets;
 
 pub use config::{Gelu, Gpt2Config};
 use nuwa_nn::{

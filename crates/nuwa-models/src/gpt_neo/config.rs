@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{GptNeo, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
 use crate::gpt2::{Gelu, Gpt2Config};
-use crate::{Model, TensorName};
+use crate::{Model, Preset, TensorName};
 
 /// The fields of GPT-Neo's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,6 +195,10 @@ impl Config for GptNeoConfig {
 
 impl FamilyConfig for GptNeoConfig {
     const ACTIVATIONS: (&'static str, &'static [&'static str]) = Gpt2Config::ACTIVATIONS;
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
+    }
 
     /// Layers attend to everything and within a window in turn, of an eighth of the context.
     fn shaped(shape: &Shape) -> Result<Self> {

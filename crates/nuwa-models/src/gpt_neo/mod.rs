@@ -5,6 +5,7 @@
 
 mod config;
 mod names;
+mod presets;
 
 pub use config::{AttentionType, GptNeoConfig};
 use nuwa_nn::{Attention, Context, Head};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Llama;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of LLaMA's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,10 @@ impl FamilyConfig for LlamaConfig {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     fn shaped(shape: &Shape) -> Result<Self> {

@@ -6,6 +6,7 @@
 //! `0.02 / sqrt(2 layers)`.
 
 mod config;
+mod presets;
 
 pub use config::LlamaConfig;
 use nuwa_nn::{Context, Head, Scope};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Mistral;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, positive};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Mistral's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,10 @@ impl FamilyConfig for MistralConfig {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     /// The window is half the context, as in Mistral 7B.

@@ -4,6 +4,7 @@
 //! known through the layers below, a window further for each. Keys beyond the window need not be kept for decoding.
 
 mod config;
+mod presets;
 
 pub use config::MistralConfig;
 use nuwa_nn::{Context, Head, Scope};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Qwen2;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, Windows, as_decoder, dialect, names};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Qwen2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,10 @@ impl FamilyConfig for Qwen2Config {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     fn shaped(shape: &Shape) -> Result<Self> {

@@ -4,6 +4,7 @@
 //! upper layers may attend within a sliding window.
 
 mod config;
+mod presets;
 
 use config::BIASES;
 pub use config::Qwen2Config;

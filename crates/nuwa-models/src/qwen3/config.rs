@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Qwen3;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, Windows, as_decoder, dialect, names};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Qwen3's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,10 @@ impl FamilyConfig for Qwen3Config {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     fn shaped(shape: &Shape) -> Result<Self> {

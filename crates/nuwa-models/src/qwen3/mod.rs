@@ -5,6 +5,7 @@
 //! place of Qwen2's biases. Heads may be wider than the width of the model divided by their number.
 
 mod config;
+mod presets;
 
 pub use config::Qwen3Config;
 use nuwa_nn::{Context, Head, HeadNorm, Scope};

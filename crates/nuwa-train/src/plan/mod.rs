@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nuwa_files::Progress;
-use nuwa_models::{Model, ModelConfig};
+use nuwa_models::{Model, ModelConfig, PresetName};
 use nuwa_nn::ScheduleKind;
 use nuwa_shards::{Part, Shards};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub struct Request<'a> {
 pub struct Plan {
     /// The model.
     pub model: ModelConfig,
+    /// The published size that it has, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<PresetName>,
     /// Its weights.
     pub parameters: u64,
     /// Tokens to train on, repetitions included.
@@ -244,6 +247,9 @@ const SHORTEST: f64 = 5.0;
 /// When the text is too short, the budget too small, a setting out of range, or the memory too small.
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
+    if request.model.preset.is_some() && request.given.is_none() {
+        check(request)?;
+    }
     let shards = Shards::open(request.shards, Part::Train)?;
     let [held_out, tested] = [Part::Validation, Part::Test]
         .map(|part| Shards::open_if_any(request.shards, part).map(|part| part.map_or(0, |it| it.tokens())));
@@ -391,6 +397,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };
     let mut plan = Plan {
         context: model.context(),
+        preset: request.model.preset.filter(|_| request.given.is_none()),
         parameters,
         learning_rate: request
             .pretrain
@@ -498,8 +505,33 @@ fn expect(plan: &mut Plan, request: &Request<'_>, text: Text, itself: Option<&Se
 
 /// An error before anything is tried where not even the estimate fits.
 fn refuse_too_large(request: &Request<'_>, plan: &Plan) -> Result<()> {
-    let needed = shape::needed_bytes(plan, request.pretrain.precision.into(), plan.recompute);
-    check_memory(needed + resident(request), request.memory)
+    match (plan.preset, check_memory(needed(request, plan), request.memory)) {
+        (Some(preset), Err(Error::Memory { needed, available })) => {
+            let largest = largest_that_fits(request, plan);
+            Err(Error::PresetMemory { preset, needed, available, largest })
+        }
+        (_, checked) => checked,
+    }
+}
+
+/// An estimate of the bytes that a plan takes.
+fn needed(request: &Request<'_>, plan: &Plan) -> u64 {
+    shape::needed_bytes(plan, request.pretrain.precision.into(), plan.recompute) + resident(request)
+}
+
+/// Of the published sizes that predict the same, the largest that fits the memory in place of the plan's.
+fn largest_that_fits(request: &Request<'_>, plan: &Plan) -> Option<PresetName> {
+    let plenty = u64::from(u32::MAX);
+    let text = Text { tokens: plenty, held_out: plenty, tested: plenty };
+    let fits = |preset: PresetName| {
+        let model = preset.config(request.vocabulary, request.model.context, request.eos).ok()?;
+        let parameters = model.size().parameters as u64;
+        let same = model.predicts() == plan.model.predicts();
+        let mut other = Plan { context: model.context(), parameters, model, ..plan.clone() };
+        set_tokens(&mut other, request, text, plan.tokens);
+        (same && needed(request, &other) <= request.memory?).then_some((parameters, preset))
+    };
+    PresetName::all().filter_map(fits).max_by_key(|(parameters, _)| *parameters).map(|(_, preset)| preset)
 }
 
 /// What the program itself holds, about, where it is not said.

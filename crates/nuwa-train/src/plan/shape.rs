@@ -1,6 +1,6 @@
 //! From a number of weights to width, depth and heads.
 
-use nuwa_models::{ModelConfig, Prediction, Shape};
+use nuwa_models::{Family, ModelConfig, Prediction, PresetName, Shape};
 use nuwa_tensor::Precision;
 
 use super::Plan;
@@ -24,6 +24,9 @@ pub fn model(
     eos: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
+    if let Some(preset) = settings.preset {
+        return of_preset(settings, preset, vocabulary, eos);
+    }
     let widths = match settings.width {
         Some(width) => vec![width],
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
@@ -52,6 +55,38 @@ pub fn model(
         }
         (None, refused) => Err(refused.expect("there is at least one width")),
     }
+}
+
+/// The model of a published size; settings of what it sets are refused.
+fn of_preset(
+    settings: &ModelSettings,
+    preset: PresetName,
+    vocabulary: usize,
+    eos: Option<u32>,
+) -> Result<ModelConfig> {
+    let sizes = [
+        ("model.width", settings.width),
+        ("model.layers", settings.layers),
+        ("model.heads", settings.heads),
+        ("model.kv_heads", settings.kv_heads),
+    ];
+    let expected = format!("nothing beside model.preset = {preset}, which sets it");
+    for (name, said) in sizes {
+        ensure(said.is_none(), name, said.unwrap_or_default(), &expected)?;
+    }
+    ensure(!settings.untied_head, "model.untied_head", true, &expected)?;
+    let (family, other) = (preset.preset().0, settings.family);
+    let is_its = other == Family::default() || other == family;
+    ensure(is_its, "model.family", other.registered().model_type, &expected)?;
+    if let Some(context) = settings.context {
+        ensure(
+            (8..=LARGEST[2]).contains(&context),
+            "model.context",
+            context,
+            &format!("8 to {}", LARGEST[2]),
+        )?;
+    }
+    Ok(preset.config(vocabulary, settings.context, eos)?)
 }
 
 /// Sizes beyond these are slips: no machine trains them.
@@ -152,8 +187,6 @@ const LARGEST_HEAD_ELEMENTS: usize = 1 << 25;
 
 #[cfg(test)]
 mod tests {
-    use nuwa_models::{Family, Prediction};
-
     use super::*;
 
     #[test]
@@ -219,6 +252,28 @@ mod tests {
             "model.kv_heads = 0: expected a divisor of the 128 heads",
             "model.kv_heads = 1: expected nothing: gpt2 has as many as heads",
             "model.context = 7: expected 8 to 1048576",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_preset_sets_the_shape_and_refuses_another() {
+        let preset = PresetName::all().find(|name| name.to_string() == "gpt3-125m");
+        let settings = ModelSettings { preset, context: Some(256), ..ModelSettings::default() };
+        let made = |settings: &ModelSettings| model(settings, 1, 1000, None, 1000);
+        let config = made(&settings).unwrap();
+        assert_eq!((config.layers(), config.width(), config.context()), (12, 768, 256));
+        assert_eq!(settings.family(), Family::GptNeo);
+        let told = [
+            ModelSettings { width: Some(64), ..settings.clone() },
+            ModelSettings { family: Family::Bert, ..settings.clone() },
+            ModelSettings { context: Some(4), ..settings },
+        ];
+        let told = told.map(|settings| made(&settings).unwrap_err().to_string());
+        let expected = [
+            "model.width = 64: expected nothing beside model.preset = gpt3-125m, which sets it",
+            "model.family = bert: expected nothing beside model.preset = gpt3-125m, which sets it",
+            "model.context = 4: expected 8 to 1048576",
         ];
         assert_eq!(told, expected);
     }

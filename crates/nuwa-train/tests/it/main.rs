@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_files::Progress;
-use nuwa_models::Model;
+use nuwa_models::{Model, PresetName};
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::{Precision, Random};
@@ -467,6 +467,40 @@ fn memory_that_is_short_makes_blocks_compute_again() {
     let never = PretrainSettings { recompute: Recompute::Off, ..usual };
     let refused = plan(&never, roomy.predicted.memory_bytes * 3 / 4).unwrap_err();
     assert!(matches!(refused, Error::Memory { .. }), "{refused}");
+}
+
+/// Before there is any text.
+#[test]
+fn a_preset_that_does_not_fit_names_the_largest_that_does() {
+    let preset = PresetName::all().find(|name| name.to_string() == "gpt3-2.7b");
+    let model = ModelSettings { preset, context: Some(256), ..ModelSettings::default() };
+    let refused = |memory: u64| {
+        let request = Request {
+            objective: &causal(),
+            whole: None,
+            shards: Path::new("nowhere"),
+            vocabulary: 8192,
+            eos: None,
+            goal: Goal::Sizes { parameters: 1, tokens: 1_000_000 },
+            afterwards: Default::default(),
+            model: &model,
+            given: None,
+            pilot_seconds: None,
+            pretrain: &PretrainSettings { precision: PrecisionChoice::F32, ..PretrainSettings::default() },
+            memory: Some(memory),
+            resident: None,
+            seed: 1,
+        };
+        nuwa_train::plan::check(&request).unwrap_err()
+    };
+    let told = refused(8_000_000_000).to_string();
+    assert!(told.starts_with("training gpt3-2.7b needs about "), "{told}");
+    assert!(told.contains(" GB of memory, 8.0 GB are free; the largest preset that fits is "), "{told}");
+    let Error::PresetMemory { largest: Some(largest), .. } = refused(8_000_000_000) else { panic!("{told}") };
+    let weights = largest.config(8192, Some(256), None).unwrap().size().parameters;
+    assert!((200_000_000..500_000_000).contains(&weights), "{largest} has {weights}");
+    let none = refused(1_000_000).to_string();
+    assert!(none.ends_with("0.0 GB are free; no preset fits"), "{none}");
 }
 
 #[test]

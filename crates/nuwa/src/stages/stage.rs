@@ -127,7 +127,7 @@ impl Build {
 
     /// Whether the model predicts the next token: one that does not is neither fine-tuned to answer nor asked.
     pub fn writes(&self) -> bool {
-        self.recipe.model.family.registered().predicts == Prediction::NextToken
+        self.recipe.model.family().registered().predicts == Prediction::NextToken
     }
 
     /// Files of records to fine-tune on; none for an encoder.

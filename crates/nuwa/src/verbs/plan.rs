@@ -5,6 +5,7 @@ use clap::Args;
 use nuwa_clean::{CleanSummary, clean};
 use nuwa_collect::{Sample, sample};
 use nuwa_files::{Progress, quoted_path};
+use nuwa_models::PresetName;
 use nuwa_report::numbers::{bytes, counted, grouped, rounded, seconds};
 use nuwa_report::repetition;
 use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
@@ -34,6 +35,7 @@ Examples:
   nuwa plan ~/documents --budget 10m
   nuwa plan                              of the embedded world
   nuwa plan book.txt --params 1M --tokens 20M
+  nuwa plan corpus/ --preset gpt3-125m --budget 8h
   nuwa plan corpus/ --budget 8h --sample 32 --json")]
 pub struct Plan {
     /// Files and folders of text, as `nuwa collect` reads them [default: the embedded world]
@@ -182,6 +184,7 @@ impl Plan {
             bytes(plan.predicted.memory_bytes),
             planning::bits(&plan.predicted)
         );
+        let published = plan.preset.and_then(|preset| published(preset, plan));
         let rows = [
             ("text", read),
             ("kept", kept),
@@ -190,9 +193,25 @@ impl Plan {
             ("expected", expected),
         ];
         let mut lines: Vec<String> = rows.iter().map(|(name, told)| format!("{name:<9} {told}")).collect();
+        lines.extend(published.map(|told| format!("{:<9} {told}", "published")));
         lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
         lines.join("\n")
     }
+}
+
+/// How the published model was trained, beside the plan; nothing where that is not known.
+fn published(name: PresetName, plan: &Planned) -> Option<String> {
+    let (_, preset) = name.preset();
+    let rate = preset.learning_rate.map(|rate| format!("{rate:e}"));
+    let batch = preset.batch_tokens.map(|tokens| format!("{} tokens a step", rounded(tokens as f64)));
+    let theirs = match (rate, batch) {
+        (None, None) => return None,
+        (Some(rate), None) => format!("a rate of {rate}"),
+        (None, Some(batch)) => batch,
+        (Some(rate), Some(batch)) => format!("a rate of {rate}, {batch}"),
+    };
+    let batch = rounded(plan.batch_tokens() as f64);
+    Some(format!("{name} was trained at {theirs}; here {:e}, {batch} tokens a step", plan.learning_rate))
 }
 
 fn outlook(

@@ -24,6 +24,7 @@ use crate::training::Training;
 Examples:
   nuwa pretrain --data shards --out trained --budget 10m
   nuwa pretrain --data shards --out trained --params 1M --tokens 2M --set pretrain.learning_rate=1e-3
+  nuwa pretrain --data shards --out trained --preset qwen3-0.6b --tokens 20M --set model.context=512
   nuwa tokenize more --tokenizer runs/book/model --out shards
   nuwa pretrain --data shards --init runs/book --out further --tokens 2M")]
 pub struct Pretrain {
