@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{Result, Shape};
@@ -104,8 +105,7 @@ impl Preset {
 }
 
 /// The name of a [`Preset`] that there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PresetName(&'static str);
 
 impl PresetName {
@@ -144,9 +144,9 @@ impl fmt::Display for PresetName {
     }
 }
 
-impl From<PresetName> for &'static str {
-    fn from(name: PresetName) -> Self {
-        name.0
+impl<'de> Deserialize<'de> for PresetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
