@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Falcon, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
 use crate::gpt2::Gelu;
-use crate::{Model, TensorName};
+use crate::{Model, Preset, TensorName};
 
 /// The fields of Falcon's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,44 +111,6 @@ fn yes() -> bool {
 }
 
 impl FalconConfig {
-    /// The models that were published, by name.
-    pub fn published(name: &str) -> Option<Self> {
-        let sizes = |layers: usize, width: usize, heads: usize, kv_heads: usize| Shape {
-            vocabulary: 65_024,
-            width,
-            layers,
-            heads,
-            kv_heads: Some(kv_heads),
-            context: 2048,
-            untied_head: false,
-            eos: Some(11),
-        };
-        let shape = match name {
-            "falcon-rw-1b" => return Some(Self::refined_web()),
-            "falcon-7b" => sizes(32, 4544, 71, 1),
-            "falcon-40b" => sizes(60, 8192, 128, 8),
-            "falcon-180b" => sizes(80, 14_848, 232, 8),
-            _ => return None,
-        };
-        Self::shaped(&shape).ok()
-    }
-
-    /// RW 1B (Penedo et al. 2023): sequential blocks with biases, ALiBi, keys and values for each head.
-    fn refined_web() -> Self {
-        let shape = Shape {
-            vocabulary: 50_304,
-            width: 2048,
-            layers: 24,
-            heads: 32,
-            kv_heads: None,
-            context: 2048,
-            untied_head: false,
-            eos: Some(2),
-        };
-        let config = Self::shaped(&shape).expect("32 heads divide 2048");
-        Self { multi_query: false, parallel_attn: false, alibi: true, bias: true, ..config }
-    }
-
     /// Width of the feed-forward layer.
     pub fn inner(&self) -> usize {
         self.ffn_hidden_size.unwrap_or(4 * self.hidden_size)
@@ -302,6 +264,10 @@ impl FamilyConfig for FalconConfig {
         Ok(())
     }
 
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
+    }
+
     /// A block as in Falcon 7B; with several key-value heads as in 40B.
     fn shaped(shape: &Shape) -> Result<Self> {
         let Shape { width, heads, .. } = *shape;
@@ -353,23 +319,4 @@ fn rotary(config: &mut Value) -> Result<(), String> {
     let theta = theta.into_iter().find_map(Value::as_f64).unwrap_or(10_000.0);
     config["rope_parameters"] = json!({"rope_type": "default", "rope_theta": theta});
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn published_models_have_as_many_weights_as_they_say() {
-        let count = |name: &str| {
-            let config = FalconConfig::published(name).unwrap();
-            config.validate().unwrap();
-            config.size().parameters
-        };
-        assert_eq!(count("falcon-7b"), 6_921_720_704);
-        assert_eq!(count("falcon-rw-1b"), 1_311_625_216);
-        assert_eq!(count("falcon-40b") / 100_000_000, 413);
-        assert_eq!(count("falcon-180b") / 1_000_000_000, 178);
-        assert!(FalconConfig::published("falcon-2b").is_none());
-    }
 }

@@ -9,6 +9,7 @@
 
 mod config;
 mod names;
+mod presets;
 
 pub use config::{FalconConfig, FalconRope};
 use nuwa_nn::{

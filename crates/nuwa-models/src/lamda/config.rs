@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Lamda, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
-use crate::{Model, TensorName};
+use crate::{Model, Preset, TensorName};
 
 /// The fields of LaMDA's `config.json`, by T5's names for them at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,28 +82,6 @@ fn default_range() -> f32 {
 const INNER_STEP: usize = 32;
 
 impl LamdaConfig {
-    /// The models of the paper, by name. It tells the widths of heads and feed-forward layer of the largest alone; with 64 and 8
-    /// times the model width the others have as many weights as they are named after.
-    pub fn published(name: &str) -> Option<Self> {
-        let [layers, width, heads, d_kv] = match name {
-            "lamda-2b" => [10, 2560, 40, 64],
-            "lamda-8b" => [16, 4096, 64, 64],
-            "lamda-137b" => [64, 8192, 128, 128],
-            _ => return None,
-        };
-        let shape = Shape {
-            vocabulary: 32_000,
-            width,
-            layers,
-            heads,
-            kv_heads: None,
-            context: 2048,
-            untied_head: true,
-            eos: Some(1),
-        };
-        Self::shaped(&shape).ok().map(|config| Self { d_kv, d_ff: 8 * width, ..config })
-    }
-
     /// How packed rows are cut into heads.
     pub fn head_layout(&self) -> HeadLayout {
         HeadLayout { heads: self.num_heads, kv_heads: self.num_heads, head_dim: self.d_kv }
@@ -189,6 +167,10 @@ impl FamilyConfig for LamdaConfig {
 
     const ACTIVATIONS: (&'static str, &'static [&'static str]) = ("feed_forward_proj", &["gated-gelu"]);
 
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
+    }
+
     fn shaped(shape: &Shape) -> Result<Self> {
         let usual = shape.kv_heads.is_none_or(|kv_heads| kv_heads == shape.heads);
         let kv_heads = shape.kv_heads.unwrap_or(shape.heads);
@@ -211,24 +193,5 @@ impl FamilyConfig for LamdaConfig {
             bos_token_id: shape.eos,
             eos_token_id: shape.eos,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn models_of_the_paper_have_the_weights_that_they_are_named_after() {
-        let billions = |name: &str| {
-            let config = LamdaConfig::published(name).unwrap();
-            config.validate().unwrap();
-            config.size().parameters as f64 / 1e9
-        };
-        assert_eq!(
-            ["lamda-2b", "lamda-8b", "lamda-137b"].map(|name| billions(name).round()),
-            [2.0, 8.0, 138.0]
-        );
-        assert!(LamdaConfig::published("lamda-1b").is_none());
     }
 }

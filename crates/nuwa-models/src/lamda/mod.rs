@@ -12,6 +12,7 @@
 
 mod config;
 mod names;
+mod presets;
 
 pub use config::LamdaConfig;
 use nuwa_nn::{
