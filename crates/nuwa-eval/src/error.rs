@@ -1,6 +1,4 @@
-use std::path::PathBuf;
-
-use crate::tasks::Task;
+use std::path::{Path, PathBuf};
 
 /// Why a text could not be read, from whoever reads them.
 pub type TextError = Box<dyn std::error::Error + Send + Sync>;
@@ -57,6 +55,8 @@ pub enum Error {
     UnknownTask {
         /// The name asked for.
         name: String,
+        /// Those there are.
+        known: String,
     },
     /// Nothing to score.
     #[error("nothing to evaluate on: the {texts} texts that were read hold no token")]
@@ -83,14 +83,15 @@ pub enum Error {
 
 const ITEM_HINT: &str = "the fields of an item have to be those that the task's templates name";
 
-fn names() -> String {
-    std::iter::once(crate::language_modelling::NAME).chain(Task::names()).collect::<Vec<_>>().join(", ")
-}
-
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// An item of `path` that cannot be read or asked; `place` is its line.
+    pub(crate) fn item(path: &Path, place: usize, problem: impl Into<String>) -> Self {
+        Self::Item { path: path.to_path_buf(), place, problem: problem.into(), hint: None }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -102,7 +103,7 @@ impl Error {
                 Some(format!("name a file with more of them, or ask for fewer: {found}"))
             }
             Self::Reading(_) | Self::Setting { .. } => None,
-            Self::UnknownTask { .. } => Some(format!("the tasks are: {}", names())),
+            Self::UnknownTask { known, .. } => Some(format!("the tasks are: {known}")),
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
             Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),
         }

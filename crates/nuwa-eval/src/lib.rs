@@ -64,6 +64,12 @@ pub fn evaluate(
         language_modelling::NAME => {
             language_modelling::evaluate(scorer, texts, &language_modelling::Settings::default(), progress)
         }
-        _ => Err(Error::UnknownTask { name: task.to_string() }),
+        _ => Err(unknown(task)),
     }
+}
+
+/// The error about a task that there is none of.
+fn unknown(task: &str) -> Error {
+    let known: Vec<&str> = TASKS.into_iter().chain(tasks::Task::names()).collect();
+    Error::UnknownTask { name: task.to_string(), known: known.join(", ") }
 }

@@ -4,7 +4,6 @@ use nuwa_tensor::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::objectives::MaskedSettings;
 use crate::{Error, Result};
 
 /// The shape of a new model. What is not given is chosen from the budget.
@@ -186,6 +185,35 @@ impl PretrainSettings {
             self.micro_batch_tokens,
             "at least 1",
         )
+    }
+}
+
+/// How words are masked, where the model is an encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaskedSettings {
+    /// Share of the tokens that are to be predicted, above 0 to 0.9.
+    pub share: f64,
+    /// Whether all pieces of a word are masked together rather than single tokens.
+    pub whole_words: bool,
+    /// Whether texts are pairs, and the model tells if the second part follows the first.
+    pub next_sentence: bool,
+}
+
+impl Default for MaskedSettings {
+    fn default() -> Self {
+        Self { share: 0.15, whole_words: false, next_sentence: true }
+    }
+}
+
+impl MaskedSettings {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let share = self.share;
+        ensure(share > 0.0 && share <= 0.9, "pretrain.masked.share", share, "a number above 0, at most 0.9")
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Dialogue;
 use super::messages::{list, tidy};
 use super::order::{Ordered, in_order};
-use super::records::{Record, kind};
+use super::record::{Record, kind};
 use crate::error::Advice;
 use crate::{Error, Result};
 

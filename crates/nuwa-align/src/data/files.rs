@@ -7,18 +7,38 @@ use nuwa_files::compressed;
 use serde_json::{Map, Value};
 
 use super::messages::is_turn;
-use super::records::kind;
-use super::table;
+use super::record::{Found, Record, kind};
+use super::{Columns, table};
 use crate::{Error, Result};
-
-/// The fields of a record, and where it stands.
-pub type Found = (Map<String, Value>, String);
 
 /// Endings of files that hold records.
 const ENDINGS: [&str; 5] = [".json", ".jsonl", ".ndjson", ".csv", ".tsv"];
 
+/// The records of a file, or of all files of records in a folder, in the order of their names.
+///
+/// # Errors
+/// When a file cannot be read or is in none of the forms.
+pub fn records(path: &Path, columns: &Columns) -> Result<Vec<Record>> {
+    let mut all = Vec::new();
+    for file in files(path)? {
+        for (mut fields, place) in of_file(&file)? {
+            rename(&mut fields, columns);
+            all.push(Record::new((fields, place)));
+        }
+    }
+    Ok(all)
+}
+
+fn rename(fields: &mut Map<String, Value>, columns: &Columns) {
+    for (usual, own) in columns {
+        if let Some(value) = fields.remove(own) {
+            fields.insert(usual.clone(), value);
+        }
+    }
+}
+
 /// The file itself, or all files of records of a folder in the order of their names.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
@@ -33,7 +53,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When it cannot be read, or is in none of the forms.
-pub fn of_file(path: &Path) -> Result<Vec<Found>> {
+fn of_file(path: &Path) -> Result<Vec<Found>> {
     let text = text(path)?;
     let text = text.trim_start_matches('\u{feff}');
     let name = compressed::name_within(path).to_lowercase();

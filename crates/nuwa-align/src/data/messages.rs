@@ -3,7 +3,7 @@
 use nuwa_tokenizer::Message;
 use serde_json::{Map, Value};
 
-use super::records::{Record, kind};
+use super::record::{Record, kind};
 use super::roles::role;
 use crate::Result;
 

@@ -5,7 +5,7 @@ mod files;
 mod messages;
 mod order;
 mod preferences;
-mod records;
+mod record;
 mod roles;
 mod table;
 
@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use dialogues::dialogue;
+pub use files::records;
 pub use preferences::preference;
-pub use records::{Record, records};
+pub use record::Record;
 
 use crate::{BadRecords, Error, Result};
 

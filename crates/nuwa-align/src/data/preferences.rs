@@ -7,7 +7,7 @@ use super::Preference;
 use super::dialogues::{ASKED, TURNS, alpaca_prompt, prompt};
 use super::messages::{list, of_text, one, tidy};
 use super::order::in_order_up_to_a_question;
-use super::records::{Record, kind};
+use super::record::{Record, kind};
 use crate::error::Advice;
 use crate::{Error, Result};
 

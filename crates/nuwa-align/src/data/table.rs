@@ -7,7 +7,7 @@ use nuwa_files::column_separator;
 use serde_json::{Map, Value};
 
 use super::dialogues::ANSWERS;
-use super::files::Found;
+use super::record::Found;
 use crate::{Error, Result};
 
 /// The rows of a table. What separates the columns is what the first row has most of: commas, semicolons, tabs or bars.

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use self::document::{Block, Document};
 pub use self::tally::LEAST_TEXTS;
-use self::tally::Tally;
+use self::tally::TextTally;
 pub use self::words::words;
 use crate::{Error, Result, Scorer, TaskResult, Texts};
 
@@ -88,7 +88,7 @@ pub fn evaluate(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TaskResult> {
     let plan = Plan::new(scorer, settings)?;
-    let mut tally = Tally::default();
+    let mut tally = TextTally::default();
     let mut group: Vec<Document> = Vec::new();
     let mut group_ids = 0;
     for text in texts {
@@ -111,7 +111,7 @@ pub fn evaluate(
 fn score(
     scorer: &dyn Scorer,
     documents: &[Document],
-    tally: &mut Tally,
+    tally: &mut TextTally,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
     let mut document_losses = vec![0.0; documents.len()];

@@ -11,7 +11,7 @@ pub const LEAST_TEXTS: u64 = 30;
 
 /// Sums over all that was scored.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct TextTally {
     texts_read: u64,
     texts_changed: u64,
     hash: String,
@@ -55,7 +55,7 @@ impl Units {
     }
 }
 
-impl Tally {
+impl TextTally {
     /// Takes note of a text that was read.
     pub fn read(&mut self, text: &str) {
         self.texts_read += 1;

@@ -7,7 +7,6 @@ use minijinja::{Environment, ErrorKind};
 use nuwa_tokenizer::{Message, template};
 use serde_json::Map;
 
-use super::examples::{Example, Examples};
 use super::items::{Items, short};
 use super::right::{Readings, expected, mark};
 use super::{Kind, Task, fields};
@@ -23,6 +22,15 @@ pub struct Asker<'a> {
     pub as_chat: bool,
     /// Whether the items name their right option by its text.
     pub by_text: bool,
+}
+
+/// An item with its answer.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// As text, up to where the next begins.
+    pub text: String,
+    /// As turns of a chat.
+    pub turns: Vec<Message>,
 }
 
 /// An item as it is put to the model.
@@ -66,14 +74,13 @@ impl Asked {
 }
 
 impl Asker<'_> {
-    /// The item as it is put to the model, after those of `examples` that belong before it.
-    pub fn ask(&self, index: usize, examples: &mut Examples<'_>) -> Result<Asked> {
-        let before = examples.before(&self.items.all[index].0)?;
+    /// The item as it is put to the model, with examples before it.
+    pub fn ask(&self, index: usize, before: &[Example]) -> Result<Asked> {
         let mut asked = self.bare(index)?;
         let description = self.render("description", &self.task.description, index)?;
         let shown: String = before.iter().map(|example| example.text.as_str()).collect();
         asked.prompt = format!("{description}{shown}{}", asked.prompt);
-        asked.chat = asked.chat.map(|question| dialogue(&description, &before, question));
+        asked.chat = asked.chat.map(|question| dialogue(&description, before, question));
         Ok(asked)
     }
 

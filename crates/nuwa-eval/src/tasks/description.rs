@@ -177,7 +177,7 @@ impl Task {
     /// When there is none of that name.
     pub fn built_in(name: &str) -> Result<Self> {
         let found = BUILT_IN.iter().find(|(own, _)| *own == name);
-        let (_, text) = found.ok_or_else(|| Error::UnknownTask { name: name.into() })?;
+        let (_, text) = found.ok_or_else(|| crate::unknown(name))?;
         Self::parse(text, Path::new(name))
     }
 

@@ -50,7 +50,8 @@ impl Task {
         let mut examples = Examples::new(asker(&options.examples), options.shots);
         let asker = asker(items);
         // All are written first: what is wrong with the last item is said before hours are spent on the others.
-        let asked = (0..count).map(|index| asker.ask(index, &mut examples)).collect::<Result<Vec<_>>>()?;
+        let ask = |index: usize| asker.ask(index, &examples.before(&items.all[index].0)?);
+        let asked = (0..count).map(ask).collect::<Result<Vec<_>>>()?;
         let hashed: String = asked.iter().map(Asked::text).collect();
         let mut tally = Tally::default();
         for asked in asked.chunks(GROUP) {

@@ -2,20 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use nuwa_tokenizer::Message;
 use serde_json::{Map, Value};
 
-use super::ask::Asker;
+use super::ask::{Asker, Example};
 use crate::{Error, Result};
-
-/// An item with its answer.
-#[derive(Debug, Clone)]
-pub struct Example {
-    /// As text, up to where the next begins.
-    pub text: String,
-    /// As turns of a chat.
-    pub turns: Vec<Message>,
-}
 
 /// The examples of a run.
 pub struct Examples<'a> {

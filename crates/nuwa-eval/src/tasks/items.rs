@@ -37,13 +37,13 @@ impl Items {
             _ => objects(path, text)?,
         };
         if values.is_empty() {
-            return Err(wrong(path, 1, "it holds no item"));
+            return Err(Error::item(path, 1, "it holds no item"));
         }
         let all = values
             .into_iter()
             .map(|(value, line)| match value {
                 Value::Object(fields) => Ok((without_nulls(fields), line)),
-                other => Err(wrong(path, line, format!("found {}, expected an object", short(&other)))),
+                other => Err(Error::item(path, line, format!("found {}, expected an object", short(&other)))),
             })
             .collect::<Result<_>>()?;
         Ok(Self { path: path.to_path_buf(), all })
@@ -51,17 +51,13 @@ impl Items {
 
     /// An error about the item at `place`.
     pub(crate) fn wrong(&self, place: usize, problem: impl Into<String>) -> Error {
-        wrong(&self.path, place, problem)
+        Error::item(&self.path, place, problem)
     }
 }
 
 /// A field that is null says as much as one that is absent.
 fn without_nulls(fields: Map<String, Value>) -> Map<String, Value> {
     fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
-}
-
-pub(super) fn wrong(path: &Path, place: usize, problem: impl Into<String>) -> Error {
-    Error::Item { path: path.to_path_buf(), place, problem: problem.into(), hint: None }
 }
 
 /// A value in a message.
@@ -109,7 +105,7 @@ fn first(path: &Path, text: &str, line: usize, is_list: bool) -> Result<(Value, 
     match stream.next() {
         Some(Ok(value)) => Ok((value, stream.byte_offset())),
         Some(Err(error)) => Err(broken(path, Some(line), &error)),
-        None => Err(wrong(path, line, "it holds no item")),
+        None => Err(Error::item(path, line, "it holds no item")),
     }
 }
 
@@ -120,5 +116,5 @@ fn broken(path: &Path, first: Option<usize>, error: &serde_json::Error) -> Error
     let line = first.unwrap_or(1) + error.line().saturating_sub(1);
     let place = format!("line {line}, column {}", error.column());
     let expected = "expected JSON objects, one a line or in a list; a table's name ends in .csv or .tsv";
-    wrong(path, first.unwrap_or(line), format!("{reason} ({place}); {expected}"))
+    Error::item(path, first.unwrap_or(line), format!("{reason} ({place}); {expected}"))
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use csv::{Reader, ReaderBuilder, StringRecord};
 use serde_json::Value;
 
-use super::items::wrong;
-use crate::Result;
+use crate::{Error, Result};
 
 /// What stands between the cells of a table of this name.
 pub fn delimiter(name: &str) -> Option<u8> {
@@ -21,7 +20,7 @@ pub fn delimiter(name: &str) -> Option<u8> {
 /// The rows, each with its line, under the names of the header.
 pub fn rows(path: &Path, text: &str, delimiter: u8) -> Result<Vec<(Value, usize)>> {
     if let Some(line) = unclosed_quote(text, delimiter) {
-        return Err(wrong(path, line, "a quote that opens here is never closed"));
+        return Err(Error::item(path, line, "a quote that opens here is never closed"));
     }
     let found = read(path, text, delimiter, None);
     // Some programs write \" inside quotes, where CSV has two quotes.
@@ -35,7 +34,7 @@ fn read(path: &Path, text: &str, delimiter: u8, escape: Option<u8>) -> Result<Ve
     let mut builder = ReaderBuilder::new();
     builder.delimiter(delimiter).escape(escape).flexible(true);
     let mut reader = builder.from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| wrong(path, 1, error.to_string()))?.clone();
+    let header = reader.headers().map_err(|error| Error::item(path, 1, error.to_string()))?.clone();
     records(path, &mut reader)?.into_iter().map(|(row, line)| row_of(path, &header, &row, line)).collect()
 }
 
@@ -43,7 +42,9 @@ fn records(path: &Path, reader: &mut Reader<&[u8]>) -> Result<Vec<(StringRecord,
     let line_of = |row: &StringRecord| row.position().map_or(1, |position| position.line() as usize);
     let records = reader.records().map(|row| row.map(|row| (line_of(&row), row)));
     records
-        .map(|row| row.map(|(line, row)| (row, line)).map_err(|error| wrong(path, 1, error.to_string())))
+        .map(|row| {
+            row.map(|(line, row)| (row, line)).map_err(|error| Error::item(path, 1, error.to_string()))
+        })
         .collect()
 }
 
@@ -56,7 +57,7 @@ fn row_of(path: &Path, header: &StringRecord, row: &StringRecord, line: usize) -
             header.len(),
             names.join(", ")
         );
-        return Err(wrong(path, line, told));
+        return Err(Error::item(path, line, told));
     }
     let fields = header.iter().zip(row).map(|(name, cell)| (name.trim().to_string(), Value::from(cell)));
     Ok((Value::Object(fields.collect()), line))

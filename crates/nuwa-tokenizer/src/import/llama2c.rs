@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::sentencepiece::{BLANK, Kind, Model, Piece, to_source};
+use super::sentencepiece::{BLANK, Kind, Piece, SentencePieceModel, to_source};
 use super::{LARGEST, Source, check_count};
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ const END: usize = 2;
 pub fn read(path: &Path) -> Result<Source> {
     let bytes = nuwa_files::read_at_most(path, LARGEST)?;
     let pieces = parse(&bytes).map_err(|reason| Error::invalid(path, reason))?;
-    to_source(path, &Model::plain(pieces, BEGIN, END))
+    to_source(path, &SentencePieceModel::plain(pieces, BEGIN, END))
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Piece>, String> {

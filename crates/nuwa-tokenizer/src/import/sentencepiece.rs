@@ -39,7 +39,7 @@ pub struct Piece {
 }
 
 /// A vocabulary with scores and how text is prepared for it.
-pub struct Model {
+pub struct SentencePieceModel {
     pub pieces: Vec<Piece>,
     pub begin: Option<usize>,
     pub end: Option<usize>,
@@ -50,14 +50,14 @@ pub struct Model {
     is_bpe: bool,
 }
 
-impl Model {
+impl SentencePieceModel {
     /// A model as llama2.c has it: text is taken as it is, with a blank before it.
     pub fn plain(pieces: Vec<Piece>, begin: usize, end: usize) -> Self {
         Self { pieces, begin: Some(begin), end: Some(end), ..Self::default() }
     }
 }
 
-impl Default for Model {
+impl Default for SentencePieceModel {
     fn default() -> Self {
         Self {
             pieces: Vec::new(),
@@ -83,7 +83,7 @@ pub fn read(path: &Path) -> Result<Source> {
 }
 
 /// The model as a `tokenizer.json` in the form transformers gives to Llama 2's.
-pub fn to_source(path: &Path, model: &Model) -> Result<Source> {
+pub fn to_source(path: &Path, model: &SentencePieceModel) -> Result<Source> {
     let lengths = model.pieces.iter().map(|piece| piece.text.len());
     check_lengths(lengths, LONGEST_PARTS).map_err(|reason| Error::invalid(path, reason))?;
     let vocabulary = vocabulary(path, model)?;
@@ -110,7 +110,7 @@ pub fn to_source(path: &Path, model: &Model) -> Result<Source> {
     Source::from_value(path, value, Config::new(&roles))
 }
 
-fn vocabulary(path: &Path, model: &Model) -> Result<Map<String, Value>> {
+fn vocabulary(path: &Path, model: &SentencePieceModel) -> Result<Map<String, Value>> {
     let mut vocabulary = Map::new();
     for (id, piece) in model.pieces.iter().enumerate() {
         if let Some(first) = vocabulary.insert(piece.text.clone(), id.into()) {
@@ -120,7 +120,7 @@ fn vocabulary(path: &Path, model: &Model) -> Result<Map<String, Value>> {
     Ok(vocabulary)
 }
 
-fn added_tokens(model: &Model) -> Vec<Value> {
+fn added_tokens(model: &SentencePieceModel) -> Vec<Value> {
     let pieces = model.pieces.iter().enumerate();
     let added =
         pieces.filter(|(_, piece)| matches!(piece.kind, Kind::Unknown | Kind::Control | Kind::UserDefined));
@@ -129,7 +129,7 @@ fn added_tokens(model: &Model) -> Vec<Value> {
         .collect()
 }
 
-fn normalizers(model: &Model) -> Vec<Value> {
+fn normalizers(model: &SentencePieceModel) -> Vec<Value> {
     let mut steps = Vec::new();
     if !model.character_map.is_empty() {
         let encoded = BASE64_STANDARD.encode(&model.character_map);
@@ -146,7 +146,7 @@ fn normalizers(model: &Model) -> Vec<Value> {
     steps
 }
 
-fn decoders(model: &Model) -> Vec<Value> {
+fn decoders(model: &SentencePieceModel) -> Vec<Value> {
     let mut steps = vec![
         json!({"type": "Replace", "pattern": {"String": BLANK}, "content": " "}),
         json!({"type": "ByteFallback"}),
@@ -159,7 +159,7 @@ fn decoders(model: &Model) -> Vec<Value> {
 }
 
 /// Texts begin with the model's begin token, where it has one.
-fn post_processor(model: &Model) -> Value {
+fn post_processor(model: &SentencePieceModel) -> Value {
     let Some((id, name)) = model.begin.and_then(|id| Some((id, &model.pieces.get(id)?.text))) else {
         return Value::Null;
     };
@@ -175,7 +175,7 @@ fn post_processor(model: &Model) -> Value {
 
 /// Every way to put a piece together from two others, the highest score first: SentencePiece merges the pair of
 /// neighbours that makes the piece of the highest score.
-fn merges(model: &Model) -> Vec<Value> {
+fn merges(model: &SentencePieceModel) -> Vec<Value> {
     let mergeable = |piece: &Piece| matches!(piece.kind, Kind::Normal | Kind::UserDefined | Kind::Unused);
     let pieces: AHashMap<&str, usize> = model
         .pieces
@@ -199,9 +199,14 @@ fn merges(model: &Model) -> Vec<Value> {
 }
 
 /// The fields of sentencepiece_model.proto that matter here.
-fn parse(bytes: &[u8]) -> Result<Model, String> {
-    let mut model =
-        Model { is_bpe: false, joins_blanks: true, begin: Some(1), end: Some(2), ..Model::default() };
+fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
+    let mut model = SentencePieceModel {
+        is_bpe: false,
+        joins_blanks: true,
+        begin: Some(1),
+        end: Some(2),
+        ..SentencePieceModel::default()
+    };
     let mut message = Message { bytes, position: 0 };
     while let Some((field, value)) = message.next_field()? {
         match (field, value) {
@@ -251,7 +256,7 @@ fn piece_kind(number: u64, id: usize) -> Result<Kind, String> {
 
 const BPE: u64 = 2;
 
-fn parse_trainer(bytes: &[u8], model: &mut Model) -> Result<(), String> {
+fn parse_trainer(bytes: &[u8], model: &mut SentencePieceModel) -> Result<(), String> {
     let mut message = Message { bytes, position: 0 };
     while let Some((field, value)) = message.next_field()? {
         match (field, value) {
@@ -265,7 +270,7 @@ fn parse_trainer(bytes: &[u8], model: &mut Model) -> Result<(), String> {
     Ok(())
 }
 
-fn parse_normalizer(bytes: &[u8], model: &mut Model) -> Result<(), String> {
+fn parse_normalizer(bytes: &[u8], model: &mut SentencePieceModel) -> Result<(), String> {
     let mut message = Message { bytes, position: 0 };
     while let Some((field, value)) = message.next_field()? {
         match (field, value) {

@@ -12,41 +12,9 @@ use std::ops::Range;
 use nuwa_models::{Batch, Classes, Losses, Targets, Text};
 use nuwa_tensor::{AttentionMask, Random};
 use nuwa_tokenizer::Tokenizer;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Objective, Windows, Words};
-use crate::settings::ensure;
-use crate::{Error, Figures, Result};
-
-/// How words are masked, where the model is an encoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct MaskedSettings {
-    /// Share of the tokens that are to be predicted, above 0 to 0.9.
-    pub share: f64,
-    /// Whether all pieces of a word are masked together rather than single tokens.
-    pub whole_words: bool,
-    /// Whether texts are pairs, and the model tells if the second part follows the first.
-    pub next_sentence: bool,
-}
-
-impl Default for MaskedSettings {
-    fn default() -> Self {
-        Self { share: 0.15, whole_words: false, next_sentence: true }
-    }
-}
-
-impl MaskedSettings {
-    /// Whether each value lies in its range.
-    ///
-    /// # Errors
-    /// With the key, its value, and what was expected.
-    pub fn check(&self) -> Result<()> {
-        let share = self.share;
-        ensure(share > 0.0 && share <= 0.9, "pretrain.masked.share", share, "a number above 0, at most 0.9")
-    }
-}
+use crate::{Error, Figures, MaskedSettings, Result};
 
 /// The special tokens of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use causal::Causal;
-pub use masked::{Masked, MaskedSettings, MaskedTokens, Special};
+pub use masked::{Masked, MaskedTokens, Special};
 use nuwa_models::{Batch, Losses, Prediction};
 use nuwa_tokenizer::Tokenizer;
 pub use words::Words;

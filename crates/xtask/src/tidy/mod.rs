@@ -1,5 +1,7 @@
 //! The rules of the house, each a function from the workspace to complaints.
 
+mod circles;
+mod names;
 mod pages;
 mod rooms;
 mod sources;
@@ -9,8 +11,8 @@ use crate::workspace::Workspace;
 
 /// What is out of order, in words that say what to do.
 pub fn check(workspace: &Workspace) -> Vec<String> {
-    [rooms::check(workspace), sources::check(workspace), pages::check(workspace), words::check(workspace)]
-        .concat()
+    let rules = [rooms::check, circles::check, names::check, sources::check, pages::check, words::check];
+    rules.iter().flat_map(|rule| rule(workspace)).collect()
 }
 
 #[cfg(test)]

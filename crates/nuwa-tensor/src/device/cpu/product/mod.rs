@@ -11,8 +11,6 @@
 //!
 //! Each sum is made by one thread in one order, so results do not depend on the number of threads.
 
-#[cfg(target_arch = "x86_64")]
-mod amx;
 mod dots;
 mod epilogue;
 mod kernel;
@@ -35,7 +33,7 @@ use crate::device::Pool;
 use crate::element::{Bf16, DType, Element};
 use crate::parallel::rows_mut;
 use crate::{Precision, element};
-use kernel::{Operands, Panel};
+use kernel::{OperandTypes, Panel};
 use pack::LeftLayout;
 use serial::with_workspace;
 use share::shared_tasks;
@@ -181,7 +179,7 @@ pub fn product_of_each_row<A: Element, E: Epilogue>(
     match b.dtype {
         DType::F32 => by_panels::<A, f32, E>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
         DType::Bf16 => with_mixed_rows(pool, a, |left| {
-            all_panels::<Bf16, E>(pool, Operands::Mixed, left, a.rows, &Right::Packed(b), epilogue);
+            all_panels::<Bf16, E>(pool, OperandTypes::Mixed, left, a.rows, &Right::Packed(b), epilogue);
         }),
     }
 }
@@ -334,7 +332,7 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
 /// Spans of the inner axis one after the other; the panels of each are tasks, their rows are shared.
 fn all_panels<B: Element, E: Epilogue>(
     pool: &Arc<Pool>,
-    operands: Operands,
+    operands: OperandTypes,
     left: Left<'_>,
     rows: usize,
     right: &Right<'_, B>,

@@ -1,5 +1,7 @@
 //! The inner loops: a tile of sums in registers.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -21,21 +23,21 @@ pub const TILE_ROWS: usize = 6;
 
 /// The dtypes that a kernel multiplies; sums are of `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operands {
+pub enum OperandTypes {
     F32,
     Bf16,
     /// Rows of `f32` times words of bf16, which are widened.
     Mixed,
 }
 
-impl Operands {
+impl OperandTypes {
     /// What the words of the right operand hold.
     pub fn of_right(self) -> Precision {
         if self == Self::F32 { Precision::F32 } else { Precision::Bf16 }
     }
 }
 
-impl From<Precision> for Operands {
+impl From<Precision> for OperandTypes {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,
@@ -128,7 +130,7 @@ impl<'a> Left<'a> {
     }
 
     /// Rows that the kernel takes at one time of whole panels.
-    pub fn rows_of_tile(&self, operands: Operands) -> usize {
+    pub fn rows_of_tile(&self, operands: OperandTypes) -> usize {
         if self.lies_by_rows() { block_rows(operands.of_right()) } else { TILE_ROWS }
     }
 
@@ -222,7 +224,7 @@ impl<'a> Panel<'a> {
 pub fn block_rows(precision: Precision) -> usize {
     #[cfg(target_arch = "x86_64")]
     if reads_rows(precision) {
-        return super::amx::ROWS;
+        return amx::ROWS;
     }
     let _ = precision;
     TILE_ROWS
@@ -240,7 +242,7 @@ pub fn block() -> usize {
 
 /// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
 pub fn run<E: Epilogue>(
-    operands: Operands,
+    operands: OperandTypes,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
@@ -254,48 +256,50 @@ pub fn run<E: Epilogue>(
     match (operands, level()) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (Operands::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
+        (OperandTypes::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
             x86::bf16_amx(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
+        (OperandTypes::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::bf16_avx512(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
+        (OperandTypes::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::f32_avx512(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
+        (OperandTypes::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::Bf16, Level::Avx512) => unsafe {
+        (OperandTypes::Bf16, Level::Avx512) => unsafe {
             x86::bf16_portable_avx512(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::Bf16, Level::Avx2) => unsafe {
+        (OperandTypes::Bf16, Level::Avx2) => unsafe {
             x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
+        (OperandTypes::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
             x86::mixed_avx512(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Operands::Mixed, Level::Avx2) => unsafe { x86::mixed_avx2(left, rows, panel, sums, epilogue) },
+        (OperandTypes::Mixed, Level::Avx2) => unsafe { x86::mixed_avx2(left, rows, panel, sums, epilogue) },
         // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
-        (Operands::F32, _) => unsafe { tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue) },
+        (OperandTypes::F32, _) => unsafe {
+            tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue)
+        },
         // SAFETY: as above.
-        (Operands::Bf16, _) => unsafe {
+        (OperandTypes::Bf16, _) => unsafe {
             tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
         },
         // SAFETY: as above.
-        (Operands::Mixed, _) => unsafe {
+        (OperandTypes::Mixed, _) => unsafe {
             tiles::<PortableMixed, E>(BASELINE, left, rows, panel, sums, epilogue)
         },
     }

@@ -11,9 +11,9 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 use std::ops::Range;
 
+use super::amx;
 use super::portable::{HIGH, portable_pairs, sum_pairs};
 use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, TILE_ROWS, tiles};
-use crate::device::cpu::product::amx;
 use crate::element::DType;
 use crate::simd::Fused;
 

@@ -14,8 +14,7 @@ use std::arch::asm;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::Epilogue;
-use super::kernel::{Left, PANEL, Panel, hand_over};
+use super::{Epilogue, Left, PANEL, Panel, hand_over};
 use crate::simd::{MultiplyAdd, prefetch_read};
 
 /// Rows of a block of sums: two tiles.

@@ -1,15 +1,15 @@
-//! Records: the objects of a file, their fields by name, and what there is to say about one.
+//! A record: an object of a file, its fields by name, and what there is to say about it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::Columns;
-use super::files::{files, of_file};
 use crate::error::Advice;
 use crate::{Error, Result};
+
+/// The fields of a record, and where it stands.
+pub type Found = (Map<String, Value>, String);
 
 /// One object of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record with these fields, of which nothing has been mended.
+    pub fn new((fields, place): Found) -> Self {
+        Self { fields, place, mended: RefCell::default() }
+    }
+
     /// A field that is there and not null. Its name counts in any case: tables often begin theirs with capitals.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let exact = self.fields.get(name);
@@ -75,29 +80,6 @@ impl Record {
         let names: Vec<&str> = self.fields.keys().map(String::as_str).collect();
         let problem = format!("its fields are {}: expected {expected}", names.join(", "));
         Error::Record { place: self.place.clone(), problem, advice }
-    }
-}
-
-/// The records of a file, or of all files of records in a folder, in the order of their names.
-///
-/// # Errors
-/// When a file cannot be read or is in none of the forms.
-pub fn records(path: &Path, columns: &Columns) -> Result<Vec<Record>> {
-    let mut all = Vec::new();
-    for file in files(path)? {
-        for (mut fields, place) in of_file(&file)? {
-            rename(&mut fields, columns);
-            all.push(Record { fields, place, mended: RefCell::default() });
-        }
-    }
-    Ok(all)
-}
-
-fn rename(fields: &mut Map<String, Value>, columns: &Columns) {
-    for (usual, own) in columns {
-        if let Some(value) = fields.remove(own) {
-            fields.insert(usual.clone(), value);
-        }
     }
 }
 
