@@ -37,16 +37,17 @@ const DEEPSEEK3: &str = concat!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitRule {
-    /// DeepSeek-V3's rule: as GPT-4's, and Chinese characters and kana form words of their own, so that tokens mix
-    /// them neither with Latin letters nor with punctuation. Good for English, Chinese and both together.
+    /// DeepSeek-V3's rule: GPT-4's, with Chinese characters and kana as words of their own, so that
+    /// no token mixes them with Latin letters or punctuation. Good for English, Chinese and both
+    /// together.
     #[default]
     Multilingual,
-    /// As multilingual, with each Chinese character and kana a word of its own, so that a name is the same tokens whatever
-    /// stands beside it (BERT cuts Chinese so). Good for small models and small corpora.
+    /// Like multilingual, with every single Chinese character and kana as a word, so that a name
+    /// has the same tokens in any context (as in BERT). Good for small models and small corpora.
     Characters,
     /// The rule of GPT-4 and Llama 3.
     Llama3,
-    /// As Llama 3's, with each digit a word of its own (Qwen 2).
+    /// Like Llama 3's, with every digit as a word (Qwen 2).
     Qwen2,
     /// GPT-2's rule.
     Gpt2,

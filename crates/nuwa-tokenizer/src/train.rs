@@ -32,19 +32,21 @@ const LARGEST_VOCABULARY: usize = 10_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSettings {
-    /// How many tokens the vocabulary has, special tokens included; at least 259. A larger one makes texts shorter
-    /// and the model's embedding larger.
+    /// Vocabulary size, special tokens included; at least 259. A larger vocabulary gives shorter
+    /// token sequences and a larger embedding.
     pub vocab_size: usize,
-    /// How often two tokens must stand side by side to become one; at least 1.
+    /// Minimum frequency of a pair of tokens to be merged; at least 1.
     pub min_frequency: u64,
-    /// The longest token, in bytes; at least 2. Keeps whole verses and rulers out of the vocabulary.
+    /// Maximum length of a token, in bytes; at least 2. Keeps whole verses and rows of dashes out
+    /// of the vocabulary.
     pub max_token_bytes: usize,
-    /// How text is cut into words; tokens never cross the border of a word.
+    /// Pre-tokenization: how text is split into words; tokens never cross a word boundary.
     pub split: SplitRule,
-    /// How many different words are counted at once; at least 1000. When there are more, the rarest are forgotten,
-    /// so that memory does not grow with the text (up to 2 kB a word, in Chinese).
+    /// Maximum number of distinct words counted during training; at least 1000. Beyond it the
+    /// rarest are dropped, so that memory does not grow with the corpus (up to 2 kB per word in
+    /// Chinese).
     pub max_words: usize,
-    /// Special tokens beside `<|endoftext|>`, `<|im_start|>` and `<|im_end|>`.
+    /// Additional special tokens, besides `<|endoftext|>`, `<|im_start|>` and `<|im_end|>`.
     pub extra_special_tokens: Vec<String>,
 }
 
