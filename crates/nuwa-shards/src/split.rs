@@ -24,14 +24,15 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSettings {
-    /// The share of the text that is held out, 0 to 0.5: half of it to choose the best model of a run (validation), half to
-    /// report figures on (test). 0 holds out nothing.
+    /// Share of the text that is held out, 0 to 0.5: half for validation (to choose the best
+    /// checkpoint), half for the test set (to report results). 0 holds out nothing.
     pub validation_share: f64,
-    /// The most text that is held out, in bytes.
+    /// Largest amount of text that is held out, in bytes.
     pub max_validation_bytes: u64,
-    /// With fewer documents than this, the end of each document is held out rather than whole documents.
+    /// With fewer documents than this, the end of every document is held out instead of whole
+    /// documents.
     pub whole_documents_from: u64,
-    /// Another number holds out other documents.
+    /// Seed of the train/validation/test split.
     pub seed: u64,
 }
 

@@ -24,8 +24,8 @@ use crate::{IdWidth, Part, ShardWriter, Written};
 pub struct TokenizeSettings {
     /// What is held out for validation and test.
     pub split: SplitSettings,
-    /// Tokens after which the next shard file begins (at the end of a document), 1 to 2,147,483,647. A shard is
-    /// held in memory while it is written: 2 or 4 bytes a token.
+    /// Tokens per shard file, 1 to 2,147,483,647; a new file starts at the end of a document. A
+    /// shard is held in memory while it is written: 2 or 4 bytes per token.
     pub shard_tokens: u64,
 }
 
