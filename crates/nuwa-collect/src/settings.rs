@@ -10,33 +10,37 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectSettings {
-    /// The field of a JSON record, or the column of a table, that holds the text; `data.text` is the field `text` within `data`. Where a table has no column "text" and this
-    /// is left as it is, a column content, body, article, document, passage or sentence is taken.
+    /// The field of a JSON record, or the column of a table, that holds the text; `data.text` is
+    /// the field `text` within `data`. By default, a table without a column "text" is read from its
+    /// column content, body, article, document, passage or sentence.
     pub text_field: String,
-    /// Endings (without the dot) that are read as plain text besides txt and md, for example ["rst"].
+    /// More file extensions (without the dot) to read as plain text, besides txt and md, for
+    /// example ["rst"].
     pub extra_text_extensions: Vec<String>,
-    /// A text longer than this many bytes is cut at paragraph ends into several documents, so that memory stays
-    /// flat; at least 1000.
+    /// Split longer texts (in bytes) into several documents at paragraph ends, to bound memory; at
+    /// least 1000.
     pub split_documents_over: u64,
-    /// Makes each item of a fortune file (items between lines that hold only `%`) a document of its own.
+    /// Split fortune files (items separated by lines with only `%`) into one document per item.
     pub split_fortune_files: bool,
-    /// What to do with a JSON line or a row of a table that cannot be used: stop with an error, or skip and count it.
+    /// What to do with an invalid JSON line or table row: stop with an error, or skip it and count
+    /// it.
     pub bad_lines: BadLines,
-    /// A file that expands to more than this many times its size on the disk (and to more than 256 MiB) is taken for a
-    /// bomb and read no further; at least 1.
+    /// Largest compression ratio: a file that expands to more than this multiple of its size on
+    /// disk (and to more than 256 MiB) is treated as a decompression bomb and not read further; at
+    /// least 1.
     pub largest_expansion: u64,
-    /// How far a crawl goes, where a source is the address of a page.
+    /// Limits of the web crawler, for sources that are web addresses.
     pub crawl: CrawlSettings,
-    /// How deep archives may lie in one another; with 1, an archive within an archive is passed over; at least 1.
+    /// Maximum nesting depth of archives; with 1, archives inside archives are skipped; at least 1.
     pub nested_archives: u32,
-    /// What a PDF or a Parquet table may take, as a multiple of the usual 400 MB of memory and 2 seconds (16 MB and a second more for
-    /// each MB of it); at least 1.
+    /// Resource limit for reading one PDF or Parquet file, as a multiple of the default of 400 MB
+    /// of memory and 2 seconds (plus 16 MB and one second for each MB of the file); at least 1.
     pub effort: u32,
-    /// The most bytes that a data set of the Hub may have, all of its files together.
+    /// Maximum total size, in bytes, of a data set downloaded from the Hugging Face Hub.
     #[schemars(extend("x-decides" = false))]
     pub largest_download: u64,
-    /// Follows links of a folder that lead out of it; else they are passed over and counted. Links within the folder are always
-    /// followed.
+    /// Follow symbolic links that lead out of the folder; otherwise they are skipped and counted.
+    /// Links within the folder are always followed.
     pub follow_links: bool,
 }
 
@@ -46,7 +50,7 @@ pub struct CollectSettings {
 pub enum BadLines {
     /// Stop with an error that names the line.
     Error,
-    /// Leave the line out and count it.
+    /// Skip the line and count it.
     Skip,
 }
 

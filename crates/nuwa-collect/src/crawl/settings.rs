@@ -9,22 +9,24 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrawlSettings {
-    /// How many links a page may be away from the start; 0 takes the start alone.
+    /// Maximum link depth from the start page; 0 fetches only the start page.
     pub depth: u32,
-    /// The most pages that are stored of one start, 1 or more.
+    /// Maximum number of pages stored per start page; at least 1.
     pub max_pages: u64,
-    /// Seconds to wait between two requests, 0 or more; longer where robots.txt asks for it.
+    /// Seconds between two requests, 0 or more; longer if robots.txt asks for it.
     #[schemars(extend("x-decides" = false))]
     pub delay: f64,
-    /// The longest pause between two requests that a robots.txt may ask for, in seconds, 0 to 86400; a site that asks for more is not
-    /// crawled.
+    /// Longest crawl delay that is accepted from a robots.txt, in seconds, 0 to 86400; sites that
+    /// ask for more are not crawled.
     #[schemars(extend("x-decides" = false))]
     pub longest_delay: f64,
-    /// Hosts besides the start's that links, redirects and sitemaps may lead to, for example ["docs.example.org"].
+    /// Other hosts that links, redirects and sitemaps may lead to, for example
+    /// ["docs.example.org"].
     pub hosts: Vec<String>,
-    /// Takes the pages that a site's sitemaps list as well.
+    /// Also fetch the pages listed in a site's sitemaps.
     pub sitemaps: bool,
-    /// Where the owner of a site can reach you, an address of a page or a mail: sent along with every request.
+    /// How the owner of a site can reach you (a web page or e-mail address); sent with every
+    /// request.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(extend("x-decides" = false))]
     pub contact: String,
