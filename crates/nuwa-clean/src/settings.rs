@@ -18,56 +18,59 @@ use crate::Result;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CleanSettings {
-    /// The steps, in the order in which they run; a step may be left out or come twice.
+    /// Cleaning steps, in the order in which they run; steps can be left out or repeated.
     pub steps: Vec<StepName>,
-    /// What else runs: "general" nothing; "web" what pages of the web need (`boilerplate`, `gopher-quality`, `c4`, `fineweb`), behind
-    /// the last step that judges a document by itself. They reject poems, lists and short answers, so they suit nothing but the web.
+    /// Additional steps: "general" adds none; "web" adds quality filters for web pages
+    /// (`boilerplate`, `gopher-quality`, `c4`, `fineweb`) after the last step that looks at single
+    /// documents. They reject poems, lists and short answers, so use them for web pages only.
     pub preset: Preset,
     /// Repair of encodings and invisible characters.
     pub unicode: unicode::UnicodeSettings,
-    /// The article out of an HTML page.
+    /// Article extraction from HTML pages.
     pub article: article::ArticleSettings,
-    /// Blanks at line ends and blank lines.
+    /// Whitespace at line ends, and blank lines.
     pub whitespace: whitespace::WhitespaceSettings,
     /// Which language documents are in, and which languages are kept.
     pub language: language::LanguageSettings,
-    /// Emoji and emoticons as words.
+    /// Replacing emoji and emoticons by words.
     pub emoji: emoji::EmojiSettings,
-    /// Addresses and numbers of persons.
+    /// Personal data: addresses and numbers of persons.
     pub personal_data: personal_data::PersonalDataSettings,
     /// Documents that are too short or too long.
     pub length: length::LengthSettings,
     /// Documents that repeat themselves.
     pub repetition: repetition::RepetitionSettings,
-    /// Abuse, by word lists and a classifier.
+    /// Toxic text, by word lists and a classifier.
     pub toxicity: toxicity::ToxicitySettings,
     /// Documents that a trained classifier keeps.
     pub classified: classified::ClassifiedSettings,
-    /// Repair of misspelt words.
+    /// Spelling correction.
     pub spelling: spelling::SpellingSettings,
     /// Documents that do not read like prose.
     pub gopher_quality: gopher_quality::GopherQualitySettings,
-    /// Lines that recur over the documents of a source.
+    /// Boilerplate: lines that recur across the documents of a source.
     pub boilerplate: boilerplate::BoilerplateSettings,
     /// Lines that are no sentences.
     pub c4: c4::C4Settings,
     /// Pages that look like lists and menus.
     pub fineweb: fineweb::FineWebSettings,
-    /// Documents that hold items of the evaluations to come.
+    /// Documents that contain evaluation items (test-set contamination).
     pub decontaminate: decontaminate::DecontaminateSettings,
     /// Documents that are nearly the same as another.
     pub near_duplicates: near_duplicates::NearDuplicatesSettings,
-    /// Passages that stand in more than one place.
+    /// Passages that occur in more than one place.
     pub repeated_passages: repeated_passages::RepeatedPassagesSettings,
-    /// How much comes from each source and each language.
+    /// Data mixture: weights of sources and languages.
     pub mix: mix::MixSettings,
-    /// What is said of groups of people, counted before and after.
+    /// Bias census: how often groups of people are mentioned and with which words, before and after
+    /// cleaning.
     pub bias: BiasSettings,
-    /// The memory to stay within, such as "500MB" or "2GB", at least "100MB": half of it is for what the steps that need the whole
-    /// corpus gather before they go on on disk. It takes less where there is less to do.
+    /// Memory limit, such as "500MB" or "2GB", at least "100MB". Steps that need the whole corpus
+    /// use up to half of it and then spill to disk. Small corpora use less.
     #[schemars(extend("x-decides" = false))]
     pub memory: String,
-    /// How many sample documents of each kind (kept, changed, rejected for each reason) the summary shows, 0 to 100.
+    /// Number of sample documents in the summary for each outcome (kept, changed, and each reason
+    /// for rejection), 0 to 100.
     pub samples: usize,
 }
 
@@ -75,46 +78,46 @@ pub struct CleanSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepName {
-    /// Repairs wrongly decoded text, normalises Unicode, removes invisible characters.
+    /// Repairs wrongly decoded text, normalizes Unicode, removes invisible characters.
     Unicode,
-    /// Takes the article out of HTML pages.
+    /// Extracts the article from HTML pages.
     Article,
-    /// Tidies blanks and blank lines.
+    /// Normalizes whitespace and blank lines.
     Whitespace,
-    /// Says which language a document is in; rejects languages that are not wanted.
+    /// Identifies the language of a document; rejects unwanted languages.
     Language,
-    /// Turns emoji and emoticons into words.
+    /// Replaces emoji and emoticons by words.
     Emoji,
-    /// Puts placeholders in the place of e-mail addresses, phone, card and identity numbers.
+    /// Replaces e-mail addresses, phone, card and identity numbers by placeholders.
     PersonalData,
     /// Rejects documents that are too short or too long.
     Length,
-    /// Rejects documents that repeat themselves (Gopher's rules).
+    /// Rejects repetitive documents (Gopher's rules).
     Repetition,
-    /// Takes out abuse, by word lists and a classifier.
+    /// Removes toxic text, by word lists and a classifier.
     Toxicity,
-    /// Keeps what a trained classifier takes for worth it.
+    /// Keeps documents that a trained classifier accepts.
     Classified,
-    /// Writes misspelt words as they were meant.
+    /// Corrects misspelled words.
     Spelling,
-    /// Takes out lines that recur over the documents of a source, for pages of the web.
+    /// Removes lines that recur across the documents of a source (for web pages).
     Boilerplate,
-    /// Rejects documents that do not read like prose (Gopher's rules), for pages of the web.
+    /// Rejects documents that do not read like prose (Gopher's rules, for web pages).
     GopherQuality,
-    /// Keeps lines that are sentences, rejects pages with few (C4's rules), for pages of the web.
+    /// Keeps lines that are sentences, rejects pages with few of them (C4's rules, for web pages).
     C4,
-    /// Rejects pages that look like lists and menus (FineWeb's rules), for pages of the web.
+    /// Rejects pages that look like lists and menus (FineWeb's rules, for web pages).
     #[serde(rename = "fineweb")]
     FineWeb,
-    /// Rejects documents that hold evaluation items.
+    /// Rejects documents that contain evaluation items.
     Decontaminate,
     /// Rejects exact copies.
     ExactDuplicates,
     /// Rejects near copies (MinHash).
     NearDuplicates,
-    /// Cuts passages that stand earlier in the corpus.
+    /// Removes passages that occur earlier in the corpus.
     RepeatedPassages,
-    /// Gives each source and each language its share; runs at the end where `clean.mix` asks for shares.
+    /// Mixes sources and languages by weight; runs last if `clean.mix` sets weights.
     Mix,
 }
 
@@ -122,10 +125,10 @@ pub enum StepName {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// The steps as they are listed.
+    /// Only the steps listed.
     #[default]
     General,
-    /// With the rules for pages of the web.
+    /// Adds the rules for web pages.
     Web,
 }
 

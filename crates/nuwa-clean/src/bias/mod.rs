@@ -33,15 +33,16 @@ pub use report::{Beside, BiasReport, GroupReport, Report, TermCount};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BiasSettings {
-    /// Writes bias.json beside clean.json: how often groups of terms occur, and with which words.
+    /// Write bias.json next to clean.json: how often each group is mentioned, and with which words.
     pub report: bool,
-    /// A TOML file of groups, each a table with its name that has a list of terms for each language; left out: female,
-    /// male, old and young in English and Chinese.
+    /// A TOML file of groups: a table per group, with a list of terms per language. If unset:
+    /// female, male, old and young, in English and Chinese.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<PathBuf>,
-    /// Words on either side of a term that count as near it (characters in Chinese), 1 to 100.
+    /// Window size: words before and after a term that count as its context (characters in
+    /// Chinese), 1 to 100.
     pub window: usize,
-    /// How many of the words near a group are shown, 1 to 1000.
+    /// Number of context words listed per group, 1 to 1000.
     pub top: usize,
 }
 

@@ -16,7 +16,7 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArticleSettings {
-    /// Keeps only the article; false keeps all visible text, navigation and all.
+    /// Extract the main article; false keeps all visible text, including navigation.
     pub only_article: bool,
 }
 

@@ -26,12 +26,12 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BoilerplateSettings {
-    /// The fewest documents of a source in which a line must stand, 2 or more.
+    /// Minimum number of documents of a source that contain the line; at least 2.
     pub min_documents: u32,
-    /// The share of a source's documents, above 0 to 1, in which a line must stand.
+    /// Minimum share of a source's documents that contain the line, above 0 to 1.
     pub share: f64,
-    /// The share of a source's documents, above 0, in which lines with the same first two words must stand for all of them to go;
-    /// more than 1 lets them stay.
+    /// Minimum share of a source's documents that contain lines with the same first two words for
+    /// all of these lines to be removed, above 0; more than 1 turns this off.
     pub beginning_share: f64,
 }
 

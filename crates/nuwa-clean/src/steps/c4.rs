@@ -28,23 +28,25 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct C4Settings {
-    /// Takes out lines that do not end a sentence.
+    /// Remove lines that do not end in terminal punctuation.
     pub terminal_punctuation: bool,
-    /// Takes out lines with fewer words (two Chinese or Japanese characters are one, three Thai ones).
+    /// Remove lines with fewer words (two Chinese or Japanese characters count as one, three Thai
+    /// ones).
     pub min_words_per_line: usize,
-    /// Takes out lines with a longer word, in characters; 0 for no limit.
+    /// Remove lines with a longer word, in characters; 0 for no limit.
     pub max_word_characters: usize,
-    /// Rejects documents with fewer sentences in what is left.
+    /// Reject documents with fewer sentences after line filtering.
     pub min_sentences: usize,
-    /// Takes out marks of citation: `[3]`, `[edit]`, `[citation needed]`.
+    /// Remove citation marks: `[3]`, `[edit]`, `[citation needed]`.
     pub remove_citations: bool,
-    /// Rejects documents with the filler text "lorem ipsum".
+    /// Reject documents that contain the filler text "lorem ipsum".
     pub reject_lorem_ipsum: bool,
-    /// Rejects documents with a curly bracket, which stands in code and seldom in prose.
+    /// Reject documents that contain a curly bracket, which is common in code and rare in prose.
     pub reject_curly_brackets: bool,
-    /// Takes out lines with one of these phrases, in any case.
+    /// Remove lines that contain one of these phrases (case-insensitive).
     pub line_phrases: Vec<String>,
-    /// Files with a word or phrase a line; a document with one of them is rejected. None are built in.
+    /// Files of words and phrases, one per line; documents that contain one are rejected. None are
+    /// built in.
     pub bad_words: Vec<PathBuf>,
 }
 

@@ -18,12 +18,13 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifiedSettings {
-    /// The file that `nuwa classifier` has written; needed where the step is in the chain.
+    /// Classifier file written by `nuwa classifier`; required by this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classifier: Option<PathBuf>,
-    /// The least probability, 0 to 1, of being like the positive examples.
+    /// Minimum probability of the positive class, 0 to 1.
     pub min_probability: f32,
-    /// The greatest, 0 to 1; with a minimum of 0 it turns the choice round.
+    /// Maximum probability of the positive class, 0 to 1; with a minimum of 0 this inverts the
+    /// filter.
     pub max_probability: f32,
 }
 

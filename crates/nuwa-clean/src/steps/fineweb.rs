@@ -23,15 +23,18 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineWebSettings {
-    /// The least share of lines that end with punctuation, 0 to 1; 0 switches the rule off.
+    /// Minimum share of lines that end with punctuation, 0 to 1; 0 turns the rule off.
     pub min_punctuated_line_share: f64,
-    /// Lines of so many letters or fewer are short; a Chinese or Japanese character counts as three, a Thai one as two.
+    /// Lines with at most this many letters are short; a Chinese or Japanese character counts as
+    /// three, a Thai one as two.
     pub short_line_letters: usize,
-    /// The greatest share of short lines, 0 to 1; 1 switches the rule off.
+    /// Maximum share of short lines, 0 to 1; 1 turns the rule off.
     pub max_short_line_share: f64,
-    /// The greatest share of characters in lines that copy an earlier one, 0 to 1; 1 switches the rule off.
+    /// Maximum share of characters in lines that repeat an earlier one, 0 to 1; 1 turns the rule
+    /// off.
     pub max_duplicate_line_character_share: f64,
-    /// The most line breaks for each word and mark (two Chinese or Japanese characters are a word, three Thai ones).
+    /// Maximum ratio of line breaks to words and punctuation marks (two Chinese or Japanese
+    /// characters count as a word, three Thai ones).
     pub max_line_breaks_per_word: f64,
 }
 

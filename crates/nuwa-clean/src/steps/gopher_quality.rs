@@ -27,25 +27,25 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GopherQualitySettings {
-    /// The fewest words (two Chinese or Japanese characters are one, three Thai ones).
+    /// Minimum number of words (two Chinese or Japanese characters count as one, three Thai ones).
     pub min_words: usize,
-    /// The most words; 0 for no limit.
+    /// Maximum number of words; 0 for no limit.
     pub max_words: usize,
-    /// The least mean length of words, in letters.
+    /// Minimum mean word length, in letters.
     pub min_mean_word_length: f64,
-    /// The greatest mean length of words, in letters; 0 for no limit.
+    /// Maximum mean word length, in letters; 0 for no limit.
     pub max_mean_word_length: f64,
-    /// The most signs `#`, and the most ellipses, for each word and mark, 0 to 1.
+    /// Maximum ratio of `#` signs, and of ellipses, to words and punctuation marks, 0 to 1.
     pub max_symbol_share: f64,
-    /// The greatest share of lines that begin with a bullet, 0 to 1.
+    /// Maximum share of lines that begin with a bullet, 0 to 1.
     pub max_bullet_line_share: f64,
-    /// The greatest share of lines that end with an ellipsis, 0 to 1.
+    /// Maximum share of lines that end with an ellipsis, 0 to 1.
     pub max_ellipsis_line_share: f64,
-    /// The least share of what stands between blanks that holds a letter, 0 to 1.
+    /// Minimum share of whitespace-separated words that contain a letter, 0 to 1.
     pub min_lettered_share: f64,
-    /// The fewest different stop words.
+    /// Minimum number of distinct stop words.
     pub min_stop_words: usize,
-    /// Stop words by language, such as "en"; documents of other languages are not asked for any.
+    /// Stop words by language, such as "en"; the rule is skipped for other languages.
     pub stop_words: BTreeMap<String, Vec<String>>,
 }
 

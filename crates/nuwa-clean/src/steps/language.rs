@@ -18,15 +18,16 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LanguageSettings {
-    /// The languages to keep, as ISO 639 codes such as "en" and "zh"; an empty list keeps all.
+    /// Languages to keep, as ISO 639 codes such as "en" and "zh"; an empty list keeps all.
     pub languages: Vec<String>,
-    /// Whether documents whose language stays unknown are kept where `languages` names some.
+    /// Keep documents whose language could not be identified, when `languages` is set.
     pub keep_unknown: bool,
-    /// Looks also at documents that already say their language, and lets what is found replace what they say.
+    /// Run language identification even on documents with a language label, and replace the label.
     pub overwrite: bool,
-    /// The fewest letters to judge by; a Chinese, Japanese or Thai character counts as three, a Korean one as two.
+    /// Minimum number of letters for language identification; a Chinese, Japanese or Thai character
+    /// counts as three, a Korean one as two.
     pub min_letters: u64,
-    /// The share of the letters, 0.5 to 1, that must be in one language.
+    /// Minimum share of the letters that must be in one language, 0.5 to 1.
     pub share: f64,
 }
 

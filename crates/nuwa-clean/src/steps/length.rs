@@ -17,9 +17,10 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LengthSettings {
-    /// The fewest letters and digits; a Chinese or Japanese character counts as three, a Thai one as two.
+    /// Minimum number of letters and digits; a Chinese or Japanese character counts as three, a
+    /// Thai one as two.
     pub min_letters: u64,
-    /// The most letters and digits, counted alike; 0 for no limit.
+    /// Maximum number of letters and digits, counted the same way; 0 for no limit.
     pub max_letters: u64,
 }
 

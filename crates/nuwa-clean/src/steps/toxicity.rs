@@ -23,18 +23,21 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ToxicitySettings {
-    /// Files of words and phrases, one a line. A file named after a language (en.txt, zh) holds for that language.
+    /// Files of words and phrases, one per line. A file named after a language (en.txt, zh) applies
+    /// to that language.
     pub word_lists: Vec<PathBuf>,
-    /// So many listed words a document may have; with remove = "line" a line.
+    /// Number of listed words that are tolerated per document, or per line with remove = "line".
     pub allowed_words: u64,
-    /// A classifier that `nuwa classifier` has trained with abuse as the positive examples; left out: word lists only. It goes by
-    /// words, topics and tone, not by meaning: what quotes abuse is taken along, and abuse unlike the examples stays.
+    /// A classifier trained by `nuwa classifier` with toxic text as positive examples; if unset,
+    /// only word lists are used. It judges by words, topics and tone, not by meaning: text that
+    /// quotes abuse is removed too, and abuse unlike the examples stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classifier: Option<PathBuf>,
-    /// The classifier's probability, 0 to 1, from which on text is removed; left out: what its training suggested.
+    /// Probability, 0 to 1, from which text is removed; if unset, the threshold suggested by
+    /// training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
-    /// What is removed: the document, or the line.
+    /// What to remove: the whole document or the line.
     pub remove: Removal,
 }
 
@@ -44,7 +47,7 @@ pub struct ToxicitySettings {
 pub enum Removal {
     /// The whole document.
     Document,
-    /// The line; a document of which nothing is left is removed.
+    /// The line; documents that become empty are removed.
     Line,
 }
 

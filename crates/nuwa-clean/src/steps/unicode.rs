@@ -22,11 +22,12 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnicodeSettings {
-    /// Repairs UTF-8 that was read as Windows-1252 or Latin-1.
+    /// Repair mojibake: UTF-8 that was decoded as Windows-1252 or Latin-1.
     pub repair_mojibake: bool,
-    /// Removes terminal escape sequences, control, zero-width and direction characters; line ends become `\n`.
+    /// Remove terminal escape sequences and control, zero-width and bidirectional characters; line
+    /// ends become `\n`.
     pub remove_invisible: bool,
-    /// Brings the text into Unicode normal form C.
+    /// Apply Unicode normalization form C (NFC).
     pub normalize: bool,
 }
 

@@ -14,9 +14,10 @@ use crate::{DocumentStep, Verdict};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhitespaceSettings {
-    /// The most blank lines in a row.
+    /// Maximum number of consecutive blank lines.
     pub max_blank_lines: usize,
-    /// Makes runs of blanks inside a line one blank, except in indented lines, fenced code and tables.
+    /// Collapse runs of spaces inside a line into one, except in indented lines, fenced code and
+    /// tables.
     pub collapse_spaces: bool,
 }
 

@@ -41,12 +41,14 @@ use index::{Index, Rules};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecontaminateSettings {
-    /// Files of evaluation items, or folders of such: JSON lines, a JSON list, CSV or TSV (also .gz, .zst). With none the step
-    /// does nothing.
+    /// Files or folders of evaluation items: JSON lines, a JSON list, CSV or TSV (also .gz, .zst).
+    /// Without any, the step does nothing.
     pub items: Vec<PathBuf>,
-    /// So many words of an item in a row are too many, 8 to 64; a character of a script without blanks is two thirds of a word.
+    /// Length of a word n-gram shared with an item that counts as contamination, 8 to 64; a
+    /// character of a script without spaces counts as two thirds of a word.
     pub words: usize,
-    /// The fewest words, 4 to `words`, by which a shorter string of an item is recognised without its neighbours.
+    /// Minimum length, in words, at which a shorter string of an item is matched on its own, 4 to
+    /// `words`.
     pub short_words: usize,
 }
 

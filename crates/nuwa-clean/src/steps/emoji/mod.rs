@@ -26,9 +26,9 @@ use names::Name;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmojiSettings {
-    /// Emoji: "name" writes what they are called, "drop" removes them, "keep" leaves them.
+    /// Emoji: "name" replaces them by their names, "drop" removes them, "keep" keeps them.
     pub emoji: Treatment,
-    /// Emoticons such as ":-)", alike.
+    /// Emoticons such as ":-)", likewise.
     pub emoticons: Treatment,
 }
 
@@ -44,9 +44,9 @@ impl Default for EmojiSettings {
 pub enum Treatment {
     /// Their name, in the document's language.
     Name,
-    /// Nothing is left of them.
+    /// They are removed.
     Drop,
-    /// They stay.
+    /// They are kept.
     Keep,
 }
 

@@ -29,12 +29,14 @@ use tokens::{Sample, token_bytes};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixSettings {
-    /// The weight of each source by tokens, for example { wiki = 2, books = 1 } for twice as much of "wiki". A name is a file, a folder, a host
-    /// or several parts of a path ("news/2024"); where several names fit, the longest counts. "others" is all that has no name; 0 leaves out.
+    /// Weight of each source, by tokens, for example { wiki = 2, books = 1 } for twice as much of
+    /// "wiki". A name is a file, a folder, a host or several parts of a path ("news/2024"); if
+    /// several match, the longest wins. "others" is everything else; 0 leaves a source out.
     pub sources: BTreeMap<String, f64>,
-    /// The weight of each language, named by its code, by tokens, for example { en = 0.7, zh = 0.3 }; "others" is every other language.
+    /// Weight of each language (ISO 639 code), by tokens, for example { en = 0.7, zh = 0.3 };
+    /// "others" is every other language.
     pub languages: BTreeMap<String, f64>,
-    /// The most often that a document may come, 1 to 1000.
+    /// Maximum number of copies of a document when a source is upsampled, 1 to 1000.
     pub max_copies: u32,
 }
 

@@ -32,15 +32,17 @@ use min_hash::{Hashers, shingles};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearDuplicatesSettings {
-    /// Bands of the signature, 1 to 256: more find more pairs.
+    /// Number of LSH bands of the MinHash signature, 1 to 256; more bands find more pairs.
     pub bands: usize,
-    /// Rows of a band, 1 to 64: more demand more likeness before two documents are compared.
+    /// Number of rows per band, 1 to 64; more rows require higher similarity before two documents
+    /// are compared.
     pub rows: usize,
-    /// The Jaccard similarity of the shingle sets, 0 to 1, from which two documents are the same.
+    /// Jaccard similarity of the shingle sets, 0 to 1, from which two documents are duplicates.
     pub threshold: f64,
-    /// Words (characters in scripts without blanks) in a shingle, 1 to 32.
+    /// Shingle size in words (characters, in scripts without spaces), 1 to 32.
     pub shingle_words: usize,
-    /// Which document of a cluster is kept: the first one, or the longest (of equally long ones the first).
+    /// Which document of a cluster to keep: the first, or the longest (the first of equally long
+    /// ones).
     pub keep: Keep,
 }
 
@@ -48,7 +50,7 @@ pub struct NearDuplicatesSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// The first in the order of the corpus.
+    /// The first in corpus order.
     #[default]
     First,
     /// The one with the most bytes of text.

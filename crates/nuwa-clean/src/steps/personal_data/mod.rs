@@ -92,12 +92,12 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PersonalDataSettings {
-    /// The kinds that are looked for.
+    /// Kinds of personal data to replace.
     pub kinds: Vec<Kind>,
-    /// What stands in their place: TYPE becomes the kind ("EMAIL"), NUMBER counts the different values of a kind within the
-    /// document, so that `[TYPE_NUMBER]` keeps apart who is who.
+    /// Placeholder for personal data: TYPE becomes the kind ("EMAIL"), NUMBER numbers the distinct
+    /// values of a kind within the document, so `[TYPE_NUMBER]` keeps people apart.
     pub placeholder: String,
-    /// Documents with more than so many are rejected; 0 rejects none.
+    /// Reject documents with more than this many matches; 0 rejects none.
     pub reject_over: u64,
 }
 

@@ -35,7 +35,7 @@ use windows::{Rolling, fingerprints, units};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RepeatedPassagesSettings {
-    /// The fewest words (characters in scripts without blanks) that a passage has, 10 to 1000.
+    /// Minimum length of a passage, in words (characters, in scripts without spaces), 10 to 1000.
     pub words: usize,
 }
 

@@ -36,29 +36,31 @@ use ngrams::{Counts, Repeated, top_ngram_characters};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RepetitionSettings {
-    /// Documents with fewer words (or characters of scripts without blanks) are not judged.
+    /// Documents with fewer words (or characters, in scripts without spaces) are not checked.
     pub min_words: usize,
-    /// Words from which on the limits of n-grams hold as they are; two Chinese or Japanese characters are a word, three Thai ones.
-    /// 0 gives shorter documents no more room.
+    /// Document length, in words, from which the n-gram limits apply unchanged; shorter documents
+    /// get looser limits (0: the same limits). Two Chinese or Japanese characters count as a word,
+    /// three Thai ones.
     pub full_length_words: usize,
-    /// Longer documents are judged in windows of so many words, at least 100; 0 for none.
+    /// Longer documents are checked in windows of this many words, at least 100; 0 checks them as a
+    /// whole.
     pub window_words: usize,
-    /// The limit of n-grams that the shortest documents come near to, 0 to 1.
+    /// n-gram limit for the shortest documents, 0 to 1.
     pub short_document_fraction: f64,
-    /// Lines and paragraphs with fewer letters and digits are not counted (a Chinese or Japanese character counts
-    /// as three, a Thai one as two); Gopher's own rule counts all, which is 1.
+    /// Ignore lines and paragraphs with fewer letters and digits (a Chinese or Japanese character
+    /// counts as three, a Thai one as two). 1 counts all of them, as in Gopher.
     pub min_line_letters: usize,
-    /// The share of lines that are copies of an earlier line.
+    /// Maximum share of lines that repeat an earlier line.
     pub duplicate_line_fraction: f64,
-    /// The share of paragraphs that are copies of an earlier one.
+    /// Maximum share of paragraphs that repeat an earlier one.
     pub duplicate_paragraph_fraction: f64,
-    /// The share of bytes in copied lines.
+    /// Maximum share of bytes in repeated lines.
     pub duplicate_line_character_fraction: f64,
-    /// The share of bytes in copied paragraphs.
+    /// Maximum share of bytes in repeated paragraphs.
     pub duplicate_paragraph_character_fraction: f64,
-    /// The share of characters in the most frequent 2-gram, 3-gram and 4-gram.
+    /// Maximum share of characters in the most frequent 2-gram, 3-gram and 4-gram.
     pub top_ngram_character_fraction: [f64; 3],
-    /// The share of characters in repeated 5-grams, 6-grams, and so on to 10-grams.
+    /// Maximum share of characters in repeated 5-grams, 6-grams, and so on up to 10-grams.
     pub duplicate_ngram_character_fraction: [f64; 6],
 }
 

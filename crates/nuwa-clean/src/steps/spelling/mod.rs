@@ -40,18 +40,18 @@ use words::{Case, GAP, Word, Words};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpellingSettings {
-    /// Files of right words, one a line, besides those of the corpus.
+    /// Files of correctly spelled words, one per line, in addition to the corpus's own.
     pub word_lists: Vec<PathBuf>,
-    /// A word that the corpus has so often is right, 2 or more.
+    /// Words that occur at least this often in the corpus are considered correct; at least 2.
     pub known_count: u32,
-    /// A word that so many documents have is right, 2 or more.
+    /// Words that occur in at least this many documents are considered correct; at least 2.
     pub known_documents: u32,
-    /// How many of the twelve words on either side may be unknown too, 0 to 24: fewer leaves foreign passages and dialect
-    /// alone, more repairs text that is full of slips.
+    /// How many of the 12 words before and the 12 after may be unknown as well, 0 to 24. Low values
+    /// leave foreign passages and dialect alone; high values repair text with many typos.
     pub unknown_around: usize,
-    /// How sure a repair must be, as a logarithm of a ratio of probabilities; more is more careful.
+    /// Minimum log-probability ratio of a correction; higher is more conservative.
     pub threshold: f32,
-    /// The most different words that are counted, at least 1000; about 80 bytes each.
+    /// Maximum number of distinct words counted, at least 1000; about 80 bytes each.
     pub max_words: usize,
 }
 
