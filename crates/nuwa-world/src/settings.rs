@@ -7,21 +7,21 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldSettings {
-    /// Everything in the world follows from this number.
+    /// Seed of the world: the same seed gives the same corpus, dialogues and tasks.
     pub seed: u64,
-    /// Documents in the corpus, those with noise among them; duplicates come on top.
+    /// Number of documents in the corpus, including noisy ones; duplicates are added on top.
     pub documents: usize,
-    /// Share of Chinese, 0 to 1; the rest is English.
+    /// Share of Chinese text, 0 to 1; the rest is English.
     pub chinese: f64,
-    /// How much of the corpus each kind of document is; only proportions matter.
+    /// Mix of document kinds in the corpus, as relative weights.
     pub shares: Shares,
-    /// Documents with each kind of noise, as shares of all.
+    /// Noise to plant, as shares of all documents, so that cleaning can be measured.
     pub noise: NoiseShares,
-    /// Dialogues to fine-tune on.
+    /// Number of dialogues for supervised fine-tuning.
     pub dialogues: usize,
-    /// Preference pairs to tune on.
+    /// Number of preference pairs for DPO.
     pub preferences: usize,
-    /// Held-out items of each task in each language.
+    /// Number of held-out evaluation items per task and language.
     pub items: usize,
 }
 
@@ -29,23 +29,23 @@ pub struct WorldSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shares {
-    /// All that is known of a subject.
+    /// Entries: everything that is known about one subject, as in an encyclopedia.
     pub entries: f64,
-    /// Days of people.
+    /// Stories about people's days.
     pub stories: f64,
-    /// One kind of fact of several subjects.
+    /// Comparisons: one fact for several subjects.
     pub comparisons: f64,
     /// Questions with answers.
     pub questions: f64,
-    /// Passages with questions on them.
+    /// Passages followed by questions about them.
     pub passages: f64,
-    /// Sentences in both languages.
+    /// Translations: sentences in both languages.
     pub translations: f64,
-    /// Small sums.
+    /// Simple arithmetic.
     pub sums: f64,
     /// Reviews with their sentiment.
     pub reviews: f64,
-    /// Talks of two people: greetings, questions, wishes for a language.
+    /// Conversations between two people: greetings, questions, requests for a language.
     pub conversations: f64,
 }
 
@@ -53,21 +53,21 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoiseShares {
-    /// Documents that come once more.
+    /// Exact duplicates of other documents.
     pub exact_duplicates: f64,
-    /// Documents that come once more with a sentence added.
+    /// Near duplicates: other documents with one sentence added.
     pub near_duplicates: f64,
-    /// HTML pages with tags that are not closed.
+    /// HTML pages with unclosed tags.
     pub broken_html: f64,
-    /// Text decoded with the wrong encoding.
+    /// Mojibake: text decoded with the wrong encoding.
     pub mojibake: f64,
-    /// Text with typing errors.
+    /// Text with typos.
     pub typos: f64,
     /// Text with emoji.
     pub emoji: f64,
-    /// Text with made-up words of abuse.
+    /// Text with (made-up) slurs.
     pub slurs: f64,
-    /// Text with made-up addresses and telephone numbers.
+    /// Text with (made-up) e-mail addresses and phone numbers.
     pub personal_data: f64,
 }
 
