@@ -6,16 +6,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerSettings {
-    /// Decay rate of AdamW's running mean of gradients, in 0 to 1.
+    /// AdamW's beta1: decay rate of the running mean of gradients, 0 to 1.
     pub beta1: f32,
-    /// Decay rate of AdamW's running mean of squared gradients, in 0 to 1. Small batches like it closer to 1.
+    /// AdamW's beta2: decay rate of the running mean of squared gradients, 0 to 1. Small batches
+    /// work better with a value closer to 1.
     pub beta2: f32,
-    /// Added to the root of the squared mean, against division by zero.
+    /// AdamW's epsilon: added to the denominator for numerical stability.
     pub epsilon: f32,
-    /// Decoupled weight decay of matrices and embeddings; norms and biases never decay. Left out: 0.1, and more where pretraining
-    /// repeats its text often.
+    /// Decoupled weight decay of matrices and embeddings; norms and biases are excluded. If unset:
+    /// 0.1, and more when pretraining runs for many epochs.
     pub weight_decay: Option<f32>,
-    /// Largest norm of all gradients together; larger ones are scaled down. 0 turns clipping off.
+    /// Gradient clipping: the largest global gradient norm. 0 turns clipping off.
     pub clip: f32,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum ScheduleKind {
     /// Half a cosine from the peak to the floor (Loshchilov and Hutter, "SGDR", 2017).
     Cosine,
-    /// Stays at the peak, then falls in the last part of the run (Hu et al., "MiniCPM", 2024).
+    /// Constant at the peak, then decays in the last part of the run (Hu et al., "MiniCPM", 2024).
     WarmupStableDecay,
 }
 
