@@ -40,7 +40,7 @@ pub struct Pacing {
     pub keep_best: bool,
     /// Whether a run ends when validations show that going on leads nowhere.
     pub stops_early: bool,
-    /// Seconds between two checkpoints.
+    /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
 }
 

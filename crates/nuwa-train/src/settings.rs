@@ -16,17 +16,20 @@ pub struct ModelSettings {
     pub preset: Option<PresetName>,
     /// The family.
     pub family: Family,
-    /// Model width; a multiple of 32 is fast. Chosen from the budget when absent.
+    /// Hidden size of the model; multiples of 32 are fastest. If unset, chosen from the budget.
     pub width: Option<usize>,
-    /// Number of blocks. Chosen from the width when absent.
+    /// Number of transformer blocks. If unset, chosen from the width.
     pub layers: Option<usize>,
-    /// Attention heads; must divide the width. Heads of 32 to 64 features when absent.
+    /// Number of attention heads; must divide the width. If unset, chosen so that a head has 32 to
+    /// 64 features.
     pub heads: Option<usize>,
-    /// Key-value heads of a llama model; must divide the heads. As many as heads when absent.
+    /// Number of key-value heads (grouped-query attention) of a llama model; must divide the number
+    /// of heads. If unset, one for each head.
     pub kv_heads: Option<usize>,
-    /// Longest text the model can see, in tokens. Chosen from the size of the model when absent.
+    /// Context length: the longest text the model can attend to, in tokens. If unset, chosen from
+    /// the model's size.
     pub context: Option<usize>,
-    /// Whether the output head is a matrix of its own rather than the embedding.
+    /// Use a separate output matrix (LM head) instead of tying it to the token embedding.
     pub untied_head: bool,
 }
 
@@ -46,7 +49,7 @@ pub enum PrecisionChoice {
     Auto,
     /// Everything in 32 bits.
     F32,
-    /// Half the bits of activations; weights, sums and the optimizer keep 32.
+    /// Activations in 16 bits; weights, sums and the optimizer state stay in 32.
     Bf16,
 }
 
@@ -64,7 +67,7 @@ impl From<PrecisionChoice> for Precision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recompute {
-    /// Where they would not fit the memory that is free.
+    /// When the activations would not fit into free memory.
     #[default]
     Auto,
     /// Always.
@@ -77,54 +80,57 @@ pub enum Recompute {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainSettings {
-    /// Highest learning rate. Chosen from the model size when absent.
+    /// Peak learning rate. If unset, chosen from the model's size.
     pub learning_rate: Option<f32>,
-    /// Tokens a step. Chosen from the number of tokens when absent.
+    /// Batch size: tokens per optimizer step. If unset, chosen from the number of training tokens.
     pub batch_tokens: Option<u64>,
-    /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
+    /// Largest micro-batch, in tokens: larger batches use gradient accumulation. Limits memory.
     pub micro_batch_tokens: u64,
-    /// Whether the inside of each block is computed again in backward rather than kept: auto (where memory is short),
-    /// on or off. Takes a third more time and a fraction of the memory; the weights come out the same.
+    /// Activation checkpointing: recompute the activations of each block in the backward pass
+    /// instead of storing them: auto (when memory is short), on or off. Takes about a third more
+    /// time and much less memory; the weights are the same.
     #[schemars(extend("x-decides" = false))]
     pub recompute: Recompute,
-    /// Share of activations dropped, 0 to 0.9. Chosen from how often the text is repeated when absent.
+    /// Dropout probability, 0 to 0.9. If unset, chosen from the number of epochs over the text.
     pub dropout: Option<f32>,
-    /// Shape of the learning rate: cosine, or warmup-stable-decay, which with a budget in time begins to fall when the time
-    /// left asks for it. When absent: warmup-stable-decay with a budget in time, cosine with a size and tokens.
+    /// Learning-rate schedule: cosine, or warmup-stable-decay, whose decay phase starts in time to
+    /// end with the time budget. If unset: warmup-stable-decay with a time budget, cosine with a
+    /// fixed number of parameters and tokens.
     pub schedule: Option<ScheduleKind>,
-    /// Share of the steps over which the learning rate rises, 0 to 1.
+    /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
-    /// The same in steps, in place of the share.
+    /// Length of the warmup in steps instead of as a share (`warmup`).
     pub warmup_steps: Option<u64>,
-    /// Share of the steps over which warmup-stable-decay falls, 0 to 1.
+    /// Decay phase of the warmup-stable-decay schedule, as a share of all steps, 0 to 1.
     pub decay: f64,
-    /// The same in steps, in place of the share; only without a budget in time.
+    /// Length of the decay phase in steps instead of as a share (`decay`); not with a time budget.
     pub decay_steps: Option<u64>,
-    /// Learning rate at the end, as a share of the highest.
+    /// Final learning rate, as a share of the peak.
     pub floor: f32,
-    /// Whether attention stops at the start of each document.
+    /// Mask attention across document boundaries, so that a token attends only to its own document.
     pub document_boundaries: bool,
-    /// Validations during the run, evenly spread; one more is done at the end. Text that is repeated is looked at more often
-    /// while the learning rate stays.
+    /// Number of validations during the run, evenly spaced, plus one at the end. With several
+    /// epochs over the text, there are more of them before the learning rate decays.
     pub validations: u64,
-    /// Steps between two validations while the learning rate stays. Chosen from validations when absent.
+    /// Steps between validations before the learning rate decays. If unset, follows from
+    /// `validations`.
     pub validate_every: Option<u64>,
-    /// Most tokens that a validation looks at.
+    /// Largest number of tokens used for a validation.
     pub validation_tokens: u64,
-    /// Once the text is repeated: whether the model with the lowest validation loss is kept, and training stops early where
-    /// two thirds more steps brought no better one.
+    /// With more than one epoch: keep the checkpoint with the lowest validation loss, and stop
+    /// early when two thirds more steps have brought no improvement.
     pub keep_best: bool,
-    /// Times during the run at which a sample is written, evenly spread; one more at the end.
+    /// Number of text samples generated during the run, evenly spaced, plus one at the end.
     #[schemars(extend("x-decides" = false))]
     pub samples: u64,
-    /// Beginning of the samples. A piece of the validation text when empty.
+    /// Prompt of the samples. If empty, a piece of the validation text.
     #[schemars(extend("x-decides" = false))]
     pub sample_prompt: String,
-    /// Seconds between two checkpoints.
+    /// Seconds between checkpoints.
     #[schemars(extend("x-decides" = false))]
     pub checkpoint_seconds: u64,
-    /// Numbers to compute in: auto, f32 or bf16. Auto takes bf16 where the processor multiplies it; weights always have
-    /// 32 bits.
+    /// Precision of activations and matrix products: auto, f32 or bf16 (mixed precision). Auto uses
+    /// bf16 if the processor has instructions for it; master weights are always f32.
     pub precision: PrecisionChoice,
     /// Masking, where the model is an encoder.
     pub masked: MaskedSettings,
@@ -188,15 +194,16 @@ impl PretrainSettings {
     }
 }
 
-/// How words are masked, where the model is an encoder.
+/// Masked language modelling, for encoders such as BERT.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaskedSettings {
-    /// Share of the tokens that are to be predicted, above 0 to 0.9.
+    /// Masking rate: share of the tokens to predict, above 0 to 0.9.
     pub share: f64,
-    /// Whether all pieces of a word are masked together rather than single tokens.
+    /// Whole-word masking: mask all tokens of a word together.
     pub whole_words: bool,
-    /// Whether texts are pairs, and the model tells if the second part follows the first.
+    /// Next-sentence prediction: texts are pairs, and the model predicts whether the second follows
+    /// the first.
     pub next_sentence: bool,
 }
 
