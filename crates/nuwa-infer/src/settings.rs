@@ -9,23 +9,25 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingSettings {
-    /// How daring the choice is. 0 always takes the likeliest token; 1 follows the model's own probabilities; above
-    /// 1 they are flattened.
+    /// Softmax temperature. 0 is greedy decoding; 1 samples from the model's own distribution;
+    /// above 1 flattens it.
     pub temperature: f64,
-    /// Only this many of the likeliest tokens stay; 0 keeps all.
+    /// Top-k sampling: keep only the k most likely tokens; 0 keeps all.
     pub top_k: usize,
-    /// Only the likeliest tokens stay that together reach this probability, above 0 up to 1; 1 keeps all.
+    /// Top-p (nucleus) sampling: keep the smallest set of most likely tokens whose total
+    /// probability reaches this value, above 0 up to 1; 1 keeps all.
     pub top_p: f64,
-    /// Only tokens stay whose probability is at least this share of the likeliest one's, from 0 to 1; 0 keeps all.
+    /// Min-p sampling: keep tokens whose probability is at least this share of the most likely
+    /// token's, 0 to 1; 0 keeps all.
     pub min_p: f64,
-    /// Scores of tokens that already occur are divided by this (multiplied where they are below 0). Above 1
+    /// Logits of tokens that already occurred are divided by this (multiplied if negative). Above 1
     /// discourages repetition, 1 changes nothing, below 1 encourages it; must be above 0.
     pub repetition_penalty: f64,
-    /// Taken off the logit of a token once for each time it was written already: `logit - penalty * times`. From -2 to 2, 0
-    /// changes nothing. Counts what the model wrote, not the prompt.
+    /// Subtracted from a token's logit for every time the token was generated: `logit - penalty *
+    /// count`. -2 to 2; 0 changes nothing. Counts generated tokens only, not the prompt.
     pub frequency_penalty: f64,
-    /// Taken off the logit of a token that was written already, however often. From -2 to 2, 0 changes nothing. Counts what
-    /// the model wrote, not the prompt.
+    /// Subtracted once from the logit of every token that was generated. -2 to 2; 0 changes
+    /// nothing. Counts generated tokens only, not the prompt.
     pub presence_penalty: f64,
 }
 
