@@ -9,10 +9,10 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BadRecords {
-    /// Nothing is trained; the message names the record.
+    /// Stop before training; the message names the record.
     #[default]
     Error,
-    /// It is left out and counted with the reason.
+    /// Leave it out and count it under its reason.
     Skip,
 }
 
@@ -20,12 +20,13 @@ pub enum BadRecords {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LongDialogues {
-    /// Cut into examples, between turns where that is possible; an example without an answer is counted as dropped.
+    /// Cut into several examples, between turns where possible; examples without an answer are
+    /// dropped and counted.
     #[default]
     Split,
-    /// Only its beginning is used.
+    /// Keep only the beginning.
     Truncate,
-    /// It is dropped, and counted.
+    /// Drop the dialogue, and count it.
     Drop,
 }
 
@@ -33,12 +34,12 @@ pub enum LongDialogues {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraSettings {
-    /// Rows of A and columns of B; 0 tunes all weights instead.
+    /// LoRA rank; 0 trains all weights (full fine-tuning).
     pub rank: usize,
-    /// Scale of the adapters, as a multiple of 1 / rank. Twice the rank when 0.
+    /// LoRA alpha: adapters are scaled by alpha / rank. 0 means twice the rank.
     pub alpha: f32,
-    /// Which matrices: parts of their names, such as attention.qkv, attention.output, feed_forward. All matrices of the
-    /// blocks when empty.
+    /// Target modules: parts of parameter names, such as attention.qkv, attention.output,
+    /// feed_forward. If empty, all matrices of the blocks.
     pub targets: Vec<String>,
 }
 
@@ -52,10 +53,12 @@ impl Default for LoraSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainingText {
-    /// Share of the tokens of each step that are such text, 0 to 0.9, but at least a window of it (up to 512 tokens), where token shards are at
-    /// hand: in `build`, with --shards, and of a model in the folder of a run. 0 leaves it out.
+    /// Share of each step's tokens that are pretraining text, 0 to 0.9, but at least one window (up
+    /// to 512 tokens). Used if token shards are available: in `build`, with --shards, and for a
+    /// model in a run folder. 0 turns it off.
     pub share: f64,
-    /// Weight of the text's mean negative log-likelihood a token, added to the loss; 0 leaves it out.
+    /// Weight of the language-modelling loss on this text (mean per token), added to the loss; 0
+    /// turns it off.
     pub weight: f32,
 }
 
@@ -74,30 +77,32 @@ impl PretrainingText {
     }
 }
 
-/// What every kind of tuning has in common.
+/// Settings shared by all kinds of fine-tuning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TuningSettings {
-    /// Most tokens that go through the model at one time; a larger batch is accumulated. Limits memory.
+    /// Largest micro-batch, in tokens: larger batches use gradient accumulation. Limits memory.
     pub micro_batch_tokens: usize,
-    /// Share of the steps over which the learning rate rises, 0 to 1.
+    /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
-    /// Learning rate at the end, as a share of the highest.
+    /// Final learning rate, as a share of the peak.
     pub floor: f32,
-    /// Share of activations dropped, 0 to 0.9.
+    /// Dropout probability, 0 to 0.9.
     pub dropout: f32,
-    /// Share of the records held out to measure on, 0 to 0.5; at most 500 of them, and none where they would be fewer than 20.
+    /// Share of the records held out for validation, 0 to 0.5; at most 500 records, and none if
+    /// that would be fewer than 20.
     pub held_out: f64,
-    /// Measurements on what is held out: before the first step, after the last, and between.
+    /// Number of validations on the held-out records: before the first step, after the last, and in
+    /// between.
     #[schemars(extend("x-decides" = false))]
     pub validations: u64,
-    /// Whether the result is the model that did best on what is held out, rather than the last one.
+    /// Keep the checkpoint with the best validation result instead of the last one.
     pub keep_best: bool,
-    /// What becomes of a record that is no whole dialogue or preference: error or skip.
+    /// What to do with a record that is not a complete dialogue or preference pair: error or skip.
     pub bad_records: BadRecords,
-    /// Numbers to compute in: auto, f32 or bf16.
+    /// Precision of activations and matrix products: auto, f32 or bf16 (mixed precision).
     pub precision: PrecisionChoice,
-    /// Seconds between two checkpoints.
+    /// Seconds between checkpoints.
     #[schemars(extend("x-decides" = false))]
     pub checkpoint_seconds: u64,
     /// Optimizer.
@@ -157,23 +162,24 @@ impl TuningSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SftSettings {
-    /// How often each dialogue is seen: 2 to 60 times by their number if left out, few of them more often.
+    /// Number of epochs over the dialogues. If unset: 2 to 60, more for fewer dialogues.
     pub epochs: Option<u64>,
-    /// Highest learning rate. Left out: 1e-3 for a million weights, falling with the root of their number, at least 1e-5; 3e-4 for
-    /// adapters.
+    /// Peak learning rate. If unset: 1e-3 for a model of one million weights, falling with the
+    /// square root of their number, at least 1e-5; 3e-4 for LoRA.
     pub learning_rate: Option<f32>,
-    /// Tokens a step, questions and answers together: 32 to 4096 if left out, an eighth of all where they are few.
+    /// Batch size: tokens per optimizer step, prompts and answers together. If unset: 32 to 4096,
+    /// an eighth of all tokens for small data sets.
     pub batch_tokens: Option<usize>,
-    /// What becomes of a dialogue that is longer than the context: split, truncate or drop.
+    /// What to do with a dialogue that is longer than the context: split, truncate or drop.
     pub long_dialogues: LongDialogues,
-    /// Share of the dialogues that are joined into conversations as long as the context, 0 to 1. Without, a model tuned on
-    /// short dialogues cannot answer late in its context.
+    /// Share of the dialogues that are concatenated into conversations that fill the context, 0 to
+    /// 1. With 0, a model fine-tuned on short dialogues cannot answer late in its context.
     pub joined: f64,
-    /// Text of the pretraining beside the dialogues.
+    /// Pretraining text mixed into fine-tuning, against forgetting.
     pub pretraining: PretrainingText,
-    /// Low-rank adapters instead of all weights.
+    /// LoRA: train low-rank adapters instead of all weights.
     pub lora: LoraSettings,
-    /// What every kind of tuning has in common.
+    /// Settings shared by all kinds of fine-tuning.
     pub tuning: TuningSettings,
 }
 
@@ -229,30 +235,35 @@ impl SftSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoSettings {
-    /// How often each pair is seen: 1 to 10 times by their number if left out, few of them more often.
+    /// Number of epochs over the pairs. If unset: 1 to 10, more for fewer pairs.
     pub epochs: Option<u64>,
-    /// Highest learning rate.
+    /// Peak learning rate.
     pub learning_rate: f32,
-    /// Pairs a step: 1 to 16 if left out, an eighth of all where they are few.
+    /// Batch size: pairs per optimizer step. If unset: 1 to 16, an eighth of all pairs for small
+    /// data sets.
     pub batch_pairs: Option<usize>,
-    /// How firmly the model is held to the reference; the larger, the less it moves.
+    /// DPO's beta: strength of the implicit KL penalty; the larger, the closer the model stays to
+    /// the reference model.
     pub beta: f32,
-    /// The share of pairs that are taken to be labelled the wrong way round, 0 to below 0.5.
+    /// Label smoothing (conservative DPO): assumed share of pairs whose labels are swapped, 0 to
+    /// below 0.5.
     pub label_smoothing: f32,
-    /// Whether log-probabilities are means over the answer's tokens rather than sums, so that length earns nothing.
+    /// Average the log-probabilities over an answer's tokens instead of summing them, so that
+    /// length does not matter.
     pub length_normalised: bool,
-    /// Whether the reference is left out: the margin is that of the model alone.
+    /// Reference-free DPO: compute the margin from the model alone.
     pub reference_free: bool,
-    /// Weight of the chosen answers' own negative log-likelihood a token, added to the loss; keeps them likely.
+    /// Weight of an SFT loss on the chosen answers (mean per token), added to the DPO loss; keeps
+    /// them likely.
     pub sft_weight: f32,
-    /// Share of the pairs that stand in conversations as long as the context, each after those before it with their chosen
-    /// answers, 0 to 1. Takes more time the larger it is.
+    /// Share of the pairs that are placed in conversations that fill the context, each after
+    /// earlier pairs with their chosen answers, 0 to 1. Higher values take more time.
     pub joined: f64,
-    /// Text of the pretraining beside the pairs.
+    /// Pretraining text mixed into DPO, against forgetting.
     pub pretraining: PretrainingText,
-    /// Low-rank adapters instead of all weights.
+    /// LoRA: train low-rank adapters instead of all weights.
     pub lora: LoraSettings,
-    /// What every kind of tuning has in common.
+    /// Settings shared by all kinds of fine-tuning.
     pub tuning: TuningSettings,
 }
 

@@ -20,9 +20,9 @@ use crate::{LoraAdapters, Result, TuningSettings};
 pub struct Job<'a> {
     /// The folder for checkpoint and metrics.
     pub out: &'a Path,
-    /// What every kind of tuning has in common.
+    /// Settings shared by all kinds of fine-tuning.
     pub settings: &'a TuningSettings,
-    /// Highest learning rate.
+    /// Peak learning rate.
     pub learning_rate: f32,
     /// A hash of the model's weights before anything is changed: a checkpoint that began with others is another run's.
     pub base: &'a str,
