@@ -83,7 +83,7 @@ pub fn reference() -> String {
                 format!("- `{}` ({}; default `{default}`): {}\n", key.path, kind.name(), explained(key))
             }
             (kind, None) => {
-                format!("- `{}` ({}; may be left out): {}\n", key.path, kind.name(), explained(key))
+                format!("- `{}` ({}; optional): {}\n", key.path, kind.name(), explained(key))
             }
         };
     }

@@ -16,49 +16,52 @@ use crate::numbers::{Count, Span};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// The text to learn from: files and folders, as `nuwa collect` reads them, and data sets of the Hugging Face Hub
-    /// (`hf:owner/name`). A relative path starts at the current folder. Left empty: the embedded world.
-    pub from: Vec<PathBuf>,
-    /// Dialogues to fine-tune on after pretraining: files of records (Alpaca, ShareGPT, chat messages, prompt and
-    /// completion). Left empty, no fine-tuning; without any source, those of the embedded world.
-    pub answers: Vec<PathBuf>,
-    /// Pairs of a chosen and a rejected answer to train on after that. Left empty, none; without any source, those of the
+    /// Training text: files and folders, as `nuwa collect` reads them, and data sets of the Hugging
+    /// Face Hub (`hf:owner/name`). Relative paths start at the current folder. If empty, the
     /// embedded world.
+    pub from: Vec<PathBuf>,
+    /// Dialogues for supervised fine-tuning: files of records (Alpaca, ShareGPT, chat messages,
+    /// prompt and completion). If empty, no fine-tuning; without a source, the dialogues of the
+    /// embedded world.
+    pub answers: Vec<PathBuf>,
+    /// Preference pairs (chosen and rejected answers) for DPO. If empty, no DPO; without a source,
+    /// the pairs of the embedded world.
     pub preferences: Vec<PathBuf>,
-    /// The run folder; left out: runs/NAME with the name of the source.
+    /// The run folder. If unset: runs/NAME, named after the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
-    /// How long the whole build may take on this machine, such as "10m" or "1h30m"; size, tokens, batch and learning rate
-    /// follow from it. Left out, and without params and tokens: 10m.
+    /// Time budget of the whole build on this machine, such as "10m" or "1h30m"; model size,
+    /// tokens, batch size and learning rate follow from it. If unset, and without params and
+    /// tokens: 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Span>,
-    /// Instead of a budget: how many parameters the model has, such as "1M"; goes with tokens.
+    /// Number of model parameters, such as "1M"; together with tokens, instead of a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub params: Option<Count>,
-    /// Instead of a budget: how many tokens are trained on, such as "2M"; goes with params.
+    /// Number of training tokens, such as "2M"; together with params, instead of a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Count>,
-    /// Everything random follows from this number: the same seed and plan give the same weights.
+    /// Seed of everything random: the same seed and plan give the same weights.
     pub seed: u64,
-    /// The embedded world, which is built from where no source is named.
+    /// The embedded world: the source of a build that names no other.
     pub world: WorldSettings,
-    /// Which files are read, and how.
+    /// Reading files into documents.
     pub collect: CollectSettings,
     /// The cleaning steps.
     pub clean: CleanSettings,
-    /// How the vocabulary is learnt.
+    /// Training the tokenizer.
     pub tokenizer: TrainSettings,
-    /// What is held out for validation, and how tokens are stored.
+    /// Held-out text and token shards.
     pub tokenize: TokenizeSettings,
-    /// The shape of the model; what is left out follows from the budget.
+    /// Model architecture; unset values follow from the budget.
     pub model: ModelSettings,
-    /// How the model is trained; what is left out follows from the budget.
+    /// Pretraining; unset values follow from the budget.
     pub pretrain: PretrainSettings,
-    /// How the model learns to answer.
+    /// Supervised fine-tuning (SFT) on dialogues.
     pub sft: SftSettings,
-    /// How the model learns which answers are preferred.
+    /// Direct preference optimization (DPO).
     pub dpo: DpoSettings,
-    /// What is measured at the end.
+    /// Evaluation at the end of a build.
     pub eval: EvalSettings,
 }
 
@@ -68,7 +71,7 @@ pub struct Recipe {
 pub struct EvalSettings {
     /// The tasks; there is "language_modelling": bits per byte, bits per character and perplexity on held-out text.
     pub tasks: Vec<String>,
-    /// Measure on so many documents only; left out: on all that is held out.
+    /// Maximum number of documents to evaluate on. If unset, all held-out documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

@@ -7,13 +7,14 @@ use crate::pipeline::Pipeline;
 use crate::planning::DialArguments;
 use crate::recipe::Draft;
 
-/// Go the whole way: from raw text to a trained, measured model with a report
+/// Build a model: from raw text to a trained, evaluated model with a report
 ///
-/// Without a source, the embedded world: a small bilingual one in which everything that is true is known, so that the
-/// worth of each stage can be measured. Stages: (world,) collect, clean, tokenizer, tokenize, plan, pretrain, sft and dpo
-/// (where there are records for them), eval, export, report. Each keeps its results and a
-/// manifest in its own folder below the run folder; a stage whose inputs and settings are unchanged is skipped, and a
-/// build that was interrupted goes on where it stopped when the same command is given again.
+/// Without a source, it builds from the embedded world: a small bilingual corpus whose facts are
+/// all known, so that the effect of each stage can be measured. Stages: (world,) collect, clean,
+/// tokenizer, tokenize, plan, pretrain, sft and dpo (if there are records for them), eval, export,
+/// report. Each stage keeps its results and a manifest in its own folder inside the run folder. A
+/// stage whose inputs and settings are unchanged is skipped. Run the same command again to resume a
+/// build that was interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,24 +30,24 @@ pub struct BuildArguments {
     /// Files and folders of text, as `nuwa collect` reads them, and data sets of the Hub: hf:OWNER/NAME
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
-    /// Dialogues to fine-tune on: files of records, as `nuwa sft` reads them
+    /// Dialogues for supervised fine-tuning: files of records, as `nuwa sft` reads them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     answers: Vec<PathBuf>,
-    /// Preferred answers to train on: files of records, as `nuwa dpo` reads them
+    /// Preference pairs for DPO: files of records, as `nuwa dpo` reads them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     preferences: Vec<PathBuf>,
     #[command(flatten)]
     dial: DialArguments,
-    /// The run folder [default: runs/NAME with the name of the source]
+    /// The run folder [default: runs/NAME, named after the source]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The same seed and plan give the same weights
+    /// Random seed: the same seed and plan give the same weights
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
-    /// Override one setting, for example clean.samples=10; may come several times
+    /// Override one setting, for example clean.samples=10; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print the outcome as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

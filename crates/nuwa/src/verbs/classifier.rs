@@ -11,23 +11,25 @@ const FORM_TELLS: f64 = 0.9;
 
 /// Train a classifier of texts for the cleaning steps toxicity and classified
 ///
-/// Learns from examples of both kinds to tell them apart: abuse from what is none, or pages worth learning from from ordinary
-/// ones. Of .jsonl files (also .gz, .zst) each line's text field is an example, of others each line; a folder holds
-/// documents. Prints what the classifier is worth on examples it has not seen (cross validation), and a threshold.
+/// Trains a binary classifier on positive and negative examples: toxic and harmless text, or
+/// high-quality and ordinary pages. In .jsonl files (also .gz, .zst) the text field of every line
+/// is an example, in other files every line; a folder holds documents. Prints the classifier's
+/// quality in cross-validation, and a suggested threshold.
 ///
-/// Heads of posts, links, names, times and layout are left out; words, topics and tone are what it goes by. So give negative
-/// examples from the same kind of place as the positive ones: innocent posts beside abusive ones. It does not know what words
-/// mean: texts that quote abuse or speak of it look like abuse, and abuse in words that no example has is not found.
+/// Post headers, links, names, times and layout are ignored; the classifier judges by words, topics
+/// and tone. So take negative examples from the same kind of source as the positive ones: harmless
+/// posts next to abusive ones. It does not understand meaning: texts that quote or discuss abuse
+/// look like abuse, and abuse in words that occur in no example is missed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa classifier --positive abuse.jsonl --negative pages.jsonl --out abuse.classifier
   nuwa clean documents --set 'clean.steps=[\"toxicity\"]' --set clean.toxicity.classifier=abuse.classifier --out cleaned")]
 pub struct Classifier {
-    /// Examples of what is looked for
+    /// Positive examples
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     positive: Vec<PathBuf>,
-    /// Examples of what is not
+    /// Negative examples
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     negative: Vec<PathBuf>,
     /// The file to write
@@ -36,10 +38,10 @@ pub struct Classifier {
     /// The field of a JSON line that holds the text
     #[arg(long, value_name = "NAME", default_value = "text")]
     text_field: String,
-    /// Parts of the cross validation, 2 to 20
+    /// Number of cross-validation folds, 2 to 20
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().folds)]
     folds: usize,
-    /// How often all examples are gone through, 1 to 100
+    /// Number of epochs over the examples, 1 to 100
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().passes)]
     passes: usize,
     /// Print the figures as JSON

@@ -25,7 +25,7 @@ pub struct Clean {
     /// The folder for what is kept, what is rejected, and the counts
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Stay within so much memory, such as 500MB or 2GB (the setting clean.memory)
+    /// Memory limit, such as 500MB or 2GB (the setting clean.memory)
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
     #[command(flatten)]

@@ -35,10 +35,10 @@ pub struct Collect {
     /// Crawl a site from this address on, politely; may be given several times
     #[arg(long, value_name = "URL")]
     crawl: Vec<PathBuf>,
-    /// With --crawl: how many links a page may be away from the start [default: 3]
+    /// With --crawl: maximum link depth from the start page [default: 3]
     #[arg(long, value_name = "N", requires = "crawl")]
     depth: Option<u32>,
-    /// With --crawl: the most pages of each site [default: 1000]
+    /// With --crawl: maximum number of pages per site [default: 1000]
     #[arg(long, value_name = "N", requires = "crawl")]
     max_pages: Option<u64>,
     /// The folder for documents-*.jsonl.zst and collect.json

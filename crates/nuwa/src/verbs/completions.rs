@@ -4,9 +4,9 @@ use clap_complete::Shell;
 use super::Program;
 use crate::console::print;
 
-/// Print a script with which a shell completes verbs and flags
+/// Print a shell completion script
 ///
-/// There are manual pages as well: `nuwa man`.
+/// See also `nuwa man` for manual pages.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -3,7 +3,7 @@ use clap::Args;
 use crate::console::print_figures;
 use crate::machine;
 
-/// Show what this machine has and how fast it is
+/// Show this machine's hardware and measured speed
 ///
 /// Cores, instruction set, measured speed of matrix products and memory, free memory and disk, GPU if any. Takes
 /// about two seconds.

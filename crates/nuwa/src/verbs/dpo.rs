@@ -6,11 +6,12 @@ use crate::alignment::text;
 use crate::console::{Display, print_figures};
 use crate::stages::dpo::ABOUT;
 
-/// Fine-tune a model towards preferred answers
+/// Fine-tune a model on preference pairs (DPO)
 ///
-/// Direct preference optimisation on pairs: records with chosen and rejected answers, and prompt, conversations or
-/// instruction (or, as hh-rlhf has it, the whole dialogue in both). Writes DIR/model (with --lora: DIR/adapter) and
-/// DIR/metrics.jsonl; the same command goes on where a killed one stopped.
+/// Direct preference optimization (DPO) on records with a chosen and a rejected answer, and prompt,
+/// conversations or instruction (or, as in hh-rlhf, the whole dialogue in both). Writes DIR/model
+/// (with --lora: DIR/adapter) and DIR/metrics.jsonl. Run the same command again to resume after an
+/// interruption.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -19,13 +19,14 @@ use crate::model;
 use crate::recipe::Draft;
 use crate::stages;
 
-/// Measure a model
+/// Evaluate a model
 ///
-/// The task language_modelling tells how well the model predicts text: bits per byte and per character (which compare
-/// models of different tokenizers) and perplexity. The others ask questions: arc_easy, arc_challenge, hellaswag, mmlu,
-/// truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande and cmmlu in the very prompts of lm-evaluation-harness, sst2 and
-/// chnsenticorp with a confusion matrix, those of the embedded world (world_choice_en ...), or a task described in a TOML
-/// file of your own. Each figure comes with its standard error, and each task with a hash of what was asked.
+/// The task language_modelling measures how well the model predicts text: bits per byte and per
+/// character (comparable across tokenizers) and perplexity. Other tasks are benchmarks: arc_easy,
+/// arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande and cmmlu with
+/// the exact prompts of lm-evaluation-harness, sst2 and chnsenticorp with a confusion matrix, those
+/// of the embedded world (world_choice_en ...), or your own task described in a TOML file. Each
+/// result has its standard error, and each task a hash of its prompts.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,24 +37,25 @@ Examples:
 pub struct Eval {
     /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The task: its name, or a TOML file that describes one; may come several times
+    /// The task: its name, or a TOML file that describes one; may be repeated
     #[arg(long, value_name = "NAME", required = true)]
     task: Vec<String>,
-    /// What to measure on: for language_modelling text as `nuwa collect` reads it [default: for the model of a run, what
-    /// that run held out], for other tasks a file of items (JSON lines, JSON, CSV or TSV, compressed or not), or
-    /// the folder where it lies
+    /// Evaluation data: for language_modelling, text as `nuwa collect` reads it [default: for the
+    /// model of a run, the text that the run held out]; for other tasks, a file of items (JSON
+    /// lines, JSON, CSV or TSV, compressed or not), or the folder that contains it
     #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
-    /// Measure on so many documents or items only
+    /// Maximum number of documents or items
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Put so many examples with their answers before each prompt
+    /// Number of few-shot examples before each prompt
     #[arg(long, value_name = "N", default_value_t = 0, requires = "fewshot_data")]
     num_fewshot: usize,
-    /// Where the examples come from: a file of items, of which the first are taken, but never the item itself
+    /// Source of the few-shot examples: a file of items; the first ones are taken, but never the
+    /// item itself
     #[arg(long, value_name = "FILE")]
     fewshot_data: Option<PathBuf>,
-    /// Ask through the model's chat template, where the task knows how
+    /// Use the model's chat template, if the task supports it
     #[arg(long)]
     chat: bool,
     /// Write the figures to this file

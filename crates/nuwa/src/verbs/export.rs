@@ -6,7 +6,7 @@ use nuwa_report::numbers::grouped;
 use crate::console::print_figures;
 use crate::model;
 
-/// Write a model for other programs
+/// Export a model for other programs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -14,7 +14,7 @@ Example:
 pub struct Export {
     /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The form to write
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
     format: Format,
     /// The folder to write
@@ -27,7 +27,7 @@ pub struct Export {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// Hugging Face's folder, which transformers, vLLM and llama.cpp's converter read
+    /// A Hugging Face model folder, for transformers, vLLM and llama.cpp's converter
     Safetensors,
 }
 

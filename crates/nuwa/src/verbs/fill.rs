@@ -10,9 +10,9 @@ use crate::failure::Problem;
 use crate::numbers::Count;
 use crate::{input, model};
 
-/// Let an encoder such as BERT fill in the masks of a text
+/// Fill in masked words with an encoder such as BERT
 ///
-/// Shows the likeliest tokens for each mask, with their probabilities.
+/// Shows the most likely tokens for each mask, with their probabilities.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ Examples:
 pub struct Fill {
     /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The text with [MASK] in the place of each word to fill in; `-` reads it from standard input
+    /// Text with [MASK] for each word to fill in; `-` reads standard input
     #[arg(allow_hyphen_values = true)]
     text: String,
     /// How many tokens to show for each mask

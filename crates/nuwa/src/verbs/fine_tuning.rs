@@ -15,37 +15,37 @@ use crate::{model, pretraining};
 /// What `sft` and `dpo` are told alike.
 #[derive(Debug, Args)]
 pub struct FineTuningArguments {
-    /// The model to begin with: a model folder, or the folder of a run
+    /// The model to fine-tune: a model folder, or a run folder
     model: PathBuf,
-    /// Records to learn from: files, or folders of them; may come several times
+    /// Training records: files, or folders of them; may be repeated
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Token shards of the text the model was pretrained on, to be learnt beside the records [default: those of the run that holds
-    /// the model]
+    /// Token shards of the pretraining text to mix in, against forgetting [default: those of the
+    /// run that contains the model]
     #[arg(long, value_name = "DIR")]
     shards: Option<PathBuf>,
-    /// The folder for model, metrics and checkpoint
+    /// Output folder for the model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Train LoRA adapters of this rank instead of all weights
     #[arg(long, value_name = "RANK")]
     lora: Option<i64>,
-    /// How often each record is seen
+    /// Number of epochs
     #[arg(long, value_name = "N")]
     epochs: Option<i64>,
-    /// Highest learning rate
+    /// Peak learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Which columns stand for the usual ones
+    /// Map the usual column names to those of your file
     #[arg(long, value_name = "USUAL=OWN,...", value_delimiter = ',')]
     columns: Vec<String>,
-    /// What becomes of records that are not understood: error or skip
+    /// What to do with invalid records: error or skip
     #[arg(long, value_name = "WHAT")]
     bad_records: Option<String>,
-    /// A chat template in Jinja, in place of the model's own
+    /// A Jinja chat template to use instead of the model's own
     #[arg(long, value_name = "FILE")]
     chat_template: Option<PathBuf>,
-    /// The same seed gives the same weights
+    /// Random seed: the same seed gives the same weights
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
     /// Print the figures as JSON

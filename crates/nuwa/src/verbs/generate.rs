@@ -14,9 +14,9 @@ use crate::failure::Problem;
 use crate::numbers::Count;
 use crate::{input, model};
 
-/// Let a model continue a text
+/// Generate text from a prompt
 ///
-/// The continuation, and nothing else, goes to standard output, as it is written.
+/// Streams the continuation, and nothing else, to standard output.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("input").required(true).args(["prompt", "file", "prompts"])))]
 #[command(after_help = "\
@@ -30,33 +30,34 @@ Examples:
 pub struct Generate {
     /// A model folder, or the folder of a run
     model: PathBuf,
-    /// The text to continue; `-` reads it from standard input, empty lets the model begin a text of its own
+    /// The prompt; `-` reads standard input; an empty prompt starts a new text
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// Continue the text in this file; the line end at its end is not part of it
+    /// Read the prompt from this file, without its final line end
     #[arg(short, long, alias = "prompt-file", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Continue each prompt in this file, a line each, or with the ending .jsonl the field `prompt` of each line; a line of
-    /// JSON comes out for each
+    /// Continue every prompt in this file: one per line, or in a .jsonl file the field `prompt` of
+    /// each line; prints one line of JSON per prompt
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Print the continuation as JSON: prompt, text, tokens, and why it ended (end, length or stop)
+    /// Print the continuation as JSON: prompt, text, tokens, and the finish reason (end, length or
+    /// stop)
     #[arg(long)]
     json: bool,
-    /// The most tokens to write [default: 200]
+    /// Maximum number of new tokens [default: 200]
     #[arg(long, alias = "n-predict", value_name = "N")]
     max_tokens: Option<Count>,
-    /// 0 always takes the likeliest token, 1 follows the model's own probabilities [default: 0.8]
+    /// Softmax temperature; 0 is greedy decoding [default: 0.8]
     #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
     #[command(flatten)]
     sampling: SamplingArguments,
     #[command(flatten)]
     weights: WeightArguments,
-    /// End before this text; may come several times
+    /// Stop string: end before this text; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
-    /// The same seed gives the same text
+    /// Random seed: the same seed gives the same text
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }

@@ -5,7 +5,7 @@ use nuwa_report::numbers::grouped;
 
 use crate::console::print_figures;
 
-/// Turn another program's model into a model folder
+/// Convert another program's model into a model folder
 ///
 /// Reads Hugging Face folders of the GPT-2 and LLaMA families, and llama2.c's .bin files with the tok*.bin beside them.
 #[derive(Debug, Args)]

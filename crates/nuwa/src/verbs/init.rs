@@ -7,7 +7,7 @@ use crate::console::{message, print};
 use crate::failure::Problem;
 use crate::recipe::{documented, short};
 
-/// Write a recipe with every setting, its default and what it means
+/// Write a recipe with every setting, its default and its description
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -15,7 +15,7 @@ Examples:
   nuwa init my.toml --short
   nuwa init                show the recipe on standard output")]
 pub struct Init {
-    /// The file to write; left out, the recipe goes to standard output
+    /// The file to write [default: standard output]
     file: Option<PathBuf>,
     /// Only the ten settings that matter most
     #[arg(long)]

@@ -12,13 +12,14 @@ use nuwa_tokenizer::Tokenizer;
 use crate::console::{Display, print_drawn, print_json, print_line, terminal};
 use crate::model;
 
-/// Look at what cleaning made of the documents, or at what a model is fine-tuned on
+/// Inspect the effect of cleaning, or the tokens a model is fine-tuned on
 ///
-/// Writes RUN/inspect.html, one page that stands alone, and opens it where there is a display: what each step kept,
-/// changed and rejected, with documents to look at and to search in. With --text the same in the terminal.
+/// Writes RUN/inspect.html, a self-contained page, and opens it if there is a display. It shows
+/// what each step kept, changed and rejected, with sample documents to search. With --text, prints
+/// the same to the terminal.
 ///
-/// With --tokens: renders dialogues with the model's chat template and marks the tokens that `nuwa sft` trains on, in
-/// colour on a terminal, else between « and ».
+/// With --tokens: renders dialogues with the model's chat template and marks the tokens in the loss
+/// of `nuwa sft`, in colour on a terminal, otherwise between « and ».
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,10 +33,11 @@ pub struct Inspect {
     /// Print to the terminal instead of writing a page
     #[arg(long, conflicts_with = "tokens")]
     text: bool,
-    /// Print the samples that hold these words
+    /// Print the samples that contain these words
     #[arg(long, value_name = "WORDS", conflicts_with = "tokens")]
     find: Option<String>,
-    /// Show so many documents of each kind; by default 20 on a page, 2 in the terminal, 50 to find words in
+    /// Number of documents of each kind [default: 20 on the page, 2 in the terminal, 50 when
+    /// searching for words]
     #[arg(long, value_name = "N", conflicts_with = "tokens")]
     samples: Option<usize>,
     /// Write the page without opening it
@@ -44,7 +46,7 @@ pub struct Inspect {
     /// Records as `nuwa sft` reads them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     tokens: Vec<PathBuf>,
-    /// Show so many dialogues
+    /// Number of dialogues
     #[arg(long, value_name = "N", default_value_t = 3, requires = "tokens")]
     limit: usize,
     /// Print as JSON, all figures and samples included

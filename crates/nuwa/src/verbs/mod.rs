@@ -34,8 +34,8 @@ use clap::{Parser, Subcommand};
 
 /// Build your own large language model: from raw text to a model you can measure, share and trust.
 ///
-/// `nuwa build` goes the whole way, from the embedded world or from text of your own. Every stage is a verb of its own too,
-/// reads files and writes files.
+/// `nuwa build` runs all stages, on the embedded world or on your own text. Every stage is also a
+/// command of its own that reads files and writes files.
 #[derive(Debug, Parser)]
 #[command(name = "nuwa", version, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Program {

@@ -24,11 +24,12 @@ use crate::source::Source;
 use crate::stages::tokenizer::learn_at_most;
 use crate::stages::{self, Build};
 
-/// Say what a build would come to: a dry run
+/// Predict a build's size, time, memory and quality (dry run)
 ///
-/// Reads a sample of the text, cleans it, learns a vocabulary and tries some steps of training, all in a temporary folder, and tells
-/// what a build from this text would be: its size, how often it reads the text, the time, the memory and the bits per byte.
-/// Nothing stays behind. Of much text the sample is some megabytes, and the rest is estimated.
+/// Reads a sample of the text, cleans it, trains a tokenizer and runs a few training steps in a
+/// temporary folder, then predicts what a build from this text would give: model size, epochs,
+/// time, memory and bits per byte. Nothing is kept. For a large corpus the sample is a few
+/// megabytes, and the rest is extrapolated.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +44,7 @@ pub struct Plan {
     sources: Vec<PathBuf>,
     #[command(flatten)]
     dial: DialArguments,
-    /// How much text is read at most, in megabytes
+    /// Maximum size of the sample, in megabytes
     #[arg(long, value_name = "MB", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1000))]
     sample: u64,
     #[command(flatten)]

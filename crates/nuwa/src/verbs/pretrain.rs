@@ -16,9 +16,10 @@ use crate::run::Lock;
 use crate::stages::pretrain::{ABOUT, text};
 use crate::training::Training;
 
-/// Train a new model on shards, or go on training one
+/// Pretrain a new model on token shards, or continue training one
 ///
-/// Writes DIR/model, DIR/metrics.jsonl and a checkpoint; the same command goes on where a killed one stopped.
+/// Writes DIR/model, DIR/metrics.jsonl and a checkpoint. Run the same command again to resume after
+/// an interruption.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,16 +35,16 @@ pub struct Pretrain {
     /// The tokenizer that made the shards [default: the one in their folder]
     #[arg(long)]
     tokenizer: Option<PathBuf>,
-    /// Go on training this model, a model folder or the folder of a run, with its shape and its vocabulary, in which the
-    /// shards must be; the learning rate is 0.3 times that of a new model where none is said
+    /// Continue training this model (a model folder or a run folder); the shards must have been
+    /// made with its tokenizer. By default the learning rate is 0.3 times that of a new model
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
-    /// The folder for model, metrics and checkpoint
+    /// Output folder for the model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     dial: DialArguments,
-    /// The same seed and plan give the same weights
+    /// Random seed: the same seed and plan give the same weights
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::console::print_figures;
 use crate::stages;
 
-/// Write a run's report again: RUN/report.html and, where there is a model, its card
+/// Write a run's report again: RUN/report.html and, if there is a model, its model card
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -15,11 +15,11 @@ use crate::run::{Lock, is_held};
 use crate::runs::{Entry, State, is_run, runs_in};
 use crate::stages;
 
-/// List runs with their figures, or remove some
+/// List runs with their results, or remove some
 ///
-/// For each run below runs/, the last one first: how far it is, the bits per byte of its last model, the share of the
-/// embedded world's questions that model answers right, its weights, the room on the disk, when it was worked on
-/// (universal time), and what it was built from.
+/// For each run in runs/, newest first: its progress, the bits per byte of its last model, that
+/// model's accuracy on the embedded world's questions, its number of weights, disk usage, time of
+/// the last change (UTC), and its source.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -30,7 +30,7 @@ Examples:
   nuwa runs rm book-2 book-3"
 )]
 pub struct Runs {
-    /// The folder that the runs lie in
+    /// The folder that contains the runs
     #[arg(value_name = "DIR", default_value = "runs")]
     folder: PathBuf,
     /// Print the list as JSON, sizes in bytes and times in seconds since 1970
@@ -45,10 +45,10 @@ enum RunsAction {
     Rm(Remove),
 }
 
-/// Remove runs, with all that was made in them
+/// Remove runs and everything in them
 ///
-/// Asks first; where nobody can be asked, --yes is needed. What is not a run, is being worked on, or holds files that no
-/// build wrote, is not removed.
+/// Asks for confirmation; without a terminal, --yes is required. Folders that are not runs, are in
+/// use, or contain files that no build wrote are not removed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

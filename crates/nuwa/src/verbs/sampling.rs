@@ -4,22 +4,27 @@ use nuwa_infer::SamplingSettings;
 /// How `generate` and `chat` choose tokens, besides the temperature.
 #[derive(Debug, Args)]
 pub struct SamplingArguments {
-    /// Choose among this many of the likeliest tokens only; 0 for all [default: 0]
+    /// Top-k sampling: keep the k most likely tokens; 0 keeps all [default: 0]
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together reach this probability, above 0 up to 1 [default: 0.95]
+    /// Top-p (nucleus) sampling: keep the most likely tokens up to this total probability, above 0
+    /// up to 1 [default: 0.95]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f64>,
-    /// Leave out tokens less likely than this share of the likeliest, from 0 to 1 [default: 0]
+    /// Min-p sampling: drop tokens below this share of the most likely token's probability, 0 to 1
+    /// [default: 0]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     min_p: Option<f64>,
-    /// Above 1 discourages tokens that occurred already, also those of the prompt [default: 1]
+    /// Repetition penalty: above 1 discourages tokens that already occurred, including in the
+    /// prompt [default: 1]
     #[arg(long, alias = "repeat-penalty", value_name = "X", allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
-    /// Taken off a token's logit each time the model wrote it, from -2 to 2 [default: 0]
+    /// Frequency penalty: subtracted from a token's logit for every time it was generated, -2 to 2
+    /// [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     frequency_penalty: Option<f64>,
-    /// Taken off a token's logit once the model wrote it, from -2 to 2 [default: 0]
+    /// Presence penalty: subtracted from a token's logit once it was generated, -2 to 2 [default:
+    /// 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     presence_penalty: Option<f64>,
 }

@@ -10,7 +10,7 @@ pub struct Settings {
     /// Take settings from this recipe (`nuwa init` writes one)
     #[arg(long, value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
-    /// Override one setting, for example tokenizer.min_frequency=3; may come several times
+    /// Override one setting, for example tokenizer.min_frequency=3; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }

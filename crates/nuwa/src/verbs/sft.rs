@@ -6,12 +6,13 @@ use crate::alignment::text;
 use crate::console::{Display, print_figures};
 use crate::stages::sft::ABOUT;
 
-/// Fine-tune a model on questions and answers
+/// Fine-tune a model on dialogues (SFT)
 ///
-/// Reads Alpaca (instruction, input, output), ShareGPT (conversations), chat (messages), prompt/completion and
-/// question/answer records, as a JSON list, as JSON lines or as a table (.csv, .tsv), compressed or not. The loss is that of
-/// the answers alone, but for those with a weight of 0; records whose label is false are left out. Writes DIR/model (with --lora:
-/// DIR/adapter) and DIR/metrics.jsonl; the same command goes on where a killed one stopped.
+/// Reads Alpaca (instruction, input, output), ShareGPT (conversations), chat (messages),
+/// prompt/completion and question/answer records, as a JSON list, as JSON lines or as a table
+/// (.csv, .tsv), compressed or not. Only the answers count in the loss, except those with a weight
+/// of 0; records whose label is false are left out. Writes DIR/model (with --lora: DIR/adapter) and
+/// DIR/metrics.jsonl. Run the same command again to resume after an interruption.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

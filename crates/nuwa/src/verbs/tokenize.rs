@@ -9,7 +9,7 @@ use crate::console::{Display, print_figures};
 use crate::interrupt;
 use crate::stages::tokenize::{ABOUT, text};
 
-/// Turn documents into shards of token ids
+/// Tokenize documents into shards of token ids
 ///
 /// Writes train-*.bin, val-*.bin and test-*.bin in llm.c's layout, with the ends of documents in .idx files beside them.
 #[derive(Debug, Args)]

@@ -34,14 +34,14 @@ enum TokenizerAction {
     Decode(Decode),
 }
 
-/// Learn a byte-level BPE vocabulary from text
+/// Train a byte-level BPE tokenizer on text
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  nuwa tokenizer train books/ notes.md --vocab-size 8k --out tokenizer")]
 struct Train {
     /// Files and folders, read as `nuwa collect` reads them
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Tokens in the vocabulary, special tokens included
+    /// Vocabulary size, special tokens included
     #[arg(long, value_name = "N")]
     vocab_size: Option<crate::numbers::Count>,
     /// The folder for tokenizer.json and tokenizer_config.json
@@ -54,18 +54,18 @@ struct Train {
     json: bool,
 }
 
-/// Turn text on standard input into token ids, separated by blanks
+/// Encode text from standard input into token ids, separated by spaces
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  nuwa tokenizer encode runs/book < chapter.txt")]
 struct Encode {
     /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or the folder of a run
     tokenizer: PathBuf,
-    /// Turn the names of special tokens, such as <|endoftext|>, into those tokens
+    /// Parse special tokens such as <|endoftext|> in the text
     #[arg(long)]
     special: bool,
 }
 
-/// Turn token ids on standard input, separated by blanks, into text
+/// Decode token ids from standard input, separated by spaces, into text
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  echo \"432 17 9\" | nuwa tokenizer decode runs/book")]
 struct Decode {

@@ -7,8 +7,8 @@ use nuwa_tensor::DType;
 /// In which dtype a model is kept while it writes.
 #[derive(Debug, Args)]
 pub struct WeightArguments {
-    /// What weights are kept in: auto is what the file holds, bf16 takes half the memory of f32 and is read faster; bf16 also
-    /// keeps the key-value cache in bf16
+    /// Dtype of weights and KV cache: auto is the file's own; bf16 needs half the memory of f32 and
+    /// decodes faster
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     precision: WeightPrecision,
 }

@@ -10,9 +10,10 @@ use crate::stages::world::text;
 
 /// Write the embedded world's data as files
 ///
-/// A small bilingual world in which everything that is true is known: a corpus with planted noise, dialogues, preferences,
-/// translations, reviews, and held-out items in the forms of ARC, HellaSwag, MMLU and TruthfulQA. The same seed gives the
-/// same bytes. `nuwa build` without a source makes it by itself.
+/// A small bilingual world whose facts are all known: a corpus with planted noise, dialogues,
+/// preferences, translations, reviews, and held-out items in the formats of ARC, HellaSwag, MMLU
+/// and TruthfulQA. The same seed gives the same bytes. `nuwa build` without a source creates it by
+/// itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -21,7 +22,7 @@ pub struct World {
     /// The folder to write to: a new one, an empty one, or that of an earlier world
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Everything in the world follows from this number
+    /// Seed of the world
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
     /// Documents in the corpus

@@ -270,36 +270,36 @@ fn help_goes_to_standard_output() {
     assert_snapshot!(answer.out, @r#"
     Build your own large language model: from raw text to a model you can measure, share and trust.
 
-    `nuwa build` goes the whole way, from the embedded world or from text of your own. Every stage is a
-    verb of its own too, reads files and writes files.
+    `nuwa build` runs all stages, on the embedded world or on your own text. Every stage is also a
+    command of its own that reads files and writes files.
 
     Usage: nuwa <COMMAND>
 
     Commands:
-      build        Go the whole way: from raw text to a trained, measured model with a report
-      init         Write a recipe with every setting, its default and what it means
+      build        Build a model: from raw text to a trained, evaluated model with a report
+      init         Write a recipe with every setting, its default and its description
       collect      Read files and folders of text into documents
       clean        Repair, filter and deduplicate documents
       classifier   Train a classifier of texts for the cleaning steps toxicity and classified
       tokenizer    Train a tokenizer, or use one
-      tokenize     Turn documents into shards of token ids
-      plan         Say what a build would come to: a dry run
-      pretrain     Train a new model on shards, or go on training one
-      sft          Fine-tune a model on questions and answers
-      dpo          Fine-tune a model towards preferred answers
+      tokenize     Tokenize documents into shards of token ids
+      plan         Predict a build's size, time, memory and quality (dry run)
+      pretrain     Pretrain a new model on token shards, or continue training one
+      sft          Fine-tune a model on dialogues (SFT)
+      dpo          Fine-tune a model on preference pairs (DPO)
       merge        Merge LoRA adapters into the model they were trained on
-      inspect      Look at what cleaning made of the documents, or at what a model is fine-tuned on
-      chat         Talk to a model
-      generate     Let a model continue a text
-      fill         Let an encoder such as BERT fill in the masks of a text
-      eval         Measure a model
-      import       Turn another program's model into a model folder
-      export       Write a model for other programs
-      report       Write a run's report again: RUN/report.html and, where there is a model, its card
-      runs         List runs with their figures, or remove some
+      inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
+      chat         Chat with a model
+      generate     Generate text from a prompt
+      fill         Fill in masked words with an encoder such as BERT
+      eval         Evaluate a model
+      import       Convert another program's model into a model folder
+      export       Export a model for other programs
+      report       Write a run's report again: RUN/report.html and, if there is a model, its model card
+      runs         List runs with their results, or remove some
       world        Write the embedded world's data as files
-      doctor       Show what this machine has and how fast it is
-      completions  Print a script with which a shell completes verbs and flags
+      doctor       Show this machine's hardware and measured speed
+      completions  Print a shell completion script
       help         Print this message or the help of the given subcommand(s)
 
     Options:

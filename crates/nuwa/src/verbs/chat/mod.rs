@@ -24,11 +24,11 @@ use crate::numbers::Count;
 use crate::{base, model};
 use lines::Lines;
 
-/// Talk to a model
+/// Chat with a model
 ///
-/// Answers go to standard output as they are written, all else to standard error, so it works in a pipe too: a line is a
-/// question. One that cannot be answered is told with its number, and the next is read; the exit code is then 1. Ctrl-C
-/// stops an answer; at the prompt it ends the program.
+/// Answers are streamed to standard output, everything else goes to standard error, so it also
+/// works in a pipe, with one question per line. A question that cannot be answered is reported with
+/// its line number, and the exit code is then 1. Ctrl-C stops an answer; at the prompt it quits.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,23 +43,23 @@ While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FIL
 pub struct Chat {
     /// A model folder, or the folder of a run [default: the newest run in runs/]
     model: Option<PathBuf>,
-    /// Answer this, and end
+    /// Answer this question and exit
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// What the model is told before all turns
+    /// System prompt
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
-    /// 0 always takes the likeliest token, 1 follows the model's own probabilities [default: 0.3]
+    /// Softmax temperature; 0 is greedy decoding [default: 0.3]
     #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
     #[command(flatten)]
     sampling: SamplingArguments,
     #[command(flatten)]
     weights: WeightArguments,
-    /// The most tokens of an answer [default: 200]
+    /// Maximum number of tokens per answer [default: 200]
     #[arg(long, value_name = "N")]
     max_tokens: Option<Count>,
-    /// The same seed and questions give the same answers
+    /// Random seed: the same seed and questions give the same answers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
