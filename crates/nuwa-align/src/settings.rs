@@ -177,7 +177,7 @@ pub struct SftSettings {
     pub joined: f64,
     /// Pretraining text mixed into fine-tuning, against forgetting.
     pub pretraining: PretrainingText,
-    /// LoRA: train low-rank adapters instead of all weights.
+    /// Train LoRA adapters instead of all weights.
     pub lora: LoraSettings,
     /// Settings shared by all kinds of fine-tuning.
     pub tuning: TuningSettings,
@@ -261,7 +261,7 @@ pub struct DpoSettings {
     pub joined: f64,
     /// Pretraining text mixed into DPO, against forgetting.
     pub pretraining: PretrainingText,
-    /// LoRA: train low-rank adapters instead of all weights.
+    /// Train LoRA adapters instead of all weights.
     pub lora: LoraSettings,
     /// Settings shared by all kinds of fine-tuning.
     pub tuning: TuningSettings,
