@@ -9,7 +9,7 @@ use crate::console::{Display, message, print_figures};
 /// From this share on the classes differ in form, and what the figures say of other forms is open.
 const FORM_TELLS: f64 = 0.9;
 
-/// Train a classifier of texts for the cleaning steps toxicity and classified
+/// Train a text classifier for the cleaning steps toxicity and classified
 ///
 /// Trains a binary classifier on positive and negative examples: toxic and harmless text, or
 /// high-quality and ordinary pages. In .jsonl files (also .gz, .zst) the text field of every line
@@ -44,7 +44,7 @@ pub struct Classifier {
     /// Number of epochs over the examples, 1 to 100
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().passes)]
     passes: usize,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

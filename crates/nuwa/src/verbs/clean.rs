@@ -10,8 +10,8 @@ use crate::stages::clean::{ABOUT, text};
 
 /// Repair, filter and deduplicate documents
 ///
-/// Kept documents go to documents-*.jsonl.zst, each rejected one with the step and the reason to rejected.jsonl.zst,
-/// and the counts of every step to clean.json.
+/// Kept documents go to documents-*.jsonl.zst, rejected ones with step and reason to
+/// rejected.jsonl.zst, and the counts of every step to clean.json.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ pub struct Clean {
     /// Documents: .jsonl files (also .gz, .zst) or folders of them, as `nuwa collect` writes them
     #[arg(required = true, value_name = "FILE_OR_FOLDER")]
     documents: Vec<PathBuf>,
-    /// The folder for what is kept, what is rejected, and the counts
+    /// Output folder for kept and rejected documents and the counts
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Memory limit, such as 500MB or 2GB (the setting clean.memory)
@@ -30,7 +30,7 @@ pub struct Clean {
     memory: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

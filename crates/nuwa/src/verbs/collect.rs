@@ -12,14 +12,17 @@ use crate::stages::collect::{ABOUT, text};
 
 /// Read files and folders of text into documents
 ///
-/// Reads text (.txt, .md), pages (.html), JSON (.jsonl, .json), tables (.csv, .tsv, .parquet), PDF (.pdf), documents and
-/// books (.docx, .odt, .pptx, .odp, .epub), mails (.eml, .mbox, .mht; others by their headers), web crawls (.warc, .wet) and the members
-/// of archives (.zip, .tar, .tgz), all also as .gz, .zst, .bz2 and .xz; folders with all that is below them. What a folder holds
-/// besides is passed over and counted; a file that is named must be readable. What is odd in a file, such as a quote that is never
-/// closed, is mended or left out, and told with its place. Data sets of the Hugging Face Hub are named hf:OWNER/NAME, with @REVISION or /PATH behind; they are
-/// downloaded into DIR/downloads once (HF_ENDPOINT names another server, HF_TOKEN holds your token). Sites of the web are
-/// crawled into DIR/downloads as WARC, one page a second and within their robots.txt; a crawl that was stopped goes on, and one that is
-/// repeated asks only for what has changed.
+/// Reads text (.txt, .md), web pages (.html), JSON (.jsonl, .json), tables (.csv, .tsv, .parquet),
+/// PDF (.pdf), office documents and books (.docx, .odt, .pptx, .odp, .epub), mail (.eml, .mbox,
+/// .mht; others by their headers), web crawls (.warc, .wet) and the members of archives (.zip,
+/// .tar, .tgz), also compressed as .gz, .zst, .bz2 or .xz; folders are read recursively. Other
+/// files in a folder are skipped and counted; a file given by name must be readable.
+/// Irregularities, such as a quote that is never closed, are repaired or left out, and reported
+/// with their place. Data sets of the Hugging Face Hub are given as hf:OWNER/NAME, optionally
+/// followed by @REVISION or /PATH; they are downloaded once into DIR/downloads (HF_ENDPOINT sets
+/// another server, HF_TOKEN your token). Web sites are crawled into DIR/downloads as WARC, one page
+/// per second and within their robots.txt; an interrupted crawl resumes, and a repeated one
+/// requests only what has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +35,7 @@ pub struct Collect {
     /// Files, folders and data sets of the Hub
     #[arg(required_unless_present = "crawl")]
     paths: Vec<PathBuf>,
-    /// Crawl a site from this address on, politely; may be given several times
+    /// Crawl a web site, starting at this address; may be repeated
     #[arg(long, value_name = "URL")]
     crawl: Vec<PathBuf>,
     /// With --crawl: maximum link depth from the start page [default: 3]
@@ -46,7 +49,7 @@ pub struct Collect {
     out: PathBuf,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -5,15 +5,15 @@ use crate::machine;
 
 /// Show this machine's hardware and measured speed
 ///
-/// Cores, instruction set, measured speed of matrix products and memory, free memory and disk, GPU if any. Takes
-/// about two seconds.
+/// Cores, instruction set, measured speed of matrix products and memory, free memory and disk
+/// space, GPU if any. Takes about two seconds.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa doctor
   nuwa doctor --json | jq .product_gflops_f32")]
 pub struct Doctor {
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -35,9 +35,9 @@ Examples:
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
   nuwa eval runs/world --task own.toml --data questions.jsonl")]
 pub struct Eval {
-    /// A model folder, or the folder of a run
+    /// A model folder, or a run folder
     model: PathBuf,
-    /// The task: its name, or a TOML file that describes one; may be repeated
+    /// Name of a task, or a TOML file that describes one; may be repeated
     #[arg(long, value_name = "NAME", required = true)]
     task: Vec<String>,
     /// Evaluation data: for language_modelling, text as `nuwa collect` reads it [default: for the
@@ -58,10 +58,10 @@ pub struct Eval {
     /// Use the model's chat template, if the task supports it
     #[arg(long)]
     chat: bool,
-    /// Write the figures to this file
+    /// Write the results to this file
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -12,7 +12,7 @@ use crate::model;
 Example:
   nuwa export runs/book --format safetensors --out book-hf")]
 pub struct Export {
-    /// A model folder, or the folder of a run
+    /// A model folder, or a run folder
     model: PathBuf,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
@@ -20,7 +20,7 @@ pub struct Export {
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -20,7 +20,7 @@ Examples:
   nuwa fill runs/bert \"The [MASK] shines at [MASK].\" --top 3 --json
   echo \"The [MASK] shines at night.\" | nuwa fill runs/bert -")]
 pub struct Fill {
-    /// A model folder, or the folder of a run
+    /// A model folder, or a run folder
     model: PathBuf,
     /// Text with [MASK] for each word to fill in; `-` reads standard input
     #[arg(allow_hyphen_values = true)]

@@ -48,7 +48,7 @@ pub struct FineTuningArguments {
     /// Random seed: the same seed gives the same weights
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -28,7 +28,7 @@ Examples:
   echo \"Once upon a time\" | nuwa generate runs/book --prompt -
   nuwa generate runs/book --prompts beginnings.txt > endings.jsonl")]
 pub struct Generate {
-    /// A model folder, or the folder of a run
+    /// A model folder, or a run folder
     model: PathBuf,
     /// The prompt; `-` reads standard input; an empty prompt starts a new text
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]

@@ -7,7 +7,8 @@ use crate::console::print_figures;
 
 /// Convert another program's model into a model folder
 ///
-/// Reads Hugging Face folders of the GPT-2 and LLaMA families, and llama2.c's .bin files with the tok*.bin beside them.
+/// Reads Hugging Face folders of the GPT-2 and LLaMA families, and llama2.c's .bin files with the
+/// tok*.bin next to them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +21,7 @@ pub struct Import {
     /// The model folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -28,7 +28,8 @@ Examples:
   nuwa inspect runs/world --find \"too short\"
   nuwa inspect runs/world --tokens answers.jsonl --limit 1 --json")]
 pub struct Inspect {
-    /// A run, or a folder that `nuwa clean` wrote; with --tokens the model whose chat template is used
+    /// A run, or an output folder of `nuwa clean`; with --tokens, the model whose chat template is
+    /// used
     run: PathBuf,
     /// Print to the terminal instead of writing a page
     #[arg(long, conflicts_with = "tokens")]
@@ -49,7 +50,7 @@ pub struct Inspect {
     /// Number of dialogues
     #[arg(long, value_name = "N", default_value_t = 3, requires = "tokens")]
     limit: usize,
-    /// Print as JSON, all figures and samples included
+    /// Print everything as JSON, including counts and samples
     #[arg(long)]
     json: bool,
 }

@@ -6,14 +6,14 @@ use clap_mangen::Man;
 use super::Program;
 use crate::console::{message, print};
 
-/// Print the manual page, or write one for each verb
+/// Print the manual page, or write one for each command
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa man | man -l -
   nuwa man --out ~/.local/share/man/man1       afterwards: man nuwa-build")]
 pub struct Manual {
-    /// The folder for nuwa.1 and a page for each verb
+    /// Output folder for nuwa.1 and a page for each command
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

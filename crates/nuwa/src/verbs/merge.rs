@@ -18,7 +18,7 @@ use crate::model;
 Example:
   nuwa merge runs/book --adapter tuned --out merged")]
 pub struct Merge {
-    /// The model that the adapters belong to: a model folder, or the folder of a run
+    /// The base model of the adapters: a model folder, or a run folder
     model: PathBuf,
     /// The folder of the adapters
     #[arg(long, value_name = "DIR")]

@@ -49,7 +49,7 @@ pub struct Plan {
     sample: u64,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -29,7 +29,7 @@ Examples:
   nuwa tokenize more --tokenizer runs/book/model --out shards
   nuwa pretrain --data shards --init runs/book --out further --tokens 2M")]
 pub struct Pretrain {
-    /// The folder of the shards, as `nuwa tokenize` writes it
+    /// Folder of token shards, as `nuwa tokenize` writes it
     #[arg(long, value_name = "SHARDS")]
     data: PathBuf,
     /// The tokenizer that made the shards [default: the one in their folder]
@@ -49,7 +49,7 @@ pub struct Pretrain {
     seed: Option<i64>,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

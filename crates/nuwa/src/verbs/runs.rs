@@ -33,7 +33,7 @@ pub struct Runs {
     /// The folder that contains the runs
     #[arg(value_name = "DIR", default_value = "runs")]
     folder: PathBuf,
-    /// Print the list as JSON, sizes in bytes and times in seconds since 1970
+    /// Print the list as JSON, with sizes in bytes and times in Unix seconds
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
@@ -55,10 +55,10 @@ Examples:
   nuwa runs rm book
   nuwa runs rm runs/book ~/project/runs/world --yes")]
 struct Remove {
-    /// Names of runs below runs/, or their folders
+    /// Names of runs in runs/, or their folders
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Remove them without asking
+    /// Remove them without asking for confirmation
     #[arg(long)]
     yes: bool,
 }

@@ -7,7 +7,7 @@ use crate::recipe::{Draft, Recipe};
 /// Where a verb's settings come from.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// Take settings from this recipe (`nuwa init` writes one)
+    /// Read settings from this recipe (`nuwa init` writes one)
     #[arg(long, value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
     /// Override one setting, for example tokenizer.min_frequency=3; may be repeated

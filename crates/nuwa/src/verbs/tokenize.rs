@@ -11,7 +11,8 @@ use crate::stages::tokenize::{ABOUT, text};
 
 /// Tokenize documents into shards of token ids
 ///
-/// Writes train-*.bin, val-*.bin and test-*.bin in llm.c's layout, with the ends of documents in .idx files beside them.
+/// Writes train-*.bin, val-*.bin and test-*.bin in llm.c's format, with document boundaries in .idx
+/// files next to them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +30,7 @@ pub struct Tokenize {
     out: PathBuf,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

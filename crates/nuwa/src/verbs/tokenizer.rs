@@ -15,7 +15,7 @@ use crate::interrupt::{self, Scratch};
 use crate::model;
 use crate::stages::tokenizer::{ABOUT, learn};
 
-/// Train a tokenizer, or use one
+/// Train or use a tokenizer
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,7 +49,7 @@ struct Train {
     out: PathBuf,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }
@@ -58,7 +58,7 @@ struct Train {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  nuwa tokenizer encode runs/book < chapter.txt")]
 struct Encode {
-    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or the folder of a run
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or a run folder
     tokenizer: PathBuf,
     /// Parse special tokens such as <|endoftext|> in the text
     #[arg(long)]
@@ -69,7 +69,7 @@ struct Encode {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  echo \"432 17 9\" | nuwa tokenizer decode runs/book")]
 struct Decode {
-    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or the folder of a run
+    /// A tokenizer: a folder or file (tokenizer.json, *.tiktoken, tok*.bin, ...), or a run folder
     tokenizer: PathBuf,
 }
 

@@ -19,7 +19,7 @@ use crate::stages::world::text;
 Example:
   nuwa world --out world --seed 7 --size 2000")]
 pub struct World {
-    /// The folder to write to: a new one, an empty one, or that of an earlier world
+    /// Output folder: a new one, an empty one, or that of an earlier world
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Seed of the world
@@ -30,7 +30,7 @@ pub struct World {
     size: Option<i64>,
     #[command(flatten)]
     settings: Settings,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }

@@ -280,8 +280,8 @@ fn help_goes_to_standard_output() {
       init         Write a recipe with every setting, its default and its description
       collect      Read files and folders of text into documents
       clean        Repair, filter and deduplicate documents
-      classifier   Train a classifier of texts for the cleaning steps toxicity and classified
-      tokenizer    Train a tokenizer, or use one
+      classifier   Train a text classifier for the cleaning steps toxicity and classified
+      tokenizer    Train or use a tokenizer
       tokenize     Tokenize documents into shards of token ids
       plan         Predict a build's size, time, memory and quality (dry run)
       pretrain     Pretrain a new model on token shards, or continue training one

@@ -41,7 +41,7 @@ Examples:
 While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FILE, /load FILE, /help, /quit;
 //word asks /word")]
 pub struct Chat {
-    /// A model folder, or the folder of a run [default: the newest run in runs/]
+    /// A model folder, or a run folder [default: the newest run in runs/]
     model: Option<PathBuf>,
     /// Answer this question and exit
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
