@@ -53,13 +53,16 @@ mod tape;
 mod tensor;
 mod timing;
 
-pub use calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache, Loss, RotaryTable};
-pub use device::{Device, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
+pub use calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache, Loss, RotaryTable, Routing};
+pub use device::{
+    Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,
+};
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
 pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
+pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};
 pub use parallel::on_worker;
 pub use precision::Precision;
 pub use random::Random;

@@ -8,6 +8,7 @@ mod loss;
 mod mask;
 mod optimizer;
 mod rotary;
+mod route;
 
 pub use activation::Activation;
 pub use attention::HeadLayout;
@@ -21,3 +22,5 @@ pub(crate) use mask::Visible;
 pub(crate) use optimizer::Update;
 pub(crate) use rotary::RotaryCall;
 pub use rotary::RotaryTable;
+pub(crate) use route::Assignment;
+pub use route::Routing;

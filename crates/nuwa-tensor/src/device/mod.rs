@@ -21,7 +21,10 @@ pub(crate) use storage::{Slot, Storage};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RotaryCall, Update};
+use crate::calls::{
+    Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RotaryCall, Routing,
+    Update,
+};
 use crate::element::DType;
 use crate::{Precision, Random};
 
@@ -109,6 +112,64 @@ pub(crate) struct Means<'a> {
     pub second: &'a mut Storage,
 }
 
+/// Which rows go to which of so many experts.
+#[derive(Clone, Copy)]
+pub(crate) struct RouteCall {
+    pub routing: Routing,
+    pub experts: usize,
+}
+
+/// What is known of rows that were routed.
+pub(crate) struct RoutedRows {
+    /// The experts of each row, in host memory: what follows is arranged by them.
+    pub chosen: Vec<u32>,
+    /// The softmax of the logits, `[n, E]`.
+    pub probabilities: Storage,
+    /// The logarithm of the sum of the exponentials of each row's logits, `[n]`.
+    pub log_sums: Storage,
+}
+
+impl RoutedRows {
+    /// The number of choices of each expert.
+    pub(crate) fn counts(&self, experts: usize) -> Vec<u32> {
+        let mut counts = vec![0; experts];
+        self.chosen.iter().for_each(|&expert| counts[expert as usize] += 1);
+        counts
+    }
+}
+
+/// The slopes of the losses of a router, the same for each row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RouterSlopes {
+    /// In the probability of each expert; empty where all are 0.
+    pub probabilities: Vec<f32>,
+    /// In the square of the logarithm of the sum of exponentials.
+    pub square: f32,
+}
+
+/// The matrices of one expert.
+#[derive(Debug, Clone)]
+pub struct ExpertWeights {
+    /// Gate above value, `[2 inner, width]`.
+    pub gate_up: Parameter,
+    /// `[width, inner]`.
+    pub down: Parameter,
+}
+
+/// The gated feed-forward layers of experts, each for the rows that were sent to it.
+#[derive(Clone, Copy)]
+pub(crate) struct ExpertsCall<'a> {
+    pub precision: Precision,
+    pub x: &'a Storage,
+    pub assignment: &'a Assignment,
+    /// What each choice counts, `[n, k]`.
+    pub weights: &'a Storage,
+    pub experts: &'a [ExpertWeights],
+    pub activation: Activation,
+    pub is_tracked: bool,
+    pub batch_invariant: bool,
+}
+
 /// What a device computes: each operation, forward and backward. Shapes and indices have been checked. Gradients of tensors go
 /// to a [`Slot`]; those of parameters are added to what is there, for trainable ones alone.
 pub(crate) trait Kernels: Send + Sync + fmt::Debug {
@@ -169,6 +230,28 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         slope: Storage,
         dx: Option<Slot<'_>>,
     );
+
+    /// The weights of each row's experts, `[n, k]`, and what else is known.
+    fn route(&self, call: RouteCall, logits: &Storage) -> (Storage, RoutedRows);
+    fn route_backward(
+        &self,
+        call: RouteCall,
+        saved: &RoutedRows,
+        dw: &Storage,
+        slopes: &RouterSlopes,
+        dx: Slot<'_>,
+    );
+    /// The rows in `f32`, and what backward needs besides the inputs.
+    fn experts(&self, call: &ExpertsCall<'_>) -> (Storage, Storage);
+    /// The gradients of the matrices, of the input where there is a slot, and, given, of the weights of choices. `saved` is what
+    /// [`Kernels::experts`] gave, and is used up.
+    fn experts_backward(
+        &self,
+        call: &ExpertsCall<'_>,
+        saved: Storage,
+        dy: &Storage,
+        dx: Option<Slot<'_>>,
+    ) -> Storage;
 
     fn layer_norm(
         &self,

@@ -102,9 +102,27 @@ impl Tape {
     /// # Errors
     /// As [`Tape::cross_entropy`], and when nothing trainable is behind the losses.
     pub fn backward_losses(&self, losses: &[HeadLoss<'_>]) -> Result<Vec<Loss>> {
+        self.backward_losses_and(losses, &[])
+    }
+
+    /// As [`Tape::backward_losses`] of a sum to which scalars of this tape are added, each times its coefficient: losses that
+    /// the model has of its own.
+    ///
+    /// # Errors
+    /// As [`Tape::backward_losses`], and when one of `others` is no scalar of this pass.
+    pub fn backward_losses_and(
+        &self,
+        losses: &[HeadLoss<'_>],
+        others: &[(&Tensor, f32)],
+    ) -> Result<Vec<Loss>> {
         losses.iter().try_for_each(|loss| self.check_loss(loss))?;
         self.check_trainable(losses)?;
         let (mut found, mut starts, mut sum) = (Vec::new(), Vec::new(), 0.0);
+        for (other, coefficient) in others {
+            self.check_pass(other)?;
+            sum += coefficient * other.scalar()?;
+            starts.push((*other, self.kernels().to_device(&[*coefficient])));
+        }
         for loss in losses {
             let (own, d_hidden) = self.head_pass(loss, Some(&loss.weights()));
             sum += loss.coefficient * own.total;

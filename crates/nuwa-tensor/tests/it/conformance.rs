@@ -1,10 +1,13 @@
 //! Every device against the reference, for shapes that fit no block and no vector. What runs on every device besides: the golden
 //! numbers and the finite differences.
 
+use std::sync::Arc;
+
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, DType, Device, Error,
-    HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RotaryTable, Tape,
+    ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random,
+    RotaryTable, RouterCoefficients, RouterLog, Routing, Tape,
 };
 use proptest::prelude::*;
 
@@ -17,6 +20,8 @@ struct Sizes {
     half: usize,
     vocabulary: usize,
 }
+
+const EXPERTS: usize = 5;
 
 fn normal(values: &mut [f32], random: Random) {
     random.fill_normal(values, 0.5);
@@ -36,6 +41,13 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
         (add("gate", &[2 * width, width]), add("source", &[2 * memory, layout.memory_width()]));
     let (head_bias, of_head) = (add("head_bias", &[vocabulary]), add("of_head", &[layout.head_dim]));
     let distances = add("distances", &[length + 1, layout.heads]);
+    let router = add("router", &[vocabulary, EXPERTS]);
+    let experts: Arc<[ExpertWeights]> = (0..EXPERTS)
+        .map(|expert| ExpertWeights {
+            gate_up: add(&format!("gate_up.{expert}"), &[6 * half, width]),
+            down: add(&format!("down.{expert}"), &[width, 3 * half]),
+        })
+        .collect();
     let all = builder.finish();
     let tape = Tape::training().on(device);
     tape.set_random(Random::new(seed));
@@ -72,7 +84,13 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let h = tape.linear_activation(&x, &out, Some(&bias), Activation::GeluTanh).unwrap();
     let x = tape.add(&x, &tape.multiply(&h, &tape.scale(&x, 0.3).unwrap()).unwrap()).unwrap();
     let h = tape.gated_activation(&tape.linear(&x, &gate, None).unwrap(), Activation::Silu).unwrap();
-    let y = tape.add(&x, &tape.activation(&h, Activation::Gelu).unwrap()).unwrap();
+    let x = tape.add(&x, &tape.activation(&h, Activation::Gelu).unwrap()).unwrap();
+    // The logits are those of a table, so that rounding sends no row to another expert.
+    let (log, routing) = (RouterLog::new(), Routing { top_k: 2, renormalise: length % 2 == 0 });
+    let logits = tape.embedding(&ids, &router).unwrap();
+    let routed = tape.route(&logits, routing, Some(&log.layer(0))).unwrap();
+    let y = tape.add(&x, &tape.experts(&x, &routed, &experts, Activation::Silu).unwrap()).unwrap();
+    let router_loss = tape.router_loss(&log, RouterCoefficients { balance: 0.3, z: 0.1 }).unwrap();
     let some: Vec<u32> = (0..rows as u32).rev().step_by(2).chain([0]).collect();
     let chosen = tape.rows(&y, &some).unwrap();
     let (targets, weights) = (&ids[..some.len()], vec![0.1; some.len()]);
@@ -82,8 +100,8 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
         coefficient: 0.5,
         ..HeadLoss::new(&chosen, &table, LossRows { targets, weights: &weights })
     };
-    let loss = tape.backward_losses(&[loss]).unwrap().remove(0);
-    let mut numbers = [y.to_host(), loss.rows, all.gradients_to_host()].concat();
+    let loss = tape.backward_losses_and(&[loss], &[(&router_loss, 0.7)]).unwrap().remove(0);
+    let mut numbers = [y.to_host(), loss.rows, router_loss.to_host(), all.gradients_to_host()].concat();
     let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-3, weight_decay: 0.1, clip: 1.0 };
     numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-2));
     numbers.extend(all.to_host());

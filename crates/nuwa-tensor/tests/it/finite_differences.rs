@@ -3,10 +3,13 @@
 //! The loss is a fixed random weighting of the output, made by a cross-entropy head so that it is a scalar root. With a
 //! step of 1e-2 in f32 the difference quotient is good to about 2e-3 relative to the largest gradient.
 
+use std::sync::Arc;
+
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AttentionBias, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss, Loss, LossRows, Parameter,
-    Parameters, ParametersBuilder, Random, RelativeBuckets, Result, RotaryTable, Tape, Tensor,
+    AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout, HeadLoss, Loss,
+    LossRows, Parameter, Parameters, ParametersBuilder, Random, RelativeBuckets, Result, RotaryTable,
+    RouterCoefficients, RouterLog, Routing, Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -74,25 +77,29 @@ fn check_on(device: Device, name: &str, case: &Case<'_>) {
     // A training tape that is discarded: what is dropped is drawn alike each time.
     let value = || f64::from(loss(case, &setup, &tape, false).unwrap());
     for parameter in setup.all.iter() {
-        let analytic = parameter.gradient();
-        let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
-        assert!(analytic.iter().any(|&g| g != 0.0), "{name}: {} got no gradient", parameter.entry().path());
-        for index in 0..analytic.len() {
-            let original = parameter.to_host()[index];
-            let at = |x: f32| {
-                parameter.set(|values| values[index] = x);
-                value()
-            };
-            let numeric = (at(original + STEP) - at(original - STEP)) / f64::from(2.0 * STEP);
-            at(original);
-            let error = (numeric as f32 - analytic[index]).abs();
-            assert!(
-                error <= TOLERANCE * largest,
-                "{name}: {}[{index}]: backward {}, difference {numeric}, largest {largest}",
-                parameter.entry().path(),
-                analytic[index],
-            );
-        }
+        compare(&format!("{name}: {}", parameter.entry().path()), parameter, &value);
+    }
+}
+
+/// The gradient of a parameter against the differences of `value`.
+fn compare(name: &str, parameter: &Parameter, value: &dyn Fn() -> f64) {
+    let analytic = parameter.gradient();
+    let largest = analytic.iter().fold(1e-3_f32, |a, g| a.max(g.abs()));
+    assert!(analytic.iter().any(|&g| g != 0.0), "{name} got no gradient");
+    for index in 0..analytic.len() {
+        let original = parameter.to_host()[index];
+        let at = |x: f32| {
+            parameter.set(|values| values[index] = x);
+            value()
+        };
+        let numeric = (at(original + STEP) - at(original - STEP)) / f64::from(2.0 * STEP);
+        at(original);
+        let error = (numeric as f32 - analytic[index]).abs();
+        assert!(
+            error <= TOLERANCE * largest,
+            "{name}[{index}]: backward {}, difference {numeric}, largest {largest}",
+            analytic[index],
+        );
     }
 }
 
@@ -402,4 +409,82 @@ fn several_head_losses_on(device: Device) {
     }
     let after: Vec<Vec<f32>> = all.iter().map(Parameter::gradient).collect();
     assert_eq!(after, gradients, "losses alone, and discarded tapes, leave no gradient behind");
+}
+
+/// The parameters of experts after `first`, two each.
+fn experts_of(parameters: &[Parameter]) -> Arc<[ExpertWeights]> {
+    let pairs = parameters.chunks(2);
+    pairs.map(|pair| ExpertWeights { gate_up: pair[0].clone(), down: pair[1].clone() }).collect()
+}
+
+#[test]
+fn experts() {
+    let _held = crate::levels::hold();
+    let parameters: &[(&str, &[usize])] = &[
+        ("router", &[3, 4]),
+        ("gate_up.0", &[6, 4]),
+        ("down.0", &[4, 3]),
+        ("gate_up.1", &[6, 4]),
+        ("down.1", &[4, 3]),
+        ("gate_up.2", &[6, 4]),
+        ("down.2", &[4, 3]),
+    ];
+    for (top_k, renormalise) in [(1, false), (2, true), (2, false), (3, true)] {
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            let logits = tape.linear(x, &p[0], None)?;
+            let routed = tape.route(&logits, Routing { top_k, renormalise }, None)?;
+            tape.add(x, &tape.experts(x, &routed, &experts_of(&p[1..]), Activation::Silu)?)
+        };
+        let case = Case { rows: 6, input_width: 4, output_width: 4, parameters, operation: &operation };
+        check(&format!("top {top_k} of 3 experts"), &case);
+    }
+}
+
+/// The losses of routers over two layers, each of which is computed again in backward, beside a weighting of the rows.
+#[test]
+fn router_losses() {
+    let _held = crate::levels::hold();
+    Device::all().into_iter().for_each(router_losses_on);
+}
+
+fn router_losses_on(device: Device) {
+    let mut builder = ParametersBuilder::new(3).on(device);
+    let normal = |values: &mut [f32], random: Random| random.fill_normal(values, 0.7);
+    let shapes: [&[usize]; 9] =
+        [&[6, 4], &[3, 4], &[3, 4], &[6, 4], &[4, 3], &[6, 4], &[4, 3], &[6, 4], &[4, 3]];
+    let p: Vec<Parameter> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, axes)| builder.add(format!("p{i}"), *axes, true, normal))
+        .collect();
+    let all = builder.finish();
+    let (tape, experts) = (Tape::training().on(device), experts_of(&p[3..]));
+    let total = |is_backward: bool| {
+        let log = RouterLog::new();
+        let mut x = tape.embedding(&[0, 1, 2, 3, 4, 5], &p[0]).unwrap();
+        for layer in [0, 1] {
+            let (entry, router, experts) = (log.layer(layer), p[1 + layer].clone(), Arc::clone(&experts));
+            let block = move |tape: &Tape, x: &Tensor| {
+                let routing = Routing { top_k: 2, renormalise: true };
+                let routed = tape.route(&tape.linear(x, &router, None)?, routing, Some(&entry))?;
+                tape.add(x, &tape.experts(x, &routed, &experts, Activation::Silu)?)
+            };
+            x = tape.recomputed(&x, block).unwrap();
+        }
+        let loss = tape.router_loss(&log, RouterCoefficients { balance: 0.6, z: 0.4 }).unwrap();
+        let weights: Vec<f32> = (0..24).map(|i| 0.05 * (i % 5) as f32).collect();
+        let total = tape.add(&tape.weighted_sum(&x, &weights).unwrap(), &loss).unwrap();
+        let value = f64::from(total.scalar().unwrap());
+        if is_backward {
+            tape.backward(&total).unwrap()
+        } else {
+            tape.discard()
+        }
+        value
+    };
+    total(true);
+    for parameter in all.iter() {
+        let name = format!("router losses on {device:?}: {}", parameter.entry().path());
+        compare(&name, parameter, &|| total(false));
+    }
 }

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, HeadLayout, HeadLoss,
-    LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets, Result, RotaryTable, Tape, Tensor,
+    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights,
+    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets, Result,
+    RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -166,6 +168,7 @@ fn check(golden: &Golden) {
         "scale" => golden.check(&["x"], |t, p| t.scale(&rows(t, &p[0])?, golden.number("factor"))),
         _ if family("cross_entropy") => cross_entropy(golden),
         "adamw" => adamw(golden),
+        _ if family("experts") => experts(golden),
         other => panic!("fixtures/ops/{other}.safetensors is held against nothing"),
     }
 }
@@ -288,6 +291,41 @@ fn cross_entropy(golden: &Golden) {
     }
 }
 
+/// Two layers of one router and its experts, and the router's losses over both.
+fn experts(golden: &Golden) {
+    let count = golden.size("experts");
+    let of_experts = (0..count).flat_map(|e| [format!("gate_up.{e}"), format!("down.{e}")]);
+    let names: Vec<String> = ["x".into(), "router".into()].into_iter().chain(of_experts).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (_all, p) = golden.parameters(&names);
+    let experts: Arc<[ExpertWeights]> = p[2..]
+        .chunks(2)
+        .map(|pair| ExpertWeights { gate_up: pair[0].clone(), down: pair[1].clone() })
+        .collect();
+    let routing = Routing { top_k: golden.size("top_k"), renormalise: golden.size("renormalise") == 1 };
+    let (tape, log) = (golden.tape(), RouterLog::new());
+    let layer = |x: &Tensor, index: usize| {
+        let routed = tape.route(&tape.linear(x, &p[1], None)?, routing, Some(&log.layer(index)))?;
+        tape.experts(x, &routed, &experts, Activation::Silu)
+    };
+    let x = rows(&tape, &p[0]).unwrap();
+    let x = tape.add(&x, &layer(&x, 0).unwrap()).unwrap();
+    let y = layer(&x, 1).unwrap();
+    golden.expect("y", &y.to_host());
+    let coefficients = golden.floats("coefficients");
+    let coefficients = RouterCoefficients { balance: coefficients[0], z: coefficients[1] };
+    let loss = tape.router_loss(&log, coefficients).unwrap();
+    golden.expect("router_loss", &loss.to_host());
+    let shares = log.shares().into_iter().flatten().map(|layer| layer.counts);
+    let counts = shares.reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect()).unwrap();
+    assert_eq!(counts, golden.whole("counts"));
+    let total = tape.add(&tape.weighted_sum(&y, golden.floats("dy")).unwrap(), &loss).unwrap();
+    tape.backward(&total).unwrap();
+    for (name, parameter) in names.iter().zip(&p) {
+        golden.expect(&format!("d{name}"), &parameter.gradient());
+    }
+}
+
 fn adamw(golden: &Golden) {
     let mut builder = ParametersBuilder::new(0).on(golden.device);
     let mut add = |name: &str, axes: &[usize], decays: bool| {
@@ -340,7 +378,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 50, "files in fixtures/ops");
+    assert_eq!(paths.len(), 53, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

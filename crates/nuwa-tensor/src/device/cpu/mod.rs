@@ -1,10 +1,12 @@
 //! The processor, through rayon's global thread pool: [`kernels`] computes, for both kinds of number; here the
 //! kernels get their blocks.
 
+mod experts;
 mod kernels;
 mod linear;
 mod optimizer;
 pub(crate) mod product;
+mod route;
 
 pub(crate) use kernels::cross_entropy::log_sum_exp;
 pub(crate) use kernels::weighted_sum::forward as host_weighted_sum;
@@ -12,10 +14,11 @@ pub(crate) use kernels::weighted_sum::forward as host_weighted_sum;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Storage;
 use super::{
     Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
 };
-use super::{Buffer, Parameter, Parameters, Pool, Slot, Storage};
+use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, RouteCall, RoutedRows, RouterSlopes, Slot};
 use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
@@ -183,6 +186,35 @@ impl Kernels for Cpu {
         dx: Option<Slot<'_>>,
     ) {
         with_dtype!(call.precision, T => linear::activated_backward::<T>(&self.pool, call, dy, slope, dx));
+    }
+
+    fn route(&self, call: RouteCall, logits: &Storage) -> (Storage, RoutedRows) {
+        route::forward(&self.pool, call, Stored::of(logits))
+    }
+
+    fn route_backward(
+        &self,
+        call: RouteCall,
+        saved: &RoutedRows,
+        dw: &Storage,
+        slopes: &RouterSlopes,
+        dx: Slot<'_>,
+    ) {
+        route::backward(call, saved, Stored::of(dw), slopes, dx);
+    }
+
+    fn experts(&self, call: &ExpertsCall<'_>) -> (Storage, Storage) {
+        experts::forward(&self.pool, call)
+    }
+
+    fn experts_backward(
+        &self,
+        call: &ExpertsCall<'_>,
+        saved: Storage,
+        dy: &Storage,
+        dx: Option<Slot<'_>>,
+    ) -> Storage {
+        experts::backward(&self.pool, call, saved, dy, dx)
     }
 
     fn layer_norm(

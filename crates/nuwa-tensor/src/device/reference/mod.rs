@@ -3,13 +3,15 @@
 
 mod attention;
 mod cached;
+mod experts;
 mod head;
 mod head_norm;
+mod route;
 
 use std::sync::Arc;
 
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
-use super::{Parameter, Parameters, Slot, Storage};
+use super::{ExpertsCall, Parameter, Parameters, RouteCall, RoutedRows, RouterSlopes, Slot, Storage};
 use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RotaryCall, Update};
 use crate::element::{DType, convert};
 use crate::{Precision, Random};
@@ -304,6 +306,39 @@ impl Kernels for Reference {
     ) {
         let inner = of(dy).iter().zip(of(&slope)).map(|(dy, slope)| f64::from(*dy) * f64::from(*slope));
         affine_backward(call, &inner.collect::<Vec<_>>(), dx);
+    }
+
+    fn route(&self, call: RouteCall, logits: &Storage) -> (Storage, RoutedRows) {
+        let (weights, [probabilities, log_sums], chosen) = route::forward(call, of(logits));
+        let [probabilities, log_sums] = [probabilities, log_sums].map(|values| self.put(values));
+        (self.put(weights), RoutedRows { chosen, probabilities, log_sums })
+    }
+
+    fn route_backward(
+        &self,
+        call: RouteCall,
+        saved: &RoutedRows,
+        dw: &Storage,
+        slopes: &RouterSlopes,
+        dx: Slot<'_>,
+    ) {
+        give(dx, route::backward(call, saved, of(dw), slopes));
+    }
+
+    fn experts(&self, call: &ExpertsCall<'_>) -> (Storage, Storage) {
+        (self.put(experts::forward(call)), self.memory.zeros(0))
+    }
+
+    fn experts_backward(
+        &self,
+        call: &ExpertsCall<'_>,
+        _: Storage,
+        dy: &Storage,
+        dx: Option<Slot<'_>>,
+    ) -> Storage {
+        let [d_input, d_weights] = experts::backward(call, of(dy));
+        dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
+        self.put(d_weights)
     }
 
     fn layer_norm(
