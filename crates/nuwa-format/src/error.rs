@@ -95,6 +95,21 @@ pub enum Error {
         /// The shape it should have.
         expected: String,
     },
+    /// The experts of a layer are in none of the forms that are read.
+    #[error(
+        "{}: experts are stored neither as {expected} nor as {fused}; found: {}",
+        path.display(), first_names(.found)
+    )]
+    ExpertLayout {
+        /// The weights.
+        path: PathBuf,
+        /// A tensor of one expert.
+        expected: String,
+        /// The tensor of all experts that would hold it.
+        fused: String,
+        /// Tensors of the same layer beside its attention.
+        found: Vec<String>,
+    },
     /// The weights hold tensors that such a model has no place for.
     #[error("{}: {} no place in the model: {}", path.display(), count(.tensors), first_names(.tensors))]
     Unexpected {
@@ -204,6 +219,9 @@ impl Error {
             Self::Invalid { .. } => "the file is damaged or of another kind; fetch or export it again",
             Self::MissingTensor { .. } | Self::Shape { .. } | Self::Unexpected { .. } => {
                 "config.json and the weights belong to different models; fetch or export both together again"
+            }
+            Self::ExpertLayout { .. } => {
+                "save the model again with transformers' save_pretrained, which writes one of the two"
             }
             Self::NotTied { .. } => {
                 "the two do not agree which head the model was trained with: fetch the model again, or save it again with the \

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{Model, ModelConfig};
+use nuwa_models::{FusedPart, Model, ModelConfig};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
@@ -44,10 +44,7 @@ fn load(
     check(&config, &weights)?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
-    fill(model.as_ref(), |part| {
-        let name = resolve(&config, &weights, &part.name)?;
-        weights.read(&name)
-    })?;
+    fill(model.as_ref(), |part| read(&config, &mut weights, &part.name))?;
     check_copies(&config, &mut weights)?;
     Ok(model)
 }
@@ -85,10 +82,11 @@ fn check(config: &ModelConfig, weights: &Weights) -> Result<()> {
         config.copies().iter().filter_map(|(copy, _)| find(config, weights, copy)).collect();
     for name in config.names() {
         for (part, rows) in &name.parts {
-            let found = resolve(config, weights, part)?;
-            expect_shape(weights, &found, &name.shape(*rows))?;
-            weights.check_kind(&found)?;
-            used.insert(found);
+            let Found { tensor, part } = resolve(config, weights, part)?;
+            let shape = part.map_or_else(|| name.shape(*rows), |part| part.shape);
+            expect_shape(weights, &tensor, &shape)?;
+            weights.check_kind(&tensor)?;
+            used.insert(tensor);
         }
     }
     check_positions(config, weights)?;
@@ -109,8 +107,7 @@ fn check_copies(config: &ModelConfig, weights: &mut Weights) -> Result<()> {
         let names = config.names();
         let of_parameter = names.iter().find(|name| name.parameter == *parameter);
         let (own, _) = &of_parameter.expect("copies are of parameters").parts[0];
-        let own = resolve(config, weights, own)?;
-        if weights.read(&found)? != weights.read(&own)? {
+        if weights.read(&found)? != read(config, weights, own)? {
             return Err(Error::NotTied { path: weights.path().to_path_buf(), copy: found });
         }
     }
@@ -128,9 +125,40 @@ fn find(config: &ModelConfig, weights: &Weights, name: &str) -> Option<String> {
     spellings.into_iter().chain(bare).find(|name| weights.shape(name).is_some())
 }
 
-fn resolve(config: &ModelConfig, weights: &Weights, name: &str) -> Result<String> {
-    let missing = || Error::MissingTensor { path: weights.path().to_path_buf(), tensor: name.to_string() };
-    find(config, weights, name).ok_or_else(missing)
+/// Where a tensor is in the file: by itself, or as a part of another.
+struct Found {
+    tensor: String,
+    part: Option<FusedPart>,
+}
+
+fn resolve(config: &ModelConfig, weights: &Weights, name: &str) -> Result<Found> {
+    if let Some(tensor) = find(config, weights, name) {
+        return Ok(Found { tensor, part: None });
+    }
+    let path = weights.path().to_path_buf();
+    let Some(part) = config.fused(name) else {
+        return Err(Error::MissingTensor { path, tensor: name.to_string() });
+    };
+    match find(config, weights, &part.tensor) {
+        Some(tensor) => Ok(Found { tensor, part: Some(part) }),
+        None => {
+            let (expected, found) = (name.to_string(), beside_attention(weights, name));
+            Err(Error::ExpertLayout { path, expected, fused: part.tensor, found })
+        }
+    }
+}
+
+/// The tensors of the same layer that belong neither to its attention nor to a norm.
+fn beside_attention(weights: &Weights, name: &str) -> Vec<String> {
+    let layer: Vec<&str> = name.split('.').skip_while(|word| *word != "layers").take(2).collect();
+    let layer = format!("{}.", layer.join("."));
+    let of_layer = weights.names().filter(|name| name.contains(&layer));
+    of_layer.filter(|name| !name.contains("attn") && !name.contains("norm")).map(String::from).collect()
+}
+
+fn read(config: &ModelConfig, weights: &mut Weights, name: &str) -> Result<Vec<f32>> {
+    let Found { tensor, part } = resolve(config, weights, name)?;
+    weights.read_part(&tensor, part.map(|part| part.elements))
 }
 
 fn expect_shape(weights: &Weights, tensor: &str, expected: &[usize]) -> Result<()> {

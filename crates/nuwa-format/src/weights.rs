@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -182,12 +183,19 @@ impl Weights {
 
     /// The numbers of a tensor, all of them finite.
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        self.read_part(name, None)
+    }
+
+    /// The same of these elements alone, where some are named.
+    pub fn read_part(&mut self, name: &str, elements: Option<Range<usize>>) -> Result<Vec<f32>> {
         let missing = || Error::MissingTensor { path: self.path.clone(), tensor: name.to_string() };
         let place = self.tensors.get(name).ok_or_else(missing)?;
         self.check_kind(name)?;
         let (path, file) = &mut self.files[place.file];
-        let mut bytes = vec![0; place.length];
-        file.seek(SeekFrom::Start(place.start)).map_err(FileError::read(path))?;
+        let size = place.length / place.shape.iter().product::<usize>().max(1);
+        let part = elements.map_or(0..place.length, |part| part.start * size..part.end * size);
+        let mut bytes = vec![0; part.len()];
+        file.seek(SeekFrom::Start(place.start + part.start as u64)).map_err(FileError::read(path))?;
         file.read_exact(&mut bytes).map_err(FileError::read(path))?;
         let numbers = numbers(place.kind, &bytes).unwrap_or_default();
         check_finite(path, name, &numbers)?;

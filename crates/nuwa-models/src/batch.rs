@@ -1,7 +1,7 @@
 //! What an objective asks of a model, and the loss of it.
 
 use nuwa_nn::{Context, Head};
-use nuwa_tensor::{Error, HeadLoss, Loss, LossRows, Objective, Result, Tensor};
+use nuwa_tensor::{Error, HeadLoss, Loss, LossRows, Objective, Result, RouterShares, Tensor};
 
 use crate::{Input, Model, Text};
 
@@ -52,17 +52,22 @@ pub struct Losses {
     pub tokens: Loss,
     /// Of the classes, where there are any.
     pub classes: Option<Loss>,
+    /// The model's own (of a router), of this pass alone, where it has one: the part of it that is added to the others, which is
+    /// as large as the share of the pass in the step (the sum of the weights of its tokens).
+    pub auxiliary: Option<f32>,
+    /// How each layer shared the rows of the pass among its experts, of models that have some.
+    pub shares: Vec<Option<RouterShares>>,
 }
 
 impl Losses {
-    /// Their sum.
+    /// What is measured: the sum without the model's own.
     pub fn total(&self) -> f32 {
         self.classes.as_ref().map_or(self.tokens.total, |classes| self.tokens.total + classes.total)
     }
 
-    fn of(losses: Vec<Loss>) -> Self {
-        let mut losses = losses.into_iter();
-        Self { tokens: losses.next().expect("there is a loss of tokens"), classes: losses.next() }
+    /// What is minimised: the sum of all.
+    pub fn objective(&self) -> f32 {
+        self.auxiliary.map_or(self.total(), |auxiliary| self.total() + auxiliary)
     }
 }
 
@@ -73,7 +78,8 @@ impl Losses {
 pub fn losses(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result<Losses> {
     let asked = Asked::new(model, context, batch)?;
     let losses = asked.losses().into_iter().map(|loss| context.tape.cross_entropy(&loss));
-    losses.collect::<Result<_>>().map(Losses::of)
+    let losses = losses.collect::<Result<_>>()?;
+    asked.found(losses)
 }
 
 /// The losses of `batch`, whose gradients are added to those of the parameters where their sum is finite.
@@ -82,11 +88,13 @@ pub fn losses(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result
 /// When the batch does not fit the model.
 pub fn backward(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Result<Losses> {
     let asked = Asked::new(model, context, batch)?;
-    context.tape.backward_losses(&asked.losses()).map(Losses::of)
+    let auxiliary: Vec<_> = asked.auxiliary.iter().map(|own| (own, asked.share())).collect();
+    let losses = context.tape.backward_losses_and(&asked.losses(), &auxiliary)?;
+    asked.found(losses)
 }
 
 /// As [`backward`], of what `weigh` makes of the negative log-likelihoods of all targets, in place of their weighted sum; gives its
-/// value. Of a head without a bias.
+/// value. Of a head without a bias, and without the model's own loss.
 ///
 /// # Errors
 /// When the batch does not fit the model, or there is not one slope a target.
@@ -104,6 +112,8 @@ pub fn backward_objective(
 struct Asked<'a> {
     tokens: (Head<'a>, Tensor, LossRows<'a>),
     classes: Option<(Head<'a>, Tensor, LossRows<'a>)>,
+    auxiliary: Option<Tensor>,
+    shares: Vec<Option<RouterShares>>,
 }
 
 impl<'a> Asked<'a> {
@@ -116,7 +126,10 @@ impl<'a> Asked<'a> {
         };
         let targets = LossRows { targets: &batch.targets.ids, weights: &batch.targets.weights };
         let tokens = (model.head(), model.head().rows(tape, &hidden)?, targets);
-        let Some(classes) = &batch.classes else { return Ok(Self { tokens, classes: None }) };
+        let (auxiliary, shares) = (rows.auxiliary, rows.shares);
+        let Some(classes) = &batch.classes else {
+            return Ok(Self { tokens, classes: None, auxiliary, shares });
+        };
         let (Some(head), Some(pooled)) = (model.class_head(), rows.pooled) else {
             return Err(Error::Shape {
                 operation: "cross_entropy",
@@ -125,11 +138,24 @@ impl<'a> Asked<'a> {
         };
         let targets = LossRows { targets: &classes.labels, weights: &classes.weights };
         let rows = head.rows(tape, &pooled)?;
-        Ok(Self { tokens, classes: Some((head, rows, targets)) })
+        Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares })
     }
 
     fn losses(&self) -> Vec<HeadLoss<'_>> {
         let all = std::iter::once(&self.tokens).chain(&self.classes);
         all.map(|(head, rows, targets)| head.loss(rows, *targets)).collect()
+    }
+
+    /// The share of the pass in its step.
+    fn share(&self) -> f32 {
+        self.tokens.2.weights.iter().sum()
+    }
+
+    fn found(self, losses: Vec<Loss>) -> Result<Losses> {
+        let auxiliary =
+            self.auxiliary.as_ref().map(|own| Ok::<_, Error>(self.share() * own.scalar()?)).transpose()?;
+        let mut losses = losses.into_iter();
+        let tokens = losses.next().expect("there is a loss of tokens");
+        Ok(Losses { tokens, classes: losses.next(), auxiliary, shares: self.shares })
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::ops::Range;
 
 use nuwa_tensor::ParametersBuilder;
 use serde::Serialize;
@@ -82,6 +83,12 @@ pub trait Config: Debug + Send + Sync {
         &[]
     }
 
+    /// Where a file has the numbers of a tensor of [`Config::names`] that it does not hold by itself: as a part of a larger one.
+    fn fused(&self, tensor: &str) -> Option<FusedPart> {
+        let _ = tensor;
+        None
+    }
+
     /// Takes over what a file of weights says and `config.json` does not: which heads it has.
     fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
         let _ = has;
@@ -99,15 +106,35 @@ pub trait Config: Debug + Send + Sync {
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model>;
 }
 
+/// A tensor as a part of a larger one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FusedPart {
+    /// The larger one.
+    pub tensor: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The elements of it.
+    pub elements: Range<usize>,
+}
+
 /// What memory and time of training follow from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// All weights.
+    /// All weights: memory follows from them.
     pub parameters: usize,
+    /// Those of them that a token does not meet: those of experts that it does not go to.
+    pub idle: usize,
     /// Features of the queries of a block.
     pub query_width: usize,
     /// Features of a position that the backward pass of a block needs: in the precision of activations, and in f32.
     pub kept: [usize; 2],
+}
+
+impl Size {
+    /// The weights that a token meets: time follows from them.
+    pub fn active(&self) -> usize {
+        self.parameters - self.idle
+    }
 }
 
 /// What a family can be asked for.

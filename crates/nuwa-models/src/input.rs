@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use nuwa_nn::{Keys, LayerInput, Layers, PassMask};
-use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result};
+use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result, RouterLog};
 
 use crate::Text;
 
@@ -120,7 +120,7 @@ impl<'a> Input<'a> {
             Self::Text(text) => New::Text(PassMask::new(text.mask.clone())),
             Self::Next(sequences) => New::Rows(sequences),
         };
-        Pass { ids, positions, new }
+        Pass { ids, positions, routers: RouterLog::new(), new }
     }
 }
 
@@ -131,6 +131,8 @@ pub(crate) struct Pass<'a> {
     pub ids: Cow<'a, [u32]>,
     /// The position of each token in its document.
     pub positions: Arc<[u32]>,
+    /// What the routers of all layers do.
+    pub routers: RouterLog,
     new: New<'a>,
 }
 
@@ -142,16 +144,18 @@ enum New<'a> {
 }
 
 impl Pass<'_> {
-    /// Takes note that all layers have seen the ids.
-    pub fn finish(self) {
+    /// Takes note that all layers have seen the ids; gives what their routers did.
+    pub fn finish(self) -> RouterLog {
         if let New::Rows(sequences) = self.new {
             sequences.into_iter().for_each(|new| new.cache.length += new.ids.len());
         }
+        self.routers
     }
 }
 
 impl Layers for Pass<'_> {
     fn layer(&mut self, index: usize) -> LayerInput<'_> {
+        let router = matches!(self.new, New::Text(_)).then(|| self.routers.layer(index));
         let keys = match &mut self.new {
             New::Text(mask) => Keys::Pass(mask),
             New::Rows(sequences) => {
@@ -165,6 +169,6 @@ impl Layers for Pass<'_> {
                 Keys::Cached(rows.collect())
             }
         };
-        LayerInput { positions: &self.positions, keys }
+        LayerInput { positions: &self.positions, keys, router }
     }
 }

@@ -30,11 +30,15 @@ pub mod gpt_neo;
 pub mod lamda;
 pub mod llama;
 pub mod mistral;
+pub mod mixtral;
+pub mod olmoe;
 pub mod qwen2;
 pub mod qwen3;
+pub mod qwen3_moe;
 
 mod batch;
 mod config;
+mod experts;
 mod input;
 mod names;
 mod presets;
@@ -42,7 +46,7 @@ mod registry;
 mod text;
 
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
-pub use config::{Config, Error, FamilyConfig, Prediction, Result, Shape, Size};
+pub use config::{Config, Error, FamilyConfig, FusedPart, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};

@@ -104,6 +104,12 @@ families! {
     "falcon" => Falcon(crate::falcon::FalconConfig),
     /// Learned biases by relative distance, gated GELU, RMS norm (Thoppilan et al. 2022).
     "lamda" => Lamda(crate::lamda::LamdaConfig),
+    /// LLaMA with experts: each token goes through two of eight feed-forward layers (Jiang et al. 2024).
+    "mixtral" => Mixtral(crate::mixtral::MixtralConfig),
+    /// LLaMA with 64 small experts, eight for a token, and norms of queries and keys (Muennighoff et al. 2024).
+    "olmoe" => Olmoe(crate::olmoe::OlmoeConfig),
+    /// Qwen3 with 128 small experts, eight for a token, and norms of heads (Yang et al. 2025).
+    "qwen3_moe" => Qwen3Moe(crate::qwen3_moe::Qwen3MoeConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_tensor::{AttentionMask, Tensor};
+use nuwa_tensor::{AttentionMask, RouterCoefficients, RouterLog, RouterShares, Tape, Tensor};
 
 /// Texts of equal length as a model reads them: everything that an objective may vary. `n` rows are those of all texts, one
 /// text after the other.
@@ -93,11 +93,20 @@ pub struct Rows {
     pub pooled: Option<Tensor>,
     /// A loss of the model's own (that of a router), `[1]`, to be added to the objective's.
     pub auxiliary: Option<Tensor>,
+    /// How each layer shared the rows among its experts, of models that have some.
+    pub shares: Vec<Option<RouterShares>>,
 }
 
 impl From<Tensor> for Rows {
     /// Hidden states alone.
     fn from(hidden: Tensor) -> Self {
-        Self { hidden, pooled: None, auxiliary: None }
+        Self { hidden, pooled: None, auxiliary: None, shares: Vec::new() }
+    }
+}
+
+impl Rows {
+    /// The same with the losses of the routers that `log` is of, and what they did.
+    pub(crate) fn with_routers(self, tape: &Tape, log: &RouterLog, losses: RouterCoefficients) -> Self {
+        Self { auxiliary: tape.router_loss(log, losses), shares: log.shares(), ..self }
     }
 }

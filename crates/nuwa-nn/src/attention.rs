@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nuwa_tensor::{AttentionMask, AttentionOptions, CachedRows, HeadLayout, Result, RotaryTable, Tensor};
+use nuwa_tensor::{
+    AttentionMask, AttentionOptions, CachedRows, HeadLayout, LayerRouter, Result, RotaryTable, Tensor,
+};
 
 use crate::position_bias::BiasOfPass;
 use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, residual};
@@ -52,6 +54,8 @@ pub struct LayerInput<'a> {
     pub positions: &'a Arc<[u32]>,
     /// Which keys the queries attend to.
     pub keys: Keys<'a>,
+    /// Where a router writes how it shared the rows, where that is wanted.
+    pub router: Option<LayerRouter>,
 }
 
 /// Multi-head self-attention with its projections (Vaswani et al. 2017).

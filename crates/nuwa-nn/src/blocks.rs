@@ -24,11 +24,12 @@ pub fn run_blocks<B: Clone + Send + 'static>(
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
         x = match input.layer(index) {
-            LayerInput { positions, keys: Keys::Pass(mask) } if context.recompute => {
+            LayerInput { positions, keys: Keys::Pass(mask), router } if context.recompute => {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
                 let dropout = context.dropout;
                 context.tape.recomputed(&x, move |tape, x| {
-                    let input = LayerInput { positions: &positions, keys: Keys::Pass(&mask) };
+                    let keys = Keys::Pass(&mask);
+                    let input = LayerInput { positions: &positions, keys, router: router.clone() };
                     forward(&block, &Context::new(tape).with_dropout(dropout), x, input)
                 })?
             }

@@ -23,6 +23,7 @@
 mod attention;
 mod blocks;
 mod context;
+mod experts;
 mod feed_forward;
 mod head;
 mod layers;
@@ -35,6 +36,7 @@ mod scope;
 pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
 pub use context::Context;
+pub use experts::Experts;
 pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};
 pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};

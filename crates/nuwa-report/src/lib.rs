@@ -28,6 +28,7 @@ mod columns;
 mod curves;
 mod difference;
 mod error;
+mod experts;
 mod facts;
 mod fine_tuning;
 mod headline;

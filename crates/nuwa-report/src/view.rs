@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::chart::Chart;
 use crate::cleaning::{self, Caught, Funnel, NamedCount};
 use crate::curves::{self, CurvePair};
+use crate::experts;
 use crate::facts::{self, Fact, Figure};
 use crate::fine_tuning::{self, FineTuning};
 use crate::headline::{self, Prediction, Tile};
@@ -42,6 +43,7 @@ pub struct Page {
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
+    experts: Option<experts::Shares>,
     stage_scores: Option<Scores>,
     caught: Option<Caught>,
     fine_tuning: Option<FineTuning>,
@@ -134,6 +136,7 @@ impl Page {
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
+            experts: experts::of(run),
             stage_scores: scores::of(run),
             caught: run.audit.as_ref().map(cleaning::caught),
             fine_tuning: fine_tuning::of(run),

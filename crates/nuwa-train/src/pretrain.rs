@@ -12,7 +12,7 @@ use crate::course::{Ended, Fall};
 use crate::objectives::Objective;
 use crate::plan::Plan;
 use crate::run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, run};
-use crate::{Figures, Loader, PretrainSettings, Pretraining, Result, Trainer, TrainerSettings};
+use crate::{Figures, LayerShares, Loader, PretrainSettings, Pretraining, Result, Trainer, TrainerSettings};
 
 /// One pretraining run.
 #[derive(Debug)]
@@ -53,6 +53,9 @@ pub struct Summary {
     /// What the objective tells of that part besides.
     #[serde(default, skip_serializing_if = "Figures::is_empty")]
     pub figures: Figures,
+    /// How that part was shared among the experts of each layer that has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experts: Vec<LayerShares>,
     /// The most memory that tensors used at one time, in bytes.
     pub peak_tensor_bytes: u64,
     /// Steps done by the model that was kept: fewer than `steps` where the text was repeated too often.
@@ -93,12 +96,15 @@ pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn Model>,
     };
     let Finished { steps: done, tokens, seconds, kept_step, after, fall, ended, .. } =
         run(&about, &mut trainer, &mut steps, hooks)?;
-    let (bits_per_byte, figures) = match held_out(job, Part::Test)? {
+    let (bits_per_byte, figures, experts) = match held_out(job, Part::Test)? {
         Some(test) => {
             let measured = steps.measure(&mut trainer, &test, MOST_TEST_TOKENS)?;
-            (measured.bits_per_byte, measured.figures)
+            (measured.bits_per_byte, measured.figures, measured.experts)
         }
-        None => split(after.as_ref().map(|line| line.figures.clone()).unwrap_or_default()),
+        None => {
+            let (bits, figures) = split(after.as_ref().map(|line| line.figures.clone()).unwrap_or_default());
+            (bits, figures, Vec::new())
+        }
     };
     let summary = Summary {
         steps: done,
@@ -107,6 +113,7 @@ pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn Model>,
         validation_loss: after.map(|line| line.validation_loss),
         bits_per_byte,
         figures,
+        experts,
         peak_tensor_bytes: trainer.held_bytes() as u64,
         kept_step,
         fall,

@@ -83,13 +83,16 @@ impl Steps for Pretraining {
             loss += part.total();
             losses.push(part);
         }
-        let figures = self.objective.figures(&losses);
+        let mut figures = self.objective.figures(&losses);
+        if let Some(auxiliary) = losses.iter().filter_map(|part| part.auxiliary).reduce(|a, b| a + b) {
+            figures.insert("router_loss".into(), f64::from(auxiliary));
+        }
         Ok(Measured { loss: f64::from(loss), tokens: self.tokens(step), figures })
     }
 
     fn validate(&self, trainer: &mut Trainer) -> Result<Option<Measured>> {
         let Some((shards, most_tokens)) = &self.held_out else { return Ok(None) };
-        let Validation { loss, bits_per_byte, mut figures, tokens } =
+        let Validation { loss, bits_per_byte, mut figures, tokens, .. } =
             self.measure(trainer, shards, *most_tokens)?;
         figures.extend(bits_per_byte.map(|bits| ("bits_per_byte".to_string(), bits)));
         Ok(Some(Measured { loss, tokens, figures }))

@@ -4,7 +4,7 @@ use nuwa_shards::Shards;
 use nuwa_tensor::Tape;
 
 use crate::objectives::{Objective, Windows};
-use crate::{Error, Figures, Result};
+use crate::{Error, Figures, LayerShares, Result, shares};
 
 /// How well a model predicts held-out text.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +13,10 @@ pub struct Validation {
     pub loss: f64,
     /// Bits a byte of text, where every token is predicted: `sum of losses / ln 2 / bytes`.
     pub bits_per_byte: Option<f64>,
-    /// What the objective tells besides.
+    /// What the objective tells besides, and how evenly experts are used where there are some.
     pub figures: Figures,
+    /// How the tokens were shared among the experts of each layer that has some.
+    pub experts: Vec<LayerShares>,
     /// Tokens that were looked at.
     pub tokens: u64,
 }
@@ -51,12 +53,15 @@ pub fn validate(
     let predicted: usize = found.iter().map(|losses| losses.tokens.rows.len()).sum();
     let bytes = shards.bytes() as f64 * done as f64 / available as f64;
     let bits = total / std::f64::consts::LN_2 / bytes.max(1.0);
-    let figures = objective.figures(&found);
+    let experts = shares::of(&found);
+    let mut figures = objective.figures(&found);
+    figures.extend(shares::figures(&experts));
     let classes = figures.get("next_sentence_loss").copied().unwrap_or(0.0);
     Ok(Validation {
         loss: total / predicted as f64 + classes,
         bits_per_byte: objective.predicts_every_token().then_some(bits),
         figures,
+        experts,
         tokens: done,
     })
 }

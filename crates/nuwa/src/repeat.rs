@@ -11,7 +11,7 @@ pub fn settings(plan: &Plan, summary: &Summary) -> Vec<String> {
     let tokens = steps * plan.batch_tokens();
     let size = match plan.preset {
         Some(preset) => ["--preset".into(), preset.to_string()],
-        None => ["--params".into(), plan.parameters.to_string()],
+        None => ["--params".into(), plan.model.size().active().to_string()],
     };
     let mut arguments: Vec<String> = [&size[..], &["--tokens".into(), tokens.to_string()]].concat();
     let shape = match plan.preset {

@@ -26,7 +26,7 @@ fn backward(model: &dyn Model, ids: &[u32]) -> (f32, BTreeMap<String, Vec<f32>>)
     let tape = Tape::training();
     let text = Text::causal(ids.to_vec(), ids.len() / LENGTH);
     let batch = Batch::of_every_row(text, targets, weights);
-    let loss = nuwa_models::backward(model, &Context::new(&tape), &batch).unwrap().total();
+    let loss = nuwa_models::backward(model, &Context::new(&tape), &batch).unwrap().objective();
     (loss, gradients(model))
 }
 

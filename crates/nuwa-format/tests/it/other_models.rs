@@ -39,6 +39,38 @@ fn a_scaling_without_effect_is_kept_when_written_again() {
     assert!(config.contains("\"rope_type\": \"dynamic\""), "{config}");
 }
 
+/// What transformers 5 writes with `save_original_format=False`; written again, each matrix is a tensor.
+#[test]
+fn experts_in_one_tensor_are_read() {
+    for name in ["mixtral_fused", "olmoe_fused"] {
+        let model = load_model(&other(name)).unwrap();
+        assert_golden(model.as_ref(), &other(name));
+        let own = load_model(&fixture("models").join(name.trim_end_matches("_fused"))).unwrap();
+        assert!(own.parameters().to_host() == model.parameters().to_host(), "{name}");
+        let quick = load_for_inference(&other(name), Some(DType::F32)).unwrap();
+        assert_golden(quick.as_ref(), &other(name));
+    }
+}
+
+#[test]
+fn experts_in_another_form_are_named() {
+    let folder = changed("mixtral", |folder| {
+        let path = folder.join("model.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let renamed = file.tensors().into_iter().map(|(name, view)| (name.replace(".w1.", ".v1."), view));
+        safetensors::serialize_to_file(renamed, None, &path).unwrap();
+    });
+    let told = told(&folder);
+    assert!(
+        told.starts_with(
+            "MODEL/model.safetensors: experts are stored neither as model.layers.0.block_sparse_moe.experts.0.w1.weight nor as \
+             model.layers.0.mlp.experts.gate_up_proj; found: "
+        ) && told.contains("model.layers.0.block_sparse_moe.experts.0.v1.weight"),
+        "{told}"
+    );
+}
+
 /// A copy of `fixtures/models/NAME` that `change` was made to.
 fn changed(name: &str, change: impl FnOnce(&Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -115,7 +147,7 @@ fn what_is_not_computed_is_refused() {
     ];
     let all = refused.map(|(name, fields)| told(&with_fields(name, fields)));
     insta::assert_snapshot!(all.join("\n"), @r#"
-    MODEL/config.json: unknown model_type "phi3", expected bert, falcon, gpt2, gpt_neo, lamda, llama, mistral, qwen2 or qwen3
+    MODEL/config.json: unknown model_type "phi3", expected bert, falcon, gpt2, gpt_neo, lamda, llama, mistral, mixtral, olmoe, qwen2, qwen3 or qwen3_moe
       take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5, Qwen3, GPT-2 and GPT-Neo are), or run this one with transformers; another model_type in config.json does not make it one of them
     MODEL/config.json: hidden_act = "relu2" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are
       config.json describes how the weights were trained: changed, it would give another model that answers wrongly; run this one with transformers, or take a model without this

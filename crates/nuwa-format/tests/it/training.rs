@@ -21,7 +21,7 @@ fn loss(model: &dyn Model, tape: &Tape, batch: &[u32]) -> f32 {
     }
     let weights = vec![1.0 / targets.len() as f32; targets.len()];
     let batch = Batch::of_every_row(Text::causal(inputs, BATCH), targets, weights);
-    backward(model, &Context::new(tape), &batch).unwrap().total()
+    backward(model, &Context::new(tape), &batch).unwrap().objective()
 }
 
 struct Run {
@@ -126,4 +126,9 @@ fn qwen3_follows_the_curve() {
 #[test]
 fn gpt_neo_follows_the_curve() {
     follow("gpt_neo");
+}
+
+#[test]
+fn mixtral_follows_the_curve() {
+    follow("mixtral");
 }

@@ -203,11 +203,8 @@ impl Config for BertConfig {
         let tables = self.vocab_size + self.max_position_embeddings + self.type_vocab_size + 2;
         let block = 4 * square + 2 * width * inner + inner + 5 * width;
         let heads = pooler * square + words * (square + 2 * width + self.vocab_size) + next * (2 * width + 2);
-        Size {
-            parameters: tables * width + self.num_hidden_layers * block + heads,
-            query_width: width,
-            kept: [6 * width + 2 * inner, 2 * width],
-        }
+        let parameters = tables * width + self.num_hidden_layers * block + heads;
+        Size { parameters, idle: 0, query_width: width, kept: [6 * width + 2 * inner, 2 * width] }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

@@ -135,7 +135,7 @@ impl Model for Bert {
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
         let hidden = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
         let pooled = self.pooled(context, &hidden, &text.first_rows())?;
-        Ok(Rows { hidden, pooled, auxiliary: None })
+        Ok(Rows { pooled, ..hidden.into() })
     }
 
     /// Of a model without one, the embedding.

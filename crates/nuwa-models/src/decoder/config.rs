@@ -111,8 +111,10 @@ impl DecoderConfig {
         let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
         let attention = width * heads.width() + heads.query_width() * width;
         let block = attention + 3 * width * inner + 2 * width;
+        let parameters = (self.vocab_size + 1) * width + head + self.num_hidden_layers * block;
         Size {
-            parameters: (self.vocab_size + 1) * width + head + self.num_hidden_layers * block,
+            parameters,
+            idle: 0,
             query_width: heads.query_width(),
             kept: [2 * width + 2 * heads.width() + heads.query_width() + 3 * inner, 2 * width],
         }

@@ -15,7 +15,10 @@ use nuwa_nn::{
     Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, Linear, RmsNorm, Scope,
     run_blocks,
 };
-use nuwa_tensor::{DType, HeadLayout, Parameters, ParametersBuilder, Result, RotaryTable, Tensor};
+use nuwa_tensor::{
+    DType, HeadLayout, Parameters, ParametersBuilder, Result, RotaryTable, RouterCoefficients, RouterLog,
+    Tensor,
+};
 pub(crate) use windows::window_defaults;
 pub use windows::{LayerType, Windows};
 
@@ -65,11 +68,32 @@ impl<B: Clone + Send + 'static> Decoder<B> {
         input: Input<'_>,
         forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
     ) -> Result<Rows> {
+        self.run(context, input, forward).map(|(rows, _)| rows)
+    }
+
+    /// The same of blocks with routers, whose losses count so much.
+    pub fn routed(
+        &self,
+        context: &Context<'_>,
+        input: Input<'_>,
+        forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
+        losses: RouterCoefficients,
+    ) -> Result<Rows> {
+        let (rows, routers) = self.run(context, input, forward)?;
+        Ok(rows.with_routers(context.tape, &routers, losses))
+    }
+
+    fn run(
+        &self,
+        context: &Context<'_>,
+        input: Input<'_>,
+        forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
+    ) -> Result<(Rows, RouterLog)> {
         let mut pass = input.begin();
         let x = context.dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
         let x = run_blocks(context, &self.blocks, x, &mut pass, forward)?;
-        pass.finish();
-        Ok(self.norm.forward(context.tape, &x)?.into())
+        let routers = pass.finish();
+        Ok((self.norm.forward(context.tape, &x)?.into(), routers))
     }
 
     /// The head, which may be the embedding.

@@ -237,6 +237,7 @@ impl Config for FalconConfig {
             parameters: (self.vocab_size + 2) * width
                 + head
                 + self.num_hidden_layers * (matrices + biases + 2 * norms * width),
+            idle: 0,
             query_width: heads.query_width(),
             kept: [norms * width + turned + heads.width() + heads.query_width() + 2 * inner, 2 * width],
         }

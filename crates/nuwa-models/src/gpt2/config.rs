@@ -146,8 +146,10 @@ impl Config for Gpt2Config {
         let (width, inner) = (self.n_embd, self.inner());
         let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
         let block = 4 * width * width + 2 * width * inner + 9 * width + inner;
+        let parameters = (self.vocab_size + self.n_positions + 2) * width + head + self.n_layer * block;
         Size {
-            parameters: (self.vocab_size + self.n_positions + 2) * width + head + self.n_layer * block,
+            parameters,
+            idle: 0,
             query_width: width,
             // Norms, queries with keys and values, attention, and twice the inner activations; two residual streams.
             kept: [6 * width + 2 * inner, 2 * width],

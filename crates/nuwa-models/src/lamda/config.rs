@@ -152,6 +152,7 @@ impl Config for LamdaConfig {
         let block = 4 * width * heads.query_width() + 3 * width * inner + 2 * width;
         Size {
             parameters: (self.vocab_size + 1) * width + head + distances + self.num_layers * block,
+            idle: 0,
             query_width: heads.query_width(),
             kept: [2 * width + heads.width() + heads.query_width() + 3 * inner, 2 * width],
         }

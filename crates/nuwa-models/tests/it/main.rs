@@ -20,6 +20,14 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "llama", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
             "num_attention_heads": 2, "head_dim": 6, "tie_word_embeddings": true, "attention_bias": true,
             "mlp_bias": true, "max_position_embeddings": 16}"#,
+        r#"{"model_type": "mixtral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16, "num_local_experts": 4}"#,
+        r#"{"model_type": "olmoe", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 12, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "max_position_embeddings": 16, "num_experts": 5, "num_experts_per_tok": 3}"#,
+        r#"{"model_type": "qwen3_moe", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "max_position_embeddings": 16,
+            "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 10, "norm_topk_prob": true,
+            "mlp_only_layers": [1]}"#,
         r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
             "num_attention_heads": 4, "max_position_embeddings": 10}"#,
         r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
@@ -106,6 +114,8 @@ fn wider_families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "gpt2", "vocab_size": 301, "n_positions": 80, "n_embd": 96, "n_layer": 2, "n_head": 3}"#,
         r#"{"model_type": "llama", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80}"#,
+        r#"{"model_type": "mixtral", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 128, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80}"#,
         r#"{"model_type": "bert", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
             "num_attention_heads": 3, "max_position_embeddings": 80}"#,
         r#"{"model_type": "qwen3", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
@@ -145,7 +155,9 @@ fn bf16_points_where_f32_points() {
         for ((a, b), parameter) in exact.iter().zip(&narrow).zip(model.parameters().iter()) {
             let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
             let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
-            assert!(cosine > 0.9999, "{}: cosine {cosine}", parameter.entry().path());
+            // Of experts that are nearly alike, rounding chooses another one for a row now and then.
+            let least = if loss.shares.is_empty() { 0.9999 } else { 0.99 };
+            assert!(cosine > least, "{}: cosine {cosine}", parameter.entry().path());
         }
     }
 }
@@ -409,6 +421,79 @@ fn names_tell_whole_shapes() {
                 shape.reverse();
             }
             assert_eq!(shape, parameter.shape().axes(), "{}", name.parameter);
+        }
+    }
+}
+
+/// The config of a small model with experts, changed by `fields`.
+fn mixtral(fields: &str) -> Result<ModelConfig, serde_json::Error> {
+    serde_json::from_str(&format!(
+        r#"{{"model_type": "mixtral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "max_position_embeddings": 16{fields}}}"#
+    ))
+}
+
+#[test]
+fn experts_that_make_no_sense_are_named() {
+    let told = |fields: &str| build(&mixtral(fields).unwrap(), 0).err().unwrap().to_string();
+    let too_many = r#", "num_local_experts": 4, "num_experts_per_tok": 5"#;
+    assert_eq!(told(too_many), "num_experts_per_tok = 5: expected a number from 1 to num_local_experts = 4");
+    let none = r#", "num_experts_per_tok": 0"#;
+    assert_eq!(told(none), "num_experts_per_tok = 0: expected a number from 1 to num_local_experts = 8");
+    assert_eq!(
+        told(r#", "num_local_experts": 0"#),
+        "num_local_experts = 0: expected a whole number of at least 1"
+    );
+    let pushes = r#", "router_aux_loss_coef": -0.1"#;
+    assert_eq!(told(pushes), "router_aux_loss_coef = -0.1: expected a number of at least 0");
+}
+
+/// The losses of the router are in the gradient and not in what is measured; passes of half a step count half.
+#[test]
+fn losses_of_a_router_join_the_objective_alone() {
+    let run = |fields: &str, share: f32| {
+        let model = build(&mixtral(fields).unwrap(), 5).unwrap();
+        let mut batch = batch(&*model, 10);
+        batch.targets.weights.iter_mut().for_each(|weight| *weight *= share);
+        let losses = backward(&*model, &Context::new(&Tape::training()), &batch).unwrap();
+        (losses, gradients(&*model))
+    };
+    let off = r#", "router_aux_loss_coef": 0.0, "router_z_loss_coef": 0.0"#;
+    let (on, off) = (run("", 1.0), run(off, 1.0));
+    assert_eq!(on.0.total(), off.0.total());
+    let auxiliary = on.0.auxiliary.unwrap();
+    // Balance is 2 at its best; untrained, the logarithm of the sum over 8 experts is that of 8.
+    let expected = 0.001 * 2.0 + 0.001 * 8_f32.ln().powi(2);
+    assert!((auxiliary - expected).abs() < 3e-4, "{auxiliary}, expected {expected}");
+    assert_eq!((on.0.objective(), off.0.auxiliary), (on.0.total() + auxiliary, Some(0.0)));
+    assert!(on.1 != off.1, "the losses of the router have no gradient");
+    assert!((run("", 0.5).0.auxiliary.unwrap() - 0.5 * auxiliary).abs() < 1e-8);
+    for shares in on.0.shares.iter().flatten() {
+        assert_eq!((shares.rows, shares.counts.iter().sum::<u32>()), (20, 40));
+    }
+    assert_eq!(on.0.shares.iter().flatten().count(), 2);
+}
+
+/// Sequences that are decoded beside each other have the bits that they have alone, and so do rows that are many.
+#[test]
+fn experts_decode_a_row_with_the_same_bits_whatever_is_beside_it() {
+    for model in
+        decoders().into_iter().filter(|model| model.names().iter().any(|n| n.parameter.contains("moe")))
+    {
+        let tape = Tape::inference().batch_invariant();
+        let context = Context::new(&tape);
+        let mut caches = [0, 1, 2, 3, 4, 5].map(|_| model.new_cache(12, DType::F32));
+        let ids = ids(12);
+        let next = caches.iter_mut().enumerate().map(|(i, cache)| NewRows { cache, ids: &ids[i..i + 3] });
+        let together = model.hidden(&context, Input::Next(next.collect())).unwrap().hidden;
+        for first in 0..6 {
+            let mut cache = model.new_cache(12, DType::F32);
+            for offset in 0..3 {
+                let one = &ids[first + offset..=first + offset];
+                let next = Input::Next(vec![NewRows { cache: &mut cache, ids: one }]);
+                let alone = model.hidden(&context, next).unwrap().hidden;
+                assert_eq!(alone.row_to_host(0), together.row_to_host(3 * first + offset), "row {first}");
+            }
         }
     }
 }

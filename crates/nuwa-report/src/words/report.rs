@@ -46,6 +46,8 @@ fixed! {
         rejected_examples: "Examples of rejected documents", "被剔除文档示例";
         other_examples: "Examples of kept and changed documents", "保留和修改的文档示例";
         training: "Training", "训练";
+        experts: "How the tokens of held-out text are shared among the experts, in per cent", "留出文本的 token 在各专家之间的分配（百分比）";
+        layer: "Layer", "层";
         value: "Value", "数值";
         standard_error: "± standard error", "± 标准误";
         items: "Items", "样本数";
@@ -226,6 +228,20 @@ pub fn repeated(times: &str) -> Text {
         "The text is repeated for {times} epochs. Up to about 4 epochs are nearly as good as new text; beyond 16 the model memorises the text rather than learning the language. More text helps most; otherwise use a smaller budget.",
         "文本被重复训练 {times} 轮（epoch）。约 4 轮以内的效果与新文本接近；超过 16 轮后，模型主要是在死记文本，而不是学习语言。最有效的办法是增加文本，否则请减小预算。"
     )
+}
+
+/// Smallest, largest and equal share of an expert in per cent, the entropy against the highest one, and experts that are not used.
+pub fn expert_shares([smallest, largest, equal]: [&str; 3], entropy: f64, dead: usize) -> Text {
+    let mut told = both!(
+        "An expert gets from {smallest}% to {largest}% of its layer's tokens; equal shares would be {equal}%. The entropy of the shares is {entropy:.2} of the highest possible one.",
+        "每个专家分到所在层 {smallest}% 至 {largest}% 的 token；完全均衡时应为 {equal}%。分配比例的熵为最大可能值的 {entropy:.2}。"
+    );
+    if dead > 0 {
+        let (noun, verb) = if dead == 1 { ("expert", "gets") } else { ("experts", "get") };
+        told.en += &format!(" {dead} {noun} {verb} no token at all.");
+        told.zh += &format!("有 {dead} 个专家没有分到任何 token。");
+    }
+    told
 }
 
 pub fn times(ratio: &str) -> Text {

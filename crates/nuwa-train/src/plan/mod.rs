@@ -393,7 +393,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         Some(config) => config.clone(),
         None => shape::model(request.model, parameters, request.vocabulary, request.eos, text.tokens)?,
     };
-    let parameters = model.size().parameters as u64;
+    let (parameters, active) = (model.size().parameters as u64, model.size().active() as u64);
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };
     let mut plan = Plan {
         context: model.context(),
@@ -402,7 +402,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         learning_rate: request
             .pretrain
             .learning_rate
-            .unwrap_or_else(|| gentler * sizes::learning_rate(parameters)),
+            .unwrap_or_else(|| gentler * sizes::learning_rate(active)),
         model,
         tokens: 0,
         epochs: 0.0,

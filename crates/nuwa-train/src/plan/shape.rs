@@ -13,7 +13,8 @@ const WIDTH_PER_LAYER: usize = 56;
 /// Widths are multiples of this, which fills vectors and tiles.
 const WIDTH_STEP: usize = 32;
 
-/// The model of the settings; what they leave open is chosen so that it has about `parameters` weights.
+/// The model of the settings; what they leave open is chosen so that it has about `parameters` weights, or that a token meets
+/// so many, where it has experts.
 ///
 /// # Errors
 /// When the settings make no model.
@@ -33,7 +34,7 @@ pub fn model(
     };
     // By what share they differ, not by how many: half as many weights are as far off as twice as many.
     let distance =
-        |config: &ModelConfig| (config.size().parameters as f64 / parameters.max(1) as f64).ln().abs();
+        |config: &ModelConfig| (config.size().active() as f64 / parameters.max(1) as f64).ln().abs();
     let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {
@@ -155,12 +156,12 @@ fn context(parameters: u64, text_tokens: u64) -> usize {
     wanted.min(if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 })
 }
 
-/// Floating-point operations of one training step for each token: 6 a weight, and causal attention's
+/// Floating-point operations of one training step for each token: 6 a weight that it meets, and causal attention's
 /// `6 layers width context`, or twice that where attention sees both sides.
 pub fn operations_per_token(config: &ModelConfig) -> f64 {
     let size = config.size();
     let sides = if config.predicts() == Prediction::NextToken { 1 } else { 2 };
-    6.0 * (size.parameters as f64 + (sides * config.layers() * size.query_width * config.context()) as f64)
+    6.0 * (size.active() as f64 + (sides * config.layers() * size.query_width * config.context()) as f64)
 }
 
 /// Bytes of weights, gradients and the two means of AdamW.
@@ -214,6 +215,19 @@ mod tests {
             let ratio = config.size().parameters as f64 / wanted as f64;
             assert!((0.75..1.3).contains(&ratio), "{wanted}: {ratio}");
         }
+    }
+
+    #[test]
+    fn experts_count_by_what_a_token_meets() {
+        let settings = ModelSettings { family: Family::Mixtral, ..ModelSettings::default() };
+        let wanted = 10_000_000;
+        let sparse = model(&settings, wanted, 2048, None, 100_000_000).unwrap();
+        let dense = model(&ModelSettings::default(), wanted, 2048, None, 100_000_000).unwrap();
+        let ratio = sparse.size().active() as f64 / dense.size().active() as f64;
+        assert!((0.8..1.25).contains(&ratio), "{ratio}");
+        assert!(sparse.size().parameters > 2 * sparse.size().active(), "{:?}", sparse.size());
+        let cost = operations_per_token(&sparse) / operations_per_token(&dense);
+        assert!((0.8..1.25).contains(&cost), "{cost}");
     }
 
     #[test]

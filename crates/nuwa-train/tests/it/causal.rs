@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nuwa_models::{Batch, Targets, Text};
+use nuwa_models::{Batch, ModelConfig, Targets, Text};
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::Precision;
@@ -14,8 +14,11 @@ use crate::{VOCABULARY, World, settings};
 const CONTEXT: usize = 16;
 
 fn trainer(world: &World, precision: Precision) -> Trainer {
-    let plan = world.plan(&settings(), 1000);
-    let model = nuwa_models::build(&plan.model, 5).unwrap();
+    trainer_of(&world.plan(&settings(), 1000).model, precision)
+}
+
+fn trainer_of(config: &ModelConfig, precision: Precision) -> Trainer {
+    let model = nuwa_models::build(config, 5).unwrap();
     let optimizer = OptimizerSettings::default();
     let settings = TrainerSettings { optimizer, precision, dropout: 0.1, recompute: false, seed: 3 };
     let mut trainer = Trainer::new(model, None, settings);
@@ -77,10 +80,18 @@ fn a_document_learns_nothing_from_the_one_before_it() {
 #[test]
 fn the_number_of_threads_changes_no_bit_of_training() {
     let world = World::new();
-    for precision in [Precision::F32, Precision::Bf16] {
+    let plain = world.plan(&settings(), 1000).model;
+    let experts: ModelConfig = serde_json::from_value(serde_json::json!({
+        "model_type": "mixtral", "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": CONTEXT,
+    }))
+    .unwrap();
+    let both = [&plain, &experts].map(|config| [(config, Precision::F32), (config, Precision::Bf16)]);
+    for (config, precision) in both.into_iter().flatten() {
         let run = |threads: usize| {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
-                let (mut trainer, mut objective) = (trainer(&world, precision), objective(&world, Some(0)));
+                let (mut trainer, mut objective) =
+                    (trainer_of(config, precision), objective(&world, Some(0)));
                 for step in 0..4 {
                     trainer.step(&mut objective, step).unwrap();
                 }

@@ -171,7 +171,7 @@ impl Plan {
             rounded(text.tokens as f64),
             grouped(*vocabulary as u64)
         );
-        let model = format!("{} weights: {}", rounded(plan.parameters as f64), shape(plan));
+        let model = format!("{}: {}", weights(plan), shape(plan));
         let training = format!(
             "{} tokens (the text {:.1} times) in {}",
             rounded(plan.tokens as f64),
@@ -213,6 +213,15 @@ fn published(name: PresetName, plan: &Planned) -> Option<String> {
     };
     let batch = rounded(plan.batch_tokens() as f64);
     Some(format!("{name} was trained at {theirs}; here {:e}, {batch} tokens a step", plan.learning_rate))
+}
+
+/// All weights, and of a model with experts those that a token meets.
+fn weights(plan: &Planned) -> String {
+    let (all, active) = (rounded(plan.parameters as f64), plan.model.size().active() as u64);
+    if active == plan.parameters {
+        return format!("{all} weights");
+    }
+    format!("{all} weights, of which a token meets {}", rounded(active as f64))
 }
 
 fn outlook(
