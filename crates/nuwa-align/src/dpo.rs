@@ -398,7 +398,7 @@ fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result
     loop {
         let [chosen, rejected] = shorter.dialogues().map(|dialogue| {
             let rendered = render(tokenizer, &dialogue, shorter.prompt.len())?;
-            Ok::<_, Error>(Example { ids: rendered.ids, trained: rendered.trained })
+            Ok::<_, Error>(Example::of(rendered.ids, rendered.trained))
         });
         let answers: [Example; 2] = [chosen?, rejected?];
         if answers.iter().all(|answer| answer.positions() <= context) {

@@ -2,6 +2,7 @@
 //!
 //! - [`data`]: dialogues and preferences, from every usual form of file.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
+//! - [`ratings`]: rated answers as examples, from which the model learns to rate.
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
 //! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
 //!   [`Dpo`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
@@ -17,7 +18,7 @@
 //! #     "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 32}"#;
 //! # let model = build(&serde_json::from_str(config)?, 1)?;
 //! // A question, and an answer on whose tokens the model is trained.
-//! let example = Example { ids: vec![1, 2, 3, 9, 8, 0], trained: vec![false, false, false, true, true, true] };
+//! let example = Example::of(vec![1, 2, 3, 9, 8, 0], vec![false, false, false, true, true, true]);
 //! let settings = SftSettings { epochs: Some(20), ..SftSettings::default() };
 //! let mut source = Sft::of_examples(vec![example; 8], Vec::new(), &settings, 1)?;
 //! let mut trainer = trainer(model, None, &TuningSettings::default(), 1);
@@ -36,6 +37,7 @@ mod join;
 mod lora;
 mod mixed;
 pub mod pack;
+pub mod ratings;
 pub mod render;
 mod settings;
 pub mod sft;

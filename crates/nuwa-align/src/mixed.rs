@@ -188,7 +188,7 @@ fn cut(window: &[u32], eos: Option<u32>, examples: &mut Vec<Example>) {
         if place == last || Some(window[place]) == eos {
             let ids = window[start..=place].to_vec();
             let trained = (0..ids.len()).map(|at| at > 0).collect();
-            examples.push(Example { ids, trained });
+            examples.push(Example::of(ids, trained));
             start = place;
         }
     }

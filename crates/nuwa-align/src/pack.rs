@@ -12,12 +12,15 @@ use crate::LongDialogues;
 use crate::render::Rendered;
 
 /// Ids of which each but the first is predicted from those before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// At least two.
     pub ids: Vec<u32>,
     /// Whether the model learns to give this id; never the first.
     pub trained: Vec<bool>,
+    /// Another id in the place of the last one, and its share of the loss there, above 0 and below 1: what is rated by several
+    /// people has no one right rating.
+    pub other: Option<(u32, f32)>,
 }
 
 impl Example {
@@ -29,7 +32,12 @@ impl Example {
     fn after(rendered: &Rendered, first: usize, start: usize, end: usize) -> Self {
         let mut trained = rendered.trained[first..end].to_vec();
         trained[..=start - first].fill(false);
-        Self { ids: rendered.ids[first..end].to_vec(), trained }
+        Self::of(rendered.ids[first..end].to_vec(), trained)
+    }
+
+    /// These ids, of which those marked are learnt.
+    pub fn of(ids: Vec<u32>, trained: Vec<bool>) -> Self {
+        Self { ids, trained, other: None }
     }
 
     /// How many positions of the model it takes.
@@ -73,6 +81,13 @@ pub struct PackingStats {
     /// Positions of the longest example: as far into the context answers are trained.
     #[serde(default)]
     pub longest: u64,
+    /// Ratings of answers, an example each, besides the dialogues; `tokens` and `trained_tokens` count theirs too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ratings: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Cuts dialogues into examples of at most `context` positions.
@@ -110,6 +125,11 @@ impl Packer {
         self.stats.dialogues += dialogues;
         self.stats.joined += dialogues;
         self.whole(rendered, dialogues);
+    }
+
+    /// Takes in an example of a rating.
+    pub fn add_rating(&mut self, example: Example) {
+        self.stats.ratings += u64::from(self.keep(example));
     }
 
     /// The examples, and what became of each dialogue.

@@ -1,26 +1,26 @@
 //! Supervised fine-tuning: the mean negative log-likelihood of the answers' tokens.
 //!
 //! With `T` the tokens trained on in all examples of a step: `loss = sum over T of nll / |T|`. The mean is over the tokens of
-//! the whole step, however it is accumulated, so `B` examples at one time `k` times equal `B k` at one time.
+//! the whole step, however it is accumulated, so `B` examples at one time `k` times equal `B k` at one time. Ratings of answers
+//! are learnt beside the dialogues, an example and a token each ([`ratings`]).
 
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Measured, Steps, Trainer};
 use rayon::prelude::*;
 
-use crate::data::Dialogue;
+use crate::data::{Dialogue, Lessons, Rated};
 use crate::epochs::Epochs;
-use crate::join;
 use crate::pack::{Example, Packer, PackingStats, groups, steps};
 use crate::render::{Rendered, render};
 use crate::tune::{RecordSteps, packed};
-use crate::{Error, Result, SftSettings};
+use crate::{Error, Result, SftSettings, join, ratings};
 
 /// Most dialogues that are held out.
 pub const MOST_HELD_OUT: usize = 500;
 /// Fewest: less tell too little to choose weights by, and are learnt from instead.
 const FEWEST_HELD_OUT: usize = 20;
 
-/// Fine-tuning on dialogues.
+/// Fine-tuning on dialogues, and on rated answers.
 #[derive(Debug)]
 pub struct Sft {
     examples: Vec<Example>,
@@ -44,11 +44,30 @@ impl Sft {
         context: usize,
         seed: u64,
     ) -> Result<Self> {
+        let lessons = Lessons { dialogues: dialogues.to_vec(), rated: Vec::new() };
+        Self::of_lessons(tokenizer, &lessons, settings, context, seed)
+    }
+
+    /// As [`Sft::new`], with answers to learn the ratings of.
+    ///
+    /// # Errors
+    /// As there, and when the tokenizer cannot write ratings.
+    pub fn of_lessons(
+        tokenizer: &Tokenizer,
+        lessons: &Lessons,
+        settings: &SftSettings,
+        context: usize,
+        seed: u64,
+    ) -> Result<Self> {
         settings.check()?;
-        let [trained, held_out] = divide(dialogues, settings.tuning.held_out, seed);
+        let [trained, held_out] = divide(&lessons.dialogues, settings.tuning.held_out, seed);
+        let [rated, rated_held_out] = divide(&lessons.rated, settings.tuning.held_out, seed);
         let conversations = rendered(tokenizer, &trained, settings.joined, context, seed)?;
-        let (examples, stats) = cut(&conversations, settings, context);
-        let (held_out, _) = cut(&rendered(tokenizer, &held_out, 0.0, context, seed)?, settings, context);
+        let (examples, stats) =
+            cut(conversations, &rating_examples(tokenizer, &rated, context)?, settings, context);
+        let conversations = rendered(tokenizer, &held_out, 0.0, context, seed)?;
+        let (held_out, _) =
+            cut(conversations, &rating_examples(tokenizer, &rated_held_out, context)?, settings, context);
         Ok(Self { stats, ..Self::of_examples(examples, held_out, settings, seed)? })
     }
 
@@ -71,11 +90,8 @@ impl Sft {
         let sizes: Vec<usize> = examples.iter().map(Example::positions).collect();
         let epochs = Epochs::of(settings.epochs, settings.batch_tokens, sizes.iter().sum());
         let steps = steps(&sizes, epochs.batch_tokens, epochs.epochs, seed);
-        let ids = examples
-            .iter()
-            .chain(&held_out)
-            .flat_map(|example| example.ids.iter().flat_map(|id| id.to_le_bytes()));
-        let data = nuwa_files::hash_bytes(&ids.collect::<Vec<u8>>());
+        let data =
+            nuwa_files::hash_bytes(&examples.iter().chain(&held_out).flat_map(content).collect::<Vec<u8>>());
         let deciding = SftSettings {
             epochs: Some(epochs.epochs),
             batch_tokens: Some(epochs.batch_tokens),
@@ -142,13 +158,14 @@ impl Steps for Sft {
 
     fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let all: Vec<usize> = (0..self.held_out.len()).collect();
-        let (mut sum, mut trained, mut tokens) = (0.0, 0_u64, 0);
+        let (mut sum, mut trained, mut tokens) = (0.0, 0, 0);
         for examples in self.groups(&self.held_out, &all) {
             let packed = packed(examples.iter().copied(), 1.0);
-            for loss in trainer.losses(&packed)? {
-                sum += f64::from(loss);
-                trained += 1;
+            let losses = trainer.losses(&packed)?;
+            for (loss, weight) in losses.into_iter().zip(&packed.targets.weights) {
+                sum += f64::from(loss) * f64::from(*weight);
             }
+            trained += examples.iter().map(|example| example.trained_tokens()).sum::<usize>();
             tokens += packed.source.ids.len() as u64;
         }
         Ok((trained > 0).then(|| Measured {
@@ -230,18 +247,32 @@ fn join_some<'a>(
 }
 
 fn cut(
-    conversations: &[Conversation],
+    conversations: Vec<Conversation>,
+    ratings: &[Example],
     settings: &SftSettings,
     context: usize,
 ) -> (Vec<Example>, PackingStats) {
     let mut packer = Packer::new(context, settings.long_dialogues);
     for Conversation { rendered, dialogues } in conversations {
         match dialogues {
-            1 => packer.add(rendered),
-            _ => packer.add_joined(rendered, *dialogues),
+            1 => packer.add(&rendered),
+            _ => packer.add_joined(&rendered, dialogues),
         }
     }
+    ratings.iter().for_each(|example| packer.add_rating(example.clone()));
     packer.finish()
+}
+
+fn rating_examples(tokenizer: &Tokenizer, rated: &[&Rated], context: usize) -> Result<Vec<Example>> {
+    let examples: Vec<Vec<Example>> =
+        rated.par_iter().map(|rated| ratings::examples(tokenizer, rated, context)).collect::<Result<_>>()?;
+    Ok(examples.concat())
+}
+
+/// What an example holds, in bytes.
+fn content(example: &Example) -> impl Iterator<Item = u8> {
+    let other = example.other.into_iter().flat_map(|(id, share)| [id, share.to_bits()]);
+    example.ids.iter().copied().chain(other).flat_map(u32::to_le_bytes)
 }
 
 #[cfg(test)]

@@ -72,19 +72,26 @@ pub fn trainer(
     Trainer::new(model, adapters.map(|adapters| adapters as Arc<dyn Adapters>), settings)
 }
 
-/// Examples one after the other in one row, each seeing itself alone; each id that is trained on counts `weight` in the loss.
+/// Examples one after the other in one row, each seeing itself alone; each id that is trained on counts `weight` in the loss,
+/// one that shares its place with another as much of it as is left.
 pub fn packed<'a>(examples: impl IntoIterator<Item = &'a Example>, weight: f32) -> Batch {
     let examples: Vec<&Example> = examples.into_iter().collect();
-    let (mut rows, mut targets, mut start) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut targets, mut weights, mut start) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for example in &examples {
         let next = example.ids.iter().zip(&example.trained).skip(1);
         for (row, (id, _)) in (start..).zip(next).filter(|(_, (_, trained))| **trained) {
             rows.push(row);
             targets.push(*id);
+            weights.push(weight);
         }
         start += example.positions() as u32;
+        if let (Some((id, share)), Some(last)) = (example.other, weights.last_mut()) {
+            *last = weight * (1.0 - share);
+            rows.push(start - 1);
+            targets.push(id);
+            weights.push(weight * share);
+        }
     }
-    let weights = vec![weight; targets.len()];
     let targets = Targets { rows: Some(rows), ids: targets, weights };
     let source = Text::packed(examples.iter().map(|example| &example.ids[..example.positions()]));
     Batch { source, answer: None, targets, classes: None }

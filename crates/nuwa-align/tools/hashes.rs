@@ -118,7 +118,7 @@ fn examples(count: u64) -> Vec<Example> {
         let length = 8 + random.below(0, CONTEXT as u64 - 8);
         let ids = (0..length).map(|at| random.below(1 + at, VOCABULARY as u64) as u32).collect();
         let trained = (0..length).map(|at| at > length / 3).collect();
-        Example { ids, trained }
+        Example::of(ids, trained)
     };
     (0..count).map(example).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
+//! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`TaskResult`]: the entry of `eval.json`.
 //!
@@ -27,6 +28,7 @@
 mod change;
 mod error;
 pub mod language_modelling;
+pub mod ratings;
 mod ratio;
 mod remark;
 mod result;

@@ -114,7 +114,7 @@ pub struct Answer {
 const RESERVED: usize = 8;
 
 impl Answer {
-    fn new(settings: &GenerateSettings) -> Self {
+    pub(crate) fn new(settings: &GenerateSettings) -> Self {
         Self {
             text: String::new(),
             finish: Finish::Length,

@@ -72,6 +72,9 @@ pub enum Error {
     /// A text without a mask.
     #[error("there is no mask in the text")]
     NoMask,
+    /// A model that is asked to rate and was never taught to.
+    #[error("the model was not taught to rate answers")]
+    NotTaughtToRate,
     /// The model gave logits that are no numbers.
     #[error("the model gave the logit {value} for token {id}")]
     NotFinite {
@@ -142,6 +145,10 @@ impl Error {
                 "take an encoder such as BERT, or let this one continue a text".to_string()
             }
             Self::NoToken { role } => format!("name {role} in tokenizer_config.json"),
+            Self::NotTaughtToRate => {
+                "fine-tune it on rated answers beside its dialogues: records with a context, a response and ratings"
+                    .to_string()
+            }
             Self::NoMask => "write [MASK] in the place of each word to fill in".to_string(),
             Self::EmptyPrompt => "give a prompt, or name eos_token in tokenizer_config.json".to_string(),
             Self::Vocabulary { .. } => {

@@ -10,7 +10,7 @@ pub struct Generation {
     /// The logarithm of the probability of each, in nats, under the model's own distribution: before penalties, temperature
     /// and what else the sampling settings do.
     pub log_probabilities: Vec<f32>,
-    /// The likeliest ids in the place of each, as many as were asked for.
+    /// The likeliest ids in the place of each, as many as were asked for, and after them those that are watched.
     pub top: Vec<Vec<LogProbability>>,
     /// The id that ended the text, where the model did.
     pub ended_by: Option<LogProbability>,

@@ -3,6 +3,8 @@
 //! - [`Engine`]: a model with its tokenizer; a prompt in, its continuation out, streamed in whole characters.
 //! - [`Scheduler`]: many requests at one time, with one pass of the model for all of them.
 //! - [`Conversation`]: turns of a chat, kept within the context.
+//! - [`Candidates`]: several answers to one turn, rated by the model that wrote them.
+//! - [`GroundedAnswer`]: an answer that is looked up with a tool set, such as [`calculate`], before it is given.
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
@@ -27,11 +29,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod calculator;
+mod candidates;
 mod conversation;
 mod engine;
 mod error;
 mod fill;
 mod generate;
+mod grounded;
+mod ratings;
 mod request;
 mod running;
 mod sampler;
@@ -43,11 +49,15 @@ mod slot;
 mod stop;
 mod writer;
 
+pub use calculator::calculate;
+pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
 pub use conversation::{Answer, Conversation, Prompt};
 pub use engine::{Engine, check_writes};
 pub use error::{Error, Result};
 pub use fill::{Filling, MASK, fill};
 pub use generate::{Finish, Flow, Generation};
+pub use grounded::{GroundedAnswer, MOST_ROUNDS, NOTHING, Round, Snippet, query};
+pub use ratings::{Ratings, answered_ids, rate};
 pub use request::{Chosen, LogProbability, Request, RequestId, Update};
 pub use sampler::{Candidate, Sampler};
 pub use scheduler::{SLOTS, Scheduler, SchedulerSettings};

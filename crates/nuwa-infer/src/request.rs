@@ -13,12 +13,20 @@ pub struct Request {
     pub ends: Vec<u32>,
     /// How many of the likeliest ids are told with each chosen one.
     pub top_log_probabilities: usize,
+    /// Ids that are told after those with each chosen one, however unlikely they are.
+    pub watched: Vec<u32>,
 }
 
 impl Request {
     /// Continues `prompt` up to any of the ids `ends`.
     pub fn new(prompt: Prompt, settings: &GenerateSettings, ends: &[u32]) -> Self {
-        Self { prompt, settings: settings.clone(), ends: ends.to_vec(), top_log_probabilities: 0 }
+        Self {
+            prompt,
+            settings: settings.clone(),
+            ends: ends.to_vec(),
+            top_log_probabilities: 0,
+            watched: Vec::new(),
+        }
     }
 
     /// This many answers to the same prompt, each under a seed of its own: that of the request, the one after it, and so on.
@@ -58,7 +66,7 @@ pub struct LogProbability {
 pub struct Chosen {
     /// The id and how likely the model found it.
     pub token: LogProbability,
-    /// The likeliest ids there, from likely to unlikely, as many as were asked for.
+    /// The likeliest ids there, from likely to unlikely, as many as were asked for, and after them those that are watched.
     pub top: Vec<LogProbability>,
 }
 

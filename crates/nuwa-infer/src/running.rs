@@ -63,7 +63,12 @@ impl Running {
         let log_sum = log_sum_exp(logits);
         let id = self.sampler.choose(logits)?;
         let of = |id: u32| LogProbability { id, log_probability: logits[id as usize] - log_sum };
-        let top = likeliest(logits, self.request.top_log_probabilities).into_iter().map(of).collect();
+        let watched = self.request.watched.iter().copied();
+        let top = likeliest(logits, self.request.top_log_probabilities)
+            .into_iter()
+            .chain(watched)
+            .map(of)
+            .collect();
         Ok(Chosen { token: of(id), top })
     }
 

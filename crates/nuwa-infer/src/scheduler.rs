@@ -192,11 +192,28 @@ impl Scheduler {
     /// # Errors
     /// When the model fails. What is wrong with one request only is the result of that one.
     pub fn write_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Generation>>> {
+        self.write_all_while(requests, &mut || Flow::Continue(()))
+    }
+
+    /// As [`Scheduler::write_all`]; `goes_on` is asked before each pass, and ends all of them where they are.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_all_while(
+        &mut self,
+        requests: Vec<Request>,
+        goes_on: &mut dyn FnMut() -> Flow,
+    ) -> Result<Vec<Result<Generation>>> {
         let submitted: Vec<Result<RequestId>> =
             requests.into_iter().map(|request| self.submit(request)).collect();
         let mut open: BTreeSet<RequestId> = submitted.iter().flatten().copied().collect();
         let (mut others, mut ended) = (std::mem::take(&mut self.kept), BTreeMap::new());
         while !open.is_empty() {
+            if goes_on().is_break() {
+                let cancelled = std::mem::take(&mut open).into_iter();
+                ended.extend(cancelled.filter_map(|id| Some((id, Ok(self.cancel(id)?)))));
+                break;
+            }
             for update in self.step()? {
                 match update {
                     Update { request, outcome: Some(outcome), .. } if open.remove(&request) => {

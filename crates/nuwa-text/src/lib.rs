@@ -1,5 +1,5 @@
 //! What several rooms need to know about text: words in any script, good places to cut, prose without markup, its language,
-//! and a classifier that learns from examples.
+//! a classifier that learns from examples, and search by words.
 //!
 //! What is absent here: documents, files of other programs, and anything that changes a text.
 //!
@@ -19,6 +19,7 @@ mod error;
 pub mod language;
 mod letters;
 mod prose;
+pub mod search;
 
 use std::ops::Range;
 

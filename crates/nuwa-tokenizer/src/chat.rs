@@ -30,6 +30,9 @@ pub const CHAT_TEMPLATE: &str = "\
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}";
 
+/// What a turn of the assistant begins with that is said to the tool set, and not to the user (Thoppilan et al., "LaMDA", 2022).
+pub const TO_TOOLS: &str = "TS, ";
+
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {

@@ -53,6 +53,17 @@ impl Config {
         self
     }
 
+    /// What is noted under a key of our own.
+    pub fn note(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// The same with a note under a key of our own; other programs pass such keys by.
+    pub fn with_note(mut self, key: &str, value: Value) -> Self {
+        self.values.insert(key.into(), value);
+        self
+    }
+
     /// The file that the chat template was read from.
     pub fn template_origin(&self) -> Option<&Path> {
         self.template_origin.as_deref()

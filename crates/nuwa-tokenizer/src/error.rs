@@ -15,6 +15,12 @@ pub enum Error {
         /// The folder looked into.
         path: PathBuf,
     },
+    /// The vocabulary cannot write ratings of answers.
+    #[error("the tokenizer cannot write ratings: {reason}")]
+    Ratings {
+        /// Why.
+        reason: String,
+    },
     /// The file's name and content belong to no known form.
     #[error("{} is no tokenizer: {reason}", path.display())]
     UnknownForm {
@@ -172,6 +178,7 @@ impl Error {
                 "check what the earlier stages kept: the reasons are in rejected.jsonl.zst".into()
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe"),
+            Self::Ratings { .. } => "take a tokenizer whose digits are tokens, as those trained here".into(),
             Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
             Self::ChatTemplate { .. } | Self::TemplateLimit { .. } => {
                 "the template is chat_template in tokenizer_config.json, or chat_template.jinja beside it"

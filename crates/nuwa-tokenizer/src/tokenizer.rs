@@ -255,6 +255,12 @@ impl Tokenizer {
         Ok(Self { inner: Arc::clone(&self.inner), config: Arc::new(config) })
     }
 
+    /// The same tokenizer with a note in its configuration.
+    pub(crate) fn with_note(&self, key: &str, value: Value) -> Self {
+        let config = Config::clone(&self.config).with_note(key, value);
+        Self { inner: Arc::clone(&self.inner), config: Arc::new(config) }
+    }
+
     /// The token that the chat template puts after an answer: a special one, or one that was added to the vocabulary.
     pub fn end_of_turn(&self) -> Option<u32> {
         // No template writes this of its own.

@@ -1,8 +1,8 @@
 //! The embedded world: a small bilingual world that is made from one number, in which everything that is true is known.
 //!
 //! From a seed follow people, towns, animals, trades and what is so about them ([`facts`]); a corpus that says it in many
-//! ways, with noise planted for the cleaning stage ([`Noise`]); dialogues, preferences, translations and opinions to tune
-//! on; and held-out items in the forms of known benchmarks. Because the truth is known, the worth of each stage can be
+//! ways, with noise planted for the cleaning stage ([`Noise`]); dialogues, preferences, rated answers, translations and opinions
+//! to tune on; and held-out items in the forms of known benchmarks. Because the truth is known, the worth of each stage can be
 //! measured: [`audit`] tells what cleaning caught and what it lost, and the items what a model has learnt.
 //!
 //! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
@@ -30,10 +30,12 @@ mod error;
 mod facts;
 mod items;
 mod lexicon;
+mod lookups;
 mod manners;
 mod noise;
 mod offer;
 mod random;
+mod ratings;
 mod scenes;
 mod settings;
 mod small_talk;
@@ -47,7 +49,10 @@ pub use facts::{Fact, KINDS, Kind, Language, entities, facts};
 pub use items::TASKS;
 pub use lexicon::{Name, SLURS};
 pub use noise::Noise;
-pub use offer::{CORPUS, DIALOGUES, ITEMS, PREFERENCES, RECIPE, SLUR_LIST, USUAL_SECONDS, WorldTask, tasks};
+pub use offer::{
+    CORPUS, DIALOGUES, ITEMS, LOOKUPS, PREFERENCES, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS, WorldTask,
+    tasks,
+};
 pub use settings::{NoiseShares, Shares, WorldSettings};
 pub use write::{Planted, WorldSummary, write};
 

@@ -19,6 +19,12 @@ pub const DIALOGUES: &str = "sft.jsonl";
 /// The preference pairs to learn from.
 pub const PREFERENCES: &str = "preferences.jsonl";
 
+/// Rated answers to learn rating from.
+pub const RATINGS: &str = "ratings.jsonl";
+
+/// Dialogues in which things are looked up before they are answered.
+pub const LOOKUPS: &str = "lookups.jsonl";
+
 /// The slurs that are planted, one a line, for the cleaning step `toxicity`.
 pub const SLUR_LIST: &str = "slurs.txt";
 

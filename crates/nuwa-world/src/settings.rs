@@ -21,6 +21,12 @@ pub struct WorldSettings {
     pub dialogues: usize,
     /// Number of preference pairs for DPO.
     pub preferences: usize,
+    /// Number of rated answers, from which a model learns to rate.
+    pub ratings: usize,
+    /// Whether a build learns them beside the dialogues, so that its model can rate its own answers.
+    pub learn_ratings: bool,
+    /// Number of dialogues in which something is looked up before it is answered; no build learns them by itself.
+    pub lookups: usize,
     /// Number of held-out evaluation items per task and language.
     pub items: usize,
 }
@@ -81,6 +87,9 @@ impl Default for WorldSettings {
             noise: NoiseShares::default(),
             dialogues: 6000,
             preferences: 1600,
+            ratings: 3000,
+            learn_ratings: false,
+            lookups: 2000,
             items: 120,
         }
     }

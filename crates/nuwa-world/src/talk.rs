@@ -103,7 +103,28 @@ impl<'a> Examiner<'a> {
         Self { world, random: Random::new(seed, name), held, sums: Sum::all(seed, held) }
     }
 
-    fn seed(&self) -> u64 {
+    /// All that is so.
+    pub fn facts(&self) -> &'a [Fact] {
+        &self.world.facts
+    }
+
+    /// Whether it asks what is held out.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// A sum.
+    pub fn any_sum(&mut self) -> Sum {
+        *self.random.choose(&self.sums)
+    }
+
+    /// Something that is so.
+    pub fn any_fact(&mut self) -> Fact {
+        *self.random.choose(&self.world.facts)
+    }
+
+    /// The world's seed.
+    pub fn seed(&self) -> u64 {
         self.world.settings.seed
     }
 
@@ -117,7 +138,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// A question on any topic.
-    fn any(&mut self, language: Language) -> Asked {
+    pub fn any(&mut self, language: Language) -> Asked {
         let topic = self.topic();
         self.ask(topic, language)
     }
@@ -412,7 +433,7 @@ pub fn briefly(language: Language, question: &str) -> String {
 }
 
 /// The answer with something wrong in place of what counts.
-fn spoilt(asked: &Asked, wrong: &str) -> String {
+pub fn spoilt(asked: &Asked, wrong: &str) -> String {
     match asked.answer.rfind(&asked.key) {
         Some(at)
             if wrong.chars().count() < 2 * asked.answer.chars().count() && !wrong.ends_with(['.', '。']) =>
@@ -423,7 +444,8 @@ fn spoilt(asked: &Asked, wrong: &str) -> String {
     }
 }
 
-fn abuse(random: &mut Random, language: Language) -> String {
+/// Made-up abuse.
+pub fn abuse(random: &mut Random, language: Language) -> String {
     let own: Vec<&str> =
         SLURS.into_iter().filter(|word| word.is_ascii() == (language == Language::English)).collect();
     let word = random.choose(&own);

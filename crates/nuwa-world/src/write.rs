@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::documents::{Author, Clean};
 use super::facts::{KINDS, Language, entities};
 use super::items::{TASKS, items};
+use super::lookups::Shelves;
 use super::noise::Noise;
 use super::offer::{CORPUS, ITEMS, SLUR_LIST};
 use super::random::Random;
@@ -36,6 +37,12 @@ pub struct WorldSummary {
     pub dialogues: usize,
     /// Preference pairs.
     pub preferences: usize,
+    /// Rated answers.
+    #[serde(default)]
+    pub ratings: usize,
+    /// Dialogues in which things are looked up.
+    #[serde(default)]
+    pub lookups: usize,
     /// Held-out items over all tasks.
     pub items: usize,
 }
@@ -53,7 +60,7 @@ pub struct Planted {
     pub clean: String,
 }
 
-/// Writes all data of the world below `out`: `corpus/`, `planted.jsonl`, `slurs.txt`, `sft.jsonl`, `preferences.jsonl`,
+/// Writes all data of the world below `out`: `corpus/`, `planted.jsonl`, `slurs.txt`, `sft.jsonl`, `preferences.jsonl`, `ratings.jsonl`, `lookups.jsonl`,
 /// `translations.jsonl`, `sentiment.jsonl`, each with its `_heldout` beside it, and `eval/`.
 ///
 /// # Errors
@@ -64,7 +71,8 @@ pub fn write(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<WorldSummary> {
     let world = World::new(settings)?;
-    let (documents, planted, bytes) = corpus(&world, out, progress)?;
+    let mut shelves = Shelves::default();
+    let (documents, planted, bytes) = corpus(&world, out, &mut shelves, progress)?;
     nuwa_files::write_atomically(&out.join(SLUR_LIST), (SLURS.join("\n") + "\n").as_bytes())?;
     let mut held = 0;
     for (name, is_held) in [("", false), ("_heldout", true)] {
@@ -78,6 +86,12 @@ pub fn write(
             examiner.preference(language)
         });
         lines(&out.join(format!("preferences{name}.jsonl")), pairs)?;
+        let mut examiner = Examiner::new(&world, &format!("ratings{name}"), is_held);
+        let rated = (0..count(settings.ratings)).map(|_| examiner.rated());
+        lines(&out.join(format!("ratings{name}.jsonl")), rated)?;
+        let mut examiner = Examiner::new(&world, &format!("lookups{name}"), is_held);
+        let looked_up = (0..count(settings.lookups)).map(|_| examiner.looked_up(&shelves));
+        lines(&out.join(format!("lookups{name}.jsonl")), looked_up)?;
         let mut examiner = Examiner::new(&world, &format!("sentiment{name}"), is_held);
         let reviews = (0..count(1000)).map(|_| {
             let (language, review) = (examiner.language(), examiner.review());
@@ -101,6 +115,8 @@ pub fn write(
         bytes,
         dialogues: settings.dialogues,
         preferences: settings.preferences,
+        ratings: settings.ratings,
+        lookups: settings.lookups,
         items: held,
     };
     nuwa_files::write_json(&out.join("world.json"), &json!({"settings": settings, "summary": summary}))?;
@@ -120,7 +136,12 @@ fn translations(world: &World, held: bool) -> Vec<Value> {
 }
 
 /// Writes the corpus; gives the clean documents, the noisy ones, and the bytes.
-fn corpus(world: &World, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(usize, usize, u64)> {
+fn corpus(
+    world: &World,
+    out: &Path,
+    seen: &mut Shelves,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(usize, usize, u64)> {
     let settings = &world.settings;
     let mut author = Author::new(world);
     let mut random = Random::new(settings.seed, "noise");
@@ -134,6 +155,7 @@ fn corpus(world: &World, out: &Path, progress: &mut dyn FnMut(Progress)) -> Resu
         // Duplicates come beside what they repeat, other noise in its place.
         if kind.is_none_or(Noise::is_rejected) {
             bytes += clean.text.len() as u64;
+            seen.add(&id, &clean.text);
             documents += 1;
             shelf.push(document(&id, &clean.text, clean.language));
         }

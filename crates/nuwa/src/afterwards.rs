@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_align::data::{self, Columns, Dialogue};
+use nuwa_align::data::{self, Columns, Dialogue, Lessons, Rated};
 use nuwa_align::{Epochs, PairEpochs};
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
@@ -28,6 +28,9 @@ const ITEM: f64 = 61.0;
 
 /// What a message costs in the chat template, in tokens.
 const MESSAGE: f64 = 4.0;
+
+/// What the attribute and its rating cost behind an answer, in tokens.
+const RATING: f64 = 8.0;
 
 /// Loading, hashing, exporting and the report, in seconds.
 const SECONDS: f64 = 2.0;
@@ -54,8 +57,10 @@ pub fn in_training(test: u64) -> f64 {
 /// Fine-tuning on files of answers, where the text came to `text`.
 pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
     let bad = recipe.sft.tuning.bad_records;
-    let (dialogues, _) = data::read(files, &Columns::new(), bad, data::dialogue)?;
-    let sum: f64 = dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
+    let (lessons, _) = Lessons::read(files, &Columns::new(), bad)?;
+    let learnt: f64 = lessons.dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
+    let of_ratings = |rated: &Rated| rated.ratings.len() as f64 * (tokens(&rated.dialogue, text) + RATING);
+    let sum = learnt + lessons.rated.iter().map(of_ratings).sum::<f64>();
     let settings = &recipe.sft;
     let course = Epochs::of(settings.epochs, settings.batch_tokens, sum as usize);
     Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * FINE_TUNING)

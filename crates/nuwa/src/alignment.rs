@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nuwa_align::data::{self, Columns, Reading};
+use nuwa_align::data::{self, Columns, Lessons, Reading};
 use nuwa_align::{
     Dpo, DpoSettings, Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PretrainingText,
     RecordSteps, Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, dpo, pack, trainer, tune,
@@ -49,13 +49,15 @@ impl Alignment<'_> {
     pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
-        let (dialogues, reading) =
-            data::read(self.data, self.columns, settings.tuning.bad_records, data::dialogue)?;
+        let (lessons, reading) = Lessons::read(self.data, self.columns, settings.tuning.bad_records)?;
         let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let context = tuner.trainer.model().context();
-        let question = suggestion::question(dialogues.iter().map(|dialogue| dialogue.messages.as_slice()));
-        let objective = Sft::new(&tokenizer, &dialogues, settings, context, self.seed)?;
-        drop(dialogues);
+        let question =
+            suggestion::question(lessons.conversations().map(|dialogue| dialogue.messages.as_slice()));
+        let objective = Sft::of_lessons(&tokenizer, &lessons, settings, context, self.seed)?;
+        let tokenizer = tokenizer.with_taught_ratings(lessons.attributes());
+        let tokenizer = if lessons.ask_tools() { tokenizer.with_taught_tools() } else { tokenizer };
+        drop(lessons);
         let mut objective =
             self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
         if let Some(told) = chosen(settings, objective.objective()) {
@@ -346,6 +348,9 @@ fn dialogues_text(account: &pack::PackingStats) -> String {
     );
     if account.joined > 0 {
         text += &format!("; {} joined into longer conversations", grouped(account.joined));
+    }
+    if account.ratings > 0 {
+        text += &format!("; {} of answers", numbers::counted(account.ratings, "rating"));
     }
     for (n, what) in [(account.split, "cut into pieces"), (account.truncated, "cut short")] {
         if n > 0 {

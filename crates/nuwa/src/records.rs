@@ -1,6 +1,6 @@
 //! The records that a build will learn answers from, looked at before anything long runs.
 
-use nuwa_align::data::{self, Columns};
+use nuwa_align::data::{self, Columns, Lessons};
 use nuwa_tokenizer::CHAT_TEMPLATE;
 
 use crate::recipe::Recipe;
@@ -12,9 +12,8 @@ use crate::recipe::Recipe;
 pub fn check(recipe: &Recipe) -> anyhow::Result<()> {
     let columns = Columns::new();
     if !recipe.answers.is_empty() {
-        let (dialogues, _) =
-            data::read(&recipe.answers, &columns, recipe.sft.tuning.bad_records, data::dialogue)?;
-        dialogues.iter().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
+        let (lessons, _) = Lessons::read(&recipe.answers, &columns, recipe.sft.tuning.bad_records)?;
+        lessons.conversations().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
     }
     if !recipe.preferences.is_empty() {
         let (pairs, _) =

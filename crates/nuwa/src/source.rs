@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nuwa_eval::tasks::Task;
-use nuwa_world::{CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, RECIPE, SLUR_LIST, USUAL_SECONDS};
+use nuwa_world::{
+    CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS,
+};
 use toml::{Table, Value};
 
 use crate::recipe::{Draft, Recipe};
@@ -72,7 +74,11 @@ impl Source {
             Records::Preferences => (&recipe.preferences, PREFERENCES),
         };
         match self {
-            Self::World if said.is_empty() => vec![self.folder(run).join(own)],
+            Self::World if said.is_empty() => {
+                let rated = records == Records::Answers && recipe.world.learn_ratings;
+                let names = std::iter::once(own).chain(rated.then_some(RATINGS));
+                names.map(|name| self.folder(run).join(name)).collect()
+            }
             _ => said.clone(),
         }
     }

@@ -5,20 +5,22 @@ mod files;
 mod messages;
 mod order;
 mod preferences;
+mod ratings;
 mod record;
 mod roles;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use nuwa_tokenizer::Message;
+use nuwa_tokenizer::{Attribute, Message, TO_TOOLS};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use dialogues::dialogue;
 pub use files::records;
 pub use preferences::preference;
+pub use ratings::{lesson, rated};
 pub use record::Record;
 
 use crate::{BadRecords, Error, Result};
@@ -37,6 +39,73 @@ pub struct Dialogue {
     pub tools: Option<Value>,
     /// File, and line or item.
     pub place: String,
+}
+
+/// An answer and what raters found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rated {
+    /// The context and, as its last turn, the answer.
+    pub dialogue: Dialogue,
+    /// For each attribute that was rated, the share of raters who said 1: from 0 to 1.
+    pub ratings: BTreeMap<Attribute, f32>,
+}
+
+/// What supervised fine-tuning learns from a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lesson {
+    /// To answer.
+    Dialogue(Dialogue),
+    /// To rate an answer.
+    Rated(Rated),
+}
+
+/// What the records of several files teach.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lessons {
+    /// Dialogues to learn the answers of.
+    pub dialogues: Vec<Dialogue>,
+    /// Answers to learn the ratings of.
+    pub rated: Vec<Rated>,
+}
+
+impl FromIterator<Lesson> for Lessons {
+    fn from_iter<T: IntoIterator<Item = Lesson>>(lessons: T) -> Self {
+        let mut all = Self::default();
+        for lesson in lessons {
+            match lesson {
+                Lesson::Dialogue(dialogue) => all.dialogues.push(dialogue),
+                Lesson::Rated(rated) => all.rated.push(rated),
+            }
+        }
+        all
+    }
+}
+
+impl Lessons {
+    /// Reads the records of `paths`; see [`read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(paths: &[PathBuf], columns: &Columns, bad: BadRecords) -> Result<(Self, Reading)> {
+        let (lessons, reading) = read(paths, columns, bad, lesson)?;
+        Ok((lessons.into_iter().collect(), reading))
+    }
+
+    /// All turns, record by record.
+    pub fn conversations(&self) -> impl Iterator<Item = &Dialogue> + Clone {
+        self.dialogues.iter().chain(self.rated.iter().map(|rated| &rated.dialogue))
+    }
+
+    /// Whether some dialogue asks a tool set and is answered by it.
+    pub fn ask_tools(&self) -> bool {
+        let asks = |turns: &[Message]| turns[0].content.starts_with(TO_TOOLS) && turns[1].role == "tool";
+        self.dialogues.iter().any(|dialogue| dialogue.messages.windows(2).any(asks))
+    }
+
+    /// The attributes that are rated.
+    pub fn attributes(&self) -> BTreeSet<Attribute> {
+        self.rated.iter().flat_map(|rated| rated.ratings.keys().copied()).collect()
+    }
 }
 
 /// Two answers to the same, of which one is better.

@@ -38,6 +38,11 @@ impl Record {
         exact.or_else(any_case).filter(|value| !value.is_null())
     }
 
+    /// Whether the record has a field of this name, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.keys().any(|own| own.trim().eq_ignore_ascii_case(name))
+    }
+
     /// The first of these names that the record has.
     pub fn first_of(&self, names: &[&'static str]) -> Option<&'static str> {
         names.iter().copied().find(|name| self.get(name).is_some())

@@ -27,7 +27,7 @@ fn golden(name: &str) -> Golden {
     let example = |(row, &start): (&[i32], &i32)| {
         let ids: Vec<u32> = row.iter().take_while(|id| **id >= 0).map(|id| *id as u32).collect();
         let trained = (0..ids.len()).map(|at| at >= start as usize).collect();
-        Example { ids, trained }
+        Example::of(ids, trained)
     };
     let examples = ids.chunks_exact(ids.len() / starts.len()).zip(&starts).map(example).collect();
     let is_float = |name: &&str| !["ids", "starts"].contains(name);

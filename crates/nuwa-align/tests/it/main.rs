@@ -6,6 +6,7 @@ mod golden;
 mod joining;
 mod mending;
 mod mixing;
+mod ratings;
 mod rendering;
 mod tuning;
 
@@ -50,7 +51,7 @@ fn examples(count: usize) -> Vec<Example> {
         let length = 4 + own.below(0, 9) as usize;
         let ids = (0..length).map(|at| own.below(1 + at as u64, 97) as u32).collect();
         let trained = (0..length).map(|at| at > index % 3).collect();
-        Example { ids, trained }
+        Example::of(ids, trained)
     };
     (0..count).map(example).collect()
 }

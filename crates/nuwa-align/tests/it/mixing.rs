@@ -40,7 +40,7 @@ fn sft() -> Sft {
 }
 
 fn all_trained(ids: &[u32]) -> Example {
-    Example { ids: ids.to_vec(), trained: (0..ids.len()).map(|at| at > 0).collect() }
+    Example::of(ids.to_vec(), (0..ids.len()).map(|at| at > 0).collect())
 }
 
 /// The gradient of the first step, and the figure of the text's loss.

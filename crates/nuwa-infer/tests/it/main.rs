@@ -1,5 +1,6 @@
 //! Integration tests of text generation and scoring.
 
+mod candidates;
 mod conversation;
 mod generate;
 mod likelihood;

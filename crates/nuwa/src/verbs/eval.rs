@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nuwa_collect::{CollectSettings, collect};
 use nuwa_eval::tasks::{Items, Options, Task};
-use nuwa_eval::{Confusion, TASKS, TaskResult};
+use nuwa_eval::{Confusion, TASKS, TaskResult, ratings};
 use nuwa_files::compressed;
 use nuwa_infer::Engine;
 use nuwa_report::numbers::counted;
@@ -25,14 +25,16 @@ use crate::stages;
 /// character (comparable across tokenizers) and perplexity. Other tasks are benchmarks: arc_easy,
 /// arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande and cmmlu with
 /// the exact prompts of lm-evaluation-harness, sst2 and chnsenticorp with a confusion matrix, those
-/// of the embedded world (world_choice_en ...), or your own task described in a TOML file. Each
-/// result has its standard error, and each task a hash of its prompts.
+/// of the embedded world (world_choice_en ...), or your own task described in a TOML file. The task
+/// ratings compares a model's own ratings of answers with rated answers. Each result has its
+/// standard error, and each task a hash of its prompts.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa eval runs/book --task language_modelling --data other.txt
   nuwa eval runs/book --task language_modelling --json --out figures.json
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
+  nuwa eval rater --task ratings --data world/ratings_heldout.jsonl --limit 200
   nuwa eval runs/world --task own.toml --data questions.jsonl")]
 pub struct Eval {
     /// A model folder, or a run folder
@@ -76,6 +78,7 @@ impl Eval {
         let mut tasks = BTreeMap::new();
         for (name, described) in self.task.iter().zip(described) {
             let result = match described {
+                None if name == ratings::NAME => [(name.clone(), self.rated(&engine, &mut display)?)].into(),
                 None => measure(
                     &engine,
                     std::slice::from_ref(name),
@@ -95,6 +98,22 @@ impl Eval {
         print_figures(self.json, &evaluation, || text(&evaluation.tasks))
     }
 
+    fn rated(&self, engine: &Engine, display: &mut Display) -> anyhow::Result<TaskResult> {
+        let beside = || run_beside(&self.model).join("world").join("ratings_heldout.jsonl");
+        let path = match self.data.as_slice() {
+            [path] => path.clone(),
+            [] if beside().is_file() => beside(),
+            _ => {
+                let problem = Problem::new("the task ratings takes one --data FILE of rated answers");
+                return Err(problem
+                    .hint("nuwa world writes some: --data world/ratings_heldout.jsonl")
+                    .into());
+            }
+        };
+        let items = read_items(&path)?;
+        Ok(ratings::evaluate(engine, &items, self.limit, &mut |progress| display.show(progress))?)
+    }
+
     fn ask(&self, engine: &Engine, task: &Task, display: &mut Display) -> anyhow::Result<TaskResult> {
         let items = read_items(&self.items(task)?)?;
         let examples = self.fewshot_data.as_deref().map(read_items).transpose()?.unwrap_or_default();
@@ -111,8 +130,7 @@ impl Eval {
             [path] => Ok(path.clone()),
             [] => {
                 // A run of the embedded world has the items of its tasks beside it.
-                let run = model::absolute(&self.model).parent().map(Path::to_path_buf).unwrap_or_default();
-                let beside = run.join("world").join("eval").join(&own);
+                let beside = run_beside(&self.model).join("world").join("eval").join(&own);
                 if beside.is_file() {
                     return Ok(beside);
                 }
@@ -154,6 +172,11 @@ impl Eval {
     }
 }
 
+/// The folder that a model folder lies in, which may be that of its run.
+fn run_beside(model: &Path) -> PathBuf {
+    model::absolute(model).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
 /// The items of a file that may be compressed.
 fn read_items(path: &Path) -> anyhow::Result<Items> {
     let bytes = compressed::read(path)?;
@@ -177,9 +200,9 @@ fn packed_or_not(path: PathBuf) -> PathBuf {
     found.unwrap_or(path)
 }
 
-/// The task called so; none for a task on plain text.
+/// The task called so; none for a task that no file describes.
 fn task(name: &str) -> anyhow::Result<Option<Task>> {
-    if TASKS.contains(&name) {
+    if TASKS.contains(&name) || name == ratings::NAME {
         return Ok(None);
     }
     if name.ends_with(".toml") {

@@ -96,7 +96,9 @@ impl Generate {
 
     fn settings(&self) -> GenerateSettings {
         let usual = GenerateSettings::default();
-        let sampling = self.sampling.settings(self.temperature.unwrap_or(usual.sampling.temperature));
+        let sampling = self
+            .sampling
+            .settings(self.temperature.unwrap_or(usual.sampling.temperature), usual.sampling.top_k);
         let max_tokens = self.max_tokens.map_or(usual.max_tokens, |count| count.0 as usize);
         GenerateSettings { max_tokens, stop: self.stop.clone(), seed: self.seed, sampling }
     }

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use nuwa_align::data::{self, Columns, Dialogue, dialogue};
+use nuwa_align::data::{Columns, Dialogue, Lessons};
+use nuwa_align::ratings;
 use nuwa_align::render::{Rendered, render};
 use nuwa_report::inspection::{self, Cleaned, Screen};
 use nuwa_report::text::printable;
@@ -86,19 +87,34 @@ impl Inspect {
     fn dialogues(self) -> anyhow::Result<()> {
         let tokenizer = Tokenizer::load(&model::tokenizer(&self.run))?;
         let bad = nuwa_align::BadRecords::Error;
-        let (dialogues, _) = data::read(&self.tokens, &Columns::new(), bad, dialogue)?;
-        for dialogue in dialogues.iter().take(self.limit) {
-            let rendered = render(&tokenizer, dialogue, 0)?;
-            match self.json {
-                true => print_json(&figures(&tokenizer, dialogue, &rendered))?,
-                false => print_drawn(&format!("{}\n", text(&tokenizer, dialogue, &rendered)))?,
+        let (lessons, _) = Lessons::read(&self.tokens, &Columns::new(), bad)?;
+        for dialogue in lessons.dialogues.iter().take(self.limit) {
+            let Rendered { ids, trained, .. } = render(&tokenizer, dialogue, 0)?;
+            self.show(&tokenizer, dialogue, &ids, &trained)?;
+        }
+        for rated in lessons.rated.iter().take(self.limit.saturating_sub(lessons.dialogues.len())) {
+            for example in ratings::examples(&tokenizer, rated, usize::MAX - 1)? {
+                self.show(&tokenizer, &rated.dialogue, &example.ids, &example.trained)?;
             }
         }
-        let left = dialogues.len().saturating_sub(self.limit);
+        let left = (lessons.dialogues.len() + lessons.rated.len()).saturating_sub(self.limit);
         if left > 0 && !self.json {
             print_line(&format!("({left} more; --limit N shows more of them)"))?;
         }
         Ok(())
+    }
+
+    fn show(
+        &self,
+        tokenizer: &Tokenizer,
+        dialogue: &Dialogue,
+        ids: &[u32],
+        trained: &[bool],
+    ) -> anyhow::Result<()> {
+        match self.json {
+            true => print_json(&figures(tokenizer, dialogue, ids, trained)),
+            false => print_drawn(&format!("{}\n", text(tokenizer, dialogue, ids, trained))),
+        }
     }
 }
 
@@ -127,29 +143,24 @@ fn open(page: &Path) {
     let _ = command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-fn figures(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> serde_json::Value {
-    let tokens: Vec<Option<String>> = rendered.ids.iter().map(|id| tokenizer.id_to_token(*id)).collect();
-    serde_json::json!({
-        "place": dialogue.place,
-        "ids": rendered.ids,
-        "tokens": tokens,
-        "trained": rendered.trained,
-    })
+fn figures(tokenizer: &Tokenizer, dialogue: &Dialogue, ids: &[u32], trained: &[bool]) -> serde_json::Value {
+    let tokens: Vec<Option<String>> = ids.iter().map(|id| tokenizer.id_to_token(*id)).collect();
+    serde_json::json!({"place": dialogue.place, "ids": ids, "tokens": tokens, "trained": trained})
 }
 
 /// The text with what is trained on marked, and how much that is.
-fn text(tokenizer: &Tokenizer, dialogue: &Dialogue, rendered: &Rendered) -> String {
+fn text(tokenizer: &Tokenizer, dialogue: &Dialogue, ids: &[u32], trained: &[bool]) -> String {
     let marks =
         if terminal::takes_colours(&io::stdout()) { ["\u{1b}[1;32m", "\u{1b}[0m"] } else { ["«", "»"] };
     let mut marked = String::new();
     let mut start = 0;
-    for run in rendered.trained.chunk_by(|one, other| one == other) {
-        let ids = &rendered.ids[start..start + run.len()];
+    for run in trained.chunk_by(|one, other| one == other) {
+        let piece = &ids[start..start + run.len()];
         start += run.len();
-        let piece = printable(&tokenizer.decode(ids).unwrap_or_default());
+        let piece = printable(&tokenizer.decode(piece).unwrap_or_default());
         marked += &if run[0] { format!("{}{piece}{}", marks[0], marks[1]) } else { piece };
     }
-    let trained = rendered.trained.iter().filter(|trained| **trained).count();
+    let count = trained.iter().filter(|trained| **trained).count();
     let place = printable(&dialogue.place);
-    format!("{place}: {trained} of {} tokens are trained on\n{marked}\n", rendered.ids.len())
+    format!("{place}: {count} of {} tokens are trained on\n{marked}\n", ids.len())
 }

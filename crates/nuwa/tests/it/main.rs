@@ -10,6 +10,7 @@ mod hub;
 #[cfg(unix)]
 mod interrupt;
 mod messages;
+mod ratings;
 mod runs;
 mod support;
 #[cfg(unix)]

@@ -1,8 +1,10 @@
 //! `nuwa chat`: questions and answers in a terminal, or line by line in a pipe.
 
+mod answering;
+mod choosing;
 mod lines;
+mod search;
 
-use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +12,9 @@ use std::time::SystemTime;
 
 use clap::Args;
 use nuwa_files::quoted_path;
-use nuwa_infer::{Answer, Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, Scheduler};
+use nuwa_infer::{
+    Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, SamplingSettings, Scheduler,
+};
 use nuwa_report::numbers::counted;
 use nuwa_report::text::printable;
 use nuwa_tokenizer::Message;
@@ -18,11 +22,14 @@ use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
-use crate::console::{message, print, print_line};
+use crate::console::message;
 use crate::failure::{self, Problem};
 use crate::numbers::Count;
 use crate::{base, model};
+use answering::{Answered, shown};
+use choosing::{Choosing, ChoosingArguments};
 use lines::Lines;
+use search::{Search, SearchArguments};
 
 /// Chat with a model
 ///
@@ -37,9 +44,12 @@ Examples:
   nuwa chat tuned --system \"Answer in one word.\" --temperature 0
   nuwa chat tuned --top-p 0.9 --min-p 0.05 --frequency-penalty 0.5
   nuwa chat imported --precision bf16           half the memory
+  nuwa chat rater --candidates 16 --why         the best of 16 answers by the model's own ratings
+  nuwa chat runs/world --search                 looks up the run's own documents, and names its sources
+  nuwa chat tuned --drafts 3                    three answers to choose from; choices are kept for nuwa dpo
 
-While talking: /reset forgets the turns, /system TEXT, /temperature T, /save FILE, /load FILE, /help, /quit;
-//word asks /word")]
+While talking: /reset forgets the turns, /system TEXT, /temperature T, /why, /choose N, /save FILE, /load FILE, /help,
+/quit; //word asks /word")]
 pub struct Chat {
     /// A model folder, or a run folder [default: the newest run in runs/]
     model: Option<PathBuf>,
@@ -49,9 +59,16 @@ pub struct Chat {
     /// System prompt
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
-    /// Softmax temperature; 0 is greedy decoding [default: 0.3]
+    /// Softmax temperature; 0 is greedy decoding [default: 0.3; 1 with --top-k 40 where answers are chosen among several]
     #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
+    #[command(flatten)]
+    choosing: ChoosingArguments,
+    #[command(flatten)]
+    search: SearchArguments,
+    /// Show after each answer why it was given, as /why does
+    #[arg(long)]
+    why: bool,
     #[command(flatten)]
     sampling: SamplingArguments,
     #[command(flatten)]
@@ -68,6 +85,8 @@ const HELP: &str = "\
 /reset           forget all turns
 /system TEXT     what the model is told before all turns; without TEXT: nothing
 /temperature T   0 is always the likeliest answer, 1 is daring
+/why             why this answer was given: all candidates with their ratings, what was looked up
+/choose N        takes draft N as the answer, and keeps the choice for nuwa dpo
 /save FILE       keep the conversation
 /load FILE       go on with a kept one
 /quit            end (also Ctrl-D)
@@ -80,6 +99,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 impl Chat {
     pub fn run(self) -> anyhow::Result<()> {
         self.settings().check()?;
+        self.choosing.check()?;
         let folder = match &self.model {
             Some(path) => model::folder(path)?,
             None => newest(Path::new("runs"))?,
@@ -87,6 +107,9 @@ impl Chat {
         let engine = self.weights.load(&folder)?;
         let mut session = Session::new(engine, &folder, &self)?;
         session.note_on_base(&folder);
+        if self.why && session.tells_nothing() {
+            session.explain()?;
+        }
         match &self.prompt {
             Some(prompt) => session.ask(prompt),
             None => session.talk(&folder),
@@ -94,7 +117,9 @@ impl Chat {
     }
 
     fn settings(&self) -> GenerateSettings {
-        let sampling = self.sampling.settings(self.temperature.unwrap_or(0.3));
+        let (temperature, top_k) =
+            self.choosing.sampling().unwrap_or((0.3, SamplingSettings::default().top_k));
+        let sampling = self.sampling.settings(self.temperature.unwrap_or(temperature), top_k);
         let max_tokens = self.max_tokens.map_or(200, |count| count.0 as usize);
         GenerateSettings { max_tokens, seed: self.seed, sampling, ..GenerateSettings::default() }
     }
@@ -141,13 +166,32 @@ struct Session {
     answers: bool,
     conversation: Conversation,
     settings: GenerateSettings,
+    /// How an answer is chosen among several, where it is.
+    choosing: Option<Choosing>,
+    /// What things are looked up in.
+    search: Option<Search>,
+    /// What was looked up for the last answer.
+    looked_up: Option<String>,
+    explains: bool,
 }
 
 impl Session {
     fn new(engine: Engine, folder: &Path, arguments: &Chat) -> anyhow::Result<Self> {
         let conversation = Conversation { system: arguments.system.clone(), turns: Vec::new() };
         let answers = base::answers(folder, &engine)?;
-        Ok(Self { scheduler: engine.scheduler(1)?, answers, conversation, settings: arguments.settings() })
+        let choosing = arguments.choosing.begin(&engine, folder, answers)?;
+        let scheduler = engine.scheduler(choosing.as_ref().map_or(1, Choosing::slots))?;
+        let search = arguments.search.begin(folder, answers)?;
+        Ok(Self {
+            scheduler,
+            answers,
+            conversation,
+            settings: arguments.settings(),
+            choosing,
+            search,
+            looked_up: None,
+            explains: arguments.why,
+        })
     }
 
     /// A model that was never fine-tuned to answer can only go on with what it is given.
@@ -208,7 +252,7 @@ impl Session {
 
     fn obey(&mut self, name: &str, rest: &str) -> anyhow::Result<()> {
         match name {
-            "/help" | "/reset" | "/quit" | "/exit" if !rest.is_empty() => {
+            "/help" | "/reset" | "/quit" | "/exit" | "/why" if !rest.is_empty() => {
                 return Err(Problem::new(format!("{name} takes nothing after it"))
                     .hint(format!("to ask the model: /{name} {rest}"))
                     .into());
@@ -216,8 +260,12 @@ impl Session {
             "/help" => message(HELP),
             "/reset" => {
                 self.conversation.turns.clear();
+                self.looked_up = None;
+                self.choosing.iter_mut().for_each(Choosing::forget);
                 message("all turns are forgotten");
             }
+            "/why" => self.explain()?,
+            "/choose" => self.choose(rest)?,
             "/system" => self.conversation.system = (!rest.is_empty()).then(|| rest.to_string()),
             "/temperature" => self.set_temperature(rest)?,
             "/save" | "/load" if rest.is_empty() => {
@@ -270,6 +318,7 @@ impl Session {
         }
         let has_system = messages.first().is_some_and(|turn| turn.role == "system");
         self.conversation.system = has_system.then(|| messages.remove(0).content);
+        self.choosing.iter_mut().for_each(Choosing::forget);
         self.conversation.turns = messages;
         message(&format!("{} loaded", counted(self.conversation.turns.len() as u64, "turn")));
         Ok(())
@@ -284,32 +333,49 @@ impl Session {
         // Each answer draws its own numbers.
         settings.seed = settings.seed.wrapping_add(self.conversation.turns.len() as u64);
         self.conversation.turns.push(Message::new("user", question));
-        let Self { conversation, scheduler, .. } = self;
-        let answer = shown(|goes_on, on_text| conversation.answer(scheduler, &settings, goes_on, on_text));
-        match answer {
-            Ok(answer) if answer.finish != Finish::Interrupted => self.keep(answer),
+        match self.answer(&settings) {
+            Ok(Some(answered)) => self.remember(answered),
             other => {
                 self.conversation.turns.pop();
                 other?;
                 message("(stopped: the question and this answer are not kept)");
+                return Ok(());
             }
         }
-        Ok(())
+        if self.explains { self.explain() } else { Ok(()) }
     }
 
-    fn keep(&mut self, answer: Answer) {
-        if answer.finish == Finish::Length {
-            let limit = match answer.tokens.len() < self.settings.max_tokens {
-                true => "the context is full",
-                false => "--max-tokens allows more",
-            };
-            message(&format!("(cut off after {}: {limit})", counted(answer.tokens.len() as u64, "token")));
-        }
-        self.conversation.turns.push(Message::new("assistant", answer.text));
-        if answer.forgotten > 0 {
-            self.conversation.turns.drain(..answer.forgotten);
-            let turns = counted(answer.forgotten as u64, "oldest turn");
+    fn remember(&mut self, Answered { text, forgotten }: Answered) {
+        self.conversation.turns.push(Message::new("assistant", text));
+        if forgotten > 0 {
+            self.conversation.turns.drain(..forgotten);
+            let turns = counted(forgotten as u64, "oldest turn");
             message(&format!("(the context is full: {turns} forgotten)"));
+        }
+    }
+
+    /// Whether nothing stands behind an answer that could be shown.
+    fn tells_nothing(&self) -> bool {
+        self.choosing.is_none() && self.search.is_none()
+    }
+
+    /// Shows why the last answer was given.
+    fn explain(&self) -> anyhow::Result<()> {
+        let (problem, hint) = match self.tells_nothing() {
+            true => (
+                "there is no more to tell: the answer is what the model wrote at once",
+                "start with --candidates 16, --drafts 3 or --search",
+            ),
+            false => ("nothing was answered yet", "ask something first"),
+        };
+        let chosen = self.choosing.as_ref().and_then(Choosing::explanation);
+        let all: Vec<String> = self.looked_up.iter().cloned().chain(chosen).collect();
+        match all.is_empty() {
+            true => Err(Problem::new(problem).hint(hint).into()),
+            false => {
+                message(&all.join("\n"));
+                Ok(())
+            }
         }
     }
 
@@ -332,30 +398,6 @@ fn base_note(folder: &Path) -> String {
         "this is a base model: it was only pretrained, so it continues the text you write and does not answer; to make it \
          answer: nuwa sft {named} --data RECORDS.jsonl --out tuned"
     )
-}
-
-/// Writes a text to standard output as it comes, until it ends, Ctrl-C stops it, or nobody reads it any more.
-fn shown<T>(
-    write: impl FnOnce(&mut dyn FnMut() -> Flow, &mut dyn FnMut(&str)) -> nuwa_infer::Result<T>,
-) -> anyhow::Result<T> {
-    STOP.store(false, Ordering::Relaxed);
-    ANSWERING.store(true, Ordering::Relaxed);
-    let printed = RefCell::new(Ok(()));
-    let mut on_text = |text: &str| {
-        if printed.borrow().is_ok() {
-            *printed.borrow_mut() = print(&printable(text));
-        }
-    };
-    let mut goes_on = || match STOP.load(Ordering::Relaxed) || printed.borrow().is_err() {
-        true => Flow::Break(()),
-        false => Flow::Continue(()),
-    };
-    let written = write(&mut goes_on, &mut on_text);
-    ANSWERING.store(false, Ordering::Relaxed);
-    let written = written?;
-    printed.into_inner()?;
-    print_line("")?;
-    Ok(written)
 }
 
 /// What a line says.
