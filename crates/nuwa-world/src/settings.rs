@@ -87,9 +87,9 @@ impl Default for WorldSettings {
             noise: NoiseShares::default(),
             dialogues: 6000,
             preferences: 1600,
-            ratings: 3000,
+            ratings: 2000,
             learn_ratings: false,
-            lookups: 2000,
+            lookups: 1000,
             items: 120,
         }
     }
