@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::facts::Language;
+use super::facts::{Fact, Language};
 use super::manners::{NOT_KNOWN, has_own_name, invented, said_of};
 use super::talk::Examiner;
 
@@ -36,20 +36,36 @@ impl Shelves {
             }
         }
     }
+
+    /// Which of `facts` are stated in each language, and where.
+    pub fn stated(&self, facts: &[Fact]) -> Stated {
+        Stated(Language::BOTH.map(|language| {
+            let place = |fact: &Fact| {
+                [0, 1, 2].iter().find_map(|way| self.places.get(&fact.statement(language, *way)))
+            };
+            facts.iter().filter_map(|fact| Some((*fact, place(fact)?.clone()))).collect()
+        }))
+    }
 }
+
+/// Facts that the corpus states, in English and in Chinese.
+#[derive(Debug)]
+pub struct Stated([Vec<(Fact, Place)>; 2]);
 
 /// Shares of sums and of names that are not in the world; the rest are facts.
 const SHARES: [f64; 3] = [0.2, 0.15, 0.65];
 
 impl Examiner<'_> {
-    /// A question, what is looked up for it, and the answer.
-    pub fn looked_up(&mut self, shelves: &Shelves) -> Value {
+    /// A question, what is looked up for it, and the answer. Where the corpus states nothing to look up, a sum.
+    pub fn looked_up(&mut self, stated: &Stated) -> Value {
         let language = self.language();
-        match self.random.weighted(&SHARES) {
-            0 => self.worked_out(language),
-            1 => self.not_found(shelves, language),
-            _ => self.found(shelves, language),
-        }
+        let all = language.choose(&stated.0[0], &stated.0[1]);
+        let record = match self.random.weighted(&SHARES) {
+            0 => None,
+            1 => self.not_found(all, language),
+            _ => self.found(all, language),
+        };
+        record.unwrap_or_else(|| self.worked_out(language))
     }
 
     fn worked_out(&mut self, language: Language) -> Value {
@@ -59,49 +75,22 @@ impl Examiner<'_> {
     }
 
     /// A fact that the corpus states.
-    fn found(&mut self, shelves: &Shelves, language: Language) -> Value {
-        loop {
-            let fact = self.any_fact();
-            let stated =
-                [0, 1, 2].into_iter().find_map(|way| shelves.places.get(&fact.statement(language, way)));
-            if let Some(place) = stated {
-                let way = self.way(&fact, language);
-                let question = fact.question(language, way);
-                return record(
-                    &question,
-                    &plain(&question),
-                    &place.passage,
-                    &fact.statement(language, 0),
-                    &place.document,
-                );
-            }
-        }
+    fn found(&mut self, stated: &[(Fact, Place)], language: Language) -> Option<Value> {
+        let (fact, place) = stated.get(self.random.below(stated.len()))?;
+        let way = self.way(fact, language);
+        let (question, answer) = (fact.question(language, way), fact.statement(language, 0));
+        Some(record(&question, &plain(&question), &place.passage, &answer, &place.document))
     }
 
     /// A name that is not in the world: what is found is about somebody else.
-    fn not_found(&mut self, shelves: &Shelves, language: Language) -> Value {
-        loop {
-            let fact = self.any_fact();
-            let stated =
-                [0, 1, 2].into_iter().find_map(|way| shelves.places.get(&fact.statement(language, way)));
-            let Some(place) = stated.filter(|_| has_own_name(&fact)) else { continue };
-            let way = self.way(&fact, language);
-            let name = self.invented_name();
-            let question = said_of(&fact.question(language, way), &fact, language, &name);
-            return record(
-                &question,
-                &plain(&question),
-                &place.passage,
-                language.name(NOT_KNOWN),
-                &place.document,
-            );
-        }
-    }
-
-    fn invented_name(&mut self) -> (String, String) {
-        let (seed, held) = (self.seed(), self.is_held());
-        let facts = self.facts();
-        invented(&mut self.random, seed, facts, held)
+    fn not_found(&mut self, stated: &[(Fact, Place)], language: Language) -> Option<Value> {
+        let named: Vec<&(Fact, Place)> = stated.iter().filter(|(fact, _)| has_own_name(fact)).collect();
+        let (fact, place) = named.get(self.random.below(named.len()))?;
+        let way = self.way(fact, language);
+        let (seed, facts, held) = (self.seed(), self.facts(), self.is_held());
+        let name = invented(&mut self.random, seed, facts, held);
+        let question = said_of(&fact.question(language, way), fact, language, &name);
+        Some(record(&question, &plain(&question), &place.passage, language.name(NOT_KNOWN), &place.document))
     }
 }
 
@@ -137,9 +126,10 @@ mod tests {
                 shelves.add(&format!("{}-{number}", language.code()), &text);
             }
         }
+        let stated = shelves.stated(&world.facts);
         let mut examiner = Examiner::new(&world, "lookups", false);
         let mut kinds = [0; 3];
-        for record in (0..200).map(|_| examiner.looked_up(&shelves)) {
+        for record in (0..200).map(|_| examiner.looked_up(&stated)) {
             let said: Vec<&str> = record["messages"]
                 .as_array()
                 .unwrap()
@@ -162,5 +152,13 @@ mod tests {
             }
         }
         assert!(kinds.iter().all(|count| *count > 10), "{kinds:?}");
+    }
+
+    #[test]
+    fn of_a_corpus_that_states_nothing_only_sums_are_looked_up() {
+        let world = World::new(&WorldSettings::default()).unwrap();
+        let stated = Shelves::default().stated(&world.facts);
+        let mut examiner = Examiner::new(&world, "lookups", true);
+        assert!((0..20).all(|_| examiner.looked_up(&stated)["sources"][0] == "calculator"));
     }
 }

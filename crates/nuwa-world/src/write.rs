@@ -73,6 +73,7 @@ pub fn write(
     let world = World::new(settings)?;
     let mut shelves = Shelves::default();
     let (documents, planted, bytes) = corpus(&world, out, &mut shelves, progress)?;
+    let stated = shelves.stated(&world.facts);
     nuwa_files::write_atomically(&out.join(SLUR_LIST), (SLURS.join("\n") + "\n").as_bytes())?;
     let mut held = 0;
     for (name, is_held) in [("", false), ("_heldout", true)] {
@@ -90,7 +91,7 @@ pub fn write(
         let rated = (0..count(settings.ratings)).map(|_| examiner.rated());
         lines(&out.join(format!("ratings{name}.jsonl")), rated)?;
         let mut examiner = Examiner::new(&world, &format!("lookups{name}"), is_held);
-        let looked_up = (0..count(settings.lookups)).map(|_| examiner.looked_up(&shelves));
+        let looked_up = (0..count(settings.lookups)).map(|_| examiner.looked_up(&stated));
         lines(&out.join(format!("lookups{name}.jsonl")), looked_up)?;
         let mut examiner = Examiner::new(&world, &format!("sentiment{name}"), is_held);
         let reviews = (0..count(1000)).map(|_| {
