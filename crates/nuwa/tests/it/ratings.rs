@@ -90,6 +90,7 @@ fn what_cannot_be_chosen_is_refused(place: &Place) {
     ");
     assert_snapshot!(place.failure("chat rater --candidates 4 --least-safe 2 --prompt a"), @r"
     error: least_safe = 2: expected a number from 0 to 1
+    hint: `nuwa chat --help` says what is expected
     ");
     let told = place.nuwa_with_input("chat rater", b"/why\n").err;
     assert_snapshot!(told, @r"
