@@ -72,6 +72,6 @@ pub fn evaluate(
 
 /// The error about a task that there is none of.
 fn unknown(task: &str) -> Error {
-    let known: Vec<&str> = TASKS.into_iter().chain(tasks::Task::names()).collect();
+    let known: Vec<&str> = TASKS.into_iter().chain([ratings::NAME]).chain(tasks::Task::names()).collect();
     Error::UnknownTask { name: task.to_string(), known: known.join(", ") }
 }

@@ -94,7 +94,7 @@ pub fn evaluate(
         n: read.len() as u64,
         metrics: figures.metrics(),
         settings: settings.map(|(name, value)| (name.to_string(), value)).into(),
-        standard_errors: "over items".into(),
+        standard_errors: crate::ErrorsOver::Items,
         data_hash: nuwa_files::hash_bytes(hashed.as_bytes()),
         ..TaskResult::default()
     })

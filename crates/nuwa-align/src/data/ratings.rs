@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::dialogues::{ASKED, TURNS, dialogue};
 use super::messages::{list, tidy};
 use super::order::in_order;
-use super::records::{Record, kind};
+use super::record::{Record, kind};
 use super::{Dialogue, Lesson, Rated};
 use crate::Result;
 

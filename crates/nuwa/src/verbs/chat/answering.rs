@@ -9,8 +9,8 @@ use super::search::{counts, put_before, rounds, sources};
 use super::{ANSWERING, STOP, Session};
 use crate::console::{message, print, print_line};
 use crate::failure::Problem;
-use crate::numbers::counted;
-use crate::text::printable;
+use nuwa_report::numbers::counted;
+use nuwa_report::text::printable;
 
 /// An answer that was printed.
 pub struct Answered {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::console::{message, print_line};
 use crate::failure::Problem;
-use crate::numbers::counted;
-use crate::text::printable;
+use nuwa_report::numbers::counted;
+use nuwa_report::text::printable;
 
 /// How `chat` chooses among several answers.
 #[derive(Debug, Args)]

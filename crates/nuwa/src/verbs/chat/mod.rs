@@ -16,7 +16,6 @@ use nuwa_infer::{
     Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, SamplingSettings, Scheduler,
 };
 use nuwa_report::numbers::counted;
-use nuwa_report::text::printable;
 use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 

@@ -11,8 +11,8 @@ use nuwa_text::search::SearchIndex;
 use crate::base;
 use crate::console::message;
 use crate::failure::Problem;
-use crate::numbers::{bytes, counted};
-use crate::text::{clipped, printable};
+use nuwa_report::numbers::{bytes, counted};
+use nuwa_report::text::{clipped, printable};
 
 /// Whether and where `chat` looks things up.
 #[derive(Debug, Args)]
