@@ -35,6 +35,9 @@ pub struct Cleaned {
 
 impl Cleaned {
     /// Reads what cleaning left in the folder of a run, or in a folder of its own, with at most `samples` documents of each kind.
+    ///
+    /// # Errors
+    /// When the folder holds no documents that were cleaned, or a file of it cannot be read.
     pub fn read(folder: &Path, samples: usize, progress: &mut dyn FnMut(Progress)) -> Result<Self> {
         let (folder, documents) = places(folder)?;
         let survey = survey(&documents, samples, progress)?;
@@ -42,6 +45,9 @@ impl Cleaned {
     }
 
     /// Writes `inspect.html` and returns its path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
     pub fn write_page(&self) -> Result<PathBuf> {
         let path = self.folder.join("inspect.html");
         let html = render("inspect.html", Sealed::new(self.inspection()?, &self.survey)?)?;

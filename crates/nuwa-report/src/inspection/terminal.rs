@@ -66,6 +66,9 @@ impl Ink {
 }
 
 /// All that there is to see of a cleaned corpus; with `find` only the documents that hold all of its words.
+///
+/// # Errors
+/// When a file of the run cannot be read.
 pub fn text(cleaned: &Cleaned, screen: Screen, find: Option<&str>) -> Result<String> {
     let inspection = cleaned.inspection()?;
     let mut drawing = Drawing { screen, out: String::new() };
