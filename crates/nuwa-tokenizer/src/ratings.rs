@@ -106,7 +106,7 @@ mod tests {
     use crate::{TrainSettings, train};
 
     fn tokenizer() -> Tokenizer {
-        let settings = TrainSettings { vocab_size: 270, ..TrainSettings::default() };
+        let settings = TrainSettings { vocab_size: 264, ..TrainSettings::default() };
         train(std::iter::once("It is 1 of 10, or 0. ".repeat(9)), &settings, &mut |_| {}).unwrap()
     }
 

@@ -139,6 +139,12 @@ impl FamilyConfig for Qwen3MoeConfig {
         dialect::rotary(config)?;
         let own = [("max_position_embeddings", 32_768.into()), ("num_key_value_heads", 4.into())];
         dialect::defaults(config, &own);
+        // Its name from transformers 5 on.
+        if let (true, Some(count)) =
+            (config["num_experts"].is_null(), config.get("num_local_experts").cloned())
+        {
+            config["num_experts"] = count;
+        }
         if config["mlp_only_layers"].is_null() {
             config["mlp_only_layers"] = Value::Array(Vec::new());
         }

@@ -94,13 +94,13 @@ fn what_cannot_be_chosen_is_refused(place: &Place) {
     ");
     let told = place.nuwa_with_input("chat rater", b"/why\n").err;
     assert_snapshot!(told, @r"
-    line 1: error: there is no more to tell: the answer is what the model wrote at once
+    error: line 1: there is no more to tell: the answer is what the model wrote at once
     hint: start with --candidates 16, --drafts 3 or --search
     error: 1 line could not be answered
     hint: each is named above, with the reason
     ");
     let told = place.nuwa_with_input(&format!("chat rater --drafts 3 {TALK}"), b"/choose 2\n").err;
-    assert!(told.contains("error: there are no drafts to choose among"), "{told}");
+    assert!(told.contains("there are no drafts to choose among"), "{told}");
 
     let mut config: Value = serde_json::from_str(&place.read("rater/model/tokenizer_config.json")).unwrap();
     config.as_object_mut().unwrap().remove("rating_attributes");
