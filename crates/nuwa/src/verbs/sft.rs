@@ -12,7 +12,7 @@ use crate::stages::sft::ABOUT;
 /// prompt/completion and question/answer records, as a JSON list, as JSON lines or as a table
 /// (.csv, .tsv), compressed or not. Only the answers count in the loss, except those with a weight
 /// of 0; records whose label is false are left out. A record with ratings teaches the model to rate
-/// answers: {"context": [turns], "response": TEXT, "ratings": {"sensible": 1, "specific": 0,
+/// answers: {"context": TURNS, "response": TEXT, "ratings": {"sensible": 1, "specific": 0,
 /// "interesting": 0, "safe": 1}}, each from 0 to 1 (`nuwa world` writes some). Writes DIR/model (with --lora: DIR/adapter) and
 /// DIR/metrics.jsonl. Run the same command again to resume after an interruption.
 #[derive(Debug, Args)]
