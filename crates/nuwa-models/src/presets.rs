@@ -216,6 +216,9 @@ mod tests {
             ("falcon-7b", 65_024, 6921.7),
             ("falcon-rw-1b", 50_304, 1311.6),
             ("lamda-137b", 32_000, 138_000.0),
+            ("mixtral-8x7b", 32_000, 46_702.8),
+            ("olmoe-1b-7b", 50_304, 6919.2),
+            ("qwen3-30b-a3b", 151_936, 30_532.1),
         ] {
             let name = PresetName::try_from(name.to_string()).unwrap();
             let found = name.config(vocabulary, None, None).unwrap().size().parameters as f64 / 1e6;

@@ -6,7 +6,7 @@ use super::Mixtral;
 use crate::config::{Config, FamilyConfig, FusedPart, Result, Shape, Size, positive};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
 use crate::experts::{ExpertNames, ExpertShape, default_z};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Mixtral's `config.json`, by their names at Hugging Face; `intermediate_size` is that of one expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +127,10 @@ impl FamilyConfig for MixtralConfig {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     /// Experts of half the features of a dense layer, so that a token meets as many weights as in LLaMA.

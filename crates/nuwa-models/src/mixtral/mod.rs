@@ -8,6 +8,7 @@
 //! ([`nuwa_tensor::ops::route`]). Balance is over the rows of one pass; passes of one step have one each.
 
 mod config;
+mod presets;
 
 pub use config::MixtralConfig;
 use nuwa_nn::{Context, Head, Scope};

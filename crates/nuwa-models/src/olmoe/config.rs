@@ -6,7 +6,7 @@ use super::Olmoe;
 use crate::config::{Config, FamilyConfig, FusedPart, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
 use crate::experts::{ExpertNames, ExpertShape, default_z};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of OLMoE's `config.json`, by their names at Hugging Face; `intermediate_size` is that of one expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,10 @@ impl FamilyConfig for OlmoeConfig {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     /// Experts of an eighth of the features of a dense layer, so that a token meets about as many weights as in LLaMA.

@@ -6,7 +6,7 @@ use super::Qwen3Moe;
 use crate::config::{Config, FamilyConfig, FusedPart, Result, Shape, Size, positive};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
 use crate::experts::{ExpertNames, ExpertShape, default_z};
-use crate::{Model, ParseError, TensorName};
+use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Qwen3-MoE's `config.json`, by their names at Hugging Face; `intermediate_size` is that of layers without
 /// experts.
@@ -154,6 +154,10 @@ impl FamilyConfig for Qwen3MoeConfig {
     fn parse(value: Value) -> Result<Self, ParseError> {
         DecoderConfig::check(&value)?;
         serde_path_to_error::deserialize(value)
+    }
+
+    fn presets() -> &'static [Preset] {
+        super::presets::PRESETS
     }
 
     /// Experts of an eighth of the features of a dense layer, so that a token meets about as many weights as in LLaMA.

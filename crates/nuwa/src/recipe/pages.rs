@@ -76,18 +76,26 @@ pub fn reference() -> String {
                     "- `{}` ({}; chosen by the plan, else `{default}`): {}\n",
                     key.path,
                     kind.name(),
-                    explained(key)
+                    of_reference(key)
                 )
             }
             (kind, Some(default)) => {
-                format!("- `{}` ({}; default `{default}`): {}\n", key.path, kind.name(), explained(key))
+                format!("- `{}` ({}; default `{default}`): {}\n", key.path, kind.name(), of_reference(key))
             }
             (kind, None) => {
-                format!("- `{}` ({}; optional): {}\n", key.path, kind.name(), explained(key))
+                format!("- `{}` ({}; optional): {}\n", key.path, kind.name(), of_reference(key))
             }
         };
     }
     text
+}
+
+/// The description, with the meanings of the words of a choice where they have any: the reference names the words before it.
+fn of_reference(key: &Key) -> String {
+    match &key.kind {
+        Kind::Choice(words) if words.iter().all(|(_, meaning)| meaning.is_empty()) => key.description.clone(),
+        _ => explained(key),
+    }
 }
 
 /// The description, with the meaning of each word of a choice.
