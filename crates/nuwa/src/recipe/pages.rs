@@ -91,6 +91,7 @@ pub fn reference() -> String {
 }
 
 /// The description, with the meanings of the words of a choice where they have any: the reference names the words before it.
+#[cfg(test)]
 fn of_reference(key: &Key) -> String {
     match &key.kind {
         Kind::Choice(words) if words.iter().all(|(_, meaning)| meaning.is_empty()) => key.description.clone(),
