@@ -221,3 +221,14 @@ pub(crate) fn ensure(
 ) -> Result<()> {
     if holds { Ok(()) } else { Err(Error { field, value: value.to_string(), expected: expected.into() }) }
 }
+
+/// The standard deviation of first weights where a `config.json` does not say it.
+pub(crate) fn default_range() -> f32 {
+    0.02
+}
+
+/// The inner width of a new gated feed-forward layer: two thirds of four times the width, so that three matrices weigh what two
+/// did (Shazeer 2020), in multiples that fill vectors and tiles.
+pub(crate) fn gated_inner(width: usize) -> usize {
+    (8 * width / 3).next_multiple_of(32)
+}

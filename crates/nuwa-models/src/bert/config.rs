@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Bert, names};
-use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{
+    Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, default_range, ensure, positive,
+};
 use crate::gpt2::Gelu;
 use crate::{Model, Preset, TensorName};
 
@@ -104,10 +106,6 @@ fn default_segments() -> usize {
 
 fn default_epsilon() -> f32 {
     1e-12
-}
-
-fn default_range() -> f32 {
-    0.02
 }
 
 impl BertConfig {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::rope::{self, WrittenRope};
 use crate::ParseError;
-use crate::config::{Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{Result, Shape, Size, above_zero, default_range, ensure, gated_inner, positive};
 
 /// The fields that LLaMA's `config.json` shares with those that follow it, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,9 +73,6 @@ impl From<GateActivation> for Activation {
     }
 }
 
-/// Widths of the feed-forward layer are multiples of this, which fills vectors and tiles.
-const INNER_STEP: usize = 32;
-
 impl DecoderConfig {
     /// How packed rows are cut into heads.
     pub fn head_layout(&self) -> HeadLayout {
@@ -134,8 +131,7 @@ impl DecoderConfig {
         Ok(Self {
             vocab_size: shape.vocabulary,
             hidden_size: width,
-            // Two thirds of four times the width, so that three matrices weigh what two did (Shazeer 2020).
-            intermediate_size: (8 * width / 3).next_multiple_of(INNER_STEP),
+            intermediate_size: gated_inner(width),
             num_hidden_layers: shape.layers,
             num_attention_heads: heads,
             num_key_value_heads: kv_heads,
@@ -236,10 +232,6 @@ fn default_positions() -> usize {
 
 fn default_epsilon() -> f32 {
     1e-6
-}
-
-fn default_range() -> f32 {
-    0.02
 }
 
 impl From<Written> for DecoderConfig {

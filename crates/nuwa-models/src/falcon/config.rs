@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Falcon, names};
-use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, default_range, ensure, positive};
 use crate::gpt2::Gelu;
 use crate::{Model, Preset, TensorName};
 
@@ -96,10 +96,6 @@ fn default_positions() -> usize {
 
 fn default_epsilon() -> f32 {
     1e-5
-}
-
-fn default_range() -> f32 {
-    0.02
 }
 
 fn exact() -> Gelu {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Gpt2, names};
-use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, default_range, ensure, positive};
 use crate::{Model, Preset, TensorName};
 
 /// The fields of GPT-2's `config.json`, by their names at Hugging Face.
@@ -71,10 +71,6 @@ fn default_positions() -> usize {
 
 fn default_epsilon() -> f32 {
     1e-5
-}
-
-fn default_range() -> f32 {
-    0.02
 }
 
 fn yes() -> bool {

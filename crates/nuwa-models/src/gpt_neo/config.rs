@@ -2,7 +2,7 @@ use nuwa_tensor::ParametersBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::{GptNeo, names};
-use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, default_range, ensure, positive};
 use crate::gpt2::{Gelu, Gpt2Config};
 use crate::{Model, Preset, TensorName};
 
@@ -73,10 +73,6 @@ fn default_window() -> usize {
 
 fn default_epsilon() -> f32 {
     1e-5
-}
-
-fn default_range() -> f32 {
-    0.02
 }
 
 fn yes() -> bool {

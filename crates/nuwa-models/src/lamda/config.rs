@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Lamda, names};
-use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
+use crate::config::{
+    Config, FamilyConfig, Result, Shape, Size, above_zero, default_range, ensure, gated_inner, positive,
+};
 use crate::{Model, Preset, TensorName};
 
 /// The fields of LaMDA's `config.json`, by T5's names for them at Hugging Face.
@@ -73,13 +75,6 @@ fn default_distance() -> usize {
 fn default_epsilon() -> f32 {
     1e-6
 }
-
-fn default_range() -> f32 {
-    0.02
-}
-
-/// Widths of the feed-forward layer are multiples of this, which fills vectors and tiles.
-const INNER_STEP: usize = 32;
 
 impl LamdaConfig {
     /// How packed rows are cut into heads.
@@ -180,8 +175,7 @@ impl FamilyConfig for LamdaConfig {
             vocab_size: shape.vocabulary,
             d_model: shape.width,
             d_kv: shape.width / shape.heads,
-            // Two thirds of four times the width, so that three matrices weigh what two did (Shazeer 2020).
-            d_ff: (8 * shape.width / 3).next_multiple_of(INNER_STEP),
+            d_ff: gated_inner(shape.width),
             num_layers: shape.layers,
             num_heads: shape.heads,
             n_positions: shape.context,

@@ -230,11 +230,8 @@ fn table(candidates: &Candidates, least_safe: f64) -> String {
             .collect();
         let rank = if answer.is_safe { format!("{rank}") } else { "-".into() };
         let text = printable(&answer.text.replace('\n', " "));
-        lines.push(format!(
-            "{rank:>4}  {:>7.2}{ratings}  {:>5}  {text}",
-            answer.ratings.quality(),
-            answer.times
-        ));
+        let quality = if rated.is_empty() { "-".into() } else { format!("{:.2}", answer.ratings.quality()) };
+        lines.push(format!("{rank:>4}  {quality:>7}{ratings}  {:>5}  {text}", answer.times));
     }
     lines.push(match rated.is_empty() {
         true => "not rated: the model was not taught to; in the order in which they were drawn".into(),
