@@ -257,7 +257,7 @@ impl Steps for Dpo {
         Ok(measured)
     }
 
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let (mut sums, mut measured) = (Sums::default(), Measured::default());
         for group in self.groups(0..self.held_out.len(), &self.held_out) {
             let pairs: Vec<&Pair> = group.iter().map(|&index| &self.held_out[index]).collect();
@@ -378,9 +378,10 @@ fn after(
     fit(tokenizer, &whole, context).ok().flatten().filter(|fitted| !fitted.shortened)
 }
 
-struct Fitted {
-    answers: [Example; 2],
-    shortened: bool,
+/// A pair that fits the context.
+pub(crate) struct Fitted {
+    pub(crate) answers: [Example; 2],
+    pub(crate) shortened: bool,
 }
 
 impl Fitted {
@@ -391,7 +392,7 @@ impl Fitted {
 
 /// Leaves out the oldest turns of the prompt, but for a system prompt, until both answers fit the context; none where
 /// even the last question alone is too long.
-fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Option<Fitted>> {
+pub(crate) fn fit(tokenizer: &Tokenizer, preference: &Preference, context: usize) -> Result<Option<Fitted>> {
     let mut shorter = preference.clone();
     let first = usize::from(shorter.prompt.first().is_some_and(|turn| turn.role == "system"));
     let mut shortened = false;

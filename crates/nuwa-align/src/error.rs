@@ -89,6 +89,45 @@ pub enum Error {
         /// What it would have to be.
         expected: String,
     },
+    /// The model that samples answers refused.
+    #[error(transparent)]
+    Infer(#[from] nuwa_infer::Error),
+    /// No prompt leaves room for an answer.
+    #[error(
+        "none of the {prompts} prompts leaves room for an answer of {most} tokens in the context of {context} tokens"
+    )]
+    LongPrompts {
+        /// Prompts in all.
+        prompts: usize,
+        /// The model's context.
+        context: usize,
+        /// Tokens of an answer.
+        most: usize,
+    },
+    /// A reward that cannot be learnt from.
+    #[error("the reward of an answer is {value}: expected a number; the answer begins {answer:?}")]
+    Reward {
+        /// The reward.
+        value: f32,
+        /// The beginning of the answer.
+        answer: String,
+    },
+    /// Policy and reward model read text differently.
+    #[error("the reward model's tokenizer is not that of the policy: {difference}")]
+    OtherTokenizer {
+        /// In what they differ.
+        difference: String,
+    },
+    /// The rewards of all answers of the first rounds are the same.
+    #[error("all {answers} answers of the first {rounds} rounds got the reward {value}: nothing can be learnt from them")]
+    Silent {
+        /// Answers so far.
+        answers: usize,
+        /// Rounds so far.
+        rounds: u64,
+        /// What each got.
+        value: f32,
+    },
     /// The targets of LoRA name no matrix of the model.
     #[error("no matrix of the model has a name that holds {target:?}; it has {known}")]
     NoTarget {
@@ -173,6 +212,13 @@ impl Error {
                 "correct the record: tool_calls is a list of objects, and every role one that the template knows".into()
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe"),
+            Self::Infer(error) => return error.hint(),
+            Self::LongPrompts { .. } => "ask for shorter answers (rollouts.max_tokens), or give shorter prompts".into(),
+            Self::Reward { .. } => "look at what gives the rewards: a rule, or a reward model whose training diverged".into(),
+            Self::OtherTokenizer { .. } => "train the reward model from the same model as the policy".into(),
+            Self::Silent { .. } => {
+                "take a rule that some of the model's answers fulfil and others do not, or tune the model on answers first".into()
+            }
             Self::NoTarget { .. } => {
                 "choose among these in sft.lora.targets or dpo.lora.targets".into()
             }

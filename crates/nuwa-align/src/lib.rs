@@ -39,6 +39,7 @@ mod mixed;
 pub mod pack;
 pub mod ratings;
 pub mod render;
+pub mod rl;
 mod settings;
 pub mod sft;
 mod tune;
@@ -51,5 +52,6 @@ pub use mixed::{Mixed, TextSource, TextStats};
 pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PretrainingText, SftSettings, TuningSettings,
 };
-pub use sft::Sft;
-pub use tune::{Job, RecordSteps, Summary, packed, trainer, tune};
+pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
+pub use sft::{Sft, divide};
+pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune};

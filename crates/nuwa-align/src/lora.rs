@@ -3,7 +3,7 @@
 //! For a matrix `W` `[out, in]` of the model: `W = W0 + s B A` with `A` `[r, in]` normal at first, `B` `[out, r]` zero at
 //! first, and `s = alpha / r`. `W0` stays as it was. The model computes with the sum itself, so any family can be tuned and
 //! inference costs nothing; the gradients follow from that of `W`: `dA = s B^T dW`, `dB = s dW A^T`. Memory: `W0` (4 bytes
-//! a weight) in place of AdamW's two means (8).
+//! a weight) in place of AdamW's two means (8). A head that gives scores is new, so it is trained whole beside them.
 
 use nuwa_format::{Adapter, AdapterPart};
 use nuwa_models::Model;
@@ -18,6 +18,8 @@ use crate::{Error, LoraSettings, Result};
 pub struct LoraAdapters {
     parameters: Parameters,
     matrices: Vec<Matrix>,
+    /// The model's head for scores, and what stands for it here.
+    score: Option<[Parameter; 2]>,
     rank: usize,
     alpha: f32,
 }
@@ -38,17 +40,16 @@ impl LoraAdapters {
     pub fn new(model: &dyn Model, settings: &LoraSettings, seed: u64) -> Result<Self> {
         let targets = targets(model, settings)?;
         let mut builder = ParametersBuilder::new(seed);
-        let matrices =
+        let matrices: Vec<Matrix> =
             targets.into_iter().map(|weight| Matrix::new(weight, settings.rank, &mut builder)).collect();
-        let adapted: Vec<Matrix> = matrices;
+        let score = model.score().map(|score| [score.weight().clone(), copy_of(score.weight(), &mut builder)]);
+        let trained = matrices.iter().map(|matrix| &matrix.weight).chain(score.iter().map(|[own, _]| own));
+        let trained: Vec<&str> = trained.map(|weight| weight.entry().path()).collect();
         for parameter in model.parameters().iter() {
-            let path = parameter.entry().path();
-            parameter
-                .entry()
-                .set_trainable(adapted.iter().any(|matrix| matrix.weight.entry().path() == path));
+            parameter.entry().set_trainable(trained.contains(&parameter.entry().path()));
         }
         let alpha = if settings.alpha == 0.0 { 2.0 * settings.rank as f32 } else { settings.alpha };
-        Ok(Self { parameters: builder.finish(), matrices: adapted, rank: settings.rank, alpha })
+        Ok(Self { parameters: builder.finish(), matrices, score, rank: settings.rank, alpha })
     }
 
     fn scale(&self) -> f32 {
@@ -93,12 +94,23 @@ impl Adapters for LoraAdapters {
             matrix.a.set_gradient(|da| matrix.gradient_of_a(&dw, scale, da));
             matrix.b.set_gradient(|db| matrix.gradient_of_b(&dw, scale, db));
         }
+        if let Some([score, own]) = &self.score {
+            own.set_gradient(|gradient| gradient.copy_from_slice(&score.gradient()));
+        }
         model.clear_gradients();
+    }
+
+    /// Puts `W0` into the model.
+    fn lift(&self) {
+        self.matrices.iter().for_each(|matrix| matrix.weight.from_host(&matrix.start));
     }
 
     /// Puts `W0 + s B A` into the model.
     fn apply(&self) {
         let scale = self.scale();
+        if let Some([score, own]) = &self.score {
+            score.from_host(&own.to_host());
+        }
         for matrix in &self.matrices {
             let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
             let (width, rank) = (matrix.weight.width(), self.rank);
@@ -113,6 +125,13 @@ impl Adapters for LoraAdapters {
             });
         }
     }
+}
+
+/// A parameter that begins with the values of `weight`.
+fn copy_of(weight: &Parameter, builder: &mut ParametersBuilder) -> Parameter {
+    let values = weight.to_host();
+    let path = weight.entry().path().to_string();
+    builder.add(path, weight.shape().clone(), true, move |own, _| own.copy_from_slice(&values))
 }
 
 impl Matrix {

@@ -216,8 +216,28 @@ impl<O: RecordSteps> Steps for Mixed<O> {
         Ok(measured)
     }
 
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         self.objective.validate(trainer)
+    }
+
+    fn resumes_at(&self, step: u64) -> bool {
+        self.objective.resumes_at(step)
+    }
+
+    fn companions(&self) -> Vec<&Trainer> {
+        self.objective.companions()
+    }
+
+    fn companions_mut(&mut self) -> Vec<&mut Trainer> {
+        self.objective.companions_mut()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        self.objective.state()
+    }
+
+    fn restore(&mut self, state: &serde_json::Value) {
+        self.objective.restore(state);
     }
 
     fn fingerprint(&self) -> String {

@@ -69,7 +69,7 @@ impl Default for PretrainingText {
 }
 
 impl PretrainingText {
-    fn check(&self, stage: &str) -> Result<()> {
+    pub(crate) fn check(&self, stage: &str) -> Result<()> {
         let name = format!("{stage}.pretraining.share");
         ensure((0.0..=0.9).contains(&self.share), &name, self.share, "0 to 0.9")?;
         let name = format!("{stage}.pretraining.weight");
@@ -129,7 +129,7 @@ impl Default for TuningSettings {
 
 impl TuningSettings {
     /// The rate of each of `steps` steps up to `peak`.
-    pub(crate) fn schedule(&self, peak: f32, steps: u64) -> Schedule {
+    pub fn schedule(&self, peak: f32, steps: u64) -> Schedule {
         let warmup = (self.warmup * steps as f64).round() as u64;
         Schedule { kind: ScheduleKind::Cosine, peak, floor: self.floor, warmup, decay: 0, steps }
     }
@@ -315,13 +315,13 @@ fn check_share(name: &str, value: f64) -> Result<()> {
     ensure((0.0..=1.0).contains(&value), name, value, "0 to 1")
 }
 
-fn check_common(stage: &str, epochs: u64, rate: f32) -> Result<()> {
+pub(crate) fn check_common(stage: &str, epochs: u64, rate: f32) -> Result<()> {
     ensure(epochs > 0, &format!("{stage}.epochs"), epochs, "at least 1")?;
     let name = format!("{stage}.learning_rate");
     ensure(rate > 0.0 && rate <= 1.0, &name, rate, "a number above 0, at most 1")
 }
 
-fn ensure(holds: bool, name: &str, value: impl ToString, expected: &str) -> Result<()> {
+pub(crate) fn ensure(holds: bool, name: &str, value: impl ToString, expected: &str) -> Result<()> {
     if holds {
         return Ok(());
     }

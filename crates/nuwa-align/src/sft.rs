@@ -156,7 +156,7 @@ impl Steps for Sft {
         Ok(measured)
     }
 
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let all: Vec<usize> = (0..self.held_out.len()).collect();
         let (mut sum, mut trained, mut tokens) = (0.0, 0, 0);
         for examples in self.groups(&self.held_out, &all) {
@@ -182,7 +182,7 @@ impl Steps for Sft {
 
 /// What is trained on, and what is held out: a share of `records`, at most [`MOST_HELD_OUT`], chosen by `seed`; none where they
 /// would be too few to tell anything.
-pub(crate) fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
+pub fn divide<T>(records: &[T], share: f64, seed: u64) -> [Vec<&T>; 2] {
     let wanted = (records.len() as f64 * share).round() as usize;
     let held = if wanted < FEWEST_HELD_OUT { 0 } else { wanted.min(MOST_HELD_OUT).min(records.len() / 2) };
     let order = nuwa_tensor::Random::new(seed).named("held back").permutation(records.len());

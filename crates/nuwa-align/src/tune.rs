@@ -7,8 +7,8 @@ use nuwa_models::{Batch, Model, Targets, Text};
 use nuwa_tensor::Precision;
 use nuwa_train::course::Fall;
 use nuwa_train::{
-    Adapters, BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, Steps, TrainEvent, Trainer, TrainerSettings,
-    ValidationLine, run,
+    Adapters, BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, Sample, Steps, TrainEvent, Trainer,
+    TrainerSettings, ValidationLine, run,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,18 @@ pub struct Job<'a> {
     pub learning_rate: f32,
     /// A hash of the model's weights before anything is changed: a checkpoint that began with others is another run's.
     pub base: &'a str,
+    /// Samples that are written on the way.
+    pub samples: u64,
     /// Asked after each step: whether to keep a checkpoint and stop.
     pub stop: fn() -> bool,
+}
+
+/// What the program does while a model is tuned.
+pub struct Watch<'a> {
+    /// Draws what happens.
+    pub observe: &'a mut dyn FnMut(&TrainEvent),
+    /// Lets the model write something.
+    pub sample: &'a mut dyn FnMut(&dyn Model) -> Option<Sample>,
 }
 
 /// How it ended.
@@ -53,7 +63,18 @@ pub trait RecordSteps: Steps {
 }
 
 /// What a run leaves in its folder.
-const RESULTS: [&str; 7] = [CHECKPOINT, BEST, "metrics.jsonl", "model", "adapter", "sft.json", "dpo.json"];
+const RESULTS: [&str; 10] = [
+    CHECKPOINT,
+    BEST,
+    "metrics.jsonl",
+    "model",
+    "adapter",
+    "sft.json",
+    "dpo.json",
+    "reward.json",
+    "ppo.json",
+    "grpo.json",
+];
 
 /// A trainer of all weights of `model`, or of adapters on it.
 pub fn trainer(
@@ -105,7 +126,7 @@ pub fn tune(
     job: &Job<'_>,
     trainer: &mut Trainer,
     source: &mut dyn RecordSteps,
-    observe: &mut dyn FnMut(&TrainEvent),
+    watch: Watch<'_>,
 ) -> Result<Summary> {
     let (settings, steps) = (job.settings, source.count());
     let schedule = |_| settings.schedule(job.learning_rate, steps);
@@ -113,10 +134,10 @@ pub fn tune(
         out: job.out,
         results: &RESULTS,
         identity: serde_json::json!([job.base, settings.deciding(), job.learning_rate]),
-        pacing: pacing(settings, steps),
+        pacing: Pacing { samples: job.samples, ..pacing(settings, steps) },
         schedule: &schedule,
     };
-    let mut hooks = Hooks { observe, sample: &mut |_| None, stop: &job.stop };
+    let mut hooks = Hooks { observe: watch.observe, sample: watch.sample, stop: &job.stop };
     let Finished { steps, seconds, before, after, kept_step, .. } = run(&about, trainer, source, &mut hooks)?;
     let kept_step = Some(kept_step).filter(|kept| *kept != steps);
     Ok(Summary { steps, seconds, before, after, kept_step })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nuwa_models::{ModelConfig, ParseError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::dialect::{Translated, translate};
 use crate::{Error, Result};
@@ -59,8 +59,8 @@ fn in_words(message: &str) -> String {
     message
 }
 
-/// Writes `config.json`.
-pub fn write(config: &ModelConfig, folder: &Path) -> Result<()> {
+/// Writes `config.json`; `more` stands in place of what the configuration says by itself.
+pub fn write(config: &ModelConfig, more: Map<String, Value>, folder: &Path) -> Result<()> {
     let path = folder.join(CONFIG);
     let as_json = |source: serde_json::Error| nuwa_files::Error::Json { path: path.clone(), source };
     // Through text, which writes an f32 of 0.02 as 0.02.
@@ -70,5 +70,6 @@ pub fn write(config: &ModelConfig, folder: &Path) -> Result<()> {
     // transformers 5 reads the first, transformers 4 the second.
     value["dtype"] = json!("float32");
     value["torch_dtype"] = json!("float32");
+    more.into_iter().for_each(|(name, own)| value[&name] = own);
     Ok(nuwa_files::write_json(&path, &value)?)
 }

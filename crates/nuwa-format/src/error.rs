@@ -164,6 +164,18 @@ pub enum Error {
         /// The names looked for.
         expected: String,
     },
+    /// A model that writes was asked for.
+    #[error("{} holds a reward model: it scores answers and writes none", folder.display())]
+    Scores {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// A model that scores was asked for.
+    #[error("{} holds no reward model: its weights have no score.weight", folder.display())]
+    ScoresNothing {
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// Model and tokenizer do not belong together.
     #[error("{}: the tokenizer has {tokenizer} ids, but the model knows {model}", path.display())]
     Vocabulary {
@@ -241,6 +253,8 @@ impl Error {
             Self::NoVocabulary { .. } => {
                 "put the vocabulary that the model was trained with into the same folder"
             }
+            Self::Scores { .. } => "give the model that it was made from, or one that was tuned by it",
+            Self::ScoresNothing { .. } => "give one that was trained on preferences to score answers",
             Self::Vocabulary { .. } => "use the tokenizer that the model was trained with",
         };
         Some(hint.to_string())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{FusedPart, Model, ModelConfig};
+use nuwa_models::{Config, FusedPart, Model, ModelConfig, TensorName};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
@@ -11,6 +11,7 @@ use serde_json::Map;
 use crate::config::{self, CONFIG};
 use crate::generation;
 use crate::layout::{Part, parts};
+use crate::scored::SCORE;
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
 
@@ -35,25 +36,48 @@ pub fn load_for_inference(folder: &Path, dtype: Option<DType>) -> Result<Box<dyn
 
 fn load(
     folder: &Path,
-    mut weights: Weights,
+    weights: Weights,
     make: impl Fn(&ModelConfig) -> nuwa_models::Result<Box<dyn Model>>,
 ) -> Result<Box<dyn Model>> {
-    let mut config = config::load_config(folder)?;
-    let told = config.clone();
-    config.adopt(&|name| find(&told, &weights, name).is_some());
-    check(&config, &weights)?;
+    if weights.shape(SCORE).is_some() {
+        return Err(Error::Scores { folder: folder.to_path_buf() });
+    }
+    let Opened { config, mut weights } = open(folder, weights, Config::names)?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
-    fill(model.as_ref(), |part| read(&config, &mut weights, &part.name))?;
+    fill(model.as_ref(), &model.names(), |part| read(&config, &mut weights, &part.name))?;
     check_copies(&config, &mut weights)?;
     Ok(model)
 }
 
-/// Gives a model the tensors of `read`.
-pub fn fill(model: &dyn Model, mut read: impl FnMut(&Part) -> Result<Vec<f32>>) -> Result<()> {
-    for name in model.names() {
+/// A folder whose configuration and weights fit each other.
+pub struct Opened {
+    pub config: ModelConfig,
+    pub weights: Weights,
+}
+
+/// Reads the configuration, and holds the tensors that `names` asks for against it.
+pub fn open(
+    folder: &Path,
+    weights: Weights,
+    names: impl FnOnce(&dyn Config) -> Vec<TensorName>,
+) -> Result<Opened> {
+    let mut config = config::load_config(folder)?;
+    let told = config.clone();
+    config.adopt(&|name| find(&told, &weights, name).is_some());
+    check(&config, &weights, names(&*config))?;
+    Ok(Opened { config, weights })
+}
+
+/// Gives those parameters of a model that have `names` the tensors of `read`.
+pub fn fill(
+    model: &dyn Model,
+    names: &[TensorName],
+    mut read: impl FnMut(&Part) -> Result<Vec<f32>>,
+) -> Result<()> {
+    for name in names {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
-        let parts = parts(&name, parameter.shape());
+        let parts = parts(name, parameter.shape());
         let stored = parts.iter().map(&mut read).collect::<Result<Vec<_>>>()?;
         parameter
             .set(|values| parts.iter().zip(&stored).for_each(|(part, stored)| part.load(stored, values)));
@@ -73,14 +97,14 @@ pub fn weights_memory(folder: &Path, dtype: Option<DType>) -> Result<u64> {
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
 /// ask for more than the files hold.
-fn check(config: &ModelConfig, weights: &Weights) -> Result<()> {
+fn check(config: &ModelConfig, weights: &Weights, names: Vec<TensorName>) -> Result<()> {
     if config.layers() > weights.names().len() {
         let tensor = format!("of layer {}", config.layers() - 1);
         return Err(Error::MissingTensor { path: weights.path().to_path_buf(), tensor });
     }
     let mut used: BTreeSet<String> =
         config.copies().iter().filter_map(|(copy, _)| find(config, weights, copy)).collect();
-    for name in config.names() {
+    for name in names {
         for (part, rows) in &name.parts {
             let Found { tensor, part } = resolve(config, weights, part)?;
             let shape = part.map_or_else(|| name.shape(*rows), |part| part.shape);
@@ -101,7 +125,7 @@ fn check(config: &ModelConfig, weights: &Weights) -> Result<()> {
 }
 
 /// Holds tensors that repeat a parameter against it: a file in which they differ is of a model that is not tied.
-fn check_copies(config: &ModelConfig, weights: &mut Weights) -> Result<()> {
+pub fn check_copies(config: &ModelConfig, weights: &mut Weights) -> Result<()> {
     for (copy, parameter) in config.copies() {
         let Some(found) = find(config, weights, copy) else { continue };
         let names = config.names();
@@ -156,7 +180,8 @@ fn beside_attention(weights: &Weights, name: &str) -> Vec<String> {
     of_layer.filter(|name| !name.contains("attn") && !name.contains("norm")).map(String::from).collect()
 }
 
-fn read(config: &ModelConfig, weights: &mut Weights, name: &str) -> Result<Vec<f32>> {
+/// The numbers of a tensor, wherever the file has them.
+pub fn read(config: &ModelConfig, weights: &mut Weights, name: &str) -> Result<Vec<f32>> {
     let Found { tensor, part } = resolve(config, weights, name)?;
     weights.read_part(&tensor, part.map(|part| part.elements))
 }
@@ -209,6 +234,14 @@ pub fn save_with_tokenizer(model: &dyn Model, tokenizer: &Tokenizer, folder: &Pa
 }
 
 fn save(model: &dyn Model, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<()> {
+    write_weights(model, folder)?;
+    let config = model.config();
+    generation::write(&config, tokenizer, Map::new(), folder)?;
+    config::write(&config, Map::new(), folder)
+}
+
+/// Writes `model.safetensors`.
+pub fn write_weights(model: &dyn Model, folder: &Path) -> Result<()> {
     let mut all = Vec::new();
     for name in model.names() {
         let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
@@ -219,8 +252,5 @@ fn save(model: &dyn Model, tokenizer: Option<&Tokenizer>, folder: &Path) -> Resu
     weights::write(&folder.join(WEIGHTS), &tensors, |index| {
         let (part, parameter) = &all[index];
         part.stored(&parameter.to_host())
-    })?;
-    let config = model.config();
-    generation::write(&config, tokenizer, Map::new(), folder)?;
-    config::write(&config, folder)
+    })
 }

@@ -30,6 +30,7 @@ mod generation;
 mod import;
 mod layout;
 mod llama2c;
+mod scored;
 mod weights;
 
 pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_adapter};
@@ -39,3 +40,4 @@ pub use error::{Error, Result};
 pub use folder::{load_for_inference, load_model, save_model, save_with_tokenizer, weights_memory};
 pub use import::{Imported, export, import};
 pub use layout::{Part, parts};
+pub use scored::{is_scored, load_scored, save_scored, scored_from};

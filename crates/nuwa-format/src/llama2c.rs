@@ -73,7 +73,7 @@ impl Llama2c {
         let config = llama(self.config.clone());
         let model = nuwa_models::build_zeros(&config)
             .map_err(|error| Error::config(&self.path, error.to_string()))?;
-        folder::fill(model.as_ref(), |part| self.tensor(part))?;
+        folder::fill(model.as_ref(), &model.names(), |part| self.tensor(part))?;
         Ok(model)
     }
 

@@ -43,6 +43,7 @@ mod input;
 mod names;
 mod presets;
 mod registry;
+mod scored;
 mod text;
 
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
@@ -51,9 +52,11 @@ pub use input::{Cache, Input, NewRows};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
+pub use scored::{Scored, backward_scores, scores};
 pub use text::{Rows, Text};
 
 pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
+use nuwa_nn::Linear;
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.
@@ -80,6 +83,11 @@ pub trait Model: Send + Sync {
 
     /// From the pooled row of a text to the logits of classes, of models that tell them.
     fn class_head(&self) -> Option<Head<'_>> {
+        None
+    }
+
+    /// From hidden states to numbers, of reward models and value functions ([`Scored`]).
+    fn score(&self) -> Option<&Linear> {
         None
     }
 

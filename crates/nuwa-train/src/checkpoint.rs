@@ -1,8 +1,8 @@
 //! Checkpoints: all that a killed run needs to go on as if it had never stopped.
 //!
 //! Layout, little-endian: magic `NUWACKPT`, version `u32`, header length `u32`, header (JSON), then three blocks of
-//! `elements` `f32`: the flat parameters, and AdamW's two running means. Everything else (data order, dropout, learning
-//! rate) is a function of the seed and the step.
+//! `elements` `f32`: the flat parameters, and AdamW's two running means; then the same of each companion. Everything else (data
+//! order, dropout, learning rate) is a function of the seed and the step.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -43,7 +43,19 @@ pub struct Header {
     pub course: Course,
     /// The validation before all others.
     pub first_validation: Option<ValidationLine>,
+    /// Tokens seen so far.
+    #[serde(default)]
+    pub tokens: u64,
+    /// Numbers in each block, and steps of the optimizer, of the models that are trained beside the main one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<(usize, u64)>,
+    /// What else the steps so far have decided.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub state: serde_json::Value,
 }
+
+/// A model in training, as a checkpoint keeps it.
+pub type Trained<'a> = (&'a Parameters, &'a AdamW);
 
 /// What lies where a checkpoint may be.
 #[derive(Debug)]
@@ -54,30 +66,32 @@ pub enum Found {
     Other,
     /// A checkpoint of an older format, with its version.
     Older(u32),
-    /// A checkpoint of this run, whose weights are in the parameters now.
-    Checkpoint(Box<Header>, AdamWState),
+    /// A checkpoint of this run, whose weights are in the parameters now; with the state of the optimizer of each model.
+    Checkpoint(Box<Header>, Vec<AdamWState>),
 }
 
-/// Writes a checkpoint, whole or not at all.
+/// Writes a checkpoint of the main model and its companions, whole or not at all.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn save(path: &Path, header: &Header, parameters: &Parameters, optimizer: &AdamW) -> Result<()> {
-    let json = serde_json::to_vec(header).expect("a header of numbers and a string is JSON");
+pub fn save(path: &Path, header: &Header, models: &[Trained<'_>]) -> Result<()> {
+    let json = serde_json::to_vec(header).expect("a header of numbers and strings is JSON");
     let mut file = AtomicFile::create(path)?;
     let failed = || FileError::write(path);
     file.write_all(MAGIC).map_err(failed())?;
     file.write_all(&VERSION.to_le_bytes()).map_err(failed())?;
     file.write_all(&(json.len() as u32).to_le_bytes()).map_err(failed())?;
     file.write_all(&json).map_err(failed())?;
-    let state = optimizer.state();
-    let blocks: [CopyBlock<'_>; 3] = [
-        &|first, values| parameters.copy_to_host(first, values),
-        &|first, values| state.copy_first_to_host(first, values),
-        &|first, values| state.copy_second_to_host(first, values),
-    ];
-    for block in blocks {
-        write_block(&mut file, parameters.length(), block).map_err(failed())?;
+    for (parameters, optimizer) in models {
+        let state = optimizer.state();
+        let blocks: [CopyBlock<'_>; 3] = [
+            &|first, values| parameters.copy_to_host(first, values),
+            &|first, values| state.copy_first_to_host(first, values),
+            &|first, values| state.copy_second_to_host(first, values),
+        ];
+        for block in blocks {
+            write_block(&mut file, parameters.length(), block).map_err(failed())?;
+        }
     }
     file.commit()?;
     Ok(())
@@ -104,11 +118,11 @@ fn write_block(
     Ok(())
 }
 
-/// Reads a checkpoint into `parameters`, where one of this run is found.
+/// Reads a checkpoint into the parameters of the main model and its companions, where one of this run is found.
 ///
 /// # Errors
 /// When the file is there but is not a whole checkpoint for these parameters.
-pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<Found> {
+pub fn load(path: &Path, fingerprint: &str, models: &[&Parameters]) -> Result<Found> {
     if !path.exists() {
         return Ok(Found::Nothing);
     }
@@ -121,26 +135,44 @@ pub fn load(path: &Path, fingerprint: &str, parameters: &Parameters) -> Result<F
         return Ok(Found::Other);
     }
     let wrong = |problem: String| Error::Checkpoint { path: path.to_path_buf(), problem };
-    let elements = parameters.length();
-    if header.elements != elements {
-        return Err(wrong(format!("it holds {} weights, the model has {elements}", header.elements)));
+    let kept = [(header.elements, header.optimizer_steps)].into_iter().chain(header.companions.clone());
+    let kept: Vec<(usize, u64)> = kept.collect();
+    if kept.len() != models.len() {
+        return Err(wrong(format!("it holds {} models, the run trains {}", kept.len(), models.len())));
     }
+    let mut found = Vec::new();
+    for (&(elements, steps), parameters) in kept.iter().zip(models) {
+        if elements != parameters.length() {
+            let has = parameters.length();
+            return Err(wrong(format!("it holds {elements} weights, the model has {has}")));
+        }
+        found.push((read_blocks(path, &mut file, elements)?, steps));
+    }
+    if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
+        return Err(wrong("it goes on after its last block".into()));
+    }
+    let taken = found.iter().zip(models).map(|(([values, first, second], steps), parameters)| {
+        parameters.from_host(values);
+        let state = AdamWState::from_host(parameters, *steps, [first, second]);
+        state.expect("the blocks are as long as the parameters")
+    });
+    Ok(Found::Checkpoint(Box::new(header), taken.collect()))
+}
+
+/// The three blocks of one model.
+fn read_blocks(path: &Path, file: &mut impl Read, elements: usize) -> Result<[Vec<f32>; 3]> {
     let mut block = || -> Result<Vec<f32>> {
         let mut values = vec![0.0_f32; elements];
-        let short = |_| wrong(format!("it ends before its three blocks of {elements} numbers do"));
+        let short = |_| Error::Checkpoint {
+            path: path.to_path_buf(),
+            problem: format!("it ends before its three blocks of {elements} numbers do"),
+        };
         file.read_exact(bytemuck::cast_slice_mut(&mut values)).map_err(short)?;
         #[cfg(target_endian = "big")]
         values.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits().swap_bytes()));
         Ok(values)
     };
-    let (values, first, second) = (block()?, block()?, block()?);
-    if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
-        return Err(wrong("it goes on after its last block".into()));
-    }
-    parameters.from_host(&values);
-    let state = AdamWState::from_host(parameters, header.optimizer_steps, [&first, &second]);
-    let state = state.expect("the blocks are as long as the parameters");
-    Ok(Found::Checkpoint(Box::new(header), state))
+    Ok([block()?, block()?, block()?])
 }
 
 /// The header, or the version of an older format.

@@ -49,6 +49,9 @@ pub enum Error {
         /// The size of the vocabulary.
         vocabulary: usize,
     },
+    /// What the steps are made of is at fault: answers that cannot be sampled, a reward that is no number.
+    #[error(transparent)]
+    Steps(Box<dyn std::error::Error + Send + Sync>),
     /// The loss or the gradient stopped being a number.
     #[error("training diverged at step {step}: the {what} is {value}")]
     Diverged {
@@ -104,9 +107,6 @@ pub enum Error {
         /// The largest that would fit.
         largest: Option<PresetName>,
     },
-    /// The model folder could not be written by the program's hook.
-    #[error("{0}")]
-    Hook(String),
 }
 
 /// Results of this crate.
@@ -119,7 +119,7 @@ impl Error {
             Self::Files(error) => return error.hint(),
             Self::Shards(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
-            Self::Tensor(_) | Self::Hook(_) => return None,
+            Self::Tensor(_) | Self::Steps(_) => return None,
             Self::Model(_) => "choose other values under [model] in the recipe, or leave them to the plan".into(),
             Self::Setting { name, .. } => format!("change {name} in the recipe"),
             Self::TooShort { .. } => {

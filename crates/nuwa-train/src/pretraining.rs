@@ -90,7 +90,7 @@ impl Steps for Pretraining {
         Ok(Measured { loss: f64::from(loss), tokens: self.tokens(step), figures })
     }
 
-    fn validate(&self, trainer: &mut Trainer) -> Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> Result<Option<Measured>> {
         let Some((shards, most_tokens)) = &self.held_out else { return Ok(None) };
         let Validation { loss, bits_per_byte, mut figures, tokens, .. } =
             self.measure(trainer, shards, *most_tokens)?;

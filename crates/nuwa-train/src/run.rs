@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use nuwa_models::Model;
 use nuwa_nn::Schedule;
+use nuwa_tensor::{AdamWState, Parameters};
 
 use crate::checkpoint::{self, Found, Header};
 use crate::clock::{Clock, Pace};
@@ -116,13 +117,13 @@ pub fn run(
         state.decide(trainer, source, hooks)?;
         state.look_aside(trainer, source, hooks)?;
         if state.is_over() {
-            return state.finish(trainer);
+            return state.finish(trainer, source);
         }
         let began = Instant::now();
         match trainer.step(source, state.step) {
             Ok(outcome) => state.after_step(trainer, source, hooks, outcome, began)?,
             Err(error) => {
-                state.save(trainer, hooks)?;
+                state.save(trainer, source, hooks)?;
                 return Err(error);
             }
         }
@@ -174,15 +175,15 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn start(run: &'a Run<'a>, trainer: &mut Trainer, source: &dyn Steps) -> Result<Self> {
+    fn start(run: &'a Run<'a>, trainer: &mut Trainer, source: &mut dyn Steps) -> Result<Self> {
         let about = serde_json::json!([run.identity, source.fingerprint()]);
         let fingerprint = nuwa_files::hash_bytes(about.to_string().as_bytes());
-        let found = checkpoint::load(&run.out.join(CHECKPOINT), &fingerprint, trainer.parameters())?;
+        let found = checkpoint::load(&run.out.join(CHECKPOINT), &fingerprint, &models(trainer, source))?;
         let mut header = None;
         let mut earlier = None;
         match found {
-            Found::Checkpoint(found, optimizer) => {
-                trainer.resume(optimizer);
+            Found::Checkpoint(found, optimizers) => {
+                resume(trainer, source, &found, optimizers);
                 header = Some(found);
             }
             Found::Nothing | Found::Other => earlier = keep_earlier(run.out, run.results, "")?,
@@ -192,6 +193,7 @@ impl<'a> State<'a> {
             }
         }
         let (step, before) = header.as_ref().map_or((0, 0.0), |header| (header.step, header.seconds));
+        let tokens = header.as_ref().map_or(0, |header| tokens_of(header, source));
         let first_validation = header.as_ref().and_then(|header| header.first_validation.clone());
         let course = header.map_or_else(|| Course::new(run.pacing.fall), |header| header.course);
         let (metrics, unreadable) = MetricsFile::open(&run.out.join(METRICS), step)?;
@@ -202,7 +204,7 @@ impl<'a> State<'a> {
             metrics,
             fingerprint,
             step,
-            tokens: tokens_until(source, step),
+            tokens,
             course,
             before,
             began: Instant::now(),
@@ -248,7 +250,12 @@ impl<'a> State<'a> {
     }
 
     /// Lets the rate fall where the clock, or the most steps that the data is worth, asks for it.
-    fn decide(&mut self, trainer: &mut Trainer, source: &dyn Steps, hooks: &mut Hooks<'_>) -> Result<()> {
+    fn decide(
+        &mut self,
+        trainer: &mut Trainer,
+        source: &mut dyn Steps,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<()> {
         if self.course.fall.is_some() || self.step == 0 {
             return Ok(());
         }
@@ -266,7 +273,7 @@ impl<'a> State<'a> {
             (Some(best), Some(now)) if now.validation_loss > best.validation_loss => {
                 self.go_back(trainer, source, hooks, ended)
             }
-            _ => self.begin_fall(trainer, hooks, self.step, steps, ended),
+            _ => self.begin_fall(trainer, source, hooks, (self.step, steps), ended),
         }
     }
 
@@ -274,14 +281,14 @@ impl<'a> State<'a> {
     fn begin_fall(
         &mut self,
         trainer: &mut Trainer,
+        source: &dyn Steps,
         hooks: &mut Hooks<'_>,
-        step: u64,
-        steps: u64,
+        (step, steps): (u64, u64),
         ended: Ended,
     ) -> Result<()> {
         let fall = self.course.fall_from(self.step, steps, ended);
         trainer.set_schedule((self.run.schedule)(Some(fall)));
-        self.save(trainer, hooks)?;
+        self.save(trainer, source, hooks)?;
         self.report(hooks, TrainEvent::Falls { step, fall })
     }
 
@@ -289,28 +296,28 @@ impl<'a> State<'a> {
     fn go_back(
         &mut self,
         trainer: &mut Trainer,
-        source: &dyn Steps,
+        source: &mut dyn Steps,
         hooks: &mut Hooks<'_>,
         ended: Ended,
     ) -> Result<()> {
         let (from, left, seconds) = (self.step, self.steps_left(source), self.seconds());
-        let Some(step) = self.load_best(trainer)? else {
-            return self.begin_fall(trainer, hooks, from, 1, ended);
+        let Some(header) = self.load_best(trainer, source)? else {
+            return self.begin_fall(trainer, source, hooks, (from, 1), ended);
         };
-        (self.step, self.tokens) = (step, tokens_until(source, step));
+        (self.step, self.tokens) = (header.step, tokens_of(&header, source));
         self.pace = Pace::new(self.step, seconds);
         (self.metrics, _) = MetricsFile::open(&self.run.out.join(METRICS), self.step)?;
         let wanted = course::steps_of_fall(self.step, self.pacing.decay);
         let steps = left.map_or(wanted, |left| left.min(wanted));
-        self.begin_fall(trainer, hooks, from, steps, ended)
+        self.begin_fall(trainer, source, hooks, (from, steps), ended)
     }
 
-    /// Takes the best state into the trainer, and gives its step; none where there is none.
-    fn load_best(&self, trainer: &mut Trainer) -> Result<Option<u64>> {
-        let found = checkpoint::load(&self.path(BEST), &self.fingerprint, trainer.parameters())?;
-        let Found::Checkpoint(header, optimizer) = found else { return Ok(None) };
-        trainer.resume(optimizer);
-        Ok(Some(header.step))
+    /// Takes the best state into the trainer, and gives what is said of it; none where there is none.
+    fn load_best(&self, trainer: &mut Trainer, source: &mut dyn Steps) -> Result<Option<Box<Header>>> {
+        let found = checkpoint::load(&self.path(BEST), &self.fingerprint, &models(trainer, source))?;
+        let Found::Checkpoint(header, optimizers) = found else { return Ok(None) };
+        resume(trainer, source, &header, optimizers);
+        Ok(Some(header))
     }
 
     fn after_step(
@@ -337,15 +344,23 @@ impl<'a> State<'a> {
         };
         let (step, steps) = (line.step, line.steps);
         self.report(hooks, TrainEvent::Step(line))?;
+        if !source.resumes_at(self.step) {
+            return Ok(());
+        }
         let (last, stops) = (self.is_over(), !self.is_over() && (hooks.stop)());
         if last || stops || self.saved.elapsed().as_secs() >= self.pacing.checkpoint_seconds {
-            self.save(trainer, hooks)?;
+            self.save(trainer, source, hooks)?;
         }
         if stops { Err(Error::Stopped { step, steps }) } else { Ok(()) }
     }
 
     /// Validates and samples where they are due. A run resumed from the checkpoint of this very step does both again.
-    fn look_aside(&mut self, trainer: &mut Trainer, source: &dyn Steps, hooks: &mut Hooks<'_>) -> Result<()> {
+    fn look_aside(
+        &mut self,
+        trainer: &mut Trainer,
+        source: &mut dyn Steps,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<()> {
         if self.validates()
             && let Some(line) = self.validate(trainer, source, hooks)?
             && self.judge(trainer, source, &line)? == Verdict::GoBack
@@ -373,7 +388,7 @@ impl<'a> State<'a> {
         let verdict = self.course.validated(line, self.pacing.stops_early);
         // The last state is at hand.
         if verdict == Verdict::Best && !self.course.ends_at(self.step) {
-            self.save_as(trainer, &self.path(BEST))?;
+            self.save_as(trainer, source, &self.path(BEST))?;
         }
         self.stopped = verdict == Verdict::Stop;
         Ok(verdict)
@@ -382,7 +397,7 @@ impl<'a> State<'a> {
     fn validate(
         &mut self,
         trainer: &mut Trainer,
-        source: &dyn Steps,
+        source: &mut dyn Steps,
         hooks: &mut Hooks<'_>,
     ) -> Result<Option<ValidationLine>> {
         let Some(measured) = source.validate(trainer)? else { return Ok(None) };
@@ -409,14 +424,19 @@ impl<'a> State<'a> {
         self.run.out.join(name)
     }
 
-    fn save(&mut self, trainer: &Trainer, hooks: &mut Hooks<'_>) -> Result<()> {
+    fn save(&mut self, trainer: &Trainer, source: &dyn Steps, hooks: &mut Hooks<'_>) -> Result<()> {
+        if !source.resumes_at(self.step) {
+            return Ok(());
+        }
         self.metrics.sync()?;
-        self.save_as(trainer, &self.path(CHECKPOINT))?;
+        self.save_as(trainer, source, &self.path(CHECKPOINT))?;
         self.saved = Instant::now();
         self.report(hooks, TrainEvent::Saved { step: self.step })
     }
 
-    fn save_as(&self, trainer: &Trainer, path: &Path) -> Result<()> {
+    fn save_as(&self, trainer: &Trainer, source: &dyn Steps, path: &Path) -> Result<()> {
+        let companions = source.companions();
+        let trained = |trainer: &&'_ Trainer| (trainer.parameters().length(), trainer.optimizer().state().steps());
         let header = Header {
             step: self.step,
             seconds: self.seconds(),
@@ -425,18 +445,23 @@ impl<'a> State<'a> {
             optimizer_steps: trainer.optimizer().state().steps(),
             course: self.course.clone(),
             first_validation: self.first_validation.clone(),
+            tokens: self.tokens,
+            companions: companions.iter().map(trained).collect(),
+            state: source.state(),
         };
-        checkpoint::save(path, &header, trainer.parameters(), trainer.optimizer())
+        let all = [trainer].into_iter().chain(companions);
+        let models: Vec<_> = all.map(|trainer| (trainer.parameters(), trainer.optimizer())).collect();
+        checkpoint::save(path, &header, &models)
     }
 
     /// Goes back to the best state, where that is not the last.
-    fn finish(self, trainer: &mut Trainer) -> Result<Finished> {
+    fn finish(self, trainer: &mut Trainer, source: &mut dyn Steps) -> Result<Finished> {
         let (mut kept_step, mut after) = (self.step, self.last_validation.clone());
         let best = self.course.best.clone().filter(|best| best.step != self.step);
         if let Some(best) = best
-            && let Some(step) = self.load_best(trainer)?
+            && let Some(header) = self.load_best(trainer, source)?
         {
-            (kept_step, after) = (step, Some(best));
+            (kept_step, after) = (header.step, Some(best));
         }
         Ok(Finished {
             steps: self.step,
@@ -451,9 +476,25 @@ impl<'a> State<'a> {
     }
 }
 
-/// Tokens of all steps before `step`.
-fn tokens_until(source: &dyn Steps, step: u64) -> u64 {
-    (0..step).map(|step| source.tokens(step)).sum()
+/// The weights that a checkpoint keeps: of the main model, and of those that are trained beside it.
+fn models<'a>(trainer: &'a Trainer, source: &'a dyn Steps) -> Vec<&'a Parameters> {
+    let all = [trainer].into_iter().chain(source.companions());
+    all.map(Trainer::parameters).collect()
+}
+
+/// Goes on with what a checkpoint has kept beside the weights.
+fn resume(trainer: &mut Trainer, source: &mut dyn Steps, header: &Header, optimizers: Vec<AdamWState>) {
+    let all = [trainer].into_iter().chain(source.companions_mut());
+    all.zip(optimizers).for_each(|(trainer, optimizer)| trainer.resume(optimizer));
+    source.restore(&header.state);
+}
+
+/// Tokens that were seen when a checkpoint was made; older ones do not say it.
+fn tokens_of(header: &Header, source: &dyn Steps) -> u64 {
+    match header.tokens {
+        0 => (0..header.step).map(|step| source.tokens(step)).sum(),
+        tokens => tokens,
+    }
 }
 
 /// Whether one of `times` evenly spread events falls on `step`.

@@ -33,13 +33,37 @@ pub trait Steps: Send {
     ///
     /// # Errors
     /// As [`Steps::step`].
-    fn validate(&self, trainer: &mut Trainer) -> Result<Option<Measured>>;
+    fn validate(&mut self, trainer: &mut Trainer) -> Result<Option<Measured>>;
 
     /// Whether after `step` steps data was seen more than once, so that the model can begin to know it by heart, and the best
     /// state be another than the last.
     fn repeats(&self, _step: u64) -> bool {
         true
     }
+
+    /// Whether a killed run can go on from the state after `step` steps: not where a step needs what an earlier one has made, such as
+    /// answers that several steps learn from.
+    fn resumes_at(&self, _step: u64) -> bool {
+        true
+    }
+
+    /// Further models that are trained beside the main one, which checkpoints keep with it: a value function.
+    fn companions(&self) -> Vec<&Trainer> {
+        Vec::new()
+    }
+
+    /// The same, to be set to what a checkpoint has kept.
+    fn companions_mut(&mut self) -> Vec<&mut Trainer> {
+        Vec::new()
+    }
+
+    /// What else follows from the steps done so far and is no weight, such as a coefficient that adapts.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Goes on from what [`Steps::state`] gave.
+    fn restore(&mut self, _state: &serde_json::Value) {}
 
     /// A text that changes with anything that changes the outcome, but for the weights at the start and the settings of the
     /// loop.

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use nuwa_models::{Batch, Losses, Model, backward, backward_objective, losses};
+use nuwa_models::{
+    Batch, Losses, Model, Text, backward, backward_objective, backward_scores, losses, scores,
+};
 use nuwa_nn::{AdamW, Context, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_tensor::{AdamWState, Parameters, Precision, Random, Tape, on_worker};
 
@@ -19,6 +21,9 @@ pub trait Adapters: fmt::Debug + Send + Sync {
 
     /// Makes the model's weights what these say.
     fn apply(&self);
+
+    /// Makes the model's weights what they were without these, until [`Adapters::apply`] is called.
+    fn lift(&self);
 }
 
 /// What one step did.
@@ -139,8 +144,26 @@ impl Trainer {
     /// # Errors
     /// When its data cannot be read, or the loss or the gradient is not finite: the weights then are those of before the step.
     pub fn step(&mut self, source: &mut dyn Steps, step: u64) -> Result<StepOutcome> {
+        self.step_of(step, |trainer| source.step(trainer, step))
+    }
+
+    /// As [`Trainer::step`], of the passes that `passes` does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn step_of(
+        &mut self,
+        step: u64,
+        passes: impl FnOnce(&mut Self) -> Result<Measured> + Send,
+    ) -> Result<StepOutcome> {
         on_worker(|| {
-            let measured = source.step(self, step).inspect_err(|_| self.forget())?;
+            let measured = match passes(self) {
+                Ok(measured) => measured,
+                Err(error) => {
+                    self.forget();
+                    return Err(error);
+                }
+            };
             if !measured.loss.is_finite() {
                 self.forget();
                 return Err(Error::Diverged { step, what: "loss", value: measured.loss as f32 });
@@ -159,6 +182,43 @@ impl Trainer {
     /// When an id is outside of the vocabulary, or a position beyond the context.
     pub fn losses(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         on_worker(move || Ok(losses(self.model(), &Context::new(&self.inference), batch)?.tokens.rows))
+    }
+
+    /// As [`Trainer::losses`] of the model without its adapters: what it was before the first step. None where there are none, so
+    /// that its weights are those that are trained.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn losses_without_adapters(&mut self, batch: &Batch) -> Result<Option<Vec<f32>>> {
+        let Some(adapters) = self.adapters.clone() else { return Ok(None) };
+        adapters.lift();
+        let losses = self.losses(batch);
+        adapters.apply();
+        losses.map(Some)
+    }
+
+    /// The numbers that a model with a head for them ([`Scored`](nuwa_models::Scored)) gives for rows of `text`; nothing is learnt.
+    ///
+    /// # Errors
+    /// When it has none, an id is outside of the vocabulary, or a position beyond the context.
+    pub fn scores(&mut self, text: &Text, rows: &[u32]) -> Result<Vec<f32>> {
+        on_worker(move || Ok(scores(self.model(), &Context::new(&self.inference), text, rows)?))
+    }
+
+    /// Adds the gradient of what `weigh` makes of these numbers, and gives its value; `number` decides what dropout drops.
+    ///
+    /// # Errors
+    /// As [`Trainer::scores`].
+    pub fn score_pass(
+        &mut self,
+        (text, rows): (&Text, &[u32]),
+        number: u64,
+        weigh: impl FnOnce(&[f32]) -> nuwa_tensor::Objective + Send,
+    ) -> Result<f32> {
+        on_worker(move || {
+            self.begin(number);
+            Ok(backward_scores(self.model(), &self.context(), text, rows, weigh)?)
+        })
     }
 
     /// Adds the gradient of the losses of `batch`, and gives these; `number` decides what dropout drops.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Dialogue, Lessons, Rated};
-use nuwa_align::{Epochs, PairEpochs};
+use nuwa_align::{BadRecords, Epochs, PairEpochs, RolloutSettings};
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
@@ -22,6 +22,16 @@ const FINE_TUNING: f64 = 1.12;
 
 /// A token of a pair: learning from it, and the likelihood under the reference.
 const PREFERENCE: f64 = 1.6;
+
+/// A token of a rollout before it is learnt from: sampling it, its likelihood under policy and reference, its score and value.
+const PPO: f64 = 3.0;
+/// Learning from it once, of policy and value function.
+const PPO_EPOCH: f64 = 2.0;
+/// The same without a value function.
+const GRPO: f64 = 2.0;
+
+/// Tokens of an answer where that is not said.
+const ANSWER: usize = 32;
 
 /// An item of the embedded world that is asked.
 const ITEM: f64 = 61.0;
@@ -74,6 +84,47 @@ pub fn of_preferences(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary
     let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
     let course = PairEpochs::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
     Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share) * PREFERENCE)
+}
+
+/// A reward model from files of preferences.
+pub fn of_reward(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    let bad = recipe.reward.tuning.bad_records;
+    let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
+    let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
+    let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
+    let course = PairEpochs::of(recipe.reward.epochs, recipe.reward.batch_prompts, pairs.len());
+    Ok(sum * course.epochs as f64 * FINE_TUNING)
+}
+
+/// PPO on files of prompts.
+pub fn of_ppo(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    let settings = &recipe.ppo;
+    let bad = settings.tuning.bad_records;
+    of_rollouts(files, (&settings.rollouts, bad), text, PPO + PPO_EPOCH * settings.rollouts.epochs as f64)
+        .map(|work| work / (1.0 - settings.pretraining.share))
+}
+
+/// GRPO on files of prompts.
+pub fn of_grpo(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    let settings = &recipe.grpo;
+    let bad = settings.tuning.bad_records;
+    of_rollouts(files, (&settings.rollouts, bad), text, GRPO + settings.rollouts.epochs as f64)
+        .map(|work| work / (1.0 - settings.pretraining.share))
+}
+
+/// Rounds of so many answers, each of whose tokens costs so much.
+fn of_rollouts(
+    files: &[PathBuf],
+    (rollouts, bad): (&RolloutSettings, BadRecords),
+    text: &TokenizeSummary,
+    token: f64,
+) -> anyhow::Result<f64> {
+    let (prompts, _) = data::prompts(files, &Columns::new(), bad)?;
+    let bytes = |prompt: &data::Prompt| prompt.messages.iter().map(|turn| turn.content.len()).sum::<usize>();
+    let all: usize = prompts.iter().map(bytes).sum();
+    let prompt = all as f64 / prompts.len().max(1) as f64 / text.bytes_per_token.max(0.1) + MESSAGE;
+    let answer = rollouts.max_tokens.unwrap_or(ANSWER) as f64 / 2.0;
+    Ok(rollouts.rounds as f64 * rollouts.answers as f64 * (prompt + answer) * token)
 }
 
 /// Measuring so many models on the text of the test part, `readings` times, and on so many items.

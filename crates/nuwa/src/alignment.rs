@@ -6,13 +6,19 @@ use std::sync::Arc;
 use nuwa_align::data::{self, Columns, Lessons, Reading};
 use nuwa_align::{
     Dpo, DpoSettings, Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PretrainingText,
-    RecordSteps, Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, dpo, pack, trainer, tune,
+    RecordSteps, Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, pack, trainer, tune,
 };
 use nuwa_format::Base;
 use nuwa_report::numbers;
-use nuwa_report::records::FineTuningOutcome;
+use nuwa_align::rl::reward::Ranking;
+use nuwa_models::Model;
+use nuwa_report::records::{FineTuningOutcome, Reinforcement};
 use nuwa_tokenizer::Tokenizer;
-use nuwa_train::{Figures, StepLine, TrainEvent, Trainer, ValidationLine, remove_checkpoint};
+use nuwa_train::{Figures, Sample, StepLine, TrainEvent, Trainer, ValidationLine, remove_checkpoint};
+
+mod reinforcement;
+
+pub use reinforcement::Feedback;
 
 use crate::console::{Display, ShownStep};
 use crate::interrupt::{self, Waiting};
@@ -69,12 +75,11 @@ impl Alignment<'_> {
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
             dialogues: Some(own.stats().clone()),
-            pairs: None,
             course: Some(own.epochs()),
-            pair_course: None,
             text,
             held_out: own.held_out(),
             question,
+            ..Accounts::default()
         };
         self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
@@ -99,19 +104,18 @@ impl Alignment<'_> {
         let (summary, memory) = self.run(&job, &mut tuner.trainer, &mut objective, display)?;
         let (own, text) = (objective.objective(), objective.text().cloned());
         let accounts = Accounts {
-            course: None,
             pair_course: Some(own.epochs()),
-            dialogues: None,
             pairs: Some(own.stats().clone()),
             text,
             held_out: own.held_out(),
             question,
+            ..Accounts::default()
         };
         self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
     }
 
     fn job<'a>(&'a self, settings: &'a TuningSettings, learning_rate: f32, base: &'a str) -> Job<'a> {
-        Job { out: self.out, settings, learning_rate, base, stop: interrupt::is_asked }
+        Job { out: self.out, settings, learning_rate, base, samples: 0, stop: interrupt::is_asked }
     }
 
     fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
@@ -155,9 +159,22 @@ impl Alignment<'_> {
         objective: &mut dyn RecordSteps,
         display: &mut Display,
     ) -> anyhow::Result<(Summary, Option<u64>)> {
+        self.sampled_run(job, trainer, objective, display, &mut |_| None)
+    }
+
+    /// The same, where the model writes something now and then.
+    fn sampled_run(
+        &self,
+        job: &Job<'_>,
+        trainer: &mut Trainer,
+        objective: &mut dyn RecordSteps,
+        display: &mut Display,
+        sample: &mut dyn FnMut(&dyn Model) -> Option<Sample>,
+    ) -> anyhow::Result<(Summary, Option<u64>)> {
         let mut watch = TuningWatch { display, steps: objective.count(), done: 0, memory: None };
         let _waiting = Waiting::begin();
-        let summary = tune(job, trainer, objective, &mut |event| watch.show(event))?;
+        let watching = Watch { observe: &mut |event| watch.show(event), sample };
+        let summary = tune(job, trainer, objective, watching)?;
         Ok((summary, watch.memory))
     }
 
@@ -168,7 +185,7 @@ impl Alignment<'_> {
         tuner: FineTuner,
         tokenizer: &Tokenizer,
         reading: Reading,
-        Accounts { course, pair_course, dialogues, pairs, text: pretraining, held_out, question }: Accounts,
+        accounts: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<FineTuningOutcome> {
@@ -178,13 +195,15 @@ impl Alignment<'_> {
             tuned_parameters,
             peak_memory_bytes,
             reading,
-            dialogues,
-            pairs,
-            course,
-            pair_course,
-            pretraining,
-            held_out,
-            question,
+            dialogues: accounts.dialogues,
+            pairs: accounts.pairs,
+            course: accounts.course,
+            pair_course: accounts.pair_course,
+            pretraining: accounts.text,
+            ranking: accounts.ranking,
+            reinforcement: accounts.reinforcement,
+            held_out: accounts.held_out,
+            question: accounts.question,
             summary,
             written,
         };
@@ -199,7 +218,10 @@ impl Alignment<'_> {
         let (model, base) = (trainer.into_model(), Base::new(self.model, base));
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
-            nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?;
+            match model.score() {
+                Some(_) => nuwa_format::save_scored(model.as_ref(), tokenizer, &folder)?,
+                None => nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?,
+            }
             return Ok(folder);
         };
         let folder = self.out.join("adapter");
@@ -234,12 +256,15 @@ fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
 }
 
 /// What became of what was learnt from.
+#[derive(Default)]
 struct Accounts {
     dialogues: Option<pack::PackingStats>,
     pairs: Option<dpo::PairStats>,
     course: Option<Epochs>,
     pair_course: Option<PairEpochs>,
     text: Option<TextStats>,
+    ranking: Option<Ranking>,
+    reinforcement: Option<Reinforcement>,
     held_out: usize,
     /// A question of the records.
     question: Option<String>,
@@ -269,7 +294,11 @@ impl TuningWatch<'_> {
                 let (step, steps, loss) = (line.step, self.steps, line.loss);
                 self.display.show_step(ShownStep { step, steps, loss, line: &text });
             }
-            TrainEvent::Falls { .. } | TrainEvent::Sampled { .. } | TrainEvent::Saved { .. } => {}
+            TrainEvent::Falls { .. } | TrainEvent::Saved { .. } => {}
+            TrainEvent::Sampled { step, sample } => {
+                let Sample { prompt, text } = sample;
+                self.display.note(&format!("step {step}/{}  {prompt} -> {}", self.steps, text.trim()));
+            }
             TrainEvent::Validated(line) => {
                 self.display.note(&format!("step {}/{}  {}", line.step, self.steps, validation(line)));
             }
@@ -282,8 +311,13 @@ impl TuningWatch<'_> {
         } = line;
         let left = seconds / *step as f64 * (self.steps - step) as f64;
         let memory = self.memory.map_or("?".into(), numbers::bytes);
+        // The loss of a policy says nothing of its progress.
+        let loss = match figures.contains_key("reward") {
+            true => String::new(),
+            false => format!("  loss {loss:.3}"),
+        };
         format!(
-            "step {step}/{}  loss {loss:.3}{}  gradient {gradient_norm:.2}  rate {learning_rate:.2e}  {} tokens/s  {memory}  {} left",
+            "step {step}/{}{loss}{}  gradient {gradient_norm:.2}  rate {learning_rate:.2e}  {} tokens/s  {memory}  {} left",
             self.steps,
             told(figures),
             numbers::rounded(*tokens_per_second),
@@ -292,14 +326,30 @@ impl TuningWatch<'_> {
     }
 }
 
+/// Figures that a line shows, and what they are called there.
+const SHOWN: [(&str, &str); 9] = [
+    ("accuracy", "accuracy"),
+    ("margin", "margin"),
+    ("reward", "reward"),
+    ("true_reward", "true"),
+    ("kl", "KL"),
+    ("entropy", "entropy"),
+    ("clip_share", "clipped"),
+    ("length", "length"),
+    ("ended", "ended"),
+];
+
 fn told(figures: &Figures) -> String {
-    let shown = ["accuracy", "margin"].into_iter().filter_map(|name| Some((name, figures.get(name)?)));
+    let shown = SHOWN.into_iter().filter_map(|(name, told)| Some((told, figures.get(name)?)));
     shown.map(|(name, value)| format!("  {name} {value:.3}")).collect()
 }
 
-/// `held-out loss 1.234  accuracy 0.600`.
+/// `held-out loss 1.234  accuracy 0.600`, of a policy `held-out  reward 0.512  true 0.430`.
 fn validation(line: &ValidationLine) -> String {
-    format!("held-out loss {:.3}{}", line.validation_loss, told(&line.figures))
+    match line.figures.contains_key("reward") {
+        true => format!("held-out{}", told(&line.figures)),
+        false => format!("held-out loss {:.3}{}", line.validation_loss, told(&line.figures)),
+    }
 }
 
 /// The figures in a few sentences.
@@ -309,9 +359,12 @@ pub fn text(outcome: &FineTuningOutcome) -> String {
     let mut lines = match (dialogues, pairs) {
         (Some(account), _) => vec![format!("{steps} on {}", dialogues_text(account))],
         (_, Some(account)) => vec![format!("{steps} on {}", pairs_text(account))],
-        _ => vec![steps],
+        _ => vec![outcome.reinforcement.as_ref().map_or(steps.clone(), |own| rounds_text(&steps, own))],
     };
-    lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
+    if outcome.ranking.is_none() {
+        lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
+    }
+    lines.extend(outcome.ranking.as_ref().map(ranking_text));
     lines.extend(reading.skipped.iter().map(|(reason, n)| format!("  left out {n}: {reason}")));
     lines.extend(reading.mended.iter().map(|(what, n)| format!("  mended {n}: {what}")));
     if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
@@ -321,6 +374,35 @@ pub fn text(outcome: &FineTuningOutcome) -> String {
         format!("  the model is that of step {step}: later ones did worse on the held-out records")
     }));
     lines.join("\n")
+}
+
+/// `240 steps in 60 rounds on 400 prompts, rewarded by model`.
+fn rounds_text(steps: &str, own: &Reinforcement) -> String {
+    let [rounds, prompts] =
+        [numbers::counted(own.rounds, "round"), numbers::counted(own.prompts - own.too_long, "prompt")];
+    let mut text = format!("{steps} in {rounds} on {prompts}, rewarded by {}", own.rewards.join(", "));
+    if own.too_long > 0 {
+        text += &format!("; {} left no room for an answer", numbers::counted(own.too_long, "prompt"));
+    }
+    text
+}
+
+fn ranking_text(ranking: &Ranking) -> String {
+    let Ranking { pairs, accuracy: [accuracy, error], margin, calibration_error, by_length, .. } = ranking;
+    let by = by_length.iter().filter(|bin| bin.pairs > 0);
+    let by: Vec<String> = by
+        .map(|bin| format!("{} {:.0} % of {}", bin.name, 100.0 * bin.accuracy, numbers::counted(bin.pairs as u64, "pair")))
+        .collect();
+    format!(
+        "  held out: {:.1} ± {:.1} % of {} ranked right, margin {margin:.2}, off by {:.1} % in how sure it is\n  right where the \
+         preferred answer is {}; correlation of score and length {:.2}",
+        100.0 * accuracy,
+        100.0 * error,
+        numbers::counted(*pairs as u64, "pair"),
+        100.0 * calibration_error,
+        by.join(", "),
+        ranking.length_correlation
+    )
 }
 
 fn no_pretraining_text() -> String {

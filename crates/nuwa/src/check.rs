@@ -24,6 +24,9 @@ pub fn check(draft: &Draft, recipe: &Recipe) -> anyhow::Result<()> {
     planning::check(recipe, if planned { SMALLEST_VOCABULARY } else { vocabulary })?;
     recipe.sft.check()?;
     recipe.dpo.check()?;
+    recipe.reward.check()?;
+    recipe.ppo.check()?;
+    recipe.grpo.check()?;
     tasks(&recipe.eval)
 }
 

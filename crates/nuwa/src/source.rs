@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nuwa_eval::tasks::Task;
 use nuwa_world::{
-    CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS,
+    CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS,
 };
 use toml::{Table, Value};
 
@@ -25,6 +25,7 @@ pub enum Source {
 pub enum Records {
     Answers,
     Preferences,
+    Prompts,
 }
 
 /// Time to train when neither a budget nor a size was said.
@@ -72,6 +73,7 @@ impl Source {
         let (said, own) = match records {
             Records::Answers => (&recipe.answers, DIALOGUES),
             Records::Preferences => (&recipe.preferences, PREFERENCES),
+            Records::Prompts => (&recipe.prompts, PROMPTS),
         };
         match self {
             Self::World if said.is_empty() => {
@@ -79,6 +81,7 @@ impl Source {
                 let names = std::iter::once(own).chain(rated.then_some(RATINGS));
                 names.map(|name| self.folder(run).join(name)).collect()
             }
+            Self::Text if said.is_empty() && records == Records::Prompts => recipe.preferences.clone(),
             _ => said.clone(),
         }
     }

@@ -111,16 +111,18 @@ impl Training<'_> {
         let sampling = SamplingSettings { temperature: 0.8, ..SamplingSettings::default() };
         let settings =
             GenerateSettings { max_tokens: 100, seed: self.seed, sampling, ..GenerateSettings::default() };
-        let text = continue_text(model, self.tokenizer, prompt, &settings).ok()?;
+        let ends: Vec<u32> = self.tokenizer.eos().into_iter().collect();
+        let text = continue_text(model, self.tokenizer, prompt, &ends, &settings).ok()?;
         Some(Sample { prompt: self.tokenizer.decode(prompt).ok()?, text })
     }
 }
 
-/// Continues `prompt` with a model that is still in training.
-fn continue_text(
+/// Continues `prompt` with a model that is still in training, up to any of the ids `ends`.
+pub fn continue_text(
     model: &dyn Model,
     tokenizer: &Tokenizer,
     prompt: &[u32],
+    ends: &[u32],
     settings: &GenerateSettings,
 ) -> anyhow::Result<String> {
     let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
@@ -130,7 +132,7 @@ fn continue_text(
         Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
     for _ in 0..settings.max_tokens {
         let id = sampler.choose(&sequence.next_logits()?.to_host())?;
-        if Some(id) == tokenizer.eos() {
+        if ends.contains(&id) {
             break;
         }
         sequence.push(id);

@@ -117,6 +117,8 @@ pub struct Preference {
     pub chosen: Vec<Message>,
     /// The worse.
     pub rejected: Vec<Message>,
+    /// By how much a reward model is to score the better one higher, at least.
+    pub margin: f32,
     /// File, and line or item.
     pub place: String,
 }

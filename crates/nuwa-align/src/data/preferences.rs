@@ -38,7 +38,8 @@ fn understood(record: &Record) -> Result<Preference> {
     }
     let common = in_order_up_to_a_question(record, common)?;
     check(record, &common, [&chosen, &rejected])?;
-    Ok(Preference { prompt: common, chosen, rejected, place: record.place.clone() })
+    let margin = margin(record)?;
+    Ok(Preference { prompt: common, chosen, rejected, margin, place: record.place.clone() })
 }
 
 fn given_prompt(record: &Record) -> Result<Vec<Message>> {
@@ -71,6 +72,17 @@ fn answer(record: &Record, name: &str, whole: bool) -> Result<Vec<Message>> {
         Some(turn @ Value::Object(_)) => Ok(vec![one(record, name, turn)?]),
         Some(other) => Err(record.wrong(format!("{name} is {}, expected text or turns", kind(other)))),
         None => Err(unknown(record)),
+    }
+}
+
+/// What the record says of the distance between the two; 0 where it says nothing.
+fn margin(record: &Record) -> Result<f32> {
+    match record.get("margin") {
+        None | Some(Value::Null) => Ok(0.0),
+        Some(value) => match value.as_f64().filter(|margin| *margin >= 0.0) {
+            Some(margin) => Ok(margin as f32),
+            None => Err(record.wrong(format!("margin is {value}, expected a number of at least 0"))),
+        },
     }
 }
 

@@ -72,11 +72,11 @@ impl<O: RecordSteps> Steps for Breaking<O> {
     }
     fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
         match step == self.1 {
-            true => Err(nuwa_train::Error::Hook("killed".into())),
+            true => Err(nuwa_train::Error::Steps("killed".into())),
             false => self.0.step(trainer, step),
         }
     }
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         self.0.validate(trainer)
     }
     fn fingerprint(&self) -> String {
@@ -308,7 +308,7 @@ impl Steps for Overfitting {
     fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
         self.0.step(trainer, step)
     }
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         let steps = trainer.optimizer().state().steps();
         if steps == 2 {
             *self.1.lock().unwrap() = weights(trainer);

@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
 use nuwa_align::data::Reading;
+use nuwa_align::rl::grpo::Preview;
+use nuwa_align::rl::reward::Ranking;
 use nuwa_align::{Epochs, PairEpochs, Summary, TextStats, dpo, pack};
 use serde::{Deserialize, Serialize};
 
-/// The content of `sft.json` and `dpo.json`.
+/// The content of `sft.json`, `dpo.json`, `reward.json`, `ppo.json` and `grpo.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FineTuningOutcome {
     /// Weights that were trained.
@@ -28,7 +30,13 @@ pub struct FineTuningOutcome {
     /// Text of the pretraining that was learnt beside the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretraining: Option<TextStats>,
-    /// Records (pieces of dialogues, or pairs) held out.
+    /// How well a reward model ranks what is held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
+    /// What was learnt from rewards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinforcement: Option<Reinforcement>,
+    /// Records (pieces of dialogues, pairs, or prompts) held out.
     #[serde(alias = "held_back")]
     pub held_out: usize,
     /// A question that it was taught to answer, to try it with.
@@ -39,4 +47,22 @@ pub struct FineTuningOutcome {
     pub summary: Summary,
     /// What was written: a model folder, or one of adapters.
     pub written: PathBuf,
+}
+
+/// What a policy learnt from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reinforcement {
+    /// Prompts in all.
+    pub prompts: u64,
+    /// Prompts that left no room for an answer.
+    pub too_long: u64,
+    /// The most tokens of an answer.
+    pub most_tokens: usize,
+    /// What answers were rewarded by.
+    pub rewards: Vec<String>,
+    /// Rounds of sampling and learning.
+    pub rounds: u64,
+    /// What the policy could do before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
 }

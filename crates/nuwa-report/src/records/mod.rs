@@ -9,7 +9,7 @@ mod plan;
 mod pretraining;
 
 pub use evaluation::{Evaluation, Tasks};
-pub use fine_tuning::FineTuningOutcome;
+pub use fine_tuning::{FineTuningOutcome, Reinforcement};
 pub use machine::Machine;
 pub use manifest::{Basis, Manifest, Output};
 pub use plan::PlanFile;

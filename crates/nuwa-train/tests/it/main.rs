@@ -307,9 +307,12 @@ fn checkpoints_are_checked() {
         optimizer_steps: 7,
         course: Default::default(),
         first_validation: None,
+        tokens: 0,
+        companions: Vec::new(),
+        state: Default::default(),
     };
-    checkpoint::save(&path, &header, trainer.parameters(), trainer.optimizer()).unwrap();
-    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, trainer.parameters());
+    checkpoint::save(&path, &header, &[(trainer.parameters(), trainer.optimizer())]).unwrap();
+    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, &[trainer.parameters()]);
     assert!(matches!(load("abc").unwrap(), Found::Checkpoint(found, _) if *found == header));
     assert!(matches!(load("another run").unwrap(), Found::Other));
 
@@ -350,9 +353,10 @@ fn version_3_of_the_checkpoint_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.bin");
     std::fs::write(&path, bytes).unwrap();
-    let Found::Checkpoint(header, state) = checkpoint::load(&path, "f", model.parameters()).unwrap() else {
+    let Found::Checkpoint(header, states) = checkpoint::load(&path, "f", &[model.parameters()]).unwrap() else {
         panic!("no checkpoint of this run");
     };
+    let state = &states[0];
     assert_eq!((header.step, state.steps()), (3, 3));
     assert_eq!(header.course.best.unwrap().bits_per_byte(), Some(0.5));
     assert_eq!(model.parameters().to_host()[5], 5.0);

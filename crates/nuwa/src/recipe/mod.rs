@@ -14,4 +14,4 @@ mod settings;
 pub use deciding::deciding;
 pub use draft::Draft;
 pub use pages::{documented, short};
-pub use settings::{EvalSettings, Recipe};
+pub use settings::{Align, EvalSettings, Recipe};

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use nuwa_align::{DpoSettings, SftSettings};
+use clap::ValueEnum;
+use nuwa_align::{DpoSettings, GrpoSettings, PpoSettings, RewardSettings, SftSettings};
 use nuwa_clean::CleanSettings;
 use nuwa_collect::CollectSettings;
 use nuwa_shards::tokenize::TokenizeSettings;
@@ -27,6 +28,12 @@ pub struct Recipe {
     /// Preference pairs (chosen and rejected answers) for DPO. If empty, no DPO; without a source,
     /// the pairs of the embedded world.
     pub preferences: Vec<PathBuf>,
+    /// Prompts for reinforcement learning (PPO, GRPO): records, dialogues, preference pairs, or plain
+    /// lines. If empty: the prompts of the embedded world, or those of the preference pairs.
+    pub prompts: Vec<PathBuf>,
+    /// How the model is aligned after supervised fine-tuning: dpo, ppo (with a reward model), or grpo
+    /// (with a reward model, unless grpo.rules names rewards).
+    pub align: Align,
     /// The run folder. If unset: runs/NAME, named after the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
@@ -61,8 +68,27 @@ pub struct Recipe {
     pub sft: SftSettings,
     /// Direct preference optimization (DPO).
     pub dpo: DpoSettings,
+    /// The reward model that PPO and GRPO learn from.
+    pub reward: RewardSettings,
+    /// Proximal policy optimization (PPO).
+    pub ppo: PpoSettings,
+    /// Group relative policy optimization (GRPO).
+    pub grpo: GrpoSettings,
     /// Evaluation at the end of a build.
     pub eval: EvalSettings,
+}
+
+/// How a model learns which answers are preferred.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Align {
+    /// Direct preference optimization on the pairs.
+    #[default]
+    Dpo,
+    /// A reward model, then PPO.
+    Ppo,
+    /// GRPO by rules, or by a reward model.
+    Grpo,
 }
 
 /// How the final model is measured.

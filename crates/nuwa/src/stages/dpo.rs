@@ -8,6 +8,7 @@ use super::fine_tuning;
 use super::stage::{Build, Stage};
 use crate::afterwards;
 use crate::console::Display;
+use crate::recipe::Align;
 use crate::run::{About, Dependencies};
 use crate::source::Records;
 
@@ -22,7 +23,7 @@ impl Stage for DpoStage {
     }
 
     fn applies(&self, build: &Build) -> bool {
-        !build.records(Records::Preferences).is_empty()
+        build.recipe.align == Align::Dpo && !build.records(Records::Preferences).is_empty()
     }
 
     fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {

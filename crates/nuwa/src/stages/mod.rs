@@ -8,9 +8,12 @@ pub mod dpo;
 pub mod eval;
 pub mod export;
 mod fine_tuning;
+pub mod grpo;
 pub mod plan;
+pub mod ppo;
 pub mod pretrain;
 pub mod report;
+pub mod reward;
 pub mod sft;
 mod stage;
 pub mod tokenize;
@@ -24,7 +27,7 @@ use nuwa_report::ReportedStage;
 use crate::run::About;
 
 /// All stages in their order.
-pub const STAGES: [&dyn Stage; 12] = [
+pub const STAGES: [&dyn Stage; 15] = [
     &world::WorldStage,
     &collect::CollectStage,
     &clean::CleanStage,
@@ -34,6 +37,9 @@ pub const STAGES: [&dyn Stage; 12] = [
     &pretrain::PretrainStage,
     &sft::SftStage,
     &dpo::DpoStage,
+    &reward::RewardStage,
+    &ppo::PpoStage,
+    &grpo::GrpoStage,
     &eval::EvalStage,
     &export::ExportStage,
     &report::ReportStage,

@@ -80,9 +80,9 @@ impl FineTuningArguments {
         seed: u64,
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let columns = self.columns()?;
+        let columns = columns(&self.columns)?;
         let folder = model::folder(&self.model)?;
-        self.check_out(&folder)?;
+        check_out(&self.out, &folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let shards = pretraining::shards(self.shards.as_deref(), &folder)?;
         let _lock = Lock::take(&self.out)?;
@@ -96,26 +96,6 @@ impl FineTuningArguments {
             out: &self.out,
             seed,
         })
-    }
-
-    /// DIR/model is where the fine-tuned model is written: what was there moves aside, and a killed run would miss it.
-    fn check_out(&self, folder: &Path) -> anyhow::Result<()> {
-        if model::absolute(folder) != model::absolute(&self.out.join("model")) {
-            return Ok(());
-        }
-        let problem =
-            Problem::new(format!("--out {} holds the model that is fine-tuned", self.out.display()));
-        Err(problem.hint("name another folder, so that the model stays as it is").into())
-    }
-
-    fn columns(&self) -> anyhow::Result<Columns> {
-        let pair = |text: &String| match text.split_once('=') {
-            Some((usual, own)) if !usual.is_empty() && !own.is_empty() => Ok((usual.into(), own.into())),
-            _ => Err(Problem::new(format!("--columns {text}: expected USUAL=OWN"))
-                .hint("for example --columns instruction=question,output=reply")
-                .into()),
-        };
-        self.columns.iter().map(pair).collect()
     }
 
     /// What to do with what was written.
@@ -132,4 +112,24 @@ impl FineTuningArguments {
             }
         }
     }
+}
+
+/// DIR/model is where the fine-tuned model is written: what was there moves aside, and a killed run would miss it.
+pub fn check_out(out: &Path, folder: &Path) -> anyhow::Result<()> {
+    if model::absolute(folder) != model::absolute(&out.join("model")) {
+        return Ok(());
+    }
+    let problem = Problem::new(format!("--out {} holds the model that is fine-tuned", out.display()));
+    Err(problem.hint("name another folder, so that the model stays as it is").into())
+}
+
+/// Column names, each with what stands for it.
+pub fn columns(named: &[String]) -> anyhow::Result<Columns> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((usual, own)) if !usual.is_empty() && !own.is_empty() => Ok((usual.into(), own.into())),
+        _ => Err(Problem::new(format!("--columns {text}: expected USUAL=OWN"))
+            .hint("for example --columns instruction=question,output=reply")
+            .into()),
+    };
+    named.iter().map(pair).collect()
 }

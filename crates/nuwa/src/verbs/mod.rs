@@ -13,16 +13,21 @@ mod export;
 mod fill;
 mod fine_tuning;
 mod generate;
+mod grpo;
 mod import;
 mod init;
 mod inspect;
 mod man;
 mod merge;
 mod plan;
+mod ppo;
 mod pretrain;
+mod reinforcement;
 mod report;
+mod reward;
 mod runs;
 mod sampling;
+mod score;
 mod settings;
 mod sft;
 mod tokenize;
@@ -66,6 +71,10 @@ enum Verb {
     Pretrain(pretrain::Pretrain),
     Sft(sft::Sft),
     Dpo(dpo::Dpo),
+    Reward(reward::Reward),
+    Score(score::Score),
+    Ppo(ppo::Ppo),
+    Grpo(grpo::Grpo),
     Merge(merge::Merge),
     Inspect(inspect::Inspect),
     Chat(chat::Chat),
@@ -98,6 +107,10 @@ impl Program {
             Verb::Pretrain(verb) => verb.run(),
             Verb::Sft(verb) => verb.run(),
             Verb::Dpo(verb) => verb.run(),
+            Verb::Reward(verb) => verb.run(),
+            Verb::Score(verb) => verb.run(),
+            Verb::Ppo(verb) => verb.run(),
+            Verb::Grpo(verb) => verb.run(),
             Verb::Merge(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),

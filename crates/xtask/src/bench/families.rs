@@ -1,4 +1,4 @@
-//! Every family at the same number of weights and the same time: what it learns, how fast it is, what it takes.
+//! Every family at the same number of weights and the same time of pretraining: what it learns, how fast it is, what it takes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,8 +85,11 @@ const HEAD: &str = "\
 | family | text | weights | bits per byte | choices | training, tokens/s | decoding, tokens/s | memory, MB |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
 
-/// The stages that are the same for every family: a build that has their folders does not run them again.
-const SHARED: [&str; 5] = [WORLD, "collect", "clean", "tokenizer", "tokenize"];
+/// What of the text's own run is the same for every family.
+const SHARED: [&str; 5] = [WORLD, "clean", "tokenizer", "tokenize", "recipe.toml"];
+
+/// Questions of the world, in both languages.
+const CHOICES: [&str; 2] = ["world_choice_en", "world_choice_zh"];
 
 impl Bench {
     fn place(&self, text: &str, name: &str) -> PathBuf {
@@ -100,54 +103,73 @@ impl Bench {
         command
     }
 
-    fn build(&self, text: &str, out: &Path) -> Command {
+    /// The text, cleaned and cut into tokens, by the shortest build there is.
+    fn source(&self, text: &str) -> Result<()> {
         let mut command = self.nuwa("build");
-        command.arg("--out").arg(out);
+        command.arg("--out").arg(self.place(text, "source"));
         if text != WORLD {
             command.arg("--from").arg(text);
         }
+        // The vocabulary follows from the size of the model.
+        said(command.args(["--params", &self.parameters, "--tokens", "20k"])).map(drop)
+    }
+
+    /// Pretrains a model of `family` on the text for the budget, from nothing.
+    fn outcome(&self, text: &str, family: &str) -> Result<Outcome> {
+        let (source, out) = (self.place(text, "source"), self.place(text, family));
+        for name in SHARED {
+            let (from, to) = (source.join(name), out.join(name));
+            if from.exists() && !to.exists() {
+                copy(&from, &to)?;
+            }
+        }
+        let settings = self.shape(&out, family)?;
+        // Where a build would write its last model, so that the text it is measured on is found.
+        let mut command = self.pretrain(&out, &out, family);
+        command.args(["--budget", &self.budget]);
+        command.args(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
+        said(&mut command)?;
+        let metrics = std::fs::read_to_string(out.join("metrics.jsonl"))?;
+        let pretrain = json(&out.join("pretrain.json"))?;
+        let speed = self.decoding(&out.join("model"))?;
+        let tasks = self.tasks(&out)?;
+        let name = self.place(text, "").file_name().unwrap_or_default().to_string_lossy().into_owned();
+        outcome([family, name.trim_end_matches('-')], [&pretrain, &tasks], &metrics, speed)
+    }
+
+    fn pretrain(&self, run: &Path, out: &Path, family: &str) -> Command {
+        let mut command = self.nuwa("pretrain");
+        command.arg("--data").arg(run.join("tokenize")).arg("--tokenizer").arg(run.join("tokenizer"));
+        command.arg("--out").arg(out).args(["--family", family]);
         command
     }
 
-    /// The text, cleaned and cut into tokens, by the shortest build there is.
-    fn source(&self, text: &str) -> Result<()> {
-        let out = self.place(text, "source");
-        // As in the builds of the families, for the vocabulary follows from the size of the model.
-        let sizes = ["--params", &self.parameters, "--tokens", "20k"];
-        said(self.build(text, &out).args(sizes)).map(drop)
-    }
-
     /// The shape with which `family` has the number of weights, as settings.
-    fn shape(&self, text: &str, family: &str) -> Result<Vec<String>> {
-        let (source, out) = (self.place(text, "source"), self.place(text, &format!("{family}-shape")));
-        let mut command = self.nuwa("pretrain");
-        command.arg("--data").arg(source.join("tokenize")).arg("--tokenizer").arg(source.join("tokenizer"));
-        command.arg("--out").arg(&out).args(["--params", &self.parameters, "--tokens", "20k"]);
-        said(command.args(["--set", &format!("model.family={family}")]))?;
+    fn shape(&self, run: &Path, family: &str) -> Result<Vec<String>> {
+        let out = run.join("shape");
+        let mut command = self.pretrain(run, &out, family);
+        said(command.args(["--params", &self.parameters, "--tokens", "20k"]))?;
         let settings = shape(&json(&out.join("pretrain.json"))?);
         std::fs::remove_dir_all(out)?;
         settings
     }
 
-    fn outcome(&self, text: &str, family: &str) -> Result<Outcome> {
-        let out = self.place(text, family);
-        for stage in SHARED {
-            let (from, to) = (self.place(text, "source").join(stage), out.join(stage));
-            if from.is_dir() && !to.exists() {
-                copy(&from, &to)?;
+    /// What the model of a run is measured by: the text that was held out, and the questions that the text comes with.
+    fn tasks(&self, run: &Path) -> Result<Value> {
+        let mut eval = self.nuwa("eval");
+        eval.arg(run).args(["--task", "language_modelling", "--json"]);
+        let mut all: Value = serde_json::from_str(&said(&mut eval)?)?;
+        let mut all = all["tasks"].take();
+        for task in CHOICES {
+            let items = run.join(WORLD).join("eval").join(format!("{task}.jsonl"));
+            if items.is_file() {
+                let mut eval = self.nuwa("eval");
+                eval.arg(run).args(["--task", task, "--json", "--data"]).arg(items);
+                let own: Value = serde_json::from_str(&said(&mut eval)?)?;
+                all[task] = own["tasks"][task].clone();
             }
         }
-        let mut command = self.build(text, &out);
-        command.args(["--budget", &self.budget, "--set", &format!("model.family={family}")]);
-        for setting in self.shape(text, family)? {
-            command.args(["--set", &setting]);
-        }
-        said(&mut command)?;
-        let metrics = std::fs::read_to_string(out.join("pretrain/metrics.jsonl"))?;
-        let files = [json(&out.join("pretrain/pretrain.json"))?, json(&out.join("eval/eval.json"))?];
-        let speed = self.decoding(&out.join("pretrain/model"))?;
-        let name = self.place(text, "").file_name().unwrap_or_default().to_string_lossy().into_owned();
-        outcome([family, name.trim_end_matches('-')], &files, &metrics, speed)
+        Ok(all)
     }
 
     /// Tokens a second of one sequence, without what starting the program takes.
@@ -183,14 +205,15 @@ fn json(path: &Path) -> Result<Value> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
+    if from.is_file() {
+        std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+        std::fs::copy(from, to)?;
+        return Ok(());
+    }
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
-        let (entry, to) = (entry?, to.to_path_buf());
-        let to = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &to)?,
-            false => std::fs::copy(entry.path(), to).map(drop)?,
-        }
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
 }
@@ -204,19 +227,14 @@ fn shape(pretrain: &Value) -> Result<Vec<String>> {
 
 fn outcome(
     [family, text]: [&str; 2],
-    [pretrain, eval]: &[Value; 2],
+    [pretrain, tasks]: [&Value; 2],
     metrics: &str,
     written_tokens_a_second: f64,
 ) -> Result<Outcome> {
     let number =
         |value: &Value, what: &str| value.as_f64().with_context(|| format!("{family} has no {what}"));
-    let tasks = &eval["tasks"];
-    let after =
-        |task: &str| [&tasks[format!("pretrain/{task}")], &tasks[task]].into_iter().find(|it| !it.is_null());
-    let bits = after("language_modelling").context("the model was not measured on text")?;
-    let bits = &bits["metrics"]["bits_per_byte"];
-    let right = ["world_choice_en", "world_choice_zh"]
-        .map(|task| after(task).and_then(|task| task["metrics"]["acc_norm"]["value"].as_f64()));
+    let bits = &tasks["language_modelling"]["metrics"]["bits_per_byte"];
+    let right = CHOICES.map(|task| tasks[task]["metrics"]["acc_norm"]["value"].as_f64());
     let steps = metrics.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let speeds: Vec<f64> = steps.filter_map(|step| step["tokens_per_second"].as_f64()).collect();
     Ok(Outcome {
@@ -263,17 +281,15 @@ mod tests {
         let pretrain = json!({"parameters": 1000, "peak_memory_bytes": 2_500_000});
         let metrics =
             "{\"tokens_per_second\": 10}\n{\"tokens_per_second\": 30}\n{\"tokens_per_second\": 20}\n{}";
-        let world = json!({"tasks": {
-            "pretrain/language_modelling": measured(0.0), "pretrain/world_choice_en": measured(0.5),
-            "pretrain/world_choice_zh": measured(0.75), "dpo/world_choice_en": measured(1.0),
-        }});
-        let row = outcome(["gpt2", "world"], &[pretrain.clone(), world], metrics, 99.6).unwrap().row();
+        let world = json!({"language_modelling": measured(0.0), "world_choice_en": measured(0.5),
+            "world_choice_zh": measured(0.75)});
+        let row = outcome(["gpt2", "world"], [&pretrain, &world], metrics, 99.6).unwrap().row();
         assert_eq!(row, "| gpt2 | world | 1000 | 1.500 ± 0.020 | 62.5 % | 20 | 100 | 2 |");
-        let book = json!({"tasks": {"language_modelling": measured(0.0)}});
-        let row = outcome(["gpt2", "novel"], &[pretrain.clone(), book], metrics, 99.6).unwrap().row();
+        let book = json!({"language_modelling": measured(0.0)});
+        let row = outcome(["gpt2", "novel"], [&pretrain, &book], metrics, 99.6).unwrap().row();
         assert_eq!(row, "| gpt2 | novel | 1000 | 1.500 ± 0.020 | - | 20 | 100 | 2 |");
-        let told = outcome(["gpt2", "novel"], &[pretrain, json!({"tasks": {}})], metrics, 1.0).unwrap_err();
-        assert_eq!(told.to_string(), "the model was not measured on text");
+        let told = outcome(["gpt2", "novel"], [&pretrain, &json!({})], metrics, 1.0).unwrap_err();
+        assert_eq!(told.to_string(), "gpt2 has no bits per byte");
     }
 
     #[test]
