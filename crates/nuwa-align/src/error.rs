@@ -128,6 +128,16 @@ pub enum Error {
         /// What each got.
         value: f32,
     },
+    /// A rule that judges answers is written wrongly, or cannot judge.
+    #[error("rule {rule:?}: {problem}")]
+    Rule {
+        /// The rule as it was written.
+        rule: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        advice: String,
+    },
     /// The targets of LoRA name no matrix of the model.
     #[error("no matrix of the model has a name that holds {target:?}; it has {known}")]
     NoTarget {
@@ -143,6 +153,8 @@ pub enum Error {
 pub enum Advice {
     /// Correct it, or leave such records out by the setting of this stage.
     LeaveOut(&'static str),
+    /// Correct it, or have prompts that are not in order skipped.
+    LeaveOutPrompt,
     /// Name the columns; these stand for others.
     Columns(&'static str),
     /// Answers were asked for, and these are preferences.
@@ -159,6 +171,9 @@ impl std::fmt::Display for Advice {
                     out,
                     "correct the record, or leave such records out: {stage}.tuning.bad_records = \"skip\""
                 )
+            }
+            Self::LeaveOutPrompt => {
+                out.write_str("correct the record, or have such prompts left out: bad_records = \"skip\"")
             }
             Self::Columns(example) => write!(
                 out,
@@ -182,6 +197,14 @@ impl Error {
     pub(crate) fn in_stage(mut self, stage: &'static str) -> Self {
         if let Self::Record { advice: Advice::LeaveOut(own), .. } = &mut self {
             *own = stage;
+        }
+        self
+    }
+
+    /// The same, where advice to leave out a record is about prompts.
+    pub(crate) fn about_a_prompt(mut self) -> Self {
+        if let Self::Record { advice: advice @ Advice::LeaveOut(_), .. } = &mut self {
+            *advice = Advice::LeaveOutPrompt;
         }
         self
     }
@@ -219,6 +242,7 @@ impl Error {
             Self::Silent { .. } => {
                 "take a rule that some of the model's answers fulfil and others do not, or tune the model on answers first".into()
             }
+            Self::Rule { advice, .. } => advice.clone(),
             Self::NoTarget { .. } => {
                 "choose among these in sft.lora.targets or dpo.lora.targets".into()
             }

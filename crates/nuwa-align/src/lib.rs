@@ -1,6 +1,7 @@
 //! Alignment: a model that continues text becomes one that answers.
 //!
-//! - [`data`]: dialogues and preferences, from every usual form of file.
+//! - [`data`]: dialogues, preferences and prompts, from every usual form of file.
+//! - [`rules`]: rewards that can be checked, from exact answers to a program of one's own.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
 //! - [`ratings`]: rated answers as examples, from which the model learns to rate.
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
@@ -40,6 +41,7 @@ pub mod pack;
 pub mod ratings;
 pub mod render;
 pub mod rl;
+pub mod rules;
 mod settings;
 pub mod sft;
 mod tune;

@@ -2,8 +2,9 @@
 //!
 //! From a seed follow people, towns, animals, trades and what is so about them ([`facts`]); a corpus that says it in many
 //! ways, with noise planted for the cleaning stage ([`Noise`]); dialogues, preferences, rated answers, translations and opinions
-//! to tune on; and held-out items in the forms of known benchmarks. Because the truth is known, the worth of each stage can be
-//! measured: [`audit`] tells what cleaning caught and what it lost, and the items what a model has learnt.
+//! to tune on; prompts with all answers that are right, to reinforce by; and held-out items in the forms of known benchmarks. Because
+//! the truth is known, the worth of each stage can be measured: [`audit`] tells what cleaning caught and what it lost, the items what
+//! a model has learnt, and [`true_reward`] how good an answer truly is, whatever a reward model holds of it.
 //!
 //! Held out are: for each fact and language one of the three ways to ask for it; one in eight scenes (who has what where),
 //! sums, reviews, invented names, and pairs of a sentence with its translation. None of these occurs in what is trained on.
@@ -34,6 +35,7 @@ mod lookups;
 mod manners;
 mod noise;
 mod offer;
+mod prompts;
 mod random;
 mod ratings;
 mod scenes;
@@ -41,6 +43,7 @@ mod settings;
 mod small_talk;
 mod talk;
 mod translation;
+mod truth;
 mod write;
 
 pub use audit::{Audit, Caught, audit};
@@ -50,10 +53,11 @@ pub use items::TASKS;
 pub use lexicon::{Name, SLURS};
 pub use noise::Noise;
 pub use offer::{
-    CORPUS, DIALOGUES, ITEMS, LOOKUPS, PREFERENCES, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS, WorldTask,
-    tasks,
+    CORPUS, DIALOGUES, HELD_OUT_PROMPTS, ITEMS, LOOKUPS, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST,
+    USUAL_SECONDS, WorldTask, tasks,
 };
 pub use settings::{NoiseShares, Shares, WorldSettings};
+pub use truth::true_reward;
 pub use write::{Planted, WorldSummary, write};
 
 use random::Random;

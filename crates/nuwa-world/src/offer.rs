@@ -25,6 +25,12 @@ pub const RATINGS: &str = "ratings.jsonl";
 /// Dialogues in which things are looked up before they are answered.
 pub const LOOKUPS: &str = "lookups.jsonl";
 
+/// Prompts for reinforcement learning, each with the answers that are right.
+pub const PROMPTS: &str = "prompts.jsonl";
+
+/// The same for measuring; nothing learns from these.
+pub const HELD_OUT_PROMPTS: &str = "prompts-held-out.jsonl";
+
 /// The slurs that are planted, one a line, for the cleaning step `toxicity`.
 pub const SLUR_LIST: &str = "slurs.txt";
 

@@ -1,15 +1,18 @@
 //! One-off scenes: who holds what where, sums, reviews. Their combinations are held out by name, so that a model can only
 //! answer about those by reading the passage that it is given.
 
+use std::ops::Range;
+
 use super::facts::{Language, capitalised, with_article};
 use super::lexicon::{BAD, CHILDREN, COLOURS, FRUIT, GOOD, Name, REVIEWED, SPOTS, TOYS};
 use super::random::{Random, held_out};
+use super::truth::Truth;
 
 /// One in so many combinations is held out.
 const HELD_OUT: u64 = 8;
 
 /// A question with its full answer and the word that counts in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The question.
     pub question: String,
@@ -19,6 +22,8 @@ pub struct Asked {
     pub key: String,
     /// Wrong words in place of `key`.
     pub wrong: Vec<String>,
+    /// What else is known of its answers.
+    pub truth: Truth,
 }
 
 /// Two children, each with a toy of a colour, in a place.
@@ -157,6 +162,9 @@ impl Child {
             let rest: Vec<Name> = names.iter().copied().filter(|one| *one != right).collect();
             random.several(&rest, 3).into_iter().map(|one| language.name(one).to_string()).collect()
         };
+        let told = |names: &[Name], right: Name| {
+            Truth::of_word(language.name(right), names.iter().map(|name| language.name(*name)))
+        };
         let numbers: Vec<usize> = (2..10).filter(|number| *number != count).collect();
         [
             Asked {
@@ -164,18 +172,21 @@ impl Child {
                 answer: has,
                 key: language.name(colour).into(),
                 wrong: others(random, &COLOURS, colour),
+                truth: told(&COLOURS, colour),
             },
             Asked {
                 question: of_place,
                 answer: is,
                 key: language.name(spot).into(),
                 wrong: others(random, &SPOTS, spot),
+                truth: told(&SPOTS, spot),
             },
             Asked {
                 question: of_count,
                 answer: counts,
                 key: count.to_string(),
                 wrong: random.several(&numbers, 3).iter().map(ToString::to_string).collect(),
+                truth: number(count, 0..20),
             },
         ]
     }
@@ -228,8 +239,23 @@ impl Sum {
             answer: self.solved(),
             key: value.to_string(),
             wrong: random.several(&others, 3).iter().map(ToString::to_string).collect(),
+            truth: self.truth(),
         }
     }
+
+    /// What it comes to may be said alone or with words for the sign between.
+    fn truth(&self) -> Truth {
+        let (written, value) = (self.written(), self.value());
+        let mut truth = number(value, 0..20);
+        truth.also.extend(["is", "equals", "等于"].map(|is| format!("{written} {is} {value}")));
+        truth
+    }
+}
+
+/// Of a question whose answer is this number, and none of the others in `range`.
+fn number(right: usize, range: Range<usize>) -> Truth {
+    let all: Vec<String> = range.map(|number| number.to_string()).collect();
+    Truth::of_word(&right.to_string(), all.iter().map(String::as_str))
 }
 
 /// An opinion.

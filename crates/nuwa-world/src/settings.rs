@@ -19,7 +19,7 @@ pub struct WorldSettings {
     pub noise: NoiseShares,
     /// Number of dialogues for supervised fine-tuning.
     pub dialogues: usize,
-    /// Number of preference pairs for DPO.
+    /// Number of preference pairs for reward models and DPO.
     pub preferences: usize,
     /// Number of rated answers, from which a model learns to rate.
     pub ratings: usize,
@@ -27,6 +27,8 @@ pub struct WorldSettings {
     pub learn_ratings: bool,
     /// Number of dialogues in which something is looked up before it is answered; no build learns them by itself.
     pub lookups: usize,
+    /// Number of prompts for reinforcement learning, each with its right answers; half as many (at most 500) are held out to measure on.
+    pub prompts: usize,
     /// Number of held-out evaluation items per task and language.
     pub items: usize,
 }
@@ -90,6 +92,7 @@ impl Default for WorldSettings {
             ratings: 2000,
             learn_ratings: false,
             lookups: 1000,
+            prompts: 400,
             items: 120,
         }
     }

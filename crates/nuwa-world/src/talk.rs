@@ -10,6 +10,7 @@ use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum, labels};
 use super::small_talk::{SYSTEM, small_talk};
 use super::translation::{ASKS, translatable};
+use super::truth::Truth;
 
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,17 @@ impl Topic {
     }
 }
 
+/// A question, answered well and badly.
+#[derive(Debug)]
+pub struct Pair {
+    /// The question with its answer.
+    pub asked: Asked,
+    /// A worse answer.
+    pub rejected: String,
+    /// Why it is worse.
+    pub reason: &'static str,
+}
+
 /// Asks questions that are trained on, or such as are held out.
 pub struct Examiner<'a> {
     world: &'a World,
@@ -133,7 +145,8 @@ impl<'a> Examiner<'a> {
         if self.random.chance(self.world.settings.chinese) { Language::Chinese } else { Language::English }
     }
 
-    fn topic(&mut self) -> Topic {
+    /// A topic, by their shares of dialogues.
+    pub fn topic(&mut self) -> Topic {
         Topic::SHARES[self.random.weighted(&Topic::SHARES.map(|(_, share)| share))].0
     }
 
@@ -181,6 +194,7 @@ impl<'a> Examiner<'a> {
             answer: language.name(NOT_KNOWN).into(),
             key: language.name(NOT_KNOWN).into(),
             wrong: vec![said_of(&fact.statement(language, 0), &fact, language, &name)],
+            truth: Truth::of_unknown(language),
         }
     }
 
@@ -195,6 +209,7 @@ impl<'a> Examiner<'a> {
             answer: fact.statement(wanted, 0),
             key: wanted.name(fact.object).into(),
             wrong: vec![fact.statement(wanted.other(), 0)],
+            truth: Truth::of_fact(&fact, &self.world.facts, wanted),
         }
     }
 
@@ -209,6 +224,7 @@ impl<'a> Examiner<'a> {
             answer: fact.statement(language, 0),
             key: language.name(fact.object).into(),
             wrong: Vec::new(),
+            truth: Truth::of_fact(&fact, &self.world.facts, language),
         };
         [of(language, fact.question(language, way)), of(wanted, wish(&mut self.random, said, wanted).into())]
     }
@@ -250,19 +266,25 @@ impl<'a> Examiner<'a> {
     /// A fact, in words of the question that are trained on for it or in those that are not.
     fn fact(&mut self, language: Language) -> Asked {
         let fact = *self.random.choose(&self.world.facts);
-        let way = self.way(&fact, language);
+        self.on(&fact, language)
+    }
+
+    fn on(&mut self, fact: &Fact, language: Language) -> Asked {
+        let way = self.way(fact, language);
         Asked {
             question: fact.question(language, way),
             answer: fact.statement(language, 0),
             key: language.name(fact.object).into(),
-            wrong: self.others(&fact, 3).into_iter().map(|name| language.name(name).to_string()).collect(),
+            wrong: self.others(fact, 3).into_iter().map(|name| language.name(name).to_string()).collect(),
+            truth: Truth::of_fact(fact, &self.world.facts, language),
         }
     }
 
     /// A fact, to be answered with the name alone.
     fn quiz(&mut self, language: Language) -> Asked {
-        let asked = self.fact(language);
-        Asked { question: briefly(language, &asked.question), answer: asked.key.clone(), ..asked }
+        let fact = *self.random.choose(&self.world.facts);
+        let (asked, truth) = (self.on(&fact, language), Truth::of_name(&fact, &self.world.facts, language));
+        Asked { question: briefly(language, &asked.question), answer: asked.key.clone(), truth, ..asked }
     }
 
     /// The words in which `fact` is asked.
@@ -307,6 +329,7 @@ impl<'a> Examiner<'a> {
                 answer: language.name(fact.object).into(),
                 key: language.name(fact.object).into(),
                 wrong: wrong.map(|name| language.name(name).into()).collect(),
+                truth: Truth::of_name(&fact, &self.world.facts, language),
             };
         }
         Asked {
@@ -314,18 +337,20 @@ impl<'a> Examiner<'a> {
             answer: fact.statement(language, 0),
             key: language.name(fact.object).into(),
             wrong: wrong.map(|name| fact.with_object(language, 0, name)).collect(),
+            truth: Truth::default(),
         }
     }
 
     fn sentiment(&mut self, language: Language) -> Asked {
         let review = self.review();
         let (text, label) = (review.text(language), review.label(language));
-        let wrong = labels(language).into_iter().filter(|other| *other != label).map(String::from).collect();
+        let truth = Truth::of_word(label, labels(language));
+        let wrong = truth.never.clone();
         let question = match language {
             Language::English => format!("Is this review positive or negative? {text}"),
             Language::Chinese => format!("这条评论是正面的还是负面的？{text}"),
         };
-        Asked { question, answer: label.into(), key: label.into(), wrong }
+        Asked { question, answer: label.into(), key: label.into(), wrong, truth }
     }
 
     /// A review, by itself.
@@ -341,7 +366,7 @@ impl<'a> Examiner<'a> {
             question: format!("{ask}{passage}"),
             key: summary.clone(),
             answer: summary,
-            wrong: Vec::new(),
+            ..Asked::default()
         }
     }
 
@@ -369,12 +394,23 @@ impl<'a> Examiner<'a> {
                 words[2].into(),
             ),
         };
-        Asked { question: language.choose(english, chinese), key: answer.clone(), answer, wrong: Vec::new() }
+        // One of the words is right where one is asked for; backwards, all of them are in the answer.
+        let truth = Truth {
+            never: words.iter().filter(|word| !answer.contains(**word)).map(ToString::to_string).collect(),
+            ..Truth::default()
+        };
+        Asked {
+            question: language.choose(english, chinese),
+            key: answer.clone(),
+            answer,
+            truth,
+            ..Asked::default()
+        }
     }
 
     fn chat(&mut self, language: Language) -> Asked {
         let (question, answer) = small_talk(&mut self.random, language);
-        Asked { question, key: answer.clone(), answer, wrong: Vec::new() }
+        Asked { question, key: answer.clone(), answer, ..Asked::default() }
     }
 
     /// A dialogue on one to three topics, most often in one language.
@@ -401,6 +437,12 @@ impl<'a> Examiner<'a> {
 
     /// A question with a better and a worse answer.
     pub fn preference(&mut self, language: Language) -> Value {
+        let Pair { asked, rejected, reason } = self.pair(language);
+        json!({"prompt": asked.question, "chosen": asked.answer, "rejected": rejected, "reason": reason})
+    }
+
+    /// A question with the answer that it deserves and a worse one.
+    pub fn pair(&mut self, language: Language) -> Pair {
         let asked = loop {
             let asked = self.any(language);
             if !asked.wrong.is_empty() {
@@ -413,7 +455,7 @@ impl<'a> Examiner<'a> {
             6..8 => ("rude", format!("{} {}", asked.answer, abuse(&mut self.random, language))),
             _ => ("rambling", format!("{} {}", rambling(language), asked.answer)),
         };
-        json!({"prompt": asked.question, "chosen": asked.answer, "rejected": rejected, "reason": reason})
+        Pair { asked, rejected, reason }
     }
 
     /// The fields of knowledge that a fact may belong to.

@@ -11,7 +11,8 @@ use super::facts::{KINDS, Language, entities};
 use super::items::{TASKS, items};
 use super::lookups::Shelves;
 use super::noise::Noise;
-use super::offer::{CORPUS, ITEMS, SLUR_LIST};
+use super::offer::{CORPUS, HELD_OUT_PROMPTS, ITEMS, PROMPTS, SLUR_LIST};
+use super::prompts::prompts;
 use super::random::Random;
 use super::talk::Examiner;
 use super::translation::is_untranslated;
@@ -43,6 +44,9 @@ pub struct WorldSummary {
     /// Dialogues in which things are looked up.
     #[serde(default)]
     pub lookups: usize,
+    /// Prompts for reinforcement learning.
+    #[serde(default)]
+    pub prompts: usize,
     /// Held-out items over all tasks.
     pub items: usize,
 }
@@ -61,7 +65,7 @@ pub struct Planted {
 }
 
 /// Writes all data of the world below `out`: `corpus/`, `planted.jsonl`, `slurs.txt`, `sft.jsonl`, `preferences.jsonl`, `ratings.jsonl`, `lookups.jsonl`,
-/// `translations.jsonl`, `sentiment.jsonl`, each with its `_heldout` beside it, and `eval/`.
+/// `translations.jsonl`, `sentiment.jsonl`, each with its `_heldout` beside it, `prompts.jsonl` and `prompts-held-out.jsonl`, and `eval/`.
 ///
 /// # Errors
 /// When a setting is out of its range, or a file cannot be written.
@@ -107,6 +111,10 @@ pub fn write(
         held += all.len();
         lines(&out.join(ITEMS).join(format!("{task}_{}.jsonl", language.code())), all)?;
     }
+    let asked = prompts(&world, false, settings.prompts);
+    let count = asked.len();
+    lines(&out.join(PROMPTS), asked)?;
+    lines(&out.join(HELD_OUT_PROMPTS), prompts(&world, true, (settings.prompts / 2).min(500)))?;
     let summary = WorldSummary {
         entities: entities(&world.facts),
         kinds: KINDS.len(),
@@ -118,6 +126,7 @@ pub fn write(
         preferences: settings.preferences,
         ratings: settings.ratings,
         lookups: settings.lookups,
+        prompts: count,
         items: held,
     };
     nuwa_files::write_json(&out.join("world.json"), &json!({"settings": settings, "summary": summary}))?;

@@ -230,6 +230,7 @@ fn of_record(advice: &Advice) -> String {
         Advice::LeaveOut(stage) => format!(
             "correct the record, or leave such records out: --set {stage}.tuning.bad_records=skip"
         ),
+        Advice::LeaveOutPrompt => "correct the record, or leave such prompts out: --bad-records skip".into(),
         Advice::Columns(example) => format!(
             "give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns \
             {example}"

@@ -53,13 +53,21 @@ fn turns(record: &Record, name: &str) -> Result<Vec<Message>> {
 
 /// Where records are labelled as good or bad (as for KTO), a bad answer is not to be learnt.
 fn check_label(record: &Record) -> Result<()> {
-    let is_bad = match record.get("label") {
+    if is_labelled_bad(record) {
+        Err(record.left_out("its label says that the answer is a bad one"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether the record says that its answer is a bad one.
+pub fn is_labelled_bad(record: &Record) -> bool {
+    match record.get("label") {
         Some(Value::Bool(label)) => !label,
         Some(Value::Number(label)) => label.as_f64() == Some(0.0),
         Some(Value::String(label)) => label.trim().eq_ignore_ascii_case("false") || label.trim() == "0",
         _ => false,
-    };
-    if is_bad { Err(record.left_out("its label says that the answer is a bad one")) } else { Ok(()) }
+    }
 }
 
 fn unknown(record: &Record) -> Error {
@@ -71,7 +79,7 @@ fn unknown(record: &Record) -> Error {
 }
 
 /// What a record says outside of its turns.
-fn with_system(record: &Record, mut messages: Vec<Message>) -> Vec<Message> {
+pub fn with_system(record: &Record, mut messages: Vec<Message>) -> Vec<Message> {
     let said = record.get("system").and_then(Value::as_str).filter(|text| !text.trim().is_empty());
     if let Some(text) = said
         && messages.first().is_none_or(|message| message.role != "system")

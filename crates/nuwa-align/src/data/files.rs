@@ -14,13 +14,36 @@ use crate::{Error, Result};
 /// Endings of files that hold records.
 const ENDINGS: [&str; 5] = [".json", ".jsonl", ".ndjson", ".csv", ".tsv"];
 
+/// The ending of plain text.
+const TEXT: &str = ".txt";
+
 /// The records of a file, or of all files of records in a folder, in the order of their names.
 ///
 /// # Errors
 /// When a file cannot be read or is in none of the forms.
 pub fn records(path: &Path, columns: &Columns) -> Result<Vec<Record>> {
+    all_of(files(path, &ENDINGS)?, columns, of_file)
+}
+
+/// The same, where plain text has a record for each line that is not blank: its field `prompt`.
+///
+/// # Errors
+/// As there.
+pub fn records_or_lines(path: &Path, columns: &Columns) -> Result<Vec<Record>> {
+    let endings = [&ENDINGS[..], &[TEXT]].concat();
+    all_of(files(path, &endings)?, columns, |file| match has_ending(file, &[TEXT]) {
+        true => of_plain_lines(file),
+        false => of_file(file),
+    })
+}
+
+fn all_of(
+    files: Vec<PathBuf>,
+    columns: &Columns,
+    of_file: impl Fn(&Path) -> Result<Vec<Found>>,
+) -> Result<Vec<Record>> {
     let mut all = Vec::new();
-    for file in files(path)? {
+    for file in files {
         for (mut fields, place) in of_file(&file)? {
             rename(&mut fields, columns);
             all.push(Record::new((fields, place)));
@@ -37,16 +60,18 @@ fn rename(fields: &mut Map<String, Value>, columns: &Columns) {
     }
 }
 
-/// The file itself, or all files of records of a folder in the order of their names.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
+/// The file itself, or all files of a folder that end so, in the order of their names.
+fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
-    let is_records = |file: &PathBuf| {
-        let name = compressed::name_within(file).to_lowercase();
-        ENDINGS.iter().any(|ending| name.ends_with(ending))
-    };
-    Ok(nuwa_files::files_in(path)?.into_iter().filter(is_records).collect())
+    Ok(nuwa_files::files_in(path)?.into_iter().filter(|file| has_ending(file, endings)).collect())
+}
+
+/// Whether a file ends so, be it compressed.
+fn has_ending(file: &Path, endings: &[&str]) -> bool {
+    let name = compressed::name_within(file).to_lowercase();
+    endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The records of a file.
@@ -56,8 +81,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 fn of_file(path: &Path) -> Result<Vec<Found>> {
     let text = text(path)?;
     let text = text.trim_start_matches('\u{feff}');
-    let name = compressed::name_within(path).to_lowercase();
-    let is_table = [".csv", ".tsv"].iter().any(|ending| name.ends_with(ending));
+    let is_table = has_ending(path, &[".csv", ".tsv"]);
     match text.trim_start().chars().next() {
         _ if is_table => table::read(path, text),
         Some('[') => of_list(path, text),
@@ -144,6 +168,15 @@ fn of_lines(path: &Path, text: &str) -> Result<Vec<Found>> {
         records.push(record(value, place)?);
     }
     Ok(records)
+}
+
+fn of_plain_lines(path: &Path) -> Result<Vec<Found>> {
+    let text = text(path)?;
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).zip(1..);
+    let record = |(line, number): (&str, usize)| {
+        (Map::from_iter([("prompt".to_string(), line.into())]), format!("{}:{number}", path.display()))
+    };
+    Ok(lines.filter(|(line, _)| !line.is_empty()).map(record).collect())
 }
 
 /// An object, or a dialogue that is a list of turns.

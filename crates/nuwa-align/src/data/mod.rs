@@ -1,17 +1,18 @@
-//! Dialogues and preferences, from files in every usual form.
+//! Dialogues, preferences and prompts, from files in every usual form.
 
 mod dialogues;
 mod files;
 mod messages;
 mod order;
 mod preferences;
+mod prompts;
 mod ratings;
 mod record;
 mod roles;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nuwa_tokenizer::{Attribute, Message, TO_TOOLS};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use serde_json::Value;
 pub use dialogues::dialogue;
 pub use files::records;
 pub use preferences::preference;
+pub use prompts::{Prompt, prompt, prompts};
 pub use ratings::{lesson, rated};
 pub use record::Record;
 
@@ -183,9 +185,19 @@ pub fn read<T>(
     bad: BadRecords,
     understand: impl Fn(&Record) -> Result<T>,
 ) -> Result<(Vec<T>, Reading)> {
+    gather(paths, |path| records(path, columns), bad, understand)
+}
+
+/// [`read`], of the records that `of_path` finds.
+fn gather<T>(
+    paths: &[PathBuf],
+    of_path: impl Fn(&Path) -> Result<Vec<Record>>,
+    bad: BadRecords,
+    understand: impl Fn(&Record) -> Result<T>,
+) -> Result<(Vec<T>, Reading)> {
     let (mut read, mut reading) = (Vec::new(), Reading::default());
     for path in paths {
-        for record in records(path, columns)? {
+        for record in of_path(path)? {
             reading.records += 1;
             match understand(&record) {
                 Ok(value) => {

@@ -49,7 +49,8 @@ pub fn rated(record: &Record) -> Result<Rated> {
     Ok(Rated { dialogue, ratings })
 }
 
-fn context(record: &Record) -> Result<Vec<Message>> {
+/// The turns that a rated answer answers to.
+pub fn context(record: &Record) -> Result<Vec<Message>> {
     match record.get("context") {
         Some(Value::String(text)) if !text.trim_start().starts_with('[') => {
             Ok(vec![Message::new("user", tidy(text))])

@@ -6,6 +6,8 @@ mod golden;
 mod joining;
 mod mending;
 mod mixing;
+mod programs;
+mod prompts;
 mod ratings;
 mod rendering;
 mod tuning;

@@ -56,6 +56,7 @@ fn trained_text(folder: &Path) -> String {
         "corpus/zh.jsonl",
         "sft.jsonl",
         "preferences.jsonl",
+        "prompts.jsonl",
         "sentiment.jsonl",
         "translations.jsonl",
     ]

@@ -37,7 +37,7 @@ pub fn text(summary: &WorldSummary) -> String {
     let grouped = |number: usize| numbers::grouped(number as u64);
     format!(
         "{} facts of {} kinds about {} names; {} documents, {} of them with planted noise ({})\n\
-         {} dialogues, {} preference pairs, {} rated answers, {} held-out items",
+         {} dialogues, {} preference pairs, {} rated answers, {} prompts, {} held-out items",
         grouped(summary.facts),
         summary.kinds,
         summary.entities,
@@ -47,6 +47,7 @@ pub fn text(summary: &WorldSummary) -> String {
         grouped(summary.dialogues),
         grouped(summary.preferences),
         grouped(summary.ratings),
+        grouped(summary.prompts),
         grouped(summary.items)
     )
 }
