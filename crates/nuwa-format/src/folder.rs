@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{Config, FusedPart, Model, ModelConfig, TensorName};
+use nuwa_models::{FusedPart, Model, ModelConfig, TensorName};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
@@ -42,7 +42,7 @@ fn load(
     if weights.shape(SCORE).is_some() {
         return Err(Error::Scores { folder: folder.to_path_buf() });
     }
-    let Opened { config, mut weights } = open(folder, weights, Config::names)?;
+    let Opened { config, mut weights } = open(folder, weights, |config| config.names())?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
     fill(model.as_ref(), &model.names(), |part| read(&config, &mut weights, &part.name))?;
@@ -60,12 +60,12 @@ pub struct Opened {
 pub fn open(
     folder: &Path,
     weights: Weights,
-    names: impl FnOnce(&dyn Config) -> Vec<TensorName>,
+    names: impl FnOnce(&ModelConfig) -> Vec<TensorName>,
 ) -> Result<Opened> {
     let mut config = config::load_config(folder)?;
     let told = config.clone();
     config.adopt(&|name| find(&told, &weights, name).is_some());
-    check(&config, &weights, names(&*config))?;
+    check(&config, &weights, names(&config))?;
     Ok(Opened { config, weights })
 }
 

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use nuwa_models::{Config, Model, Scored, TensorName};
+use nuwa_models::{Model, ModelConfig, Scored, TensorName};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ pub fn load_scored(folder: &Path) -> Result<Scored> {
         Some([outputs, _]) => *outputs,
         Some(_) | None => return Err(Error::ScoresNothing { folder: folder.to_path_buf() }),
     };
-    let names = |config: &dyn Config| {
+    let names = |config: &ModelConfig| {
         let mut names = config.names();
         names.retain(|name| name.parts[0].0 != "lm_head.weight");
         names.push(score_name(outputs, config.width()));
@@ -56,14 +56,14 @@ pub fn scored_from(folder: &Path, seed: u64) -> Result<Scored> {
     if weights.shape(SCORE).is_some() {
         return Err(Error::Scores { folder: folder.to_path_buf() });
     }
-    scored(folder, weights, Config::names, |config| Scored::new(config, 1, seed))
+    scored(folder, weights, |config| config.names(), |config| Scored::new(config, 1, seed))
 }
 
 fn scored(
     folder: &Path,
     weights: Weights,
-    names: impl FnOnce(&dyn Config) -> Vec<TensorName>,
-    make: impl FnOnce(&nuwa_models::ModelConfig) -> nuwa_models::Result<Scored>,
+    names: impl FnOnce(&ModelConfig) -> Vec<TensorName>,
+    make: impl FnOnce(&ModelConfig) -> nuwa_models::Result<Scored>,
 ) -> Result<Scored> {
     let Opened { config, mut weights } = open(folder, weights, names)?;
     let path = folder.join(CONFIG);

@@ -11,7 +11,7 @@ use crate::tune::packed;
 /// The policy before the first step.
 pub enum Reference {
     /// A model of its own.
-    Model(Box<dyn Model>, Tape),
+    Model(Box<dyn Model>, Precision),
     /// The policy without its adapters: no second copy.
     WithoutAdapters,
 }
@@ -38,7 +38,7 @@ impl Reference {
             .map_err(nuwa_train::Error::from)?;
         model.parameters().from_host(&trainer.model().parameters().to_host());
         model.parameters().iter().for_each(|parameter| parameter.entry().set_trainable(false));
-        Ok(Self::Model(model, Tape::inference().with_precision(precision)))
+        Ok(Self::Model(model, precision))
     }
 
     /// The log-probabilities of the trained tokens of each example.
@@ -51,15 +51,19 @@ impl Reference {
         examples: &[&Example],
         micro_batch: usize,
     ) -> nuwa_train::Result<Vec<Vec<f32>>> {
-        by_groups(examples, micro_batch, |batch| match self {
-            Self::Model(model, tape) => {
-                on_worker(|| Ok(losses(model.as_ref(), &Context::new(tape), batch)?.tokens.rows))
+        match self {
+            Self::Model(model, precision) => {
+                let mut tape = Tape::inference().with_precision(*precision);
+                by_groups(examples, micro_batch, |batch| {
+                    let tape = &mut tape;
+                    on_worker(move || Ok(losses(model.as_ref(), &Context::new(tape), batch)?.tokens.rows))
+                })
             }
-            Self::WithoutAdapters => {
+            Self::WithoutAdapters => by_groups(examples, micro_batch, |batch| {
                 let found = trainer.losses_without_adapters(batch)?;
                 Ok(found.expect("a reference without a model of its own has adapters"))
-            }
-        })
+            }),
+        }
     }
 }
 

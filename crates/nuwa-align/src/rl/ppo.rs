@@ -28,7 +28,6 @@ use crate::tune::RecordSteps;
 const LARGEST_KL_ERROR: f32 = 0.2;
 
 /// PPO on prompts.
-#[derive(Debug)]
 pub struct Ppo {
     source: Source,
     critic: Trainer,
@@ -39,6 +38,12 @@ pub struct Ppo {
     /// Mean and standard deviation of the first round's scores.
     scale: Option<[f32; 2]>,
     current: Option<Current>,
+}
+
+impl std::fmt::Debug for Ppo {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Ppo").field("source", &self.source).finish_non_exhaustive()
+    }
 }
 
 /// A round under way.

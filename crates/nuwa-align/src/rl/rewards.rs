@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// Scores answers by a reward model.
 pub struct Scorer {
     model: Scored,
-    tape: Tape,
+    precision: Precision,
     micro_batch: usize,
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Scorer {
 impl Scorer {
     /// Up to `micro_batch` tokens go through the model at one time.
     pub fn new(model: Scored, precision: Precision, micro_batch: usize) -> Self {
-        Self { model, tape: Tape::inference().with_precision(precision), micro_batch }
+        Self { model, precision, micro_batch }
     }
 
     /// The reward model.
@@ -38,8 +38,10 @@ impl Scorer {
     /// # Errors
     /// When an example does not fit the model.
     pub fn scores(&self, examples: &[&Example]) -> Result<Vec<f32>> {
+        let (model, mut tape) = (&self.model, Tape::inference().with_precision(self.precision));
         let found = values(examples, Asked::Last, self.micro_batch, |text, rows| {
-            on_worker(|| scores(&self.model, &Context::new(&self.tape), text, rows))
+            let tape = &mut tape;
+            on_worker(move || scores(model, &Context::new(tape), text, rows))
         })?;
         Ok(found.into_iter().map(|own| own[0]).collect())
     }
@@ -94,10 +96,12 @@ impl Rewards {
                 (reward.total, reward.parts) = (Some(score), vec![Some(score)]);
             }
         }
-        let judged = |rollout: &'_ Rollout| -> Judged<'_> {
-            Judged { prompt: &prompts.prompts[rollout.prompt], answer: &rollout.text, ended: rollout.ended }
-        };
-        let judged: Vec<Judged<'_>> = rollouts.iter().map(judged).collect();
+        let judged = rollouts.iter().map(|rollout| Judged {
+            prompt: &prompts.prompts[rollout.prompt],
+            answer: &rollout.text,
+            ended: rollout.ended,
+        });
+        let judged: Vec<Judged<'_>> = judged.collect();
         if let Some(rules) = &self.rules {
             for (reward, score) in rewards.iter_mut().zip(rules.scores(&judged)?) {
                 reward.total = match (reward.total, score.total) {

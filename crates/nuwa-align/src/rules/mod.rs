@@ -137,6 +137,11 @@ impl Rules {
         self.parts.iter().map(|part| part.rule.name()).collect()
     }
 
+    /// The largest sum, of answers that every rule with a weight above 0 scores 1.
+    pub fn largest(&self) -> f32 {
+        self.parts.iter().map(|part| part.weight.max(0.0)).sum()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

@@ -1,6 +1,6 @@
 //! Learning from feedback as the program does it: reward models, PPO and GRPO.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nuwa_align::data::{self, Prompt, Reading};
 use nuwa_align::rl::grpo::Preview;
