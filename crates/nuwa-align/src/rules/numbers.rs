@@ -53,7 +53,7 @@ fn number_at(text: &str, at: usize) -> Option<Number> {
     let is_negative =
         before(start) == Some('-') && !joins(before(start - 1)) && before(start - 1) != Some(')');
     let end = end_of(text.as_bytes(), at, is_fraction);
-    let digits = text[start..end].replace(',', "");
+    let digits = text[start..end].replace(',', "").to_ascii_lowercase();
     let sign = if is_negative { "-" } else { "" };
     Some(Number { place: start - sign.len()..end, written: format!("{sign}{digits}") })
 }

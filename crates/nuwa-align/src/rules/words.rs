@@ -59,6 +59,7 @@ mod tests {
             ("**7**", "7"),
             ("ﬁve", "FIVE"),
             ("−5", "-5"),
+            ("2E3", "2e3"),
         ] {
             assert_eq!(words(one), words(other), "{one} {other}");
         }
