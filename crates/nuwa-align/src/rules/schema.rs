@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::spec::wrong;
-use crate::Result;
 #[cfg(feature = "json-schema")]
 use crate::Error;
+use crate::Result;
 
 /// A schema that values are held against.
 #[cfg(feature = "json-schema")]
