@@ -43,7 +43,7 @@ const PAIRS_A_STEP: [usize; 2] = [1, 16];
 pub struct PairEpochs {
     /// How often each pair is seen.
     pub epochs: u64,
-    /// Pairs a step.
+    /// Pairs a step, or single answers.
     pub batch_pairs: usize,
 }
 
@@ -54,6 +54,16 @@ impl PairEpochs {
         let batch_pairs = batch_pairs.unwrap_or((pairs / STEPS_AN_EPOCH).clamp(least, most));
         let enough = ENOUGH_PAIR_STEPS.div_ceil(pairs.div_ceil(batch_pairs).max(1)) as u64;
         Self { epochs: epochs.unwrap_or(enough.clamp(PAIR_EPOCHS[0], PAIR_EPOCHS[1])), batch_pairs }
+    }
+
+    /// The same for so many single answers, of which two count as a pair.
+    pub fn of_answers(epochs: Option<u64>, batch: Option<usize>, answers: usize) -> Self {
+        let as_pairs = Self::of(epochs, None, answers.div_ceil(2));
+        Self::of(
+            epochs.or(batch.is_none().then_some(as_pairs.epochs)),
+            batch.or(Some(2 * as_pairs.batch_pairs)),
+            answers,
+        )
     }
 }
 
@@ -87,6 +97,9 @@ mod tests {
         assert_eq!(chosen(400), (4, 16));
         assert_eq!(chosen(1520), (1, 16));
         assert_eq!(PairEpochs::of(Some(3), Some(4), 12), PairEpochs { epochs: 3, batch_pairs: 4 });
+        assert_eq!(PairEpochs::of_answers(None, None, 24), PairEpochs { epochs: 7, batch_pairs: 2 });
+        assert_eq!(PairEpochs::of_answers(None, None, 3040), PairEpochs { epochs: 1, batch_pairs: 32 });
+        assert_eq!(PairEpochs::of_answers(Some(3), Some(4), 12), PairEpochs { epochs: 3, batch_pairs: 4 });
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl std::fmt::Display for Advice {
                 out.write_str("records with chosen and rejected are preferences, from which DPO learns")
             }
             Self::LabelledAnswers => out.write_str(
-                "records with a label are single answers, not pairs: SFT learns those whose label is true",
+                "records with a label are single answers, not pairs, from which dpo.loss = \"kto\" learns; SFT learns those whose label is true",
             ),
         }
     }

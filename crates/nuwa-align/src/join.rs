@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use nuwa_tensor::Random;
 use nuwa_tokenizer::Message;
 
-use crate::data::{Dialogue, Preference};
+use crate::data::{Dialogue, Judged, Preference};
 use crate::pack;
 
 /// Tokens that may stand between the last answer of a record and the next record.
@@ -31,6 +31,16 @@ impl Part for Dialogue {
 
     fn stays_alone(&self) -> bool {
         self.tools.is_some() || !self.untrained.is_empty()
+    }
+}
+
+impl Part for Judged {
+    fn messages(&self) -> &[Message] {
+        &self.prompt
+    }
+
+    fn stays_alone(&self) -> bool {
+        false
     }
 }
 

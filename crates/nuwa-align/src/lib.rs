@@ -4,9 +4,10 @@
 //! - [`rules`]: rewards that can be checked, from exact answers to a program of one's own.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
 //! - [`ratings`]: rated answers as examples, from which the model learns to rate.
+//! - [`preference`]: what is minimised over answers that are compared, a file for each loss.
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
 //! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
-//!   [`Dpo`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
+//!   [`Dpo`], [`Kto`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 //!
 //! ```
@@ -34,10 +35,15 @@ pub mod data;
 pub mod dpo;
 mod epochs;
 mod error;
+mod fitting;
 mod join;
+pub mod kto;
+mod likelihood;
 mod lora;
+mod mismatch;
 mod mixed;
 pub mod pack;
+pub mod preference;
 pub mod ratings;
 pub mod render;
 pub mod rl;
@@ -49,10 +55,12 @@ mod tune;
 pub use dpo::Dpo;
 pub use epochs::{Epochs, PairEpochs};
 pub use error::{Advice, Error, Result};
+pub use kto::Kto;
 pub use lora::LoraAdapters;
 pub use mixed::{Mixed, TextSource, TextStats};
 pub use settings::{
-    BadRecords, DpoSettings, LongDialogues, LoraSettings, PretrainingText, SftSettings, TuningSettings,
+    BadRecords, DpoSettings, LongDialogues, LoraSettings, PreferenceLoss, PretrainingText, SftSettings,
+    TuningSettings,
 };
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use sft::{Sft, divide};

@@ -1,9 +1,13 @@
+mod dpo;
+
 use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_train::PrecisionChoice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
+
+pub use dpo::{DpoSettings, PreferenceLoss};
 
 /// What becomes of a record that is no whole dialogue or preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -228,86 +232,6 @@ impl SftSettings {
         check_share("sft.joined", self.joined)?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "sft.batch_tokens", batch, "at least 1")
-    }
-}
-
-/// Direct preference optimisation (Rafailov et al. 2023): chosen answers become likelier than rejected ones.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct DpoSettings {
-    /// Number of epochs over the pairs. If unset: 1 to 10, more for fewer pairs.
-    pub epochs: Option<u64>,
-    /// Peak learning rate.
-    pub learning_rate: f32,
-    /// Batch size: pairs per optimizer step. If unset: 1 to 16, an eighth of all pairs for small
-    /// data sets.
-    pub batch_pairs: Option<usize>,
-    /// DPO's beta: strength of the implicit KL penalty; the larger, the closer the model stays to
-    /// the reference model.
-    pub beta: f32,
-    /// Label smoothing (conservative DPO): assumed share of pairs whose labels are swapped, 0 to
-    /// below 0.5.
-    pub label_smoothing: f32,
-    /// Average the log-probabilities over an answer's tokens instead of summing them, so that
-    /// length does not matter.
-    pub length_normalised: bool,
-    /// Reference-free DPO: compute the margin from the model alone.
-    pub reference_free: bool,
-    /// Weight of an SFT loss on the chosen answers (mean per token), added to the DPO loss; keeps
-    /// them likely.
-    pub sft_weight: f32,
-    /// Share of the pairs that are placed in conversations that fill the context, each after
-    /// earlier pairs with their chosen answers, 0 to 1. Higher values take more time.
-    pub joined: f64,
-    /// Pretraining text mixed into DPO, against forgetting.
-    pub pretraining: PretrainingText,
-    /// Train LoRA adapters instead of all weights.
-    pub lora: LoraSettings,
-    /// Settings shared by all kinds of fine-tuning.
-    pub tuning: TuningSettings,
-}
-
-impl Default for DpoSettings {
-    fn default() -> Self {
-        Self {
-            epochs: None,
-            learning_rate: 5e-5,
-            batch_pairs: None,
-            beta: 0.1,
-            label_smoothing: 0.0,
-            length_normalised: false,
-            reference_free: false,
-            sft_weight: 0.0,
-            joined: 0.2,
-            pretraining: PretrainingText::default(),
-            lora: LoraSettings::default(),
-            tuning: TuningSettings::default(),
-        }
-    }
-}
-
-impl DpoSettings {
-    /// Whether each value lies in its range.
-    ///
-    /// # Errors
-    /// Naming the first setting that is out of its range.
-    pub fn check(&self) -> Result<()> {
-        self.tuning.check("dpo")?;
-        self.pretraining.check("dpo")?;
-        check_common("dpo", self.epochs.unwrap_or(1), self.learning_rate)?;
-        check_share("dpo.joined", self.joined)?;
-        let batch = self.batch_pairs.unwrap_or(1);
-        ensure(batch > 0, "dpo.batch_pairs", batch, "at least 1")?;
-        ensure(self.beta > 0.0 && self.beta.is_finite(), "dpo.beta", self.beta, "a number above 0")?;
-        let smoothing = self.label_smoothing;
-        ensure(
-            (0.0..0.5).contains(&smoothing),
-            "dpo.label_smoothing",
-            smoothing,
-            "a share from 0 to below 0.5",
-        )?;
-        let weight = self.sft_weight;
-        ensure(weight >= 0.0 && weight.is_finite(), "dpo.sft_weight", weight, "0 or more")
     }
 }
 

@@ -27,7 +27,7 @@ pub fn of(run: &Run) -> Option<FineTuning> {
 
 fn told(stage: &FineTuned) -> Option<Text> {
     let outcome = stage.outcome.as_ref()?;
-    answers(outcome).or_else(|| preferences(outcome, &stage.metrics))
+    answers(outcome).or_else(|| preferences(outcome, &stage.metrics)).or_else(|| judgements(outcome))
 }
 
 /// Of a stage that learnt from dialogues.
@@ -60,10 +60,32 @@ fn preferences(outcome: &FineTuningOutcome, metrics: &Metrics) -> Option<Text> {
     let held_out = Some(outcome.held_out).filter(|count| *count > 0)?;
     let error = (accuracy * (1.0 - accuracy) / held_out as f64).sqrt();
     let trained = trained_margin(metrics)?;
-    let figures = words::dpo(account.pairs, trained, margin, held_out, 100.0 * accuracy, 100.0 * error);
+    let name = outcome.loss.unwrap_or_default().title();
+    let margins = [trained, margin];
+    let ranked = [accuracy, error].map(|share| 100.0 * share);
+    let figures = words::preferences(name, account.pairs, margins, held_out, ranked);
     let learnt = accuracy - CLEARLY * error > 0.5;
     let verdict = if learnt { words::DPO_LEARNT } else { words::DPO_CHANCE };
     Some(Text::joined(&[figures, verdict.into()], NOTHING))
+}
+
+/// Of a stage that learnt from single answers that are desirable or not.
+fn judgements(outcome: &FineTuningOutcome) -> Option<Text> {
+    let account = outcome.answers.as_ref()?;
+    let counts = [account.answers, account.desirable, account.undesirable];
+    let learnt_from = words::kto(counts, account.weights);
+    let after = outcome.summary.after.as_ref()?;
+    let figure = |name: &str| after.figures.get(name).copied();
+    let ranked = figure("accuracy").zip(figure("desirable_reward").zip(figure("undesirable_reward")));
+    let Some((accuracy, (desirable, undesirable))) = ranked else { return Some(learnt_from) };
+    // Pairs of both kinds share their answers: what is independent are the answers of a kind, about half of all.
+    let error = (accuracy * (1.0 - accuracy) / (outcome.held_out as f64 / 2.0).max(1.0)).sqrt();
+    let ranked = [accuracy, error].map(|share| 100.0 * share);
+    let kl = figure("kl").unwrap_or(0.0);
+    let figures = words::kto_held_out(outcome.held_out, [desirable, undesirable], ranked, kl);
+    let learnt = accuracy - CLEARLY * error > 0.5;
+    let verdict = if learnt { words::KTO_LEARNT } else { words::KTO_CHANCE };
+    Some(Text::joined(&[learnt_from, figures, verdict.into()], NOTHING))
 }
 
 /// The mean margin over the last fifth of the steps.
@@ -75,15 +97,20 @@ fn trained_margin(metrics: &Metrics) -> Option<f64> {
 
 /// Loss and, of preferences, the reward margin, over steps.
 fn curves(stage: &FineTuned) -> Vec<Chart> {
+    let loss = stage.outcome.as_ref().and_then(|outcome| outcome.loss).unwrap_or_default();
     let title = match stage.stage {
         "sft" => WORDS.sft_curve.into(),
-        "dpo" => WORDS.dpo_curve.into(),
-        other => Text::new(format!("{other}: loss"), format!("{other}：损失")),
+        "dpo" => words::loss_curve(loss.title()),
+        other => words::loss_curve(other),
     };
-    let loss = chart(title, &stage.metrics, |step| step.loss, |validation| validation.loss);
-    let margin =
-        chart(WORDS.margin_curve.into(), &stage.metrics, |step| step.margin, |validation| validation.margin);
-    loss.into_iter().chain(margin).collect()
+    let losses = chart(title, &stage.metrics, |step| step.loss, |validation| validation.loss);
+    let margins = chart(
+        words::margin_curve(loss.title()),
+        &stage.metrics,
+        |step| step.margin,
+        |validation| validation.margin,
+    );
+    losses.into_iter().chain(margins).collect()
 }
 
 fn chart(
@@ -140,6 +167,31 @@ mod tests {
         assert!(told.zh.contains("58 ± 5 % 排序正确（随机水平为 50 %）。这与随机水平无异"), "{told:?}");
         let learnt = preferences(&after(0.9), &metrics()).unwrap();
         assert!(learnt.en.ends_with("pairs the model has not seen."), "{learnt:?}");
+    }
+
+    #[test]
+    fn the_loss_is_named() {
+        let line = json!({"step": 10, "validation_loss": 0.4, "accuracy": 0.7, "margin": 0.3});
+        let pairs = json!({"pairs": 200, "shortened": 0, "too_long": 0});
+        let outcome = outcome(json!({"loss": "ipo", "pairs": pairs, "held_back": 100, "after": line}));
+        let told = preferences(&outcome, &metrics()).unwrap();
+        assert!(
+            told.en.starts_with("IPO on 200 pairs: ") && told.zh.starts_with("IPO 使用 200 对"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn single_answers_are_told_by_kind() {
+        let line = json!({"step": 10, "validation_loss": 0.4, "accuracy": 0.8, "margin": 0.3,
+            "desirable_reward": 0.25, "undesirable_reward": -0.05, "kl": 0.126});
+        let answers = json!({"answers": 300, "shortened": 0, "too_long": 0, "joined": 0, "desirable": 190,
+            "undesirable": 95, "weights": [1.0, 1.5]});
+        let told =
+            judgements(&outcome(json!({"loss": "kto", "answers": answers, "held_back": 40, "after": line})));
+        let told = told.unwrap();
+        insta::assert_snapshot!(told.en, @"KTO on 300 answers, of which 190 desirable (weight 1.00) and 95 undesirable ones (weight 1.50) were learnt from. On 40 held-out answers the reward is 0.25 for desirable and -0.05 for undesirable ones, and the KL estimate 0.13 nats; a desirable one is rewarded above an undesirable one in 80 ± 9 % of cases (chance is 50 %). What was learnt generalises to answers the model has not seen.");
+        insta::assert_snapshot!(told.zh, @"KTO 使用 300 条回答，其中 190 条为好回答（权重 1.00）、95 条为差回答（权重 1.50）用于学习。在 40 条留出回答上，好回答的奖励为 0.25，差回答为 -0.05，KL 估计为 0.13 nat；好回答的奖励高于差回答的比例为 80 ± 9 %（随机水平为 50 %）。学到的内容可以泛化到未见过的回答。");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_align::data::{self, Columns, Dialogue, Lessons, Rated};
-use nuwa_align::{BadRecords, Epochs, PairEpochs, RolloutSettings};
+use nuwa_align::data::{self, Columns, Dialogue, Lessons, Opinions, Rated};
+use nuwa_align::{BadRecords, Epochs, PairEpochs, PreferenceLoss, RolloutSettings};
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
@@ -78,12 +78,19 @@ pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) ->
 
 /// Fine-tuning on files of preferences.
 pub fn of_preferences(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
-    let bad = recipe.dpo.tuning.bad_records;
-    let (pairs, _) = data::read(files, &Columns::new(), bad, data::preference)?;
-    let dialogues = pairs.iter().flat_map(data::Preference::dialogues);
-    let sum: f64 = dialogues.map(|dialogue| tokens(&dialogue, text)).sum();
-    let course = PairEpochs::of(recipe.dpo.epochs, recipe.dpo.batch_pairs, pairs.len());
-    Ok(sum * course.epochs as f64 / (1.0 - recipe.dpo.pretraining.share) * PREFERENCE)
+    let settings = &recipe.dpo;
+    let (opinions, _) = Opinions::read(files, &Columns::new(), settings)?;
+    let sum: f64 = opinions.dialogues().iter().map(|dialogue| tokens(dialogue, text)).sum();
+    let of = if settings.loss.is_unpaired() { PairEpochs::of_answers } else { PairEpochs::of };
+    let course = of(settings.epochs, settings.batch_pairs, opinions.count());
+    // Before each step answers are looked at behind other prompts, by the model and the reference, or pairs are sorted.
+    let looks = match settings.loss {
+        PreferenceLoss::Kto => 2.0,
+        PreferenceLoss::Aot => 1.0,
+        _ => 0.0,
+    };
+    let work = PREFERENCE + looks * FORWARD;
+    Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * work)
 }
 
 /// A reward model from files of preferences.

@@ -1,12 +1,14 @@
 //! Fine-tuning as the program does it: data in, the display, the model folder at the end.
 
+mod preferences;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nuwa_align::data::{self, Columns, Lessons, Reading};
+use nuwa_align::data::{Columns, Lessons, Reading};
 use nuwa_align::{
-    Dpo, DpoSettings, Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PretrainingText,
-    RecordSteps, Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, pack, trainer, tune,
+    Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PreferenceLoss, PretrainingText, RecordSteps,
+    Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer, tune,
 };
 use nuwa_format::Base;
 use nuwa_report::numbers;
@@ -79,39 +81,10 @@ impl Alignment<'_> {
             text,
             held_out: own.held_out(),
             question,
+            reading,
             ..Accounts::default()
         };
-        self.finish("sft.json", tuner, &tokenizer, reading, accounts, summary, memory)
-    }
-
-    /// Direct preference optimisation.
-    pub fn dpo(&self, settings: &DpoSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
-        settings.check()?;
-        let tokenizer = self.tokenizer()?;
-        let (pairs, reading) =
-            data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
-        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
-        let question = suggestion::question(pairs.iter().map(|pair| pair.prompt.as_slice()));
-        let objective = Dpo::new(&tokenizer, &pairs, settings, &mut tuner.trainer, self.seed)?;
-        drop(pairs);
-        let context = tuner.trainer.model().context();
-        let mut objective =
-            self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
-        if let Some(told) = chosen_for_pairs(settings, objective.objective()) {
-            display.note(&told);
-        }
-        let job = self.job(&settings.tuning, settings.learning_rate, &tuner.base);
-        let (summary, memory) = self.run(&job, &mut tuner.trainer, &mut objective, display)?;
-        let (own, text) = (objective.objective(), objective.text().cloned());
-        let accounts = Accounts {
-            pair_course: Some(own.epochs()),
-            pairs: Some(own.stats().clone()),
-            text,
-            held_out: own.held_out(),
-            question,
-            ..Accounts::default()
-        };
-        self.finish("dpo.json", tuner, &tokenizer, reading, accounts, summary, memory)
+        self.finish("sft.json", tuner, &tokenizer, accounts, summary, memory)
     }
 
     fn job<'a>(&'a self, settings: &'a TuningSettings, learning_rate: f32, base: &'a str) -> Job<'a> {
@@ -178,13 +151,11 @@ impl Alignment<'_> {
         Ok((summary, watch.memory))
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn finish(
         &self,
         name: &str,
         tuner: FineTuner,
         tokenizer: &Tokenizer,
-        reading: Reading,
         accounts: Accounts,
         summary: Summary,
         peak_memory_bytes: Option<u64>,
@@ -194,9 +165,11 @@ impl Alignment<'_> {
         let outcome = FineTuningOutcome {
             tuned_parameters,
             peak_memory_bytes,
-            reading,
+            reading: accounts.reading,
+            loss: accounts.loss,
             dialogues: accounts.dialogues,
             pairs: accounts.pairs,
+            answers: accounts.answers,
             course: accounts.course,
             pair_course: accounts.pair_course,
             pretraining: accounts.text,
@@ -244,22 +217,14 @@ fn chosen(settings: &SftSettings, sft: &Sft) -> Option<String> {
     })
 }
 
-/// `12 pairs: 7 epochs, 84 steps of up to 1 pair`, where the settings leave that open.
-fn chosen_for_pairs(settings: &DpoSettings, dpo: &Dpo) -> Option<String> {
-    let open = settings.epochs.is_none() || settings.batch_pairs.is_none();
-    open.then(|| {
-        let PairEpochs { epochs, batch_pairs } = dpo.epochs();
-        let [pairs, batch] = [dpo.stats().pairs, batch_pairs as u64].map(|n| numbers::counted(n, "pair"));
-        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(dpo.count(), "step"));
-        format!("{pairs}: {epochs}, {steps} of up to {batch}")
-    })
-}
-
 /// What became of what was learnt from.
 #[derive(Default)]
 struct Accounts {
+    reading: Reading,
+    loss: Option<PreferenceLoss>,
     dialogues: Option<pack::PackingStats>,
     pairs: Option<dpo::PairStats>,
+    answers: Option<kto::AnswerStats>,
     course: Option<Epochs>,
     pair_course: Option<PairEpochs>,
     text: Option<TextStats>,
@@ -327,9 +292,11 @@ impl TuningWatch<'_> {
 }
 
 /// Figures that a line shows, and what they are called there.
-const SHOWN: [(&str, &str); 9] = [
+const SHOWN: [(&str, &str); 11] = [
     ("accuracy", "accuracy"),
     ("margin", "margin"),
+    ("desirable_reward", "desirable"),
+    ("undesirable_reward", "undesirable"),
     ("reward", "reward"),
     ("true_reward", "true"),
     ("kl", "KL"),
@@ -354,13 +321,14 @@ fn validation(line: &ValidationLine) -> String {
 
 /// The figures in a few sentences.
 pub fn text(outcome: &FineTuningOutcome) -> String {
-    let FineTuningOutcome { summary, dialogues, pairs, reading, .. } = outcome;
+    let FineTuningOutcome { summary, dialogues, pairs, answers, reading, .. } = outcome;
     let steps = numbers::counted(summary.steps, "step");
-    let mut lines = match (dialogues, pairs) {
-        (Some(account), _) => vec![format!("{steps} on {}", dialogues_text(account))],
-        (_, Some(account)) => vec![format!("{steps} on {}", pairs_text(account))],
-        _ => vec![outcome.reinforcement.as_ref().map_or(steps.clone(), |own| rounds_text(&steps, own))],
-    };
+    let learnt_from = dialogues.as_ref().map(dialogues_text);
+    let learnt_from = learnt_from
+        .or(pairs.as_ref().map(preferences::pairs_text))
+        .or(answers.as_ref().map(preferences::answers_text));
+    let first = learnt_from.map_or(steps.clone(), |told| format!("{steps} on {told}"));
+    let mut lines = vec![outcome.reinforcement.as_ref().map_or(first, |own| rounds_text(&steps, own))];
     if outcome.ranking.is_none() {
         lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
     }
@@ -441,24 +409,6 @@ fn dialogues_text(account: &pack::PackingStats) -> String {
     }
     for (reason, n) in &account.dropped {
         text += &format!("; {n} dropped: {reason}");
-    }
-    text
-}
-
-fn pairs_text(account: &dpo::PairStats) -> String {
-    let mut text = format!(
-        "{} of {} pairs",
-        numbers::grouped(account.pairs - account.too_long),
-        numbers::grouped(account.pairs)
-    );
-    if account.joined > 0 {
-        text += &format!("; {} stand after others", numbers::grouped(account.joined));
-    }
-    if account.shortened > 0 {
-        text += &format!("; {} lost their oldest turns to fit the context", account.shortened);
-    }
-    if account.too_long > 0 {
-        text += &format!("; {} are longer than the context and were left out", account.too_long);
     }
     text
 }

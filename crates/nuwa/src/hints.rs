@@ -240,7 +240,8 @@ fn of_record(advice: &Advice) -> String {
                 .into()
         }
         Advice::LabelledAnswers => {
-            "records with a label are single answers, not pairs: nuwa sft learns those whose label is true".into()
+            "records with a label are single answers, not pairs: learn from them with nuwa dpo --loss kto (in a build: --set dpo.loss=kto); nuwa sft learns those whose label is true"
+                .into()
         }
     }
 }

@@ -32,7 +32,6 @@ mod stages;
 mod suggestion;
 mod training;
 mod verbs;
-#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that learn from rewards register it"))]
 mod world_rule;
 
 use std::process::ExitCode;

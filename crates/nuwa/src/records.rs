@@ -1,6 +1,6 @@
 //! The records that a build will learn answers from, looked at before anything long runs.
 
-use nuwa_align::data::{self, Columns, Lessons};
+use nuwa_align::data::{self, Columns, Lessons, Opinions};
 use nuwa_tokenizer::CHAT_TEMPLATE;
 
 use crate::recipe::Recipe;
@@ -16,10 +16,9 @@ pub fn check(recipe: &Recipe) -> anyhow::Result<()> {
         lessons.conversations().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
     }
     if !recipe.preferences.is_empty() {
-        let (pairs, _) =
-            data::read(&recipe.preferences, &columns, recipe.dpo.tuning.bad_records, data::preference)?;
-        let mut dialogues = pairs.iter().flat_map(data::Preference::dialogues);
-        dialogues.try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, &dialogue))?;
+        let (opinions, _) = Opinions::read(&recipe.preferences, &columns, &recipe.dpo)?;
+        let dialogues = opinions.dialogues();
+        dialogues.iter().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::Dialogue;
 use super::messages::{list, tidy};
 use super::order::{Ordered, in_order};
 use super::record::{Record, kind};
+use super::verdicts::verdict;
 use crate::error::Advice;
 use crate::{Error, Result};
 
@@ -27,16 +28,32 @@ pub const ANSWERS: [&str; 5] = ["output", "completion", "response", "answer", "r
 /// When the form is not known, a field is of the wrong kind, roles are in the wrong order, there is no answer, or the record
 /// says that its answer is a bad one.
 pub fn dialogue(record: &Record) -> Result<Dialogue> {
-    let messages = if let Some(name) = record.first_of(&TURNS) {
-        turns(record, name)?
-    } else if record.first_of(&ASKED).is_some() {
-        alpaca(record)?
-    } else if record.get("prompt").is_some() {
-        prompt_and_completion(record)?
-    } else {
-        return Err(unknown(record));
-    };
+    let messages = messages(record)?;
     check_label(record)?;
+    in_order_with_tools(record, messages)
+}
+
+/// The same, whatever the record says of its answer.
+///
+/// # Errors
+/// As there, but for the last.
+pub fn unlabelled(record: &Record) -> Result<Dialogue> {
+    in_order_with_tools(record, messages(record)?)
+}
+
+fn messages(record: &Record) -> Result<Vec<Message>> {
+    if let Some(name) = record.first_of(&TURNS) {
+        turns(record, name)
+    } else if record.first_of(&ASKED).is_some() {
+        alpaca(record)
+    } else if record.get("prompt").is_some() {
+        prompt_and_completion(record)
+    } else {
+        Err(unknown(record))
+    }
+}
+
+fn in_order_with_tools(record: &Record, messages: Vec<Message>) -> Result<Dialogue> {
     let Ordered { messages, untrained } = in_order(record, messages)?;
     Ok(Dialogue { messages, untrained, tools: tools(record), place: record.place.clone() })
 }
@@ -62,12 +79,7 @@ fn check_label(record: &Record) -> Result<()> {
 
 /// Whether the record says that its answer is a bad one.
 pub fn is_labelled_bad(record: &Record) -> bool {
-    match record.get("label") {
-        Some(Value::Bool(label)) => !label,
-        Some(Value::Number(label)) => label.as_f64() == Some(0.0),
-        Some(Value::String(label)) => label.trim().eq_ignore_ascii_case("false") || label.trim() == "0",
-        _ => false,
-    }
+    record.get("label").and_then(verdict) == Some(false)
 }
 
 fn unknown(record: &Record) -> Error {

@@ -3,13 +3,16 @@
 mod dialogues;
 mod files;
 mod messages;
+mod opinions;
 mod order;
 mod preferences;
 mod prompts;
 mod ratings;
 mod record;
 mod roles;
+mod scores;
 mod table;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,10 +23,12 @@ use serde_json::Value;
 
 pub use dialogues::dialogue;
 pub use files::records;
+pub use opinions::Opinions;
 pub use preferences::preference;
 pub use prompts::{Prompt, prompt, prompts};
 pub use ratings::{lesson, rated};
 pub use record::Record;
+pub use scores::{Scored, scored};
 
 use crate::{BadRecords, Error, Result};
 
@@ -136,6 +141,34 @@ impl Preference {
         })
     }
 }
+
+/// An answer that is a good one or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What it answers to.
+    pub prompt: Vec<Message>,
+    /// The answer: one turn of the assistant, or an example of dialogue that begins with one.
+    pub answer: Vec<Message>,
+    /// Whether it is desirable.
+    pub is_good: bool,
+    /// File, and line or item.
+    pub place: String,
+}
+
+impl Judged {
+    /// The prompt with the answer.
+    pub fn dialogue(&self) -> Dialogue {
+        Dialogue {
+            messages: self.prompt.iter().chain(&self.answer).cloned().collect(),
+            untrained: Vec::new(),
+            tools: None,
+            place: self.place.clone(),
+        }
+    }
+}
+
+/// Why scored answers are left out.
+const SAME_SCORE: &str = "its answers all have the same score";
 
 /// Lets a chat template write a dialogue.
 ///

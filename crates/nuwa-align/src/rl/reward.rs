@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::RewardSettings;
 use super::values::{Asked, value_pass, values};
 use crate::data::Preference;
-use crate::dpo::{PairStats, fit};
+use crate::dpo::PairStats;
 use crate::epochs::PairEpochs;
+use crate::fitting::fit;
 use crate::pack::{Example, steps};
 use crate::sft::divide;
 use crate::tune::RecordSteps;
@@ -419,7 +420,7 @@ fn compared(
     let mut one = Compared { answers: Vec::new(), pairs: Vec::new() };
     for preference in preferences {
         // A score is read behind the last token, which takes a position of its own.
-        let Some(fitted) = fit(tokenizer, preference, context - 1)? else {
+        let Some(fitted) = fit(tokenizer, *preference, context - 1)? else {
             stats.too_long += 1;
             continue;
         };
@@ -430,7 +431,7 @@ fn compared(
                 one.answers.len() - 1
             })
         };
-        let [chosen, rejected] = fitted.answers;
+        let [chosen, rejected] = fitted.examples;
         let pair = (place(chosen), place(rejected), preference.margin);
         one.pairs.push(pair);
     }

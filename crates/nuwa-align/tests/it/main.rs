@@ -8,6 +8,8 @@ mod mending;
 mod mixing;
 mod programs;
 mod prompts;
+mod opinions;
+mod preferences;
 mod ratings;
 mod rendering;
 mod tuning;

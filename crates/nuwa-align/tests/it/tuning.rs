@@ -129,7 +129,7 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
 }
 
 /// Runs an objective as a whole, and one that is killed after three steps and goes on; the weights of both.
-fn whole_and_resumed<O: RecordSteps>(
+pub fn whole_and_resumed<O: RecordSteps>(
     settings: &TuningSettings,
     make: impl Fn() -> (Trainer, O),
 ) -> [Vec<f32>; 2] {

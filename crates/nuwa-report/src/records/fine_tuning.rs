@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use nuwa_align::data::Reading;
 use nuwa_align::rl::grpo::Preview;
 use nuwa_align::rl::reward::Ranking;
-use nuwa_align::{Epochs, PairEpochs, Summary, TextStats, dpo, pack};
+use nuwa_align::{Epochs, PairEpochs, PreferenceLoss, Summary, TextStats, dpo, kto, pack};
 use serde::{Deserialize, Serialize};
 
 /// The content of `sft.json`, `dpo.json`, `reward.json`, `ppo.json` and `grpo.json`.
@@ -15,16 +15,22 @@ pub struct FineTuningOutcome {
     pub peak_memory_bytes: Option<u64>,
     /// What was read.
     pub reading: Reading,
+    /// What was minimised over preferences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<PreferenceLoss>,
     /// What became of dialogues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialogues: Option<pack::PackingStats>,
     /// What became of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<dpo::PairStats>,
+    /// What became of single answers that are desirable or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<kto::AnswerStats>,
     /// How often dialogues were seen, and how many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<Epochs>,
-    /// How often pairs were seen, and how many at a time.
+    /// How often pairs or single answers were seen, and how many at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_course: Option<PairEpochs>,
     /// Text of the pretraining that was learnt beside the records.
@@ -36,7 +42,7 @@ pub struct FineTuningOutcome {
     /// What was learnt from rewards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinforcement: Option<Reinforcement>,
-    /// Records (pieces of dialogues, pairs, or prompts) held out.
+    /// Records (pieces of dialogues, pairs, single answers, or prompts) held out.
     #[serde(alias = "held_back")]
     pub held_out: usize,
     /// A question that it was taught to answer, to try it with.

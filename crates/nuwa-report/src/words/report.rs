@@ -80,8 +80,6 @@ fixed! {
         not_measured: "not measured", "未测量";
         inside: "within the error bar", "在误差范围内";
         sft_curve: "SFT: loss on answers", "SFT：回答的损失";
-        dpo_curve: "DPO: loss", "DPO：损失";
-        margin_curve: "DPO: reward margin", "DPO：奖励差值";
         kept: "kept", "保留";
         rejected: "rejected", "剔除";
         changed: "changed", "修改";
@@ -400,14 +398,54 @@ pub fn dropped(count: u64, reason: &Text) -> Text {
     Text::new(format!("{count} dropped ({})", reason.en), format!("{count} 段丢弃（{}）", reason.zh))
 }
 
-/// What preference optimisation came to.
-pub fn dpo(pairs: u64, trained: f64, margin: f64, held_out: usize, accuracy: f64, error: f64) -> Text {
+/// The titles of the curves of a stage.
+pub fn loss_curve(name: &str) -> Text {
+    both!("{name}: loss", "{name}：损失")
+}
+
+pub fn margin_curve(name: &str) -> Text {
+    both!("{name}: reward margin", "{name}：奖励差值")
+}
+
+/// What preference optimisation on pairs came to: margins of training and of held-out pairs, of which so many percent are ranked
+/// correctly, with the error.
+pub fn preferences(name: &str, pairs: u64, margins: [f64; 2], held_out: usize, ranked: [f64; 2]) -> Text {
     let (count, number) = (counted(pairs, "pair"), grouped(pairs));
+    let ([trained, margin], [accuracy, error]) = (margins, ranked);
     both!(
-        "DPO on {count}: the reward margin reached {trained:.2} nats on training pairs and {margin:.2} on {held_out} held-out pairs, of which {accuracy:.0} ± {error:.0} % are ranked correctly (chance is 50 %).",
-        "DPO 使用 {number} 对偏好数据：训练对上的奖励差值达到 {trained:.2} nat，{held_out} 对留出数据上为 {margin:.2}，其中 {accuracy:.0} ± {error:.0} % 排序正确（随机水平为 50 %）。"
+        "{name} on {count}: the reward margin reached {trained:.2} nats on training pairs and {margin:.2} on {held_out} held-out pairs, of which {accuracy:.0} ± {error:.0} % are ranked correctly (chance is 50 %).",
+        "{name} 使用 {number} 对偏好数据：训练对上的奖励差值达到 {trained:.2} nat，{held_out} 对留出数据上为 {margin:.2}，其中 {accuracy:.0} ± {error:.0} % 排序正确（随机水平为 50 %）。"
     )
 }
+
+/// What single answers were learnt from: all, the desirable and the undesirable ones, and what each kind weighs.
+pub fn kto([answers, desirable, undesirable]: [u64; 3], weights: [f32; 2]) -> Text {
+    let (count, number) = (counted(answers, "answer"), grouped(answers));
+    let [desirable, undesirable] = [desirable, undesirable].map(grouped);
+    let [one, other] = weights;
+    both!(
+        "KTO on {count}, of which {desirable} desirable (weight {one:.2}) and {undesirable} undesirable ones (weight {other:.2}) were learnt from.",
+        "KTO 使用 {number} 条回答，其中 {desirable} 条为好回答（权重 {one:.2}）、{undesirable} 条为差回答（权重 {other:.2}）用于学习。"
+    )
+}
+
+pub fn kto_held_out(held_out: usize, rewards: [f64; 2], ranked: [f64; 2], kl: f64) -> Text {
+    let ([desirable, undesirable], [accuracy, error]) = (rewards, ranked);
+    both!(
+        " On {held_out} held-out answers the reward is {desirable:.2} for desirable and {undesirable:.2} for undesirable ones, and the KL estimate {kl:.2} nats; a desirable one is rewarded above an undesirable one in {accuracy:.0} ± {error:.0} % of cases (chance is 50 %).",
+        "在 {held_out} 条留出回答上，好回答的奖励为 {desirable:.2}，差回答为 {undesirable:.2}，KL 估计为 {kl:.2} nat；好回答的奖励高于差回答的比例为 {accuracy:.0} ± {error:.0} %（随机水平为 50 %）。"
+    )
+}
+
+pub const KTO_LEARNT: Fixed = Fixed {
+    en: " What was learnt generalises to answers the model has not seen.",
+    zh: "学到的内容可以泛化到未见过的回答。",
+};
+
+pub const KTO_CHANCE: Fixed = Fixed {
+    en: " That is no better than chance: what was learnt does not generalise to answers the model has not seen.",
+    zh: "这与随机水平无异：学到的内容没有泛化到未见过的回答。",
+};
 
 pub const DPO_LEARNT: Fixed = Fixed {
     en: " The preference generalises to pairs the model has not seen.",

@@ -8,7 +8,6 @@ use nuwa_align::rl::{
     Actor, Grpo, GrpoSettings, PpoSettings, Ppo, Prompts, Reference, RewardModel, RewardSettings, Rewards,
     RolloutSettings, Scorer, Source,
 };
-use nuwa_align::rules::Rules;
 use nuwa_align::{Error, Job, LoraAdapters, TuningSettings, divide, trainer};
 use nuwa_infer::{GenerateSettings, SamplingSettings};
 use nuwa_models::Model;
@@ -23,7 +22,7 @@ use crate::console::Display;
 use crate::failure::Problem;
 use crate::suggestion;
 use crate::training::continue_text;
-use crate::world_rule::WorldRule;
+use crate::world_rule::{self, WorldRule};
 
 /// What answers are rewarded by.
 pub struct Feedback<'a> {
@@ -68,9 +67,10 @@ impl Alignment<'_> {
             pair_course: Some(objective.epochs()),
             held_out: objective.held_out(),
             ranking,
+            reading,
             ..Accounts::default()
         };
-        self.finish("reward.json", tuner, &tokenizer, reading, accounts, summary, memory)
+        self.finish("reward.json", tuner, &tokenizer, accounts, summary, memory)
     }
 
     /// PPO with a reward model, rules, or both.
@@ -98,7 +98,7 @@ impl Alignment<'_> {
         let (summary, memory) =
             self.sampled_run(&job, &mut tuner.trainer, &mut objective, display, sample)?;
         let accounts = told.accounts(objective.text().cloned(), settings.rollouts.rounds, None);
-        self.finish("ppo.json", tuner, &tokenizer, told.reading, accounts, summary, memory)
+        self.finish("ppo.json", tuner, &tokenizer, accounts, summary, memory)
     }
 
     /// GRPO with a reward model, rules, or both.
@@ -128,7 +128,7 @@ impl Alignment<'_> {
         let (summary, memory) =
             self.sampled_run(&job, &mut tuner.trainer, &mut objective, display, sample)?;
         let accounts = told.accounts(objective.text().cloned(), settings.rollouts.rounds, Some(preview));
-        self.finish("grpo.json", tuner, &tokenizer, told.reading, accounts, summary, memory)
+        self.finish("grpo.json", tuner, &tokenizer, accounts, summary, memory)
     }
 
     /// Where answers come from, and what was read of the prompts.
@@ -195,7 +195,7 @@ impl Alignment<'_> {
             rewards.model = Some(Scorer::new(model, precision, tuning.micro_batch_tokens));
         }
         if !feedback.rules.is_empty() {
-            let rules = Rules::parse_with(feedback.rules, vec![Box::new(WorldRule)])?;
+            let rules = world_rule::rules(feedback.rules)?;
             rules.check(prompts)?;
             rewards.rules = Some(rules);
         }
@@ -263,6 +263,7 @@ impl Told {
         };
         Accounts {
             reinforcement: Some(reinforcement),
+            reading: self.reading.clone(),
             text,
             held_out: self.held_out,
             question: self.question.clone(),

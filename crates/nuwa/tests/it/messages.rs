@@ -101,10 +101,26 @@ fn records_are_checked_before_a_build_begins() {
     ");
     place.write("kto.jsonl", r#"{"prompt": "a", "completion": "b", "label": true}"#);
     assert_snapshot!(place.failure("build --from book.txt --preferences kto.jsonl"), @r"
-    error: kto.jsonl:1: its fields are completion, label, prompt: expected chosen and rejected, with prompt, conversations or instruction, or with the whole dialogue in both
-    hint: records with a label are single answers, not pairs: nuwa sft learns those whose label is true
+    error: kto.jsonl:1: its fields are completion, label, prompt: expected chosen and rejected, with prompt, conversations or instruction, or with the whole dialogue in both; or completions and scores
+    hint: records with a label are single answers, not pairs: learn from them with nuwa dpo --loss kto (in a build: --set dpo.loss=kto); nuwa sft learns those whose label is true
     ");
     assert!(!place.path("runs/book/collect").exists());
+}
+
+#[test]
+fn settings_and_records_go_with_the_loss_of_preferences() {
+    let place = Place::new();
+    place.write("book.txt", story(20)).write("same.jsonl", r#"{"prompt": "a", "completion": "b"}"#);
+    assert_snapshot!(place.failure("dpo . --data same.jsonl --out out --loss ppo"), @"");
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=ipo --set dpo.label_smoothing=0.1"), @"");
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=robust"), @"");
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.desirable_weight=2"), @"");
+    place.write("maybe.jsonl", r#"{"prompt": "a", "completion": "b", "label": "maybe"}"#);
+    let with_kto = "build --from book.txt --set dpo.loss=kto --preferences";
+    assert_snapshot!(place.failure(&format!("{with_kto} maybe.jsonl")), @"");
+    assert_snapshot!(place.failure(&format!("{with_kto} same.jsonl")), @"");
+    place.write("scores.jsonl", r#"{"prompt": "a", "completions": ["b", "c"], "scores": [1]}"#);
+    assert_snapshot!(place.failure("build --from book.txt --preferences scores.jsonl"), @"");
 }
 
 #[test]
@@ -286,7 +302,7 @@ fn help_goes_to_standard_output() {
       plan         Predict a build's size, time, memory and quality (dry run)
       pretrain     Pretrain a new model on token shards, or continue training one
       sft          Fine-tune a model on dialogues (SFT)
-      dpo          Fine-tune a model on preference pairs (DPO)
+      dpo          Fine-tune a model on preferences (DPO and its relatives)
       merge        Merge LoRA adapters into the model they were trained on
       inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
       chat         Chat with a model
