@@ -64,4 +64,4 @@ pub use settings::{
 };
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use sft::{Sft, divide};
-pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune};
+pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune, tune_watched};

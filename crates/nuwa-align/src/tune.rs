@@ -126,6 +126,19 @@ pub fn tune(
     job: &Job<'_>,
     trainer: &mut Trainer,
     source: &mut dyn RecordSteps,
+    observe: &mut dyn FnMut(&TrainEvent),
+) -> Result<Summary> {
+    tune_watched(job, trainer, source, Watch { observe, sample: &mut |_| None })
+}
+
+/// As [`tune`], where the model writes something now and then.
+///
+/// # Errors
+/// As there.
+pub fn tune_watched(
+    job: &Job<'_>,
+    trainer: &mut Trainer,
+    source: &mut dyn RecordSteps,
     watch: Watch<'_>,
 ) -> Result<Summary> {
     let (settings, steps) = (job.settings, source.count());

@@ -1,9 +1,10 @@
 //! What fine-tuning did, for the page: its curves, and in plain words what was learnt and what was not.
 
+use nuwa_train::ValidationLine;
 use serde::Serialize;
 
 use crate::chart::{Chart, Curve, Horizontal};
-use crate::metrics::{Metrics, Step, Validation};
+use crate::metrics::{Metrics, Sampled, Step, Validation};
 use crate::records::FineTuningOutcome;
 use crate::run::{FineTuned, Run};
 use crate::words::report::{self as words, Words};
@@ -27,7 +28,31 @@ pub fn of(run: &Run) -> Option<FineTuning> {
 
 fn told(stage: &FineTuned) -> Option<Text> {
     let outcome = stage.outcome.as_ref()?;
-    answers(outcome).or_else(|| preferences(outcome, &stage.metrics)).or_else(|| judgements(outcome))
+    answers(outcome)
+        .or_else(|| ranking(outcome))
+        .or_else(|| rewards(stage, outcome))
+        .or_else(|| preferences(outcome, &stage.metrics))
+        .or_else(|| judgements(outcome))
+}
+
+/// Of a reward model.
+fn ranking(outcome: &FineTuningOutcome) -> Option<Text> {
+    let ranking = outcome.ranking.as_ref()?;
+    let [accuracy, error] = ranking.accuracy.map(|share| 100.0 * share);
+    Some(words::ranking(ranking.pairs, [accuracy, error], ranking.margin, 100.0 * ranking.calibration_error))
+}
+
+/// Of a policy that learnt from rewards.
+fn rewards(stage: &FineTuned, outcome: &FineTuningOutcome) -> Option<Text> {
+    let own = outcome.reinforcement.as_ref()?;
+    let (before, after) = (outcome.summary.before.as_ref(), outcome.summary.after.as_ref());
+    let figure = |line: Option<&ValidationLine>, name: &str| line?.figures.get(name).copied();
+    let both = |name: &str| figure(before, name).zip(figure(after, name));
+    let mut parts = vec![words::rounds(stage.stage, own.rounds, own.prompts - own.too_long)];
+    parts.extend(both("reward").map(words::reward_went));
+    parts.extend(both("true_reward").map(words::true_reward_went));
+    parts.extend(figure(after, "kl").map(words::kl_at_the_end));
+    Some(Text::joined(&parts, NOTHING))
 }
 
 /// Of a stage that learnt from dialogues.
@@ -110,7 +135,61 @@ fn curves(stage: &FineTuned) -> Vec<Chart> {
         |step| step.margin,
         |validation| validation.margin,
     );
-    losses.into_iter().chain(margins).collect()
+    match sampled_curves(stage) {
+        curves if curves.is_empty() => losses.into_iter().chain(margins).collect(),
+        // The loss of a policy says nothing of its progress.
+        curves => curves,
+    }
+}
+
+/// What became of sampled answers over steps, and their rewards over the KL divergence: where the true reward falls while the
+/// other rises, the policy has learnt to please the reward model alone.
+fn sampled_curves(stage: &FineTuned) -> Vec<Chart> {
+    let of_steps = |value: fn(&Sampled) -> Option<f64>| -> Vec<(f64, f64)> {
+        let all = stage.metrics.steps.iter();
+        all.filter_map(|(step, record)| Some((*step as f64, value(&record.sampled)?))).collect()
+    };
+    let held_out = |value: fn(&Sampled) -> Option<f64>| -> Vec<(f64, f64)> {
+        let all = stage.metrics.validations.iter();
+        all.filter_map(|(step, record)| Some((*step as f64, value(&record.sampled)?))).collect()
+    };
+    let over_kl = |value: fn(&Sampled) -> Option<f64>| -> Vec<(f64, f64)> {
+        let all = stage.metrics.validations.values();
+        let mut points: Vec<(f64, f64)> =
+            all.filter_map(|record| Some((record.sampled.kl?, value(&record.sampled)?))).collect();
+        points.sort_by(|one, other| one.0.total_cmp(&other.0));
+        points
+    };
+    let curve = |name: Fixed, class, points, marked| Curve { name: name.into(), class, points, marked };
+    let reward: fn(&Sampled) -> Option<f64> = |sampled| sampled.reward;
+    let truth: fn(&Sampled) -> Option<f64> = |sampled| sampled.true_reward;
+    let draw = |title: Text, description: Text, curves| {
+        Chart::draw(title, description, curves, None, Horizontal::Linear)
+    };
+    let over_steps = |title: Text, value: fn(&Sampled) -> Option<f64>| {
+        let curves = vec![
+            curve(WORDS.training_curve, "train", of_steps(value), false),
+            curve(WORDS.held_out_curve, "validation", held_out(value), true),
+        ];
+        draw(title.clone(), words::over_steps(&title), curves)
+    };
+    let name = stage.stage;
+    let by_kl = vec![
+        curve(WORDS.reward_name, "train", over_kl(reward), true),
+        curve(WORDS.true_reward_name, "validation", over_kl(truth), true),
+    ];
+    let title = words::rewards_over_kl(name);
+    let by_kl = draw(title.clone(), title, by_kl);
+    let all = [
+        over_steps(words::titled(name, WORDS.reward_name), reward),
+        over_steps(words::titled(name, WORDS.true_reward_name), truth),
+        by_kl,
+        over_steps(words::titled(name, WORDS.kl_name), |sampled| sampled.kl),
+        over_steps(words::titled(name, WORDS.entropy_name), |sampled| sampled.entropy),
+        over_steps(words::titled(name, WORDS.length_name), |sampled| sampled.length),
+        over_steps(words::titled(name, WORDS.ended_name), |sampled| sampled.ended),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn chart(

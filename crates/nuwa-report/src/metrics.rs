@@ -27,6 +27,25 @@ pub struct Step {
     pub tokens_per_second: Option<f64>,
     /// Of preferences: by how much the chosen answer is rewarded above the rejected one.
     pub margin: Option<f64>,
+    /// Of answers that the model sampled.
+    pub sampled: Sampled,
+}
+
+/// What is told of answers that a model sampled; all missing where it sampled none.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Sampled {
+    /// The mean reward.
+    pub reward: Option<f64>,
+    /// The mean true reward, where that is known.
+    pub true_reward: Option<f64>,
+    /// The KL divergence of an answer from the reference, in nats.
+    pub kl: Option<f64>,
+    /// The entropy of a token, in nats.
+    pub entropy: Option<f64>,
+    /// Tokens of an answer.
+    pub length: Option<f64>,
+    /// The share of answers that the model ended.
+    pub ended: Option<f64>,
 }
 
 /// One validation.
@@ -39,6 +58,8 @@ pub struct Validation {
     /// The same per byte of text, in bits.
     pub bits_per_byte: Option<f64>,
     pub margin: Option<f64>,
+    /// Of answers to held-out prompts.
+    pub sampled: Sampled,
 }
 
 /// A line: a step, a validation or a sample, which are told apart by what they hold.
@@ -55,6 +76,8 @@ struct MetricsLine {
     validation_loss: Option<f64>,
     bits_per_byte: Option<f64>,
     sample: Option<Sample>,
+    #[serde(flatten)]
+    sampled: Sampled,
 }
 
 impl Metrics {
@@ -71,16 +94,18 @@ impl Metrics {
     }
 
     fn push(&mut self, line: MetricsLine) {
-        let MetricsLine { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, .. } = line;
+        let MetricsLine { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, sampled, .. } =
+            line;
         let tokens = line.tokens.unwrap_or_else(|| self.tokens_at(step));
         if let Some(Sample { prompt, text }) = line.sample {
             self.samples.insert((step, prompt), text);
         } else if line.validation_loss.is_some() || (learning_rate.is_none() && line.bits_per_byte.is_some())
         {
             let (loss, bits_per_byte) = (line.validation_loss, line.bits_per_byte);
-            self.validations.insert(step, Validation { tokens, loss, bits_per_byte, margin });
+            self.validations.insert(step, Validation { tokens, loss, bits_per_byte, margin, sampled });
         } else {
-            let record = Step { tokens, loss, learning_rate, gradient_norm, tokens_per_second, margin };
+            let record =
+                Step { tokens, loss, learning_rate, gradient_norm, tokens_per_second, margin, sampled };
             self.steps.insert(step, record);
         }
     }

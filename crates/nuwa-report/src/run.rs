@@ -152,7 +152,10 @@ impl Run {
         self.plan = self.json(plan, Some(HOLDINGS.plan));
         self.pretrain = self.json("pretrain/pretrain.json", None);
         self.metrics = self.metrics_of("pretrain", Some(HOLDINGS.curves));
-        for stage in self.models.clone().into_iter().skip(1) {
+        // A reward model writes nothing, so it is no model of the chain, but what the one after it learnt from.
+        let has_rewards = self.folder.join("reward/reward.json").is_file();
+        let rewards = has_rewards.then_some("reward");
+        for stage in rewards.into_iter().chain(self.models.clone().into_iter().skip(1)) {
             let outcome = self.json(&format!("{stage}/{stage}.json"), None);
             let metrics = self.metrics_of(stage, None);
             self.fine_tuned.push(FineTuned { stage, outcome, metrics });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nuwa_align::data::{Columns, Lessons, Reading};
 use nuwa_align::{
     Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PreferenceLoss, PretrainingText, RecordSteps,
-    Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer, tune,
+    Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer, tune_watched,
 };
 use nuwa_format::Base;
 use nuwa_report::numbers;
@@ -147,7 +147,7 @@ impl Alignment<'_> {
         let mut watch = TuningWatch { display, steps: objective.count(), done: 0, memory: None };
         let _waiting = Waiting::begin();
         let watching = Watch { observe: &mut |event| watch.show(event), sample };
-        let summary = tune(job, trainer, objective, watching)?;
+        let summary = tune_watched(job, trainer, objective, watching)?;
         Ok((summary, watch.memory))
     }
 

@@ -9,13 +9,13 @@ pub mod advantages;
 mod collect;
 pub mod grpo;
 pub mod losses;
-mod policy;
+pub mod policy;
 pub mod ppo;
 pub mod reward;
 pub mod rewards;
 pub mod rollout;
 mod settings;
-mod values;
+pub mod values;
 
 pub use collect::Source;
 pub use grpo::Grpo;

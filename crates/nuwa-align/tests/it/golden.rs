@@ -12,12 +12,12 @@ use crate::{difference, exact, fixtures, load, sft_settings, tuned};
 
 const MODELS: [&str; 2] = ["gpt2", "llama"];
 
-struct Golden {
-    floats: BTreeMap<String, Vec<f32>>,
-    examples: Vec<Example>,
+pub struct Golden {
+    pub floats: BTreeMap<String, Vec<f32>>,
+    pub examples: Vec<Example>,
 }
 
-fn golden(name: &str) -> Golden {
+pub fn golden(name: &str) -> Golden {
     with_stored(name, |tensors| {
         let integers =
             |name: &str| -> Vec<i32> { words(tensors, name).into_iter().map(i32::from_le_bytes).collect() };
@@ -51,7 +51,7 @@ fn with_stored<T>(name: &str, read: impl FnOnce(&SafeTensors<'_>) -> T) -> T {
 }
 
 /// The largest difference between the gradient and the golden one of `prefix`.
-fn off(trainer: &mut Trainer, golden: &Golden, prefix: &str) -> f32 {
+pub fn off(trainer: &mut Trainer, golden: &Golden, prefix: &str) -> f32 {
     trainer.collect_gradient();
     let model = trainer.model();
     let mut worst: f32 = 0.0;

@@ -47,6 +47,7 @@ fn some_pairs_stand_after_others() {
         prompt: vec![Message::new("user", question(index))],
         chosen: vec![Message::new("assistant", "it is blue.")],
         rejected: vec![Message::new("assistant", "it is the red.")],
+        margin: 0.0,
         place: "test:1".into(),
     };
     let pairs: Vec<Preference> = (0..40).map(pair).collect();

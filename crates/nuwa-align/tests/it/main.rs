@@ -12,6 +12,7 @@ mod opinions;
 mod preferences;
 mod ratings;
 mod rendering;
+mod rewards;
 mod tuning;
 
 use std::path::{Path, PathBuf};

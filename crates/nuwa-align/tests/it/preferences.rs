@@ -57,8 +57,11 @@ impl Steps for Preferring {
             Self::Answers(own) => own.step(trainer, step),
         }
     }
-    fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
-        self.own().validate(trainer)
+    fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
+        match self {
+            Self::Pairs(own) => own.validate(trainer),
+            Self::Answers(own) => own.validate(trainer),
+        }
     }
     fn fingerprint(&self) -> String {
         self.own().fingerprint()

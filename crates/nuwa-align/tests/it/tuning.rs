@@ -48,7 +48,7 @@ fn dpo_accumulates_alike() {
 }
 
 pub fn job<'a>(out: &'a std::path::Path, settings: &'a TuningSettings) -> Job<'a> {
-    Job { out, settings, learning_rate: 1e-2, base: "", stop: || false }
+    Job { out, settings, learning_rate: 1e-2, base: "", samples: 0, stop: || false }
 }
 
 fn sft(settings: &SftSettings) -> Sft {
@@ -78,6 +78,21 @@ impl<O: RecordSteps> Steps for Breaking<O> {
     }
     fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         self.0.validate(trainer)
+    }
+    fn resumes_at(&self, step: u64) -> bool {
+        self.0.resumes_at(step)
+    }
+    fn companions(&self) -> Vec<&Trainer> {
+        self.0.companions()
+    }
+    fn companions_mut(&mut self) -> Vec<&mut Trainer> {
+        self.0.companions_mut()
+    }
+    fn state(&self) -> serde_json::Value {
+        self.0.state()
+    }
+    fn restore(&mut self, state: &serde_json::Value) {
+        self.0.restore(state);
     }
     fn fingerprint(&self) -> String {
         self.0.fingerprint()

@@ -80,6 +80,12 @@ fixed! {
         not_measured: "not measured", "未测量";
         inside: "within the error bar", "在误差范围内";
         sft_curve: "SFT: loss on answers", "SFT：回答的损失";
+        reward_name: "reward", "奖励";
+        true_reward_name: "true reward", "真实奖励";
+        kl_name: "KL divergence of an answer, in nats", "每条回答的 KL 散度（nat）";
+        entropy_name: "entropy of a token, in nats", "每 token 的熵（nat）";
+        length_name: "tokens of an answer", "每条回答的 token 数";
+        ended_name: "share of answers that end", "自行结束的回答比例";
         kept: "kept", "保留";
         rejected: "rejected", "剔除";
         changed: "changed", "修改";
@@ -401,6 +407,54 @@ pub fn dropped(count: u64, reason: &Text) -> Text {
 /// The titles of the curves of a stage.
 pub fn loss_curve(name: &str) -> Text {
     both!("{name}: loss", "{name}：损失")
+}
+
+pub fn titled(name: &str, figure: Fixed) -> Text {
+    Text::new(format!("{name}: {}", figure.en), format!("{name}：{}", figure.zh))
+}
+
+pub fn rewards_over_kl(name: &str) -> Text {
+    both!(
+        "{name}: rewards of held-out answers over their KL divergence, in nats",
+        "{name}：留出提示上的奖励随 KL 散度（nat）的变化"
+    )
+}
+
+/// What a reward model makes of held-out pairs.
+pub fn ranking(pairs: usize, [accuracy, error]: [f64; 2], margin: f64, calibration: f64) -> Text {
+    both!(
+        "The reward model ranks {accuracy:.1} ± {error:.1} % of {pairs} held-out pairs correctly (chance is 50 %), with a mean margin of {margin:.2}; how sure it is differs from how often it is right by {calibration:.1} %.",
+        "奖励模型在 {pairs} 对留出数据上的排序正确率为 {accuracy:.1} ± {error:.1} %（随机水平为 50 %），平均差值 {margin:.2}；其置信度与正确率相差 {calibration:.1} %。"
+    )
+}
+
+pub fn rounds(name: &str, rounds: u64, prompts: u64) -> Text {
+    let (name, prompts) = (name.to_uppercase(), grouped(prompts));
+    both!(
+        "{name}: {rounds} rounds of sampling and learning on {prompts} prompts.",
+        "{name}：在 {prompts} 条提示上进行 {rounds} 轮采样与学习。"
+    )
+}
+
+pub fn reward_went((before, after): (f64, f64)) -> Text {
+    both!(
+        " On held-out prompts the reward went from {before:.2} to {after:.2}.",
+        "留出提示上的奖励由 {before:.2} 变为 {after:.2}。"
+    )
+}
+
+pub fn true_reward_went((before, after): (f64, f64)) -> Text {
+    both!(
+        " The true reward, which nothing was learnt from, went from {before:.2} to {after:.2}.",
+        "未参与学习的真实奖励由 {before:.2} 变为 {after:.2}。"
+    )
+}
+
+pub fn kl_at_the_end(kl: f64) -> Text {
+    both!(
+        " At the end an answer is {kl:.2} nats from the model before (KL divergence).",
+        "结束时每条回答与训练前模型的 KL 散度为 {kl:.2} nat。"
+    )
 }
 
 pub fn margin_curve(name: &str) -> Text {
