@@ -138,6 +138,26 @@ pub enum Error {
         /// What to do about it.
         advice: String,
     },
+    /// A file that decisions were to be added to, and that holds something else.
+    #[error("{place}: {problem}")]
+    NotFeedback {
+        /// The file, and the line where there is one.
+        place: String,
+        /// What it is or holds, and what was expected.
+        problem: String,
+    },
+    /// A file of feedback that another program is adding to.
+    #[error("{} is being written by another program", path.display())]
+    FeedbackInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A decision that does not fit the answers it is about.
+    #[error("{problem}")]
+    Verdict {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The targets of LoRA name no matrix of the model.
     #[error("no matrix of the model has a name that holds {target:?}; it has {known}")]
     NoTarget {
@@ -243,6 +263,9 @@ impl Error {
                 "take a rule that some of the model's answers fulfil and others do not, or tune the model on answers first".into()
             }
             Self::Rule { advice, .. } => advice.clone(),
+            Self::NotFeedback { .. } => "name a new file for the decisions: this one stays as it is".into(),
+            Self::FeedbackInUse { .. } => "end the other one first, or name another file".into(),
+            Self::Verdict { .. } => return None,
             Self::NoTarget { .. } => {
                 "choose among these in sft.lora.targets or dpo.lora.targets".into()
             }

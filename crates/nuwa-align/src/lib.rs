@@ -2,6 +2,7 @@
 //!
 //! - [`data`]: dialogues, preferences and prompts, from every usual form of file.
 //! - [`rules`]: rewards that can be checked, from exact answers to a program of one's own.
+//! - [`feedback`]: what a person decided about answers, as records of those forms.
 //! - [`render`]: a dialogue as token ids, with the mark of which are trained on.
 //! - [`ratings`]: rated answers as examples, from which the model learns to rate.
 //! - [`preference`]: what is minimised over answers that are compared, a file for each loss.
@@ -36,6 +37,7 @@ pub mod dpo;
 mod epochs;
 mod error;
 mod fitting;
+pub mod feedback;
 mod join;
 pub mod kto;
 mod likelihood;

@@ -1,5 +1,6 @@
 //! Dialogues, preferences and prompts, from files in every usual form.
 
+mod decision;
 mod dialogues;
 mod files;
 mod messages;
@@ -21,6 +22,7 @@ use nuwa_tokenizer::{Attribute, Message, TO_TOOLS};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use decision::Decision;
 pub use dialogues::dialogue;
 pub use files::records;
 pub use opinions::Opinions;
@@ -31,6 +33,7 @@ pub use record::Record;
 pub use scores::{Scored, scored};
 
 use crate::{BadRecords, Error, Result};
+use decision::check_decided;
 
 /// Column names of a file by the names they stand for: `{"instruction": "question", "output": "reply"}`.
 pub type Columns = BTreeMap<String, String>;
@@ -232,7 +235,7 @@ fn gather<T>(
     for path in paths {
         for record in of_path(path)? {
             reading.records += 1;
-            match understand(&record) {
+            match check_decided(&record).and_then(|()| understand(&record)) {
                 Ok(value) => {
                     read.push(value);
                     reading.note(record.mends());

@@ -1,6 +1,7 @@
 //! Alignment against PyTorch, against itself, and on files in every form.
 
 mod adapters;
+mod feedback;
 mod forms;
 mod golden;
 mod joining;
