@@ -10,6 +10,7 @@ mod doctor;
 mod dpo;
 mod eval;
 mod export;
+mod feedback;
 mod fill;
 mod fine_tuning;
 mod generate;
@@ -75,6 +76,7 @@ enum Verb {
     Score(score::Score),
     Ppo(ppo::Ppo),
     Grpo(grpo::Grpo),
+    Feedback(feedback::FeedbackArguments),
     Merge(merge::Merge),
     Inspect(inspect::Inspect),
     Chat(chat::Chat),
@@ -111,6 +113,7 @@ impl Program {
             Verb::Score(verb) => verb.run(),
             Verb::Ppo(verb) => verb.run(),
             Verb::Grpo(verb) => verb.run(),
+            Verb::Feedback(verb) => verb.run(),
             Verb::Merge(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),

@@ -2,10 +2,14 @@
 
 #[cfg(target_os = "linux")]
 mod apart;
+#[cfg(unix)]
+mod browser;
 mod building;
 mod certificate;
 mod crawl;
 mod encoder;
+#[cfg(unix)]
+mod feedback;
 mod hub;
 #[cfg(unix)]
 mod interrupt;

@@ -303,6 +303,8 @@ fn help_goes_to_standard_output() {
       pretrain     Pretrain a new model on token shards, or continue training one
       sft          Fine-tune a model on dialogues (SFT)
       dpo          Fine-tune a model on preferences (DPO and its relatives)
+      dpo          Fine-tune a model on preference pairs (DPO)
+      feedback     Rank or mark a model's answers on a local web page (human feedback)
       merge        Merge LoRA adapters into the model they were trained on
       inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
       chat         Chat with a model
@@ -511,6 +513,60 @@ fn prompts_that_cannot_be_read_are_told() {
     "#);
     let none = place.nuwa("generate model");
     assert!(none.err.contains("<--prompt <TEXT>|--file <FILE>|--prompts <FILE>>"), "{}", none.err);
+}
+
+#[test]
+fn feedback_that_cannot_be_given() {
+    let place = Place::new();
+    place.write("model/config.json", "{}").write("a.txt", "Where is the sea?\n").write("empty.txt", "\n \n");
+    place.write("picture.png", b"\x89PNG\r\n\x1a\n").write("texts.jsonl", "{\"text\": \"a\"}\n");
+    place.write("notes.txt", "My notes.").write("pairs.jsonl", "{\"chosen\": \"a\", \"rejected\": \"b\"}\n");
+    let said =
+        |prompts: &str, rest: &str| place.failure(&format!("feedback model --prompts {prompts} {rest}"));
+    assert_snapshot!(place.failure("feedback nowhere --prompts a.txt --out out.jsonl"), @r"
+    error: there is no nowhere
+    hint: name a model folder, or the folder of a run: runs/NAME
+    ");
+    assert_snapshot!(said("nowhere.txt", "--out out.jsonl"), @r"
+    error: nowhere.txt does not exist
+    hint: check the spelling; a relative path starts at the current folder
+    ");
+    assert_snapshot!(said("empty.txt", "--out out.jsonl"), @r"
+    error: empty.txt holds no prompt
+    hint: write a prompt on each line
+    ");
+    assert_snapshot!(said("picture.png", "--out out.jsonl"), @r"
+    error: picture.png:1: not valid JSON: it is not UTF-8
+    hint: a file of records is a JSON list of objects, one object a line, or a table (.csv, .tsv)
+    ");
+    assert_snapshot!(said("texts.jsonl", "--out out.jsonl"), @r#"
+    error: texts.jsonl:1: no prompt is found here
+    hint: a record holds a text, {"prompt": "Where is the sea?"}, or turns up to one of the user
+    "#);
+    assert_snapshot!(said("a.txt", "--out ."), @r"
+    error: .: is not a file; expected a file of feedback, or a new name
+    hint: name a new file for the decisions: this one stays as it is
+    ");
+    assert_snapshot!(said("a.txt", "--out notes.txt"), @r"
+    error: notes.txt:1: it is no record of feedback; expected records of feedback alone
+    hint: name a new file for the decisions: this one stays as it is
+    ");
+    assert!(
+        said("a.txt", "--out pairs.jsonl").starts_with("error: pairs.jsonl:1: it is no record of feedback")
+    );
+    assert_snapshot!(said("a.txt", "--out out.jsonl --answers 1"), @r"
+    error: --answers 1: one answer cannot be ranked; expected 2 to 4
+    hint: to say of each answer whether it is good: --mark
+    ");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert_snapshot!(said("a.txt", &format!("--out out.jsonl --port {port}")).replace(&port, "PORT"), @r"
+    error: port PORT is in use by another program
+    hint: name another one with --port, or leave it out: a free one is then taken
+    ");
+    let answer = place.nuwa("feedback model --prompts a.txt --out out.jsonl --answers 9");
+    assert!(answer.code == Some(2) && answer.err.contains("9 is not in 1..=4"), "{}", answer.err);
+    assert_eq!((place.read("notes.txt").as_str(), place.path("out.jsonl").exists()), ("My notes.", false));
 }
 
 #[test]
