@@ -26,7 +26,8 @@ impl Browser {
     /// Starts one whose language is `language`; none where no Chromium is installed.
     pub fn start(folder: &Path, language: &str) -> Option<Self> {
         let name = NAMES.into_iter().find(|name| {
-            let version = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+            let mut version = Command::new(name);
+            version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
             version.status().is_ok_and(|status| status.success())
         })?;
         // The browser reads orders from descriptor 3 and answers on 4, which only a shell can give it.
@@ -55,6 +56,11 @@ impl Browser {
 
     /// Sends an order and waits for what comes of it.
     fn order(&mut self, method: &str, parameters: Value) -> Value {
+        self.attempt(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends an order, which the browser may refuse.
+    fn attempt(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.sent += 1;
         let mut order = json!({"id": self.sent, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -67,8 +73,8 @@ impl Browser {
             assert_eq!(message.pop(), Some(0), "the browser ended during {method}");
             let mut message: Value = serde_json::from_slice(&message).unwrap();
             if message["id"] == self.sent {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].take();
+                let failed = !message["error"].is_null();
+                return if failed { Err(message["error"].take()) } else { Ok(message["result"].take()) };
             }
         }
     }
@@ -91,17 +97,22 @@ impl Browser {
 
     /// The value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
+        self.evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Result<Value, Value> {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut found = self.order("Runtime.evaluate", asked);
-        assert!(found["exceptionDetails"].is_null(), "{expression}: {found}");
-        found["result"]["value"].take()
+        let mut found = self.attempt("Runtime.evaluate", asked)?;
+        let failed = !found["exceptionDetails"].is_null();
+        if failed { Err(found) } else { Ok(found["result"]["value"].take()) }
     }
 
     /// Waits until an expression has this value.
     pub fn wait(&mut self, expression: &str, value: impl Into<Value>) {
         let (value, began) = (value.into(), Instant::now());
         loop {
-            let found = self.value(expression);
+            // While a page is being loaded, what is looked for may not be there.
+            let found = self.evaluate(expression).unwrap_or_default();
             if found == value {
                 return;
             }
