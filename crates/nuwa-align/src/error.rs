@@ -119,7 +119,9 @@ pub enum Error {
         difference: String,
     },
     /// The rewards of all answers of the first rounds are the same.
-    #[error("all {answers} answers of the first {rounds} rounds got the reward {value}: nothing can be learnt from them")]
+    #[error(
+        "all {answers} answers of the first {rounds} rounds got the reward {value}: nothing can be learnt from them"
+    )]
     Silent {
         /// Answers so far.
         answers: usize,

@@ -4,7 +4,7 @@
 use nuwa_tokenizer::{Message, Tokenizer};
 use rayon::prelude::*;
 
-use crate::data::{Judged, Preference};
+use crate::data::{JudgedAnswer, Preference};
 use crate::join::{self, Part};
 use crate::pack::Example;
 use crate::render::render;
@@ -53,7 +53,7 @@ impl Compared for Preference {
     }
 }
 
-impl Compared for Judged {
+impl Compared for JudgedAnswer {
     type Examples = [Example; 1];
 
     fn prompt_mut(&mut self) -> &mut Vec<Message> {

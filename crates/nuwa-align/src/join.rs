@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use nuwa_tensor::Random;
 use nuwa_tokenizer::Message;
 
-use crate::data::{Dialogue, Judged, Preference};
+use crate::data::{Dialogue, JudgedAnswer, Preference};
 use crate::pack;
 
 /// Tokens that may stand between the last answer of a record and the next record.
@@ -34,7 +34,7 @@ impl Part for Dialogue {
     }
 }
 
-impl Part for Judged {
+impl Part for JudgedAnswer {
     fn messages(&self) -> &[Message] {
         &self.prompt
     }

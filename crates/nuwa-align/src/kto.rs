@@ -8,7 +8,7 @@ use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Figures, Measured, Steps, Trainer};
 use serde::{Deserialize, Serialize};
 
-use crate::data::Judged;
+use crate::data::JudgedAnswer;
 use crate::epochs::PairEpochs;
 use crate::fitting::{Fates, Joining, fitting};
 use crate::likelihood::{Measure, positions};
@@ -79,7 +79,7 @@ impl Kto {
     /// When a setting is out of range, the template fails, or there are not answers of both kinds to learn from.
     pub fn new(
         tokenizer: &Tokenizer,
-        answers: &[Judged],
+        answers: &[JudgedAnswer],
         settings: &DpoSettings,
         trainer: &mut Trainer,
         seed: u64,
@@ -88,7 +88,7 @@ impl Kto {
         let context = trainer.model().context();
         let [trained, held_out] = divide(answers, settings.tuning.held_out, seed);
         let (joining, mut fates) = (Joining { share: settings.joined, context, seed }, Fates::default());
-        let mut rendered = |answers: &[&Judged], joining: &Joining| -> Result<Vec<(Example, bool)>> {
+        let mut rendered = |answers: &[&JudgedAnswer], joining: &Joining| -> Result<Vec<(Example, bool)>> {
             let examples = fitting(tokenizer, answers, joining, &mut fates)?;
             let judged = examples.into_iter().zip(answers);
             Ok(judged.filter_map(|(example, one)| example.map(|[example]| (example, one.is_good))).collect())

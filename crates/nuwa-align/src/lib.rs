@@ -36,8 +36,8 @@ pub mod data;
 pub mod dpo;
 mod epochs;
 mod error;
-mod fitting;
 pub mod feedback;
+mod fitting;
 mod join;
 pub mod kto;
 mod likelihood;
@@ -60,10 +60,10 @@ pub use error::{Advice, Error, Result};
 pub use kto::Kto;
 pub use lora::LoraAdapters;
 pub use mixed::{Mixed, TextSource, TextStats};
+pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PreferenceLoss, PretrainingText, SftSettings,
     TuningSettings,
 };
-pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use sft::{Sft, divide};
 pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune, tune_watched};

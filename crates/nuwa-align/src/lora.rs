@@ -42,7 +42,8 @@ impl LoraAdapters {
         let mut builder = ParametersBuilder::new(seed);
         let matrices: Vec<Matrix> =
             targets.into_iter().map(|weight| Matrix::new(weight, settings.rank, &mut builder)).collect();
-        let score = model.score().map(|score| [score.weight().clone(), copy_of(score.weight(), &mut builder)]);
+        let score =
+            model.score().map(|score| [score.weight().clone(), copy_of(score.weight(), &mut builder)]);
         let trained = matrices.iter().map(|matrix| &matrix.weight).chain(score.iter().map(|[own, _]| own));
         let trained: Vec<&str> = trained.map(|weight| weight.entry().path()).collect();
         for parameter in model.parameters().iter() {

@@ -55,8 +55,8 @@ pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{Scored, backward_scores, scores};
 pub use text::{Rows, Text};
 
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
 use nuwa_nn::Linear;
+pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.

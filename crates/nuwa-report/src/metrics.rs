@@ -94,8 +94,9 @@ impl Metrics {
     }
 
     fn push(&mut self, line: MetricsLine) {
-        let MetricsLine { step, loss, learning_rate, gradient_norm, tokens_per_second, margin, sampled, .. } =
-            line;
+        let MetricsLine {
+            step, loss, learning_rate, gradient_norm, tokens_per_second, margin, sampled, ..
+        } = line;
         let tokens = line.tokens.unwrap_or_else(|| self.tokens_at(step));
         if let Some(Sample { prompt, text }) = line.sample {
             self.samples.insert((step, prompt), text);

@@ -250,12 +250,7 @@ impl<'a> State<'a> {
     }
 
     /// Lets the rate fall where the clock, or the most steps that the data is worth, asks for it.
-    fn decide(
-        &mut self,
-        trainer: &mut Trainer,
-        source: &mut dyn Steps,
-        hooks: &mut Hooks<'_>,
-    ) -> Result<()> {
+    fn decide(&mut self, trainer: &mut Trainer, source: &mut dyn Steps, hooks: &mut Hooks<'_>) -> Result<()> {
         if self.course.fall.is_some() || self.step == 0 {
             return Ok(());
         }
@@ -436,7 +431,8 @@ impl<'a> State<'a> {
 
     fn save_as(&self, trainer: &Trainer, source: &dyn Steps, path: &Path) -> Result<()> {
         let companions = source.companions();
-        let trained = |trainer: &&'_ Trainer| (trainer.parameters().length(), trainer.optimizer().state().steps());
+        let trained =
+            |trainer: &&'_ Trainer| (trainer.parameters().length(), trainer.optimizer().state().steps());
         let header = Header {
             step: self.step,
             seconds: self.seconds(),

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nuwa_align::data::{Columns, Lessons, Reading};
+use nuwa_align::rl::reward::Ranking;
 use nuwa_align::{
     Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PreferenceLoss, PretrainingText, RecordSteps,
-    Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer, tune_watched,
+    Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer,
+    tune_watched,
 };
 use nuwa_format::Base;
-use nuwa_report::numbers;
-use nuwa_align::rl::reward::Ranking;
 use nuwa_models::Model;
+use nuwa_report::numbers;
 use nuwa_report::records::{FineTuningOutcome, Reinforcement};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Figures, Sample, StepLine, TrainEvent, Trainer, ValidationLine, remove_checkpoint};
@@ -359,7 +360,14 @@ fn ranking_text(ranking: &Ranking) -> String {
     let Ranking { pairs, accuracy: [accuracy, error], margin, calibration_error, by_length, .. } = ranking;
     let by = by_length.iter().filter(|bin| bin.pairs > 0);
     let by: Vec<String> = by
-        .map(|bin| format!("{} {:.0} % of {}", bin.name, 100.0 * bin.accuracy, numbers::counted(bin.pairs as u64, "pair")))
+        .map(|bin| {
+            format!(
+                "{} {:.0} % of {}",
+                bin.name,
+                100.0 * bin.accuracy,
+                numbers::counted(bin.pairs as u64, "pair")
+            )
+        })
         .collect();
     format!(
         "  held out: {:.1} ± {:.1} % of {} ranked right, margin {margin:.2}, off by {:.1} % in how sure it is\n  right where the \

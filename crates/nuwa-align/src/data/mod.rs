@@ -147,7 +147,7 @@ impl Preference {
 
 /// An answer that is a good one or not.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct JudgedAnswer {
     /// What it answers to.
     pub prompt: Vec<Message>,
     /// The answer: one turn of the assistant, or an example of dialogue that begins with one.
@@ -158,7 +158,7 @@ pub struct Judged {
     pub place: String,
 }
 
-impl Judged {
+impl JudgedAnswer {
     /// The prompt with the answer.
     pub fn dialogue(&self) -> Dialogue {
         Dialogue {

@@ -8,7 +8,7 @@ use super::preferences::pair;
 use super::record::Record;
 use super::scores::{is_scored, scored};
 use super::verdicts::{LABELS, judged};
-use super::{Columns, Dialogue, Judged, Preference, Reading, preference, read};
+use super::{Columns, Dialogue, JudgedAnswer, Preference, Reading, preference, read};
 use crate::error::Advice;
 use crate::{BadRecords, DpoSettings, Result};
 
@@ -20,7 +20,7 @@ pub enum Opinions {
     /// Of two answers, which is better.
     Pairs(Vec<Preference>),
     /// Of single answers, whether they are good.
-    Answers(Vec<Judged>),
+    Answers(Vec<JudgedAnswer>),
 }
 
 impl Opinions {
@@ -51,7 +51,7 @@ impl Opinions {
     pub fn dialogues(&self) -> Vec<Dialogue> {
         match self {
             Self::Pairs(pairs) => pairs.iter().flat_map(Preference::dialogues).collect(),
-            Self::Answers(answers) => answers.iter().map(Judged::dialogue).collect(),
+            Self::Answers(answers) => answers.iter().map(JudgedAnswer::dialogue).collect(),
         }
     }
 
@@ -69,11 +69,11 @@ impl Opinions {
 ///
 /// # Errors
 /// When the form is not known, or a field is of the wrong kind.
-fn judgements(record: &Record, threshold: Option<f64>) -> Result<Vec<Judged>> {
+fn judgements(record: &Record, threshold: Option<f64>) -> Result<Vec<JudgedAnswer>> {
     understood(record, threshold).map_err(|error| error.in_stage("dpo"))
 }
 
-fn understood(record: &Record, threshold: Option<f64>) -> Result<Vec<Judged>> {
+fn understood(record: &Record, threshold: Option<f64>) -> Result<Vec<JudgedAnswer>> {
     let is_pair = record.first_of(&["chosen", "rejected"]).is_some();
     if !is_pair && is_scored(record) {
         let judged = scored(record)?.judged(threshold);
@@ -86,6 +86,6 @@ fn understood(record: &Record, threshold: Option<f64>) -> Result<Vec<Judged>> {
         return Err(record.unknown(FORMS, Advice::Columns("prompt=FIELD,completion=FIELD,label=FIELD")));
     }
     let Preference { prompt, chosen, rejected, place, .. } = pair(record)?;
-    let of = |answer, is_good| Judged { prompt: prompt.clone(), answer, is_good, place: place.clone() };
+    let of = |answer, is_good| JudgedAnswer { prompt: prompt.clone(), answer, is_good, place: place.clone() };
     Ok(vec![of(chosen, true), of(rejected, false)])
 }

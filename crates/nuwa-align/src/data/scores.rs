@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::order::in_order_up_to_a_question;
 use super::preferences::{answer_of, check_answer, check_prompt, given_prompt};
 use super::record::{Record, kind};
-use super::{Judged, Preference};
+use super::{JudgedAnswer, Preference};
 use crate::Result;
 
 /// Fields that hold the answers, and those that hold their scores.
@@ -87,7 +87,7 @@ impl Scored {
 
     /// Each answer, good from `threshold` on; without one, those above the mean are good, those below it bad, and one that is
     /// the mean is neither.
-    pub fn judged(&self, threshold: Option<f64>) -> Vec<Judged> {
+    pub fn judged(&self, threshold: Option<f64>) -> Vec<JudgedAnswer> {
         let mean = self.answers.iter().map(|(_, score)| score).sum::<f64>() / self.answers.len() as f64;
         let verdict = |score: f64| match threshold {
             Some(threshold) => Some(score >= threshold),
@@ -95,7 +95,7 @@ impl Scored {
         };
         let one = |(answer, score): &(Vec<Message>, f64)| {
             let is_good = verdict(*score)?;
-            Some(Judged {
+            Some(JudgedAnswer {
                 prompt: self.prompt.clone(),
                 answer: answer.clone(),
                 is_good,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::dialogues::unlabelled;
 use super::record::{Record, kind};
-use super::{Dialogue, Judged};
+use super::{Dialogue, JudgedAnswer};
 use crate::Result;
 
 /// Fields that say whether an answer is a good one.
@@ -17,7 +17,7 @@ const EXPECTED: &str = "true or false, 1 or 0, good or bad, 👍 or 👎";
 ///
 /// # Errors
 /// When the record is no dialogue, or its label is none.
-pub fn judged(record: &Record) -> Result<Judged> {
+pub fn judged(record: &Record) -> Result<JudgedAnswer> {
     let name = record.first_of(&LABELS).unwrap_or(LABELS[0]);
     let is_good = match record.get(name) {
         Some(label) => verdict(label).ok_or_else(|| {
@@ -29,7 +29,7 @@ pub fn judged(record: &Record) -> Result<Judged> {
     let Dialogue { mut messages, place, .. } = unlabelled(record)?;
     let last = messages.len() - 1;
     let answer: Vec<Message> = messages.drain(last..).collect();
-    Ok(Judged { prompt: messages, answer, is_good, place })
+    Ok(JudgedAnswer { prompt: messages, answer, is_good, place })
 }
 
 fn told(label: &Value) -> String {

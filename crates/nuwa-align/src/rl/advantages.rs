@@ -130,8 +130,7 @@ mod tests {
     #[test]
     fn advantages_with_the_score_after_the_last_token_are_those_of_trl() {
         let rewards = [vec![-0.005, 0.005, -0.015, 1.0], vec![-0.01, 0.01, -0.015, -0.495]];
-        let [first, second] =
-            [0, 1].map(|answer| generalised(&rewards[answer], &VALUES[answer], 1.0, 0.95));
+        let [first, second] = [0, 1].map(|answer| generalised(&rewards[answer], &VALUES[answer], 1.0, 0.95));
         close(&first.0, &[0.770_093_75, 0.710_625, 0.6375, 0.95]);
         close(&first.1, &[0.870_093_75, 0.910_625, 0.9375, 1.0]);
         close(&second.0, &[-0.415_888_13, -0.321_987_5, -0.665_25, -0.895]);
@@ -145,7 +144,8 @@ mod tests {
     #[test]
     fn advantages_with_the_score_at_the_last_token() {
         let (advantages, _) = generalised(&[-0.005, 0.005, 0.985], &VALUES[0][..3], 1.0, 0.95);
-        close(&advantages, &[0.815_218_75, 0.758_125, 0.6875]);
+        // Nothing comes after the end: TRL's placement takes the value of what comes after it instead.
+        close(&advantages, &[0.812_962_5, 0.755_75, 0.685]);
     }
 
     #[test]

@@ -157,7 +157,10 @@ impl Source {
         put("sampler_difference", differences.max_by(f64::total_cmp));
         if !round.reference.is_empty() {
             let reference = round.reference.iter().flatten().map(|&value| f64::from(value));
-            put("kl", Some(old().zip(reference).map(|(old, reference)| old - reference).sum::<f64>() / answers));
+            put(
+                "kl",
+                Some(old().zip(reference).map(|(old, reference)| old - reference).sum::<f64>() / answers),
+            );
         }
         figures
     }

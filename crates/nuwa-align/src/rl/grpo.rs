@@ -209,12 +209,8 @@ impl Steps for Grpo {
             None => self.begin(trainer, step / each)?,
         };
         let group = self.settings.group;
-        let groups = minibatch(
-            self.source.seed,
-            step,
-            current.round.rollouts.len() / group,
-            &self.settings.rollouts,
-        );
+        let groups =
+            minibatch(self.source.seed, step, current.round.rollouts.len() / group, &self.settings.rollouts);
         let chosen: Vec<usize> =
             groups.into_iter().flat_map(|place| place * group..(place + 1) * group).collect();
         let mut measured = Measured { figures: current.figures.clone(), ..Measured::default() };
@@ -253,8 +249,7 @@ impl Current {
     ) -> nuwa_train::Result<()> {
         let used: Vec<usize> =
             chosen.iter().copied().filter(|&index| self.advantages[index].is_some()).collect();
-        let examples: Vec<&Example> =
-            used.iter().map(|&index| &self.round.rollouts[index].example).collect();
+        let examples: Vec<&Example> = used.iter().map(|&index| &self.round.rollouts[index].example).collect();
         let tokens: usize = used.iter().map(|&index| self.round.old[index].len()).sum();
         let mut seen = Seen::default();
         let weigh = |index: usize, found: &[f32]| {

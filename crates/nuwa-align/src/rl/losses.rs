@@ -34,8 +34,7 @@ pub struct Clipped {
 
 /// The clipped loss of `ratio` with its `advantage`.
 pub fn clipped(ratio: f32, advantage: f32, clip: Clip) -> Clipped {
-    let (free, bound) =
-        (-advantage * ratio, -advantage * ratio.clamp(1.0 - clip.low, 1.0 + clip.high));
+    let (free, bound) = (-advantage * ratio, -advantage * ratio.clamp(1.0 - clip.low, 1.0 + clip.high));
     let is_clipped = bound > free;
     Clipped { loss: free.max(bound), slope: if is_clipped { 0.0 } else { free }, is_clipped }
 }
@@ -117,7 +116,8 @@ mod tests {
     /// The numbers of TRL's PPO for two answers of three and four tokens.
     #[test]
     fn policy_and_value_losses_are_those_of_trl() {
-        let advantages = [1.121_684_2, 1.037_862_2, 0.934_791_4, -0.549_974_44, -0.417_620_14, -0.901_453_6, -1.225_289_6];
+        let advantages =
+            [1.121_684_2, 1.037_862_2, 0.934_791_4, -0.549_974_44, -0.417_620_14, -0.901_453_6, -1.225_289_6];
         let differences: [f32; 7] = [0.3, -0.1, 0.05, -0.4, 0.1, 0.25, -0.05];
         let all = differences.iter().zip(advantages).map(|(x, advantage)| clipped(x.exp(), advantage, CLIP));
         let all: Vec<Clipped> = all.collect();
@@ -126,8 +126,7 @@ mod tests {
         // The value after the last token of the first answer counts, too.
         let old = [0.1, 0.2, 0.3, 0.05, 0.0, -0.1, 0.2, 0.4];
         let moved = [0.3, -0.05, 0.1, -0.3, 0.1, 0.25, -0.4, 0.02];
-        let returns =
-            [0.870_093_75, 0.910_625, 0.9375, 1.0, -0.415_888_13, -0.421_987_5, -0.465_25, -0.495];
+        let returns = [0.870_093_75, 0.910_625, 0.9375, 1.0, -0.415_888_13, -0.421_987_5, -0.465_25, -0.495];
         let losses = (0..8).map(|at| value_loss(old[at] + moved[at], old[at], returns[at], 0.2).loss);
         assert!((mean(losses) - 0.275_122_27).abs() < 1e-6);
     }
@@ -143,7 +142,11 @@ mod tests {
         for (value, target) in [(0.1, 1.0), (0.5, 1.0), (0.5, -1.0), (-0.6, -0.3)] {
             let at = |value: f32| value_loss(value, 0.0, target, 0.2);
             let finite = (at(value + step).loss - at(value - step).loss) / (2.0 * step);
-            assert!((at(value).slope - finite).abs() < 2e-3, "{value} {target}: {} {finite}", at(value).slope);
+            assert!(
+                (at(value).slope - finite).abs() < 2e-3,
+                "{value} {target}: {} {finite}",
+                at(value).slope
+            );
         }
     }
 

@@ -34,8 +34,7 @@ impl Reference {
         if adapted {
             return Ok(Self::WithoutAdapters);
         }
-        let model = nuwa_models::build_zeros(&trainer.model().config())
-            .map_err(nuwa_train::Error::from)?;
+        let model = nuwa_models::build_zeros(&trainer.model().config()).map_err(nuwa_train::Error::from)?;
         model.parameters().from_host(&trainer.model().parameters().to_host());
         model.parameters().iter().for_each(|parameter| parameter.entry().set_trainable(false));
         Ok(Self::Model(model, precision))

@@ -172,7 +172,14 @@ impl RewardModel {
 }
 
 /// Adds what the pairs of a prompt come to, as a share of all prompts, to the slopes of its answers; gives the loss.
-fn weigh(one: &Compared, scores: &[f32], share: f32, centering: f32, slopes: &mut [f32], sums: &mut Sums) -> f32 {
+fn weigh(
+    one: &Compared,
+    scores: &[f32],
+    share: f32,
+    centering: f32,
+    slopes: &mut [f32],
+    sums: &mut Sums,
+) -> f32 {
     let share = share / one.pairs.len() as f32;
     let mut loss = 0.0;
     for &(chosen, rejected, margin) in &one.pairs {

@@ -4,7 +4,9 @@
 //! sampling makes ratios and KL wrong. Which numbers are drawn follows from the seed, the round and the answer's place in it, so
 //! a run that is resumed samples what it would have sampled.
 
-use nuwa_infer::{Engine, Finish, GenerateSettings, Prompt as PromptIds, Request, SamplingSettings, SchedulerSettings};
+use nuwa_infer::{
+    Engine, Finish, GenerateSettings, Prompt as PromptIds, Request, SamplingSettings, SchedulerSettings,
+};
 use nuwa_infer::{SLOTS, Scheduler};
 use nuwa_models::{Model, build_for_inference};
 use nuwa_tensor::{DType, Random};

@@ -39,14 +39,7 @@ pub struct RolloutSettings {
 
 impl Default for RolloutSettings {
     fn default() -> Self {
-        Self {
-            rounds: 60,
-            answers: 64,
-            epochs: 2,
-            minibatches: 2,
-            max_tokens: None,
-            samples: 6,
-        }
+        Self { rounds: 60, answers: 64, epochs: 2, minibatches: 2, max_tokens: None, samples: 6 }
     }
 }
 

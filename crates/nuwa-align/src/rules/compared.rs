@@ -29,7 +29,7 @@ pub enum Comparison {
 
 /// A comparison as a rule.
 #[derive(Debug)]
-pub struct Compared {
+pub(super) struct Compared {
     written: String,
     comparison: Comparison,
 }

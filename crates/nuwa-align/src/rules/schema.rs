@@ -12,7 +12,7 @@ use crate::Result;
 /// A schema that values are held against.
 #[cfg(feature = "json-schema")]
 #[derive(Debug)]
-pub struct Schema {
+pub(super) struct Schema {
     validator: jsonschema::Validator,
 }
 
@@ -41,7 +41,7 @@ impl Schema {
 /// There are no schemas in this build.
 #[cfg(not(feature = "json-schema"))]
 #[derive(Debug)]
-pub enum Schema {}
+pub(super) enum Schema {}
 
 #[cfg(not(feature = "json-schema"))]
 impl Schema {

@@ -27,8 +27,14 @@ fn trained(name: &str) -> (Box<dyn Model>, Arc<LoraAdapters>) {
     let (mut trainer, adapters) = adapted(name, 4);
     let mut sft = Sft::of_examples(examples(12), Vec::new(), &settings, 5).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let job =
-        Job { out: out.path(), settings: &settings.tuning, learning_rate: 1e-2, base: "", samples: 0, stop: || false };
+    let job = Job {
+        out: out.path(),
+        settings: &settings.tuning,
+        learning_rate: 1e-2,
+        base: "",
+        samples: 0,
+        stop: || false,
+    };
     tune(&job, &mut trainer, &mut sft, &mut |_| {}).unwrap();
     let model = trainer.into_model();
     assert_ne!(weights_hash(model.as_ref()), weights_hash(load(name).as_ref()));

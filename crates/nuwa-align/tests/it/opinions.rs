@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_align::data::{self, Columns, Judged, Opinions, preference};
+use nuwa_align::data::{self, Columns, JudgedAnswer, Opinions, preference};
 use nuwa_align::{BadRecords, DpoSettings, PreferenceLoss, Result, TuningSettings};
 
 use crate::forms::{file, told};
@@ -11,7 +11,7 @@ fn of(loss: PreferenceLoss) -> DpoSettings {
     DpoSettings { loss, ..DpoSettings::default() }
 }
 
-fn judged(record: &str, threshold: Option<f64>) -> Result<Vec<Judged>> {
+fn judged(record: &str, threshold: Option<f64>) -> Result<Vec<JudgedAnswer>> {
     let (_folder, path) = file(record, "data.jsonl");
     let settings = DpoSettings { score_threshold: threshold, ..of(PreferenceLoss::Kto) };
     Opinions::read(&[path], &Columns::new(), &settings).map(|(opinions, _)| match opinions {
@@ -20,8 +20,8 @@ fn judged(record: &str, threshold: Option<f64>) -> Result<Vec<Judged>> {
     })
 }
 
-fn told_of(judged: &[Judged]) -> String {
-    let one = |one: &Judged| {
+fn told_of(judged: &[JudgedAnswer]) -> String {
+    let one = |one: &JudgedAnswer| {
         format!(
             "{} / {} / {}",
             told(&one.prompt),

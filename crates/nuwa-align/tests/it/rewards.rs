@@ -22,7 +22,7 @@ use nuwa_train::{Steps, Trainer};
 
 use crate::golden::{Golden, golden, off};
 use crate::tuning::{Breaking, job, weights};
-use crate::{difference, exact, fixtures, load, tuned};
+use crate::{difference, exact, fixtures, tuned};
 
 const MODELS: [&str; 2] = ["gpt2", "llama"];
 const MICRO_BATCH: usize = 4096;
@@ -133,8 +133,7 @@ fn values_and_rewards_are_read_and_learnt_as_transformers_and_trl_have_it() {
 }
 
 fn reward_model(golden: &Golden, micro_batch_tokens: usize) -> RewardModel {
-    let compared =
-        |pair: &[Example]| Compared { answers: pair.to_vec(), pairs: vec![(0, 1, 0.5)] };
+    let compared = |pair: &[Example]| Compared { answers: pair.to_vec(), pairs: vec![(0, 1, 0.5)] };
     let settings = RewardSettings {
         epochs: Some(2),
         batch_prompts: Some(16),
@@ -240,7 +239,8 @@ fn tuning() -> TuningSettings {
 fn policy_trainer(tokenizer: &Tokenizer, lora: bool) -> Trainer {
     let model = policy(tokenizer);
     let settings = LoraSettings { rank: 2, ..LoraSettings::default() };
-    let adapters = lora.then(|| std::sync::Arc::new(LoraAdapters::new(model.as_ref(), &settings, 1).unwrap()));
+    let adapters =
+        lora.then(|| std::sync::Arc::new(LoraAdapters::new(model.as_ref(), &settings, 1).unwrap()));
     trainer(model, adapters, &tuning(), 2)
 }
 
@@ -259,8 +259,13 @@ fn ppo(trainer_of_policy: &Trainer, tokenizer: &Tokenizer, lora: bool) -> Ppo {
 }
 
 fn grpo(trainer: &Trainer, tokenizer: &Tokenizer, lora: bool) -> Grpo {
-    let settings =
-        GrpoSettings { rollouts: rollouts(), group: 4, resample: 2, tuning: tuning(), ..GrpoSettings::default() };
+    let settings = GrpoSettings {
+        rollouts: rollouts(),
+        group: 4,
+        resample: 2,
+        tuning: tuning(),
+        ..GrpoSettings::default()
+    };
     Grpo::new(source(trainer, tokenizer, lora), &settings).unwrap()
 }
 
@@ -296,9 +301,8 @@ fn resumes<O: RecordSteps>(tokenizer: &Tokenizer, lora: bool, make: fn(&Trainer,
     let mut resumed = policy_trainer(tokenizer, lora);
     let mut again = make(&resumed, tokenizer, lora);
     run(&mut again, &mut resumed, broken.path()).unwrap();
-    let values = |objective: &O| -> Vec<f32> {
-        objective.companions().iter().flat_map(|own| weights(own)).collect()
-    };
+    let values =
+        |objective: &O| -> Vec<f32> { objective.companions().iter().flat_map(|own| weights(own)).collect() };
     assert_eq!(weights(&resumed), weights(&expected), "adapters {lora}");
     assert_eq!(values(&again), values(&objective));
     assert_eq!(again.state(), objective.state());

@@ -353,7 +353,8 @@ fn version_3_of_the_checkpoint_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.bin");
     std::fs::write(&path, bytes).unwrap();
-    let Found::Checkpoint(header, states) = checkpoint::load(&path, "f", &[model.parameters()]).unwrap() else {
+    let Found::Checkpoint(header, states) = checkpoint::load(&path, "f", &[model.parameters()]).unwrap()
+    else {
         panic!("no checkpoint of this run");
     };
     let state = &states[0];

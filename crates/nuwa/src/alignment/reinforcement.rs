@@ -5,7 +5,7 @@ use std::path::Path;
 use nuwa_align::data::{self, Prompt, Reading};
 use nuwa_align::rl::grpo::Preview;
 use nuwa_align::rl::{
-    Actor, Grpo, GrpoSettings, PpoSettings, Ppo, Prompts, Reference, RewardModel, RewardSettings, Rewards,
+    Actor, Grpo, GrpoSettings, Ppo, PpoSettings, Prompts, Reference, RewardModel, RewardSettings, Rewards,
     RolloutSettings, Scorer, Source,
 };
 use nuwa_align::{Error, Job, LoraAdapters, TuningSettings, divide, trainer};
@@ -215,9 +215,16 @@ impl Alignment<'_> {
         let grouped = |count: usize| numbers::counted(count as u64, "prompt");
         let mut text = format!("{}, {} of them held out", grouped(told.prompts), told.held_out);
         if told.too_long > 0 {
-            text += &format!("; {} left out, being too long for an answer of {} tokens", told.too_long, told.most);
+            text += &format!(
+                "; {} left out, being too long for an answer of {} tokens",
+                told.too_long, told.most
+            );
         }
-        display.note(&format!("{text}; answers of up to {} tokens, rewarded by {}", told.most, told.rewards.join(", ")));
+        display.note(&format!(
+            "{text}; answers of up to {} tokens, rewarded by {}",
+            told.most,
+            told.rewards.join(", ")
+        ));
     }
 }
 
@@ -302,9 +309,9 @@ fn check_tokenizer(policy: &Tokenizer, reward: &Tokenizer) -> anyhow::Result<()>
 /// `before: pass@1 0.20, pass@8 0.55 on 64 prompts; 40 % of them can teach something`.
 pub fn preview_text(preview: &Preview) -> String {
     let Preview { prompts, answers, pass_at_1, pass_at_k, teaching } = preview;
-    let passes = pass_at_1.zip(*pass_at_k).map_or(String::new(), |(one, all)| {
-        format!("pass@1 {one:.3}, pass@{answers} {all:.3} on ")
-    });
+    let passes = pass_at_1
+        .zip(*pass_at_k)
+        .map_or(String::new(), |(one, all)| format!("pass@1 {one:.3}, pass@{answers} {all:.3} on "));
     format!(
         "before: {passes}{prompts} prompts with {answers} answers each; {:.0} % of the prompts can teach something (their \
          answers are not all worth the same)",

@@ -1,13 +1,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_align::data::{Columns, Record, records};
+use nuwa_align::BadRecords;
+use nuwa_align::data::{self, Columns};
 use nuwa_align::feedback::prompt_key;
 use nuwa_tokenizer::Message;
-use serde_json::Value;
-
-use crate::failure::Problem;
-use crate::input;
 
 /// A prompt whose answers are to be judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +21,8 @@ pub struct PromptToJudge {
 pub fn read(path: &Path, system: Option<&str>) -> anyhow::Result<Vec<PromptToJudge>> {
     let mut seen = BTreeSet::new();
     let mut prompts = Vec::new();
-    for (mut turns, place) in turns_in(path)? {
+    let (all, _) = data::prompts(&[path.to_path_buf()], &Columns::new(), BadRecords::Error)?;
+    for data::Prompt { messages: mut turns, place, .. } in all {
         if let Some(text) = system.filter(|_| turns[0].role != "system") {
             turns.insert(0, Message::new("system", text));
         }
@@ -33,52 +31,7 @@ pub fn read(path: &Path, system: Option<&str>) -> anyhow::Result<Vec<PromptToJud
             prompts.push(PromptToJudge { key, turns, place });
         }
     }
-    if prompts.is_empty() {
-        let problem = Problem::new(format!("{} holds no prompt", path.display()));
-        return Err(problem.hint("write a prompt on each line").into());
-    }
     Ok(prompts)
-}
-
-/// The turns of each prompt with its place: plain lines, or records.
-fn turns_in(path: &Path) -> anyhow::Result<Vec<(Vec<Message>, String)>> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    if ["txt", "text", "md", ""].contains(&ending) {
-        let text = input::file(path)?;
-        let text = text.trim_start_matches('\u{feff}');
-        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let place = |number: usize| format!("{}:{number}", path.display());
-        let asked = |line: &str| vec![Message::new("user", line.trim())];
-        return Ok(lines.map(|(number, line)| (asked(line), place(number))).collect());
-    }
-    records(path, &Columns::new())?.into_iter().map(turns_of).collect()
-}
-
-fn turns_of(record: Record) -> anyhow::Result<(Vec<Message>, String)> {
-    let found = ["prompt", "messages", "conversations"].into_iter().find_map(|name| record.get(name));
-    let mut turns: Vec<Message> = match found {
-        Some(Value::String(text)) => vec![Message::new("user", text.trim())],
-        Some(Value::Array(turns)) => turns.iter().filter_map(turn).collect(),
-        _ => Vec::new(),
-    };
-    let asked = turns.iter().rposition(|turn| turn.role == "user").map_or(0, |last| last + 1);
-    turns.truncate(asked);
-    match turns.last() {
-        Some(last) if !last.content.is_empty() => Ok((turns, record.place)),
-        _ => Err(Problem::new(format!("{}: no prompt is found here", record.place))
-            .hint(r#"a record holds a text, {"prompt": "Where is the sea?"}, or turns up to one of the user"#)
-            .into()),
-    }
-}
-
-fn turn(value: &Value) -> Option<Message> {
-    let text = |names: [&str; 2]| names.into_iter().find_map(|name| value[name].as_str());
-    let role = match text(["role", "from"])? {
-        "human" => "user",
-        "gpt" => "assistant",
-        role => role,
-    };
-    Some(Message::new(role, text(["content", "value"])?.trim()))
 }
 
 #[cfg(test)]
@@ -112,9 +65,9 @@ mod tests {
 
     #[test]
     fn what_holds_no_prompt_is_named() {
-        assert!(prompts("a.txt", " \n").unwrap_err().ends_with("a.txt holds no prompt"));
+        assert!(prompts("a.txt", " \n").unwrap_err().contains("a.txt holds nothing"));
         let wrong = prompts("a.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n").unwrap_err();
-        assert!(wrong.ends_with("a.jsonl:2: no prompt is found here"), "{wrong}");
+        assert!(wrong.contains("a.jsonl:2"), "{wrong}");
     }
 
     #[test]

@@ -29,8 +29,7 @@ impl Stage for GrpoStage {
     }
 
     fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
-        let on =
-            fine_tuning::dependencies(build, on, &build.recipe.grpo, &build.records(Records::Prompts))?;
+        let on = fine_tuning::dependencies(build, on, &build.recipe.grpo, &build.records(Records::Prompts))?;
         Ok(build.after(on, &[&reward::ABOUT]))
     }
 

@@ -29,8 +29,7 @@ impl Stage for PpoStage {
     }
 
     fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
-        let on =
-            fine_tuning::dependencies(build, on, &build.recipe.ppo, &build.records(Records::Prompts))?;
+        let on = fine_tuning::dependencies(build, on, &build.recipe.ppo, &build.records(Records::Prompts))?;
         Ok(build.after(on, &[&reward::ABOUT]))
     }
 

@@ -147,10 +147,10 @@ impl FeedbackArguments {
         }
         match (records, self.mark) {
             (0, _) => {}
-            (_, false) => message(&format!("next: nuwa dpo {named} --data {out} --out DIR")),
-            (_, true) => {
-                message(&format!("next: nuwa sft {named} --data {out} --out DIR, which learns what is good"))
-            }
+            (_, false) => message(&format!(
+                "next: nuwa dpo {named} --data {out} --out DIR, or nuwa reward {named} --data {out} --out DIR"
+            )),
+            (_, true) => message(&format!("next: nuwa dpo {named} --loss kto --data {out} --out DIR")),
         }
     }
 }

@@ -32,9 +32,9 @@ impl Ppo {
         let recipe = draft.recipe()?;
         let mut display = Display::new();
         let rules = &recipe.ppo.rules;
-        let outcome = self.reinforcement.with(&ABOUT, recipe.seed, rules, |job, feedback| {
-            job.ppo(&recipe.ppo, feedback, &mut display)
-        })?;
+        let outcome = self
+            .reinforcement
+            .with(&ABOUT, recipe.seed, rules, |job, feedback| job.ppo(&recipe.ppo, feedback, &mut display))?;
         drop(display);
         let next = self.reinforcement.next_step(&outcome);
         print_figures(self.reinforcement.json, &outcome, || format!("{}\n{next}", text(&outcome)))

@@ -144,6 +144,7 @@ pub fn reward_folder(path: &Path) -> anyhow::Result<PathBuf> {
     let places = [path.to_path_buf(), path.join("model"), path.join("reward/model")];
     let is_model = |place: &PathBuf| place.join("config.json").is_file();
     let scores = |place: &PathBuf| is_model(place) && nuwa_format::is_scored(place).unwrap_or(false);
-    let found = places.iter().find(|place| scores(place)).or_else(|| places.iter().find(|place| is_model(place)));
+    let found =
+        places.iter().find(|place| scores(place)).or_else(|| places.iter().find(|place| is_model(place)));
     Ok(found.cloned().map_or_else(|| model::folder(path), Ok)?)
 }

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_align::BadRecords;
 use nuwa_align::data::{self, Columns, Dialogue, Preference, Record};
 use nuwa_align::pack::Example;
 use nuwa_align::render::render;
 use nuwa_align::rl::Scorer;
-use nuwa_align::BadRecords;
 use nuwa_models::Model;
 use nuwa_tensor::Precision;
 use nuwa_tokenizer::Tokenizer;
@@ -75,7 +75,13 @@ impl Score {
             let line = line(&scorer, &tokenizer, record, context)?;
             if let Line::Pair { chosen: Some(chosen), rejected: Some(rejected), .. } = line {
                 pairs += 1;
-                right += if chosen > rejected { 1.0 } else if chosen == rejected { 0.5 } else { 0.0 };
+                right += if chosen > rejected {
+                    1.0
+                } else if chosen == rejected {
+                    0.5
+                } else {
+                    0.0
+                };
             }
             long += u64::from(line.is_missing());
             match self.json {
@@ -87,7 +93,9 @@ impl Score {
             message(&format!("{pairs} pairs, {:.1} % ranked right", 100.0 * right / f64::from(pairs)));
         }
         if long > 0 {
-            message(&format!("{long} records are longer than the context of {context} tokens and have no score"));
+            message(&format!(
+                "{long} records are longer than the context of {context} tokens and have no score"
+            ));
         }
         Ok(())
     }
@@ -101,12 +109,7 @@ fn understood(record: &Record) -> nuwa_align::Result<Scored> {
     }
 }
 
-fn line(
-    scorer: &Scorer,
-    tokenizer: &Tokenizer,
-    record: &Scored,
-    context: usize,
-) -> anyhow::Result<Line> {
+fn line(scorer: &Scorer, tokenizer: &Tokenizer, record: &Scored, context: usize) -> anyhow::Result<Line> {
     let score = |dialogue: &Dialogue| -> anyhow::Result<Option<f32>> {
         let last = dialogue.messages.len() - 1;
         let rendered = render(tokenizer, dialogue, last)?;
@@ -117,9 +120,7 @@ fn line(
         Ok(scorer.scores(&[&example])?.first().copied())
     };
     Ok(match record {
-        Scored::Answer(dialogue) => {
-            Line::Answer { place: dialogue.place.clone(), score: score(dialogue)? }
-        }
+        Scored::Answer(dialogue) => Line::Answer { place: dialogue.place.clone(), score: score(dialogue)? },
         Scored::Pair(pair) => {
             let [chosen, rejected] = pair.dialogues().map(|dialogue| score(&dialogue));
             Line::Pair { place: pair.place.clone(), chosen: chosen?, rejected: rejected? }

@@ -260,5 +260,5 @@ fn marked_in_a_browser(place: &Place, mut browser: Browser) {
     let labels: Vec<Value> = records(place, "marks.jsonl").iter().map(|mark| mark["label"].clone()).collect();
     assert_eq!(labels, [true, false]);
     let said = serving.end();
-    assert!(said.contains("next: nuwa sft tuned --data marks.jsonl"), "{said}");
+    assert!(said.contains("next: nuwa dpo tuned --loss kto --data marks.jsonl"), "{said}");
 }
