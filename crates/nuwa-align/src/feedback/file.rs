@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nuwa_tokenizer::Message;
 use serde::Deserialize;
@@ -58,6 +59,21 @@ struct KnownLine {
     group_records: usize,
 }
 
+/// How often a lock is tried again: what is just being started by this program holds it for a moment.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+fn lock(file: &File, path: &Path) -> Result<()> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
+            // On a file system without locks two programs at once are the user's to avoid.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(Error::FeedbackInUse { path: path.into() })
+}
+
 impl FeedbackFile {
     /// Opens a file to go on in, or begins one.
     ///
@@ -73,12 +89,7 @@ impl FeedbackFile {
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).map_err(nuwa_files::Error::write(path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::FeedbackInUse { path: path.into() }),
-            // A file system without locks: two programs at once are then the user's to avoid.
-            Err(TryLockError::Error(_)) => {}
-        }
+        lock(&file, path)?;
         let mut opened = Self {
             path: path.into(),
             file,

@@ -111,16 +111,37 @@ fn records_are_checked_before_a_build_begins() {
 fn settings_and_records_go_with_the_loss_of_preferences() {
     let place = Place::new();
     place.write("book.txt", story(20)).write("same.jsonl", r#"{"prompt": "a", "completion": "b"}"#);
-    assert_snapshot!(place.failure("dpo . --data same.jsonl --out out --loss ppo"), @"");
-    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=ipo --set dpo.label_smoothing=0.1"), @"");
-    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=robust"), @"");
-    assert_snapshot!(place.failure("build --from book.txt --set dpo.desirable_weight=2"), @"");
+    assert_snapshot!(place.failure("dpo . --data same.jsonl --out out --loss ppo"), @r#"
+    error: `dpo.loss` = "ppo": expected one of "sigmoid", "robust", "ipo", "hinge", "simpo", "orpo", "dpop", "aot", "kto"
+    hint: did you mean "ipo"?
+    "#);
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=ipo --set dpo.label_smoothing=0.1"), @r#"
+    error: dpo.label_smoothing = 0.1: expected it to be left out with dpo.loss = "ipo"; it goes with sigmoid, robust, simpo, dpop, aot
+    hint: change dpo.label_smoothing in the recipe, or with --set dpo.label_smoothing=...
+    "#);
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.loss=robust"), @r#"
+    error: dpo.label_smoothing = 0: expected the share of swapped pairs, above 0, that dpo.loss = "robust" corrects for
+    hint: change dpo.label_smoothing in the recipe, or with --set dpo.label_smoothing=...
+    "#);
+    assert_snapshot!(place.failure("build --from book.txt --set dpo.desirable_weight=2"), @r#"
+    error: dpo.desirable_weight = 2: expected it to be left out with dpo.loss = "sigmoid"; it goes with kto
+    hint: change dpo.desirable_weight in the recipe, or with --set dpo.desirable_weight=...
+    "#);
     place.write("maybe.jsonl", r#"{"prompt": "a", "completion": "b", "label": "maybe"}"#);
     let with_kto = "build --from book.txt --set dpo.loss=kto --preferences";
-    assert_snapshot!(place.failure(&format!("{with_kto} maybe.jsonl")), @"");
-    assert_snapshot!(place.failure(&format!("{with_kto} same.jsonl")), @"");
+    assert_snapshot!(place.failure(&format!("{with_kto} maybe.jsonl")), @r#"
+    error: maybe.jsonl:1: label is "maybe", expected true or false, 1 or 0, good or bad, 👍 or 👎
+    hint: correct the record, or leave such records out: --set dpo.tuning.bad_records=skip
+    "#);
+    assert_snapshot!(place.failure(&format!("{with_kto} same.jsonl")), @r#"
+    error: same.jsonl:1: its fields are completion, prompt: expected label, with prompt and completion or messages; chosen and rejected; or completions and scores, with prompt
+    hint: give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns prompt=FIELD,completion=FIELD,label=FIELD
+    "#);
     place.write("scores.jsonl", r#"{"prompt": "a", "completions": ["b", "c"], "scores": [1]}"#);
-    assert_snapshot!(place.failure("build --from book.txt --preferences scores.jsonl"), @"");
+    assert_snapshot!(place.failure("build --from book.txt --preferences scores.jsonl"), @r#"
+    error: scores.jsonl:1: it has 2 completions and 1 scores, expected as many
+    hint: correct the record, or leave such records out: --set dpo.tuning.bad_records=skip
+    "#);
 }
 
 #[test]
@@ -303,7 +324,10 @@ fn help_goes_to_standard_output() {
       pretrain     Pretrain a new model on token shards, or continue training one
       sft          Fine-tune a model on dialogues (SFT)
       dpo          Fine-tune a model on preferences (DPO and its relatives)
-      dpo          Fine-tune a model on preference pairs (DPO)
+      reward       Train a reward model on preference pairs
+      score        Score answers by a reward model
+      ppo          Train a model by PPO towards a reward model (RLHF)
+      grpo         Train a model by GRPO towards rewards that can be checked
       feedback     Rank or mark a model's answers on a local web page (human feedback)
       merge        Merge LoRA adapters into the model they were trained on
       inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
@@ -531,17 +555,17 @@ fn feedback_that_cannot_be_given() {
     error: nowhere.txt does not exist
     hint: check the spelling; a relative path starts at the current folder
     ");
-    assert_snapshot!(said("empty.txt", "--out out.jsonl"), @r"
-    error: empty.txt holds no prompt
-    hint: write a prompt on each line
-    ");
+    assert_snapshot!(said("empty.txt", "--out out.jsonl"), @r#"
+    error: empty.txt holds nothing to tune on: it has no records
+    hint: look at what is trained on with nuwa inspect MODEL --tokens FILE
+    "#);
     assert_snapshot!(said("picture.png", "--out out.jsonl"), @r"
     error: picture.png:1: not valid JSON: it is not UTF-8
     hint: a file of records is a JSON list of objects, one object a line, or a table (.csv, .tsv)
     ");
     assert_snapshot!(said("texts.jsonl", "--out out.jsonl"), @r#"
-    error: texts.jsonl:1: no prompt is found here
-    hint: a record holds a text, {"prompt": "Where is the sea?"}, or turns up to one of the user
+    error: texts.jsonl:1: its fields are text: expected prompt (text or turns), a pair with chosen and rejected, a dialogue (messages, conversations), instruction, or question
+    hint: give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns prompt=FIELD,answer=FIELD
     "#);
     assert_snapshot!(said("a.txt", "--out ."), @r"
     error: .: is not a file; expected a file of feedback, or a new name
