@@ -91,7 +91,7 @@ pub enum Error {
     },
     /// The model that samples answers refused.
     #[error(transparent)]
-    Infer(#[from] nuwa_infer::Error),
+    Infer(Box<nuwa_infer::Error>),
     /// No prompt leaves room for an answer.
     #[error(
         "none of the {prompts} prompts leaves room for an answer of {most} tokens in the context of {context} tokens"
@@ -117,18 +117,6 @@ pub enum Error {
     OtherTokenizer {
         /// In what they differ.
         difference: String,
-    },
-    /// The rewards of all answers of the first rounds are the same.
-    #[error(
-        "all {answers} answers of the first {rounds} rounds got the reward {value}: nothing can be learnt from them"
-    )]
-    Silent {
-        /// Answers so far.
-        answers: usize,
-        /// Rounds so far.
-        rounds: u64,
-        /// What each got.
-        value: f32,
     },
     /// A rule that judges answers is written wrongly, or cannot judge.
     #[error("rule {rule:?}: {problem}")]
@@ -214,6 +202,12 @@ impl std::fmt::Display for Advice {
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl From<nuwa_infer::Error> for Error {
+    fn from(error: nuwa_infer::Error) -> Self {
+        Self::Infer(Box::new(error))
+    }
+}
+
 impl Error {
     /// The same, where advice about settings names those of this stage.
     pub(crate) fn in_stage(mut self, stage: &'static str) -> Self {
@@ -261,9 +255,6 @@ impl Error {
             Self::LongPrompts { .. } => "ask for shorter answers (rollouts.max_tokens), or give shorter prompts".into(),
             Self::Reward { .. } => "look at what gives the rewards: a rule, or a reward model whose training diverged".into(),
             Self::OtherTokenizer { .. } => "train the reward model from the same model as the policy".into(),
-            Self::Silent { .. } => {
-                "take a rule that some of the model's answers fulfil and others do not, or tune the model on answers first".into()
-            }
             Self::Rule { advice, .. } => advice.clone(),
             Self::NotFeedback { .. } => "name a new file for the decisions: this one stays as it is".into(),
             Self::FeedbackInUse { .. } => "end the other one first, or name another file".into(),

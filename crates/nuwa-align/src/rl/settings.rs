@@ -137,9 +137,9 @@ impl Default for PpoSettings {
             lambda: 0.95,
             clip: 0.2,
             value_clip: 0.2,
-            pretraining: PretrainingText::default(),
+            pretraining: NO_TEXT,
             lora: LoraSettings::default(),
-            tuning: learning_by_reward(),
+            tuning: TuningSettings::default(),
         }
     }
 }
@@ -230,7 +230,7 @@ impl Default for GrpoSettings {
         Self {
             learning_rate: None,
             rules: Vec::new(),
-            rollouts: RolloutSettings { epochs: 1, answers: 128, ..RolloutSettings::default() },
+            rollouts: RolloutSettings::default(),
             group: 8,
             baseline: Baseline::Standardised,
             averaging: Averaging::Tokens,
@@ -241,9 +241,9 @@ impl Default for GrpoSettings {
             resample: 0,
             overlong_tokens: 0,
             mask_unended: false,
-            pretraining: PretrainingText::default(),
+            pretraining: NO_TEXT,
             lora: LoraSettings::default(),
-            tuning: learning_by_reward(),
+            tuning: TuningSettings::default(),
         }
     }
 }
@@ -315,7 +315,7 @@ impl Default for RewardSettings {
             batch_prompts: None,
             centering: 0.01,
             lora: LoraSettings::default(),
-            tuning: TuningSettings { held_out: 0.1, ..TuningSettings::default() },
+            tuning: TuningSettings::default(),
         }
     }
 }
@@ -340,10 +340,8 @@ impl RewardSettings {
     }
 }
 
-/// What is shared by all, where answers are sampled: no part of the data repeats, and the last state is the result.
-fn learning_by_reward() -> TuningSettings {
-    TuningSettings { keep_best: false, held_out: 0.1, ..TuningSettings::default() }
-}
+/// No text of the pretraining beside answers: with its usual weight it outweighs the reward (docs/log.md).
+const NO_TEXT: PretrainingText = PretrainingText { share: 0.0, weight: 1.0 };
 
 /// The rate for a million weights, and the least one.
 const RATE_OF_A_MILLION: f64 = 3e-4;

@@ -146,5 +146,5 @@ pub fn reward_folder(path: &Path) -> anyhow::Result<PathBuf> {
     let scores = |place: &PathBuf| is_model(place) && nuwa_format::is_scored(place).unwrap_or(false);
     let found =
         places.iter().find(|place| scores(place)).or_else(|| places.iter().find(|place| is_model(place)));
-    Ok(found.cloned().map_or_else(|| model::folder(path), Ok)?)
+    found.cloned().map_or_else(|| model::folder(path), Ok)
 }
