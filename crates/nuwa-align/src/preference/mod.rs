@@ -105,7 +105,9 @@ pub(crate) fn sigmoid_of(z: f32) -> f32 {
     1.0 / (1.0 + (-z).exp())
 }
 
+// Golden numbers are as they were printed.
 #[cfg(test)]
+#[allow(clippy::approx_constant, clippy::excessive_precision)]
 mod tests {
     use super::*;
 

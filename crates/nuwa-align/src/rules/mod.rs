@@ -223,5 +223,7 @@ fn no_references(rule: &str, prompts: &[Prompt], what: &str) -> Error {
     spec::wrong(rule, problem, advice)
 }
 
+// Texts with the digits of pi are texts.
 #[cfg(test)]
+#[allow(clippy::approx_constant)]
 mod tests;
