@@ -79,7 +79,7 @@ pub struct PpoSettings {
     pub learning_rate: Option<f32>,
     /// Peak learning rate of the value function. If unset: three times that of the policy.
     pub value_learning_rate: Option<f32>,
-    /// Rewards that can be checked, added to the reward model's score: NAME[:ARGUMENT][*WEIGHT] each.
+    /// Rewards that can be checked, added to the reward model's score: NAME:ARGUMENT*WEIGHT each.
     pub rules: Vec<String>,
     /// How answers are sampled and used.
     pub rollouts: RolloutSettings,
@@ -189,7 +189,7 @@ pub struct GrpoSettings {
     /// square root of their number, at least 1e-6; as much for LoRA.
     pub learning_rate: Option<f32>,
     /// Rewards that can be checked, added up, and to the score of a reward model if there is one:
-    /// NAME[:ARGUMENT][*WEIGHT] each, such as "exact" or "length:5-40*0.2".
+    /// NAME:ARGUMENT*WEIGHT each, such as "exact" or "length:5-40*0.2".
     pub rules: Vec<String>,
     /// How answers are sampled and used.
     pub rollouts: RolloutSettings,

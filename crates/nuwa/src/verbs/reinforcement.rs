@@ -24,7 +24,7 @@ pub struct ReinforcementArguments {
     /// A reward model, as `nuwa reward` writes it
     #[arg(long, value_name = "RM")]
     reward: Option<PathBuf>,
-    /// A reward that can be checked, NAME[:ARGUMENT][*WEIGHT]: exact, contains, numeric, choice, regex:PATTERN,
+    /// A reward that can be checked, NAME:ARGUMENT*WEIGHT: exact, contains, numeric, choice, regex:PATTERN,
     /// json:SCHEMA, length:MIN-MAX, language, no-repetition, ended, program:COMMAND; may be repeated
     #[arg(long, value_name = "RULE")]
     rule: Vec<String>,
