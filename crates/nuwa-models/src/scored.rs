@@ -98,7 +98,7 @@ impl Model for Scored {
     }
 }
 
-/// The numbers that `model` gives for some rows of `text`, one row after the other; see [the module](self).
+/// The numbers that `model` gives for some rows of `text`, one row after the other: `score_i = h_i W^T`.
 ///
 /// # Errors
 /// When the model has no head for them, or the text does not fit it.
