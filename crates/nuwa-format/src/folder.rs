@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{FusedPart, Model, ModelConfig, TensorName};
+use nuwa_models::{FusedPart, Model, ModelConfig, SCORE, TensorName};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
@@ -11,7 +11,6 @@ use serde_json::Map;
 use crate::config::{self, CONFIG};
 use crate::generation;
 use crate::layout::{Part, parts};
-use crate::scored::SCORE;
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
 

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use nuwa_models::{Model, ModelConfig, Scored, TensorName};
+use nuwa_models::{Model, ModelConfig, SCORE, Scored, TensorName};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::{Map, Value, json};
 
@@ -15,9 +15,6 @@ use crate::config::{self, CONFIG};
 use crate::folder::{Opened, check_copies, fill, open, read, write_weights};
 use crate::weights::Weights;
 use crate::{Error, Result};
-
-/// The tensor that only models with such a head have.
-pub const SCORE: &str = "score.weight";
 
 /// Whether `folder` holds a reward model.
 ///
@@ -37,12 +34,7 @@ pub fn load_scored(folder: &Path) -> Result<Scored> {
         Some([outputs, _]) => *outputs,
         Some(_) | None => return Err(Error::ScoresNothing { folder: folder.to_path_buf() }),
     };
-    let names = |config: &ModelConfig| {
-        let mut names = config.names();
-        names.retain(|name| name.parts[0].0 != "lm_head.weight");
-        names.push(score_name(outputs, config.width()));
-        names
-    };
+    let names = |config: &ModelConfig| Scored::names_of(config, outputs);
     scored(folder, weights, names, |config| Scored::zeros(config, outputs))
 }
 
@@ -73,17 +65,6 @@ fn scored(
     fill(&model, &names, |part| read(&config, &mut weights, &part.name))?;
     check_copies(&config, &mut weights)?;
     Ok(model)
-}
-
-fn score_name(outputs: usize, width: usize) -> TensorName {
-    TensorName {
-        parameter: SCORE.into(),
-        parts: vec![(SCORE.into(), outputs)],
-        columns: Some(width),
-        transposed: false,
-        first_factor: 1.0,
-        order: nuwa_models::RowOrder::default(),
-    }
 }
 
 /// Writes a reward model with its tokenizer, to be read again by [`load_scored`] and by transformers.

@@ -52,7 +52,7 @@ pub use input::{Cache, Input, NewRows};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
-pub use scored::{Scored, backward_scores, scores};
+pub use scored::{SCORE, Scored, backward_scores, scores};
 pub use text::{Rows, Text};
 
 use nuwa_nn::Linear;

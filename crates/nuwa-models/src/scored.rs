@@ -1,8 +1,8 @@
 //! A linear head on the last hidden states of any family: a reward model and a value function have one output, a classifier one a
 //! class.
 //!
-//! `score_i = h_i W^T` with `h` `[n, d]` after the last norm and `W` `[outputs, d]`, in `f32` whatever the precision of the
-//! tape. A reward model reads the row of an answer's last token (Ouyang et al. 2022; transformers'
+//! `score_i = h_i W^T` with `h` `[n, d]` after the last norm and `W` `[outputs, d]`, summed and kept in `f32` whatever the
+//! precision of the tape. A reward model reads the row of an answer's last token (Ouyang et al. 2022; transformers'
 //! `...ForSequenceClassification`), a value function every row of it. The head for tokens is not used: of a family whose head is
 //! a matrix of its own it is frozen, and in no file.
 
@@ -12,8 +12,8 @@ use nuwa_tensor::{DType, Error, Objective, Parameters, ParametersBuilder, Result
 use crate::names::matrix_name;
 use crate::{Cache, Input, Model, ModelConfig, Rows, TensorName, Text, config};
 
-/// The parameter of the head, and its tensor at Hugging Face.
-const SCORE: &str = "score.weight";
+/// The parameter of the head, and its tensor at Hugging Face, which only models with such a head have.
+pub const SCORE: &str = "score.weight";
 
 /// The parameter that gives logits of tokens, of models that have one of its own.
 const TOKEN_HEAD: &str = "head.weight";
@@ -54,6 +54,14 @@ impl Scored {
         Ok(Self { model, score })
     }
 
+    /// Which tensors at Hugging Face make up each parameter of a model of `config` with so many outputs.
+    pub fn names_of(config: &ModelConfig, outputs: usize) -> Vec<TensorName> {
+        let mut names = config.names();
+        names.retain(|name| name.parameter != TOKEN_HEAD);
+        names.push(matrix_name(SCORE, SCORE, outputs, config.width()));
+        names
+    }
+
     /// The model without its head for numbers.
     pub fn base(&self) -> &dyn Model {
         self.model.as_ref()
@@ -75,10 +83,7 @@ impl Model for Scored {
     }
 
     fn names(&self) -> Vec<TensorName> {
-        let mut names = self.model.names();
-        names.retain(|name| name.parameter != TOKEN_HEAD);
-        names.push(matrix_name(SCORE, SCORE, self.outputs(), self.config().width()));
-        names
+        Self::names_of(&self.config(), self.outputs())
     }
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {

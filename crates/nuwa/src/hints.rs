@@ -181,6 +181,7 @@ fn of_train(error: &nuwa_train::Error) -> Option<String> {
         Error::Shards(error) => return of_shards(error),
         Error::Tokenizer(error) => return of_tokenizer(error),
         Error::Setting { name, .. } => return Some(change(name)),
+        Error::Steps(cause) => return hint(cause.as_ref()),
         Error::TooShort { .. } => {
             "give more text, or a shorter context with --set model.context=64 (any even number from 8 on)"
         }

@@ -444,10 +444,7 @@ pub fn reward_went((before, after): (f64, f64)) -> Text {
 }
 
 pub fn true_reward_went((before, after): (f64, f64)) -> Text {
-    both!(
-        " The true reward, which nothing was learnt from, went from {before:.2} to {after:.2}.",
-        "未参与学习的真实奖励由 {before:.2} 变为 {after:.2}。"
-    )
+    both!(" The true reward went from {before:.2} to {after:.2}.", "真实奖励由 {before:.2} 变为 {after:.2}。")
 }
 
 pub fn kl_at_the_end(kl: f64) -> Text {
