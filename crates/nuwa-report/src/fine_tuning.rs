@@ -48,7 +48,7 @@ fn rewards(stage: &FineTuned, outcome: &FineTuningOutcome) -> Option<Text> {
     let (before, after) = (outcome.summary.before.as_ref(), outcome.summary.after.as_ref());
     let figure = |line: Option<&ValidationLine>, name: &str| line?.figures.get(name).copied();
     let both = |name: &str| figure(before, name).zip(figure(after, name));
-    let mut parts = vec![words::rounds(stage.stage, own.rounds, own.prompts - own.too_long)];
+    let mut parts = vec![words::rounds(stage.stage, own.rounds, own.prompts)];
     parts.extend(both("reward").map(words::reward_went));
     parts.extend(both("true_reward").map(words::true_reward_went));
     parts.extend(figure(after, "kl").map(words::kl_at_the_end));

@@ -347,8 +347,7 @@ pub fn text(outcome: &FineTuningOutcome) -> String {
 
 /// `240 steps in 60 rounds on 400 prompts, rewarded by model`.
 fn rounds_text(steps: &str, own: &Reinforcement) -> String {
-    let [rounds, prompts] =
-        [numbers::counted(own.rounds, "round"), numbers::counted(own.prompts - own.too_long, "prompt")];
+    let [rounds, prompts] = [numbers::counted(own.rounds, "round"), numbers::counted(own.prompts, "prompt")];
     let mut text = format!("{steps} in {rounds} on {prompts}, rewarded by {}", own.rewards.join(", "));
     if own.too_long > 0 {
         text += &format!("; {} left no room for an answer", numbers::counted(own.too_long, "prompt"));

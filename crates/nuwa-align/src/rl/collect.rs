@@ -2,8 +2,9 @@
 //! policy and the reference find of them.
 
 use nuwa_tensor::Random;
-use nuwa_train::{Figures, Trainer};
+use nuwa_train::{Figures, Measured, Trainer};
 
+use super::RolloutSettings;
 use super::policy::{Reference, log_probabilities};
 use super::rewards::{Reward, Rewards};
 use super::rollout::{Actor, Prompts, Rollout};
@@ -51,10 +52,11 @@ impl Source {
         serde_json::json!([prompts, self.rewards.names(), model, self.actor.most(), self.seed])
     }
 
-    /// About as many tokens as the policy reads to learn from so many answers once.
-    pub fn expected_tokens(&self, answers: usize) -> u64 {
+    /// About as many tokens as the policy reads in one step.
+    pub fn expected_tokens(&self, settings: &RolloutSettings) -> u64 {
         let prompts: usize = self.prompts.ids.iter().map(Vec::len).sum();
-        ((prompts / self.prompts.len().max(1) + self.actor.most() / 2) * answers) as u64
+        let each = prompts / self.prompts.len().max(1) + self.actor.most() / 2;
+        (each * settings.answers) as u64 / settings.minibatches
     }
 
     /// The prompts of a round, `count` of them: each prompt is used once before any is used again.
@@ -112,7 +114,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::sample`].
-    pub fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<(Figures, u64)>> {
+    pub fn validate(&self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
         if self.held_out.is_empty() {
             return Ok(None);
         }
@@ -126,7 +128,10 @@ impl Source {
         };
         let (rollouts, rewards) = sampled().map_err(failed)?;
         let round = self.round(trainer, rollouts, rewards)?;
-        Ok(Some((self.figures(&round), round.tokens())))
+        let figures = self.figures(&round);
+        // The best state is the one of the smallest loss.
+        let loss = -figures.get("reward").copied().unwrap_or_default();
+        Ok(Some(Measured { loss, tokens: round.tokens(), figures }))
     }
 
     /// What a round shows of itself.

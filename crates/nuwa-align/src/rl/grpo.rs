@@ -23,7 +23,7 @@ use super::GrpoSettings;
 use super::advantages::KlEstimator;
 use super::collect::{Round, Source, failed};
 use super::policy::policy_pass;
-use super::ppo::{Seen, minibatch, reward};
+use super::ppo::{Seen, minibatch};
 use super::rewards::Reward;
 use super::rollout::Rollout;
 use crate::Result;
@@ -199,14 +199,13 @@ impl RecordSteps for Grpo {
 
 impl Steps for Grpo {
     fn tokens(&self, _step: u64) -> u64 {
-        self.source.expected_tokens(self.settings.rollouts.answers) / self.settings.rollouts.minibatches
+        self.source.expected_tokens(&self.settings.rollouts)
     }
 
     fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
-        let each = self.settings.rollouts.steps_a_round();
-        let current = match self.current.take().filter(|_| !step.is_multiple_of(each)) {
-            Some(current) => current,
-            None => self.begin(trainer, step / each)?,
+        let current = match (self.settings.rollouts.beginning(step), self.current.take()) {
+            (Some(round), _) => self.begin(trainer, round)?,
+            (None, current) => current.expect("runs go on between rounds"),
         };
         let group = self.settings.group;
         let groups =
@@ -221,12 +220,11 @@ impl Steps for Grpo {
     }
 
     fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
-        let found = self.source.validate(trainer)?;
-        Ok(found.map(|(figures, tokens)| Measured { loss: -reward(&figures), tokens, figures }))
+        self.source.validate(trainer)
     }
 
     fn resumes_at(&self, step: u64) -> bool {
-        step.is_multiple_of(self.settings.rollouts.steps_a_round())
+        self.settings.rollouts.beginning(step).is_some()
     }
 
     fn restore(&mut self, _state: &serde_json::Value) {

@@ -227,14 +227,13 @@ impl RecordSteps for Ppo {
 
 impl Steps for Ppo {
     fn tokens(&self, _step: u64) -> u64 {
-        self.source.expected_tokens(self.settings.rollouts.answers) / self.settings.rollouts.minibatches
+        self.source.expected_tokens(&self.settings.rollouts)
     }
 
     fn step(&mut self, trainer: &mut Trainer, step: u64) -> nuwa_train::Result<Measured> {
-        let each = self.settings.rollouts.steps_a_round();
-        let current = match self.current.take().filter(|_| !step.is_multiple_of(each)) {
-            Some(current) => current,
-            None => self.begin(trainer, step / each)?,
+        let current = match (self.settings.rollouts.beginning(step), self.current.take()) {
+            (Some(round), _) => self.begin(trainer, round)?,
+            (None, current) => current.expect("runs go on between rounds"),
         };
         let chosen = self.minibatch(step, current.round.rollouts.len());
         let mut measured = Measured { figures: current.figures.clone(), ..Measured::default() };
@@ -245,12 +244,11 @@ impl Steps for Ppo {
     }
 
     fn validate(&mut self, trainer: &mut Trainer) -> nuwa_train::Result<Option<Measured>> {
-        let found = self.source.validate(trainer)?;
-        Ok(found.map(|(figures, tokens)| Measured { loss: -reward(&figures), tokens, figures }))
+        self.source.validate(trainer)
     }
 
     fn resumes_at(&self, step: u64) -> bool {
-        step.is_multiple_of(self.settings.rollouts.steps_a_round())
+        self.settings.rollouts.beginning(step).is_some()
     }
 
     fn companions(&self) -> Vec<&Trainer> {
@@ -276,11 +274,6 @@ impl Steps for Ppo {
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
-}
-
-/// The mean reward among figures.
-pub(super) fn reward(figures: &Figures) -> f64 {
-    figures.get("reward").copied().unwrap_or_default()
 }
 
 impl Current {

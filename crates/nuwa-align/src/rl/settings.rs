@@ -49,6 +49,11 @@ impl RolloutSettings {
         self.epochs * self.minibatches
     }
 
+    /// The round that begins with optimizer step `step`; none where one is under way.
+    pub fn beginning(&self, step: u64) -> Option<u64> {
+        step.is_multiple_of(self.steps_a_round()).then(|| step / self.steps_a_round())
+    }
+
     /// All optimizer steps.
     pub fn steps(&self) -> u64 {
         self.rounds * self.steps_a_round()

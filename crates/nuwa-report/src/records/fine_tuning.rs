@@ -58,7 +58,7 @@ pub struct FineTuningOutcome {
 /// What a policy learnt from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reinforcement {
-    /// Prompts in all.
+    /// Prompts that were learnt from.
     pub prompts: u64,
     /// Prompts that left no room for an answer.
     pub too_long: u64,

@@ -8,7 +8,7 @@ use nuwa_align::rl::{
     Actor, Grpo, GrpoSettings, Ppo, PpoSettings, Prompts, Reference, RewardModel, RewardSettings, Rewards,
     RolloutSettings, Scorer, Source,
 };
-use nuwa_align::{Error, Job, LoraAdapters, TuningSettings, divide, trainer};
+use nuwa_align::{Error, Job, LoraAdapters, PretrainingText, RecordSteps, TuningSettings, divide, trainer};
 use nuwa_infer::{GenerateSettings, SamplingSettings};
 use nuwa_models::Model;
 use nuwa_report::numbers;
@@ -82,7 +82,7 @@ impl Alignment<'_> {
     ) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
-        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let (source, told) =
             self.source(&tokenizer, &tuner, (&settings.rollouts, &settings.tuning), feedback, true)?;
         self.announce(&told, display);
@@ -90,15 +90,8 @@ impl Alignment<'_> {
         let mut critic = self.critic(feedback, &settings.tuning)?;
         critic.set_schedule(settings.tuning.schedule(value_rate, settings.rollouts.steps()));
         let objective = Ppo::new(source, critic, settings)?;
-        let context = tuner.trainer.model().context();
-        let mut objective =
-            self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
-        let job = Job { samples: told.samples, ..self.job(&settings.tuning, rate, &tuner.base) };
-        let sample = &mut |model: &dyn Model| told.sample(model);
-        let (summary, memory) =
-            self.sampled_run(&job, &mut tuner.trainer, &mut objective, display, sample)?;
-        let accounts = told.accounts(objective.text().cloned(), settings.rollouts.rounds, None);
-        self.finish("ppo.json", tuner, &tokenizer, accounts, summary, memory)
+        let learning = Learning { name: "ppo.json", rate, told, preview: None };
+        self.learn(objective, (&settings.pretraining, &settings.tuning), tuner, learning, display)
     }
 
     /// GRPO with a reward model, rules, or both.
@@ -110,7 +103,7 @@ impl Alignment<'_> {
     ) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
-        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let tuner = self.tuner(&settings.lora, &settings.tuning)?;
         let held_against = settings.kl > 0.0;
         let rollouts = (&settings.rollouts, &settings.tuning);
         let (source, told) = self.source(&tokenizer, &tuner, rollouts, feedback, held_against)?;
@@ -119,16 +112,28 @@ impl Alignment<'_> {
         let preview = objective.preview(&tuner.trainer)?;
         display.note(&preview_text(&preview));
         check_preview(&preview)?;
-        let context = tuner.trainer.model().context();
-        let mut objective =
-            self.mixed(objective, &settings.pretraining, &settings.tuning, &tokenizer, context)?;
         let rate = settings.rate(tuner.trainer.model().parameters().count());
-        let job = Job { samples: told.samples, ..self.job(&settings.tuning, rate, &tuner.base) };
+        let learning = Learning { name: "grpo.json", rate, told, preview: Some(preview) };
+        self.learn(objective, (&settings.pretraining, &settings.tuning), tuner, learning, display)
+    }
+
+    /// Does the steps of `objective`, and writes what came of them.
+    fn learn<O: RecordSteps>(
+        &self,
+        objective: O,
+        (pretraining, tuning): (&PretrainingText, &TuningSettings),
+        mut tuner: FineTuner,
+        Learning { name, rate, told, preview }: Learning,
+        display: &mut Display,
+    ) -> anyhow::Result<FineTuningOutcome> {
+        let context = tuner.trainer.model().context();
+        let mut objective = self.mixed(objective, pretraining, tuning, &told.tokenizer, context)?;
+        let job = Job { samples: told.rollouts.samples, ..self.job(tuning, rate, &tuner.base) };
         let sample = &mut |model: &dyn Model| told.sample(model);
         let (summary, memory) =
             self.sampled_run(&job, &mut tuner.trainer, &mut objective, display, sample)?;
-        let accounts = told.accounts(objective.text().cloned(), settings.rollouts.rounds, Some(preview));
-        self.finish("grpo.json", tuner, &tokenizer, accounts, summary, memory)
+        let accounts = told.accounts(objective.text().cloned(), preview);
+        self.finish(name, tuner, &told.tokenizer, accounts, summary, memory)
     }
 
     /// Where answers come from, and what was read of the prompts.
@@ -166,7 +171,8 @@ impl Alignment<'_> {
             most,
             rewards: rewards.names(),
             question,
-            samples: rollouts.samples,
+            rollouts: rollouts.clone(),
+            learnt: prompts.len(),
             tokenizer: tokenizer.clone(),
             asked: prompts.prompts[0].question().to_string(),
             ids: prompts.ids[0].clone(),
@@ -228,6 +234,15 @@ impl Alignment<'_> {
     }
 }
 
+/// What is learnt from rewards, beside the steps themselves.
+struct Learning {
+    /// The file of figures.
+    name: &'static str,
+    rate: f32,
+    told: Told,
+    preview: Option<Preview>,
+}
+
 /// What is known of the prompts before the first step.
 struct Told {
     reading: Reading,
@@ -237,7 +252,9 @@ struct Told {
     most: usize,
     rewards: Vec<String>,
     question: Option<String>,
-    samples: u64,
+    rollouts: RolloutSettings,
+    /// Prompts that are learnt from.
+    learnt: usize,
     tokenizer: Tokenizer,
     /// What is asked on the way, to be looked at, and as the model reads it.
     asked: String,
@@ -254,18 +271,13 @@ impl Told {
         Some(Sample { prompt: self.asked.clone(), text })
     }
 
-    fn accounts(
-        &self,
-        text: Option<nuwa_align::TextStats>,
-        rounds: u64,
-        preview: Option<Preview>,
-    ) -> Accounts {
+    fn accounts(&self, text: Option<nuwa_align::TextStats>, preview: Option<Preview>) -> Accounts {
         let reinforcement = Reinforcement {
-            prompts: self.prompts as u64,
+            prompts: self.learnt as u64,
             too_long: self.too_long,
             most_tokens: self.most,
             rewards: self.rewards.clone(),
-            rounds,
+            rounds: self.rollouts.rounds,
             preview,
         };
         Accounts {
@@ -307,7 +319,7 @@ fn check_tokenizer(policy: &Tokenizer, reward: &Tokenizer) -> anyhow::Result<()>
 }
 
 /// `before: pass@1 0.20, pass@8 0.55 on 64 prompts; 40 % of them can teach something`.
-pub fn preview_text(preview: &Preview) -> String {
+fn preview_text(preview: &Preview) -> String {
     let Preview { prompts, answers, pass_at_1, pass_at_k, teaching } = preview;
     let passes = pass_at_1
         .zip(*pass_at_k)

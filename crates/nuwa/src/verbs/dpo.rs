@@ -44,6 +44,6 @@ impl Dpo {
         let outcome = self.tuning.with(&ABOUT, recipe.seed, |job| job.dpo(&recipe.dpo, &mut display))?;
         drop(display);
         let next = self.tuning.next_step(&outcome);
-        print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+        print_figures(self.tuning.training.json, &outcome, || format!("{}\n{next}", text(&outcome)))
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use nuwa_align::data::Columns;
 use nuwa_files::quoted_path;
 use nuwa_report::records::FineTuningOutcome;
+use toml::Value;
 
 use crate::alignment::Alignment;
 use crate::failure::Problem;
@@ -12,27 +13,19 @@ use crate::recipe::Draft;
 use crate::run::{About, Lock};
 use crate::{model, pretraining};
 
-/// What `sft` and `dpo` are told alike.
+/// What all verbs that train a model further are told alike.
 #[derive(Debug, Args)]
-pub struct FineTuningArguments {
-    /// The model to fine-tune: a model folder, or a run folder
-    model: PathBuf,
-    /// Training records: files, or folders of them; may be repeated
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
+pub struct TrainingArguments {
     /// Token shards of the pretraining text to mix in, against forgetting [default: those of the
     /// run that contains the model]
     #[arg(long, value_name = "DIR")]
-    shards: Option<PathBuf>,
+    pub shards: Option<PathBuf>,
     /// Output folder for the model, metrics and checkpoint
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Train LoRA adapters of this rank instead of all weights
     #[arg(long, value_name = "RANK")]
     lora: Option<i64>,
-    /// Number of epochs
-    #[arg(long, value_name = "N")]
-    epochs: Option<i64>,
     /// Peak learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
@@ -53,35 +46,41 @@ pub struct FineTuningArguments {
     pub json: bool,
 }
 
-impl FineTuningArguments {
+/// What `sft`, `dpo` and `reward` are told alike.
+#[derive(Debug, Args)]
+pub struct FineTuningArguments {
+    /// The model to fine-tune: a model folder, or a run folder
+    model: PathBuf,
+    /// Training records: files, or folders of them; may be repeated
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Number of epochs
+    #[arg(long, value_name = "N")]
+    epochs: Option<i64>,
+    #[command(flatten)]
+    pub training: TrainingArguments,
+}
+
+impl TrainingArguments {
     /// Puts what was said here into the settings of `stage`.
     pub fn put_into(&self, stage: &About, draft: &mut Draft) -> anyhow::Result<()> {
         let stage = stage.name;
-        let whole = [("lora.rank", self.lora), ("epochs", self.epochs)];
-        for (key, value) in whole.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            draft.put(&format!("{stage}.{key}"), toml::Value::Integer(value))?;
-        }
-        if let Some(rate) = self.learning_rate {
-            draft.put(&format!("{stage}.learning_rate"), toml::Value::Float(rate))?;
-        }
-        if let Some(what) = &self.bad_records {
-            draft.put(&format!("{stage}.tuning.bad_records"), toml::Value::String(what.clone()))?;
-        }
-        match self.seed {
-            Some(seed) => draft.put("seed", toml::Value::Integer(seed)),
-            None => Ok(()),
-        }
+        put(draft, &format!("{stage}.lora.rank"), self.lora)?;
+        put(draft, &format!("{stage}.learning_rate"), self.learning_rate)?;
+        put(draft, &format!("{stage}.tuning.bad_records"), self.bad_records.clone())?;
+        put(draft, "seed", self.seed)
     }
 
-    /// Does the work of `stage` with the folder locked.
+    /// Does the work of `stage` on `model` and `data` with the folder locked.
     pub fn with<T>(
         &self,
         stage: &About,
         seed: u64,
+        (model, data): (&Path, &[PathBuf]),
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let columns = columns(&self.columns)?;
-        let folder = model::folder(&self.model)?;
+        let folder = model::folder(model)?;
         check_out(&self.out, &folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let shards = pretraining::shards(self.shards.as_deref(), &folder)?;
@@ -89,7 +88,7 @@ impl FineTuningArguments {
         interrupt::begin(stage.work(false))?;
         work(&Alignment {
             model: &folder,
-            data: &self.data,
+            data,
             columns: &columns,
             shards: shards.as_deref(),
             template: template.as_deref(),
@@ -99,11 +98,11 @@ impl FineTuningArguments {
     }
 
     /// What to do with what was written.
-    pub fn next_step(&self, outcome: &FineTuningOutcome) -> String {
+    pub fn next_step(&self, model: &Path, outcome: &FineTuningOutcome) -> String {
         let (written, argument) = (outcome.written.display(), quoted_path(&outcome.written));
         match self.lora {
             Some(rank) if rank > 0 => {
-                let base = quoted_path(&self.model);
+                let base = quoted_path(model);
                 format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {argument} --out DIR")
             }
             _ => {
@@ -114,8 +113,36 @@ impl FineTuningArguments {
     }
 }
 
+impl FineTuningArguments {
+    /// Puts what was said here into the settings of `stage`.
+    pub fn put_into(&self, stage: &About, draft: &mut Draft) -> anyhow::Result<()> {
+        put(draft, &format!("{}.epochs", stage.name), self.epochs)?;
+        self.training.put_into(stage, draft)
+    }
+
+    /// Does the work of `stage` with the folder locked.
+    pub fn with<T>(
+        &self,
+        stage: &About,
+        seed: u64,
+        work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.training.with(stage, seed, (&self.model, &self.data), work)
+    }
+
+    /// What to do with what was written.
+    pub fn next_step(&self, outcome: &FineTuningOutcome) -> String {
+        self.training.next_step(&self.model, outcome)
+    }
+}
+
+/// Says `value` in `draft`, where there is one.
+pub fn put(draft: &mut Draft, key: &str, value: Option<impl Into<Value>>) -> anyhow::Result<()> {
+    value.map_or(Ok(()), |value| draft.put(key, value.into()))
+}
+
 /// DIR/model is where the fine-tuned model is written: what was there moves aside, and a killed run would miss it.
-pub fn check_out(out: &Path, folder: &Path) -> anyhow::Result<()> {
+fn check_out(out: &Path, folder: &Path) -> anyhow::Result<()> {
     if model::absolute(folder) != model::absolute(&out.join("model")) {
         return Ok(());
     }

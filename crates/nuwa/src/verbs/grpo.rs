@@ -38,6 +38,6 @@ impl Grpo {
         })?;
         drop(display);
         let next = self.reinforcement.next_step(&outcome);
-        print_figures(self.reinforcement.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+        print_figures(self.reinforcement.training.json, &outcome, || format!("{}\n{next}", text(&outcome)))
     }
 }

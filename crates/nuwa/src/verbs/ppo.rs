@@ -37,6 +37,6 @@ impl Ppo {
             .with(&ABOUT, recipe.seed, rules, |job, feedback| job.ppo(&recipe.ppo, feedback, &mut display))?;
         drop(display);
         let next = self.reinforcement.next_step(&outcome);
-        print_figures(self.reinforcement.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+        print_figures(self.reinforcement.training.json, &outcome, || format!("{}\n{next}", text(&outcome)))
     }
 }

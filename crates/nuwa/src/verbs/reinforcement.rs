@@ -1,16 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use nuwa_align::data::Columns;
-use nuwa_files::quoted_path;
 use nuwa_report::records::FineTuningOutcome;
 
-use super::fine_tuning::{check_out, columns};
+use super::fine_tuning::{TrainingArguments, put};
 use crate::alignment::{Alignment, Feedback};
-use crate::interrupt;
+use crate::model;
 use crate::recipe::Draft;
-use crate::run::{About, Lock};
-use crate::{model, pretraining};
+use crate::run::About;
 
 /// What `ppo` and `grpo` are told alike.
 #[derive(Debug, Args)]
@@ -28,71 +25,29 @@ pub struct ReinforcementArguments {
     /// json:SCHEMA, length:MIN-MAX, language, no-repetition, ended, program:COMMAND; may be repeated
     #[arg(long, value_name = "RULE")]
     rule: Vec<String>,
-    /// Token shards of the pretraining text to mix in, against forgetting [default: those of the run that
-    /// contains the model]
-    #[arg(long, value_name = "DIR")]
-    shards: Option<PathBuf>,
-    /// Output folder for the model, metrics and checkpoint
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Train LoRA adapters of this rank instead of all weights
-    #[arg(long, value_name = "RANK")]
-    lora: Option<i64>,
     /// Number of rounds of sampling and learning
     #[arg(long, value_name = "N")]
     rounds: Option<i64>,
-    /// Peak learning rate
-    #[arg(long, value_name = "RATE")]
-    learning_rate: Option<f64>,
     /// Coefficient of the KL divergence from the model it begins as
     #[arg(long, value_name = "COEFFICIENT")]
     kl: Option<f64>,
     /// Maximum number of tokens of an answer
     #[arg(long, value_name = "N")]
     max_tokens: Option<i64>,
-    /// Map the usual column names to those of your file
-    #[arg(long, value_name = "USUAL=OWN,...", value_delimiter = ',')]
-    columns: Vec<String>,
-    /// What to do with invalid records: error or skip
-    #[arg(long, value_name = "WHAT")]
-    bad_records: Option<String>,
-    /// A Jinja chat template to use instead of the model's own
-    #[arg(long, value_name = "FILE")]
-    chat_template: Option<PathBuf>,
-    /// Random seed: the same seed gives the same weights
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
-    seed: Option<i64>,
-    /// Print the results as JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub training: TrainingArguments,
 }
 
 impl ReinforcementArguments {
     /// Puts what was said here into the settings of `stage`.
     pub fn put_into(&self, stage: &About, draft: &mut Draft) -> anyhow::Result<()> {
-        let stage = stage.name;
-        let whole = [
-            ("lora.rank", self.lora),
-            ("rollouts.rounds", self.rounds),
-            ("rollouts.max_tokens", self.max_tokens),
-        ];
-        for (key, value) in whole.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            draft.put(&format!("{stage}.{key}"), toml::Value::Integer(value))?;
-        }
-        let numbers = [("learning_rate", self.learning_rate), ("kl", self.kl)];
-        for (key, value) in numbers.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            draft.put(&format!("{stage}.{key}"), toml::Value::Float(value))?;
-        }
-        if let Some(what) = &self.bad_records {
-            draft.put(&format!("{stage}.tuning.bad_records"), toml::Value::String(what.clone()))?;
-        }
-        if !self.rule.is_empty() {
-            draft.put(&format!("{stage}.rules"), toml::Value::try_from(&self.rule)?)?;
-        }
-        match self.seed {
-            Some(seed) => draft.put("seed", toml::Value::Integer(seed)),
-            None => Ok(()),
-        }
+        let name = stage.name;
+        put(draft, &format!("{name}.rollouts.rounds"), self.rounds)?;
+        put(draft, &format!("{name}.rollouts.max_tokens"), self.max_tokens)?;
+        put(draft, &format!("{name}.kl"), self.kl)?;
+        let rules = Some(self.rule.clone()).filter(|rules| !rules.is_empty());
+        put(draft, &format!("{name}.rules"), rules)?;
+        self.training.put_into(stage, draft)
     }
 
     /// Does the work of `stage` with the folder locked.
@@ -103,39 +58,14 @@ impl ReinforcementArguments {
         rules: &[String],
         work: impl FnOnce(&Alignment<'_>, &Feedback<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let columns: Columns = columns(&self.columns)?;
-        let folder = model::folder(&self.model)?;
-        check_out(&self.out, &folder)?;
         let reward = self.reward.as_deref().map(reward_folder).transpose()?;
-        let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
-        let shards = pretraining::shards(self.shards.as_deref(), &folder)?;
-        let _lock = Lock::take(&self.out)?;
-        interrupt::begin(stage.work(false))?;
-        let alignment = Alignment {
-            model: &folder,
-            data: &self.prompts,
-            columns: &columns,
-            shards: shards.as_deref(),
-            template: template.as_deref(),
-            out: &self.out,
-            seed,
-        };
-        work(&alignment, &Feedback { reward: reward.as_deref(), rules })
+        let feedback = Feedback { reward: reward.as_deref(), rules };
+        self.training.with(stage, seed, (&self.model, &self.prompts), |job| work(job, &feedback))
     }
 
     /// What to do with what was written.
     pub fn next_step(&self, outcome: &FineTuningOutcome) -> String {
-        let (written, argument) = (outcome.written.display(), quoted_path(&outcome.written));
-        match self.lora {
-            Some(rank) if rank > 0 => {
-                let base = quoted_path(&self.model);
-                format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {argument} --out DIR")
-            }
-            _ => {
-                let ask = outcome.question.iter().map(|question| format!("\nask      {question}"));
-                format!("model    {written}\ntry      nuwa chat {argument}{}", ask.collect::<String>())
-            }
-        }
+        self.training.next_step(&self.model, outcome)
     }
 }
 

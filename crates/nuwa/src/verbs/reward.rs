@@ -4,6 +4,7 @@ use super::fine_tuning::FineTuningArguments;
 use super::settings::Settings;
 use crate::alignment::text;
 use crate::console::{Display, print_figures};
+use crate::failure::Problem;
 use crate::stages::reward::ABOUT;
 
 /// Train a reward model on preference pairs
@@ -28,6 +29,10 @@ pub struct Reward {
 
 impl Reward {
     pub fn run(self) -> anyhow::Result<()> {
+        if self.tuning.training.shards.is_some() {
+            let problem = Problem::new("--shards: a reward model writes nothing, so it forgets no text");
+            return Err(problem.hint("leave --shards out").into());
+        }
         let mut draft = self.settings.draft()?;
         self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
@@ -35,7 +40,7 @@ impl Reward {
         let outcome =
             self.tuning.with(&ABOUT, recipe.seed, |job| job.reward(&recipe.reward, &mut display))?;
         drop(display);
-        print_figures(self.tuning.json, &outcome, || {
+        print_figures(self.tuning.training.json, &outcome, || {
             let written = nuwa_files::quoted_path(&outcome.written);
             let model = outcome.written.display();
             let next = format!("model    {model}\nuse      nuwa score {written} --data FILE");

@@ -38,6 +38,6 @@ impl Sft {
         let outcome = self.tuning.with(&ABOUT, recipe.seed, |job| job.sft(&recipe.sft, &mut display))?;
         drop(display);
         let next = self.tuning.next_step(&outcome);
-        print_figures(self.tuning.json, &outcome, || format!("{}\n{next}", text(&outcome)))
+        print_figures(self.tuning.training.json, &outcome, || format!("{}\n{next}", text(&outcome)))
     }
 }
