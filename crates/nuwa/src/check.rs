@@ -8,8 +8,9 @@ use nuwa_eval::tasks::Task;
 use crate::evaluation::nearest_task;
 use crate::failure::Problem;
 use crate::planning;
-use crate::recipe::{Draft, EvalSettings, Recipe};
+use crate::recipe::{Align, Draft, EvalSettings, Recipe};
 use crate::source::Source;
+use crate::world_rule;
 
 /// The fewest tokens of a vocabulary, for a size that only the text will tell.
 const SMALLEST_VOCABULARY: usize = 259;
@@ -27,7 +28,28 @@ pub fn check(draft: &Draft, recipe: &Recipe) -> anyhow::Result<()> {
     recipe.reward.check()?;
     recipe.ppo.check()?;
     recipe.grpo.check()?;
+    rewards(recipe)?;
     tasks(&recipe.eval)
+}
+
+/// Reinforcement learning needs prompts, and something that says what a good answer is.
+fn rewards(recipe: &Recipe) -> anyhow::Result<()> {
+    let rules = match recipe.align {
+        Align::Dpo => return Ok(()),
+        Align::Ppo => &recipe.ppo.rules,
+        Align::Grpo => &recipe.grpo.rules,
+    };
+    world_rule::rules(rules)?;
+    if Source::of(recipe).is_written() || !recipe.preferences.is_empty() {
+        return Ok(());
+    }
+    let (missing, hint) = match (recipe.prompts.is_empty(), rules.is_empty()) {
+        (false, false) => return Ok(()),
+        (_, true) => ("is nothing that says what a good answer is", "give --preferences, for a reward model"),
+        (true, false) => ("are no prompts", "give --prompts"),
+    };
+    let problem = Problem::new(format!("align = {}: there {missing}", toml::Value::try_from(recipe.align)?));
+    Err(problem.hint(hint).into())
 }
 
 /// A build measures on what it held out; other tasks need items that it does not have.

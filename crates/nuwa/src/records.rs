@@ -3,7 +3,7 @@
 use nuwa_align::data::{self, Columns, Lessons, Opinions};
 use nuwa_tokenizer::CHAT_TEMPLATE;
 
-use crate::recipe::Recipe;
+use crate::recipe::{Align, Recipe};
 
 /// Reads every record of `answers` and `preferences`, and lets the chat template of a model built here write each.
 ///
@@ -19,6 +19,13 @@ pub fn check(recipe: &Recipe) -> anyhow::Result<()> {
         let (opinions, _) = Opinions::read(&recipe.preferences, &columns, &recipe.dpo)?;
         let dialogues = opinions.dialogues();
         dialogues.iter().try_for_each(|dialogue| data::check_template(CHAT_TEMPLATE, dialogue))?;
+    }
+    if recipe.align != Align::Dpo && !recipe.prompts.is_empty() {
+        let bad = match recipe.align {
+            Align::Grpo => recipe.grpo.tuning.bad_records,
+            _ => recipe.ppo.tuning.bad_records,
+        };
+        data::prompts(&recipe.prompts, &columns, bad)?;
     }
     Ok(())
 }

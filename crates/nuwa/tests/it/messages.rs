@@ -145,6 +145,26 @@ fn settings_and_records_go_with_the_loss_of_preferences() {
 }
 
 #[test]
+fn rewards_that_say_nothing_are_refused_before_anything_runs() {
+    let place = Place::new();
+    place.write("book.txt", story(20));
+    assert_snapshot!(place.failure("build --from book.txt --align ppo"), @r#"
+    error: align = "ppo": there is nothing that says what a good answer is
+    hint: give --preferences, for a reward model
+    "#);
+    assert_snapshot!(place.failure("build --from book.txt --align grpo --set grpo.rules=[\"exact\"]"), @r#"
+    error: align = "grpo": there are no prompts
+    hint: give --prompts
+    "#);
+    let told = place.failure("build --from book.txt --align grpo --set grpo.rules=[\"exakt\"]");
+    assert!(told.contains("rule \"exakt\"") && told.contains("exact"), "{told}");
+    assert_snapshot!(place.failure("reward . --data a.jsonl --out out --shards shards"), @r"
+    error: --shards: a reward model writes nothing, so it forgets no text
+    hint: leave --shards out
+    ");
+}
+
+#[test]
 fn json_lines_without_text() {
     let place = Place::new();
     place.write("data.jsonl", "{\"body\": \"a\", \"title\": \"b\"}\n");
