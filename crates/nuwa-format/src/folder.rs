@@ -64,7 +64,7 @@ pub fn open(
     let mut config = config::load_config(folder)?;
     let told = config.clone();
     config.adopt(&|name| find(&told, &weights, name).is_some());
-    check(&config, &weights, names(&config))?;
+    check(&config, &weights, names)?;
     Ok(Opened { config, weights })
 }
 
@@ -96,14 +96,19 @@ pub fn weights_memory(folder: &Path, dtype: Option<DType>) -> Result<u64> {
 
 /// Holds names, shapes and kinds against the configuration before memory is asked for, so that no configuration makes us
 /// ask for more than the files hold.
-fn check(config: &ModelConfig, weights: &Weights, names: Vec<TensorName>) -> Result<()> {
+fn check(
+    config: &ModelConfig,
+    weights: &Weights,
+    names: impl FnOnce(&ModelConfig) -> Vec<TensorName>,
+) -> Result<()> {
     if config.layers() > weights.names().len() {
         let tensor = format!("of layer {}", config.layers() - 1);
         return Err(Error::MissingTensor { path: weights.path().to_path_buf(), tensor });
     }
     let mut used: BTreeSet<String> =
         config.copies().iter().filter_map(|(copy, _)| find(config, weights, copy)).collect();
-    for name in names {
+    // A name for each tensor of each layer: there are so many only once the layers are known to be in the file.
+    for name in names(config) {
         for (part, rows) in &name.parts {
             let Found { tensor, part } = resolve(config, weights, part)?;
             let shape = part.map_or_else(|| name.shape(*rows), |part| part.shape);
