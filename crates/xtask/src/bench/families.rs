@@ -1,4 +1,4 @@
-//! Every family at the same number of weights and the same time of pretraining: what it learns, how fast it is, what it takes.
+//! Every family at the same number of weights and the same time of pretraining, or the same tokens (`--tokens`): what it learns, how fast it is, what it takes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,7 +38,8 @@ struct Bench {
     program: PathBuf,
     folder: PathBuf,
     parameters: String,
-    budget: String,
+    /// For how long each is pretrained: the option of `nuwa pretrain` and its value.
+    length: [String; 2],
 }
 
 /// What one build came to.
@@ -58,7 +59,7 @@ struct Outcome {
 
 /// `cargo xtask bench families`.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let known = ["texts", "families", "params", "budget", "program", "folder"];
+    let known = ["texts", "families", "params", "budget", "tokens", "program", "folder"];
     let options = Options::parse(arguments, &known)?;
     let families = options.some_of("families", &FAMILIES)?;
     let texts: Vec<&str> = options.get("texts").unwrap_or(WORLD).split(',').collect();
@@ -67,7 +68,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
         program: options.path("program").unwrap_or_else(|| root().join("target/release/nuwa")),
         folder: options.path("folder").unwrap_or_else(own),
         parameters: options.get("params").unwrap_or("1M").into(),
-        budget: options.get("budget").unwrap_or("3m").into(),
+        length: match options.get("tokens") {
+            Some(tokens) => ["--tokens".into(), tokens.into()],
+            None => ["--budget".into(), options.get("budget").unwrap_or("3m").into()],
+        },
     };
     let Bench { program, folder, .. } = &bench;
     ensure!(program.is_file(), "no program at {}: build it with cargo build --release", program.display());
@@ -114,7 +118,7 @@ impl Bench {
         said(command.args(["--params", &self.parameters, "--tokens", "20k"])).map(drop)
     }
 
-    /// Pretrains a model of `family` on the text for the budget, from nothing.
+    /// Pretrains a model of `family` on the text for the budget or the tokens, from nothing.
     fn outcome(&self, text: &str, family: &str) -> Result<Outcome> {
         let (source, out) = (self.place(text, "source"), self.place(text, family));
         for name in SHARED {
@@ -126,7 +130,7 @@ impl Bench {
         let settings = self.shape(&out, family)?;
         // Where a build would write its last model, so that the text it is measured on is found.
         let mut command = self.pretrain(&out, &out, family);
-        command.args(["--budget", &self.budget]);
+        command.args(&self.length);
         command.args(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
         said(&mut command)?;
         let metrics = std::fs::read_to_string(out.join("metrics.jsonl"))?;

@@ -46,6 +46,7 @@ cargo xtask bench families                  a build of every family with the sam
     --texts world,A.txt       the embedded world, and texts (world)
     --families gpt2,llama     some of them (those that write)
     --params N, --budget TIME (1M, 3m)
+    --tokens N                as many tokens instead of a time: what is learnt does not depend on what else runs
     --folder FOLDER           where the runs are kept; one that is there is gone on with (a temporary folder)
     --program FILE            as above";
 
