@@ -20,10 +20,15 @@ pub struct Afterwards {
     pub seconds: f64,
 }
 
+/// The share of the time that training gets, however slow the machine has become: without it a busy moment would turn what
+/// follows into nearly all of the time, and a model that learnt nothing is worth no fine-tuning. The run then takes longer.
+pub const LEAST_TRAINING: f64 = 0.2;
+
 impl Clock {
     /// Seconds left for steps after so many, when a token of training takes so long.
     pub fn left(&self, seconds: f64, seconds_per_token: f64) -> f64 {
-        self.seconds - seconds - self.afterwards.seconds - self.afterwards.tokens * seconds_per_token
+        let after = self.afterwards.seconds + self.afterwards.tokens * seconds_per_token;
+        (self.seconds - after).max(self.seconds * LEAST_TRAINING) - seconds
     }
 }
 
@@ -68,6 +73,12 @@ mod tests {
         let clock = Clock { seconds: 100.0, afterwards };
         assert_eq!(clock.left(50.0, 0.01), 38.0);
         assert_eq!(clock.left(50.0, 0.02), 28.0);
+    }
+
+    #[test]
+    fn training_keeps_its_share_on_a_machine_that_became_slow() {
+        let clock = Clock { seconds: 100.0, afterwards: Afterwards { tokens: 1000.0, seconds: 2.0 } };
+        assert_eq!(clock.left(5.0, 1.0), 100.0 * LEAST_TRAINING - 5.0);
     }
 
     #[test]

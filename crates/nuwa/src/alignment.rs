@@ -145,7 +145,7 @@ impl Alignment<'_> {
         display: &mut Display,
         sample: &mut dyn FnMut(&dyn Model) -> Option<Sample>,
     ) -> anyhow::Result<(Summary, Option<u64>)> {
-        let mut watch = TuningWatch { display, steps: objective.count(), done: 0, memory: None };
+        let mut watch = TuningWatch { display, steps: objective.count(), done: 0, memory: None, alike: 0 };
         let _waiting = Waiting::begin();
         let watching = Watch { observe: &mut |event| watch.show(event), sample };
         let summary = tune_watched(job, trainer, objective, watching)?;
@@ -242,7 +242,12 @@ struct TuningWatch<'a> {
     steps: u64,
     done: u64,
     memory: Option<u64>,
+    /// Steps in a row whose answers were all worth the same.
+    alike: u64,
 }
+
+/// Steps in a row after which it is said that rewards teach nothing: a few rounds.
+const MOST_ALIKE: u64 = 12;
 
 impl TuningWatch<'_> {
     fn show(&mut self, event: &TrainEvent) {
@@ -259,6 +264,7 @@ impl TuningWatch<'_> {
                 let text = self.step_line(line);
                 let (step, steps, loss) = (line.step, self.steps, line.loss);
                 self.display.show_step(ShownStep { step, steps, loss, line: &text });
+                self.tell_of_rewards(&line.figures);
             }
             TrainEvent::Falls { .. } | TrainEvent::Saved { .. } => {}
             TrainEvent::Sampled { step, sample } => {
@@ -268,6 +274,19 @@ impl TuningWatch<'_> {
             TrainEvent::Validated(line) => {
                 self.display.note(&format!("step {}/{}  {}", line.step, self.steps, validation(line)));
             }
+        }
+    }
+
+    /// Says once that no answer is worth more than another, so that nobody waits for what cannot come.
+    fn tell_of_rewards(&mut self, figures: &Figures) {
+        let is_alike = figures.get("reward_sd").is_some_and(|deviation| *deviation == 0.0);
+        self.alike = if is_alike { self.alike + 1 } else { 0 };
+        if self.alike == MOST_ALIKE {
+            let reward = figures.get("reward").copied().unwrap_or_default();
+            self.display.note(&format!(
+                "all answers of the last {MOST_ALIKE} steps are worth the same ({reward:.3}), so nothing is learnt from them: take a rule \
+                 that some answers fulfil and others do not, or tune the model on answers first (nuwa sft)"
+            ));
         }
     }
 

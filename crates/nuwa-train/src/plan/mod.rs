@@ -21,7 +21,7 @@ use nuwa_nn::ScheduleKind;
 use nuwa_shards::{Part, Shards};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Afterwards;
+use crate::clock::{Afterwards, LEAST_TRAINING};
 use crate::objectives::Objective;
 use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
 use law::Ahead;
@@ -234,9 +234,6 @@ const LOOKED_AT_PER_SECOND: f64 = 10_000.0;
 /// from it.
 const VALIDATION_SHARE: f64 = 0.03;
 const FORWARD_SHARE: f64 = 0.33;
-
-/// The least share of the time that training gets, whatever follows.
-const LEAST_TRAINING: f64 = 0.2;
 
 /// The least training worth doing, in seconds.
 const SHORTEST: f64 = 5.0;

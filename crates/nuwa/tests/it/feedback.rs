@@ -16,7 +16,7 @@ const WORLD: &str = "world --out world --size 60 --set world.chinese=0 --set wor
 const SIZES: &str = "--params 20k --tokens 8k --set model.context=128 --set model.layers=1";
 
 /// A model that was taught to answer, in `tuned`, and prompts.
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let place = Place::new();
     place.succeed(WORLD);
     place.succeed("collect world/corpus --out documents");

@@ -15,6 +15,8 @@ mod hub;
 mod interrupt;
 mod messages;
 mod ratings;
+#[cfg(unix)]
+mod rewards;
 mod runs;
 mod support;
 #[cfg(unix)]
