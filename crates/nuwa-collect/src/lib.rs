@@ -64,6 +64,7 @@ pub use collect::collect;
 pub use error::{Error, Result};
 pub use fetch::{Fetch, FetchError, Request, Response};
 pub use format::is_known_name;
+pub use formats::parquet::table_rows;
 pub use origin::ORIGIN_FILE;
 pub use read_apart::read_apart;
 pub use sample::{Sample, sample};

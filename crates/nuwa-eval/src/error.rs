@@ -58,6 +58,14 @@ pub enum Error {
         /// Those there are.
         known: String,
     },
+    /// A suite that there is none of.
+    #[error("there is no suite {name:?}")]
+    UnknownSuite {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// Nothing to score.
     #[error("nothing to evaluate on: the {texts} texts that were read hold no token")]
     NoText {
@@ -104,6 +112,7 @@ impl Error {
             }
             Self::Reading(_) | Self::Setting { .. } => None,
             Self::UnknownTask { known, .. } => Some(format!("the tasks are: {known}")),
+            Self::UnknownSuite { known, .. } => Some(format!("the suites are: {known}")),
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
             Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),
         }

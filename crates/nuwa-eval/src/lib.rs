@@ -4,6 +4,7 @@
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
 //! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
+//! - [`suites`]: several tasks with their mean, as leaderboards show them.
 //! - [`TaskResult`]: the entry of `eval.json`.
 //!
 //! ```
@@ -28,11 +29,14 @@
 mod change;
 mod error;
 pub mod language_modelling;
+mod python_random;
 pub mod ratings;
 mod ratio;
 mod remark;
 mod result;
 mod scorer;
+mod signature;
+pub mod suites;
 pub mod tasks;
 
 pub use change::{Change, change};
@@ -41,6 +45,7 @@ pub use ratio::Ratio;
 pub use remark::{ErrorsOver, Warning};
 pub use result::{Confusion, Metric, Shown, TaskResult, Unit};
 pub use scorer::Scorer;
+pub use signature::Signature;
 
 use nuwa_files::Progress;
 

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::tasks::Items;
-use crate::{Ratio, Result, TaskResult};
+use crate::{Ratio, Result, Signature, TaskResult};
 
 /// Its name.
 pub const NAME: &str = "ratings";
@@ -89,7 +89,7 @@ pub fn evaluate(
         .collect();
     let settings =
         [("candidates", rules.count as u64), ("max_tokens", MOST_TOKENS as u64), ("top_k", TOP_K as u64)];
-    Ok(TaskResult {
+    let mut result = TaskResult {
         version: VERSION,
         n: read.len() as u64,
         metrics: figures.metrics(),
@@ -97,7 +97,10 @@ pub fn evaluate(
         standard_errors: crate::ErrorsOver::Items,
         data_hash: nuwa_files::hash_bytes(hashed.as_bytes()),
         ..TaskResult::default()
-    })
+    };
+    let signature = Signature::new(NAME, VERSION).with("n", read.len()).with("data", items.digest(read.len()));
+    result.sign(|_| signature.clone());
+    Ok(result)
 }
 
 fn read(items: &Items, limit: Option<usize>) -> Result<Vec<Item>> {

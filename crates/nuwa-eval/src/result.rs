@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Signature;
 use crate::remark::{ErrorsOver, Warning};
 
 /// What a task found: its entry in `eval.json`.
@@ -14,6 +15,9 @@ pub struct TaskResult {
     pub n: u64,
     /// The figures by name.
     pub metrics: BTreeMap<String, Metric>,
+    /// What choosing an option at random would reach, where there are options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
     /// What was counted, by name.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
@@ -23,6 +27,9 @@ pub struct TaskResult {
     pub standard_errors: ErrorsOver,
     /// The hash of all texts (prompts and options) in their order: figures of different texts are not to be compared.
     pub data_hash: String,
+    /// How each figure was made, by the figure's name; see [`Signature`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<String, String>,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -38,6 +45,14 @@ pub struct TaskResult {
     /// What each text or item gave to a figure, in their order; see [`crate::change`]. Not written to files.
     #[serde(skip)]
     pub units: BTreeMap<String, Vec<Unit>>,
+}
+
+impl TaskResult {
+    /// Signs all figures.
+    pub(crate) fn sign(&mut self, signature: impl Fn(&str) -> Signature) {
+        let signed = self.metrics.keys().map(|metric| (metric.clone(), signature(metric).to_string()));
+        self.signatures = signed.collect();
+    }
 }
 
 /// What a text or an item gives to a figure, which is the sum of `y` over all by the sum of `x`.

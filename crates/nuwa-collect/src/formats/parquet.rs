@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -73,6 +74,9 @@ impl From<Error> for Stop {
     }
 }
 
+/// In the place of the text's column: all columns alike.
+const ALL: &str = "*";
+
 /// Takes what a table gives.
 type Taker<'a> = &'a mut dyn FnMut(Found) -> Result<()>;
 
@@ -84,6 +88,27 @@ pub(crate) fn read(reading: &mut Reading) -> Result<&'static str> {
         Ok(()) => Ok("parquet"),
         Err(Stop::Taker(error)) => Err(error),
         Err(Stop::Refused(refusal)) => Err(refusal.error(reading)),
+    }
+}
+
+/// The rows of a Parquet table as they are, each an object of its columns, in the order of the file. Columns of bytes are left out, and
+/// fields that are null.
+///
+/// # Errors
+/// When the file cannot be read, or is no such table.
+pub fn table_rows(path: &Path, take: &mut dyn FnMut(Map<String, Value>)) -> Result<()> {
+    let file = File::open(path).map_err(Error::read(path))?;
+    let table = Table { bytes: Seekable::File(file), field: ALL, effort: 1 };
+    let found = rows_apart(table, &mut |found| {
+        if let Found::Row { columns, .. } = found {
+            take(columns);
+        }
+        Ok(())
+    });
+    match found {
+        Ok(()) => Ok(()),
+        Err(Stop::Taker(error)) => Err(error),
+        Err(Stop::Refused(refusal)) => Err(refusal.of_file(path)),
     }
 }
 
@@ -101,12 +126,19 @@ fn take(reading: &mut Reading, found: Found) -> Result<()> {
 
 impl Refusal {
     fn error(self, reading: &Reading) -> Error {
-        let path = reading.input.path.clone();
+        match self {
+            Self::NoText(columns) => no_text_column(reading, columns),
+            other => other.of_file(&reading.input.path),
+        }
+    }
+
+    fn of_file(self, path: &Path) -> Error {
+        let path = path.to_path_buf();
         match self {
             Self::Empty => Error::EmptyFile { path },
-            Self::NoText(columns) => no_text_column(reading, columns),
             Self::Unsupported(what) => Error::Unsupported { path, what },
             Self::Damaged(problem) => Error::damage(&path, problem),
+            Self::NoText(columns) => Error::damage(&path, format!("no text in {}", columns.join(", "))),
             Self::Fatal => {
                 Error::Binary { path, kind: "a Parquet table that takes more time or memory than it may" }
             }
@@ -220,6 +252,10 @@ fn not_read(metadata: &ParquetMetaData) -> Option<&'static str> {
 /// The columns to read, and the name of the one that holds the text.
 fn columns(schema: &Type, field: &str) -> Result<(Vec<TypePtr>, String), Refusal> {
     let all = schema.get_fields();
+    if field == ALL {
+        let plain = all.iter().filter(|column| !holds_bytes(column));
+        return Ok((plain.map(Arc::clone).collect(), ALL.into()));
+    }
     let names: Vec<String> = all.iter().flat_map(|column| texts_in(column)).collect();
     let Some(at) = text_column(names.iter().map(String::as_str), field) else {
         let others =
@@ -282,6 +318,11 @@ fn holds_bytes(column: &Type) -> bool {
 
 fn found(row: Row, text_column: &str, number: u64) -> Found {
     let mut columns = row.into_columns();
+    if text_column == ALL {
+        let columns = columns.into_iter().map(|(name, field)| (name, value(field)));
+        let columns = columns.filter(|(_, value)| !value.is_null()).collect();
+        return Found::Row { number, text: String::new(), columns };
+    }
     let text = take_text(&mut columns, text_column).filter(|text| !text.trim().is_empty());
     let Some(text) = text else { return Found::Blank };
     let columns = columns.into_iter().map(|(name, field)| (name, value(field)));

@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 use super::document::{Document, Size};
 use super::{Plan, VERSION};
 use crate::remark::{ErrorsOver, Warning};
-use crate::{Error, Metric, Ratio, Result, TaskResult, Unit};
+use crate::{Error, Metric, Ratio, Result, Signature, TaskResult, Unit};
 
 /// From so many texts on, standard errors are taken over texts; below, over blocks.
 pub const LEAST_TEXTS: u64 = 30;
@@ -95,7 +95,7 @@ impl TextTally {
         }
         let named =
             |pairs: &[(&str, u64)]| pairs.iter().map(|&(name, count)| (name.to_string(), count)).collect();
-        Ok(TaskResult {
+        let mut result = TaskResult {
             version: VERSION,
             n: texts,
             metrics: self.metrics(),
@@ -111,7 +111,13 @@ impl TextTally {
             warnings: self.warnings(),
             units: self.units(),
             ..TaskResult::default()
-        })
+        };
+        let signature = Signature::new(super::NAME, VERSION).with("context", plan.context);
+        let signature = signature.with("stride", plan.stride).with("n", texts);
+        let hash = self.hash.get(..12).unwrap_or_default();
+        let signature = signature.with("data", format_args!("xxh3-{hash}"));
+        result.sign(|_| signature.clone());
+        Ok(result)
     }
 
     fn metrics(&self) -> BTreeMap<String, Metric> {

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::examples::Sampler;
 use crate::{Error, Result};
 
 macro_rules! built_in {
@@ -146,6 +147,9 @@ pub struct Task {
     /// The field in which examples must agree with the item they stand before.
     #[serde(default)]
     pub(crate) examples_by: Option<String>,
+    /// How examples are chosen where nothing else is said: `first_n` or `random`.
+    #[serde(default)]
+    pub(crate) sampler: Sampler,
 }
 
 fn blank() -> String {
@@ -204,6 +208,11 @@ impl Task {
             }
         }
         Ok(task)
+    }
+
+    /// The field by which its figures are also given in groups.
+    pub fn group_field(&self) -> Option<&str> {
+        self.group.as_deref()
     }
 
     /// Whether its items can be asked as chat.

@@ -2,14 +2,15 @@ use nuwa_files::Progress;
 use nuwa_tokenizer::{ChatText, Message};
 
 use super::ask::{Asked, Asker};
-use super::examples::Examples;
+use super::examples::{Examples, Sampler};
 use super::items::Items;
 use super::likelihood::{Pair, log_likelihoods};
 use super::tally::{Outcome, Tally};
 use super::templates::environment;
 use super::{Kind, Task};
 use crate::result::Shown;
-use crate::{Result, Scorer, TaskResult};
+use crate::signature::yes_or_no;
+use crate::{Result, Scorer, Signature, TaskResult};
 
 /// Items whose options are scored together.
 const GROUP: usize = 32;
@@ -25,6 +26,8 @@ pub struct Options {
     pub examples: Items,
     /// How many of them.
     pub shots: usize,
+    /// How they are chosen; where it is not said, as the task says.
+    pub sampler: Option<Sampler>,
 }
 
 impl Task {
@@ -40,37 +43,48 @@ impl Task {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<TaskResult> {
         let environment = environment();
-        let run = Run { task: self, scorer };
         let as_chat = options.chat && self.knows_chat() && scorer.tokenizer().chat_template().is_some();
         let count = options.limit.unwrap_or(usize::MAX).min(items.all.len());
         let asker = |items| {
             let asker = Asker { task: self, environment: &environment, items, as_chat, by_text: false };
             Asker { by_text: asker.names_by_text(), ..asker }
         };
-        let mut examples = Examples::new(asker(&options.examples), options.shots);
+        let sampler = options.sampler.unwrap_or(self.sampler);
+        let are_asked = options.examples.all == items.all;
+        let mut examples = Examples::new(asker(&options.examples), options.shots, sampler, are_asked);
         let asker = asker(items);
         // All are written first: what is wrong with the last item is said before hours are spent on the others.
         let ask = |index: usize| asker.ask(index, &examples.before(&items.all[index].0)?);
         let asked = (0..count).map(ask).collect::<Result<Vec<_>>>()?;
         let hashed: String = asked.iter().map(Asked::text).collect();
-        let mut tally = Tally::default();
-        for asked in asked.chunks(GROUP) {
-            for outcome in run.judge(asked)? {
-                tally.add(outcome);
-            }
-            let done = tally.n as u64;
-            progress(Progress {
-                task: "answering",
-                done,
-                total: Some(count as u64),
-                unit: "items",
-                bytes: None,
-            });
-        }
-        tally.warn_of_cuts(scorer.context());
+        let tally = Run { task: self, scorer }.tally(&asked, progress)?;
         let settings =
             [("chat".to_string(), u64::from(as_chat)), ("shots".into(), options.shots as u64)].into();
-        Ok(tally.result(self.version, settings, nuwa_files::hash_bytes(hashed.as_bytes())))
+        let mut result = tally.result(self.version, settings, nuwa_files::hash_bytes(hashed.as_bytes()));
+        let signature = Signature::new(&self.name, self.version)
+            .with("shots", sampler.signed(options.shots, are_asked));
+        let data = items.digest(count);
+        result.sign(|metric| {
+            let signature = signature.clone().with("norm", self.normalisation(metric));
+            let bos = if as_chat { "template" } else { yes_or_no(self.starts(scorer)) };
+            let signature = signature.with("bos", bos).with("chat", yes_or_no(as_chat));
+            signature.with("n", count).with("data", &data)
+        });
+        Ok(result)
+    }
+
+    /// Whether its prompts stand after the token that begins a text.
+    fn starts(&self, scorer: &dyn Scorer) -> bool {
+        (self.begins_text || scorer.tokenizer().adds_bos()) && scorer.start_of_text().is_some()
+    }
+
+    /// What log-likelihoods are divided by for a figure.
+    fn normalisation(&self, metric: &str) -> &'static str {
+        match (metric, self.kind) {
+            ("acc_norm", Kind::Preference) => "tokens",
+            ("acc_norm", _) => "chars",
+            _ => "none",
+        }
     }
 }
 
@@ -80,6 +94,25 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Puts all to the model.
+    fn tally(&self, asked: &[Asked], progress: &mut dyn FnMut(Progress)) -> Result<Tally> {
+        let mut tally = Tally::default();
+        for some in asked.chunks(GROUP) {
+            for outcome in self.judge(some)? {
+                tally.add(outcome);
+            }
+            progress(Progress {
+                task: "answering",
+                done: tally.n as u64,
+                total: Some(asked.len() as u64),
+                unit: "items",
+                bytes: None,
+            });
+        }
+        tally.warn_of_cuts(self.scorer.context());
+        Ok(tally)
+    }
+
     fn judge(&self, asked: &[Asked]) -> Result<Vec<Outcome>> {
         match self.task.kind {
             Kind::Generate => self.written(asked),
@@ -187,7 +220,9 @@ impl Run<'_> {
         };
         let classes = self.task.confusion.then_some([right, chosen]);
         let is_cut = found.iter().any(|(_, pair)| pair.is_cut());
-        Outcome { metrics, group: asked.group.clone(), classes, shown, is_cut }
+        let rights = asked.right.iter().filter(|right| **right).count();
+        let chance = Some(rights as f64 / asked.right.len() as f64);
+        Outcome { metrics, group: asked.group.clone(), classes, shown, chance, is_cut }
     }
 
     /// Lets the model write, and compares.
@@ -236,7 +271,7 @@ fn compared(asked: &Asked, given: &str, is_cut: bool) -> Outcome {
     }
     let prompt = asked.question().to_string();
     let shown = Shown { prompt, expected: asked.text.clone(), given, is_right, log_likelihoods: Vec::new() };
-    Outcome { metrics, group: asked.group.clone(), classes: None, shown, is_cut }
+    Outcome { metrics, group: asked.group.clone(), classes: None, shown, chance: None, is_cut }
 }
 
 /// The first of the largest.

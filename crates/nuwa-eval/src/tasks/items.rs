@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Deserializer, Map, Value};
 
 use super::table;
+use crate::signature::data_digest;
 use crate::{Error, Result};
 
 /// The items of a task, in the order of their file.
@@ -47,6 +49,36 @@ impl Items {
             })
             .collect::<Result<_>>()?;
         Ok(Self { path: path.to_path_buf(), all })
+    }
+
+    /// These items, and after them those of the other.
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.all.extend(other.all);
+        self
+    }
+
+    /// The first `limit` items of each value that `field` has.
+    pub fn first_of_each(mut self, field: &str, limit: usize) -> Self {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        self.all.retain(|(item, _)| {
+            let kind = item.get(field).map(Value::to_string).unwrap_or_default();
+            let count = seen.entry(kind).or_default();
+            *count += 1;
+            *count <= limit
+        });
+        self
+    }
+
+    /// From rows that were read elsewhere, `path` being their file.
+    pub fn of_rows(path: &Path, rows: Vec<Map<String, Value>>) -> Self {
+        let all = rows.into_iter().map(without_nulls).zip(1..).collect();
+        Self { path: path.to_path_buf(), all }
+    }
+
+    /// The beginning of the SHA-256 of the first `count` items.
+    pub(crate) fn digest(&self, count: usize) -> String {
+        let texts = self.all.iter().take(count).map(|(item, _)| serde_json::to_string(item).unwrap_or_default());
+        data_digest(texts)
     }
 
     /// An error about the item at `place`.

@@ -32,4 +32,5 @@ mod templates;
 
 pub use description::{Kind, Task, deep_line};
 pub use evaluate::Options;
+pub use examples::Sampler;
 pub use items::Items;

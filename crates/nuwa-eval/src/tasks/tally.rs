@@ -17,6 +17,8 @@ pub struct Outcome {
     /// The class that is right and the one that was chosen.
     pub classes: Option<[usize; 2]>,
     pub shown: Shown,
+    /// The share of the options that is right, where there are options.
+    pub chance: Option<f64>,
     /// Whether the beginning of a prompt was cut off.
     pub is_cut: bool,
 }
@@ -31,6 +33,7 @@ pub struct Tally {
     names: Vec<String>,
     shown: Vec<Shown>,
     cut: usize,
+    chances: Vec<f64>,
     warnings: Vec<Warning>,
 }
 
@@ -38,6 +41,7 @@ impl Tally {
     pub fn add(&mut self, outcome: Outcome) {
         self.n += 1;
         self.cut += usize::from(outcome.is_cut);
+        self.chances.extend(outcome.chance);
         for (name, value) in outcome.metrics {
             self.values.entry(name).or_default().push(value);
             if let Some(group) = &outcome.group {
@@ -82,6 +86,7 @@ impl Tally {
             groups: self.groups.iter().map(|(name, values)| (name.clone(), means(values))).collect(),
             confusion,
             shown: self.shown,
+            chance: (!self.chances.is_empty()).then(|| mean(&self.chances).value),
             warnings: self.warnings,
             units: self.values.iter().map(|(name, values)| (name.to_string(), units(values))).collect(),
             ..TaskResult::default()

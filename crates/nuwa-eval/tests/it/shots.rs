@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use nuwa_eval::tasks::{Items, Options, Task};
+use nuwa_eval::tasks::{Items, Options, Sampler, Task};
 use nuwa_eval::{Result, Scorer, TaskResult, Warning};
 use nuwa_infer::{Engine, Window};
 use nuwa_tokenizer::Tokenizer;
@@ -94,6 +94,7 @@ fn run(scorer: &Recording, name: &str, golden: &Value, asked: &Value) -> TaskRes
         chat: name.starts_with("chat"),
         examples: items(&examples),
         shots: 5,
+        sampler: Some(Sampler::FirstN),
         ..Options::default()
     };
     scorer.texts.borrow_mut().clear();

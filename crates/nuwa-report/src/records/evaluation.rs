@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nuwa_eval::TaskResult;
+use nuwa_eval::suites::SuiteResult;
 use serde::{Deserialize, Serialize};
 
 use crate::stage_scores::Changes;
@@ -17,6 +18,9 @@ pub struct Evaluation {
     pub model: PathBuf,
     /// What each task found.
     pub tasks: Tasks,
+    /// What suites of tasks came to, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub suites: BTreeMap<String, SuiteResult>,
     /// Of a run with several models: how the figure of each task changed from the first to the last.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub changes: Changes,

@@ -1,16 +1,21 @@
+mod items;
+mod suite;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_collect::{CollectSettings, collect};
-use nuwa_eval::tasks::{Items, Options, Task};
+use nuwa_eval::suites::{Suite, SuiteResult};
+use nuwa_eval::tasks::{Options, Sampler, Task};
 use nuwa_eval::{Confusion, TASKS, TaskResult, ratings};
-use nuwa_files::compressed;
 use nuwa_infer::Engine;
 use nuwa_report::numbers::counted;
 use nuwa_report::records::Evaluation;
 use nuwa_report::stage_scores::Changes;
 
+use self::items::read_items;
+use self::suite::SuiteRun;
 use crate::console::{Display, print_figures};
 use crate::evaluation::{Texts, measure, nearest_task, with_error};
 use crate::failure::Problem;
@@ -35,14 +40,20 @@ Examples:
   nuwa eval runs/book --task language_modelling --json --out figures.json
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
   nuwa eval rater --task ratings --data world/ratings_heldout.jsonl --limit 200
-  nuwa eval runs/world --task own.toml --data questions.jsonl")]
+  nuwa eval runs/world --task own.toml --data questions.jsonl
+  nuwa eval runs/world --suite world
+  nuwa eval runs/book --suite open-llm --data hf: --out figures.json")]
 pub struct Eval {
     /// A model folder, or a run folder
     model: PathBuf,
     /// Name of a task, or a TOML file that describes one; may be repeated
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required_unless_present = "suite")]
     task: Vec<String>,
-    /// Evaluation data: for language_modelling, text as `nuwa collect` reads it [default: for the
+    /// Several tasks in one table with their mean: open-llm (ARC-Challenge 25 shots, HellaSwag 10,
+    /// MMLU 5, TruthfulQA mc2; raw scores) or world; may be repeated
+    #[arg(long, value_name = "NAME")]
+    suite: Vec<String>,
+    /// Evaluation data: for a suite, a folder, or hf: for the Hugging Face Hub; for language_modelling, text as `nuwa collect` reads it [default: for the
     /// model of a run, the text that the run held out]; for other tasks, a file of items (JSON
     /// lines, JSON, CSV or TSV, compressed or not), or the folder that contains it
     #[arg(long, value_name = "FILE")]
@@ -53,10 +64,13 @@ pub struct Eval {
     /// Number of few-shot examples before each prompt
     #[arg(long, value_name = "N", default_value_t = 0, requires = "fewshot_data")]
     num_fewshot: usize,
-    /// Source of the few-shot examples: a file of items; the first ones are taken, but never the
-    /// item itself
+    /// Source of the few-shot examples: a file of items; an item is never its own example
     #[arg(long, value_name = "FILE")]
     fewshot_data: Option<PathBuf>,
+    /// How few-shot examples are chosen [default: as the task says; random for arc, hellaswag, piqa
+    /// and winogrande]: random draws as lm-evaluation-harness does, first_n takes the first ones
+    #[arg(long, value_name = "WAY", value_parser = sampler)]
+    fewshot_sampler: Option<Sampler>,
     /// Use the model's chat template, if the task supports it
     #[arg(long)]
     chat: bool,
@@ -71,11 +85,21 @@ pub struct Eval {
 impl Eval {
     pub fn run(mut self) -> anyhow::Result<()> {
         let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
+        let suites = self.suite.iter().map(|name| Ok(Suite::built_in(name)?)).collect::<anyhow::Result<Vec<_>>>()?;
         self.model = model::folder(&self.model)?;
         interrupt::begin(stages::eval::ABOUT.work(false))?;
         let mut display = Display::new();
+        let data = suites.iter().map(|suite| self.suite_data(suite, &mut display));
+        let data = data.collect::<anyhow::Result<Vec<_>>>()?;
         let engine = Engine::load(&self.model)?;
         let mut tasks = BTreeMap::new();
+        let mut tables = BTreeMap::new();
+        for (suite, data) in suites.iter().zip(&data) {
+            let run = SuiteRun { engine: &engine, limit: self.limit, chat: self.chat };
+            let (table, found) = suite::run(&run, data, &mut display)?;
+            tables.insert(suite.name.clone(), table);
+            tasks.extend(found);
+        }
         for (name, described) in self.task.iter().zip(described) {
             let result = match described {
                 None if name == ratings::NAME => [(name.clone(), self.rated(&engine, &mut display)?)].into(),
@@ -91,11 +115,24 @@ impl Eval {
             tasks.extend(result);
         }
         drop(display);
-        let evaluation = Evaluation { model: self.model, tasks, changes: Changes::new() };
+        let evaluation = Evaluation { model: self.model, tasks, suites: tables, changes: Changes::new() };
         if let Some(out) = &self.out {
             nuwa_files::write_json(out, &evaluation)?;
         }
-        print_figures(self.json, &evaluation, || text(&evaluation.tasks))
+        print_figures(self.json, &evaluation, || all_text(&evaluation.tasks, &evaluation.suites))
+    }
+
+    /// The data of a suite: where the user says, or beside the model of a run of the embedded world.
+    fn suite_data(&self, suite: &Suite, display: &mut Display) -> anyhow::Result<suite::Data> {
+        let beside = run_beside(&self.model).join("world").join("eval");
+        match self.data.as_slice() {
+            [folder] => suite::data(suite, folder, display),
+            [] if beside.is_dir() => suite::data(suite, &beside, display),
+            _ => {
+                let told = format!("the suite {} needs one folder of data", suite.name);
+                Err(Problem::new(told).hint("name it with --data DIR, or take what is on the Hub: --data hf:").into())
+            }
+        }
     }
 
     fn rated(&self, engine: &Engine, display: &mut Display) -> anyhow::Result<TaskResult> {
@@ -117,7 +154,13 @@ impl Eval {
     fn ask(&self, engine: &Engine, task: &Task, display: &mut Display) -> anyhow::Result<TaskResult> {
         let items = read_items(&self.items(task)?)?;
         let examples = self.fewshot_data.as_deref().map(read_items).transpose()?.unwrap_or_default();
-        let options = Options { limit: self.limit, chat: self.chat, examples, shots: self.num_fewshot };
+        let options = Options {
+            limit: self.limit,
+            chat: self.chat,
+            examples,
+            shots: self.num_fewshot,
+            sampler: self.fewshot_sampler,
+        };
         Ok(task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?)
     }
 
@@ -177,18 +220,6 @@ fn run_beside(model: &Path) -> PathBuf {
     model::absolute(model).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// The items of a file that may be compressed.
-fn read_items(path: &Path) -> anyhow::Result<Items> {
-    let bytes = compressed::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        let problem =
-            format!("{}: byte {place} is not UTF-8, expected JSON lines, a JSON list or CSV", path.display());
-        Problem::new(problem).hint("save the items as text in UTF-8")
-    })?;
-    Ok(Items::parse(path, &compressed::name_within(path), &text)?)
-}
-
 /// The file, or where it is absent the one of its name that is compressed.
 fn packed_or_not(path: PathBuf) -> PathBuf {
     let packed = ["gz", "zst", "bz2", "xz"].map(|ending| {
@@ -214,6 +245,24 @@ fn task(name: &str) -> anyhow::Result<Option<Task>> {
     })
 }
 
+fn sampler(name: &str) -> Result<Sampler, String> {
+    match name {
+        "random" => Ok(Sampler::Random),
+        "first_n" => Ok(Sampler::FirstN),
+        _ => Err("expected random or first_n".into()),
+    }
+}
+
+/// The tables of suites, and the figures of the other tasks.
+fn all_text(tasks: &BTreeMap<String, TaskResult>, suites: &BTreeMap<String, SuiteResult>) -> String {
+    let is_told = |name: &str| suites.values().flat_map(|suite| &suite.figures).any(|figure| figure.task == name);
+    let others = tasks.iter().filter(|(name, _)| !is_told(name));
+    let others: BTreeMap<String, TaskResult> =
+        others.map(|(name, result)| (name.clone(), result.clone())).collect();
+    let tables = suites.iter().map(|(name, result)| suite::text(name, result));
+    tables.chain((!others.is_empty()).then(|| text(&others))).collect::<Vec<_>>().join("\n\n")
+}
+
 /// The figures of all tasks, a line each.
 pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
     let mut lines = Vec::new();
@@ -221,7 +270,11 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
         let unit = if result.shown.is_empty() { "text" } else { "item" };
         lines.push(format!("{name}, version {}, {}", result.version, counted(result.n, unit)));
         for (metric, figure) in &result.metrics {
-            lines.push(format!("  {metric:<20} {}", with_error(figure)));
+            let figure = with_error(figure);
+            lines.push(match result.signatures.get(metric) {
+                Some(signature) => format!("  {metric:<20} {figure:<16}  {signature}"),
+                None => format!("  {metric:<20} {figure}"),
+            });
         }
         for (group, metrics) in &result.groups {
             let told: Vec<String> =
