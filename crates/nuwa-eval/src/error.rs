@@ -20,6 +20,18 @@ pub enum Error {
         /// Line, field, and what was expected.
         reason: String,
     },
+    /// A task file that needs a function in Python.
+    #[error("{}: {key} needs the function {function} of {}, and no Python runs here", path.display(), module.display())]
+    NeedsPython {
+        /// The task file.
+        path: PathBuf,
+        /// The key that names the function.
+        key: String,
+        /// The function, with its module.
+        function: String,
+        /// The file that holds it.
+        module: PathBuf,
+    },
     /// An item that the task cannot ask.
     #[error("{}:{place}: {problem}", path.display())]
     Item {
@@ -91,6 +103,13 @@ pub enum Error {
 
 const ITEM_HINT: &str = "the fields of an item have to be those that the task's templates name";
 
+const NO_PYTHON: &str = "built in are the functions of HellaSwag, WinoGrande, TruthfulQA mc2 and WikiText as lm-evaluation-harness \
+    0.4.13 has them; for others write the documents as the function would make them, and take !function out of the file";
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -105,6 +124,8 @@ impl Error {
         match self {
             Self::Infer(error) => error.hint(),
             Self::Files(error) => error.hint(),
+            Self::NeedsPython { .. } => Some(NO_PYTHON.to_string()),
+            Self::TaskFile { path, .. } if is_yaml(path) => None,
             Self::TaskFile { .. } => Some("a task file is described at `Task`".to_string()),
             Self::Item { hint, .. } => Some(hint.unwrap_or(ITEM_HINT).to_string()),
             Self::TooFewExamples { found, .. } => {

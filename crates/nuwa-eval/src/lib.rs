@@ -1,6 +1,7 @@
 //! How good a model is: tasks, their metrics, and how sure each figure is.
 //!
 //! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
+//! - [`harness`]: task files of lm-evaluation-harness.
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
 //! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
@@ -28,6 +29,7 @@
 
 mod change;
 mod error;
+pub mod harness;
 pub mod language_modelling;
 mod python_random;
 pub mod ratings;

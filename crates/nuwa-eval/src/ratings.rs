@@ -98,7 +98,8 @@ pub fn evaluate(
         data_hash: nuwa_files::hash_bytes(hashed.as_bytes()),
         ..TaskResult::default()
     };
-    let signature = Signature::new(NAME, VERSION).with("n", read.len()).with("data", items.digest(read.len()));
+    let signature =
+        Signature::new(NAME, VERSION).with("n", read.len()).with("data", items.digest(read.len()));
     result.sign(|_| signature.clone());
     Ok(result)
 }

@@ -48,11 +48,16 @@ impl DataFolder {
 
     /// The files of a task of a suite; none where its items are missing.
     pub fn files_of(&self, member: &Member) -> Option<MemberFiles> {
-        let whole = || self.find(&member.names.iter().map(String::clone).collect::<Vec<_>>());
-        let of_part = |part: &String| self.find(&spelt(&member.names, part));
+        let whole = || self.find(&member.names);
+        let of_part = |part: &String| self.part(&member.names, part);
         let items = member.items.iter().find_map(of_part).or_else(whole)?;
         let examples = member.examples.iter().find_map(of_part).filter(|found| *found != items);
         Some(MemberFiles { items, examples: examples.filter(|_| member.shots > 0) })
+    }
+
+    /// The files of a part (`test`, `train` ...) of data that is called by one of these names.
+    pub fn part(&self, names: &[String], part: &str) -> Option<Vec<PathBuf>> {
+        self.find(&spelt(names, part))
     }
 
     /// The files of the first of these names that there are any of, in order.
@@ -69,10 +74,11 @@ impl DataFolder {
 /// short names.
 fn spelt(names: &[String], part: &str) -> Vec<String> {
     let parts: &[&str] = if part == "validation" { &["validation", "val", "valid"] } else { &[part] };
-    let spell = |name: &String| {
-        parts.iter().flat_map(move |part| ["_", "-", "/"].map(|mark| format!("{name}{mark}{part}")))
-    };
-    names.iter().flat_map(spell).collect()
+    let marked = |name: &String, part: &str| ["_", "-", "/"].map(|mark| format!("{name}{mark}{part}"));
+    names
+        .iter()
+        .flat_map(|name| parts.iter().flat_map(|part| marked(name, part)).collect::<Vec<_>>())
+        .collect()
 }
 
 /// A path without the endings of a file that holds items; none for other files.
@@ -88,11 +94,13 @@ fn stem(path: &str) -> Option<&str> {
 /// Whether a path ends with the name, or with it and numbers: `hellaswag_2000`, `test-00000-of-00001`.
 fn is_named(stem: &str, name: &str) -> bool {
     let bare = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let bare = bare.strip_suffix("-of-").map_or(bare, |rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let bare =
+        bare.strip_suffix("-of-").map_or(bare, |rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
     let without_numbers = bare.strip_suffix(['-', '_']).filter(|_| bare.len() < stem.len());
-    [Some(stem), without_numbers].into_iter().flatten().any(|stem| {
-        stem.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    })
+    [Some(stem), without_numbers]
+        .into_iter()
+        .flatten()
+        .any(|stem| stem.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/')))
 }
 
 #[cfg(test)]

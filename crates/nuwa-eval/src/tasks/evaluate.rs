@@ -61,8 +61,8 @@ impl Task {
         let settings =
             [("chat".to_string(), u64::from(as_chat)), ("shots".into(), options.shots as u64)].into();
         let mut result = tally.result(self.version, settings, nuwa_files::hash_bytes(hashed.as_bytes()));
-        let signature = Signature::new(&self.name, self.version)
-            .with("shots", sampler.signed(options.shots, are_asked));
+        let signature =
+            Signature::new(&self.name, self.version).with("shots", sampler.signed(options.shots, are_asked));
         let data = items.digest(count);
         result.sign(|metric| {
             let signature = signature.clone().with("norm", self.normalisation(metric));

@@ -75,7 +75,9 @@ impl<'a> Examples<'a> {
     pub fn before(&mut self, item: &Map<String, Value>) -> Result<Vec<Example>> {
         let chosen = match self.sampler {
             _ if self.shots == 0 => Vec::new(),
-            Sampler::FirstN => self.members(item).filter(|index| !self.is(*index, item)).take(self.shots).collect(),
+            Sampler::FirstN => {
+                self.members(item).filter(|index| !self.is(*index, item)).take(self.shots).collect()
+            }
             Sampler::Random => self.drawn(item),
         };
         if chosen.len() < self.shots {

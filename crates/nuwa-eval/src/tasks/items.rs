@@ -77,7 +77,8 @@ impl Items {
 
     /// The beginning of the SHA-256 of the first `count` items.
     pub(crate) fn digest(&self, count: usize) -> String {
-        let texts = self.all.iter().take(count).map(|(item, _)| serde_json::to_string(item).unwrap_or_default());
+        let texts =
+            self.all.iter().take(count).map(|(item, _)| serde_json::to_string(item).unwrap_or_default());
         data_digest(texts)
     }
 

@@ -48,6 +48,11 @@ impl Pair {
         self.is_cut
     }
 
+    /// The ids of the context and of the continuation.
+    pub fn parts(&self) -> (&[u32], &[u32]) {
+        self.ids.split_at(self.scored_from)
+    }
+
     /// How many ids are scored.
     pub fn scored(&self) -> usize {
         self.ids.len() - self.scored_from

@@ -24,7 +24,7 @@ mod evaluate;
 mod examples;
 mod fields;
 mod items;
-mod likelihood;
+pub(crate) mod likelihood;
 mod right;
 mod table;
 mod tally;
@@ -32,5 +32,6 @@ mod templates;
 
 pub use description::{Kind, Task, deep_line};
 pub use evaluate::Options;
+pub(crate) use examples::SEED;
 pub use examples::Sampler;
 pub use items::Items;

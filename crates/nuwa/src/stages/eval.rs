@@ -44,7 +44,8 @@ impl Stage for EvalStage {
         }
         let names: Vec<&str> = models.iter().map(|stage| stage.name).collect();
         let changes = stage_scores::changes(&tasks, &names);
-        let evaluation = Evaluation { model: build.folder.join("model"), tasks, changes, ..Evaluation::default() };
+        let evaluation =
+            Evaluation { model: build.folder.join("model"), tasks, changes, ..Evaluation::default() };
         nuwa_files::write_json(&out.join(ABOUT.summary_file()), &evaluation)?;
         if !build.writes() {
             return Ok("an encoder is measured in its training alone".into());

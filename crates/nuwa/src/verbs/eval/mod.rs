@@ -85,7 +85,8 @@ pub struct Eval {
 impl Eval {
     pub fn run(mut self) -> anyhow::Result<()> {
         let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
-        let suites = self.suite.iter().map(|name| Ok(Suite::built_in(name)?)).collect::<anyhow::Result<Vec<_>>>()?;
+        let suites =
+            self.suite.iter().map(|name| Ok(Suite::built_in(name)?)).collect::<anyhow::Result<Vec<_>>>()?;
         self.model = model::folder(&self.model)?;
         interrupt::begin(stages::eval::ABOUT.work(false))?;
         let mut display = Display::new();
@@ -130,7 +131,9 @@ impl Eval {
             [] if beside.is_dir() => suite::data(suite, &beside, display),
             _ => {
                 let told = format!("the suite {} needs one folder of data", suite.name);
-                Err(Problem::new(told).hint("name it with --data DIR, or take what is on the Hub: --data hf:").into())
+                Err(Problem::new(told)
+                    .hint("name it with --data DIR, or take what is on the Hub: --data hf:")
+                    .into())
             }
         }
     }
@@ -255,7 +258,8 @@ fn sampler(name: &str) -> Result<Sampler, String> {
 
 /// The tables of suites, and the figures of the other tasks.
 fn all_text(tasks: &BTreeMap<String, TaskResult>, suites: &BTreeMap<String, SuiteResult>) -> String {
-    let is_told = |name: &str| suites.values().flat_map(|suite| &suite.figures).any(|figure| figure.task == name);
+    let is_told =
+        |name: &str| suites.values().flat_map(|suite| &suite.figures).any(|figure| figure.task == name);
     let others = tasks.iter().filter(|(name, _)| !is_told(name));
     let others: BTreeMap<String, TaskResult> =
         others.map(|(name, result)| (name.clone(), result.clone())).collect();

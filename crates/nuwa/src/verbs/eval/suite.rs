@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nuwa_collect::CollectSettings;
+use nuwa_eval::TaskResult;
 use nuwa_eval::suites::{DataFolder, Member, MemberFiles, Suite, SuiteFigure, SuiteResult};
 use nuwa_eval::tasks::{Options, Task};
-use nuwa_eval::TaskResult;
 use nuwa_files::quoted_path;
 use nuwa_infer::Engine;
 
@@ -51,7 +51,9 @@ pub fn data(suite: &Suite, folder: &Path, display: &mut Display) -> anyhow::Resu
     );
     let on_hub = suite.members.iter().any(|member| member.hub.is_some());
     let hint = match on_hub {
-        true => "put files of these names there (.jsonl, .json, .csv or .parquet), or take them from the Hub: --data hf:",
+        true => {
+            "put files of these names there (.jsonl, .json, .csv or .parquet), or take them from the Hub: --data hf:"
+        }
         false => "a run of the embedded world has them in world/eval; nuwa world --out DIR writes them",
     };
     Err(Problem::new(told).hint(hint).into())
@@ -125,7 +127,9 @@ fn ask(
         message(&told);
     }
     let mut limit = run.limit;
-    if let (Some(field), Some(count)) = (task.group_field().filter(|_| member.mean_of_groups.is_some()), limit) {
+    if let (Some(field), Some(count)) =
+        (task.group_field().filter(|_| member.mean_of_groups.is_some()), limit)
+    {
         items = items.first_of_each(field, count);
         limit = None;
     }
