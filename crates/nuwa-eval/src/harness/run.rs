@@ -59,11 +59,9 @@ impl HarnessTask {
         let documents = processed(config.process, &items)?;
         let shots = options.shots.unwrap_or(config.shots);
         let sampler = options.sampler.unwrap_or(config.fewshot.sampler);
-        let mut examples = ExampleSampler::new(
-            if shots > 0 { self.pool(splits)? } else { Vec::new() },
-            sampler,
-            config.examples_may_be_asked(),
-        );
+        let pool = if shots > 0 { self.pool(splits)? } else { Vec::new() };
+        let are_asked = pool == documents;
+        let mut examples = ExampleSampler::new(pool, sampler, config.examples_may_be_asked() || are_asked);
         let columns: BTreeSet<String> =
             documents.iter().flat_map(|document| document.keys().cloned()).collect();
         let run = Run {
@@ -96,7 +94,7 @@ impl HarnessTask {
         let digest =
             data_digest(asked.iter().map(|(document, _)| Value::Object((*document).clone()).to_string()));
         let hashed: String = asked.iter().map(|(_, question)| question.hashed()).collect();
-        let shots = (shots, sampler.signed(shots, false));
+        let shots = (shots, sampler.signed(shots, are_asked));
         Ok(tally.result(config, scorer, shots, &digest, nuwa_files::hash_bytes(hashed.as_bytes())))
     }
 

@@ -1,3 +1,4 @@
+mod harness;
 mod items;
 mod suite;
 
@@ -6,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_collect::{CollectSettings, collect};
+use nuwa_eval::harness::{HarnessOptions, HarnessTasks};
 use nuwa_eval::suites::{Suite, SuiteResult};
 use nuwa_eval::tasks::{Options, Sampler, Task};
 use nuwa_eval::{Confusion, TASKS, TaskResult, ratings};
@@ -14,6 +16,7 @@ use nuwa_report::numbers::counted;
 use nuwa_report::records::Evaluation;
 use nuwa_report::stage_scores::Changes;
 
+use self::harness::Documents;
 use self::items::read_items;
 use self::suite::SuiteRun;
 use crate::console::{Display, print_figures};
@@ -41,12 +44,15 @@ Examples:
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
   nuwa eval rater --task ratings --data world/ratings_heldout.jsonl --limit 200
   nuwa eval runs/world --task own.toml --data questions.jsonl
+  nuwa eval runs/world --task arc_easy.yaml --data arc_easy_test.jsonl --fewshot-data train.jsonl
   nuwa eval runs/world --suite world
   nuwa eval runs/book --suite open-llm --data hf: --out figures.json")]
 pub struct Eval {
     /// A model folder, or a run folder
     model: PathBuf,
-    /// Name of a task, or a TOML file that describes one; may be repeated
+    /// Name of a task, a TOML file that describes one, or a YAML file of lm-evaluation-harness (a
+    /// task or a group; --data is then a file or folder of its documents, or hf: for the Hub, where
+    /// the file names no data of its own); may be repeated
     #[arg(long, value_name = "NAME", required_unless_present = "suite")]
     task: Vec<String>,
     /// Several tasks in one table with their mean: open-llm (ARC-Challenge 25 shots, HellaSwag 10,
@@ -61,9 +67,9 @@ pub struct Eval {
     /// Maximum number of documents or items
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Number of few-shot examples before each prompt
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "fewshot_data")]
-    num_fewshot: usize,
+    /// Number of few-shot examples before each prompt [default: 0; of a YAML file, as it says]
+    #[arg(long, value_name = "N")]
+    num_fewshot: Option<usize>,
     /// Source of the few-shot examples: a file of items; an item is never its own example
     #[arg(long, value_name = "FILE")]
     fewshot_data: Option<PathBuf>,
@@ -84,7 +90,7 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(mut self) -> anyhow::Result<()> {
-        let described = self.task.iter().map(|name| task(name)).collect::<anyhow::Result<Vec<_>>>()?;
+        let described = self.task.iter().map(|name| described(name)).collect::<anyhow::Result<Vec<_>>>()?;
         let suites =
             self.suite.iter().map(|name| Ok(Suite::built_in(name)?)).collect::<anyhow::Result<Vec<_>>>()?;
         self.model = model::folder(&self.model)?;
@@ -103,15 +109,20 @@ impl Eval {
         }
         for (name, described) in self.task.iter().zip(described) {
             let result = match described {
-                None if name == ratings::NAME => [(name.clone(), self.rated(&engine, &mut display)?)].into(),
-                None => measure(
+                Described::Measurement if name == ratings::NAME => {
+                    [(name.clone(), self.rated(&engine, &mut display)?)].into()
+                }
+                Described::Measurement => measure(
                     &engine,
                     std::slice::from_ref(name),
                     &self.texts(&mut display)?,
                     self.limit,
                     &mut display,
                 )?,
-                Some(task) => [(task.name.clone(), self.ask(&engine, &task, &mut display)?)].into(),
+                Described::Task(task) => {
+                    [(task.name.clone(), self.ask(&engine, &task, &mut display)?)].into()
+                }
+                Described::Harness(tasks) => self.harness(&engine, &tasks, &mut display)?,
             };
             tasks.extend(result);
         }
@@ -154,16 +165,35 @@ impl Eval {
         Ok(ratings::evaluate(engine, &items, self.limit, &mut |progress| display.show(progress))?)
     }
 
+    fn harness(
+        &self,
+        engine: &Engine,
+        tasks: &HarnessTasks,
+        display: &mut Display,
+    ) -> anyhow::Result<BTreeMap<String, TaskResult>> {
+        if self.chat {
+            let problem = Problem::new("--chat is not known to task files of lm-evaluation-harness");
+            return Err(problem.hint("leave it out, or describe the task in a TOML file").into());
+        }
+        let documents = Documents {
+            data: self.data.first().map(PathBuf::as_path),
+            examples: self.fewshot_data.as_deref(),
+        };
+        let options =
+            HarnessOptions { limit: self.limit, shots: self.num_fewshot, sampler: self.fewshot_sampler };
+        harness::run(engine, tasks, &documents, options, display)
+    }
+
     fn ask(&self, engine: &Engine, task: &Task, display: &mut Display) -> anyhow::Result<TaskResult> {
         let items = read_items(&self.items(task)?)?;
         let examples = self.fewshot_data.as_deref().map(read_items).transpose()?.unwrap_or_default();
-        let options = Options {
-            limit: self.limit,
-            chat: self.chat,
-            examples,
-            shots: self.num_fewshot,
-            sampler: self.fewshot_sampler,
-        };
+        let shots = self.num_fewshot.unwrap_or(0);
+        if shots > 0 && self.fewshot_data.is_none() {
+            let told = format!("--num-fewshot {shots} needs a file of examples for the task {}", task.name);
+            return Err(Problem::new(told).hint("name it with --fewshot-data FILE").into());
+        }
+        let options =
+            Options { limit: self.limit, chat: self.chat, examples, shots, sampler: self.fewshot_sampler };
         Ok(task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?)
     }
 
@@ -234,17 +264,29 @@ fn packed_or_not(path: PathBuf) -> PathBuf {
     found.unwrap_or(path)
 }
 
-/// The task called so; none for a task that no file describes.
-fn task(name: &str) -> anyhow::Result<Option<Task>> {
+/// What a name of a task stands for.
+enum Described {
+    /// A measurement that no file describes.
+    Measurement,
+    Task(Box<Task>),
+    Harness(HarnessTasks),
+}
+
+fn described(name: &str) -> anyhow::Result<Described> {
     if TASKS.contains(&name) || name == ratings::NAME {
-        return Ok(None);
+        return Ok(Described::Measurement);
     }
     if name.ends_with(".toml") {
-        return Ok(Some(Task::read(Path::new(name))?));
+        return Ok(Described::Task(Box::new(Task::read(Path::new(name))?)));
     }
-    Task::built_in(name).map(Some).map_err(|error| match nearest_task(name) {
-        Some(known) => Problem::new(error.to_string()).hint(format!("did you mean {known}?")).into(),
-        None => error.into(),
+    if name.ends_with(".yaml") || name.ends_with(".yml") {
+        return Ok(Described::Harness(HarnessTasks::read(Path::new(name))?));
+    }
+    Task::built_in(name).map(|task| Described::Task(Box::new(task))).map_err(|error| {
+        match nearest_task(name) {
+            Some(known) => Problem::new(error.to_string()).hint(format!("did you mean {known}?")).into(),
+            None => error.into(),
+        }
     })
 }
 

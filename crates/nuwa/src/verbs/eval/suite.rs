@@ -17,7 +17,7 @@ use crate::failure::Problem;
 use crate::online::{Again, fetched};
 
 /// Where `--data hf:` keeps what it downloads, so that it is asked for once.
-const DOWNLOADS: &str = "eval-data";
+pub const DOWNLOADS: &str = "eval-data";
 
 /// How a suite is run.
 pub struct SuiteRun<'a> {
