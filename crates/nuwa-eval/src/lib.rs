@@ -6,6 +6,7 @@
 //! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`suites`]: several tasks with their mean, as leaderboards show them.
+//! - [`statistics`]: intervals, and tests of differences.
 //! - [`TaskResult`]: the entry of `eval.json`.
 //!
 //! ```
@@ -39,6 +40,7 @@ mod result;
 mod scorer;
 mod signature;
 pub mod suites;
+pub mod statistics;
 pub mod tasks;
 
 pub use change::{Change, change};
