@@ -3,6 +3,7 @@
 //! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
 //! - [`harness`]: task files of lm-evaluation-harness.
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
+//! - [`metrics`]: figures of texts, classes and numbers against the true ones.
 //! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`suites`]: several tasks with their mean, as leaderboards show them.
@@ -32,6 +33,7 @@ mod change;
 mod error;
 pub mod harness;
 pub mod language_modelling;
+pub mod metrics;
 mod python_random;
 pub mod ratings;
 mod ratio;
@@ -47,7 +49,7 @@ pub use change::{Change, change};
 pub use error::{Error, Result, TextError};
 pub use ratio::Ratio;
 pub use remark::{ErrorsOver, Warning};
-pub use result::{Confusion, Metric, Shown, TaskResult, Unit};
+pub use result::{Metric, Shown, TaskResult, Unit};
 pub use scorer::Scorer;
 pub use signature::Signature;
 

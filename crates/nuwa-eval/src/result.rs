@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Signature;
+use crate::metrics::Confusion;
 use crate::remark::{ErrorsOver, Warning};
 
 /// What a task found: its entry in `eval.json`.
@@ -62,45 +63,6 @@ pub struct Unit {
     pub y: f64,
     /// Bytes of a text; 1 for an item.
     pub x: f64,
-}
-
-/// What was taken for what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Confusion {
-    /// The names of the classes.
-    pub classes: Vec<String>,
-    /// `counts[right][chosen]`.
-    pub counts: Vec<Vec<u64>>,
-}
-
-impl Confusion {
-    /// From pairs of the right class and the chosen one.
-    pub fn new(classes: Vec<String>, pairs: &[[usize; 2]]) -> Self {
-        let mut counts = vec![vec![0; classes.len()]; classes.len()];
-        for [right, chosen] in pairs {
-            counts[*right][*chosen] += 1;
-        }
-        Self { classes, counts }
-    }
-
-    /// Precision, recall and F1 of each class, and the mean of F1. Without a standard error, being no means.
-    pub fn metrics(&self) -> Vec<(String, Metric)> {
-        let plain = |value: f64| Metric { value, stderr: None };
-        let (mut metrics, mut sum) = (Vec::new(), 0.0);
-        for (class, name) in self.classes.iter().enumerate() {
-            let hits = self.counts[class][class] as f64;
-            let right: u64 = self.counts[class].iter().sum();
-            let chosen: u64 = self.counts.iter().map(|row| row[class]).sum();
-            let (precision, recall) = (hits / chosen.max(1) as f64, hits / right.max(1) as f64);
-            let f1 = 2.0 * hits / (right + chosen).max(1) as f64;
-            sum += f1;
-            for (what, value) in [("precision", precision), ("recall", recall), ("f1", f1)] {
-                metrics.push((format!("{what}_{name}"), plain(value)));
-            }
-        }
-        metrics.push(("f1_macro".into(), plain(sum / self.classes.len().max(1) as f64)));
-        metrics
-    }
 }
 
 /// An item and what the model made of it.

@@ -23,6 +23,7 @@
 mod card;
 mod chart;
 mod chat_form;
+pub mod classes;
 mod cleaning;
 mod columns;
 mod curves;

@@ -33,6 +33,7 @@ fn environment() -> Result<Environment<'static>> {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     // Escaping follows the name: on for .html, off for .md.
     environment.add_template("report.html", include_str!("templates/report.html"))?;
+    environment.add_template("classes.html", include_str!("templates/classes.html"))?;
     environment.add_template("inspect.html", include_str!("templates/inspect.html"))?;
     environment.add_template("inspect.css", include_str!("templates/inspect.css"))?;
     environment.add_template("inspect.js", include_str!("templates/inspect.js"))?;

@@ -41,6 +41,16 @@ pub fn bootstrap(items: usize, settings: Bootstrap, figure: impl Fn(&[usize]) ->
     middle(settings.draw(items, figure))
 }
 
+/// The standard error of a figure over items: the deviation of the figures of samples drawn from the items with replacement. `None`
+/// where there are fewer than two items, or figures.
+pub fn bootstrap_error(items: usize, settings: Bootstrap, figure: impl Fn(&[usize]) -> f64) -> Option<f64> {
+    if items < 2 {
+        return None;
+    }
+    let drawn = settings.draw(items, figure);
+    (drawn.len() > 1).then(|| deviation(&drawn))
+}
+
 /// How the figures of two models on the same items differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedDifference {
@@ -74,11 +84,9 @@ pub fn paired_bootstrap(
     let slack = 1e-12 * found.abs();
     let as_far = drawn.iter().filter(|drawn| (*drawn - found).abs() >= found.abs() - slack).count();
     let count = drawn.len() as f64;
-    let mean = drawn.iter().sum::<f64>() / count;
-    let squares: f64 = drawn.iter().map(|one| (one - mean).powi(2)).sum();
     Some(PairedDifference {
         difference: found,
-        stderr: (squares / (count - 1.0).max(1.0)).sqrt(),
+        stderr: deviation(&drawn),
         p: (1.0 + as_far as f64) / (1.0 + count),
         interval: middle(drawn)?,
     })
@@ -99,6 +107,14 @@ pub fn paired_bootstrap_means(
     paired_bootstrap(differences.len(), settings, mean)
 }
 
+/// The sample deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|one| (one - mean).powi(2)).sum();
+    (squares / (count - 1.0).max(1.0)).sqrt()
+}
+
 /// What is left without a fortieth at each end.
 fn middle(mut values: Vec<f64>) -> Option<[f64; 2]> {
     values.sort_by(f64::total_cmp);
@@ -112,7 +128,7 @@ mod tests {
     use super::*;
 
     fn mean_of(values: &[f64]) -> impl Fn(&[usize]) -> f64 {
-        |sample: &[usize]| sample.iter().map(|index| values[*index]).sum::<f64>() / sample.len() as f64
+        move |sample: &[usize]| sample.iter().map(|index| values[*index]).sum::<f64>() / sample.len() as f64
     }
 
     #[test]
@@ -123,6 +139,8 @@ mod tests {
         let stderr = (99.0_f64 / 12.0 / 400.0).sqrt();
         assert!(((high - low) / (2.0 * 1.96 * stderr) - 1.0).abs() < 0.1, "{low} {high}");
         assert!(low < 4.5 && 4.5 < high);
+        let found = bootstrap_error(values.len(), Bootstrap::default(), mean_of(&values)).unwrap();
+        assert!((found / stderr - 1.0).abs() < 0.1, "{found} {stderr}");
     }
 
     #[test]

@@ -9,7 +9,9 @@ mod holm;
 mod mcnemar;
 mod wilson;
 
-pub use bootstrap::{Bootstrap, PairedDifference, bootstrap, paired_bootstrap, paired_bootstrap_means};
+pub use bootstrap::{
+    Bootstrap, PairedDifference, bootstrap, bootstrap_error, paired_bootstrap, paired_bootstrap_means,
+};
 pub use holm::holm;
 pub use mcnemar::{detectable_difference, mcnemar, share_difference};
 pub use wilson::wilson;

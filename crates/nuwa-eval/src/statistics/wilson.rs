@@ -31,6 +31,9 @@ mod tests {
     #[test]
     fn what_all_succeed_in_mirrors_what_none_does() {
         let ([low, high], [mirrored_low, mirrored_high]) = (wilson(20.0, 20.0, 1.0), wilson(0.0, 20.0, 1.0));
-        assert!((low - (1.0 - mirrored_high)).abs() < 1e-12 && high == 1.0 && mirrored_low == 0.0);
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}");
+        near(low, 1.0 - mirrored_high);
+        near(high, 1.0);
+        near(mirrored_low, 0.0);
     }
 }

@@ -44,6 +44,8 @@ pub struct Asked {
     pub options: Vec<String>,
     /// What follows beginnings, or the right answer.
     pub text: String,
+    /// All texts that are right answers.
+    pub answers: Vec<String>,
     pub contains: Option<String>,
     pub right: Vec<bool>,
     pub group: Option<String>,
@@ -125,6 +127,7 @@ impl Asker<'_> {
             }
             Kind::Generate => {
                 asked.text = self.filled("answer", &task.answer, index)?;
+                asked.answers = self.right_answers(&asked.text, index)?;
                 let contains = task.contains.as_ref();
                 asked.contains =
                     contains.map(|template| self.render("contains", template, index)).transpose()?;
@@ -135,6 +138,19 @@ impl Asker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// All answers that are right: those that are listed, or the one.
+    fn right_answers(&self, answer: &str, index: usize) -> Result<Vec<String>> {
+        let Some(expression) = &self.task.answers else { return Ok(vec![answer.to_string()]) };
+        let answers: Vec<String> =
+            self.list("answers", expression, index)?.iter().map(Value::to_string).collect();
+        match answers.is_empty() {
+            true => {
+                Err(self.wrong(index, format!("answers is empty, expected a text or more ({expression})")))
+            }
+            false => Ok(answers),
+        }
     }
 
     /// The item with its answer, as it stands before others.

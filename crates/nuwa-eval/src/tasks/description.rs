@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::examples::Sampler;
+use super::written::TextMetric;
+use crate::metrics::BleuTokens;
 use crate::{Error, Result};
 
 macro_rules! built_in {
@@ -117,6 +119,15 @@ pub struct Task {
     /// Template of the right answer.
     #[serde(default)]
     pub(crate) answer: String,
+    /// Expression: all right answers, where there are several; the best of them counts.
+    #[serde(default)]
+    pub(crate) answers: Option<String>,
+    /// What is measured of what the model writes, beside `exact_match`: `bleu`, `chrf`, `chrf++`, `rouge`, `rouge_stem`, `rouge_char`, `squad`.
+    #[serde(default)]
+    pub(crate) metrics: Vec<TextMetric>,
+    /// How `bleu` takes texts apart: `13a`, `intl`, `zh`, `char` or `none`.
+    #[serde(default)]
+    pub(crate) bleu_tokens: BleuTokens,
     /// Template of what an answer has to hold, where that is less than all.
     #[serde(default)]
     pub(crate) contains: Option<String>,
@@ -202,6 +213,9 @@ impl Task {
         }
         let task: Self =
             toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_string()))?;
+        if !task.metrics.is_empty() && task.kind != Kind::Generate {
+            return Err(wrong("metrics are measured of what a model writes: kind has to be generate".into()));
+        }
         for (field, is_there) in task.needs() {
             if !is_there {
                 return Err(wrong(format!("{field} is missing: a task of this kind needs it")));
@@ -258,6 +272,12 @@ mod tests {
         let deep = format!("name = \"a\"\n{} = 1", vec!["a"; 100_000].join("."));
         assert_eq!(told(&deep), "own.toml: line 2 has more than 1000 dots: no key has so many parts");
         assert_eq!(told(text), "own.toml: choices is missing: a task of this kind needs it");
+        let metrics = format!("{text}\nmetrics = [\"bleu\"]");
+        assert_eq!(
+            told(&metrics),
+            "own.toml: metrics are measured of what a model writes: kind has to be generate"
+        );
+        assert!(told(&format!("{text}\nmetrics = [\"blue\"]")).contains("unknown variant `blue`"));
         assert!(
             told("name = \"a\"\nversion = 1\nkind = \"generate\"\nprmpt = \"x\"")
                 .contains("unknown field `prmpt`")

@@ -7,6 +7,7 @@ use super::items::Items;
 use super::likelihood::{Pair, log_likelihoods};
 use super::tally::{Outcome, Tally};
 use super::templates::environment;
+use super::written::compared;
 use super::{Kind, Task};
 use crate::result::Shown;
 use crate::signature::yes_or_no;
@@ -222,7 +223,7 @@ impl Run<'_> {
         let is_cut = found.iter().any(|(_, pair)| pair.is_cut());
         let rights = asked.right.iter().filter(|right| **right).count();
         let chance = Some(rights as f64 / asked.right.len() as f64);
-        Outcome { metrics, group: asked.group.clone(), classes, shown, chance, is_cut }
+        Outcome { metrics, group: asked.group.clone(), classes, shown, chance, is_cut, ..Outcome::default() }
     }
 
     /// Lets the model write, and compares.
@@ -243,7 +244,7 @@ impl Run<'_> {
             .iter()
             .zip(given)
             .zip(is_cut)
-            .map(|((asked, given), is_cut)| compared(asked, &given, is_cut))
+            .map(|((asked, given), is_cut)| compared(self.task, asked, &given, is_cut))
             .collect())
     }
 
@@ -258,20 +259,6 @@ impl Run<'_> {
         let ids = tokenizer.encode(&asked.prompt).map_err(nuwa_infer::Error::from)?;
         Ok(start.into_iter().chain(ids).collect())
     }
-}
-
-/// What a written answer is worth.
-fn compared(asked: &Asked, given: &str, is_cut: bool) -> Outcome {
-    let given = given.trim().to_string();
-    let is_right = given == asked.text.trim();
-    let share = |holds: bool| f64::from(u8::from(holds));
-    let mut metrics = vec![("exact_match", share(is_right))];
-    if let Some(part) = &asked.contains {
-        metrics.push(("contains", share(given.contains(part.as_str()))));
-    }
-    let prompt = asked.question().to_string();
-    let shown = Shown { prompt, expected: asked.text.clone(), given, is_right, log_likelihoods: Vec::new() };
-    Outcome { metrics, group: asked.group.clone(), classes: None, shown, chance: None, is_cut }
 }
 
 /// The first of the largest.

@@ -29,9 +29,11 @@ mod right;
 mod table;
 mod tally;
 mod templates;
+mod written;
 
 pub use description::{Kind, Task, deep_line};
 pub use evaluate::Options;
 pub(crate) use examples::SEED;
 pub use examples::Sampler;
 pub use items::Items;
+pub use written::TextMetric;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::written::{Shared, together};
 use crate::TaskResult;
+use crate::metrics::Confusion;
 use crate::remark::{ErrorsOver, Warning};
-use crate::result::{Confusion, Metric, Shown, Unit};
+use crate::result::{Metric, Shown, Unit};
 
 /// Items that are shown in results.
 const SHOWN: usize = 3;
@@ -13,6 +15,8 @@ const SHOWN: usize = 3;
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub metrics: Vec<(&'static str, f64)>,
+    /// What it gives to figures of all items together.
+    pub shared: Vec<(&'static str, Shared)>,
     pub group: Option<String>,
     /// The class that is right and the one that was chosen.
     pub classes: Option<[usize; 2]>,
@@ -29,6 +33,7 @@ pub struct Tally {
     pub n: usize,
     values: BTreeMap<&'static str, Vec<f64>>,
     groups: BTreeMap<String, BTreeMap<&'static str, Vec<f64>>>,
+    shared: BTreeMap<&'static str, Vec<Shared>>,
     classes: Vec<[usize; 2]>,
     names: Vec<String>,
     shown: Vec<Shown>,
@@ -47,6 +52,9 @@ impl Tally {
             if let Some(group) = &outcome.group {
                 self.groups.entry(group.clone()).or_default().entry(name).or_default().push(value);
             }
+        }
+        for (name, shared) in outcome.shared {
+            self.shared.entry(name).or_default().push(shared);
         }
         if let Some(classes) = outcome.classes {
             self.note_class(classes[0], &outcome.shown.expected);
@@ -72,9 +80,10 @@ impl Tally {
     }
 
     pub fn result(self, version: u32, settings: BTreeMap<String, u64>, data_hash: String) -> TaskResult {
-        let confusion = (!self.classes.is_empty()).then(|| Confusion::new(self.names, &self.classes));
+        let confusion = (!self.classes.is_empty()).then(|| Confusion::new(self.names, self.classes));
         let mut metrics = means(&self.values);
-        metrics.extend(confusion.iter().flat_map(Confusion::metrics));
+        metrics.extend(together(&self.shared));
+        metrics.extend(confusion.iter().flat_map(of_classes));
         let units = |values: &Vec<f64>| values.iter().map(|&y| Unit { y, x: 1.0 }).collect();
         TaskResult {
             version,
@@ -92,6 +101,21 @@ impl Tally {
             ..TaskResult::default()
         }
     }
+}
+
+/// Precision, recall and F1 of each class, and what sums them up. Without standard errors, being no means over items.
+fn of_classes(confusion: &Confusion) -> Vec<(String, Metric)> {
+    let mut figures = vec![
+        ("f1_macro".to_string(), confusion.macro_average().f1),
+        ("f1_weighted".to_string(), confusion.weighted_average().f1),
+        ("matthews".to_string(), confusion.matthews()),
+    ];
+    for (class, name) in confusion.classes.iter().enumerate() {
+        let scores = confusion.class(class);
+        let of_class = [("precision", scores.precision), ("recall", scores.recall), ("f1", scores.f1)];
+        figures.extend(of_class.map(|(figure, value)| (format!("{figure}_{name}"), value)));
+    }
+    figures.into_iter().map(|(name, value)| (name, Metric { value, stderr: None })).collect()
 }
 
 fn means(values: &BTreeMap<&'static str, Vec<f64>>) -> BTreeMap<String, Metric> {

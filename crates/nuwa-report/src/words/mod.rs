@@ -4,6 +4,7 @@
 //! language alone.
 
 pub mod card;
+pub mod classes;
 pub mod inspect;
 pub mod names;
 pub mod remarks;
@@ -115,8 +116,13 @@ mod tests {
 
     #[test]
     fn every_fixed_text_is_in_both_languages() {
-        let tables =
-            [texts(report::Words::ALL), texts(inspect::Words::ALL), texts(card::Words::ALL)].concat();
+        let tables = [
+            texts(report::Words::ALL),
+            texts(inspect::Words::ALL),
+            texts(card::Words::ALL),
+            texts(classes::Words::ALL),
+        ]
+        .concat();
         assert!(tables.len() > 100, "{}", tables.len());
         for (name, en, zh) in tables {
             assert!(!en.is_empty() && !is_chinese(&en), "{name}: {en}");

@@ -102,6 +102,8 @@ const NAMES: &[(&str, &str)] = &[
     ("acc", "准确率"),
     ("acc_norm", "准确率（按长度归一）"),
     ("f1_macro", "宏平均 F1"),
+    ("f1_weighted", "加权平均 F1"),
+    ("matthews", "马修斯相关系数"),
     ("f1", "F1"),
     ("precision", "精确率"),
     ("recall", "召回率"),

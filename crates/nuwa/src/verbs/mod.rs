@@ -20,6 +20,7 @@ mod init;
 mod inspect;
 mod man;
 mod merge;
+mod metric;
 mod plan;
 mod ppo;
 mod pretrain;
@@ -83,6 +84,7 @@ enum Verb {
     Generate(generate::Generate),
     Fill(fill::Fill),
     Eval(eval::Eval),
+    Metric(metric::Metric),
     Import(import::Import),
     Export(export::Export),
     Report(report::Report),
@@ -120,6 +122,7 @@ impl Program {
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
+            Verb::Metric(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),

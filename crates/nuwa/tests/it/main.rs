@@ -14,6 +14,7 @@ mod hub;
 #[cfg(unix)]
 mod interrupt;
 mod messages;
+mod metric;
 mod ratings;
 #[cfg(unix)]
 mod rewards;

@@ -10,7 +10,7 @@ use nuwa_collect::{CollectSettings, collect};
 use nuwa_eval::harness::{HarnessOptions, HarnessTasks};
 use nuwa_eval::suites::{Suite, SuiteResult};
 use nuwa_eval::tasks::{Options, Sampler, Task};
-use nuwa_eval::{Confusion, TASKS, TaskResult, ratings};
+use nuwa_eval::{TASKS, TaskResult, ratings};
 use nuwa_infer::Engine;
 use nuwa_report::numbers::counted;
 use nuwa_report::records::Evaluation;
@@ -23,6 +23,8 @@ use crate::console::{Display, print_figures};
 use crate::evaluation::{Texts, measure, nearest_task, with_error};
 use crate::failure::Problem;
 use crate::interrupt::{self, Scratch};
+use crate::items::read_items;
+use crate::matrix::matrix;
 use crate::model;
 use crate::recipe::Draft;
 use crate::stages;
@@ -327,18 +329,8 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
                 metrics.iter().map(|(name, figure)| format!("{name} {}", with_error(figure))).collect();
             lines.push(format!("    {group}: {}", told.join(", ")));
         }
-        lines.extend(result.confusion.iter().map(matrix));
+        lines.extend(result.confusion.iter().map(|confusion| matrix(confusion, "  ")));
         lines.extend(result.warnings.iter().map(|warning| format!("  {warning}")));
     }
     lines.join("\n")
-}
-
-/// A confusion matrix: a row for each right class, a column for each chosen one.
-fn matrix(confusion: &Confusion) -> String {
-    let head: String = confusion.classes.iter().map(|class| format!(" {class:>10}")).collect();
-    let rows = confusion.classes.iter().zip(&confusion.counts).map(|(class, counts)| {
-        let cells: String = counts.iter().map(|count| format!(" {count:>10}")).collect();
-        format!("  is {class:<12}{cells}")
-    });
-    std::iter::once(format!("  taken for      {head}")).chain(rows).collect::<Vec<_>>().join("\n")
 }
