@@ -136,12 +136,6 @@ pub enum Error {
         /// What it is or holds, and what was expected.
         problem: String,
     },
-    /// A file of feedback that another program is adding to.
-    #[error("{} is being written by another program", path.display())]
-    FeedbackInUse {
-        /// The file.
-        path: PathBuf,
-    },
     /// A decision that does not fit the answers it is about.
     #[error("{problem}")]
     Verdict {
@@ -257,7 +251,6 @@ impl Error {
             Self::OtherTokenizer { .. } => "train the reward model from the same model as the policy".into(),
             Self::Rule { advice, .. } => advice.clone(),
             Self::NotFeedback { .. } => "name a new file for the decisions: this one stays as it is".into(),
-            Self::FeedbackInUse { .. } => "end the other one first, or name another file".into(),
             Self::Verdict { .. } => return None,
             Self::NoTarget { .. } => {
                 "choose among these in sft.lora.targets or dpo.lora.targets".into()

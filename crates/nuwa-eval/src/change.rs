@@ -13,6 +13,14 @@ pub struct Change {
     pub paired: bool,
 }
 
+/// The figure that stands for a task, the first that it has.
+pub const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
+
+/// Whether a figure counts what is wrong.
+pub fn smaller_is_better(figure: &str) -> bool {
+    figure.starts_with("bits_per_") || figure.contains("perplexity")
+}
+
 /// Standard errors beyond which a change is called one.
 const CLEARLY: f64 = 2.0;
 

@@ -62,6 +62,34 @@ pub enum Error {
     /// A text could not be read.
     #[error("reading the texts failed: {0}")]
     Reading(#[source] TextError),
+    /// A plan of what judges are asked that cannot be gone on with.
+    #[error("{}: {problem}", path.display())]
+    JudgePlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A vote that does not count.
+    #[error("{}{problem}", place.as_ref().map_or(String::new(), |place| format!("{place}: ")))]
+    Vote {
+        /// The file and the line, where it is in a file.
+        place: Option<String>,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Nothing that can be judged, or no figures of it.
+    #[error("{problem}")]
+    Judging {
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// Evaluations that cannot be held against each other.
+    #[error("{problem}")]
+    Comparing {
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
     /// A task that there is none of.
     #[error("there is no task {name:?}")]
     UnknownTask {
@@ -131,7 +159,17 @@ impl Error {
             Self::TooFewExamples { found, .. } => {
                 Some(format!("name a file with more of them, or ask for fewer: {found}"))
             }
-            Self::Reading(_) | Self::Setting { .. } => None,
+            Self::JudgePlan { .. } => {
+                Some("make a new plan in another folder; the votes on this one stay as they are".to_string())
+            }
+            Self::Vote { place: Some(_), .. } => {
+                Some("move that file out of the folder of votes, or put its plan back".to_string())
+            }
+            Self::Reading(_)
+            | Self::Setting { .. }
+            | Self::Vote { place: None, .. }
+            | Self::Judging { .. }
+            | Self::Comparing { .. } => None,
             Self::UnknownTask { known, .. } => Some(format!("the tasks are: {known}")),
             Self::UnknownSuite { known, .. } => Some(format!("the suites are: {known}")),
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),

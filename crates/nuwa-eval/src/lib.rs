@@ -8,6 +8,8 @@
 //! - [`tasks`]: questions with answers, each task described by a file.
 //! - [`suites`]: several tasks with their mean, as leaderboards show them.
 //! - [`statistics`]: intervals, and tests of differences.
+//! - [`comparison`]: models side by side, tested on the same items.
+//! - [`people`]: what judges say of answers, blind and by a plan.
 //! - [`TaskResult`]: the entry of `eval.json`.
 //!
 //! ```
@@ -30,10 +32,12 @@
 #![forbid(unsafe_code)]
 
 mod change;
+pub mod comparison;
 mod error;
 pub mod harness;
 pub mod language_modelling;
 pub mod metrics;
+pub mod people;
 mod python_random;
 pub mod ratings;
 mod ratio;
@@ -41,11 +45,11 @@ mod remark;
 mod result;
 mod scorer;
 mod signature;
-pub mod suites;
 pub mod statistics;
+pub mod suites;
 pub mod tasks;
 
-pub use change::{Change, change};
+pub use change::{Change, FIGURES, change, smaller_is_better};
 pub use error::{Error, Result, TextError};
 pub use ratio::Ratio;
 pub use remark::{ErrorsOver, Warning};

@@ -43,6 +43,9 @@ pub struct TaskResult {
     /// Some items with what the model made of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<Shown>,
+    /// All items with what the model made of them, in their order; see [`crate::comparison`]. Not written to this file.
+    #[serde(skip)]
+    pub items: Vec<Shown>,
     /// What each text or item gave to a figure, in their order; see [`crate::change`]. Not written to files.
     #[serde(skip)]
     pub units: BTreeMap<String, Vec<Unit>>,

@@ -92,6 +92,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file that another program is adding to.
+    #[error("{} is being written by another program", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system refused to write: no permission, or no space left.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -160,6 +166,7 @@ impl Error {
             Self::Expanded { .. } => "if it is no bomb, unpack it and give what it holds",
             Self::NoDocuments { .. } => "collect turns raw files into documents",
             Self::Line { .. } | Self::LongLine { .. } => "correct the line (JSON lines hold one object each)",
+            Self::InUse { .. } => "end the other one first, or name another file",
             Self::Unfinished { path, .. } => return Some(anew(path)),
         };
         Some(hint.into())

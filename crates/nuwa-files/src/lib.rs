@@ -21,6 +21,7 @@ mod date;
 pub mod documents;
 mod error;
 mod hash;
+mod journal;
 mod progress;
 mod remedy;
 mod shell;
@@ -37,6 +38,7 @@ pub use error::{
     Error, Expansion, Result, is_damage, read, read_at_most, read_json, read_json_at_most, read_to_string,
 };
 pub use hash::{files_in, hash_blocks, hash_bytes, hash_file, hash_path};
+pub use journal::{Journal, JournalLine};
 pub use progress::Progress;
 pub use remedy::Remedy;
 pub use shell::{quoted, quoted_path};

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::numbers::{self, bytes, grouped, seconds};
 use crate::records::Tasks;
 use crate::run::Run;
-use crate::stage_scores;
 use crate::words::report::{self as words, Words};
 use crate::words::{Fixed, Text, names, remarks};
 
@@ -144,7 +143,7 @@ pub fn scores(run: &Run) -> Vec<Figure> {
 /// The figures of the model that is shipped: all on text, and of questions the ones that stand for their task.
 pub fn final_scores(run: &Run) -> Vec<Figure> {
     let stands =
-        |task: &TaskResult, metric: &str| task.shown.is_empty() || stage_scores::FIGURES.contains(&metric);
+        |task: &TaskResult, metric: &str| task.shown.is_empty() || nuwa_eval::FIGURES.contains(&metric);
     let mut scores = Vec::new();
     for (name, task) in final_tasks(run) {
         let standing = task.metrics.keys().filter(|metric| stands(task, metric));

@@ -99,7 +99,7 @@ fn sentence(rows: &[Row]) -> Option<Text> {
 }
 
 fn row(row: Row) -> ScoreRow {
-    let smaller_is_better = stage_scores::smaller_is_better(&row.figure);
+    let smaller_is_better = nuwa_eval::smaller_is_better(&row.figure);
     let own = |score: &stage_scores::Score| if smaller_is_better { -score.value } else { score.value };
     let values: Vec<f64> = row.scores.iter().flatten().map(own).collect();
     let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

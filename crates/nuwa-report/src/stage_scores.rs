@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nuwa_eval::{Change, Metric, TaskResult, change};
+use nuwa_eval::{Change, FIGURES, Metric, TaskResult, change, smaller_is_better};
 use serde::Serialize;
-
-/// The figure that stands for a task, the first that it has.
-pub const FIGURES: [&str; 5] = ["exact_match", "acc_norm", "acc", "f1_macro", "bits_per_byte"];
 
 /// How each figure changed from the first model to the last, by task.
 pub type Changes = BTreeMap<String, Change>;
@@ -63,11 +60,6 @@ pub struct Table {
     pub stages: Vec<&'static str>,
     /// The tasks.
     pub rows: Vec<Row>,
-}
-
-/// Whether a figure counts what is wrong.
-pub fn smaller_is_better(figure: &str) -> bool {
-    figure.starts_with("bits_per_") || figure.contains("perplexity")
 }
 
 /// The table of results whose names are `STAGE/TASK`, of those of `models`, in that order. A change that is not in `changes` is that

@@ -5,6 +5,7 @@ use std::path::Path;
 use nuwa_infer::{Engine, Window};
 use nuwa_tokenizer::{Message, Tokenizer};
 
+use crate::failure::Problem;
 use crate::run::About;
 use crate::stages;
 
@@ -20,6 +21,18 @@ pub fn answers(folder: &Path, engine: &Engine) -> anyhow::Result<bool> {
         Some(answers) => Ok(answers),
         None => ends_turns(engine),
     }
+}
+
+/// Answers are judged of a model that gives some.
+pub fn check_answers(folder: &Path, engine: &Engine) -> anyhow::Result<()> {
+    if answers(folder, engine)? {
+        return Ok(());
+    }
+    let problem = Problem::new(format!(
+        "{} is a base model: it continues text, and has no answers to judge",
+        folder.display()
+    ));
+    Err(problem.hint("teach it to answer first: nuwa sft --help").into())
 }
 
 /// The run or the stage of a model folder called `model`.

@@ -145,6 +145,9 @@ fn of_eval(error: &nuwa_eval::Error) -> Option<String> {
         nuwa_eval::Error::TooFewExamples { found, .. } => {
             Some(format!("name a file with more of them, or ask for fewer: --num-fewshot {found}"))
         }
+        nuwa_eval::Error::Comparing { .. } => {
+            Some("run the same tasks on all of them: nuwa compare MODEL... --task NAME --data FILE".into())
+        }
         error => error.hint(),
     }
 }

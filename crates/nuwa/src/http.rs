@@ -35,6 +35,30 @@ impl Http {
     }
 }
 
+/// The most bytes of an answer that is read whole.
+const LARGEST_ANSWER: u64 = 16 << 20;
+
+impl Http {
+    /// Sends JSON, with a key where there is one; status and content of the answer.
+    pub fn post_json(
+        &self,
+        url: &str,
+        key: Option<&str>,
+        body: &serde_json::Value,
+    ) -> Result<(u16, String), FetchError> {
+        let failed = |error: ureq::Error| FetchError(error.to_string());
+        let mut builder = self.agent.post(url).header("Content-Type", "application/json");
+        builder = builder.config().timeout_recv_response(Some(LONGEST_ANSWER)).build();
+        if let Some(key) = key {
+            builder = builder.header("Authorization", format!("Bearer {key}"));
+        }
+        let mut answer = builder.send(body.to_string()).map_err(failed)?;
+        let content =
+            answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string().map_err(failed)?;
+        Ok((answer.status().as_u16(), content))
+    }
+}
+
 impl Fetch for Http {
     fn get(&self, request: &Request) -> Result<Response, FetchError> {
         let mut builder = self.agent.get(&request.url);

@@ -7,8 +7,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once};
+use std::sync::{Mutex, Once, mpsc};
 
+use anyhow::Context;
 use nuwa_files::quoted;
 use nuwa_train::Error::Stopped;
 
@@ -73,6 +74,17 @@ pub fn begin(work: Work) -> anyhow::Result<()> {
     }
     *WORK.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(work);
     Ok(())
+}
+
+/// What gives a word when Ctrl-C is pressed.
+pub fn on_end() -> anyhow::Result<mpsc::Receiver<()>> {
+    let (sender, receiver) = mpsc::channel();
+    let pressed = move || {
+        // The first one is on its way to an end already.
+        let _ = sender.send(());
+    };
+    ctrlc::set_handler(pressed).context("Ctrl-C cannot be listened for")?;
+    Ok(receiver)
 }
 
 /// Whether work that looks is to stop.

@@ -1,7 +1,8 @@
-//! Items of tasks, and rows of tables, from files that may be compressed.
+//! Items from files: text that may be compressed, and Parquet tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use nuwa_collect::table_rows;
 use nuwa_eval::tasks::Items;
 use nuwa_files::compressed;
 
@@ -9,6 +10,11 @@ use crate::failure::Problem;
 
 /// The items of a file that may be compressed.
 pub fn read_items(path: &Path) -> anyhow::Result<Items> {
+    if path.extension().is_some_and(|ending| ending == "parquet") {
+        let mut rows = Vec::new();
+        table_rows(path, &mut |row| rows.push(row))?;
+        return Ok(Items::of_rows(path, rows));
+    }
     let bytes = compressed::read(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
@@ -17,4 +23,17 @@ pub fn read_items(path: &Path) -> anyhow::Result<Items> {
         Problem::new(problem).hint("save the items as text in UTF-8")
     })?;
     Ok(Items::parse(path, &compressed::name_within(path), &text)?)
+}
+
+/// The items of several files, one after the other.
+pub fn read_all(paths: &[PathBuf]) -> anyhow::Result<Items> {
+    let mut all: Option<Items> = None;
+    for path in paths {
+        let own = read_items(path)?;
+        all = Some(match all {
+            Some(before) => before.followed_by(own),
+            None => own,
+        });
+    }
+    Ok(all.unwrap_or_default())
 }

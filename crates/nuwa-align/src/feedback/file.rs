@@ -1,10 +1,8 @@
 //! A file that decisions are added to: resumable, mended where the last record was cut off, and nobody else's.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
+use nuwa_files::{Journal, JournalLine};
 use nuwa_tokenizer::Message;
 use serde::Deserialize;
 
@@ -15,26 +13,16 @@ use crate::{Error, Result};
 /// What a record of such a file begins with.
 const BEGINNING: &[u8] = b"{\"feedback\":\"";
 
-/// The most bytes of a record; far more than the context of a model.
-const LONGEST_LINE: u64 = 16 << 20;
-
 /// Decisions of a person, one after the other.
 ///
 /// Each is flushed to the disk before the next is asked for. Taking the last one back cuts its records off, so that whoever
 /// reads the file finds only what holds.
 #[derive(Debug)]
 pub struct FeedbackFile {
-    path: PathBuf,
-    file: File,
+    journal: Journal,
     kind: FeedbackKind,
     kept: Vec<Kept>,
-    /// Bytes of whole decisions.
-    length: u64,
     is_mended: bool,
-    /// Whether the last record is whole but for the end of its line.
-    lacks_end: bool,
-    /// Whether there was no such file before.
-    is_new: bool,
 }
 
 /// A decision in the file.
@@ -59,21 +47,6 @@ struct KnownLine {
     group_records: usize,
 }
 
-/// How often a lock is tried again: what is just being started by this program holds it for a moment.
-const TRIES: u32 = 20;
-const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-
-fn lock(file: &File, path: &Path) -> Result<()> {
-    for _ in 0..TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
-            // On a file system without locks two programs at once are the user's to avoid.
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
-        }
-    }
-    Err(Error::FeedbackInUse { path: path.into() })
-}
-
 impl FeedbackFile {
     /// Opens a file to go on in, or begins one.
     ///
@@ -85,24 +58,15 @@ impl FeedbackFile {
         if path.exists() && !path.is_file() {
             return Err(foreign(path, None, "is not a file; expected a file of feedback, or a new name"));
         }
-        let is_new = !path.exists();
-        let mut options = File::options();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(nuwa_files::Error::write(path))?;
-        lock(&file, path)?;
-        let mut opened = Self {
-            path: path.into(),
-            file,
-            kind,
-            kept: Vec::new(),
-            length: 0,
-            is_mended: false,
-            lacks_end: false,
-            is_new,
-        };
-        opened.read()?;
-        opened.mend()?;
-        Ok(opened)
+        let mut kept = Vec::new();
+        let mut journal = Journal::open(path, |line| read(path, kind, line, &mut kept))?;
+        let mut is_mended = journal.is_mended();
+        // A last decision that lacks records.
+        if let Some(last) = kept.pop_if(|last| last.records < last.expected) {
+            journal.cut(last.begin)?;
+            is_mended = true;
+        }
+        Ok(Self { journal, kind, kept, is_mended })
     }
 
     /// Whether a last decision was cut off when the file was opened.
@@ -138,14 +102,9 @@ impl FeedbackFile {
             return Err(Error::Verdict { problem });
         }
         let Records { count, lines, group } = judgement.records();
-        if let Err(error) = self.write(lines.as_bytes()) {
-            // What was written of it would be cut off the next time anyway.
-            let _ = self.file.set_len(self.length);
-            return Err(nuwa_files::Error::write(&self.path)(error).into());
-        }
-        let (prompt, begin) = (prompt_key(&judgement.prompt), self.length);
+        let (prompt, begin) = (prompt_key(&judgement.prompt), self.journal.length());
+        self.journal.add(&lines)?;
         self.kept.push(Kept { prompt, group, decision, records: count, expected: count, begin });
-        self.length += lines.len() as u64;
         Ok(())
     }
 
@@ -155,101 +114,31 @@ impl FeedbackFile {
     /// When the file cannot be cut.
     pub fn undo(&mut self) -> Result<Option<String>> {
         let Some(begin) = self.kept.last().map(|last| last.begin) else { return Ok(None) };
-        self.cut(begin)?;
+        self.journal.cut(begin)?;
         Ok(self.kept.pop().map(|last| last.prompt))
     }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(bytes)?;
-        self.file.sync_data()
-    }
-
-    fn cut(&mut self, length: u64) -> Result<()> {
-        let cut = self.file.set_len(length).and_then(|()| self.file.sync_data());
-        cut.map_err(nuwa_files::Error::write(&self.path))?;
-        self.length = length;
-        Ok(())
-    }
-
-    /// Reads what is there, up to a last line that is not whole.
-    fn read(&mut self) -> Result<()> {
-        let mut reader = BufReader::new(self.file.try_clone().map_err(nuwa_files::Error::read(&self.path))?);
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            let mut limited = reader.by_ref().take(LONGEST_LINE);
-            limited.read_until(b'\n', &mut line).map_err(nuwa_files::Error::read(&self.path))?;
-            if line.is_empty() {
-                break;
-            }
-            if line.len() as u64 == LONGEST_LINE {
-                return Err(foreign(&self.path, Some(number), "it is longer than any record of feedback"));
-            }
-            self.lacks_end = line.last() != Some(&b'\n');
-            match serde_json::from_slice(&line) {
-                Ok(known) => self.take(known, number, line.len() as u64)?,
-                Err(_) if self.lacks_end && is_beginning(&line) => break,
-                Err(_) => {
-                    let problem = "it is no record of feedback; expected records of feedback alone";
-                    return Err(foreign(&self.path, Some(number), problem));
-                }
-            }
-            if self.lacks_end {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, line: KnownLine, number: u64, length: u64) -> Result<()> {
-        let KnownLine { feedback: decision, prompt, group, group_records: expected } = line;
-        if !self.kind.has(decision) {
-            let problem = format!("it holds {}; expected {}", self.kind.other().name(), self.kind.name());
-            return Err(foreign(&self.path, Some(number), &problem));
-        }
-        match self.kept.last_mut() {
-            Some(last) if last.group == group => last.records += 1,
-            _ => {
-                let (prompt, begin) = (prompt_key(&prompt), self.length);
-                self.kept.push(Kept { prompt, group, decision, records: 1, expected, begin });
-            }
-        }
-        self.length += length;
-        Ok(())
-    }
-
-    /// Cuts off a last decision that lacks records, and a last line that is not whole.
-    fn mend(&mut self) -> Result<()> {
-        if let Some(last) = self.kept.pop_if(|last| last.records < last.expected) {
-            self.length = last.begin;
-        }
-        let found = self.file.metadata().map_err(nuwa_files::Error::read(&self.path))?.len();
-        self.is_mended = found > self.length;
-        if self.is_mended {
-            return self.cut(self.length);
-        }
-        if self.lacks_end && self.length > 0 {
-            self.write(b"\n").map_err(nuwa_files::Error::write(&self.path))?;
-            self.length += 1;
-        }
-        Ok(())
-    }
 }
 
-/// A new file that nothing was added to is not left behind.
-impl Drop for FeedbackFile {
-    fn drop(&mut self) {
-        if self.is_new && self.length == 0 {
-            // It does no harm where it stays.
-            let _ = std::fs::remove_file(&self.path);
+/// Takes a record; where it is not whole, what comes before it is good.
+fn read(path: &Path, kind: FeedbackKind, line: JournalLine<'_>, kept: &mut Vec<Kept>) -> Result<Option<u64>> {
+    let wrong = |problem: &str| foreign(path, Some(line.number), problem);
+    let known: KnownLine = match serde_json::from_slice(line.bytes) {
+        Ok(known) => known,
+        Err(_) if line.is_begun(BEGINNING) => return Ok(Some(line.begin)),
+        Err(_) => return Err(wrong("it is no record of feedback; expected records of feedback alone")),
+    };
+    let KnownLine { feedback: decision, prompt, group, group_records: expected } = known;
+    if !kind.has(decision) {
+        return Err(wrong(&format!("it holds {}; expected {}", kind.other().name(), kind.name())));
+    }
+    match kept.last_mut() {
+        Some(last) if last.group == group => last.records += 1,
+        _ => {
+            let prompt = prompt_key(&prompt);
+            kept.push(Kept { prompt, group, decision, records: 1, expected, begin: line.begin });
         }
     }
-}
-
-/// Whether a line may be the beginning of a record. One of another file, which would be lost, is not.
-fn is_beginning(line: &[u8]) -> bool {
-    line.starts_with(BEGINNING) || BEGINNING.starts_with(line)
+    Ok(None)
 }
 
 impl FeedbackKind {

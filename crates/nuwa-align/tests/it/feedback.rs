@@ -151,5 +151,5 @@ fn what_is_no_feedback_stays_as_it_is() {
     std::fs::write(&path, "").unwrap();
     let _first = ranked(&path);
     let second = FeedbackFile::open(&path, FeedbackKind::Ranks).unwrap_err();
-    assert!(matches!(second, Error::FeedbackInUse { .. }), "{second}");
+    assert!(matches!(second, Error::Files(nuwa_files::Error::InUse { .. })), "{second}");
 }

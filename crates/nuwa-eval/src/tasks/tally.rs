@@ -36,7 +36,7 @@ pub struct Tally {
     shared: BTreeMap<&'static str, Vec<Shared>>,
     classes: Vec<[usize; 2]>,
     names: Vec<String>,
-    shown: Vec<Shown>,
+    items: Vec<Shown>,
     cut: usize,
     chances: Vec<f64>,
     warnings: Vec<Warning>,
@@ -61,9 +61,7 @@ impl Tally {
             self.note_class(classes[1], &outcome.shown.given);
             self.classes.push(classes);
         }
-        if self.shown.len() < SHOWN {
-            self.shown.push(outcome.shown);
-        }
+        self.items.push(outcome.shown);
     }
 
     fn note_class(&mut self, class: usize, name: &str) {
@@ -94,7 +92,8 @@ impl Tally {
             data_hash,
             groups: self.groups.iter().map(|(name, values)| (name.clone(), means(values))).collect(),
             confusion,
-            shown: self.shown,
+            shown: self.items.iter().take(SHOWN).cloned().collect(),
+            items: self.items,
             chance: (!self.chances.is_empty()).then(|| mean(&self.chances).value),
             warnings: self.warnings,
             units: self.values.iter().map(|(name, values)| (name.to_string(), units(values))).collect(),

@@ -5,7 +5,9 @@
 
 pub mod card;
 pub mod classes;
+pub mod comparing;
 pub mod inspect;
+pub mod judging;
 pub mod names;
 pub mod remarks;
 pub mod report;
@@ -121,6 +123,8 @@ mod tests {
             texts(inspect::Words::ALL),
             texts(card::Words::ALL),
             texts(classes::Words::ALL),
+            texts(judging::Words::ALL),
+            texts(comparing::Words::ALL),
         ]
         .concat();
         assert!(tables.len() > 100, "{}", tables.len());

@@ -1,13 +1,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
-use nuwa_infer::{
-    CandidateSettings, Conversation, Engine, Finish, Flow, GenerateSettings, RatedAnswer, SLOTS, Scheduler,
-};
+use nuwa_infer::{CandidateSettings, Engine, Finish, Flow, GenerateSettings, RatedAnswer, SLOTS, Scheduler};
 use nuwa_tensor::Random;
 use serde::Serialize;
 
-use super::PromptToJudge;
+use crate::prompts::PromptToJudge;
 
 /// How often a prompt is drawn for where too few of its answers differ.
 const ROUNDS: u64 = 4;
@@ -66,8 +64,7 @@ impl Drawing {
         let settings = GenerateSettings { seed, ..self.settings.clone() };
         let rules = CandidateSettings { count: self.wanted, rated: false, ..CandidateSettings::default() };
         let mut goes_on = || Flow::Continue(());
-        let asked = conversation(prompt);
-        let drawn = asked.candidates(&mut self.scheduler, &settings, &rules, &mut goes_on)?;
+        let drawn = prompt.conversation().candidates(&mut self.scheduler, &settings, &rules, &mut goes_on)?;
         if drawn.forgotten > 0 {
             bail!("it is longer than the model's context");
         }
@@ -84,13 +81,4 @@ fn different(count: usize) -> &'static str {
 
 fn shown(answer: &RatedAnswer) -> ShownAnswer {
     ShownAnswer { text: answer.text.clone(), is_cut_off: answer.finish == Finish::Length }
-}
-
-fn conversation(prompt: &PromptToJudge) -> Conversation {
-    match prompt.turns.split_first() {
-        Some((first, rest)) if first.role == "system" => {
-            Conversation { system: Some(first.content.clone()), turns: rest.to_vec() }
-        }
-        _ => Conversation { system: None, turns: prompt.turns.clone() },
-    }
 }

@@ -1,10 +1,9 @@
 //! `nuwa feedback`: a person ranks or marks answers of a model on a page of this machine.
 //!
-//! [`prompts`] are read, [`answers`] are sampled ahead of the person by a thread of its own, the [`queue`] says what is asked
+//! [`answers`] are sampled ahead of the person by a thread of its own, the [`queue`] says what is asked
 //! next and keeps what was decided, and [`routes`] are what the page asks.
 
 mod answers;
-mod prompts;
 mod queue;
 mod routes;
 
@@ -12,7 +11,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 pub use answers::Drawing;
-pub use prompts::{PromptToJudge, read as read_prompts};
 pub use queue::Queue;
 
 use crate::console;

@@ -4,8 +4,8 @@ use nuwa_align::feedback::{FeedbackFile, FeedbackKind, Judgement, Verdict};
 use nuwa_tokenizer::Message;
 use serde::Serialize;
 
-use super::PromptToJudge;
 use super::answers::ShownAnswer;
+use crate::prompts::PromptToJudge;
 
 /// Prompts that are ready before the person comes to them.
 const AHEAD: usize = 8;

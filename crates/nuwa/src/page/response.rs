@@ -7,6 +7,13 @@ use super::token;
 /// What stands in a page for the nonce of its own script and style.
 const NONCE: &str = "{{nonce}}";
 
+/// What stands in a page for what all pages share, and what that is.
+const SHARED: [(&str, &str); 3] = [
+    ("{{style}}", include_str!("style.css")),
+    ("{{script}}", include_str!("script.js")),
+    ("{{header}}", include_str!("header.html")),
+];
+
 /// What is sent back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
@@ -19,9 +26,10 @@ pub struct Response {
 
 impl Response {
     /// A page, of which nothing but its own script and style is run, and which asks nobody but its server. Script and style carry
-    /// `nonce="{{nonce}}"`.
+    /// `nonce="{{nonce}}"`; `{{style}}`, `{{script}}` and `{{header}}` stand for what pages share.
     pub fn page(html: &str) -> Self {
         let Ok(nonce) = token::random() else { return Self::refused(500, "there are no random numbers") };
+        let whole = SHARED.iter().fold(html.to_string(), |page, (name, shared)| page.replace(name, shared));
         Self {
             status: 200,
             content_type: "text/html; charset=utf-8",
@@ -29,7 +37,7 @@ impl Response {
                 "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
                  img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
-            body: html.replace(NONCE, &nonce).into_bytes(),
+            body: whole.replace(NONCE, &nonce).into_bytes(),
         }
     }
 

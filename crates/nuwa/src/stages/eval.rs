@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nuwa_eval::comparison::write_items;
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
@@ -46,7 +47,9 @@ impl Stage for EvalStage {
         let changes = stage_scores::changes(&tasks, &names);
         let evaluation =
             Evaluation { model: build.folder.join("model"), tasks, changes, ..Evaluation::default() };
-        nuwa_files::write_json(&out.join(ABOUT.summary_file()), &evaluation)?;
+        let summary = out.join(ABOUT.summary_file());
+        nuwa_files::write_json(&summary, &evaluation)?;
+        write_items(&summary.with_extension("items.jsonl"), &evaluation.tasks)?;
         if !build.writes() {
             return Ok("an encoder is measured in its training alone".into());
         }

@@ -1,21 +1,19 @@
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use nuwa_align::feedback::{FeedbackFile, FeedbackKind};
 use nuwa_files::quoted_path;
-use nuwa_infer::{Engine, GenerateSettings};
+use nuwa_infer::GenerateSettings;
 use nuwa_report::numbers::counted;
 
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::{last_words, message, print_line};
 use crate::failure::Problem;
-use crate::feedback::{Drawing, Feedback, Queue, read_prompts};
+use crate::feedback::{Drawing, Feedback, Queue};
 use crate::numbers::Count;
 use crate::page::Server;
-use crate::{base, model};
+use crate::{base, interrupt, model, prompts};
 
 /// Rank or mark a model's answers on a local web page (human feedback)
 ///
@@ -77,16 +75,16 @@ impl FeedbackArguments {
         settings.check()?;
         self.check_answers()?;
         let folder = model::folder(&self.model)?;
-        let prompts = read_prompts(&self.prompts, self.system.as_deref())?;
+        let prompts = prompts::read(&self.prompts, self.system.as_deref())?;
         let file = FeedbackFile::open(&self.out, self.kind())?;
         let server = Server::bind(self.port)?;
         let engine = self.weights.load(&folder)?;
-        check_chats(&folder, &engine)?;
+        base::check_answers(&folder, &engine)?;
         let drawing = Drawing::new(&engine, settings, self.answers as usize, self.least())?;
         let queue = Queue::new(file, self.kind(), self.model.display().to_string(), prompts);
         self.tell_beginning(&queue);
         print_line(&server.address())?;
-        let ended = on_end()?;
+        let ended = interrupt::on_end()?;
         let feedback = Feedback::start(queue, drawing, server);
         // Only Ctrl-C says that it is enough: whoever has decided about all may still take something back.
         let _ = ended.recv();
@@ -131,7 +129,7 @@ impl FeedbackArguments {
         }
         if file.decisions() > 0 {
             let decisions = counted(file.decisions() as u64, "decision");
-            message(&format!("{out} has {decisions} already; {} left", prompts(queue.open())));
+            message(&format!("{out} has {decisions} already; {} left", counted_prompts(queue.open())));
         }
         message("open this address in a browser on this machine; Ctrl-C ends:");
     }
@@ -140,7 +138,11 @@ impl FeedbackArguments {
         let (file, out) = (queue.file(), quoted_path(&self.out));
         let (decisions, records) = (file.decisions() as u64, file.records() as u64);
         let kept = format!("{} in {out}", counted(records, "record"));
-        last_words(&format!("{kept}, of {}; {} left", counted(decisions, "decision"), prompts(queue.open())));
+        last_words(&format!(
+            "{kept}, of {}; {} left",
+            counted(decisions, "decision"),
+            counted_prompts(queue.open())
+        ));
         let named = quoted_path(&self.model);
         if queue.open() > 0 {
             message("to go on, give the same command again");
@@ -155,29 +157,6 @@ impl FeedbackArguments {
     }
 }
 
-fn prompts(count: usize) -> String {
+fn counted_prompts(count: usize) -> String {
     counted(count as u64, "prompt")
-}
-
-/// Answers are judged of a model that gives some.
-fn check_chats(folder: &Path, engine: &Engine) -> anyhow::Result<()> {
-    if base::answers(folder, engine)? {
-        return Ok(());
-    }
-    let problem = Problem::new(format!(
-        "{} is a base model: it continues text, and has no answers to judge",
-        folder.display()
-    ));
-    Err(problem.hint("teach it to answer first: nuwa sft --help").into())
-}
-
-/// What gives a word when Ctrl-C is pressed.
-fn on_end() -> anyhow::Result<mpsc::Receiver<()>> {
-    let (sender, receiver) = mpsc::channel();
-    let pressed = move || {
-        // The first one is on its way to an end already.
-        let _ = sender.send(());
-    };
-    ctrlc::set_handler(pressed).context("Ctrl-C cannot be listened for")?;
-    Ok(receiver)
 }

@@ -5,6 +5,7 @@ mod chat;
 mod classifier;
 mod clean;
 mod collect;
+mod compare;
 mod completions;
 mod doctor;
 mod dpo;
@@ -18,6 +19,7 @@ mod grpo;
 mod import;
 mod init;
 mod inspect;
+mod judge;
 mod man;
 mod merge;
 mod metric;
@@ -36,6 +38,8 @@ mod tokenize;
 mod tokenizer;
 mod weights;
 mod world;
+
+pub use weights::WeightArguments;
 
 use clap::{Parser, Subcommand};
 
@@ -78,12 +82,14 @@ enum Verb {
     Ppo(ppo::Ppo),
     Grpo(grpo::Grpo),
     Feedback(feedback::FeedbackArguments),
+    Judge(judge::JudgeArguments),
     Merge(merge::Merge),
     Inspect(inspect::Inspect),
     Chat(chat::Chat),
     Generate(generate::Generate),
     Fill(fill::Fill),
     Eval(eval::Eval),
+    Compare(compare::Compare),
     Metric(metric::Metric),
     Import(import::Import),
     Export(export::Export),
@@ -116,12 +122,14 @@ impl Program {
             Verb::Ppo(verb) => verb.run(),
             Verb::Grpo(verb) => verb.run(),
             Verb::Feedback(verb) => verb.run(),
+            Verb::Judge(verb) => verb.run(),
             Verb::Merge(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
+            Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),

@@ -1,14 +1,11 @@
 //! A person's decisions about a model's answers: over the wire, and in a browser.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::browser::Browser;
+use super::serving::Serving;
 use super::support::Place;
 
 const WORLD: &str = "world --out world --size 60 --set world.chinese=0 --set world.dialogues=40 --set world.preferences=4 \
@@ -28,71 +25,27 @@ pub(super) fn place() -> Place {
     place
 }
 
-/// The program while it serves its page.
-struct Serving {
-    program: Child,
-    err: ChildStderr,
-    _out: BufReader<ChildStdout>,
-    address: String,
+fn start(place: &Place, arguments: &str) -> Serving {
+    Serving::start(place, &format!("feedback tuned --prompts prompts.txt --max-tokens 12 {arguments}"))
 }
 
-impl Serving {
-    fn start(place: &Place, arguments: &str) -> Self {
-        let arguments = format!("feedback tuned --prompts prompts.txt --max-tokens 12 {arguments}");
-        let mut command = place.command(&arguments);
-        let mut program = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (out, err) = (program.stdout.take().unwrap(), program.stderr.take().unwrap());
-        let (mut out, mut address) = (BufReader::new(out), String::new());
-        out.read_line(&mut address).unwrap();
-        Self { program, err, _out: out, address: address.trim().into() }
-    }
-
-    /// Status and body of what the page would ask.
-    fn ask(&self, path: &str, body: Option<Value>) -> (u16, String) {
-        let rest = self.address.strip_prefix("http://").unwrap();
-        let (host, token) = rest.split_once('/').unwrap();
-        let sent = body.map_or_else(String::new, |body| body.to_string());
-        let method = if sent.is_empty() { "GET" } else { "POST" };
-        let head = format!(
-            "{method} /{token}{path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{sent}",
-            sent.len()
-        );
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
-        let (head, body) = said.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_string())
-    }
-
-    /// What is asked, once it is sampled.
-    fn asked(&self) -> Value {
-        let began = Instant::now();
-        loop {
-            let (status, body) = self.ask("now", None);
-            assert_eq!(status, 200, "{body}");
-            let now: Value = serde_json::from_str(&body).unwrap();
-            if now["asked"].is_object() {
-                return now;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "{now}");
-            std::thread::sleep(Duration::from_millis(20));
+/// What is asked, once it is sampled.
+fn asked(serving: &Serving) -> Value {
+    let began = Instant::now();
+    loop {
+        let (status, body) = serving.ask("now", None);
+        assert_eq!(status, 200, "{body}");
+        let now: Value = serde_json::from_str(&body).unwrap();
+        if now["asked"].is_object() {
+            return now;
         }
+        assert!(began.elapsed() < Duration::from_secs(60), "{now}");
+        std::thread::sleep(Duration::from_millis(20));
     }
+}
 
-    fn decide(&self, id: &Value, verdict: Value) -> (u16, String) {
-        self.ask("decide", Some(json!({"id": id, "verdict": verdict})))
-    }
-
-    /// Presses Ctrl-C; what the program said.
-    fn end(mut self) -> String {
-        kill_process(Pid::from_child(&self.program), Signal::INT).unwrap();
-        let mut said = String::new();
-        self.err.read_to_string(&mut said).unwrap();
-        assert_eq!(self.program.wait().unwrap().code(), Some(0), "{said}");
-        said
-    }
+fn decide(serving: &Serving, id: &Value, verdict: Value) -> (u16, String) {
+    serving.ask("decide", Some(json!({"id": id, "verdict": verdict})))
 }
 
 fn records(place: &Place, name: &str) -> Vec<Value> {
@@ -120,8 +73,8 @@ fn over_the_wire(place: &Place) {
         refused.contains("is a base model: it continues text, and has no answers to judge\nhint: "),
         "{refused}"
     );
-    let serving = Serving::start(place, "--out wire.jsonl --answers 3");
-    let first = serving.asked();
+    let serving = start(place, "--out wire.jsonl --answers 3");
+    let first = asked(&serving);
     assert_eq!((&first["done"], &first["total"], &first["can_undo"]), (&json!(0), &json!(4), &json!(false)));
     let id = &first["asked"]["id"];
     assert_eq!(first["asked"]["prompt"], json!([{"role": "user", "content": "Who are you?"}]));
@@ -133,15 +86,15 @@ fn over_the_wire(place: &Place) {
         json!({"marks": [true, true, false]}),
         json!(3),
     ] {
-        assert_eq!(serving.decide(id, wrong.clone()).0, 400, "{wrong}");
+        assert_eq!(decide(&serving, id, wrong.clone()).0, 400, "{wrong}");
     }
-    assert_eq!(serving.decide(&json!("another"), json!({"ranks": [1, 2, 3]})).0, 409);
+    assert_eq!(decide(&serving, &json!("another"), json!({"ranks": [1, 2, 3]})).0, 409);
     assert_eq!(serving.ask("nothing", None).0, 404);
-    assert_eq!(serving.decide(id, json!({"ranks": [2, 1, 3]})).0, 200);
-    assert_eq!(serving.decide(id, json!({"ranks": [2, 1, 3]})).0, 409, "it was decided already");
-    let second = serving.asked();
+    assert_eq!(decide(&serving, id, json!({"ranks": [2, 1, 3]})).0, 200);
+    assert_eq!(decide(&serving, id, json!({"ranks": [2, 1, 3]})).0, 409, "it was decided already");
+    let second = asked(&serving);
     assert_eq!(second["asked"]["prompt"][0]["content"], "Where is the sea?");
-    assert_eq!(serving.decide(&second["asked"]["id"], json!("skipped")).0, 200);
+    assert_eq!(decide(&serving, &second["asked"]["id"], json!("skipped")).0, 200);
 
     let pairs = records(place, "wire.jsonl");
     let best = &first["asked"]["answers"][1]["text"];
@@ -166,8 +119,8 @@ fn over_the_wire(place: &Place) {
     // A record that was not written to its end.
     let whole = place.read("wire.jsonl");
     place.write("wire.jsonl", format!("{whole}{{\"feedback\":\"ranked\",\"prompt\":[{{"));
-    let serving = Serving::start(place, "--out wire.jsonl --answers 3");
-    let third = serving.asked();
+    let serving = start(place, "--out wire.jsonl --answers 3");
+    let third = asked(&serving);
     assert_eq!(third["asked"]["prompt"][0]["content"], "你好吗？");
     assert_eq!(serving.ask("undo", Some(json!({}))).0, 200);
     assert_eq!(serving.ask("undo", Some(json!({}))).0, 200);
@@ -177,8 +130,8 @@ fn over_the_wire(place: &Place) {
     assert!(said.contains("2 decisions already; 2 prompts left"), "{said}");
     assert!(said.contains("0 records in wire.jsonl, of 0 decisions; 4 prompts left"), "{said}");
 
-    let again = Serving::start(place, "--out again.jsonl --answers 3");
-    assert_eq!(again.asked()["asked"], first["asked"], "answers and their order follow from the seed");
+    let again = start(place, "--out again.jsonl --answers 3");
+    assert_eq!(asked(&again)["asked"], first["asked"], "answers and their order follow from the seed");
     again.end();
 }
 
@@ -189,7 +142,7 @@ const WAITS: &str = "document.getElementById('asked').hidden";
 const COUNT: &str = "document.getElementById('count').textContent";
 
 fn ranked_in_a_browser(place: &Place, mut browser: Browser) {
-    let serving = Serving::start(place, "--out ranks.jsonl --answers 3");
+    let serving = start(place, "--out ranks.jsonl --answers 3");
     browser.open(&serving.address);
     browser.wait(QUESTION, "Who are you?");
     browser.wait("document.documentElement.lang", "zh");
@@ -248,7 +201,7 @@ fn ranked_in_a_browser(place: &Place, mut browser: Browser) {
 }
 
 fn marked_in_a_browser(place: &Place, mut browser: Browser) {
-    let serving = Serving::start(place, "--out marks.jsonl --mark");
+    let serving = start(place, "--out marks.jsonl --mark");
     browser.open(&serving.address);
     browser.wait(QUESTION, "Who are you?");
     browser.wait("document.getElementById('task').textContent", "Is each answer good?");

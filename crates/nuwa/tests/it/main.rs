@@ -6,6 +6,7 @@ mod apart;
 mod browser;
 mod building;
 mod certificate;
+mod compare;
 mod crawl;
 mod encoder;
 #[cfg(unix)]
@@ -13,12 +14,16 @@ mod feedback;
 mod hub;
 #[cfg(unix)]
 mod interrupt;
+#[cfg(unix)]
+mod judge;
 mod messages;
 mod metric;
 mod ratings;
 #[cfg(unix)]
 mod rewards;
 mod runs;
+#[cfg(unix)]
+mod serving;
 mod support;
 #[cfg(unix)]
 mod terminal;

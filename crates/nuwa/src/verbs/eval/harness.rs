@@ -11,10 +11,10 @@ use nuwa_eval::tasks::Items;
 use nuwa_eval::{Error, TaskResult};
 use nuwa_infer::Engine;
 
-use super::items::{read_all, read_items};
 use super::suite::DOWNLOADS;
 use crate::console::Display;
 use crate::failure::Problem;
+use crate::items::{read_all, read_items};
 use crate::online::{Again, fetched};
 
 /// What a user says about the documents.

@@ -1,5 +1,4 @@
 mod harness;
-mod items;
 mod suite;
 
 use std::collections::BTreeMap;
@@ -7,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_collect::{CollectSettings, collect};
+use nuwa_eval::comparison::write_items;
 use nuwa_eval::harness::{HarnessOptions, HarnessTasks};
 use nuwa_eval::suites::{Suite, SuiteResult};
 use nuwa_eval::tasks::{Options, Sampler, Task};
@@ -17,7 +17,6 @@ use nuwa_report::records::Evaluation;
 use nuwa_report::stage_scores::Changes;
 
 use self::harness::Documents;
-use self::items::read_items;
 use self::suite::SuiteRun;
 use crate::console::{Display, print_figures};
 use crate::evaluation::{Texts, measure, nearest_task, with_error};
@@ -82,7 +81,7 @@ pub struct Eval {
     /// Use the model's chat template, if the task supports it
     #[arg(long)]
     chat: bool,
-    /// Write the results to this file
+    /// Write the results to this file, and what each item came to beside it, to FILE.items.jsonl
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
     /// Print the results as JSON
@@ -91,7 +90,36 @@ pub struct Eval {
 }
 
 impl Eval {
-    pub fn run(mut self) -> anyhow::Result<()> {
+    /// The evaluation of a model on tasks, as it is without further arguments.
+    pub fn of(model: &Path, task: &[String], data: &[PathBuf], limit: Option<usize>, chat: bool) -> Self {
+        let (model, task, data) = (model.to_path_buf(), task.to_vec(), data.to_vec());
+        Self {
+            model,
+            task,
+            suite: Vec::new(),
+            data,
+            limit,
+            num_fewshot: None,
+            fewshot_data: None,
+            fewshot_sampler: None,
+            chat,
+            out: None,
+            json: false,
+        }
+    }
+
+    pub fn run(self) -> anyhow::Result<()> {
+        let (out, json) = (self.out.clone(), self.json);
+        let evaluation = self.evaluation()?;
+        if let Some(out) = &out {
+            nuwa_files::write_json(out, &evaluation)?;
+            write_items(&items_beside(out), &evaluation.tasks)?;
+        }
+        print_figures(json, &evaluation, || all_text(&evaluation.tasks, &evaluation.suites))
+    }
+
+    /// Runs the tasks.
+    pub fn evaluation(mut self) -> anyhow::Result<Evaluation> {
         let described = self.task.iter().map(|name| described(name)).collect::<anyhow::Result<Vec<_>>>()?;
         let suites =
             self.suite.iter().map(|name| Ok(Suite::built_in(name)?)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -129,11 +157,7 @@ impl Eval {
             tasks.extend(result);
         }
         drop(display);
-        let evaluation = Evaluation { model: self.model, tasks, suites: tables, changes: Changes::new() };
-        if let Some(out) = &self.out {
-            nuwa_files::write_json(out, &evaluation)?;
-        }
-        print_figures(self.json, &evaluation, || all_text(&evaluation.tasks, &evaluation.suites))
+        Ok(Evaluation { model: self.model, tasks, suites: tables, changes: Changes::new() })
     }
 
     /// The data of a suite: where the user says, or beside the model of a run of the embedded world.
@@ -248,6 +272,11 @@ impl Eval {
             }
         }
     }
+}
+
+/// Where what each item came to is kept: beside the results, with `.items.jsonl` in the place of `.json`.
+pub fn items_beside(results: &Path) -> PathBuf {
+    results.with_extension("items.jsonl")
 }
 
 /// The folder that a model folder lies in, which may be that of its run.

@@ -10,10 +10,10 @@ use nuwa_eval::tasks::{Options, Task};
 use nuwa_files::quoted_path;
 use nuwa_infer::Engine;
 
-use super::items::read_all;
 use crate::console::{Display, message};
 use crate::evaluation::with_error;
 use crate::failure::Problem;
+use crate::items::read_all;
 use crate::online::{Again, fetched};
 
 /// Where `--data hf:` keeps what it downloads, so that it is asked for once.

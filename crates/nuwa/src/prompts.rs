@@ -1,9 +1,12 @@
+//! Prompts whose answers a person judges.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use nuwa_align::BadRecords;
 use nuwa_align::data::{self, Columns};
 use nuwa_align::feedback::prompt_key;
+use nuwa_infer::Conversation;
 use nuwa_tokenizer::Message;
 
 /// A prompt whose answers are to be judged.
@@ -15,6 +18,18 @@ pub struct PromptToJudge {
     pub turns: Vec<Message>,
     /// File, and line or item.
     pub place: String,
+}
+
+impl PromptToJudge {
+    /// The prompt as a chat that waits for an answer.
+    pub fn conversation(&self) -> Conversation {
+        match self.turns.split_first() {
+            Some((first, rest)) if first.role == "system" => {
+                Conversation { system: Some(first.content.clone()), turns: rest.to_vec() }
+            }
+            _ => Conversation { system: None, turns: self.turns.clone() },
+        }
+    }
 }
 
 /// The prompts of a file, each once; those that have no system prompt get `system`.

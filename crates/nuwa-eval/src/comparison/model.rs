@@ -1,0 +1,283 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::published::Published;
+use super::samples::{DifferingItem, differing};
+use super::test::{TestKind, TestedDifference, is_share, paired, unpaired};
+use crate::change::{FIGURES, smaller_is_better};
+use crate::statistics::{Z95, holm, wilson};
+use crate::{Error, Result, TaskResult};
+
+/// A model and what its evaluation found, with what each item came to where that was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// What it is called.
+    pub name: String,
+    /// The results by task.
+    pub tasks: BTreeMap<String, TaskResult>,
+}
+
+/// Models side by side, all against the first one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelComparison {
+    /// The names of the models; published ones after those that were measured.
+    pub models: Vec<String>,
+    /// How many of them were measured here.
+    pub measured: usize,
+    /// The tasks that all measured models have in common.
+    pub tasks: Vec<ComparedTask>,
+    /// Tasks that only some of them have.
+    pub left_out: Vec<String>,
+    /// The mean over all tasks that a larger figure is better on, as a leaderboard gives it.
+    pub mean: Option<MeanScore>,
+    /// Items on which models differ.
+    pub samples: Vec<DifferingItem>,
+}
+
+/// A task in all models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedTask {
+    /// Its name.
+    pub task: String,
+    /// Whether all measured models were asked the same items.
+    pub is_same_items: bool,
+    /// What choosing at random reaches, where that is known.
+    pub chance: Option<f64>,
+    /// The figures that all have; the first one stands for the task.
+    pub figures: Vec<ComparedFigure>,
+}
+
+/// A figure in all models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedFigure {
+    /// Its name.
+    pub figure: String,
+    /// Whether a smaller one is better.
+    pub smaller_is_better: bool,
+    /// Of each model; none where nobody published it.
+    pub values: Vec<Option<Compared>>,
+    /// The difference of each model from the first one; none of the first itself, and where nothing says how sure it is.
+    pub tests: Vec<Option<TestedDifference>>,
+}
+
+/// A figure of one model.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The figure.
+    pub value: f64,
+    /// Its 95 % interval: Wilson's where items are right or wrong, else 1.96 standard errors to both sides.
+    pub interval: Option<[f64; 2]>,
+    /// Over how many items; none where a published score does not tell.
+    pub n: Option<u64>,
+}
+
+/// The mean of the figures that stand for tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeanScore {
+    /// Over which tasks.
+    pub tasks: Vec<String>,
+    /// Of each model; none where it lacks one of them.
+    pub values: Vec<Option<Compared>>,
+    /// What choosing at random reaches, where that is known of all tasks.
+    pub chance: Option<f64>,
+}
+
+/// Standard errors of a figure's value, with the figure.
+type WithError = (f64, f64);
+
+impl ModelComparison {
+    /// Compares models that were measured, and what others published; `samples` items of each kind are shown of each task.
+    ///
+    /// # Errors
+    /// When there is only one model, or no task is common to all measured ones.
+    pub fn of(models: &[Measured], published: &[Published], samples: usize) -> Result<Self> {
+        let names: BTreeSet<&String> = published.iter().map(|score| &score.model).collect();
+        let wrong = |problem: String| Err(Error::Comparing { problem });
+        if models.len() + names.len() < 2 || models.is_empty() {
+            return wrong(format!("there is {} model, expected at least 2", models.len() + names.len()));
+        }
+        let common = |task: &&String| models.iter().all(|model| model.tasks.contains_key(*task));
+        let all: BTreeSet<&String> = models.iter().flat_map(|model| model.tasks.keys()).collect();
+        let (common, left_out): (Vec<&String>, Vec<&String>) = all.into_iter().partition(common);
+        if common.is_empty() {
+            let told: Vec<String> =
+                models.iter().map(|model| format!("{} has {}", model.name, tasks_of(model))).collect();
+            return wrong(format!("the models have no task in common: {}", told.join("; ")));
+        }
+        let theirs: Vec<&String> = names.into_iter().collect();
+        let mut tasks: Vec<ComparedTask> =
+            common.iter().filter_map(|task| compared(task, models, published, &theirs)).collect();
+        correct(&mut tasks);
+        let shown = tasks.iter().filter(|task| task.is_same_items);
+        Ok(Self {
+            models: models.iter().map(|model| &model.name).chain(theirs).cloned().collect(),
+            measured: models.len(),
+            left_out: left_out.into_iter().cloned().collect(),
+            mean: mean(&tasks, models.len()),
+            samples: shown.flat_map(|task| differing(&task.task, models, samples)).collect(),
+            tasks,
+        })
+    }
+}
+
+fn tasks_of(model: &Measured) -> String {
+    match model.tasks.is_empty() {
+        true => "none".into(),
+        false => model.tasks.keys().cloned().collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn compared(
+    task: &str,
+    models: &[Measured],
+    published: &[Published],
+    theirs: &[&String],
+) -> Option<ComparedTask> {
+    let results: Vec<&TaskResult> = models.iter().filter_map(|model| model.tasks.get(task)).collect();
+    let first = results.first()?;
+    let is_same =
+        |result: &&TaskResult| result.version == first.version && result.data_hash == first.data_hash;
+    let is_same_items = results.iter().all(is_same);
+    let mut names: Vec<&String> = first
+        .metrics
+        .keys()
+        .filter(|name| results.iter().all(|result| result.metrics.contains_key(*name)))
+        .collect();
+    let rank = |name: &str| FIGURES.iter().position(|known| *known == name).unwrap_or(FIGURES.len());
+    names.sort_by_key(|name| rank(name));
+    let figure = |(place, name): (usize, &&String)| {
+        // Others publish the figure that stands for a task.
+        let scores = theirs.iter().map(|model| {
+            published.iter().find(|score| place == 0 && score.model == **model && score.task == task)
+        });
+        figure(name, &results, is_same_items, &scores.collect::<Vec<_>>())
+    };
+    Some(ComparedTask {
+        task: task.into(),
+        is_same_items,
+        chance: chance(first),
+        figures: names.iter().enumerate().map(figure).collect(),
+    })
+}
+
+fn figure(
+    name: &str,
+    results: &[&TaskResult],
+    is_same_items: bool,
+    scores: &[Option<&Published>],
+) -> ComparedFigure {
+    let of = |result: &&TaskResult| value(result, name);
+    let measured: Vec<Option<Compared>> = results.iter().map(of).collect();
+    let (base, own_n) = (results[0], results[0].n);
+    let error = |result: &TaskResult| {
+        let metric = result.metrics.get(name)?;
+        Some((metric.value, metric.stderr?))
+    };
+    let test = |(place, result): (usize, &&TaskResult)| match place {
+        0 => None,
+        _ => tested(base, result, name, is_same_items).or_else(|| unpaired(error(base)?, error(result)?)),
+    };
+    let mut tests: Vec<Option<TestedDifference>> = results.iter().enumerate().map(test).collect();
+    // A score without its number of items is taken for one over as many as here.
+    tests.extend(scores.iter().map(|score| {
+        let score = (*score)?;
+        unpaired(error(base)?, share_with_error(score.score, score.n.unwrap_or(own_n)))
+    }));
+    let theirs = scores.iter().map(|score| {
+        let Published { score, n, .. } = (*score)?;
+        let interval = n.map(|n| wilson(score * n as f64, n as f64, Z95));
+        Some(Compared { value: *score, interval, n: *n })
+    });
+    let values = measured.into_iter().chain(theirs).collect();
+    ComparedFigure { figure: name.into(), smaller_is_better: smaller_is_better(name), values, tests }
+}
+
+/// The test on the same items; none where they are others, or were not kept.
+fn tested(base: &TaskResult, own: &TaskResult, name: &str, is_same_items: bool) -> Option<TestedDifference> {
+    let (first, second) = (base.units.get(name)?, own.units.get(name)?);
+    let is_paired = is_same_items
+        && first.len() == second.len()
+        && first.iter().zip(second).all(|(one, other)| one.x == other.x);
+    if is_paired && !first.is_empty() { paired(first, second) } else { None }
+}
+
+fn share_with_error(share: f64, n: u64) -> WithError {
+    (share, (share * (1.0 - share) / n.max(1) as f64).sqrt())
+}
+
+fn value(result: &TaskResult, name: &str) -> Option<Compared> {
+    let metric = result.metrics.get(name)?;
+    let units = result.units.get(name).filter(|units| !units.is_empty() && is_share(units));
+    let interval = match units {
+        Some(units) => Some(wilson(units.iter().map(|unit| unit.y).sum(), units.len() as f64, Z95)),
+        None => metric.stderr.map(|error| [metric.value - Z95 * error, metric.value + Z95 * error]),
+    };
+    Some(Compared { value: metric.value, interval, n: Some(result.n) })
+}
+
+/// The mean share of one option, where items have options and one of them is right.
+fn chance(result: &TaskResult) -> Option<f64> {
+    let options = result.items.iter().map(|item| item.log_likelihoods.len());
+    let shares: Vec<f64> =
+        options.filter(|options| *options > 1).map(|options| 1.0 / options as f64).collect();
+    let is_all = !shares.is_empty() && shares.len() == result.items.len();
+    is_all.then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+}
+
+/// Corrects the tests of the figures that stand for tasks for how many there are.
+fn correct(tasks: &mut [ComparedTask]) {
+    let mut tests: Vec<&mut TestedDifference> = tasks
+        .iter_mut()
+        .filter_map(|task| task.figures.first_mut())
+        .flat_map(|figure| figure.tests.iter_mut().flatten())
+        .collect();
+    let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
+    for (test, p) in tests.iter_mut().zip(corrected) {
+        test.p_holm = Some(p);
+    }
+}
+
+fn mean(tasks: &[ComparedTask], measured: usize) -> Option<MeanScore> {
+    let counted: Vec<&ComparedTask> = tasks
+        .iter()
+        .filter(|task| task.figures.first().is_some_and(|figure| !figure.smaller_is_better))
+        .collect();
+    let models = counted.first()?.figures[0].values.len();
+    let count = counted.len() as f64;
+    let of = |model: usize| {
+        let values = counted.iter().map(|task| task.figures[0].values[model]).collect::<Option<Vec<_>>>()?;
+        let value = values.iter().map(|value| value.value).sum::<f64>() / count;
+        // Half the interval is 1.96 standard errors, or near it.
+        let halves = values.iter().map(|value| value.interval.map(|[low, high]| (high - low) / 2.0));
+        let squares: Option<f64> = halves.map(|half| half.map(|half| half * half)).sum();
+        let interval = squares.map(|squares| squares.sqrt() / count).map(|half| [value - half, value + half]);
+        let n = (model < measured).then(|| values.iter().filter_map(|value| value.n).sum());
+        Some(Compared { value, interval, n })
+    };
+    let chances: Option<Vec<f64>> = counted.iter().map(|task| task.chance).collect();
+    Some(MeanScore {
+        tasks: counted.iter().map(|task| task.task.clone()).collect(),
+        values: (0..models).map(of).collect(),
+        chance: chances.map(|chances| chances.iter().sum::<f64>() / count),
+    })
+}
+
+impl ComparedFigure {
+    /// Whether the difference of a model from the first one is more than chance would make of all tests: Holm's p below 5 %, or where
+    /// it was not corrected, p.
+    pub fn is_clear(&self, model: usize) -> bool {
+        self.tests[model].is_some_and(|test| test.p_holm.unwrap_or(test.p) < 0.05)
+    }
+}
+
+impl TestKind {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::McNemar => "McNemar",
+            Self::PairedBootstrap => "bootstrap",
+            Self::Unpaired => "unpaired",
+        }
+    }
+}
