@@ -7,7 +7,7 @@ use nuwa_eval::comparison::{
 };
 
 use crate::error::Result;
-use crate::sheet::{Cell, Given, Grid, Sample, Section, Sheet};
+use crate::sheet::{Given, Grid, Sample, Section, Sheet, SheetCell};
 use crate::words::Text;
 use crate::words::comparing::{self as words, Words};
 
@@ -61,7 +61,7 @@ fn values(comparison: &ModelComparison) -> Section {
     let mut head = head(comparison);
     head.extend(has_chance.then(|| WORDS.chance.into()));
     let chance = |chance: Option<f64>| {
-        has_chance.then(|| Cell::figure(chance.map_or(String::new(), |chance| format!("{chance:.3}"))))
+        has_chance.then(|| SheetCell::figure(chance.map_or(String::new(), |chance| format!("{chance:.3}"))))
     };
     let row = |task: &ComparedTask| {
         let figure = task.figures.first()?;
@@ -69,11 +69,11 @@ fn values(comparison: &ModelComparison) -> Section {
         row.extend(chance(task.chance));
         Some(row)
     };
-    let mut rows: Vec<Vec<Cell>> = comparison.tasks.iter().filter_map(row).collect();
+    let mut rows: Vec<Vec<SheetCell>> = comparison.tasks.iter().filter_map(row).collect();
     if let Some(MeanScore { values, chance: of_mean, .. }) =
         comparison.mean.as_ref().filter(|mean| mean.tasks.len() > 1)
     {
-        let mut row = vec![Cell::from(WORDS.mean), Cell::from(WORDS.raw)];
+        let mut row = vec![SheetCell::from(WORDS.mean), SheetCell::from(WORDS.raw)];
         row.extend(values.iter().map(cell));
         row.extend(chance(*of_mean));
         rows.push(row);
@@ -82,13 +82,13 @@ fn values(comparison: &ModelComparison) -> Section {
     Section { title, tables: vec![Grid { title: None, head, rows }], notes, ..Section::default() }
 }
 
-fn value_row(task: &str, figure: &ComparedFigure) -> Vec<Cell> {
-    let names = [Cell::name(task), Cell::name(&figure.figure)];
+fn value_row(task: &str, figure: &ComparedFigure) -> Vec<SheetCell> {
+    let names = [SheetCell::name(task), SheetCell::name(&figure.figure)];
     names.into_iter().chain(figure.values.iter().map(cell)).collect()
 }
 
-fn cell(value: &Option<Compared>) -> Cell {
-    value.as_ref().map_or_else(Cell::default, |value| Cell::estimate(value.value, value.interval))
+fn cell(value: &Option<Compared>) -> SheetCell {
+    value.as_ref().map_or_else(SheetCell::default, |value| SheetCell::estimate(value.value, value.interval))
 }
 
 /// The test of each model on each task.
@@ -118,21 +118,21 @@ fn tests(comparison: &ModelComparison) -> Section {
     Section { title, tables: vec![table], notes, ..Section::default() }
 }
 
-fn test_row(task: &str, name: &str, figure: &ComparedFigure, model: usize) -> Option<Vec<Cell>> {
+fn test_row(task: &str, name: &str, figure: &ComparedFigure, model: usize) -> Option<Vec<SheetCell>> {
     let test = figure.tests[model]?;
     let [low, high] = test.interval;
     let clear = if figure.is_clear(model) { WORDS.yes } else { WORDS.no };
     let only = test.only_one_right.map_or(String::new(), |[first, own]| format!("{first} / {own}"));
     Some(vec![
-        Cell::name(task),
-        Cell::name(name),
-        Cell::figure(format!("{:+.3} [{low:+.3}, {high:+.3}]", test.difference)),
-        Cell::figure(probability(test.p)),
-        Cell::figure(test.p_holm.map_or(String::new(), probability)),
+        SheetCell::name(task),
+        SheetCell::name(name),
+        SheetCell::figure(format!("{:+.3} [{low:+.3}, {high:+.3}]", test.difference)),
+        SheetCell::figure(probability(test.p)),
+        SheetCell::figure(test.p_holm.map_or(String::new(), probability)),
         clear.into(),
-        Cell::figure(only),
-        Cell::figure(format!("{:.3}", test.detectable)),
-        Cell::name(test.kind.name()),
+        SheetCell::figure(only),
+        SheetCell::figure(format!("{:.3}", test.detectable)),
+        SheetCell::name(test.kind.name()),
     ])
 }
 
@@ -145,7 +145,7 @@ fn others(comparison: &ModelComparison) -> Option<Section> {
     let of_task = |task: &ComparedTask| {
         task.figures.iter().skip(1).map(|figure| value_row(&task.task, figure)).collect::<Vec<_>>()
     };
-    let rows: Vec<Vec<Cell>> = comparison.tasks.iter().flat_map(of_task).collect();
+    let rows: Vec<Vec<SheetCell>> = comparison.tasks.iter().flat_map(of_task).collect();
     let table = Grid { title: None, head: head(comparison), rows };
     (!table.rows.is_empty()).then(|| Section {
         title: WORDS.others.into(),

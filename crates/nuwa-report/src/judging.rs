@@ -8,7 +8,7 @@ use nuwa_eval::people::{
 };
 
 use crate::error::Result;
-use crate::sheet::{Cell, Given, Grid, Sample, Section, Sheet};
+use crate::sheet::{Given, Grid, Sample, Section, Sheet, SheetCell};
 use crate::words::Text;
 use crate::words::judging::{self as words, Words};
 
@@ -94,11 +94,11 @@ fn pairs(group: &GroupFigures, models: &[String]) -> Section {
     Section { title: WORDS.pairs.into(), tables, notes, ..Section::default() }
 }
 
-fn pair_row(pair: &PairResult, models: &[String]) -> Vec<Cell> {
-    let [first, second] = pair.models.map(|model| Cell::name(&models[model]));
+fn pair_row(pair: &PairResult, models: &[String]) -> Vec<SheetCell> {
+    let [first, second] = pair.models.map(|model| SheetCell::name(&models[model]));
     let counts = [pair.wins, pair.losses, pair.both_good, pair.both_bad, pair.contradictory, pair.same];
-    let counts = counts.map(|count| Cell::figure(count.to_string()));
-    let rate = Cell::share(pair.win_rate.value, pair.win_rate.interval);
+    let counts = counts.map(|count| SheetCell::figure(count.to_string()));
+    let rate = SheetCell::share(pair.win_rate.value, pair.win_rate.interval);
     [first, second].into_iter().chain(counts).chain([rate]).collect()
 }
 
@@ -112,11 +112,11 @@ fn strengths_table(strengths: &Strengths, equal: Option<&[f64]>, models: &[Strin
     let row = |model: usize| {
         let strength = &strengths.models[model];
         let mut row = vec![
-            Cell::name(&models[model]),
+            SheetCell::name(&models[model]),
             estimate(&strength.score),
-            Cell::figure(format!("{:.0}", strength.elo)),
+            SheetCell::figure(format!("{:.0}", strength.elo)),
         ];
-        row.extend(equal.map(|scores| Cell::figure(format!("{:.3}", scores[model]))));
+        row.extend(equal.map(|scores| SheetCell::figure(format!("{:.3}", scores[model]))));
         row
     };
     Grid { title: Some(WORDS.strengths.into()), head, rows: order.into_iter().map(row).collect() }
@@ -130,11 +130,11 @@ fn criteria(results: &[CriterionResult], models: &[String]) -> Section {
             let counts: Vec<String> = ratings.counts.iter().map(ToString::to_string).collect();
             let score = result.strengths.as_ref().map(|strengths| estimate(&strengths.models[model].score));
             vec![
-                Cell::name(&models[model]),
-                Cell::figure(counts.join(" · ")),
-                Cell::figure(ratings.cannot_tell.to_string()),
-                Cell::figure(ratings.median.map_or(String::new(), |median| median.to_string())),
-                ratings.mean.as_ref().map_or_else(Cell::default, estimate),
+                SheetCell::name(&models[model]),
+                SheetCell::figure(counts.join(" · ")),
+                SheetCell::figure(ratings.cannot_tell.to_string()),
+                SheetCell::figure(ratings.median.map_or(String::new(), |median| median.to_string())),
+                ratings.mean.as_ref().map_or_else(SheetCell::default, estimate),
                 score.unwrap_or_default(),
             ]
         };
@@ -156,11 +156,11 @@ fn criteria(results: &[CriterionResult], models: &[String]) -> Section {
 fn agreement(all: &[Agreement]) -> Section {
     let head = [WORDS.question, WORDS.items, WORDS.percent, WORDS.nominal, WORDS.ordinal, WORDS.interval];
     let row = |agreement: &Agreement| {
-        let alpha = |alpha: &Option<Estimate>| alpha.as_ref().map_or_else(Cell::default, estimate);
+        let alpha = |alpha: &Option<Estimate>| alpha.as_ref().map_or_else(SheetCell::default, estimate);
         vec![
             words::criterion(agreement.criterion).into(),
-            Cell::figure(agreement.items.to_string()),
-            Cell::share(agreement.percent.value, agreement.percent.interval),
+            SheetCell::figure(agreement.items.to_string()),
+            SheetCell::share(agreement.percent.value, agreement.percent.interval),
             alpha(&agreement.nominal),
             alpha(&agreement.ordinal),
             alpha(&agreement.interval),
@@ -174,9 +174,9 @@ fn agreement(all: &[Agreement]) -> Section {
 fn length(length: &LengthEffect) -> Section {
     let head = [WORDS.choices, WORDS.longer, WORDS.length_effect].map(Text::from).into();
     let row = vec![
-        Cell::figure(length.n.to_string()),
-        Cell::share(length.longer_wins.value, length.longer_wins.interval),
-        length.effect.as_ref().map_or_else(Cell::default, estimate),
+        SheetCell::figure(length.n.to_string()),
+        SheetCell::share(length.longer_wins.value, length.longer_wins.interval),
+        length.effect.as_ref().map_or_else(SheetCell::default, estimate),
     ];
     let tables = vec![Grid { title: None, head, rows: vec![row] }];
     Section {
@@ -191,15 +191,17 @@ fn judges(accounts: &[JudgeAccount], pairs: &[JudgePair]) -> Section {
     let head =
         [WORDS.judges, WORDS.kind, WORDS.judged, WORDS.checks, WORDS.steady, WORDS.left, WORDS.seconds];
     let row = |account: &JudgeAccount| {
-        let of = |part: u64, whole: u64| Cell::figure(format!("{part} / {whole}"));
+        let of = |part: u64, whole: u64| SheetCell::figure(format!("{part} / {whole}"));
         vec![
-            Cell::name(&account.judge),
+            SheetCell::name(&account.judge),
             words::kind(account.kind).into(),
             of(account.judged, account.items),
             of(account.checks_failed, account.checks),
             of(account.repeated_same, account.repeated),
             of(account.left_chosen, account.sides_chosen),
-            Cell::figure(account.median_seconds.map_or(String::new(), |seconds| format!("{seconds:.1}"))),
+            SheetCell::figure(
+                account.median_seconds.map_or(String::new(), |seconds| format!("{seconds:.1}")),
+            ),
         ]
     };
     let mut tables = vec![Grid {
@@ -218,11 +220,11 @@ fn judge_pairs(pairs: &[JudgePair]) -> Grid {
     let head = [WORDS.judges, WORDS.question, WORDS.items, WORDS.percent, WORDS.kappa];
     let row = |pair: &JudgePair| {
         vec![
-            Cell::name(pair.judges.join(" / ")),
+            SheetCell::name(pair.judges.join(" / ")),
             words::criterion(pair.criterion).into(),
-            Cell::figure(pair.items.to_string()),
-            Cell::figure(format!("{:.1} %", 100.0 * pair.percent)),
-            Cell::figure(pair.kappa.map_or(String::new(), |kappa| format!("{kappa:.3}"))),
+            SheetCell::figure(pair.items.to_string()),
+            SheetCell::figure(format!("{:.1} %", 100.0 * pair.percent)),
+            SheetCell::figure(pair.kappa.map_or(String::new(), |kappa| format!("{kappa:.3}"))),
         ]
     };
     let rows = pairs.iter().map(row).collect();
@@ -253,6 +255,6 @@ fn wording(plan: &JudgePlan) -> Section {
     Section { title: WORDS.asked.into(), samples, ..Section::default() }
 }
 
-fn estimate(estimate: &Estimate) -> Cell {
-    Cell::estimate(estimate.value, estimate.interval)
+fn estimate(estimate: &Estimate) -> SheetCell {
+    SheetCell::estimate(estimate.value, estimate.interval)
 }

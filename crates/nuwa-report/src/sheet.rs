@@ -33,11 +33,11 @@ pub struct Section {
 pub struct Grid {
     pub title: Option<Text>,
     pub head: Vec<Text>,
-    pub rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<SheetCell>>,
 }
 
 #[derive(Debug, Default, Clone, Serialize)]
-pub struct Cell {
+pub struct SheetCell {
     pub text: Text,
     /// A share and its interval in percent of the width, where it is drawn.
     pub mark: Option<Mark>,
@@ -68,7 +68,7 @@ pub struct Given {
     pub is_right: Option<bool>,
 }
 
-impl Cell {
+impl SheetCell {
     pub fn word(text: impl Into<Text>) -> Self {
         Self { text: text.into(), mark: None, is_word: true }
     }
@@ -98,7 +98,7 @@ impl Cell {
     }
 }
 
-impl From<Fixed> for Cell {
+impl From<Fixed> for SheetCell {
     fn from(text: Fixed) -> Self {
         Self::word(text)
     }

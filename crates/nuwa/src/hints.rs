@@ -146,7 +146,7 @@ fn of_eval(error: &nuwa_eval::Error) -> Option<String> {
             Some(format!("name a file with more of them, or ask for fewer: --num-fewshot {found}"))
         }
         nuwa_eval::Error::Comparing { .. } => {
-            Some("run the same tasks on all of them: nuwa compare MODEL... --task NAME --data FILE".into())
+            Some("name models whose evaluations have a task in common, or run one: nuwa compare A B --task NAME --data FILE".into())
         }
         error => error.hint(),
     }

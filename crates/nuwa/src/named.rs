@@ -62,6 +62,9 @@ fn parts(path: &Path) -> Vec<String> {
     };
     let mut parts: Vec<String> = whole.components().filter_map(name).collect();
     parts.pop_if(|last| last == "model");
+    if let Some(last) = parts.last_mut().filter(|_| whole.is_file()) {
+        *last = last.trim_end_matches(".jsonl").trim_end_matches(".json").to_string();
+    }
     parts
 }
 

@@ -51,7 +51,8 @@ pub fn write_items(path: &Path, tasks: &BTreeMap<String, TaskResult>) -> Result<
 pub fn read_items(path: &Path, tasks: &mut BTreeMap<String, TaskResult>) -> Result<()> {
     let text = String::from_utf8_lossy(&compressed::read(path)?).into_owned();
     for (number, line) in (1..).zip(text.lines()) {
-        let wrong = |problem: String| Error::item(path, number, problem);
+        let hint = Some("the file was changed or cut short: run the evaluation again");
+        let wrong = |problem: String| Error::Item { path: path.into(), place: number, problem, hint };
         let line: ItemLine = serde_json::from_str(line)
             .map_err(|error| wrong(format!("it is no item of an evaluation: {error}")))?;
         let Some(result) = tasks.get_mut(&line.task) else { continue };

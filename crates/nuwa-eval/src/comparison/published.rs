@@ -17,6 +17,12 @@ pub struct Published {
     pub n: Option<u64>,
 }
 
+const FIELDS: &str = "a file of published scores has the fields model, task, score and, where it is known, n";
+
+fn wrong(path: &Path, place: usize, problem: impl Into<String>) -> Error {
+    Error::Item { path: path.into(), place, problem: problem.into(), hint: Some(FIELDS) }
+}
+
 /// A row of such a file.
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -44,11 +50,7 @@ pub fn read_published(path: &Path) -> Result<Vec<Published>> {
         table(path, &text)?
     };
     if rows.is_empty() {
-        return Err(Error::item(
-            path,
-            1,
-            "it holds no scores; expected model, task, score and, where known, n",
-        ));
+        return Err(wrong(path, 1, "it holds no scores; expected model, task, score and, where known, n"));
     }
     let in_percent = rows.iter().any(|row| row.score > 1.0);
     let most = if in_percent { 100.0 } else { 1.0 };
@@ -56,7 +58,7 @@ pub fn read_published(path: &Path) -> Result<Vec<Published>> {
         if !(0.0..=most).contains(&row.score) {
             let problem =
                 format!("the score {} of {} on {}: expected 0 to {most}", row.score, row.model, row.task);
-            return Err(Error::item(path, place + 1, problem));
+            return Err(wrong(path, place + 1, problem));
         }
         let Row { model, task, score, n } = row;
         Ok(Published { model, task, score: score / most, n: n.filter(|n| *n > 0) })
@@ -67,7 +69,7 @@ pub fn read_published(path: &Path) -> Result<Vec<Published>> {
 fn lines(path: &Path, text: &str) -> Result<Vec<Row>> {
     let filled = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let row = |(number, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| Error::item(path, number, error.to_string()))
+        serde_json::from_str(line).map_err(|error| wrong(path, number, error.to_string()))
     };
     filled.map(row).collect()
 }
@@ -79,7 +81,7 @@ fn table(path: &Path, text: &str) -> Result<Vec<Row>> {
     let row = |(place, row): (usize, csv::Result<Row>)| {
         row.map_err(|error| {
             let line = error.position().map_or(place + 2, |position| position.line() as usize);
-            Error::item(path, line, error.to_string())
+            wrong(path, line, error.to_string())
         })
     };
     reader.deserialize().enumerate().map(row).collect()

@@ -8,7 +8,7 @@ use nuwa_align::feedback::prompt_key;
 use nuwa_eval::people::{JudgedAnswer, JudgedModel};
 use nuwa_files::Progress;
 use nuwa_infer::{Engine, Finish, GenerateSettings, Prompt, Request, SLOTS};
-use nuwa_tensor::Random;
+use nuwa_tensor::{DType, Random};
 
 use crate::base;
 use crate::console::Display;
@@ -16,7 +16,6 @@ use crate::failure::Problem;
 use crate::model;
 use crate::named::Named;
 use crate::prompts::PromptToJudge;
-use crate::verbs::WeightArguments;
 
 /// The share of the context that is kept for an answer, as a divisor.
 const RESERVED: usize = 8;
@@ -39,9 +38,10 @@ impl Contestant {
 }
 
 /// How answers are written.
-pub struct Writing<'a> {
+pub struct Writing {
     pub settings: GenerateSettings,
-    pub weights: &'a WeightArguments,
+    /// In which type weights are kept; none where the file decides.
+    pub dtype: Option<DType>,
     /// Prompts are continued as text, and not answered.
     pub completes: bool,
 }
@@ -49,7 +49,7 @@ pub struct Writing<'a> {
 /// Answers of one model to all prompts; none to a prompt that it cannot be asked, with the reason.
 pub type Answers = Vec<Result<JudgedAnswer, String>>;
 
-impl Writing<'_> {
+impl Writing {
     /// The answers of a model, or those of a file.
     pub fn answers(
         &self,
@@ -69,7 +69,7 @@ impl Writing<'_> {
         prompts: &[PromptToJudge],
         display: &mut Display,
     ) -> anyhow::Result<Answers> {
-        let engine = self.weights.load(folder)?;
+        let engine = Engine::load_in(folder, self.dtype)?;
         if !self.completes {
             base::check_answers(folder, &engine)?;
         }

@@ -142,7 +142,8 @@ impl JudgeArguments {
     }
 
     fn made(&self, out: &Path, prompts: &Path) -> anyhow::Result<JudgePlan> {
-        let writing = Writing { settings: self.settings(), weights: &self.weights, completes: self.complete };
+        let writing =
+            Writing { settings: self.settings(), dtype: self.weights.dtype(), completes: self.complete };
         writing.settings.check()?;
         let named = named(&self.models)?;
         let contestants = named.iter().map(Contestant::of).collect::<anyhow::Result<Vec<_>>>()?;

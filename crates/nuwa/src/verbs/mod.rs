@@ -39,8 +39,6 @@ mod tokenizer;
 mod weights;
 mod world;
 
-pub use weights::WeightArguments;
-
 use clap::{Parser, Subcommand};
 
 /// Build your own large language model: from raw text to a model you can measure, share and trust.

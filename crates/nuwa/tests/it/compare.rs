@@ -44,7 +44,18 @@ fn place() -> Place {
 fn models_are_tested_on_the_same_items() {
     let place = place();
     let text = place.succeed("compare a.json b.json --samples 1 --out page.html").out;
-    insta::assert_snapshot!(text, @"");
+    for told in [
+        "McNemar",
+        "+0.106",
+        "3 / 12",
+        "0.035",
+        "0.070",
+        "raw mean",
+        "easy, item 1: Is 0 so?",
+        "a: right: yes",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
     let page = place.read("page.html");
     assert!(page.contains("Is 0 so?") && page.contains("校正后低于 0.05"));
 
@@ -77,15 +88,41 @@ fn published_scores_stand_beside() {
 fn what_cannot_be_compared_is_told() {
     let place = place();
     keep(&place, "c", &[("third", "+-+")]);
-    insta::assert_snapshot!(place.failure("compare a.json c.json"), @"");
-    insta::assert_snapshot!(place.failure("compare a.json"), @"");
-    insta::assert_snapshot!(place.failure("compare a.json a.json"), @"");
-    insta::assert_snapshot!(place.failure("compare x=a.json y=./a.json"), @"");
-    insta::assert_snapshot!(place.failure("compare a.json nothing"), @"");
+    insta::assert_snapshot!(place.failure("compare a.json c.json"), @r"
+    error: the models have no task in common: a has easy, hard, own; c has third
+    hint: name models whose evaluations have a task in common, or run one: nuwa compare A B --task NAME --data FILE
+    ");
+    insta::assert_snapshot!(place.failure("compare a.json"), @r"
+    error: there is 1 model, expected at least 2
+    hint: name models whose evaluations have a task in common, or run one: nuwa compare A B --task NAME --data FILE
+    ");
+    insta::assert_snapshot!(place.failure("compare a.json a.json"), @r"
+    error: a.json is named twice: two models are compared, not one with itself
+    hint: name each model once; NAME=PATH gives it a name
+    ");
+    insta::assert_snapshot!(place.failure("compare x=a.json y=./a.json"), @r"
+    error: a.json and ./a.json are one and the same
+    hint: name each model once
+    ");
+    insta::assert_snapshot!(place.failure("compare a.json nothing"), @r"
+    error: there is no nothing
+    hint: name a run, a model folder, or a file that nuwa eval --out wrote
+    ");
     std::fs::create_dir(place.path("folder")).unwrap();
-    insta::assert_snapshot!(place.failure("compare a.json folder"), @"");
+    insta::assert_snapshot!(place.failure("compare a.json folder"), @r"
+    error: folder has no kept evaluation
+    hint: name tasks to run now, --task NAME --data FILE, or keep one: nuwa eval MODEL --out FILE.json
+    ");
     place.write("scores.csv", "model,task\ngpt2,easy\n");
-    insta::assert_snapshot!(place.failure("compare a.json --published scores.csv"), @"");
+    let refused = place.failure("compare a.json --published scores.csv");
+    assert!(refused.contains("scores.csv:2") && refused.contains("missing field `score`"), "{refused}");
     place.write("b.items.jsonl", "{\"task\": \"easy\", \"item\": 1, \"units\": {\"acc\": [1, 1]}}\n");
-    insta::assert_snapshot!(place.failure("compare a.json b.json"), @"");
+    let refused = place.failure("compare a.json b.json");
+    assert!(
+        refused.starts_with(
+            "error: b.items.jsonl:1: item 1 of easy is not in its place
+hint: "
+        ),
+        "{refused}"
+    );
 }

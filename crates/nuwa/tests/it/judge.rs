@@ -134,7 +134,10 @@ fn scripted_judges_give_the_figures_that_they_should() {
 }
 
 fn refusals(place: &Place) {
-    insta::assert_snapshot!(place.failure(&format!("{MAKE} --seed 1")), @"");
+    insta::assert_snapshot!(place.failure(&format!("{MAKE} --seed 1")), @r"
+    error: judged holds another plan: of other models, prompts or settings
+    hint: to go on with it: nuwa judge judged; else name another folder with --out
+    ");
     Serving::start(place, "judge --models good.jsonl plain.jsonl --prompts prompts.txt --out other --seed 1")
         .end();
     let name = std::fs::read_dir(place.path("judged/votes")).unwrap().next().unwrap().unwrap().file_name();
@@ -144,19 +147,49 @@ fn refusals(place: &Place) {
     assert!(refused.starts_with("error: other/votes/one.jsonl:1: it is a vote of the plan "), "{refused}");
     let plan = place.read("other/plan.json").replace("good answer to number 3", "bad answer to number 3");
     place.write("other/plan.json", plan);
-    insta::assert_snapshot!(place.failure("judge other --results"), @"");
-    insta::assert_snapshot!(place.failure("judge nowhere"), @"");
+    insta::assert_snapshot!(place.failure("judge other --results"), @r"
+    error: other/plan.json: it was changed after it was made, and its votes are about what it was
+    hint: make a new plan in another folder; the votes on this one stay as they are
+    ");
+    insta::assert_snapshot!(place.failure("judge nowhere"), @r"
+    error: nowhere holds no plan: plan.json is absent
+    hint: make one: nuwa judge --models A B --prompts FILE --out DIR
+    ");
     place.write("one.txt", "Question 1?\n");
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts one.txt --out third"), @"");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts one.txt --out third"), @r"
+    error: there is 1 prompt, expected at least 2: how sure a figure is follows from how prompts differ
+    hint: `nuwa judge --help` says what is expected
+    ");
     place.write("copy.jsonl", place.read("good.jsonl"));
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl copy.jsonl --prompts prompts.txt --out third"), @"");
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl good.jsonl --prompts prompts.txt --out third"), @"");
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl --prompts prompts.txt --out third"), @"");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl copy.jsonl --prompts prompts.txt --out third"), @r"
+    error: good.jsonl and copy.jsonl are one and the same: their weights, or their files of answers, are equal
+    hint: `nuwa judge --help` says what is expected
+    ");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl good.jsonl --prompts prompts.txt --out third"), @r"
+    error: good.jsonl is named twice: two models are compared, not one with itself
+    hint: name each model once; NAME=PATH gives it a name
+    ");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl --prompts prompts.txt --out third"), @r"
+    error: there is 1 model, expected at least 2: judging compares models
+    hint: `nuwa judge --help` says what is expected
+    ");
     place.write("more.txt", "Question 1?\nQuestion 99?\n");
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts more.txt --out third"), @"");
-    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts prompts.txt --out third --repeats 2"), @"");
-    insta::assert_snapshot!(place.failure("judge judged --judge http://127.0.0.1:1/v1 --judge-model m --key-env NUWA_NO_SUCH_KEY"), @"");
-    insta::assert_snapshot!(place.failure("judge judged --judge 127.0.0.1:1 --judge-model m"), @"");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts more.txt --out third"), @r"
+    error: good.jsonl has no answer to the prompt of more.txt:2
+    hint: all models answer the same prompts: add it, or leave the prompt out
+    ");
+    insta::assert_snapshot!(place.failure("judge --models good.jsonl plain.jsonl --prompts prompts.txt --out third --repeats 2"), @r"
+    error: repeats = 2: expected a share of the items, 0 to 1
+    hint: `nuwa judge --help` says what is expected
+    ");
+    insta::assert_snapshot!(place.failure("judge judged --judge http://127.0.0.1:1/v1 --judge-model m --key-env NUWA_NO_SUCH_KEY"), @r"
+    error: the environment variable NUWA_NO_SUCH_KEY holds no key
+    hint: set it, or leave --key-env out: export NUWA_NO_SUCH_KEY=...
+    ");
+    insta::assert_snapshot!(place.failure("judge judged --judge 127.0.0.1:1 --judge-model m"), @r"
+    error: 127.0.0.1:1: expected an address that begins with http:// or https://
+    hint: name the address of the API: https://HOST/v1
+    ");
     assert!(!place.path("third").exists(), "nothing is left of what was refused");
 }
 
@@ -202,7 +235,7 @@ fn a_model_judges_in_both_orders_and_is_marked_as_one() {
     let steady = model_behind_an_address(|question| {
         if question.contains("<<<answer A") {
             let is_good = marked(question, "answer A").contains("good answer");
-            let other_is_noise = !marked(question, "answer B").contains(" answer ");
+            let other_is_noise = !marked(question, "answer B").contains(" answer");
             return if is_good || other_is_noise { "I choose A." } else { "B" }.into();
         }
         if marked(question, "answer").contains(" answer") { "4" } else { "1" }.into()
