@@ -117,6 +117,9 @@ pub enum Error {
         "the tokenizer names no token that begins or ends a text, so the first token of a text cannot be scored"
     )]
     NoStart,
+    /// Toxicity without a judge of it.
+    #[error("the task toxicity needs a classifier that judges the continuations")]
+    NoClassifier,
     /// A setting that nothing can be evaluated with.
     #[error("{name} = {value}: {expected}")]
     Setting {
@@ -173,6 +176,7 @@ impl Error {
             Self::UnknownTask { known, .. } => Some(format!("the tasks are: {known}")),
             Self::UnknownSuite { known, .. } => Some(format!("the suites are: {known}")),
             Self::NoText { .. } => Some("name a file or folder with text in it".to_string()),
+            Self::NoClassifier => Some("train one from examples, and name it".to_string()),
             Self::NoStart => Some("name eos_token or bos_token in tokenizer_config.json".to_string()),
         }
     }

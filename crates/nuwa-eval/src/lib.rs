@@ -3,6 +3,7 @@
 //! - [`Scorer`]: what a task needs of a model; [`nuwa_infer::Engine`] is one.
 //! - [`harness`]: task files of lm-evaluation-harness.
 //! - [`language_modelling`]: how well a model predicts text, by [`evaluate`].
+//! - [`bias`] and [`safety`]: measures of a kind of their own, by name as [`Probe`].
 //! - [`metrics`]: figures of texts, classes and numbers against the true ones.
 //! - [`ratings`]: answers that the model rates itself, against the truth.
 //! - [`tasks`]: questions with answers, each task described by a file.
@@ -31,18 +32,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bias;
 mod change;
 pub mod comparison;
+mod data_file;
 mod error;
+mod figures;
 pub mod harness;
 pub mod language_modelling;
 pub mod metrics;
 pub mod people;
+mod probe;
 mod python_random;
 pub mod ratings;
 mod ratio;
 mod remark;
 mod result;
+pub mod safety;
 mod scorer;
 mod signature;
 pub mod statistics;
@@ -50,7 +56,9 @@ pub mod suites;
 pub mod tasks;
 
 pub use change::{Change, FIGURES, change, smaller_is_better};
+pub use data_file::DataFile;
 pub use error::{Error, Result, TextError};
+pub use probe::{Judges, Probe};
 pub use ratio::Ratio;
 pub use remark::{ErrorsOver, Warning};
 pub use result::{Metric, Shown, TaskResult, Unit};
@@ -87,6 +95,11 @@ pub fn evaluate(
 
 /// The error about a task that there is none of.
 fn unknown(task: &str) -> Error {
-    let known: Vec<&str> = TASKS.into_iter().chain([ratings::NAME]).chain(tasks::Task::names()).collect();
+    let known: Vec<&str> = TASKS
+        .into_iter()
+        .chain([ratings::NAME])
+        .chain(Probe::ALL.map(Probe::name))
+        .chain(tasks::Task::names())
+        .collect();
     Error::UnknownTask { name: task.to_string(), known: known.join(", ") }
 }

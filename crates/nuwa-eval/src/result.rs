@@ -37,6 +37,9 @@ pub struct TaskResult {
     /// The figures of groups of items.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, BTreeMap<String, Metric>>,
+    /// Of figures that are shares: Wilson's 95 % interval, by `FIGURE` or `GROUP/FIGURE`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, [f64; 2]>,
     /// Where the options are classes: what was taken for what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,

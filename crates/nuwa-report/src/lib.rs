@@ -42,6 +42,7 @@ pub mod records;
 pub mod repetition;
 mod run;
 mod scores;
+mod sha256;
 mod sheet;
 mod stage;
 pub mod stage_scores;
@@ -55,6 +56,7 @@ use std::path::{Path, PathBuf};
 
 pub use cleaning::shares_text;
 pub use error::{Error, Result};
+pub use sha256::{sha256_bytes, sha256_file};
 pub use stage::ReportedStage;
 
 use card::ModelCard;

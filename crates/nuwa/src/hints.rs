@@ -16,7 +16,7 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     }
     hint_of!(nuwa_files::Error => of_files, nuwa_text::Error => of_text, nuwa_collect::Error => of_collect);
     hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
-    hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align);
+    hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align, nuwa_guard::Error => of_guard);
     hint_of!(nuwa_tokenizer::Error => of_tokenizer, nuwa_format::Error => of_format);
     hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval, nuwa_report::Error => of_report);
     of_io(cause.downcast_ref::<io::Error>()?)
@@ -48,6 +48,13 @@ fn of_text(error: &nuwa_text::Error) -> Option<String> {
         error => return error.hint(),
     };
     Some(hint)
+}
+
+fn of_guard(error: &nuwa_guard::Error) -> Option<String> {
+    match error {
+        nuwa_guard::Error::File(error) => of_files(error),
+        error => error.hint(),
+    }
 }
 
 fn of_collect(error: &nuwa_collect::Error) -> Option<String> {

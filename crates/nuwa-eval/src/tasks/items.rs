@@ -82,6 +82,23 @@ impl Items {
         data_digest(texts)
     }
 
+    /// The text in a field of the item at `place`.
+    pub(crate) fn text<'a>(
+        &self,
+        fields: &'a Map<String, Value>,
+        place: usize,
+        name: &str,
+    ) -> Result<&'a str> {
+        match fields.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(self.wrong(place, format!("`{name}` is {}, expected a text", short(other)))),
+            None => {
+                let there: Vec<&str> = fields.keys().map(String::as_str).collect();
+                Err(self.wrong(place, format!("no field `{name}`; here: {}", there.join(", "))))
+            }
+        }
+    }
+
     /// An error about the item at `place`.
     pub(crate) fn wrong(&self, place: usize, problem: impl Into<String>) -> Error {
         Error::item(&self.path, place, problem)

@@ -7,6 +7,7 @@ mod machine;
 mod manifest;
 mod plan;
 mod pretraining;
+mod provenance;
 
 pub use evaluation::{Evaluation, Tasks};
 pub use fine_tuning::{FineTuningOutcome, Reinforcement};
@@ -14,3 +15,6 @@ pub use machine::Machine;
 pub use manifest::{Basis, Manifest, Output};
 pub use plan::PlanFile;
 pub use pretraining::PretrainingOutcome;
+pub use provenance::{
+    FileDigest, MadeBy, MadeOn, ModelDigest, PROVENANCE, Provenance, SourceDigest, StageDigest,
+};

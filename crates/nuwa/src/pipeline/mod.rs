@@ -15,7 +15,7 @@ use crate::run::{Dependencies, Lock, Owner, own_folder, rename_stages, renew_inp
 use crate::source::Source;
 use crate::space;
 use crate::stages::{self, Build, Stage};
-use crate::{interrupt, run};
+use crate::{interrupt, provenance, run};
 use closing::End;
 
 /// A build about to go.
@@ -47,6 +47,7 @@ impl Pipeline {
         for stage in self.build.stages.clone() {
             self.stage(stage)?;
         }
+        provenance::write(&self.build.folder, self.build.recipe.seed)?;
         let end = End::of(&self.build)?;
         print_figures(json, &end, || end.text())
     }

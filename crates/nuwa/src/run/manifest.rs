@@ -133,10 +133,14 @@ fn hash_of(manifest: &Manifest, wanted: impl Fn(&str) -> bool) -> String {
     nuwa_files::hash_bytes(list.concat().as_bytes())
 }
 
+/// Whether only a run in progress needs the file.
+pub fn is_of_progress(name: &str) -> bool {
+    name.ends_with("/checkpoint.bin") || name.ends_with("/metrics.jsonl")
+}
+
 /// Whether every file that was written is still there, unchanged; but for what only a run in progress needs.
 pub fn outputs_are_whole(manifest: &Manifest, run: &Path) -> bool {
-    let of_progress = |name: &str| name.ends_with("/checkpoint.bin") || name.ends_with("/metrics.jsonl");
-    let mut needed = manifest.outputs.iter().filter(|(name, _)| !of_progress(name));
+    let mut needed = manifest.outputs.iter().filter(|(name, _)| !is_of_progress(name));
     needed.all(|(name, output)| is_unchanged(output, &run.join(name)))
 }
 

@@ -12,6 +12,9 @@ mod stage;
 pub use about::{About, HandsOn};
 pub use former::rename_stages;
 pub use lock::{Lock, is_held};
-pub use manifest::{MANIFEST, UNFINISHED, read_manifest, renew_inputs};
+pub use manifest::{
+    MANIFEST, UNFINISHED, handed_on, is_of_progress, outputs_hash, read_manifest, renew_inputs,
+};
 pub use owner::{Owner, own_folder};
+pub use sources::{source_files, source_hash};
 pub use stage::{Dependencies, StageOutcome, run_stage};

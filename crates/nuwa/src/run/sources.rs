@@ -19,19 +19,37 @@ pub fn source_hash(source: &Path, extra_endings: &[String]) -> anyhow::Result<St
     if !metadata.is_dir() {
         return Ok(nuwa_files::hash_file(source)?);
     }
-    let mut walk = FolderWalk { root: source, extra_endings, seen: HashSet::new(), lines: Vec::new() };
-    walk.folder(source)?;
-    Ok(nuwa_files::hash_bytes(walk.lines.concat().as_bytes()))
+    let walk = FolderWalk::through(source)?;
+    let lines = walk.files.iter().map(|(path, metadata)| line(source, path, metadata, extra_endings));
+    Ok(nuwa_files::hash_bytes(lines.collect::<String>().as_bytes()))
 }
 
-struct FolderWalk<'a> {
-    root: &'a Path,
-    extra_endings: &'a [String],
+/// The files whose content a source is known by: itself, or of a folder all that collecting reads.
+pub fn source_files(source: &Path, extra_endings: &[String]) -> anyhow::Result<Vec<PathBuf>> {
+    if !source.is_dir() {
+        return Ok(vec![source.to_path_buf()]);
+    }
+    let files = FolderWalk::through(source)?.files.into_iter().map(|(path, _)| path);
+    Ok(files.filter(|path| is_read(path, extra_endings)).collect())
+}
+
+fn is_read(path: &Path, extra_endings: &[String]) -> bool {
+    is_known_name(path, extra_endings) || path.ends_with(ORIGIN_FILE)
+}
+
+#[derive(Default)]
+struct FolderWalk {
     seen: HashSet<PathBuf>,
-    lines: Vec<String>,
+    files: Vec<(PathBuf, Metadata)>,
 }
 
-impl FolderWalk<'_> {
+impl FolderWalk {
+    fn through(folder: &Path) -> anyhow::Result<Self> {
+        let mut walk = Self::default();
+        walk.folder(folder)?;
+        Ok(walk)
+    }
+
     fn folder(&mut self, folder: &Path) -> anyhow::Result<()> {
         let read = || nuwa_files::Error::read(folder);
         if !self.seen.insert(folder.canonicalize().map_err(read())?) {
@@ -50,22 +68,21 @@ impl FolderWalk<'_> {
         let hidden = name.starts_with('.') && name != ORIGIN_FILE;
         match fs::metadata(path) {
             Ok(metadata) if !hidden && metadata.is_dir() => return self.folder(path),
-            Ok(metadata) if !hidden && metadata.is_file() => self.lines.push(self.file(path, &metadata)),
+            Ok(metadata) if !hidden && metadata.is_file() => self.files.push((path.to_path_buf(), metadata)),
             _ => {}
         }
         Ok(())
     }
+}
 
-    fn file(&self, path: &Path, metadata: &Metadata) -> String {
-        let name = path.strip_prefix(self.root).unwrap_or(path).display();
-        // What cannot be read is collecting's to report.
-        let content = if is_known_name(path, self.extra_endings) || path.ends_with(ORIGIN_FILE) {
-            nuwa_files::hash_file(path).unwrap_or_default()
-        } else {
-            stamp(metadata)
-        };
-        format!("{name}\0{content}\n")
-    }
+fn line(root: &Path, path: &Path, metadata: &Metadata, extra_endings: &[String]) -> String {
+    let name = path.strip_prefix(root).unwrap_or(path).display();
+    // What cannot be read is collecting's to report.
+    let content = match is_read(path, extra_endings) {
+        true => nuwa_files::hash_file(path).unwrap_or_default(),
+        false => stamp(metadata),
+    };
+    format!("{name}\0{content}\n")
 }
 
 fn stamp(metadata: &Metadata) -> String {

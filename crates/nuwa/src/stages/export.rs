@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nuwa_report::records::PROVENANCE;
+
 use super::stage::{Build, Stage};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
@@ -22,8 +24,10 @@ impl Stage for ExportStage {
 
     fn run(&self, build: &Build, _out: &Path, _display: &mut Display) -> anyhow::Result<String> {
         let model = build.folder.join("model");
-        // The card of an older model is not this one's; the report writes it anew.
-        let _ = std::fs::remove_file(model.join("README.md"));
+        // The card and the provenance of an older model are not this one's; they are written anew.
+        for beside in ["README.md", PROVENANCE] {
+            let _ = std::fs::remove_file(model.join(beside));
+        }
         let last = build.models().pop().expect("a model is trained before it is exported");
         nuwa_format::export(&build.place(last).join("model"), &model)?;
         Ok(format!("{}", model.display()))

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use nuwa_report::numbers::grouped;
 
 use crate::console::print_figures;
-use crate::model;
+use crate::{model, provenance};
 
 /// Export a model for other programs
 #[derive(Debug, Args)]
@@ -34,7 +34,9 @@ enum Format {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         let Format::Safetensors = self.format;
-        let exported = nuwa_format::export(&model::folder(&self.model)?, &self.out)?;
+        let folder = model::folder(&self.model)?;
+        let exported = nuwa_format::export(&folder, &self.out)?;
+        provenance::write_exported(&folder, &self.out)?;
         let figures = serde_json::json!({
             "out": self.out, "parameters": exported.parameters, "vocab_size": exported.tokenizer,
         });

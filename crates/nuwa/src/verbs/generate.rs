@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
-use nuwa_infer::{Engine, Finish, GenerateSettings, Generation, Prompt, Request, SLOTS};
+use nuwa_guard::{Blocked, Side};
+use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, Prompt, Request, RequestId, SLOTS};
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::print;
 use crate::failure::Problem;
+use crate::guarding::{self, CONTENT_FILTER, GuardArguments, Watch, guarded};
 use crate::numbers::Count;
 use crate::{input, model};
 
@@ -26,7 +28,8 @@ Examples:
   nuwa generate runs/book --file chapter.txt --min-p 0.05 --top-p 1
   nuwa generate imported --precision bf16 --prompt \"Dear diary,\"
   echo \"Once upon a time\" | nuwa generate runs/book --prompt -
-  nuwa generate runs/book --prompts beginnings.txt > endings.jsonl")]
+  nuwa generate runs/book --prompts beginnings.txt > endings.jsonl
+  nuwa generate runs/book --guard guard.toml --prompt \"Dear diary,\"")]
 pub struct Generate {
     /// A model folder, or a run folder
     model: PathBuf,
@@ -40,8 +43,8 @@ pub struct Generate {
     /// each line; prints one line of JSON per prompt
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Print the continuation as JSON: prompt, text, tokens, and the finish reason (end, length or
-    /// stop)
+    /// Print the continuation as JSON: prompt, text, tokens, and the finish reason (end, length,
+    /// stop or content_filter)
     #[arg(long)]
     json: bool,
     /// Maximum number of new tokens [default: 200]
@@ -54,6 +57,8 @@ pub struct Generate {
     sampling: SamplingArguments,
     #[command(flatten)]
     weights: WeightArguments,
+    #[command(flatten)]
+    guard: GuardArguments,
     /// Stop string: end before this text; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -81,16 +86,18 @@ impl Generate {
     pub fn run(self) -> anyhow::Result<()> {
         let settings = self.settings();
         settings.check()?;
+        let watch = self.guard.begin()?;
         let folder = model::folder(&self.model)?;
         if let Some(path) = &self.prompts {
             let prompts = prompts(path, &input::file(path)?)?;
-            return self.write_all(&self.weights.load(&folder)?, path, &prompts, &settings);
+            let asked = Asked { engine: &self.weights.load(&folder)?, settings, watch };
+            return asked.all(path, &prompts);
         }
         let prompt = self.prompt()?;
-        let engine = self.weights.load(&folder)?;
+        let asked = Asked { engine: &self.weights.load(&folder)?, settings, watch };
         match self.json {
-            true => write_json(&engine, &prompt, &settings),
-            false => stream(&engine, &prompt, &settings),
+            true => asked.as_json(&prompt),
+            false => asked.streamed(&prompt),
         }
     }
 
@@ -113,26 +120,36 @@ impl Generate {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_string())
     }
+}
 
-    fn write_all(
-        &self,
-        engine: &Engine,
-        path: &Path,
-        prompts: &[(usize, String)],
-        settings: &GenerateSettings,
-    ) -> anyhow::Result<()> {
+/// How continuations are written.
+struct Asked<'a> {
+    engine: &'a Engine,
+    settings: GenerateSettings,
+    watch: Option<Watch>,
+}
+
+impl Asked<'_> {
+    fn all(&self, path: &Path, prompts: &[(usize, String)]) -> anyhow::Result<()> {
+        let (engine, settings) = (self.engine, &self.settings);
         let mut scheduler = engine.scheduler(SLOTS)?;
         let ends = engine.ends_of_text();
-        let mut submit = |prompt: &str| {
+        let mut submit = |prompt: &str| -> anyhow::Result<Option<RequestId>> {
+            if self.refused(prompt)?.is_some() {
+                return Ok(None);
+            }
             let prompt = Prompt::of(engine.prompt_ids(prompt)?);
-            scheduler.submit(Request::new(prompt, settings, &ends))
+            Ok(Some(scheduler.submit(Request::new(prompt, settings, &ends))?))
         };
         let submitted: Vec<_> = prompts.iter().map(|(line, prompt)| (line, prompt, submit(prompt))).collect();
         let mut ended = BTreeMap::new();
         // Each comes out as soon as those of the lines before have.
         for (line, prompt, submitted) in submitted {
             let told = || format!("{}, line {line}: it was not continued", path.display());
-            let id = submitted.with_context(told)?;
+            let Some(id) = submitted.with_context(told)? else {
+                print_stopped(prompt)?;
+                continue;
+            };
             let written = loop {
                 if let Some(written) = ended.remove(&id) {
                     break written;
@@ -140,9 +157,60 @@ impl Generate {
                 let updates = scheduler.step()?.into_iter();
                 ended.extend(updates.filter_map(|update| Some((update.request, update.outcome?))));
             };
-            print_json(prompt, written.with_context(told)?)?;
+            self.print(prompt, written.with_context(told)?)?;
         }
         Ok(())
+    }
+
+    /// Why the prompt is not continued.
+    fn refused(&self, prompt: &str) -> anyhow::Result<Option<Blocked>> {
+        Ok(self.watch.as_ref().map(|watch| watch.check(prompt, Side::Prompt)).transpose()?.flatten())
+    }
+
+    /// Prints the continuation as it comes.
+    fn streamed(&self, prompt: &str) -> anyhow::Result<()> {
+        if let Some(blocked) = self.refused(prompt)? {
+            guarding::tell(&blocked);
+            return Ok(());
+        }
+        let mut written = Ok(());
+        let mut on_text = |text: &str| {
+            if written.is_ok() {
+                written = print(text);
+            }
+        };
+        let engine = self.engine;
+        let ids = Prompt::of(engine.prompt_ids(prompt)?);
+        let request = Request::new(ids, &self.settings, &engine.ends_of_text());
+        let mut scheduler = engine.scheduler(1)?;
+        let mut goes_on = || Flow::Continue(());
+        let write = |goes_on: &mut dyn FnMut() -> Flow, on_text: &mut dyn FnMut(&str)| {
+            scheduler.write(request, goes_on, on_text)
+        };
+        let (_, blocked) = guarded(self.watch.as_ref(), &mut goes_on, &mut on_text, write)?;
+        written?;
+        if io::stdout().is_terminal() {
+            print("\n")?;
+        }
+        blocked.iter().for_each(guarding::tell);
+        Ok(())
+    }
+
+    fn as_json(&self, prompt: &str) -> anyhow::Result<()> {
+        match self.refused(prompt)? {
+            Some(_) => print_stopped(prompt),
+            None => self.print(prompt, self.engine.generate(prompt, &self.settings, &mut |_| {})?),
+        }
+    }
+
+    fn print(&self, prompt: &str, written: Generation) -> anyhow::Result<()> {
+        let Generation { text, tokens, finish, .. } = written;
+        let (text, blocked) = match &self.watch {
+            Some(watch) => watch.cut(&text)?,
+            None => (text, None),
+        };
+        let finish = if blocked.is_some() { CONTENT_FILTER } else { reason(finish) };
+        print_json(&Written { prompt, text, tokens: tokens.len(), finish })
     }
 }
 
@@ -174,27 +242,13 @@ fn in_json(path: &Path, number: usize, line: &str) -> anyhow::Result<String> {
     })
 }
 
-/// Prints the continuation as it comes.
-fn stream(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
-    let mut written = Ok(());
-    let mut on_text = |text: &str| {
-        if written.is_ok() {
-            written = print(text);
-        }
-    };
-    engine.generate(prompt, settings, &mut on_text)?;
-    written?;
-    if io::stdout().is_terminal() { print("\n") } else { Ok(()) }
+/// What the guard did not let be asked.
+fn print_stopped(prompt: &str) -> anyhow::Result<()> {
+    print_json(&Written { prompt, text: String::new(), tokens: 0, finish: CONTENT_FILTER })
 }
 
-fn write_json(engine: &Engine, prompt: &str, settings: &GenerateSettings) -> anyhow::Result<()> {
-    print_json(prompt, engine.generate(prompt, settings, &mut |_| {})?)
-}
-
-fn print_json(prompt: &str, written: Generation) -> anyhow::Result<()> {
-    let Generation { text, tokens, finish, .. } = written;
-    let written = Written { prompt, text, tokens: tokens.len(), finish: reason(finish) };
-    print(&format!("{}\n", serde_json::to_string(&written)?))
+fn print_json(written: &Written<'_>) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string(written)?))
 }
 
 fn reason(finish: Finish) -> &'static str {

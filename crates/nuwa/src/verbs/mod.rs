@@ -16,6 +16,7 @@ mod fill;
 mod fine_tuning;
 mod generate;
 mod grpo;
+mod guard;
 mod import;
 mod init;
 mod inspect;
@@ -36,6 +37,7 @@ mod settings;
 mod sft;
 mod tokenize;
 mod tokenizer;
+mod verify;
 mod weights;
 mod world;
 
@@ -93,6 +95,8 @@ enum Verb {
     Export(export::Export),
     Report(report::Report),
     Runs(runs::Runs),
+    Verify(verify::Verify),
+    Guard(guard::GuardVerb),
     World(world::World),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -133,6 +137,8 @@ impl Program {
             Verb::Export(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
             Verb::Runs(verb) => verb.run(),
+            Verb::Verify(verb) => verb.run(),
+            Verb::Guard(verb) => verb.run(),
             Verb::World(verb) => verb.run(),
             Verb::Doctor(verb) => verb.run(),
             Verb::Completions(verb) => verb.run(),

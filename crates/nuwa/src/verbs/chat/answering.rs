@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
+use nuwa_guard::{Blocked, Side};
 use nuwa_infer::{Answer, Conversation, Error, Finish, Flow, GenerateSettings};
 
 use super::search::{counts, put_before, rounds, sources};
 use super::{ANSWERING, STOP, Session};
 use crate::console::{message, print, print_line};
 use crate::failure::Problem;
+use crate::guarding::{self, Watch, guarded};
 use nuwa_report::numbers::counted;
 use nuwa_report::text::printable;
 
@@ -64,7 +66,13 @@ impl Session {
         settings: &GenerateSettings,
     ) -> anyhow::Result<Option<Answered>> {
         let scheduler = &mut self.scheduler;
-        let answer = shown(|goes_on, on_text| asked.answer(scheduler, settings, goes_on, on_text))?;
+        let watch = self.watch.as_ref();
+        let (answer, blocked) =
+            shown(watch, |goes_on, on_text| asked.answer(scheduler, settings, goes_on, on_text))?;
+        if let Some(blocked) = blocked {
+            guarding::tell(&blocked);
+            return Ok(None);
+        }
         if answer.finish == Finish::Interrupted {
             return Ok(None);
         }
@@ -87,12 +95,21 @@ impl Session {
         asked: &Conversation,
         settings: &GenerateSettings,
     ) -> anyhow::Result<Option<Answered>> {
-        let Self { conversation, scheduler, choosing, .. } = self;
+        let Self { conversation, scheduler, choosing, watch, .. } = self;
         let Some(choosing) = choosing else { return Ok(None) };
         let rules = choosing.rules();
-        let candidates = interruptible(|goes_on| asked.candidates(scheduler, settings, &rules, goes_on))?;
+        let mut candidates = interruptible(|goes_on| asked.candidates(scheduler, settings, &rules, goes_on))?;
         if candidates.interrupted {
             return Ok(None);
+        }
+        if let Some(watch) = watch {
+            let mut kept = Vec::new();
+            for candidate in std::mem::take(&mut candidates.answers) {
+                if watch.check(&candidate.text, Side::Answer)?.is_none() {
+                    kept.push(candidate);
+                }
+            }
+            candidates.answers = kept;
         }
         let forgotten = candidates.forgotten;
         Ok(Some(Answered { text: choosing.give(conversation, candidates)?, forgotten }))
@@ -113,6 +130,10 @@ impl Session {
                 .hint("/why shows what it asked; put the question in other words")
                 .into());
         };
+        if let Some(blocked) = self.stopped(&answer.text, Side::Answer)? {
+            guarding::tell(&blocked);
+            return Ok(None);
+        }
         print_line(&printable(&answer.text))?;
         let found = told.rounds.iter().filter_map(|round| round.snippet.as_ref());
         if let Some(sources) = sources(found) {
@@ -120,6 +141,11 @@ impl Session {
         }
         self.tell_if_cut_off(&answer);
         Ok(Some(Answered { text: answer.text, forgotten: answer.forgotten }))
+    }
+
+    /// Why a whole text is not let through.
+    pub(super) fn stopped(&self, text: &str, side: Side) -> anyhow::Result<Option<Blocked>> {
+        Ok(self.watch.as_ref().map(|watch| watch.check(text, side)).transpose()?.flatten())
     }
 
     /// Takes a draft as the answer.
@@ -150,10 +176,11 @@ fn interruptible<T>(
     done
 }
 
-/// Writes a text to standard output as it comes, until it ends, Ctrl-C stops it, or nobody reads it any more.
+/// Writes a text to standard output as it comes, until it ends, Ctrl-C or the guard stops it, or nobody reads it any more.
 pub fn shown<T>(
+    watch: Option<&Watch>,
     write: impl FnOnce(&mut dyn FnMut() -> Flow, &mut dyn FnMut(&str)) -> nuwa_infer::Result<T>,
-) -> anyhow::Result<T> {
+) -> anyhow::Result<(T, Option<Blocked>)> {
     STOP.store(false, Ordering::Relaxed);
     ANSWERING.store(true, Ordering::Relaxed);
     let printed = RefCell::new(Ok(()));
@@ -166,7 +193,7 @@ pub fn shown<T>(
         true => Flow::Break(()),
         false => Flow::Continue(()),
     };
-    let written = write(&mut goes_on, &mut on_text);
+    let written = guarded(watch, &mut goes_on, &mut on_text, write);
     ANSWERING.store(false, Ordering::Relaxed);
     let written = written?;
     printed.into_inner()?;

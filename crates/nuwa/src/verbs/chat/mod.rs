@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use nuwa_files::quoted_path;
+use nuwa_guard::Side;
 use nuwa_infer::{
     Conversation, Engine, Finish, Flow, GenerateSettings, Prompt, Request, SamplingSettings, Scheduler,
 };
@@ -23,6 +24,7 @@ use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::message;
 use crate::failure::{self, Problem};
+use crate::guarding::{self, GuardArguments, Watch};
 use crate::numbers::Count;
 use crate::{base, model};
 use answering::{Answered, shown};
@@ -45,6 +47,7 @@ Examples:
   nuwa chat imported --precision bf16           half the memory
   nuwa chat rater --candidates 16 --why         the best of 16 answers by the model's own ratings
   nuwa chat runs/world --search                 looks up the run's own documents, and names its sources
+  nuwa chat tuned --guard guard.toml            what must not be asked or said is stopped
   nuwa chat tuned --drafts 3                    three answers to choose from; choices are kept for nuwa dpo
 
 While talking: /reset forgets the turns, /system TEXT, /temperature T, /why, /choose N, /save FILE, /load FILE, /help,
@@ -72,6 +75,8 @@ pub struct Chat {
     sampling: SamplingArguments,
     #[command(flatten)]
     weights: WeightArguments,
+    #[command(flatten)]
+    guard: GuardArguments,
     /// Maximum number of tokens per answer [default: 200]
     #[arg(long, value_name = "N")]
     max_tokens: Option<Count>,
@@ -172,6 +177,8 @@ struct Session {
     /// What was looked up for the last answer.
     looked_up: Option<String>,
     explains: bool,
+    /// What must not be asked or said.
+    watch: Option<Watch>,
 }
 
 impl Session {
@@ -190,6 +197,7 @@ impl Session {
             search,
             looked_up: None,
             explains: arguments.why,
+            watch: arguments.guard.begin()?,
         })
     }
 
@@ -325,6 +333,10 @@ impl Session {
 
     /// Answers a question and keeps both; where there is no whole answer, neither.
     fn ask(&mut self, question: &str) -> anyhow::Result<()> {
+        if let Some(blocked) = self.stopped(question, Side::Prompt)? {
+            guarding::tell(&blocked);
+            return Ok(());
+        }
         if !self.answers {
             return self.go_on_with(question);
         }
@@ -382,9 +394,13 @@ impl Session {
         let engine = self.scheduler.engine();
         let request =
             Request::new(Prompt::of(engine.prompt_ids(text)?), &self.settings, &engine.ends_of_text());
-        let written = shown(|goes_on, on_text| self.scheduler.write(request, goes_on, on_text))?;
-        if written.finish == Finish::Interrupted {
-            message("(stopped)");
+        let scheduler = &mut self.scheduler;
+        let (written, blocked) =
+            shown(self.watch.as_ref(), |goes_on, on_text| scheduler.write(request, goes_on, on_text))?;
+        match blocked {
+            Some(blocked) => guarding::tell(&blocked),
+            None if written.finish == Finish::Interrupted => message("(stopped)"),
+            None => {}
         }
         Ok(())
     }

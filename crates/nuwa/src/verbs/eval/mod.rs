@@ -10,7 +10,7 @@ use nuwa_eval::comparison::write_items;
 use nuwa_eval::harness::{HarnessOptions, HarnessTasks};
 use nuwa_eval::suites::{Suite, SuiteResult};
 use nuwa_eval::tasks::{Options, Sampler, Task};
-use nuwa_eval::{TASKS, TaskResult, ratings};
+use nuwa_eval::{Probe, TASKS, TaskResult, ratings};
 use nuwa_infer::Engine;
 use nuwa_report::numbers::counted;
 use nuwa_report::records::Evaluation;
@@ -25,6 +25,7 @@ use crate::interrupt::{self, Scratch};
 use crate::items::read_items;
 use crate::matrix::matrix;
 use crate::model;
+use crate::probing;
 use crate::recipe::Draft;
 use crate::stages;
 
@@ -34,15 +35,18 @@ use crate::stages;
 /// character (comparable across tokenizers) and perplexity. Other tasks are benchmarks: arc_easy,
 /// arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande and cmmlu with
 /// the exact prompts of lm-evaluation-harness, sst2 and chnsenticorp with a confusion matrix, those
-/// of the embedded world (world_choice_en ...), or your own task described in a TOML file. The task
-/// ratings compares a model's own ratings of answers with rated answers. Each result has its
-/// standard error, and each task a hash of its prompts.
+/// of the embedded world (world_choice_en ...), or your own task described in a TOML file. Bias:
+/// crows_pairs, winobias, bbq, stereoset; safety: refusals, over_refusals, toxicity (docs/guard.md
+/// says how they are counted). The task ratings compares a model's own ratings of answers with
+/// rated answers. Each result has its standard error, and each task a hash of its prompts.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa eval runs/book --task language_modelling --data other.txt
   nuwa eval runs/book --task language_modelling --json --out figures.json
   nuwa eval runs/world --task arc_easy --data arc_easy.jsonl --limit 200 --out figures.json
+  nuwa eval runs/world --task crows_pairs --data crows_pairs_anonymized.csv
+  nuwa eval runs/world --task over_refusals --task refusals --data harmful_behaviors.csv
   nuwa eval rater --task ratings --data world/ratings_heldout.jsonl --limit 200
   nuwa eval runs/world --task own.toml --data questions.jsonl
   nuwa eval runs/world --task arc_easy.yaml --data arc_easy_test.jsonl --fewshot-data train.jsonl
@@ -78,6 +82,10 @@ pub struct Eval {
     /// and winogrande]: random draws as lm-evaluation-harness does, first_n takes the first ones
     #[arg(long, value_name = "WAY", value_parser = sampler)]
     fewshot_sampler: Option<Sampler>,
+    /// For the task toxicity: the classifier that judges what the model writes (nuwa classifier
+    /// trains one)
+    #[arg(long, value_name = "FILE")]
+    classifier: Option<PathBuf>,
     /// Use the model's chat template, if the task supports it
     #[arg(long)]
     chat: bool,
@@ -102,6 +110,7 @@ impl Eval {
             num_fewshot: None,
             fewshot_data: None,
             fewshot_sampler: None,
+            classifier: None,
             chat,
             out: None,
             json: false,
@@ -142,6 +151,9 @@ impl Eval {
                 Described::Measurement if name == ratings::NAME => {
                     [(name.clone(), self.rated(&engine, &mut display)?)].into()
                 }
+                Described::Measurement if Probe::named(name).is_some() => {
+                    self.probed(&engine, name, &mut display)?
+                }
                 Described::Measurement => measure(
                     &engine,
                     std::slice::from_ref(name),
@@ -173,6 +185,18 @@ impl Eval {
                     .into())
             }
         }
+    }
+
+    fn probed(
+        &self,
+        engine: &Engine,
+        name: &str,
+        display: &mut Display,
+    ) -> anyhow::Result<BTreeMap<String, TaskResult>> {
+        let Some(probe) = Probe::named(name) else { return Ok(BTreeMap::new()) };
+        let classifier = self.classifier.as_deref();
+        let result = probing::probe(probe, engine, &self.data, classifier, self.limit, display)?;
+        Ok([(name.to_string(), result)].into())
     }
 
     fn rated(&self, engine: &Engine, display: &mut Display) -> anyhow::Result<TaskResult> {
@@ -304,7 +328,7 @@ enum Described {
 }
 
 fn described(name: &str) -> anyhow::Result<Described> {
-    if TASKS.contains(&name) || name == ratings::NAME {
+    if TASKS.contains(&name) || name == ratings::NAME || Probe::named(name).is_some() {
         return Ok(Described::Measurement);
     }
     if name.ends_with(".toml") {
@@ -358,8 +382,16 @@ pub fn text(tasks: &BTreeMap<String, TaskResult>) -> String {
                 metrics.iter().map(|(name, figure)| format!("{name} {}", with_error(figure))).collect();
             lines.push(format!("    {group}: {}", told.join(", ")));
         }
+        lines.extend(intervals(result));
         lines.extend(result.confusion.iter().map(|confusion| matrix(confusion, "  ")));
         lines.extend(result.warnings.iter().map(|warning| format!("  {warning}")));
     }
     lines.join("\n")
+}
+
+/// Wilson's intervals of the shares, of all and of each group.
+fn intervals(result: &TaskResult) -> Option<String> {
+    let told = result.intervals.iter().map(|(name, [low, high])| format!("{name} {low:.3} to {high:.3}"));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("  95 % intervals: {}", told.join(", ")))
 }
