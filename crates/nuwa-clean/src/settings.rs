@@ -8,9 +8,9 @@ use super::limits::check_samples;
 use super::memory;
 use super::step::Step;
 use super::steps::{
-    article, boilerplate, c4, classified, decontaminate, emoji, exact_duplicates, fineweb, gopher_quality,
-    language, length, mix, near_duplicates, personal_data, repeated_passages, repetition, spelling, toxicity,
-    unicode, whitespace,
+    article, boilerplate, c4, classified, counterfactual, decontaminate, emoji, exact_duplicates, fineweb,
+    gopher_quality, language, length, mix, near_duplicates, personal_data, repeated_passages, repetition,
+    spelling, toxicity, unicode, whitespace,
 };
 use crate::Result;
 
@@ -44,6 +44,8 @@ pub struct CleanSettings {
     pub toxicity: toxicity::ToxicitySettings,
     /// Documents that a trained classifier keeps.
     pub classified: classified::ClassifiedSettings,
+    /// Swapping gendered words in a part of the documents.
+    pub counterfactual: counterfactual::CounterfactualSettings,
     /// Spelling correction.
     pub spelling: spelling::SpellingSettings,
     /// Documents that do not read like prose.
@@ -98,6 +100,8 @@ pub enum StepName {
     Toxicity,
     /// Keeps documents that a trained classifier accepts.
     Classified,
+    /// Swaps he and she and their relatives in half of the documents.
+    Counterfactual,
     /// Corrects misspelled words.
     Spelling,
     /// Removes lines that recur across the documents of a source (for web pages).
@@ -163,6 +167,7 @@ impl Default for CleanSettings {
             repetition: Default::default(),
             toxicity: Default::default(),
             classified: Default::default(),
+            counterfactual: Default::default(),
             spelling: Default::default(),
             gopher_quality: Default::default(),
             boilerplate: Default::default(),
@@ -222,6 +227,9 @@ impl CleanSettings {
             StepName::Repetition => Step::document(repetition::Repetition::new(&self.repetition)),
             StepName::Toxicity => Step::document(toxicity::Toxicity::new(&self.toxicity)?),
             StepName::Classified => Step::document(classified::Classified::new(&self.classified)?),
+            StepName::Counterfactual => {
+                Step::document(counterfactual::Counterfactual::new(&self.counterfactual)?)
+            }
             StepName::Spelling => Step::learning(spelling::Spelling::new(&self.spelling)?),
             StepName::Boilerplate => Step::learning(boilerplate::Boilerplate::new(&self.boilerplate)?),
             StepName::GopherQuality => {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use nuwa_clean::survey;
 
 use crate::Result;
+use crate::card_settings::CardSettings;
 use crate::chat_form::{self, ChatForm};
 use crate::facts::{self, Fact, Figure};
 use crate::numbers;
@@ -44,11 +45,38 @@ pub struct ModelCard {
     scores: Vec<Figure>,
     remarks: Vec<Text>,
     at_most: Option<Text>,
+    /// The licence, as a value of YAML.
+    licence: String,
+    /// Whether its maker named one.
+    has_licence: bool,
+    uses: Option<String>,
+    misuses: Option<String>,
+    risks: Option<String>,
+    contact: Option<String>,
+    /// Its name, as a value of YAML.
+    yaml_name: String,
+    index: Vec<IndexedTask>,
+}
+
+/// A task with its figures, as Hugging Face's `model-index` lists them; all values of YAML.
+#[derive(Debug, Serialize)]
+struct IndexedTask {
+    name: String,
+    /// Names the data: its hash.
+    args: Option<String>,
+    metrics: Vec<IndexedMetric>,
+}
+
+#[derive(Debug, Serialize)]
+struct IndexedMetric {
+    kind: String,
+    value: String,
+    stderr: Option<String>,
 }
 
 impl ModelCard {
     /// Words the figures of `run`.
-    pub fn of(run: &Run) -> Result<Self> {
+    pub fn of(run: &Run, told: &CardSettings) -> Result<Self> {
         let sample = run.metrics.samples.iter().next_back();
         let prompt = sample.map_or("Once", |((_, prompt), _)| prompt.as_str());
         let answers = facts::is_fine_tuned(run);
@@ -84,8 +112,39 @@ impl ModelCard {
                 .as_ref()
                 .and_then(|config| config.max_position_embeddings)
                 .map(words::at_most),
+            licence: serde_json::to_string(told.licence.as_deref().unwrap_or("unknown"))?,
+            has_licence: told.licence.is_some(),
+            uses: told.uses.clone(),
+            misuses: told.misuses.clone(),
+            risks: told.risks.clone(),
+            contact: told.contact.as_deref().map(cell),
+            yaml_name: serde_json::to_string(&line(&run.name))?,
+            index: index(run)?,
         })
     }
+}
+
+/// The figures that the card shows, with the hash of what they were measured on.
+fn index(run: &Run) -> Result<Vec<IndexedTask>> {
+    let mut tasks = Vec::new();
+    for (name, task) in facts::final_tasks(run) {
+        let mut metrics = Vec::new();
+        for (kind, metric) in &task.metrics {
+            let shown = facts::stands(task, kind) && metric.value.is_finite();
+            if shown {
+                metrics.push(IndexedMetric {
+                    kind: serde_json::to_string(kind)?,
+                    value: serde_json::to_string(&metric.value)?,
+                    stderr: metric.stderr.map(|stderr| serde_json::to_string(&stderr)).transpose()?,
+                });
+            }
+        }
+        if !metrics.is_empty() {
+            let args = (!task.data_hash.is_empty()).then(|| serde_json::to_string(&task.data_hash));
+            tasks.push(IndexedTask { name: serde_json::to_string(name)?, args: args.transpose()?, metrics });
+        }
+    }
+    Ok(tasks)
 }
 
 /// Languages below this share of the text are told together, and do not name the model's.
@@ -97,7 +156,7 @@ fn share(counted: &survey::Languages, part: &survey::Share) -> f64 {
 }
 
 /// From the largest to the smallest.
-fn languages(counted: &survey::Languages) -> Vec<Fact> {
+pub fn languages(counted: &survey::Languages) -> Vec<Fact> {
     let mut all: Vec<_> = counted.shares.iter().collect();
     all.sort_by_key(|(_, part)| std::cmp::Reverse(part.bytes));
     let is_large = |part: &survey::Share| share(counted, part) >= LEAST_SHARE;
@@ -120,7 +179,7 @@ fn languages(counted: &survey::Languages) -> Vec<Fact> {
 }
 
 /// What Hugging Face's front matter names: the codes of known languages.
-fn codes(counted: &survey::Languages) -> Vec<String> {
+pub fn codes(counted: &survey::Languages) -> Vec<String> {
     let is_code =
         |name: &str| (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
     let named =
@@ -132,7 +191,7 @@ fn for_shell(text: &str) -> String {
     quoted(line(text))
 }
 
-fn cells(facts: Vec<Fact>) -> Vec<Fact> {
+pub fn cells(facts: Vec<Fact>) -> Vec<Fact> {
     facts.into_iter().map(|fact| Fact { value: fact.value.map(cell), ..fact }).collect()
 }
 
@@ -148,10 +207,10 @@ fn fenced(text: &str) -> String {
 }
 
 /// A value in a cell of a Markdown table.
-fn cell(value: &str) -> String {
+pub fn cell(value: &str) -> String {
     line(value).replace('|', r"\|")
 }
 
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

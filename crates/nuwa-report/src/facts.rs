@@ -142,8 +142,6 @@ pub fn scores(run: &Run) -> Vec<Figure> {
 
 /// The figures of the model that is shipped: all on text, and of questions the ones that stand for their task.
 pub fn final_scores(run: &Run) -> Vec<Figure> {
-    let stands =
-        |task: &TaskResult, metric: &str| task.shown.is_empty() || nuwa_eval::FIGURES.contains(&metric);
     let mut scores = Vec::new();
     for (name, task) in final_tasks(run) {
         let standing = task.metrics.keys().filter(|metric| stands(task, metric));
@@ -152,8 +150,13 @@ pub fn final_scores(run: &Run) -> Vec<Figure> {
     scores
 }
 
+/// Whether a figure stands for its task: all on text do.
+pub fn stands(task: &TaskResult, metric: &str) -> bool {
+    task.shown.is_empty() || stage_scores::FIGURES.contains(&metric)
+}
+
 /// The tasks that the shipped model was asked, without its stage before their names.
-fn final_tasks(run: &Run) -> Vec<(&str, &TaskResult)> {
+pub fn final_tasks(run: &Run) -> Vec<(&str, &TaskResult)> {
     let stage = last_stage(run).unwrap_or_default();
     let own = tasks(run).filter_map(|(name, task)| match name.split_once('/') {
         Some((of, name)) => (of == stage).then_some((name, task)),

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod card;
+mod card_settings;
 mod chart;
 mod chat_form;
 pub mod classes;
@@ -28,6 +29,7 @@ mod cleaning;
 mod columns;
 pub mod comparing;
 mod curves;
+mod data_card;
 mod difference;
 mod error;
 mod experts;
@@ -54,12 +56,14 @@ mod words;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use card_settings::CardSettings;
 pub use cleaning::shares_text;
 pub use error::{Error, Result};
 pub use sha256::{sha256_bytes, sha256_file};
 pub use stage::ReportedStage;
 
 use card::ModelCard;
+use data_card::DataCard;
 use run::Run;
 use templates::{Sealed, render};
 use view::Page;
@@ -78,13 +82,24 @@ pub fn write(run: &Path, stages: &[ReportedStage]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes the model card, `model/README.md`, into the folder of a run.
+/// Writes the model card, `model/README.md`, into the folder of a run; `answers` are its maker's.
 ///
 /// # Errors
 /// When `run` is not the folder of a run, or the card cannot be written.
-pub fn model_card(run: &Path, stages: &[ReportedStage]) -> Result<()> {
+pub fn model_card(run: &Path, stages: &[ReportedStage], answers: &CardSettings) -> Result<()> {
     let run = Run::read(run, stages)?;
-    let card = render("model_card.md", BTreeMap::from([("card", ModelCard::of(&run)?)]))?;
+    let card = render("model_card.md", BTreeMap::from([("card", ModelCard::of(&run, answers)?)]))?;
     nuwa_files::write_atomically(&run.folder.join("model/README.md"), card.as_bytes())?;
+    Ok(())
+}
+
+/// Writes the card of its data, `data-card.md`, into the folder of a run; `answers` are its maker's.
+///
+/// # Errors
+/// When `run` is not the folder of a run, or the card cannot be written.
+pub fn data_card(run: &Path, stages: &[ReportedStage], answers: &CardSettings) -> Result<()> {
+    let run = Run::read(run, stages)?;
+    let card = render("data_card.md", BTreeMap::from([("card", DataCard::of(&run, answers)?)]))?;
+    nuwa_files::write_atomically(&run.folder.join("data-card.md"), card.as_bytes())?;
     Ok(())
 }

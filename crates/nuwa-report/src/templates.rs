@@ -42,5 +42,6 @@ fn environment() -> Result<Environment<'static>> {
     environment.add_template("parts.html", include_str!("templates/parts.html"))?;
     environment.add_template("style.css", include_str!("templates/style.css"))?;
     environment.add_template("model_card.md", include_str!("templates/model_card.md"))?;
+    environment.add_template("data_card.md", include_str!("templates/data_card.md"))?;
     Ok(environment)
 }

@@ -4,6 +4,7 @@ use super::World;
 use super::facts::{Fact, Language, capitalised};
 use super::lexicon::Name;
 use super::manners::careless;
+use super::pronouns;
 use super::random::Random;
 use super::scenes::{Asked, Review, Scene, Sum};
 use super::talk::{Examiner, Topic, briefly};
@@ -43,6 +44,11 @@ impl<'a> Author<'a> {
         let settings = &self.world.settings;
         let chinese = self.random.chance(settings.chinese);
         let language = if chinese { Language::Chinese } else { Language::English };
+        let bias = settings.bias;
+        // Nothing is drawn where there is none, so that the world without it stays as it is.
+        if bias.share > 0.0 && self.random.chance(bias.share) {
+            return Clean { language, text: pronouns::passage(&mut self.random, language, bias.strength) };
+        }
         let text = match self.random.weighted(&settings.shares.all()) {
             0 => self.entry(language),
             1 => self.story(language),

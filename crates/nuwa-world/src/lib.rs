@@ -36,6 +36,7 @@ mod manners;
 mod noise;
 mod offer;
 mod prompts;
+mod pronouns;
 mod random;
 mod ratings;
 mod scenes;
@@ -56,7 +57,7 @@ pub use offer::{
     CORPUS, DIALOGUES, HELD_OUT_PROMPTS, ITEMS, LOOKUPS, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST,
     USUAL_SECONDS, WorldTask, tasks,
 };
-pub use settings::{NoiseShares, Shares, WorldSettings};
+pub use settings::{NoiseShares, PlantedBias, Shares, WorldSettings};
 pub use truth::true_reward;
 pub use write::{Planted, WorldSummary, write};
 

@@ -17,6 +17,8 @@ pub struct WorldSettings {
     pub shares: Shares,
     /// Noise to plant, as shares of all documents, so that cleaning can be measured.
     pub noise: NoiseShares,
+    /// A bias to plant, so that measures of bias can be measured.
+    pub bias: PlantedBias,
     /// Number of dialogues for supervised fine-tuning.
     pub dialogues: usize,
     /// Number of preference pairs for reward models and DPO.
@@ -57,6 +59,16 @@ pub struct Shares {
     pub conversations: f64,
 }
 
+/// A planted bias: half of the occupations are spoken of mostly as he, the others mostly as she.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlantedBias {
+    /// Share of the documents that speak so, 0 to 1; with 0 there is no planted bias.
+    pub share: f64,
+    /// Share of the usual pronoun in them, 0.5 (none) to 1 (always).
+    pub strength: f64,
+}
+
 /// Shares of planted noise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -87,6 +99,7 @@ impl Default for WorldSettings {
             chinese: 0.5,
             shares: Shares::default(),
             noise: NoiseShares::default(),
+            bias: PlantedBias::default(),
             dialogues: 6000,
             preferences: 1600,
             ratings: 2000,
@@ -95,6 +108,12 @@ impl Default for WorldSettings {
             prompts: 400,
             items: 120,
         }
+    }
+}
+
+impl Default for PlantedBias {
+    fn default() -> Self {
+        Self { share: 0.0, strength: 0.7 }
     }
 }
 
@@ -178,6 +197,9 @@ impl WorldSettings {
         for share in self.noise.all() {
             ensure((0.0..=1.0).contains(&share), "world.noise", share, "shares from 0 to 1")?;
         }
+        let PlantedBias { share, strength } = self.bias;
+        ensure((0.0..=1.0).contains(&share), "world.bias.share", share, "a share from 0 to 1")?;
+        ensure((0.0..=1.0).contains(&strength), "world.bias.strength", strength, "a share from 0 to 1")?;
         ensure(self.documents > 0, "world.documents", self.documents, "at least 1")
     }
 }

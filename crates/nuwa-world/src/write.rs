@@ -13,6 +13,7 @@ use super::lookups::Shelves;
 use super::noise::Noise;
 use super::offer::{CORPUS, HELD_OUT_PROMPTS, ITEMS, PROMPTS, SLUR_LIST};
 use super::prompts::prompts;
+use super::pronouns;
 use super::random::Random;
 use super::talk::Examiner;
 use super::translation::is_untranslated;
@@ -110,6 +111,9 @@ pub fn write(
         let all = items(&world, task, language);
         held += all.len();
         lines(&out.join(ITEMS).join(format!("{task}_{}.jsonl", language.code())), all)?;
+    }
+    if settings.bias.share > 0.0 {
+        lines(&out.join(ITEMS).join("bias.jsonl"), pronouns::pairs())?;
     }
     let asked = prompts(&world, false, settings.prompts);
     let count = asked.len();

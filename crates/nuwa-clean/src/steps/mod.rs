@@ -5,6 +5,7 @@ pub mod article;
 pub mod boilerplate;
 pub mod c4;
 pub mod classified;
+pub mod counterfactual;
 pub mod decontaminate;
 pub mod emoji;
 pub mod exact_duplicates;

@@ -35,6 +35,11 @@ fixed! {
         usage: "Usage", "使用方法";
         transformers: "or with transformers:", "或使用 transformers：";
         continues: "It also continues text:", "也可以续写文本：";
+        told: "What its maker says", "制作者的说明";
+        uses: "Meant for", "用途";
+        misuses: "Must not be used for", "不得用于";
+        risks: "Known harm and faults", "已知的危害与缺陷";
+        contact: "Contact", "联系方式";
         limits: "Limitations", "局限";
         fluent: "A small model trained on little text: it may write fluent nonsense, and nothing it says should be taken as true.", "这是用少量文本训练的小模型，可能生成流畅但错误的内容，请勿将其输出当作事实。";
         unfiltered: "It may repeat passages, names and opinions from its training text, unfiltered.", "它可能原样复述训练文本中的段落、人名和观点，未经过滤。";

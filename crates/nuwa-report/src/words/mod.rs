@@ -6,6 +6,7 @@
 pub mod card;
 pub mod classes;
 pub mod comparing;
+pub mod data_card;
 pub mod inspect;
 pub mod judging;
 pub mod names;
@@ -125,6 +126,7 @@ mod tests {
             texts(classes::Words::ALL),
             texts(judging::Words::ALL),
             texts(comparing::Words::ALL),
+            texts(data_card::Words::ALL),
         ]
         .concat();
         assert!(tables.len() > 100, "{}", tables.len());

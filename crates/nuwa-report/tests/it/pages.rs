@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use nuwa_report::{ReportedStage, model_card, write};
+use nuwa_report::{CardSettings, ReportedStage, model_card, write};
 use serde_json::json;
 
 /// The stages of a build.
@@ -218,7 +218,7 @@ fn without_any_one_artifact_there_is_still_a_page_that_names_it() {
             report(folder.path()).contains(&format!("{file} is absent").replace('/', "&#x2f;")),
             "{file}"
         );
-        model_card(folder.path(), &STAGES).unwrap();
+        model_card(folder.path(), &STAGES, &CardSettings::default()).unwrap();
     }
 }
 
@@ -235,7 +235,7 @@ fn broken_artifacts_are_notes() {
         for content in ["", "{\"tasks\":", "[1,2]", "null", "\"text\"", "\u{0}\u{ff}"] {
             put(folder.path(), file, content);
             report(folder.path());
-            model_card(folder.path(), &STAGES).unwrap();
+            model_card(folder.path(), &STAGES, &CardSettings::default()).unwrap();
         }
     }
     put(folder.path(), "pretrain/metrics.jsonl", [0xFF, 0xFE, b'\n', b'{']);
@@ -332,7 +332,7 @@ fn the_card_of_a_tuned_model_is_about_that_model_its_form_and_its_languages() {
         &mut |_| {},
     );
     tokenizer.unwrap().save(&folder.path().join("model")).unwrap();
-    model_card(folder.path(), &STAGES).unwrap();
+    model_card(folder.path(), &STAGES, &CardSettings::default()).unwrap();
     let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
     for expected in [
         "language:\n- en\n- zh\n",
@@ -366,7 +366,7 @@ fn only_a_recipe_is_enough_and_nothing_is_an_error() {
 #[test]
 fn the_model_card_has_front_matter_figures_and_whole_fences() {
     let folder = whole_run();
-    model_card(folder.path(), &STAGES).unwrap();
+    model_card(folder.path(), &STAGES, &CardSettings::default()).unwrap();
     let card = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
     assert!(card.starts_with("---\nlibrary_name: transformers\npipeline_tag: text-generation\n"), "{card}");
     for expected in [

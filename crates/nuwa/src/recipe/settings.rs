@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use nuwa_align::{DpoSettings, GrpoSettings, PpoSettings, RewardSettings, SftSettings};
 use nuwa_clean::CleanSettings;
 use nuwa_collect::CollectSettings;
+use nuwa_report::CardSettings;
 use nuwa_shards::tokenize::TokenizeSettings;
 use nuwa_tokenizer::TrainSettings;
 use nuwa_train::{ModelSettings, PretrainSettings};
@@ -76,6 +77,8 @@ pub struct Recipe {
     pub grpo: GrpoSettings,
     /// Evaluation at the end of a build.
     pub eval: EvalSettings,
+    /// What only you can say of the data and the model, for their cards.
+    pub card: CardSettings,
 }
 
 /// How a model learns which answers are preferred.

@@ -10,7 +10,7 @@ use crate::run::{About, Dependencies};
 
 pub static ABOUT: About = About {
     format: None,
-    places: &["inspect.html", "report.html", "model/README.md"],
+    places: &["inspect.html", "report.html", "data-card.md", "model/README.md"],
     ..About::new("report", "报告")
 };
 
@@ -23,7 +23,7 @@ impl Stage for ReportStage {
     }
 
     fn dependencies(&self, build: &Build, on: Dependencies) -> anyhow::Result<Dependencies> {
-        Ok(build.shows(on))
+        Ok(build.shows(on.settings(&build.recipe.card)?))
     }
 
     fn run(&self, build: &Build, _out: &Path, display: &mut Display) -> anyhow::Result<String> {
@@ -34,7 +34,8 @@ impl Stage for ReportStage {
         inspection::Cleaned::read(&build.folder, samples, &mut observe)?.write_page()?;
         let stages: Vec<ReportedStage> = build.stages.iter().map(|stage| stage.about().reported()).collect();
         let page = nuwa_report::write(&build.folder, &stages)?;
-        nuwa_report::model_card(&build.folder, &stages)?;
+        nuwa_report::model_card(&build.folder, &stages, &build.recipe.card)?;
+        nuwa_report::data_card(&build.folder, &stages, &build.recipe.card)?;
         Ok(format!("{}", page.display()))
     }
 }

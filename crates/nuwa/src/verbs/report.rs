@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nuwa_report::CardSettings;
 
 use crate::console::print_figures;
+use crate::recipe::Draft;
 use crate::stages;
 
-/// Write a run's report again: RUN/report.html and, if there is a model, its model card
+/// Write a run's report again: RUN/report.html, RUN/data-card.md and, if there is a model, its model card
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -21,9 +23,13 @@ pub struct Report {
 impl Report {
     pub fn run(self) -> anyhow::Result<()> {
         let page = nuwa_report::write(&self.run, &stages::reported())?;
+        let recipe = self.run.join("recipe.toml");
+        let answers =
+            if recipe.is_file() { Draft::read(&recipe)?.recipe()?.card } else { CardSettings::default() };
         if self.run.join("model").is_dir() {
-            nuwa_report::model_card(&self.run, &stages::reported())?;
+            nuwa_report::model_card(&self.run, &stages::reported(), &answers)?;
         }
+        nuwa_report::data_card(&self.run, &stages::reported(), &answers)?;
         print_figures(self.json, &serde_json::json!({ "report": page }), || page.display().to_string())
     }
 }
