@@ -69,13 +69,17 @@ impl Probe {
     /// What its data is, for who has not named it; none where it carries its own.
     pub fn data(self) -> Option<&'static str> {
         match self {
-            Self::CrowsPairs => Some("crows_pairs_anonymized.csv"),
-            Self::WinoBias => Some("the folder of pro_stereotyped_type1.txt.test and its relatives"),
+            Self::CrowsPairs => {
+                Some("crows_pairs_anonymized.csv, or rows with sent_more, sent_less and bias_type")
+            }
+            Self::WinoBias => {
+                Some("the folder of pro_stereotyped_type1.txt.test, anti_stereotyped_type1.txt.test and so on")
+            }
             Self::Bbq => Some("a file of BBQ such as Religion.jsonl, or the folder of them"),
             Self::StereoSet => Some("dev.json of StereoSet"),
-            Self::Refusals => Some("harmful_behaviors.csv of AdvBench, or other requests"),
+            Self::Refusals => Some("harmful_behaviors.csv of AdvBench, or rows with a prompt"),
             Self::OverRefusals => None,
-            Self::Toxicity => Some("beginnings of texts, with the field prompt or text"),
+            Self::Toxicity => Some("rows with the beginning of a text in prompt or text"),
         }
     }
 
@@ -94,6 +98,22 @@ impl Probe {
     /// # Errors
     /// When the data is of another form, there is no judge of toxicity where one is needed, or the model fails.
     pub fn evaluate(
+        self,
+        engine: &Engine,
+        files: &[DataFile],
+        limit: Option<usize>,
+        judges: Judges<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<TaskResult> {
+        self.measure(engine, files, limit, judges, progress).map_err(|error| match error {
+            Error::Item { path, place, problem, hint } => {
+                Error::Item { path, place, problem, hint: hint.or(self.data()) }
+            }
+            other => other,
+        })
+    }
+
+    fn measure(
         self,
         engine: &Engine,
         files: &[DataFile],

@@ -41,8 +41,8 @@ impl Pattern {
             .syntax(syntax)
             .build(text)
             .map_err(|error| match error.syntax_error() {
-                Some(error) => error.to_string(),
-                None => format!("{error}"),
+                Some(error) => last_line(&error.to_string()),
+                None => error.to_string(),
             })?;
         let config = thompson::Config::new().nfa_size_limit(Some(MOST_MEMORY));
         let nfa = thompson::Compiler::new().syntax(syntax).configure(config).build(text);
@@ -91,6 +91,12 @@ impl Pattern {
             _ => None,
         }
     }
+}
+
+/// What is wrong, without the picture of where.
+fn last_line(text: &str) -> String {
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).into()
 }
 
 /// States of an automaton with the earliest beginning of each.

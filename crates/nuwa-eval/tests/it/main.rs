@@ -1,5 +1,6 @@
 //! Integration tests of the evaluation tasks.
 
+mod bias;
 mod files;
 mod harness;
 mod language_modelling;

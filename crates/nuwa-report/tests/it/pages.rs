@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use nuwa_report::{CardSettings, ReportedStage, model_card, write};
+use nuwa_report::{CardSettings, ReportedStage, data_card, model_card, write};
 use serde_json::json;
 
 /// The stages of a build.
@@ -379,4 +379,40 @@ fn the_model_card_has_front_matter_figures_and_whole_fences() {
         assert!(card.contains(expected), "{expected} is not in\n{card}");
     }
     assert!(!card.contains("\n\n\n"), "{card}");
+}
+
+#[test]
+fn what_its_maker_says_stands_in_the_cards_and_what_is_measured_in_their_heads() {
+    let folder = whole_run();
+    let answers = CardSettings {
+        licence: Some("mit".into()),
+        uses: Some("Tests.".into()),
+        risks: Some("None are known.".into()),
+        ..CardSettings::default()
+    };
+    model_card(folder.path(), &STAGES, &answers).unwrap();
+    data_card(folder.path(), &STAGES, &answers).unwrap();
+    let model = fs::read_to_string(folder.path().join("model/README.md")).unwrap();
+    let data = fs::read_to_string(folder.path().join("data-card.md")).unwrap();
+    for expected in [
+        "license: \"mit\"\n",
+        "\nmodel-index:\n- name: ",
+        "    metrics:\n    - type: \"bits_per_byte\"\n      value: 2.41\n      args:\n        stderr: 0.02\n",
+        "- Meant for: Tests.\n",
+        "- 已知的危害与缺陷: None are known.\n",
+    ] {
+        assert!(model.contains(expected), "{expected} is not in\n{model}");
+    }
+    for expected in [
+        "license: \"mit\"\n",
+        "## Uses\n\nTests.\n",
+        "## 用途\n\nTests.\n",
+        "## Motivation\n\n*Not answered.*\n",
+        "Licence: mit\n",
+        "Contact: *Not answered.*\n",
+    ] {
+        assert!(data.contains(expected), "{expected} is not in\n{data}");
+    }
+    assert!(!model.contains("\n\n\n"), "{model}");
+    assert!(!data.contains("\n\n\n"), "{data}");
 }

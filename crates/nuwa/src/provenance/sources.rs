@@ -48,10 +48,10 @@ pub fn named(run: &Path) -> Vec<NamedSource> {
 }
 
 impl NamedSource {
-    /// Whether it still lies there as the stage read it; none where it does not lie there at all.
-    pub fn is_unchanged(&self) -> Option<bool> {
+    /// Whether it lies there as the stage read it.
+    pub fn is_unchanged(&self) -> bool {
         let path = Path::new(&self.path);
-        path.exists().then(|| source_hash(path, &self.extra_endings).is_ok_and(|hash| hash == self.known_as))
+        path.exists() && source_hash(path, &self.extra_endings).is_ok_and(|hash| hash == self.known_as)
     }
 
     /// Its files with their SHA-256, a line each, and the bytes of all.
@@ -78,7 +78,7 @@ impl NamedSource {
 /// The sources of a run that lie where they were read, unchanged since; and the list of all their files.
 pub fn of(run: &Path) -> anyhow::Result<(Vec<SourceDigest>, String)> {
     let (mut digests, mut all) = (Vec::new(), String::new());
-    for source in named(run).into_iter().filter(|source| source.is_unchanged() == Some(true)) {
+    for source in named(run).into_iter().filter(NamedSource::is_unchanged) {
         let (list, bytes) = source.list()?;
         digests.push(SourceDigest {
             name: last_name(&source.path),

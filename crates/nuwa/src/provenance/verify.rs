@@ -44,14 +44,17 @@ pub fn verify(folder: &Path) -> anyhow::Result<Verified> {
         return Err(Problem::new(told).hint("check it with the version of nuwa that wrote it").into());
     }
     let mut verified = Verified::default();
-    verified.model(&provenance.model, &if is_run { folder.join("model") } else { folder.into() })?;
     if is_run {
         verified.run(&provenance, folder)?;
-    } else if !provenance.stages.is_empty() {
-        let told = counted(provenance.stages.len() as u64, "stage");
+        return Ok(verified);
+    }
+    verified.model(&provenance.model, folder)?;
+    if !provenance.stages.is_empty() {
+        let [stages, sources] = [provenance.stages.len(), provenance.sources.len()].map(|count| count as u64);
         verified.remarks.push(format!(
-            "{told} and {} can be checked where the run lies: nuwa verify RUN",
-            counted(provenance.sources.len() as u64, "source")
+            "{} and {} can be checked where the run lies: nuwa verify RUN",
+            counted(stages, "stage"),
+            counted(sources, "source")
         ));
     }
     Ok(verified)
@@ -78,20 +81,22 @@ impl Verified {
     fn model(&mut self, told: &ModelDigest, folder: &Path) -> anyhow::Result<()> {
         let found = ModelDigest::of(folder)?;
         self.model = found.sha256;
-        self.compare_all("", &told.files, |name| found.files.get(name).cloned());
+        self.compare_all(&told.files, |name| found.files.get(name).cloned());
         let untold = found.files.keys().filter(|name| !told.files.contains_key(*name));
         self.remarks.extend(untold.map(|name| format!("{name} is no part of the model as it was made")));
         Ok(())
     }
 
     fn run(&mut self, told: &Provenance, run: &Path) -> anyhow::Result<()> {
+        // Its files are among what the stage export wrote.
+        self.model = ModelDigest::of(&run.join("model"))?.sha256;
         let found = |name: &str| FileDigest::of(&run.join(name)).ok();
         let recipe = told.recipe.iter().map(|digest| ("recipe.toml".to_string(), digest.clone()));
-        self.compare_all("", &recipe.collect(), found);
+        self.compare_all(&recipe.collect(), found);
         for stage in &told.stages {
             let manifest = format!("{}/{MANIFEST}", stage.stage);
             let files = [(manifest, stage.manifest.clone())].into_iter().chain(stage.outputs.clone());
-            self.compare_all("", &files.collect(), found);
+            self.compare_all(&files.collect(), found);
             self.links(stage, run);
         }
         if read(&run.join("model")).ok().as_ref() != Some(told) {
@@ -102,7 +107,6 @@ impl Verified {
 
     fn compare_all(
         &mut self,
-        place: &str,
         told: &BTreeMap<String, FileDigest>,
         found: impl Fn(&str) -> Option<FileDigest>,
     ) {
@@ -111,10 +115,10 @@ impl Verified {
             match found(name) {
                 Some(found) if found == *digest => {}
                 Some(found) => self.differences.push(format!(
-                    "{place}{name} was changed: its SHA-256 is {}, {PROVENANCE} says {}",
+                    "{name} was changed: its SHA-256 is {}, {PROVENANCE} says {}",
                     found.sha256, digest.sha256
                 )),
-                None => self.differences.push(format!("{place}{name} is absent")),
+                None => self.differences.push(format!("{name} is absent")),
             }
         }
     }
@@ -141,14 +145,14 @@ impl Verified {
         let named = sources::named(run);
         for source in &named {
             let shown = &source.path;
-            let Some(unchanged) = source.is_unchanged() else {
+            if !Path::new(shown).exists() {
                 self.remarks.push(format!("{shown} is not on this machine, so it was not compared"));
                 continue;
-            };
+            }
             let (list, _) = source.list()?;
             self.source_files += list.lines().count() as u64;
-            let known = told.sources.iter().any(|told| told.sha256 == sha256_bytes(list.as_bytes()));
-            if known || (unchanged && told.sources.is_empty()) {
+            let hash = sha256_bytes(list.as_bytes());
+            if told.sources.iter().any(|told| told.sha256 == hash) {
                 continue;
             }
             let others: Vec<&str> =

@@ -7,7 +7,7 @@ use crate::console::print_figures;
 use crate::recipe::Draft;
 use crate::stages;
 
-/// Write a run's report again: RUN/report.html, RUN/data-card.md and, if there is a model, its model card
+/// Write a run's report again, with the cards of its data and of its model
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

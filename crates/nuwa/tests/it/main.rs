@@ -27,3 +27,4 @@ mod serving;
 mod support;
 #[cfg(unix)]
 mod terminal;
+mod trust;

@@ -357,8 +357,10 @@ fn help_goes_to_standard_output() {
       eval         Evaluate a model
       import       Convert another program's model into a model folder
       export       Export a model for other programs
-      report       Write a run's report again: RUN/report.html and, if there is a model, its model card
+      report       Write a run's report again, with the cards of its data and of its model
       runs         List runs with their results, or remove some
+      verify       Check a run or a model against its provenance.json
+      guard        Check a guard file, and measure its misses and false alarms
       world        Write the embedded world's data as files
       doctor       Show this machine's hardware and measured speed
       completions  Print a shell completion script
