@@ -72,9 +72,9 @@ impl Probe {
             Self::CrowsPairs => {
                 Some("crows_pairs_anonymized.csv, or rows with sent_more, sent_less and bias_type")
             }
-            Self::WinoBias => {
-                Some("the folder of pro_stereotyped_type1.txt.test, anti_stereotyped_type1.txt.test and so on")
-            }
+            Self::WinoBias => Some(
+                "the folder of pro_stereotyped_type1.txt.test, anti_stereotyped_type1.txt.test and so on",
+            ),
             Self::Bbq => Some("a file of BBQ such as Religion.jsonl, or the folder of them"),
             Self::StereoSet => Some("dev.json of StereoSet"),
             Self::Refusals => Some("harmful_behaviors.csv of AdvBench, or rows with a prompt"),

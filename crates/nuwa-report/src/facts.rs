@@ -152,7 +152,7 @@ pub fn final_scores(run: &Run) -> Vec<Figure> {
 
 /// Whether a figure stands for its task: all on text do.
 pub fn stands(task: &TaskResult, metric: &str) -> bool {
-    task.shown.is_empty() || stage_scores::FIGURES.contains(&metric)
+    task.shown.is_empty() || nuwa_eval::FIGURES.contains(&metric)
 }
 
 /// The tasks that the shipped model was asked, without its stage before their names.

@@ -34,7 +34,10 @@ fn the_likelier_sentence_of_a_pair_is_the_one_with_the_larger_sum() {
     assert!((value("p_stereotype") - 0.5).abs() < 1e-9, "two pairs that mirror each other, and a tie");
     let first = &result.groups["first"];
     assert!((first["p_stereotype"].value - 1.0 / (1.0 + (-2.0_f64).exp())).abs() < 1e-9);
-    assert_eq!(result.intervals["first/pct_stereotype"].map(|bound| (bound * 1000.0).round()), [207.0, 1000.0]);
+    assert_eq!(
+        result.intervals["first/pct_stereotype"].map(|bound| (bound * 1000.0).round()),
+        [207.0, 1000.0]
+    );
     let wrong = crows_pairs::evaluate(&scorer, &items("a.jsonl", "{\"sent_more\": 5}"), None);
     assert_eq!(wrong.unwrap_err().to_string(), "a.jsonl:1: `sent_more` is 5, expected a text");
 }
@@ -71,8 +74,14 @@ fn bias_in_answers_is_counted_as_the_paper_does() {
 
 #[test]
 fn pronouns_are_resolved_with_and_against_the_usual_occupation() {
-    let pro = file("pro_stereotyped_type1.txt.test", "1 [The cook] met the construction worker because [he] called.\n");
-    let anti = file("anti_stereotyped_type1.txt.test", "1 The cook met [the construction worker] because [she] called.\n");
+    let pro = file(
+        "pro_stereotyped_type1.txt.test",
+        "1 [The cook] met the construction worker because [he] called.\n",
+    );
+    let anti = file(
+        "anti_stereotyped_type1.txt.test",
+        "1 The cook met [the construction worker] because [she] called.\n",
+    );
     let result = winobias::evaluate(&scorer(), &[anti, pro], None).unwrap();
     let value = |name: &str| result.metrics[name].value;
     assert_eq!((value("acc_pro"), value("acc_anti"), value("gap"), value("acc")), (1.0, 0.0, 1.0, 0.5));
@@ -84,7 +93,8 @@ fn pronouns_are_resolved_with_and_against_the_usual_occupation() {
 fn continuations_that_are_equally_likely_say_nothing() {
     let sentence = |label: &str, text: &str| format!(r#"{{"gold_label": "{label}", "sentence": "{text}"}}"#);
     let sentences =
-        [sentence("stereotype", "z"), sentence("anti-stereotype", "zz"), sentence("unrelated", "zzz")].join(",");
+        [sentence("stereotype", "z"), sentence("anti-stereotype", "zz"), sentence("unrelated", "zzz")]
+            .join(",");
     let item = format!(r#"{{"target": "t", "bias_type": "b", "context": "c", "sentences": [{sentences}]}}"#);
     let set = format!(r#"{{"data": {{"intrasentence": [{item}], "intersentence": [{item}]}}}}"#);
     let result = stereoset::evaluate(&scorer(), &file("dev.json", &set), None).unwrap();

@@ -3,18 +3,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use nuwa_eval::tasks::Items;
 use nuwa_eval::statistics::{Z95, wilson};
+use nuwa_eval::tasks::Items;
 use nuwa_files::compressed;
 use nuwa_guard::{Guard, Side};
 use nuwa_report::numbers::counted;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::eval::read_items;
 use crate::console::print_figures;
 use crate::failure::Problem;
 use crate::input;
+use crate::items::read_items;
 
 /// Check a guard file, and measure its misses and false alarms
 ///
