@@ -7,7 +7,7 @@ use nuwa_tokenizer::Tokenizer;
 
 use crate::{
     Error, Flow, GenerateSettings, Generation, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
-    score,
+    score_shared,
 };
 
 /// An error unless `model` predicts the next token, which writing, scoring and tuning need.
@@ -144,11 +144,11 @@ impl Engine {
         self.scheduler(1)?.write(request, &mut || Flow::Continue(()), on_text)
     }
 
-    /// The negative log-likelihood of given ids; see [`score`].
+    /// The negative log-likelihood of given ids; see [`score_shared`].
     ///
     /// # Errors
     /// When a window is longer than the context, or an id is unknown.
     pub fn score(&self, windows: &[Window<'_>]) -> Result<Vec<Vec<f32>>> {
-        score(self.model(), windows)
+        score_shared(self.model(), windows)
     }
 }

@@ -17,17 +17,17 @@ pub struct Window<'a> {
     pub scored_from: usize,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
     /// The model's input: all ids but the last.
-    fn inputs(&self) -> &[u32] {
+    pub(crate) fn inputs(&self) -> &'a [u32] {
         &self.ids[..self.ids.len() - 1]
     }
 
-    fn scored(&self) -> &[u32] {
+    pub(crate) fn scored(&self) -> &'a [u32] {
         &self.ids[self.scored_from..]
     }
 
-    fn check(&self, context: usize) -> Result<()> {
+    pub(crate) fn check(&self, context: usize) -> Result<()> {
         let (ids, scored_from) = (self.ids.len(), self.scored_from);
         if scored_from >= 1 && scored_from < ids && ids <= context + 1 {
             return Ok(());

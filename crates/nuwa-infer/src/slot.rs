@@ -37,6 +37,16 @@ impl Slot {
         }
     }
 
+    /// What is remembered of what was seen.
+    pub fn cache(&mut self) -> &mut Cache {
+        &mut self.cache
+    }
+
+    /// Notes ids that have gone through the model with the cache.
+    pub fn note(&mut self, ids: &[u32]) {
+        self.seen.extend_from_slice(ids);
+    }
+
     /// A copy that has seen the first `length` ids; none where the model cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
         Some(Self { cache: self.cache.prefix(length)?, seen: self.seen[..length].to_vec() })

@@ -1,6 +1,6 @@
 //! Scores of given ids.
 
-use nuwa_infer::{Window, score};
+use nuwa_infer::{Window, score, score_shared};
 use nuwa_models::{Context, Input, Model, Text};
 use nuwa_tensor::Tape;
 
@@ -58,5 +58,30 @@ fn windows_that_cannot_be_scored_are_refused() {
     for (length, scored_from) in [(CONTEXT + 2, 1), (5, 0), (5, 5), (0, 0), (1, 1)] {
         let error = score(model.as_ref(), &[Window { ids: &ids(0, length), scored_from }]).unwrap_err();
         assert!(error.to_string().starts_with(&format!("a window of {length} ids")), "{error}");
+    }
+}
+
+#[test]
+fn what_windows_share_goes_through_the_model_once_and_changes_nothing() {
+    let model = model(1);
+    // Questions with three options each, all after the same examples; then windows that share nothing.
+    let mut texts: Vec<(Vec<u32>, usize)> = Vec::new();
+    for question in 0..20 {
+        let length = CONTEXT / 2 + question % 3;
+        let begin = [ids(7, CONTEXT / 3), ids(20 + question as u32, length - CONTEXT / 3)].concat();
+        for option in 0..3 {
+            let text = [begin.clone(), ids(90 + option, 2 + option as usize)].concat();
+            texts.push((text, length));
+        }
+    }
+    texts.extend((0..6).map(|seed| (ids(40 + seed, 5 + seed as usize), 1 + seed as usize)));
+    let windows: Vec<Window<'_>> =
+        texts.iter().map(|(ids, scored_from)| Window { ids, scored_from: *scored_from }).collect();
+    let plain = score(model.as_ref(), &windows).unwrap();
+    let shared = score_shared(model.as_ref(), &windows).unwrap();
+    assert_eq!(plain.len(), shared.len());
+    for (plain, shared) in plain.iter().zip(&shared) {
+        assert_eq!(plain.len(), shared.len());
+        assert!(plain.iter().zip(shared).all(|(a, b)| (a - b).abs() < 1e-5), "{plain:?} {shared:?}");
     }
 }
