@@ -14,7 +14,14 @@ pub struct Table(Items);
 
 impl Table {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self(read_items(path)?))
+        let told = |error: anyhow::Error| match error.downcast_ref::<nuwa_eval::Error>() {
+            Some(item @ nuwa_eval::Error::Item { .. }) => {
+                let problem = Problem::new(item.to_string());
+                problem.hint("a table is CSV or TSV with a header, JSON lines or a JSON list").into()
+            }
+            _ => error,
+        };
+        read_items(path).map(Self).map_err(told)
     }
 
     pub fn rows(&self) -> usize {
