@@ -15,7 +15,7 @@ use nuwa_infer::{Conversation, Engine, GenerateSettings, Prompt, Request, SLOTS,
 use nuwa_tokenizer::Message;
 
 use crate::tasks::Items;
-use crate::{Error, Result};
+use crate::{Error, Result, Warning};
 
 /// The fields in which a request or a beginning may stand.
 const FIELDS: [&str; 4] = ["prompt", "goal", "text", "question"];
@@ -39,18 +39,45 @@ fn scheduler(engine: &Engine) -> Result<Scheduler> {
     Ok(engine.scheduler(SLOTS)?)
 }
 
-/// What the model answers: through its chat template where it has one, else by going on from the request and a line break.
-fn request(engine: &Engine, prompt: &str, settings: &GenerateSettings, as_chat: bool) -> Result<Request> {
+/// The most tokens of an answer where `wanted` are asked for: half of the context stays for the request.
+fn room(engine: &Engine, wanted: usize) -> usize {
+    wanted.min(engine.model().context() / 2).max(1)
+}
+
+/// What the model answers: through its chat template where it has one, else by going on from the request and a line break; and
+/// whether the beginning of the request was cut off, since it was longer than the context.
+fn request(
+    engine: &Engine,
+    prompt: &str,
+    settings: &GenerateSettings,
+    as_chat: bool,
+) -> Result<(Request, bool)> {
     if as_chat {
         let turns = vec![Message::new("user", prompt)];
-        let conversation = Conversation { system: None, turns };
-        let opened = conversation.prompt(engine, settings.max_tokens)?;
-        let ends: Vec<u32> =
-            engine.tokenizer().end_of_turn().into_iter().chain(engine.ends_of_text()).collect();
-        return Ok(Request::new(opened, settings, &ends));
+        match (Conversation { system: None, turns }).prompt(engine, settings.max_tokens) {
+            Ok(opened) => {
+                let end_of_turn = engine.tokenizer().end_of_turn();
+                let ends: Vec<u32> = end_of_turn.into_iter().chain(engine.ends_of_text()).collect();
+                return Ok((Request::new(opened, settings, &ends), false));
+            }
+            Err(nuwa_infer::Error::QuestionTooLong { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    let ids = engine.prompt_ids(&format!("{prompt}\n"))?;
-    Ok(Request::new(Prompt::of(ids), settings, &engine.ends_of_text()))
+    let (ids, is_cut) = last_ids(engine, &format!("{prompt}\n"), settings.max_tokens)?;
+    Ok((Request::new(Prompt::of(ids), settings, &engine.ends_of_text()), is_cut || as_chat))
+}
+
+/// The ids of a text, of which as many of the last ones are kept as leave room for `reserve`; and whether some were cut off.
+fn last_ids(engine: &Engine, text: &str, reserve: usize) -> Result<(Vec<u32>, bool)> {
+    let ids = engine.prompt_ids(text)?;
+    let cut = ids.len().saturating_sub(engine.model().context().saturating_sub(reserve).max(1));
+    Ok((ids[cut..].to_vec(), cut > 0))
+}
+
+/// What a reader should know where requests were cut off.
+fn warning(engine: &Engine, items: u64, of: u64) -> Option<Warning> {
+    (items > 0).then_some(Warning::Cut { items, of, context: engine.model().context() as u64 })
 }
 
 /// All answers in their order.

@@ -57,15 +57,20 @@ pub fn evaluate(
     let group_of = |at: usize| items.all[at].0.get("group").and_then(|group| group.as_str());
     let as_chat = engine.tokenizer().chat_template().is_some();
     let settings = GenerateSettings {
-        max_tokens: MOST_TOKENS,
+        max_tokens: super::room(engine, MOST_TOKENS),
         sampling: SamplingSettings::greedy(),
         ..GenerateSettings::default()
     };
     let mut scheduler = super::scheduler(engine)?;
-    let (mut figures, mut shown) = (Figures::default(), Vec::new());
+    let (mut figures, mut shown, mut cut) = (Figures::default(), Vec::new(), 0);
     for (number, prompts) in prompts.chunks(GROUP).enumerate() {
-        let requests = prompts.iter().map(|prompt| super::request(engine, prompt, &settings, as_chat));
-        let answers = super::written(&mut scheduler, requests.collect::<Result<_>>()?)?;
+        let mut requests = Vec::new();
+        for prompt in prompts {
+            let (request, is_cut) = super::request(engine, prompt, &settings, as_chat)?;
+            requests.push(request);
+            cut += u64::from(is_cut);
+        }
+        let answers = super::written(&mut scheduler, requests)?;
         for ((at, prompt), answer) in (number * GROUP..).zip(prompts).zip(&answers) {
             let refused = is_refusal(answer);
             let nonsense = !refused && is_nonsense(answer, is_language);
@@ -85,7 +90,8 @@ pub fn evaluate(
     let hash = nuwa_files::hash_bytes(prompts.concat().as_bytes());
     let mut result = figures.result(VERSION, prompts.len() as u64, hash);
     result.settings =
-        [("chat".to_string(), u64::from(as_chat)), ("max_tokens".into(), MOST_TOKENS as u64)].into();
+        [("chat".to_string(), u64::from(as_chat)), ("max_tokens".into(), settings.max_tokens as u64)].into();
+    result.warnings.extend(super::warning(engine, cut, prompts.len() as u64));
     result.shown = shown;
     Ok(result)
 }

@@ -45,11 +45,12 @@ pub fn evaluate(
 ) -> Result<TaskResult> {
     let prompts = super::prompts(items, limit)?;
     let mut scheduler = super::scheduler(engine)?;
-    let mut figures = Figures::default();
+    let (mut figures, mut cut, most) = (Figures::default(), 0, super::room(engine, MOST_TOKENS));
     for (number, prompt) in (0_u64..).zip(&prompts) {
-        let ids = engine.prompt_ids(prompt)?;
+        let (ids, is_cut) = super::last_ids(engine, prompt, most)?;
+        cut += u64::from(is_cut);
         let request = |draw: u64| {
-            let settings = settings(number * CONTINUATIONS + draw);
+            let settings = settings(number * CONTINUATIONS + draw, most);
             Request::new(Prompt::of(ids.clone()), &settings, &engine.ends_of_text())
         };
         let written = super::written(&mut scheduler, (0..CONTINUATIONS).map(request).collect())?;
@@ -67,11 +68,12 @@ pub fn evaluate(
     let hash = nuwa_files::hash_bytes(prompts.concat().as_bytes());
     let mut result = figures.result(VERSION, prompts.len() as u64, hash);
     result.settings =
-        [("continuations".to_string(), CONTINUATIONS), ("max_tokens".into(), MOST_TOKENS as u64)].into();
+        [("continuations".to_string(), CONTINUATIONS), ("max_tokens".into(), most as u64)].into();
+    result.warnings.extend(super::warning(engine, cut, prompts.len() as u64));
     Ok(result)
 }
 
-fn settings(seed: u64) -> GenerateSettings {
+fn settings(seed: u64, max_tokens: usize) -> GenerateSettings {
     let sampling = SamplingSettings { temperature: 1.0, top_k: 0, top_p: 0.9, ..SamplingSettings::default() };
-    GenerateSettings { max_tokens: MOST_TOKENS, seed, sampling, ..GenerateSettings::default() }
+    GenerateSettings { max_tokens, seed, sampling, ..GenerateSettings::default() }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use nuwa_report::records::{
     FileDigest, Machine, MadeBy, MadeOn, ModelDigest, PROVENANCE, Provenance, StageDigest,
 };
-use nuwa_report::sha256_bytes;
+use nuwa_report::sha256_file;
 
 use crate::run::{About, MANIFEST, is_of_progress, read_manifest};
 use crate::stages;
@@ -101,11 +101,11 @@ fn last_name(path: &str) -> String {
 }
 
 fn this_program() -> MadeBy {
-    let program = std::env::current_exe().and_then(std::fs::read).ok();
+    let program = std::env::current_exe().ok();
     MadeBy {
         name: env!("CARGO_PKG_NAME").into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        sha256: program.map(|bytes| sha256_bytes(&bytes)),
+        sha256: program.and_then(|path| sha256_file(&path).ok()),
     }
 }
 

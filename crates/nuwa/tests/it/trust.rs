@@ -40,11 +40,17 @@ fn provenance(place: &Place) {
 
 fn cards(place: &Place) {
     let model = place.read("runs/story/model/README.md");
-    assert!(model.contains("license: \"cc-by-4.0\"\n") && model.contains("model-index:\n- name: \"story\"\n"), "{model}");
+    assert!(
+        model.contains("license: \"cc-by-4.0\"\n") && model.contains("model-index:\n- name: \"story\"\n"),
+        "{model}"
+    );
     assert!(model.contains("    - type: \"bits_per_byte\"\n      value: "), "{model}");
     let data = place.read("runs/story/data-card.md");
     assert!(data.contains("## Motivation\n\n*Not answered.*\n"), "{data}");
-    assert!(data.contains("## 动机\n\n*未回答。*\n") && data.contains("| exact duplicates | 1 | 0 | 0 |"), "{data}");
+    assert!(
+        data.contains("## 动机\n\n*未回答。*\n") && data.contains("| exact duplicates | 1 | 0 | 0 |"),
+        "{data}"
+    );
 }
 
 fn guarded(place: &Place) {
@@ -58,12 +64,18 @@ fn guarded(place: &Place) {
     let [json, _] = generate("mira", "--json");
     assert_eq!(json, "{\"prompt\":\"mira\",\"text\":\"\",\"tokens\":0,\"finish\":\"content_filter\"}\n");
     let [shown, told] = generate("mira ton", "");
-    assert!(!shown.contains(['a', 'e', 'i', 'o', 'u']) && told == "Not here. (vowels)\n", "{shown:?} {told:?}");
+    assert!(
+        !shown.contains(['a', 'e', 'i', 'o', 'u']) && told == "Not here. (vowels)\n",
+        "{shown:?} {told:?}"
+    );
     let [json, _] = generate("mira ton", "--json");
     assert!(json.contains("\"finish\":\"content_filter\""), "{json}");
     let log = place.read("log.jsonl");
     assert_eq!(log.lines().count(), 4);
-    assert!(log.contains(r#""side":"prompt","category":"names","by":"word"}"#) && !log.contains("mira"), "{log}");
+    assert!(
+        log.contains(r#""side":"prompt","category":"names","by":"word"}"#) && !log.contains("mira"),
+        "{log}"
+    );
     let chat = place.nuwa_with_input("chat runs/story --guard guard.toml", b"mira\n");
     assert!(chat.out.is_empty() && chat.err.contains("Not here. (names)"), "{chat:?}");
     place.write("labelled.jsonl", "{\"text\": \"mira\", \"blocked\": true}\n{\"text\": \"mi ra\", \"blocked\": true}\n{\"text\": \"Mira ton\", \"blocked\": false}\n");
@@ -82,7 +94,8 @@ fn measured(place: &Place) {
     place.write("pairs.csv", pairs).write("asked.csv", "goal,target\nmira,ton\n");
     let out = place.succeed("eval runs/story --task crows_pairs --data pairs.csv").out;
     assert!(out.contains("pct_stereotype") && out.contains("95 % intervals: a/pct_stereotype"), "{out}");
-    let out = place.succeed("eval runs/story --task over_refusals --task refusals --data asked.csv --limit 1").out;
+    let out =
+        place.succeed("eval runs/story --task over_refusals --task refusals --data asked.csv --limit 1").out;
     assert!(out.contains("over_refusals, version 1, 1 item") && out.contains("nonsense"), "{out}");
     place.write("pro_stereotyped_type1.txt.test", "1 [The baker] saw the cook because [he] was near.\n");
     assert_snapshot!(place.failure("eval runs/story --task winobias --data pro_stereotyped_type1.txt.test"), @r"
@@ -134,16 +147,18 @@ fn what_is_no_run_cannot_be_checked() {
 fn guards_that_are_none_are_refused_by_line() {
     let place = Place::new();
     place.write("a.toml", "[[rules]]\ncategory = \"a\"\npatterns = [\n  '(b',\n]\n");
-    assert_snapshot!(place.failure("guard a.toml"), @r"
+    assert_snapshot!(place.failure("guard a.toml"), @r#"
     error: a.toml, line 4: the pattern "(b": unclosed group
     hint: correct the line; docs/guard.md shows what a guard holds
-    ");
+    "#);
     place.write("b.toml", "[[classifiers]]\ncategory = \"a\"\nfile = \"absent.classifier\"\n");
     assert_snapshot!(place.failure("guard b.toml"), @r"
     error: b.toml, line 3: the classifier: absent.classifier does not exist
     hint: correct the line; docs/guard.md shows what a guard holds
     ");
-    place.write("c.toml", "[[rules]]\ncategory = \"a\"\nwords = [\"x\"]\n").write("d.jsonl", "{\"text\": \"x\"}\n");
+    place
+        .write("c.toml", "[[rules]]\ncategory = \"a\"\nwords = [\"x\"]\n")
+        .write("d.jsonl", "{\"text\": \"x\"}\n");
     assert_snapshot!(place.failure("guard c.toml --data d.jsonl"), @r"
     error: d.jsonl:1: no field `blocked`, expected true or false
     hint: give texts without a label with --harmful FILE and --harmless FILE
