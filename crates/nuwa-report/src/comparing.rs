@@ -29,12 +29,10 @@ pub fn text(comparison: &ModelComparison) -> String {
 }
 
 fn sheet(comparison: &ModelComparison) -> Sheet {
-    let mut warnings: Vec<Text> = comparison
-        .tasks
-        .iter()
-        .filter(|task| !task.is_same_items)
-        .map(|task| words::other_items(&task.task))
-        .collect();
+    let others: Vec<&str> =
+        comparison.tasks.iter().filter(|task| !task.is_same_items).map(|task| task.task.as_str()).collect();
+    let mut warnings = Vec::new();
+    warnings.extend((!others.is_empty()).then(|| words::other_items(&others)));
     warnings.extend((!comparison.left_out.is_empty()).then(|| words::left_out(&comparison.left_out)));
     warnings.extend((comparison.models.len() > comparison.measured).then(|| WORDS.about_published.into()));
     let mut sections = vec![values(comparison), tests(comparison)];
@@ -131,7 +129,7 @@ fn test_row(task: &str, name: &str, figure: &ComparedFigure, model: usize) -> Op
         SheetCell::figure(test.p_holm.map_or(String::new(), probability)),
         clear.into(),
         SheetCell::figure(only),
-        SheetCell::figure(format!("{:.3}", test.detectable)),
+        SheetCell::figure(test.detectable.map_or(String::new(), |difference| format!("{difference:.3}"))),
         SheetCell::name(test.kind.name()),
     ])
 }

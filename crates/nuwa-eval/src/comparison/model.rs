@@ -136,9 +136,7 @@ fn compared(
 ) -> Option<ComparedTask> {
     let results: Vec<&TaskResult> = models.iter().filter_map(|model| model.tasks.get(task)).collect();
     let first = results.first()?;
-    let is_same =
-        |result: &&TaskResult| result.version == first.version && result.data_hash == first.data_hash;
-    let is_same_items = results.iter().all(is_same);
+    let is_same_items = results.iter().all(|result| is_same(first, result));
     let mut names: Vec<&String> = first
         .metrics
         .keys()
@@ -159,6 +157,15 @@ fn compared(
         chance: chance(first),
         figures: names.iter().enumerate().map(figure).collect(),
     })
+}
+
+/// Whether two models were asked the same items, though the one may have been asked as a chat and the other not.
+fn is_same(one: &TaskResult, other: &TaskResult) -> bool {
+    let items = |result: &TaskResult| -> Vec<[String; 2]> {
+        result.items.iter().map(|item| [item.prompt.clone(), item.expected.clone()]).collect()
+    };
+    let is_same_text = || !one.items.is_empty() && items(one) == items(other);
+    one.version == other.version && (one.data_hash == other.data_hash || is_same_text())
 }
 
 fn figure(

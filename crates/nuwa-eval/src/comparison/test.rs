@@ -32,8 +32,9 @@ pub struct TestedDifference {
     pub p_holm: Option<f64>,
     /// Items that only the first one got right, and those that only this one did.
     pub only_one_right: Option<[u64; 2]>,
-    /// The smallest true difference that this comparison would find four times out of five.
-    pub detectable: f64,
+    /// The smallest true difference that this comparison would find four times out of five; none where no item differs, which says
+    /// nothing of it.
+    pub detectable: Option<f64>,
 }
 
 /// The test of `own` against `first`, which gave these units for the same items.
@@ -62,7 +63,7 @@ fn shares(first: &[Unit], own: &[Unit]) -> TestedDifference {
         p: mcnemar(of_first, of_own),
         p_holm: None,
         only_one_right: Some([of_first, of_own]),
-        detectable: detectable_difference((interval[1] - interval[0]) / 2.0 / Z95),
+        detectable: detectable((interval[1] - interval[0]) / 2.0 / Z95),
     }
 }
 
@@ -80,7 +81,7 @@ fn ratios(first: &[Unit], own: &[Unit]) -> Option<TestedDifference> {
         p: found.p,
         p_holm: None,
         only_one_right: None,
-        detectable: detectable_difference(found.stderr),
+        detectable: detectable(found.stderr),
     })
 }
 
@@ -94,8 +95,12 @@ pub fn unpaired(first: (f64, f64), own: (f64, f64)) -> Option<TestedDifference> 
         p: libm::erfc((difference / stderr).abs() / SQRT_2),
         p_holm: None,
         only_one_right: None,
-        detectable: detectable_difference(stderr),
+        detectable: detectable(stderr),
     })
+}
+
+fn detectable(stderr: f64) -> Option<f64> {
+    (stderr > 0.0).then(|| detectable_difference(stderr))
 }
 
 #[cfg(test)]

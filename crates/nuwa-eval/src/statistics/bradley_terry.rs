@@ -49,10 +49,9 @@ impl BradleyTerry {
 /// each side of each compared pair is added, which is told. None where some were never compared with the others, even by way of
 /// third ones.
 pub fn bradley_terry(players: usize, comparisons: &[Comparison], by_covariate: bool) -> Option<BradleyTerry> {
-    let met = |all: &[Comparison]| {
-        all.iter().flat_map(|one| [[one.first, one.second], [one.second, one.first]]).collect()
-    };
-    if players < 2 || !connects(players, &met(comparisons)) {
+    let both = |one: &Comparison| [[one.first, one.second], [one.second, one.first]];
+    let met: Vec<[usize; 2]> = comparisons.iter().flat_map(both).collect();
+    if players < 2 || !connects(players, &met) {
         return None;
     }
     let mut all = merged(comparisons);
@@ -78,7 +77,7 @@ fn wins(comparisons: &[Comparison]) -> Vec<[usize; 2]> {
 }
 
 /// Whether each player is reached from each other one along the edges.
-fn connects(players: usize, edges: &Vec<[usize; 2]>) -> bool {
+fn connects(players: usize, edges: &[[usize; 2]]) -> bool {
     let reaches_all = |from: usize, to: usize| {
         let mut reached = vec![false; players];
         let mut waiting = vec![0];

@@ -48,10 +48,11 @@ pub fn left_out(tasks: &[String]) -> Text {
     )
 }
 
-pub fn other_items(task: &str) -> Text {
+pub fn other_items(tasks: &[&str]) -> Text {
+    let names = tasks.join(", ");
     both!(
-        "{task}: the models were asked other items, so the test is not paired",
-        "{task}：各模型所答的题目不同，检验未配对"
+        "the models were asked other items, or in another form, or their items were not kept, so the tests are not paired: {names}",
+        "各模型所答的题目或形式不同，或题目未保存，以下任务的检验未配对：{names}"
     )
 }
 

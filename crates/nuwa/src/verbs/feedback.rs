@@ -83,8 +83,9 @@ impl FeedbackArguments {
         let drawing = Drawing::new(&engine, settings, self.answers as usize, self.least())?;
         let queue = Queue::new(file, self.kind(), self.model.display().to_string(), prompts);
         self.tell_beginning(&queue);
-        print_line(&server.address())?;
+        // Whoever has the address may press Ctrl-C at once.
         let ended = interrupt::on_end()?;
+        print_line(&server.address())?;
         let feedback = Feedback::start(queue, drawing, server);
         // Only Ctrl-C says that it is enough: whoever has decided about all may still take something back.
         let _ = ended.recv();

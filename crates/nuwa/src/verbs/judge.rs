@@ -233,8 +233,9 @@ impl JudgeArguments {
         let of = format!("{} on {}", counted(items, "item"), counted(prompts, "prompt"));
         message(&format!("{} (plan {})", of, &plan.hash[..12]));
         message("open this address in a browser on this machine; Ctrl-C ends:");
-        print_line(&server.address())?;
+        // Whoever has the address may press Ctrl-C at once.
         let ended = interrupt::on_end()?;
+        print_line(&server.address())?;
         let judging = Judging::start(folder.clone(), plan, server);
         // Only Ctrl-C says that it is enough: another judge may come, or one take something back.
         let _ = ended.recv();

@@ -289,7 +289,7 @@ fn people_judge_in_a_browser() {
     browser.value(
         "document.getElementById('judge').value = '小红'; document.getElementById('form').requestSubmit()",
     );
-    browser.wait("document.getElementById('pair').hidden", false);
+    browser.wait("document.getElementById('asked').hidden", false);
     browser.wait("document.getElementById('count').textContent", "0 / 40");
     let shown =
         browser.value("[...document.querySelectorAll('#answers .text')].map((answer) => answer.textContent)");
