@@ -51,7 +51,8 @@ fn mistakes(confusion: &Confusion) -> Vec<String> {
     std::iter::once(head).chain(all.iter().map(line)).collect()
 }
 
-fn padded(text: &str, width: usize) -> String {
+/// The text, and blanks up to so many columns.
+pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 

@@ -9,13 +9,15 @@ use clap::Args;
 use nuwa_eval::metrics::Confusion;
 use nuwa_eval::statistics::{Z95, wilson};
 use nuwa_report::classes::Classified;
+use nuwa_text::clip;
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use self::labels::Labels;
 use self::scores::Scores;
 use super::columns::Table;
 use super::figures::{Figure, Measured, Shown};
-use crate::matrix::matrix;
+use crate::matrix::{matrix, padded};
 
 /// Classes against the true ones, from two columns of a table; equal to scikit-learn's figures
 ///
@@ -57,6 +59,9 @@ pub struct Classification {
     #[command(flatten)]
     shown: Shown,
 }
+
+/// The most characters of the name of a class.
+const LONGEST: usize = 24;
 
 impl Classification {
     pub fn run(self) -> anyhow::Result<()> {
@@ -132,19 +137,15 @@ impl Classification {
 
 /// Precision, recall and F1 of each class.
 fn by_class(confusion: &Confusion) -> Vec<String> {
-    let width =
-        confusion.classes.iter().map(|name| name.chars().count()).max().unwrap_or_default().clamp(5, 24);
-    let head = format!("{:<width$}  precision  recall      f1   items", "class");
-    let row = |class: usize| {
+    let names: Vec<String> = confusion.classes.iter().map(|name| clip(name, LONGEST)).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or_default().max(5);
+    let head = format!("{}  precision  recall      f1   items", padded("class", width));
+    let row = |(class, name): (usize, &String)| {
         let scores = confusion.class(class);
-        let name = nuwa_text::clip(&confusion.classes[class], width);
-        let items = confusion.right(class);
-        format!(
-            "{name:<width$}     {:.4}  {:.4}  {:.4} {items:>7}",
-            scores.precision, scores.recall, scores.f1
-        )
+        let (name, items) = (padded(name, width), confusion.right(class));
+        format!("{name}     {:.4}  {:.4}  {:.4} {items:>7}", scores.precision, scores.recall, scores.f1)
     };
-    std::iter::once(head).chain((0..confusion.classes.len()).map(row)).collect()
+    std::iter::once(head).chain(names.iter().enumerate().map(row)).collect()
 }
 
 fn classes_json(confusion: &Confusion) -> Map<String, Value> {
