@@ -29,10 +29,10 @@ pub fn text(comparison: &ModelComparison) -> String {
 }
 
 fn sheet(comparison: &ModelComparison) -> Sheet {
-    let unlike: Vec<&str> =
+    let unpaired: Vec<&str> =
         comparison.tasks.iter().filter(|task| !task.is_same_items).map(|task| task.task.as_str()).collect();
     let mut warnings = Vec::new();
-    warnings.extend((!unlike.is_empty()).then(|| words::other_items(&unlike)));
+    warnings.extend((!unpaired.is_empty()).then(|| words::other_items(&unpaired)));
     warnings.extend((!comparison.left_out.is_empty()).then(|| words::left_out(&comparison.left_out)));
     warnings.extend((comparison.models.len() > comparison.measured).then(|| WORDS.about_published.into()));
     let mut sections = vec![values(comparison), tests(comparison)];
