@@ -159,13 +159,13 @@ fn compared(
     })
 }
 
-/// Whether two models were asked the same items, though the one may have been asked as a chat and the other not.
+/// Whether two models were asked the same items. Where the one was asked as a chat and the other not, prompts differ and the right
+/// answers do not: as many items with the same right answers in the same order are one list.
 fn is_same(one: &TaskResult, other: &TaskResult) -> bool {
-    let items = |result: &TaskResult| -> Vec<[String; 2]> {
-        result.items.iter().map(|item| [item.prompt.clone(), item.expected.clone()]).collect()
-    };
-    let is_same_text = || !one.items.is_empty() && items(one) == items(other);
-    one.version == other.version && (one.data_hash == other.data_hash || is_same_text())
+    let expected =
+        |result: &TaskResult| result.items.iter().map(|item| item.expected.clone()).collect::<Vec<_>>();
+    let is_same_list = || !one.items.is_empty() && expected(one) == expected(other);
+    one.version == other.version && (one.data_hash == other.data_hash || is_same_list())
 }
 
 fn figure(

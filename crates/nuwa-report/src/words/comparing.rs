@@ -51,8 +51,8 @@ pub fn left_out(tasks: &[String]) -> Text {
 pub fn other_items(tasks: &[&str]) -> Text {
     let names = tasks.join(", ");
     both!(
-        "the models were asked other items, or in another form, or their items were not kept, so the tests are not paired: {names}",
-        "各模型所答的题目或形式不同，或题目未保存，以下任务的检验未配对：{names}"
+        "the models were asked other items, or what each item came to was not kept, so the tests are not paired: {names}",
+        "各模型所答的题目不同，或逐题结果未保存，以下任务的检验未配对：{names}"
     )
 }
 
