@@ -288,3 +288,43 @@ impl TestKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Metric, Shown, Unit};
+
+    fn measured(name: &str, hash: &str, answers: &[(&str, bool)]) -> Measured {
+        let share = answers.iter().filter(|(_, right)| *right).count() as f64 / answers.len() as f64;
+        let item = |(expected, is_right): &(&str, bool)| Shown {
+            prompt: format!("{hash}?"),
+            expected: expected.to_string(),
+            is_right: *is_right,
+            ..Shown::default()
+        };
+        let unit = |(_, is_right): &(&str, bool)| Unit { y: f64::from(u8::from(*is_right)), x: 1.0 };
+        let result = TaskResult {
+            n: answers.len() as u64,
+            metrics: [("acc".to_string(), Metric { value: share, stderr: Some(0.1) })].into(),
+            data_hash: hash.into(),
+            items: answers.iter().map(item).collect(),
+            units: [("acc".to_string(), answers.iter().map(unit).collect())].into(),
+            ..TaskResult::default()
+        };
+        Measured { name: name.into(), tasks: [("task".to_string(), result)].into() }
+    }
+
+    fn kind(one: &Measured, other: &Measured) -> TestKind {
+        let found = ModelComparison::of(&[one.clone(), other.clone()], &[], 1).unwrap();
+        found.tasks[0].figures[0].tests[1].unwrap().kind
+    }
+
+    #[test]
+    fn one_list_of_items_is_known_in_another_form_and_another_list_is_not() {
+        let plain = measured("plain", "as text", &[("a", true), ("b", false), ("c", true)]);
+        let chat = measured("chat", "as chat", &[("a", true), ("b", true), ("c", true)]);
+        let other = measured("other", "other", &[("a", true), ("d", true), ("c", true)]);
+        assert_eq!(kind(&plain, &chat), TestKind::McNemar);
+        assert_eq!(kind(&plain, &other), TestKind::Unpaired);
+    }
+}
