@@ -176,7 +176,7 @@ fn parse(line: &str) -> Option<Sentence> {
     let text = sentence.replace(['[', ']'], "");
     let lower = text.to_lowercase();
     let is_there = |occupation: &&&str| {
-        !meant.to_lowercase().contains(**occupation) && lower.contains(&format!(" {occupation}").as_str())
+        !meant.to_lowercase().contains(**occupation) && lower.contains(&format!(" {occupation}"))
     };
     let other = OCCUPATIONS.iter().find(is_there)?;
     let other = if *other == "ceo" { "CEO" } else { other }.to_string();
