@@ -153,7 +153,7 @@ impl Guard {
     /// Looks for words and patterns in what stands from byte `from` of `written` on; if it is not `whole`, it may go on.
     fn scan(&self, written: &str, from: usize, side: Side, whole: bool) -> Scan {
         let normal = Normal::of(written);
-        let from = normal.from_place(from);
+        let from = normal.byte_at(from);
         let words = self.words.find(&normal.text, from, whole);
         let mut open: Vec<usize> = words.open.into_iter().collect();
         let by_word = words.blocked.into_iter();

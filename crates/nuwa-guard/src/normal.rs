@@ -49,7 +49,7 @@ impl Normal {
     }
 
     /// The first byte that stands at `place` of the written text or behind it.
-    pub fn from_place(&self, place: usize) -> usize {
+    pub fn byte_at(&self, place: usize) -> usize {
         self.places.partition_point(|other| *other < place).min(self.text.len())
     }
 }
@@ -93,6 +93,6 @@ mod tests {
         let normal = Normal::of("é\u{200b}ﬁ x");
         assert_eq!(normal.text, "éfi x");
         assert_eq!(normal.places, [0, 0, 5, 5, 8, 9, 10]);
-        assert_eq!(normal.from_place(3), 2);
+        assert_eq!(normal.byte_at(3), 2);
     }
 }
