@@ -2,8 +2,8 @@
 
 use fancy_regex::Regex;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value as Filled};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::value::{Serde, Value as Filled, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use nuwa_tokenizer::template;
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ impl Templates {
         }
         template::limit(&mut environment, 0);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_unknown_method_callback(template::python_method);
+        environment.set_unknown_method_callback(method);
         environment.set_formatter(|out, _, value| Ok(out.write_str(&written(value))?));
         environment.add_filter("regex_replace", regex_replace);
         environment.add_filter("string", |value: Filled| written(&value));
@@ -63,6 +63,16 @@ fn single_expression(source: &str) -> Option<&str> {
     let inner = source.strip_prefix("{{")?.strip_suffix("}}")?;
     let is_single = !["{{", "}}", "{%", "{#"].iter().any(|mark| inner.contains(mark));
     is_single.then(|| inner.trim_matches(['-', ' ']))
+}
+
+/// The methods of Python's values; of lists also `index`, which fails where Python's does.
+fn method(state: &mut State, value: &Filled, name: &str, arguments: &[Filled]) -> Result<Filled, Error> {
+    let (ValueKind::Seq, "index", [wanted]) = (value.kind(), name, arguments) else {
+        return template::python_method(state, value, name, arguments);
+    };
+    let place = value.try_iter()?.position(|one| one == *wanted);
+    let told = || Error::new(ErrorKind::InvalidOperation, format!("{wanted:?} is not in the list"));
+    place.map(Filled::from).ok_or_else(told)
 }
 
 /// A value in a text, as Python writes it.

@@ -16,6 +16,8 @@ mod python;
 mod run;
 mod sampling;
 mod scores;
+#[cfg(test)]
+mod tests;
 mod twins;
 mod yaml;
 
