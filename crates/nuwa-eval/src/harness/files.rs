@@ -64,8 +64,7 @@ impl Index {
         let is_yaml =
             |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
         for path in nuwa_files::files_in(folder)?.into_iter().filter(is_yaml) {
-            let Ok(keys) = nuwa_files::read_to_string(&path).and_then(|text| Ok(yaml::parse(&text, &path)))
-            else {
+            let Ok(keys) = nuwa_files::read_to_string(&path).map(|text| yaml::parse(&text, &path)) else {
                 continue;
             };
             if let Ok(Value::Object(keys)) = keys {

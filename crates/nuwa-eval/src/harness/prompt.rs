@@ -9,7 +9,7 @@ use super::jinja::Templates;
 use super::python;
 
 /// The fields of a document.
-pub type Document = Map<String, Value>;
+pub type Fields = Map<String, Value>;
 
 /// Turns the documents of a task into questions.
 pub struct Prompter<'a> {
@@ -39,7 +39,7 @@ impl Prompter<'_> {
     ///
     /// # Errors
     /// In words, when a template fails or what it gives is of the wrong kind.
-    pub fn ask(&self, document: &Document, examples: &[&Document]) -> Result<Question, String> {
+    pub fn ask(&self, document: &Fields, examples: &[&Fields]) -> Result<Question, String> {
         let form = &self.config.form;
         let mut before = self.resolved("description", &self.config.description, document)?;
         for example in examples {
@@ -66,7 +66,7 @@ impl Prompter<'_> {
     }
 
     /// A document with its answer.
-    fn example(&self, document: &Document) -> Result<String, String> {
+    fn example(&self, document: &Fields) -> Result<String, String> {
         let form = &self.config.fewshot.form;
         let choices = self.choices(form, document)?;
         let text = self.text(form, document)?;
@@ -109,12 +109,12 @@ impl Prompter<'_> {
     }
 
     /// What stands before an answer that the model is to go on with.
-    fn prefix(&self, form: &Form, document: &Document) -> Result<String, String> {
+    fn prefix(&self, form: &Form, document: &Fields) -> Result<String, String> {
         form.prefix.as_ref().map_or(Ok(String::new()), |prefix| self.resolved("gen_prefix", prefix, document))
     }
 
     /// A column of this name, or the template.
-    fn resolved(&self, key: &str, source: &str, document: &Document) -> Result<String, String> {
+    fn resolved(&self, key: &str, source: &str, document: &Fields) -> Result<String, String> {
         if self.columns.contains(source) {
             return Ok(document.get(source).map(python::text).unwrap_or_default());
         }
@@ -122,7 +122,7 @@ impl Prompter<'_> {
     }
 
     /// A document with `None` for the columns it lacks.
-    fn whole(&self, document: &Document) -> Document {
+    fn whole(&self, document: &Fields) -> Fields {
         let mut whole = document.clone();
         for column in &self.columns {
             whole.entry(column.clone()).or_insert(Value::Null);
@@ -130,7 +130,7 @@ impl Prompter<'_> {
         whole
     }
 
-    fn text(&self, form: &Form, document: &Document) -> Result<Value, String> {
+    fn text(&self, form: &Form, document: &Fields) -> Result<Value, String> {
         let found = self.value("doc_to_text", &form.text, document)?;
         Ok(match found {
             Found::Column(value) | Found::Given(value) => value,
@@ -148,7 +148,7 @@ impl Prompter<'_> {
         }
     }
 
-    fn target(&self, form: &Form, document: &Document) -> Result<Value, String> {
+    fn target(&self, form: &Form, document: &Fields) -> Result<Value, String> {
         Ok(match self.value("doc_to_target", &form.target, document)? {
             Found::Column(value) | Found::Given(value) => value,
             Found::Filled(list @ Value::Array(_)) => list,
@@ -162,7 +162,7 @@ impl Prompter<'_> {
         })
     }
 
-    fn choices(&self, form: &Form, document: &Document) -> Result<Option<Vec<String>>, String> {
+    fn choices(&self, form: &Form, document: &Fields) -> Result<Option<Vec<String>>, String> {
         let Some(template) = &form.choice else { return Ok(None) };
         let value = match self.value("doc_to_choice", template, document)? {
             Found::Filled(Value::String(text)) => python::literal(&text).unwrap_or(Value::String(text)),
@@ -174,7 +174,7 @@ impl Prompter<'_> {
         }
     }
 
-    fn value(&self, key: &str, template: &Template, document: &Document) -> Result<Found, String> {
+    fn value(&self, key: &str, template: &Template, document: &Fields) -> Result<Found, String> {
         match template {
             Template::Fixed(value) => Ok(Found::Given(value.clone())),
             Template::Twin(twin) => twin.apply(document).map(Found::Given),

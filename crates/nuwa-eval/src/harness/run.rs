@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::HarnessTask;
 use super::config::{DataSource, Output, TaskConfig};
 use super::jinja::Templates;
-use super::prompt::{Document, Prompter, Question};
+use super::prompt::{Fields, Prompter, Question};
 use super::python;
 use super::sampling::ExampleSampler;
 use super::scores::{Given, Measure};
@@ -103,7 +103,7 @@ impl HarnessTask {
     }
 
     /// The documents that examples are taken from.
-    fn pool(&self, splits: Splits<'_>) -> Result<Vec<Document>> {
+    fn pool(&self, splits: Splits<'_>) -> Result<Vec<Fields>> {
         let config = &self.config;
         let pool = match (config.example_split(), &config.fewshot.samples) {
             (Some(split), _) => processed(config.fewshot.process, &splits(&config.source, split)?)?,
@@ -117,8 +117,8 @@ impl HarnessTask {
 }
 
 /// The documents of items, as `process_docs` makes them.
-fn processed(process: Option<Twin>, items: &Items) -> Result<Vec<Document>> {
-    let one = |(fields, place): &(Document, usize)| match process {
+fn processed(process: Option<Twin>, items: &Items) -> Result<Vec<Fields>> {
+    let one = |(fields, place): &(Fields, usize)| match process {
         None => Ok(fields.clone()),
         Some(twin) => match twin.apply(fields).map_err(|reason| items.wrong(*place, reason))? {
             Value::Object(fields) => Ok(fields),
@@ -150,7 +150,7 @@ struct Tally {
     shown: Vec<Shown>,
 }
 
-type Asked<'a> = (&'a Document, Question);
+type Asked<'a> = (&'a Fields, Question);
 
 impl Run<'_> {
     fn wrong(&self, place: usize, reason: String) -> Error {
@@ -200,14 +200,7 @@ impl Run<'_> {
     }
 
     /// What the log-likelihoods of a document's choices say; `plain` are those without a context.
-    fn chosen(
-        &self,
-        document: &Document,
-        question: &Question,
-        own: &[f64],
-        plain: &[f64],
-        tally: &mut Tally,
-    ) {
+    fn chosen(&self, document: &Fields, question: &Question, own: &[f64], plain: &[f64], tally: &mut Tally) {
         let config = self.prompter.config;
         let Question { choices, right, .. } = question;
         let best = best(own);
@@ -409,7 +402,7 @@ fn brier(log_likelihoods: &[f64], right: usize) -> f64 {
 }
 
 /// The share of probability that the answers marked with 1 get.
-fn truthful_mass(document: &Document, log_likelihoods: &[f64]) -> f64 {
+fn truthful_mass(document: &Fields, log_likelihoods: &[f64]) -> f64 {
     let labels = document.get("mc2_targets").and_then(|targets| targets["labels"].as_array());
     let is_true = labels.into_iter().flatten().map(|label| label.as_f64() == Some(1.0));
     shares(log_likelihoods)

@@ -1,12 +1,12 @@
 //! Which examples stand before a document: lm-evaluation-harness's `ContextSampler` and `FirstNSampler`.
 
-use super::prompt::Document;
+use super::prompt::Fields;
 use crate::python_random::PythonRandom;
 use crate::tasks::{SEED, Sampler};
 
 /// Draws examples from a pool; its state runs on over the documents.
 pub struct ExampleSampler {
-    pool: Vec<Document>,
+    pool: Vec<Fields>,
     generator: PythonRandom,
     sampler: Sampler,
     /// Whether a document may be its own example, so that one more is drawn and it is left out.
@@ -14,12 +14,12 @@ pub struct ExampleSampler {
 }
 
 impl ExampleSampler {
-    pub fn new(pool: Vec<Document>, sampler: Sampler, may_be_asked: bool) -> Self {
+    pub fn new(pool: Vec<Fields>, sampler: Sampler, may_be_asked: bool) -> Self {
         Self { pool, generator: PythonRandom::new(SEED), sampler, may_be_asked }
     }
 
     /// Examples for a document, in order; fewer than `shots` where there are not so many.
-    pub fn before(&mut self, document: &Document, shots: usize) -> Vec<&Document> {
+    pub fn before(&mut self, document: &Fields, shots: usize) -> Vec<&Fields> {
         let places = match self.sampler {
             _ if shots == 0 => Vec::new(),
             Sampler::FirstN => self.others(document).take(shots).collect(),
@@ -29,11 +29,11 @@ impl ExampleSampler {
     }
 
     /// All places, without those of the document where it may be among them.
-    fn others(&self, document: &Document) -> impl Iterator<Item = usize> {
+    fn others(&self, document: &Fields) -> impl Iterator<Item = usize> {
         (0..self.pool.len()).filter(|place| !self.may_be_asked || self.pool[*place] != *document)
     }
 
-    fn drawn(&mut self, document: &Document, shots: usize) -> Vec<usize> {
+    fn drawn(&mut self, document: &Fields, shots: usize) -> Vec<usize> {
         let wanted = shots + usize::from(self.may_be_asked);
         let mut places = self.generator.sample(self.pool.len(), wanted);
         places.retain(|place| !self.may_be_asked || self.pool[*place] != *document);

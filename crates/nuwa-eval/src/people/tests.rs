@@ -132,7 +132,7 @@ fn who_does_not_read_is_told_and_can_be_left_out() {
     let votes = read_votes(folder.path(), &plan).unwrap();
     let results = JudgeResults::of(&plan, &votes, &[]).unwrap();
     let failed = JudgeRemark::FailedChecks { judge: "always left".into(), failed: 1 + 4, of: 6 };
-    assert_eq!(results.remarks, [failed.clone()]);
+    assert_eq!(results.remarks, std::slice::from_ref(&failed));
     let account = &results.judges[0];
     assert_eq!((account.repeated, account.repeated_same), (12, 8), "sides of pairs are exchanged");
     assert_eq!(results.groups[0].pairs[0].win_rate.value, 0.75);

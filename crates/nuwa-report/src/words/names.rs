@@ -74,6 +74,7 @@ const NAMES: &[(&str, &str)] = &[
     ("length", "长度过滤"),
     ("repetition", "重复内容过滤"),
     ("toxicity", "有害内容过滤"),
+    ("counterfactual", "性别词对换"),
     ("classified", "分类器过滤"),
     ("spelling", "拼写纠正"),
     ("boilerplate", "模板文本去除"),

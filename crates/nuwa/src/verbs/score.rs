@@ -10,11 +10,10 @@ use nuwa_models::Model;
 use nuwa_tensor::Precision;
 use nuwa_tokenizer::Tokenizer;
 use serde::Serialize;
-use serde_json::json;
 
 use super::fine_tuning::columns;
 use super::reinforcement::reward_folder;
-use crate::console::{message, print_json, print_line};
+use crate::console::{message, print_line};
 use crate::failure::Problem;
 
 /// Score answers by a reward model
@@ -85,7 +84,7 @@ impl Score {
             }
             long += u64::from(line.is_missing());
             match self.json {
-                true => print_json(&json!(line))?,
+                true => print_line(&serde_json::to_string(&line)?)?,
                 false => print_line(&line.text())?,
             }
         }

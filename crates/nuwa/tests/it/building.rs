@@ -173,7 +173,7 @@ fn failures_of_a_model(place: &Place, model: &str) {
     "#);
     assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @r#"
     error: there is no task "spelling"
-    hint: the tasks are: language_modelling, ratings, arc_easy, arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande, sst2, chnsenticorp, cmmlu, world_choice_en, world_choice_zh, world_ending_en, world_ending_zh, world_subjects_en, world_subjects_zh, world_truth_en, world_truth_zh, world_answer_en, world_answer_zh, world_sum_en, world_sum_zh, world_translation_en, world_translation_zh, world_preference_en, world_preference_zh, world_sentiment_en, world_sentiment_zh, world_careless_en, world_careless_zh, world_unknown_en, world_unknown_zh, world_language_en, world_language_zh
+    hint: the tasks are: language_modelling, ratings, crows_pairs, winobias, bbq, stereoset, refusals, over_refusals, toxicity, arc_easy, arc_challenge, hellaswag, mmlu, truthfulqa_mc1, truthfulqa_mc2, piqa, winogrande, sst2, chnsenticorp, cmmlu, world_choice_en, world_choice_zh, world_ending_en, world_ending_zh, world_subjects_en, world_subjects_zh, world_truth_en, world_truth_zh, world_answer_en, world_answer_zh, world_sum_en, world_sum_zh, world_translation_en, world_translation_zh, world_preference_en, world_preference_zh, world_sentiment_en, world_sentiment_zh, world_careless_en, world_careless_zh, world_unknown_en, world_unknown_zh, world_language_en, world_language_zh
     "#);
     assert_snapshot!(place.failure("eval exported --task language_modelling"), @r#"
     error: exported is not the model of a run, so there is no held-out text

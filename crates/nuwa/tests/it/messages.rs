@@ -349,12 +349,16 @@ fn help_goes_to_standard_output() {
       ppo          Train a model by PPO towards a reward model (RLHF)
       grpo         Train a model by GRPO towards rewards that can be checked
       feedback     Rank or mark a model's answers on a local web page (human feedback)
+      judge        Judge the answers of models blind, on a local web page or by another model (human
+                   evaluation)
       merge        Merge LoRA adapters into the model they were trained on
       inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
       chat         Chat with a model
       generate     Generate text from a prompt
       fill         Fill in masked words with an encoder such as BERT
       eval         Evaluate a model
+      compare      Compare models on the tasks that their evaluations have in common
+      metric       Measure texts, classes or numbers in files against the true ones
       import       Convert another program's model into a model folder
       export       Export a model for other programs
       report       Write a run's report again, with the cards of its data and of its model

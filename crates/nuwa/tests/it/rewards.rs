@@ -65,12 +65,14 @@ fn rewards_that_are_none(place: &Place) {
     place.succeed("tokenizer train documents --vocab-size 300 --out other");
     let files = ["tokenizer.json", "tokenizer_config.json"];
     let own = files.map(|name| place.read(&format!("rewarder/model/{name}")));
-    files.iter().for_each(|name| {
-        drop(place.write(&format!("rewarder/model/{name}"), place.read(&format!("other/{name}"))))
-    });
+    for name in files {
+        place.write(&format!("rewarder/model/{name}"), place.read(&format!("other/{name}")));
+    }
     let told = place.failure("ppo tuned --reward rewarder --prompts prompts.txt --out none");
     assert!(told.starts_with("error: ") && told.contains("token") && told.contains("hint: "), "{told}");
-    files.iter().zip(own).for_each(|(name, own)| drop(place.write(&format!("rewarder/model/{name}"), own)));
+    for (name, own) in files.iter().zip(own) {
+        place.write(&format!("rewarder/model/{name}"), own);
+    }
     assert!(!place.path("none").join("model").exists());
 }
 

@@ -1,3 +1,5 @@
+//! `nuwa eval`: tasks, task files of lm-evaluation-harness, suites of them.
+
 mod harness;
 mod suite;
 
