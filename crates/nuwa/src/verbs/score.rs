@@ -7,6 +7,7 @@ use nuwa_align::pack::Example;
 use nuwa_align::render::render;
 use nuwa_align::rl::Scorer;
 use nuwa_models::Model;
+use nuwa_report::numbers::counted;
 use nuwa_tensor::Precision;
 use nuwa_tokenizer::Tokenizer;
 use serde::Serialize;
@@ -69,7 +70,7 @@ impl Score {
         let tokenizer = Tokenizer::load(&folder)?;
         let (records, _) = data::read(&self.data, &columns, BadRecords::Error, understood)?;
         let scorer = Scorer::new(model, Precision::F32, MICRO_BATCH);
-        let (mut pairs, mut right, mut long) = (0, 0.0, 0);
+        let (mut pairs, mut right, mut long) = (0_u64, 0.0, 0);
         for record in &records {
             let line = line(&scorer, &tokenizer, record, context)?;
             if let Line::Pair { chosen: Some(chosen), rejected: Some(rejected), .. } = line {
@@ -89,11 +90,13 @@ impl Score {
             }
         }
         if pairs > 0 {
-            message(&format!("{pairs} pairs, {:.1} % ranked right", 100.0 * right / f64::from(pairs)));
+            let share = 100.0 * right / pairs as f64;
+            message(&format!("{}, {share:.1} % ranked right", counted(pairs, "pair")));
         }
         if long > 0 {
+            let records = counted(long, "record");
             message(&format!(
-                "{long} records are longer than the context of {context} tokens and have no score"
+                "without a score, being longer than the context of {context} tokens: {records}"
             ));
         }
         Ok(())
