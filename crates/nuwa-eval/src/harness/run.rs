@@ -379,9 +379,18 @@ fn golds(question: &Question) -> Vec<String> {
 }
 
 fn compared(measure: &Measure, answer: &str, question: &Question) -> Option<Given> {
-    let Measure::ExactMatch(exact) = measure else { return None };
-    let is_right = golds(question).iter().any(|gold| exact.compare(answer, gold));
-    Some(Given::Value(f64::from(u8::from(is_right))))
+    let golds = golds(question);
+    match measure {
+        Measure::ExactMatch(exact) => {
+            let is_right = golds.iter().any(|gold| exact.compare(answer, gold));
+            Some(Given::Value(f64::from(u8::from(is_right))))
+        }
+        Measure::Together(together) => {
+            let golds: Vec<&str> = golds.iter().map(String::as_str).collect();
+            Some(Given::Together(together.of(answer, &golds)))
+        }
+        _ => None,
+    }
 }
 
 /// The first of the largest.
@@ -474,7 +483,7 @@ fn units(given: &[Given]) -> Vec<Unit> {
     let unit = |one: &Given| match one {
         Given::Value(value) => Some(Unit { y: *value, x: 1.0 }),
         Given::Sums(likelihood, size) => Some(Unit { y: -likelihood, x: *size }),
-        Given::Classes(..) => None,
+        Given::Classes(..) | Given::Together(_) => None,
     };
     given.iter().filter_map(unit).collect()
 }

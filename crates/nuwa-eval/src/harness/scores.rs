@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::config::Output;
 use super::python;
 use super::twins::Twin;
+use crate::metrics::{BleuSettings, ChrfSettings, Confusion, Together};
 use crate::{Metric, Ratio};
 
 /// A metric of a task file.
@@ -34,6 +35,8 @@ pub enum Measure {
     BytePerplexity,
     BitsPerByte,
     ExactMatch(ExactMatch),
+    /// BLEU or chrF of all answers, 0 to 100.
+    Together(Together),
     /// Nothing is measured: answers are only written.
     Bypass,
 }
@@ -48,7 +51,7 @@ pub struct ExactMatch {
 }
 
 /// What a document gives to a figure.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Given {
     /// The figure is their mean.
     Value(f64),
@@ -56,6 +59,8 @@ pub enum Given {
     Classes(usize, usize),
     /// The figure follows from a ratio of sums: a log-likelihood, and words or bytes.
     Sums(f64, f64),
+    /// The figure is that of all answers together.
+    Together(Together),
 }
 
 impl MetricSpec {
@@ -88,6 +93,8 @@ impl MetricSpec {
             (Output::Rolling, "byte_perplexity") => Some(Measure::BytePerplexity),
             (Output::Rolling, "bits_per_byte") => Some(Measure::BitsPerByte),
             (Output::Generate, "exact_match") => Some(Measure::ExactMatch(ExactMatch::new(&mut keys)?)),
+            (Output::Generate, "bleu") => Some(Measure::Together(Together::bleu(BleuSettings::default()))),
+            (Output::Generate, "chrf") => Some(Measure::Together(Together::chrf(ChrfSettings::CHRF))),
             (Output::Generate, "bypass") => Some(Measure::Bypass),
             _ => None,
         };
@@ -127,7 +134,7 @@ fn known(output: Output) -> &'static str {
         Output::MultipleChoice => "acc, acc_norm, acc_bytes, acc_mutual_info, f1, mcc and brier_score",
         Output::Likelihood => "acc and perplexity",
         Output::Rolling => "word_perplexity, byte_perplexity and bits_per_byte",
-        Output::Generate => "exact_match and bypass",
+        Output::Generate => "exact_match, bleu, chrf and bypass",
     }
 }
 
@@ -151,6 +158,8 @@ impl Measure {
             Self::WordPerplexity | Self::BytePerplexity => "weighted_perplexity",
             Self::BitsPerByte => "bits_per_byte",
             Self::Bypass => "bypass",
+            Self::Together(Together::Bleu(..)) => "bleu",
+            Self::Together(Together::Chrf(..)) => "chrf",
             _ => "mean",
         };
         let is_mean = usual == "mean" && aggregation == "nanmean";
@@ -169,6 +178,10 @@ impl Measure {
                 |one| if let Given::Classes(right, chosen) = one { Some([*right, *chosen]) } else { None },
             )
             .collect();
+        let together: Vec<Together> = given
+            .iter()
+            .filter_map(|one| if let Given::Together(own) = one { Some(own.clone()) } else { None })
+            .collect();
         let mut sums = Ratio::default();
         for one in given {
             if let Given::Sums(likelihood, size) = one {
@@ -178,8 +191,9 @@ impl Measure {
         let plain = |value: f64| Some(Metric { value, stderr: None });
         match self {
             Self::Bypass => None,
-            Self::F1 => plain(f1(&classes)),
-            Self::Matthews => plain(matthews(&classes)),
+            Self::F1 => plain(confusion(&classes).class(1).f1),
+            Self::Matthews => plain(confusion(&classes).matthews()),
+            Self::Together(_) => Some(Together::figure(&together)),
             Self::Perplexity => mean(&values).map(|mean| Metric { value: -mean.value, ..mean }.exponential()),
             Self::WordPerplexity | Self::BytePerplexity => sums.metric().map(Metric::exponential),
             Self::BitsPerByte => sums.metric().map(|metric| metric.scaled(1.0 / std::f64::consts::LN_2)),
@@ -195,25 +209,10 @@ fn mean(values: &[f64]) -> Option<Metric> {
     ratio.metric()
 }
 
-/// The F1 of class 1, 0 where nothing is of it.
-fn f1(classes: &[[usize; 2]]) -> f64 {
-    let count = |fits: fn(&[usize; 2]) -> bool| classes.iter().filter(|pair| fits(pair)).count() as f64;
-    let hits = count(|pair| *pair == [1, 1]);
-    let all = count(|pair| pair[0] == 1) + count(|pair| pair[1] == 1);
-    if all == 0.0 { 0.0 } else { 2.0 * hits / all }
-}
-
-/// The correlation of Matthews over several classes (Gorodkin 2004), 0 where it is not defined.
-fn matthews(classes: &[[usize; 2]]) -> f64 {
-    let most = classes.iter().flatten().max().map_or(0, |most| most + 1);
-    let n = classes.len() as f64;
-    let hits = classes.iter().filter(|[right, chosen]| right == chosen).count() as f64;
-    let of = |side: usize, class: usize| classes.iter().filter(|pair| pair[side] == class).count() as f64;
-    let sum = |of_class: &dyn Fn(usize) -> f64| (0..most).map(of_class).sum::<f64>();
-    let both = sum(&|class| of(0, class) * of(1, class));
-    let right = n * n - sum(&|class| of(0, class).powi(2));
-    let chosen = n * n - sum(&|class| of(1, class).powi(2));
-    if right * chosen == 0.0 { 0.0 } else { (hits * n - both) / (right * chosen).sqrt() }
+/// Right classes and chosen ones; of classes by number there are at least two.
+fn confusion(classes: &[[usize; 2]]) -> Confusion {
+    let most = classes.iter().flatten().max().map_or(2, |most| (most + 1).max(2));
+    Confusion::new((0..most).map(|class| class.to_string()).collect(), classes.iter().copied())
 }
 
 impl ExactMatch {
@@ -271,6 +270,27 @@ mod tests {
         assert!((Measure::Perplexity.figure(&given).unwrap().value - 2.0_f64.exp()).abs() < 1e-12);
         let given = [Given::Sums(-4.0, 2.0), Given::Sums(-2.0, 4.0)];
         assert!((Measure::WordPerplexity.figure(&given).unwrap().value - 1.0_f64.exp()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bleu_and_chrf_are_of_all_answers_together() {
+        let answers =
+            [("The cat sat on the mat.", "The cat is sitting on the mat."), ("the the the", "the cat")];
+        for (name, aggregation) in [("bleu", "bleu"), ("chrf", "chrf")] {
+            let keys = json!({"aggregation": aggregation, "higher_is_better": true});
+            let measure = spec(name, keys, Output::Generate).unwrap().measure;
+            let Measure::Together(together) = &measure else { panic!() };
+            let given: Vec<Given> = answers
+                .iter()
+                .map(|(answer, right)| Given::Together(together.of(answer, &[right])))
+                .collect();
+            let all = measure.figure(&given).unwrap();
+            assert!(all.value > 10.0 && all.value < 60.0 && all.stderr.is_some(), "{name} {all:?}");
+            let mean = (measure.figure(&given[..1]).unwrap().value
+                + measure.figure(&given[1..]).unwrap().value)
+                / 2.0;
+            assert!((all.value - mean).abs() > 1.0, "{name} is no mean over answers");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod signature;
 mod squad;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use bleu::{BLEU_ORDER, BleuCounts, BleuScore, BleuSettings, Smoothing};
 pub use bleu_tokens::BleuTokens;
@@ -48,3 +49,4 @@ pub use probabilities::{
 pub use regression::{RegressionScores, kendall, pearson};
 pub use rouge::{Overlap, RougeScores, RougeTokens};
 pub use squad::{AnswerScores, answer_scores, normal_answer};
+pub use together::Together;

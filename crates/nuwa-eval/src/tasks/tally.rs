@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::written::{Shared, together};
+use super::written::together;
 use crate::TaskResult;
 use crate::metrics::Confusion;
+use crate::metrics::Together;
 use crate::remark::{ErrorsOver, Warning};
 use crate::result::{Metric, Shown, Unit};
 
@@ -16,7 +17,7 @@ const SHOWN: usize = 3;
 pub struct Outcome {
     pub metrics: Vec<(&'static str, f64)>,
     /// What it gives to figures of all items together.
-    pub shared: Vec<(&'static str, Shared)>,
+    pub shared: Vec<(&'static str, Together)>,
     pub group: Option<String>,
     /// The class that is right and the one that was chosen.
     pub classes: Option<[usize; 2]>,
@@ -33,7 +34,7 @@ pub struct Tally {
     pub n: usize,
     values: BTreeMap<&'static str, Vec<f64>>,
     groups: BTreeMap<String, BTreeMap<&'static str, Vec<f64>>>,
-    shared: BTreeMap<&'static str, Vec<Shared>>,
+    shared: BTreeMap<&'static str, Vec<Together>>,
     classes: Vec<[usize; 2]>,
     names: Vec<String>,
     items: Vec<Shown>,

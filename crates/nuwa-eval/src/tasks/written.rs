@@ -7,12 +7,8 @@ use serde::Deserialize;
 use super::Task;
 use super::ask::Asked;
 use super::tally::Outcome;
-use crate::metrics::{BleuCounts, BleuSettings, ChrfCounts, ChrfSettings, RougeTokens, answer_scores};
+use crate::metrics::{BleuSettings, ChrfSettings, RougeTokens, Together, answer_scores};
 use crate::result::{Metric, Shown};
-use crate::statistics::{Bootstrap, bootstrap_error};
-
-/// Samples for the standard errors of figures that are no means, as many as lm-evaluation-harness draws for them.
-const SAMPLES: usize = 100;
 
 /// What is measured of what a model writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,13 +29,6 @@ pub enum TextMetric {
     RougeChar,
     /// The means of exact match and F1 after SQuAD's normalisation.
     Squad,
-}
-
-/// What an answer gives to a figure of all answers together.
-#[derive(Debug, Clone)]
-pub enum Shared {
-    Bleu(BleuSettings, BleuCounts),
-    Chrf(ChrfSettings, ChrfCounts),
 }
 
 /// What a written answer is worth.
@@ -66,15 +55,14 @@ pub fn compared(task: &Task, asked: &Asked, given: &str, is_cut: bool) -> Outcom
 
 impl TextMetric {
     /// The figure's name and an empty count, where it is one of all answers together.
-    fn shared(self, task: &Task) -> Option<(&'static str, Shared)> {
-        let chrf = |settings| Shared::Chrf(settings, ChrfCounts::default());
+    fn shared(self, task: &Task) -> Option<(&'static str, Together)> {
         match self {
             Self::Bleu => {
                 let settings = BleuSettings { tokens: task.bleu_tokens, ..BleuSettings::default() };
-                Some(("bleu", Shared::Bleu(settings, BleuCounts::default())))
+                Some(("bleu", Together::bleu(settings)))
             }
-            Self::Chrf => Some(("chrf", chrf(ChrfSettings::CHRF))),
-            Self::ChrfPlusPlus => Some(("chrf++", chrf(ChrfSettings::CHRF_PLUS_PLUS))),
+            Self::Chrf => Some(("chrf", Together::chrf(ChrfSettings::CHRF))),
+            Self::ChrfPlusPlus => Some(("chrf++", Together::chrf(ChrfSettings::CHRF_PLUS_PLUS))),
             _ => None,
         }
     }
@@ -101,40 +89,9 @@ impl TextMetric {
     }
 }
 
-impl Shared {
-    fn of(&self, given: &str, right: &[&str]) -> Self {
-        match self {
-            Self::Bleu(settings, _) => Self::Bleu(*settings, settings.counts(given, right)),
-            Self::Chrf(settings, _) => Self::Chrf(*settings, settings.counts(given, right)),
-        }
-    }
-
-    /// The figure of some answers together.
-    fn score(all: &[Self], chosen: &[usize]) -> f64 {
-        let (mut bleu, mut chrf) = (Vec::new(), Vec::new());
-        for index in chosen {
-            match &all[*index] {
-                Self::Bleu(_, counts) => bleu.push(counts),
-                Self::Chrf(_, counts) => chrf.push(counts),
-            }
-        }
-        match all.first() {
-            Some(Self::Bleu(settings, _)) => settings.score(&BleuCounts::sum(bleu)).score,
-            Some(Self::Chrf(settings, _)) => settings.score(&ChrfCounts::sum(chrf)),
-            None => 0.0,
-        }
-    }
-}
-
-/// The figures of all answers together; their standard errors are those of samples of the answers.
-pub fn together(shared: &BTreeMap<&'static str, Vec<Shared>>) -> BTreeMap<String, Metric> {
-    let figure = |all: &Vec<Shared>| {
-        let whole: Vec<usize> = (0..all.len()).collect();
-        let samples = Bootstrap { samples: SAMPLES, ..Bootstrap::default() };
-        let stderr = bootstrap_error(all.len(), samples, |sample| Shared::score(all, sample));
-        Metric { value: Shared::score(all, &whole), stderr }
-    };
-    shared.iter().map(|(name, all)| (name.to_string(), figure(all))).collect()
+/// The figures of all answers together.
+pub fn together(shared: &BTreeMap<&'static str, Vec<Together>>) -> BTreeMap<String, Metric> {
+    shared.iter().map(|(name, all)| (name.to_string(), Together::figure(all))).collect()
 }
 
 #[cfg(test)]
@@ -164,7 +121,7 @@ mod tests {
         let of: BTreeMap<&str, f64> = outcome.metrics.iter().copied().collect();
         assert_eq!((of["exact_match"], of["squad_exact_match"], of["squad_f1"]), (0.0, 1.0, 1.0));
         assert_eq!((of["rouge1"], of["rougeL_char"]), (1.0, 1.0));
-        let shared: BTreeMap<&'static str, Vec<Shared>> =
+        let shared: BTreeMap<&'static str, Vec<Together>> =
             outcome.shared.into_iter().map(|(name, shared)| (name, vec![shared.clone(), shared])).collect();
         let figures = together(&shared);
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["bleu", "chrf", "chrf++"]);
