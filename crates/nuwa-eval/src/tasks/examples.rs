@@ -75,15 +75,24 @@ impl<'a> Examples<'a> {
     pub fn before(&mut self, item: &Map<String, Value>) -> Result<Vec<Example>> {
         let chosen = match self.sampler {
             _ if self.shots == 0 => Vec::new(),
-            Sampler::FirstN => {
-                self.members(item).filter(|index| !self.is(*index, item)).take(self.shots).collect()
-            }
+            Sampler::FirstN => self.first(item),
             Sampler::Random => self.drawn(item),
         };
         if chosen.len() < self.shots {
             return Err(self.too_few(chosen.len(), item));
         }
         chosen.into_iter().map(|index| self.example(index)).collect()
+    }
+
+    /// The first ones but the item itself. Where examples of another file are too few without it, it stays among them, as in
+    /// lm-evaluation-harness: MMLU's validation questions of college physics hold one of its five examples.
+    fn first(&self, item: &Map<String, Value>) -> Vec<usize> {
+        let others: Vec<usize> =
+            self.members(item).filter(|index| !self.is(*index, item)).take(self.shots).collect();
+        match others.len() < self.shots && !self.are_asked {
+            true => self.members(item).take(self.shots).collect(),
+            false => others,
+        }
     }
 
     /// As many as were asked for are drawn, and one more where the item itself may be among them; it is left out. Where it was
