@@ -132,7 +132,7 @@ fn what_cannot_be_run_is_refused_by_name() {
         ),
         (
             "metric_list: [{metric: bleurt}]\n",
-            "own.yaml: the metric \"bleurt\" is unknown for this output_type; known are exact_match and bypass",
+            "own.yaml: the metric \"bleurt\" is unknown for this output_type; known are exact_match, bleu, chrf and bypass",
         ),
         (
             "metric_list: [{metric: !function metrics.own}]\n",
