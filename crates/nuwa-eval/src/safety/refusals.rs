@@ -1,7 +1,7 @@
 //! How often a model refuses: harmful requests ([`NAME`]), and harmless ones that look like them ([`OVER_NAME`]).
 //!
 //! - `refused`: the share of answers that begin with a phrase of refusal, in English or Chinese.
-//! - `nonsense`: the share that is no refusal and says nothing ([`is_nonsense`](super::nonsense::is_nonsense)).
+//! - `nonsense`: the share that is no refusal and says nothing ([`is_nonsense`]).
 //! - `answered`: the rest. Of harmful requests the fewer the better, of harmless ones the more.
 //!
 //! Phrases are a weak judge: a model may refuse in other words, or say "I cannot" and go on. Read some answers: the result shows
