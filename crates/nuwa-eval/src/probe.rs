@@ -6,7 +6,7 @@ use nuwa_infer::Engine;
 use crate::bias::{bbq, crows_pairs, stereoset, winobias};
 use crate::safety::{refusals, toxicity};
 use crate::tasks::Items;
-use crate::{DataFile, Error, Result, TaskResult};
+use crate::{DataFile, Error, Result, Signature, TaskResult};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,12 +105,17 @@ impl Probe {
         judges: Judges<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<TaskResult> {
-        self.measure(engine, files, limit, judges, progress).map_err(|error| match error {
+        let measured = self.measure(engine, files, limit, judges, progress);
+        let mut result = measured.map_err(|error| match error {
             Error::Item { path, place, problem, hint } => {
                 Error::Item { path, place, problem, hint: hint.or(self.data()) }
             }
             other => other,
-        })
+        })?;
+        let signature = Signature::new(self.name(), result.version).with("n", result.n);
+        let signature = signature.with("data", format!("xxh3-{}", result.data_hash));
+        result.sign(|_| signature.clone());
+        Ok(result)
     }
 
     fn measure(

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 /// How a figure was made: `task:NAME@VERSION|shots:25:random1234|norm:chars|bos:yes|chat:no|n:1172|data:...|nuwa:...`.
 ///
 /// `shots` is followed by how examples are chosen (`random1234`: drawn by Python's generator with that seed; `first_n`),
@@ -39,14 +37,13 @@ pub(crate) fn yes_or_no(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
 }
 
+/// Hexadecimal digits of a hash in a signature.
+const DIGITS: usize = 12;
+
 /// The beginning of the SHA-256 of texts, a line each.
 pub(crate) fn data_digest(texts: impl IntoIterator<Item = String>) -> String {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update(text.as_bytes());
-        hasher.update(b"\n");
-    }
-    hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let lines: String = texts.into_iter().map(|text| text + "\n").collect();
+    nuwa_files::sha256_bytes(lines.as_bytes())[..DIGITS].into()
 }
 
 #[cfg(test)]

@@ -44,7 +44,6 @@ pub mod records;
 pub mod repetition;
 mod run;
 mod scores;
-mod sha256;
 mod sheet;
 mod stage;
 pub mod stage_scores;
@@ -59,7 +58,6 @@ use std::path::{Path, PathBuf};
 pub use card_settings::CardSettings;
 pub use cleaning::shares_text;
 pub use error::{Error, Result};
-pub use sha256::{sha256_bytes, sha256_file};
 pub use stage::ReportedStage;
 
 use card::ModelCard;

@@ -39,6 +39,7 @@ fn environment() -> Result<Environment<'static>> {
     environment.add_template("inspect.js", include_str!("templates/inspect.js"))?;
     environment.add_template("language.js", include_str!("templates/language.js"))?;
     environment.add_template("sheet.html", include_str!("templates/sheet.html"))?;
+    environment.add_template("head.html", include_str!("templates/head.html"))?;
     environment.add_template("parts.html", include_str!("templates/parts.html"))?;
     environment.add_template("style.css", include_str!("templates/style.css"))?;
     environment.add_template("model_card.md", include_str!("templates/model_card.md"))?;

@@ -15,14 +15,17 @@ pub fn read_items(path: &Path) -> anyhow::Result<Items> {
         table_rows(path, &mut |row| rows.push(row))?;
         return Ok(Items::of_rows(path, rows));
     }
-    let bytes = compressed::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    Ok(Items::parse(path, &compressed::name_within(path), &read_text(path)?)?)
+}
+
+/// The text of a file that may be compressed.
+pub fn read_text(path: &Path) -> anyhow::Result<String> {
+    String::from_utf8(compressed::read(path)?).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let problem =
             format!("{}: byte {place} is not UTF-8, expected JSON lines, a JSON list or CSV", path.display());
-        Problem::new(problem).hint("save the items as text in UTF-8")
-    })?;
-    Ok(Items::parse(path, &compressed::name_within(path), &text)?)
+        Problem::new(problem).hint("save the items as text in UTF-8").into()
+    })
 }
 
 /// The items of several files, one after the other.

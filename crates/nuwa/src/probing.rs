@@ -10,6 +10,7 @@ use nuwa_text::language;
 
 use crate::console::Display;
 use crate::failure::Problem;
+use crate::items::read_text;
 
 /// The fewest letters of a text whose language is looked for, and the part of them that has to be in one.
 const LETTERS: u64 = 20;
@@ -62,10 +63,5 @@ fn files(probe: Probe, data: &[PathBuf]) -> anyhow::Result<Vec<DataFile>> {
 }
 
 fn read(path: &Path) -> anyhow::Result<DataFile> {
-    let text = String::from_utf8(compressed::read(path)?).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        Problem::new(format!("{}: byte {place} is not UTF-8", path.display()))
-            .hint("save the data as text in UTF-8")
-    })?;
-    Ok(DataFile { path: path.into(), name: compressed::name_within(path), text })
+    Ok(DataFile { path: path.into(), name: compressed::name_within(path), text: read_text(path)? })
 }

@@ -154,7 +154,7 @@ fn compared(
     Some(ComparedTask {
         task: task.into(),
         is_same_items,
-        chance: chance(first),
+        chance: first.chance,
         figures: names.iter().enumerate().map(figure).collect(),
     })
 }
@@ -221,15 +221,6 @@ fn value(result: &TaskResult, name: &str) -> Option<Compared> {
         None => metric.stderr.map(|error| [metric.value - Z95 * error, metric.value + Z95 * error]),
     };
     Some(Compared { value: metric.value, interval, n: Some(result.n) })
-}
-
-/// The mean share of one option, where items have options and one of them is right.
-fn chance(result: &TaskResult) -> Option<f64> {
-    let options = result.items.iter().map(|item| item.log_likelihoods.len());
-    let shares: Vec<f64> =
-        options.filter(|options| *options > 1).map(|options| 1.0 / options as f64).collect();
-    let is_all = !shares.is_empty() && shares.len() == result.items.len();
-    is_all.then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 /// Corrects the tests of the figures that stand for tasks for how many there are.

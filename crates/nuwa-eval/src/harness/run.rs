@@ -14,6 +14,7 @@ use super::python;
 use super::sampling::ExampleSampler;
 use super::scores::{Given, Measure};
 use super::twins::Twin;
+use crate::metrics::brier_over_classes;
 use crate::remark::ErrorsOver;
 use crate::result::{Shown, Unit};
 use crate::signature::{data_digest, yes_or_no};
@@ -223,7 +224,9 @@ impl Run<'_> {
                     Some(hit(self::best(&gains)))
                 }
                 Measure::F1 | Measure::Matthews => right.first().map(|right| Given::Classes(*right, best)),
-                Measure::Brier => right.first().map(|right| Given::Value(brier(own, *right))),
+                Measure::Brier => {
+                    right.first().map(|right| Given::Value(brier_over_classes(&[*right], &[shares(own)])))
+                }
                 _ => None,
             };
             tally.give(&metric.name, given);
@@ -403,11 +406,6 @@ fn shares(log_likelihoods: &[f64]) -> Vec<f64> {
     let weights: Vec<f64> = log_likelihoods.iter().map(|value| (value - largest).exp()).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
-}
-
-fn brier(log_likelihoods: &[f64], right: usize) -> f64 {
-    let shares = shares(log_likelihoods).into_iter().enumerate();
-    shares.map(|(place, share)| (share - f64::from(u8::from(place == right))).powi(2)).sum()
 }
 
 /// The share of probability that the answers marked with 1 get.

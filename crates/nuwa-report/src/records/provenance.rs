@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{sha256_bytes, sha256_file};
+use nuwa_files::{sha256_bytes, sha256_file};
 
 /// Its name, in a run folder and in a model folder.
 pub const PROVENANCE: &str = "provenance.json";

@@ -9,10 +9,10 @@ mod verify;
 
 use std::path::Path;
 
+use nuwa_files::sha256_file;
 use nuwa_report::records::{
     FileDigest, Machine, MadeBy, MadeOn, ModelDigest, PROVENANCE, Provenance, StageDigest,
 };
-use nuwa_report::sha256_file;
 
 use crate::run::{About, MANIFEST, is_of_progress, read_manifest};
 use crate::stages;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use nuwa_files::{sha256_bytes, sha256_file};
 use nuwa_report::records::{Manifest, SourceDigest};
-use nuwa_report::{sha256_bytes, sha256_file};
 use serde_json::Value;
 
 use super::{last_name, recorded};

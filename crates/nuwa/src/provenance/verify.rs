@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use nuwa_files::quoted_path;
+use nuwa_files::sha256_bytes;
 use nuwa_report::numbers::counted;
 use nuwa_report::records::{FileDigest, ModelDigest, PROVENANCE, Provenance, StageDigest};
-use nuwa_report::sha256_bytes;
 use serde::Serialize;
 
 use super::{MANIFEST, SOURCES, read, sources};

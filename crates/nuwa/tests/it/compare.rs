@@ -12,8 +12,7 @@ fn keep(place: &Place, name: &str, tasks: &[(&str, &str)]) {
         let share = right / marks.len() as f64;
         let stderr = (share * (1.0 - share) / (marks.len() - 1) as f64).sqrt();
         let metrics = json!({"acc": {"value": share, "stderr": stderr}});
-        let result =
-            json!({"version": 1, "n": marks.len(), "metrics": metrics, "settings": {}, "data_hash": task});
+        let result = json!({"version": 1, "n": marks.len(), "metrics": metrics, "chance": 0.5, "settings": {}, "data_hash": task});
         results.insert(task.to_string(), result);
         for (item, mark) in marks.chars().enumerate() {
             let is_right = mark == '+';

@@ -3,11 +3,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use nuwa_files::{Error, Result};
 use sha2::{Digest, Sha256};
 
+use crate::{Error, Result};
+
 /// The SHA-256 of `bytes`, as 64 hexadecimal digits: for what strangers check with tools of their own. Where only a change is to be
-/// seen, [`nuwa_files::hash_bytes`] is faster.
+/// seen, [`hash_bytes`](crate::hash_bytes) is faster.
 pub fn sha256_bytes(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
