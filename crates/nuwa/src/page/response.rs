@@ -8,7 +8,8 @@ use super::token;
 const NONCE: &str = "{{nonce}}";
 
 /// What stands in a page for what all pages share, and what that is.
-const SHARED: [(&str, &str); 3] = [
+const SHARED: [(&str, &str); 4] = [
+    ("{{head}}", include_str!("head.html")),
     ("{{style}}", include_str!("style.css")),
     ("{{script}}", include_str!("script.js")),
     ("{{header}}", include_str!("header.html")),
@@ -26,7 +27,7 @@ pub struct Response {
 
 impl Response {
     /// A page, of which nothing but its own script and style is run, and which asks nobody but its server. Script and style carry
-    /// `nonce="{{nonce}}"`; `{{style}}`, `{{script}}` and `{{header}}` stand for what pages share.
+    /// `nonce="{{nonce}}"`; `{{head}}`, `{{style}}`, `{{script}}` and `{{header}}` stand for what pages share.
     pub fn page(html: &str) -> Self {
         let Ok(nonce) = token::random() else { return Self::refused(500, "there are no random numbers") };
         let whole = SHARED.iter().fold(html.to_string(), |page, (name, shared)| page.replace(name, shared));
