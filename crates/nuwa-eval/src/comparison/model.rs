@@ -66,7 +66,8 @@ pub struct ComparedFigure {
 pub struct Compared {
     /// The figure.
     pub value: f64,
-    /// Its 95 % interval: Wilson's where items are right or wrong, else 1.96 standard errors to both sides.
+    /// Its 95 % interval: Wilson's where items are right or wrong (or the standard error says so), else 1.96 standard errors to both
+    /// sides.
     pub interval: Option<[f64; 2]>,
     /// Over how many items; none where a published score does not tell.
     pub n: Option<u64>,
@@ -218,9 +219,19 @@ fn value(result: &TaskResult, name: &str) -> Option<Compared> {
     let units = result.units.get(name).filter(|units| !units.is_empty() && is_share(units));
     let interval = match units {
         Some(units) => Some(wilson(units.iter().map(|unit| unit.y).sum(), units.len() as f64, Z95)),
-        None => metric.stderr.map(|error| [metric.value - Z95 * error, metric.value + Z95 * error]),
+        None => metric.stderr.map(|error| interval_of([metric.value, error], result.n)),
     };
     Some(Compared { value: metric.value, interval, n: Some(result.n) })
+}
+
+/// The interval of a figure whose items were not kept. A standard error of `sqrt(p (1 - p) / (n - 1))` is that of a share of items.
+fn interval_of([value, error]: [f64; 2], n: u64) -> [f64; 2] {
+    let items = n as f64;
+    let of_share = (value * (1.0 - value) / (items - 1.0)).sqrt();
+    match (0.0..=1.0).contains(&value) && (error - of_share).abs() <= 1e-6 * of_share {
+        true => wilson(value * items, items, Z95),
+        false => [value - Z95 * error, value + Z95 * error],
+    }
 }
 
 /// Corrects the tests of the figures that stand for tasks for how many there are.
@@ -308,6 +319,18 @@ mod tests {
     fn kind(one: &Measured, other: &Measured) -> TestKind {
         let found = ModelComparison::of(&[one.clone(), other.clone()], &[], 1).unwrap();
         found.tasks[0].figures[0].tests[1].unwrap().kind
+    }
+
+    #[test]
+    fn shares_without_their_items_have_intervals_within_0_and_1() {
+        let error = |share: f64, n: f64| (share * (1.0 - share) / (n - 1.0)).sqrt();
+        let [low, high] = interval_of([0.95, error(0.95, 20.0)], 20);
+        assert!(low > 0.7 && high < 1.0, "{low} {high}");
+        let [low, high] = interval_of([0.95, 0.2], 20);
+        assert!(
+            (low - 0.558).abs() < 1e-3 && (high - 1.342).abs() < 1e-3,
+            "another figure keeps its error: {low} {high}"
+        );
     }
 
     #[test]
