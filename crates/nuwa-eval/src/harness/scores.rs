@@ -76,6 +76,10 @@ impl MetricSpec {
     ) -> Result<Self, String> {
         let aggregation = keys.remove("aggregation");
         keys.remove("higher_is_better");
+        // Said of groups; of a task whose answers are chosen the harness reads it and does nothing with it.
+        if output == Output::MultipleChoice {
+            keys.remove("weight_by_size");
+        }
         let of_library = keys.remove("hf_evaluate").is_some_and(|value| value == true);
         let measure = match (output, name) {
             (_, _) if of_library && name != "exact_match" => None,
