@@ -284,8 +284,9 @@ impl TuningWatch<'_> {
         if self.alike == MOST_ALIKE {
             let reward = figures.get("reward").copied().unwrap_or_default();
             self.display.note(&format!(
-                "all answers of the last {MOST_ALIKE} steps are worth the same ({reward:.3}), so nothing is learnt from them: take a rule \
-                 that some answers fulfil and others do not, or tune the model on answers first (nuwa sft)"
+                "all answers of the last {MOST_ALIKE} steps are worth the same ({reward:.3}), so nothing is learnt from them: where no \
+                 answer can be worth more, the model is done; else take a rule that some answers fulfil and others do not, or tune the \
+                 model on answers first (nuwa sft)"
             ));
         }
     }
