@@ -124,7 +124,8 @@ pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Serves these paths until the test ends; its address.
-pub fn serve(files: &'static [(&'static str, &'static str)]) -> String {
+pub fn serve<S: AsRef<str> + Send + 'static>(files: impl Into<Vec<(&'static str, S)>>) -> String {
+    let files = files.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -135,7 +136,7 @@ pub fn serve(files: &'static [(&'static str, &'static str)]) -> String {
             lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
             let asked = first.split(' ').nth(1).unwrap();
             let (status, body) = match files.iter().find(|(path, _)| *path == asked) {
-                Some((_, body)) => ("200 OK", *body),
+                Some((_, body)) => ("200 OK", body.as_ref()),
                 None => ("404 Not Found", ""),
             };
             let length = body.len();
