@@ -54,8 +54,8 @@ pub use items::TASKS;
 pub use lexicon::{Name, SLURS};
 pub use noise::Noise;
 pub use offer::{
-    CORPUS, DIALOGUES, HELD_OUT_PROMPTS, ITEMS, LOOKUPS, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST,
-    USUAL_SECONDS, WorldTask, tasks,
+    BIAS_PAIRS, CORPUS, DIALOGUES, HELD_OUT_PROMPTS, ITEMS, LOOKUPS, PREFERENCES, PROMPTS, RATINGS, RECIPE,
+    SLUR_LIST, USUAL_SECONDS, WorldTask, tasks,
 };
 pub use settings::{NoiseShares, PlantedBias, Shares, WorldSettings};
 pub use truth::true_reward;

@@ -37,6 +37,9 @@ pub const SLUR_LIST: &str = "slurs.txt";
 /// The folder of the held-out items.
 pub const ITEMS: &str = "eval";
 
+/// Below [`ITEMS`], pairs of sentences that differ in a pronoun, to measure a planted bias on; in the form of CrowS-Pairs.
+pub const BIAS_PAIRS: &str = "bias.jsonl";
+
 /// A task of evaluation in one language, with its held-out items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorldTask {

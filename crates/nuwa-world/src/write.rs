@@ -11,7 +11,7 @@ use super::facts::{KINDS, Language, entities};
 use super::items::{TASKS, items};
 use super::lookups::Shelves;
 use super::noise::Noise;
-use super::offer::{CORPUS, HELD_OUT_PROMPTS, ITEMS, PROMPTS, SLUR_LIST};
+use super::offer::{BIAS_PAIRS, CORPUS, HELD_OUT_PROMPTS, ITEMS, PROMPTS, SLUR_LIST};
 use super::prompts::prompts;
 use super::pronouns;
 use super::random::Random;
@@ -112,9 +112,7 @@ pub fn write(
         held += all.len();
         lines(&out.join(ITEMS).join(format!("{task}_{}.jsonl", language.code())), all)?;
     }
-    if settings.bias.share > 0.0 {
-        lines(&out.join(ITEMS).join("bias.jsonl"), pronouns::pairs())?;
-    }
+    lines(&out.join(ITEMS).join(BIAS_PAIRS), pronouns::pairs())?;
     let asked = prompts(&world, false, settings.prompts);
     let count = asked.len();
     lines(&out.join(PROMPTS), asked)?;

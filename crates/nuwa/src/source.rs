@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nuwa_eval::Probe;
 use nuwa_eval::tasks::Task;
 use nuwa_world::{
-    CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST, USUAL_SECONDS,
+    BIAS_PAIRS, CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST,
+    USUAL_SECONDS,
 };
 use toml::{Table, Value};
 
@@ -94,6 +96,19 @@ impl Source {
     /// The folder of the items of [`Self::tasks`].
     pub fn items(self, run: &Path) -> PathBuf {
         self.folder(run).join(ITEMS)
+    }
+
+    /// What of bias and safety each model is measured by, with the data of each: its own, or what the measure carries.
+    pub fn probes(self, run: &Path) -> Vec<(Probe, Vec<PathBuf>)> {
+        match self {
+            Self::Text => Vec::new(),
+            Self::World => {
+                vec![
+                    (Probe::CrowsPairs, vec![self.items(run).join(BIAS_PAIRS)]),
+                    (Probe::OverRefusals, Vec::new()),
+                ]
+            }
+        }
     }
 
     /// How many items each model is asked.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nuwa_eval::comparison::write_items;
 use nuwa_eval::tasks::{Items, Options, Task};
-use nuwa_eval::{Metric, TaskResult};
+use nuwa_eval::{Metric, Probe, TaskResult};
 use nuwa_infer::Engine;
 use nuwa_report::records::{Evaluation, Tasks};
 use nuwa_report::stage_scores;
@@ -16,6 +16,7 @@ use super::{clean, world};
 use crate::afterwards;
 use crate::console::Display;
 use crate::evaluation::{Texts, headline, measure};
+use crate::probing;
 use crate::run::{About, Dependencies};
 
 pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
@@ -87,6 +88,13 @@ fn measure_model(build: &Build, engine: &Engine, chat: bool, display: &mut Displ
         let items = Items::read(&folder.join(task.data.as_deref().unwrap_or(Path::new(name))))?;
         let result = task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?;
         tasks.insert(name.to_string(), result);
+    }
+    for (probe, data) in build.source.probes(&build.folder) {
+        // A model that was not taught to answer neither refuses nor helps.
+        if chat || probe != Probe::OverRefusals {
+            let result = probing::probe(probe, engine, &data, None, settings.limit, display)?;
+            tasks.insert(probe.name().to_string(), result);
+        }
     }
     Ok(tasks)
 }
