@@ -204,7 +204,8 @@ impl From<nuwa_infer::Error> for Error {
 
 impl Error {
     /// The same, where advice about settings names those of this stage.
-    pub(crate) fn in_stage(mut self, stage: &'static str) -> Self {
+    #[must_use]
+    pub fn in_stage(mut self, stage: &'static str) -> Self {
         if let Self::Record { advice: Advice::LeaveOut(own), .. } = &mut self {
             *own = stage;
         }

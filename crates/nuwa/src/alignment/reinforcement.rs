@@ -45,8 +45,9 @@ impl Alignment<'_> {
     ) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
-        let (pairs, reading) =
-            data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
+        let understand =
+            |record: &data::Record| data::preference(record).map_err(|error| error.in_stage("reward"));
+        let (pairs, reading) = data::read(self.data, self.columns, settings.tuning.bad_records, understand)?;
         let model = nuwa_format::scored_from(self.model, self.seed)?;
         nuwa_infer::check_writes(model.base())?;
         let base = nuwa_format::weights_hash(&model);

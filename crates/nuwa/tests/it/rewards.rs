@@ -62,6 +62,11 @@ fn rewards_that_are_none(place: &Place) {
     error: tuned/model holds no reward model: its weights have no score.weight
     hint: give one that was trained on preferences to score answers
     ");
+    place.write("empty.jsonl", r#"{"prompt": "a", "chosen": "", "rejected": "b"}"#);
+    assert_snapshot!(place.failure("reward tuned --data empty.jsonl --out none"), @"
+    error: empty.jsonl:1: chosen is empty: expected an answer
+    hint: correct the record, or leave such records out: --set reward.tuning.bad_records=skip
+    ");
     place.write("long.txt", "word ".repeat(400));
     assert_snapshot!(place.failure("ppo tuned --reward rewarder --prompts long.txt --out none"), @"
     error: none of the 1 prompts leaves room for an answer of 64 tokens in the context of 128 tokens
