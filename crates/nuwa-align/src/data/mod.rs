@@ -26,7 +26,7 @@ pub use decision::Decision;
 pub use dialogues::dialogue;
 pub use files::records;
 pub use opinions::Opinions;
-pub use preferences::preference;
+pub use preferences::{preference, preferences};
 pub use prompts::{Prompt, prompt, prompts};
 pub use ratings::{lesson, rated};
 pub use record::Record;

@@ -29,6 +29,20 @@ pub fn preference(record: &Record) -> Result<Preference> {
     understood.map_err(|error| error.in_stage("dpo"))
 }
 
+/// All preferences of a record, for a model that compares several answers to one prompt (Ouyang et al. 2022): of answers with
+/// `scores` every two whose scores differ.
+///
+/// # Errors
+/// As [`preference`].
+pub fn preferences(record: &Record) -> Result<Vec<Preference>> {
+    let is_pair = record.first_of(&["chosen", "rejected"]).is_some();
+    if is_pair || !is_scored(record) {
+        return Ok(vec![preference(record)?]);
+    }
+    let pairs = scored(record)?.pairs();
+    if pairs.is_empty() { Err(record.left_out(SAME_SCORE)) } else { Ok(pairs) }
+}
+
 fn best_and_worst(record: &Record) -> Result<Preference> {
     scored(record)?.best_and_worst().ok_or_else(|| record.left_out(SAME_SCORE))
 }

@@ -75,6 +75,17 @@ impl Scored {
         let by_score = |one: &&(Vec<Message>, f64), other: &&(Vec<Message>, f64)| one.1.total_cmp(&other.1);
         let (best, worst) =
             (self.answers.iter().rev().max_by(by_score)?, self.answers.iter().min_by(by_score)?);
+        self.pair(best, worst)
+    }
+
+    /// Every two answers of which one has the higher score.
+    pub fn pairs(&self) -> Vec<Preference> {
+        let over = |best| self.answers.iter().filter_map(move |worst| self.pair(best, worst));
+        self.answers.iter().flat_map(over).collect()
+    }
+
+    /// One answer over another; none where its score is not higher, or both say the same.
+    fn pair(&self, best: &(Vec<Message>, f64), worst: &(Vec<Message>, f64)) -> Option<Preference> {
         let differ = best.1 > worst.1 && best.0 != worst.0;
         differ.then(|| Preference {
             prompt: self.prompt.clone(),
@@ -103,5 +114,28 @@ impl Scored {
             })
         };
         self.answers.iter().filter_map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_two_answers_of_unlike_scores_are_a_pair() {
+        let answers = [("a", 2.0), ("b", 0.5), ("c", 2.0), ("d", 1.0)];
+        let of = |(text, score): (&str, f64)| (vec![Message::new("assistant", text)], score);
+        let scored = Scored {
+            prompt: vec![Message::new("user", "?")],
+            answers: answers.map(of).to_vec(),
+            place: "x:1".into(),
+        };
+        let told: Vec<String> = scored
+            .pairs()
+            .iter()
+            .map(|pair| format!("{}>{}", pair.chosen[0].content, pair.rejected[0].content))
+            .collect();
+        assert_eq!(told, ["a>b", "a>d", "c>b", "c>d", "d>b"]);
+        assert_eq!(scored.best_and_worst().unwrap().rejected[0].content, "b");
     }
 }

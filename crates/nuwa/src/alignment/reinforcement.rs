@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nuwa_align::data::{self, Prompt, Reading};
+use nuwa_align::data::{self, Preference, Prompt, Reading};
 use nuwa_align::rl::grpo::Preview;
 use nuwa_align::rl::{
     Actor, Grpo, GrpoSettings, Ppo, PpoSettings, Prompts, Reference, RewardModel, RewardSettings, Rewards,
@@ -46,8 +46,9 @@ impl Alignment<'_> {
         settings.check()?;
         let tokenizer = self.tokenizer()?;
         let understand =
-            |record: &data::Record| data::preference(record).map_err(|error| error.in_stage("reward"));
+            |record: &data::Record| data::preferences(record).map_err(|error| error.in_stage("reward"));
         let (pairs, reading) = data::read(self.data, self.columns, settings.tuning.bad_records, understand)?;
+        let pairs: Vec<Preference> = pairs.into_iter().flatten().collect();
         let model = nuwa_format::scored_from(self.model, self.seed)?;
         nuwa_infer::check_writes(model.base())?;
         let base = nuwa_format::weights_hash(&model);
