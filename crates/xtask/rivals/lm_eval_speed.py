@@ -1,7 +1,7 @@
 """lm-evaluation-harness beside `nuwa eval`: seconds and scores of the same task files on the same model, in turn.
 
     pip install torch transformers==5.24.0 lm_eval==0.4.13
-    python lm_eval_speed.py NUWA DATA WORK [rounds]
+    python lm_eval_speed.py NUWA DATA WORK [rounds] [group ...]
 
 NUWA is the program; DATA a folder with arc_easy.jsonl (`query`, `choices`, `gold`), arc_challenge_val.jsonl (`question`,
 `choices` as at the Hub, `answerKey`), mmlu_dev.jsonl and mmlu_val.jsonl (`question`, `subject`, `choices`, `answer`), and a
@@ -22,9 +22,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "true"
 
 TASKS = {
     # name, shots, items
-    "arc_easy": (0, 400),
-    "arc_challenge": (25, 100),
-    "mmlu": (5, 200),
+    "arc_easy": (0, 200),
+    "arc_challenge": (25, 30),
+    "mmlu": (5, 100),
 }
 
 
@@ -74,11 +74,17 @@ def task_files(work, data):
     items = TASKS["arc_challenge"][1]
     write(work / "arc_challenge.jsonl", challenge[:items])
     write(work / "arc_challenge_examples.jsonl", challenge[items:])
+    # Whole subjects, as the leaderboard has them: examples before the items of a subject are the same.
     mmlu = rows(data / "mmlu_val.jsonl")
-    step = len(mmlu) // TASKS["mmlu"][1]
     subjects = {}
-    for record in mmlu[::step][: TASKS["mmlu"][1]]:
+    for record in mmlu:
         subjects.setdefault(record["subject"], []).append(record)
+    asked = 0
+    for subject in sorted(subjects):
+        if asked >= TASKS["mmlu"][1]:
+            del subjects[subject]
+        else:
+            asked += len(subjects[subject])
     examples = {}
     for record in rows(data / "mmlu_dev.jsonl"):
         examples.setdefault(record["subject"], []).append(record)
@@ -162,7 +168,10 @@ def main():
     folder = work / "model"
     model(folder, data / "gpt2")
     groups = task_files(work, data)
+    wanted = sys.argv[5:] or list(groups)
     for group, names in groups.items():
+        if group not in wanted:
+            continue
         theirs, alone, own = [], [], []
         for _ in range(rounds):
             whole, seconds, accuracy = harness(folder, work, names)
