@@ -57,3 +57,28 @@ impl Schema {
         match *self {}
     }
 }
+
+#[cfg(all(test, feature = "json-schema"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_held_against_a_schema_and_a_wrong_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("schema.json");
+        let schema =
+            json!({"type": "object", "required": ["name"], "properties": {"age": {"type": "integer"}}});
+        std::fs::write(&path, schema.to_string()).unwrap();
+        let own = Schema::read("json", &path).unwrap();
+        assert!(own.is_fulfilled(&json!({"name": "Ada", "age": 36})));
+        assert!(!own.is_fulfilled(&json!({"age": 36})));
+        assert!(!own.is_fulfilled(&json!({"name": "Ada", "age": "36"})));
+        std::fs::write(&path, r#"{"type": "thing"}"#).unwrap();
+        let told = Schema::read("json", &path).unwrap_err().to_string();
+        assert!(told.contains("is no JSON schema that can be used"), "{told}");
+        std::fs::write(&path, r#"{"$ref": "https://example.org/other.json"}"#).unwrap();
+        assert!(Schema::read("json", &path).is_err(), "nothing is fetched");
+    }
+}
