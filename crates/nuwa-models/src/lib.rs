@@ -61,8 +61,8 @@ pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{SCORE, Scored, backward_scores, scores};
 pub use text::{Rows, Text};
 
-use nuwa_nn::{CrossAttention, Linear};
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
+use nuwa_nn::Linear;
+pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.
