@@ -191,5 +191,20 @@ fn what_is_not_computed_is_refused() {
         refused("marian", "activation_function", json!("relu6")),
         refused("marian", "max_position_embeddings", json!(1 << 22)),
     ];
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    MODEL/config.json: is_encoder_decoder = false is not supported, only true is
+    MODEL/config.json: feed_forward_proj = "gated-silu" is not supported, only relu, gated-gelu are
+    MODEL/model.safetensors: tensor lm_head.weight is missing
+    MODEL/config.json: relative_attention_num_buckets = 6: expected a multiple of 4: half of each side's have one distance each
+    MODEL/config.json: relative_attention_max_distance = 4: expected a distance above 4, half of the buckets
+    MODEL/config.json: decoder_start_token_id = 97: expected an id below vocab_size = 97
+    MODEL/config.json: normalize_before = true is not supported, only false is
+    MODEL/config.json: normalize_embedding = false is not supported, only true is
+    MODEL/config.json: encoder_attention_heads = 5: expected a divisor of d_model = 32
+    MODEL/config.json: decoder_layers: invalid type: string "two", expected a whole number
+    MODEL/config.json: decoder_vocab_size = 50 is not supported, only vocab_size is
+    MODEL/config.json: share_encoder_decoder_embeddings = false is not supported, only true is
+    MODEL/config.json: activation_function = "relu6" is not supported, only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, swish, silu are
+    MODEL/config.json: a context of 4194304 positions of 32 numbers each: such a table is larger than the weights; expected at most 525659
+    "#);
 }

@@ -195,11 +195,14 @@ fn bf16_points_where_f32_points() {
         let (narrow_loss, narrow, _) = pass(&*model, Precision::Bf16, 0.0, false);
         let off = (loss.total() - narrow_loss.total()).abs();
         assert!(off < 5e-3, "{} against {}", loss.total(), narrow_loss.total());
-        for ((a, b), parameter) in exact.iter().zip(&narrow).zip(model.parameters().iter()) {
+        let both = exact.iter().zip(&narrow).zip(model.parameters().iter());
+        for ((a, b), parameter) in both.filter(|(_, parameter)| parameter.entry().is_trainable()) {
             let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
             let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
             // Of experts that are nearly alike, rounding chooses another one for a row now and then.
             let least = if loss.shares.is_empty() { 0.9999 } else { 0.99 };
+            // What reaches an encoder has gone through every layer of a decoder.
+            let least = if model.config().is_encoder_decoder() { 0.9995 } else { least };
             assert!(cosine > least, "{}: cosine {cosine}", parameter.entry().path());
         }
     }
