@@ -258,7 +258,7 @@ impl Layers for Pass<'_> {
                         LayerCache::Attention(cache) => rows.push(CachedRows { cache, rows: count }),
                         LayerCache::Decoder(cache, memory) => {
                             rows.push(CachedRows { cache, rows: count });
-                            kept.push(KeptRows { memory: &**memory, rows: count });
+                            kept.push(KeptRows { memory, rows: count });
                         }
                     }
                 }
