@@ -21,6 +21,14 @@ pub fn check_writes(model: &dyn Model) -> Result<()> {
     }
 }
 
+/// An error unless `model` writes: continues texts, or answers sources.
+fn check_writes_or_answers(model: &dyn Model) -> Result<()> {
+    match model.config().is_encoder_decoder() {
+        true => Ok(()),
+        false => check_writes(model),
+    }
+}
+
 /// A model with its tokenizer; clones share both.
 #[derive(Clone)]
 pub struct Engine {
@@ -49,8 +57,18 @@ impl Engine {
     /// # Errors
     /// As there.
     pub fn load_in(folder: &Path, dtype: Option<DType>) -> Result<Self> {
+        let engine = Self::load_any(folder, dtype)?;
+        check_writes(engine.model())?;
+        Ok(engine)
+    }
+
+    /// As [`Engine::load_in`], of a model that continues texts or one that answers sources: [`Engine::request`] is for both.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_any(folder: &Path, dtype: Option<DType>) -> Result<Self> {
         let model = nuwa_format::load_for_inference(folder, dtype)?;
-        let engine = Self::new(model, Tokenizer::load(folder)?)?;
+        let engine = Self::of_any(model, Tokenizer::load(folder)?)?;
         Ok(Self { cache: dtype.unwrap_or(engine.cache), ..engine })
     }
 
@@ -59,8 +77,18 @@ impl Engine {
     /// # Errors
     /// When the model does not predict the next token, or the tokenizer has ids that the model does not know.
     pub fn new(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
+        let engine = Self::of_any(model, tokenizer)?;
+        check_writes(engine.model())?;
+        Ok(engine)
+    }
+
+    /// As [`Engine::new`], of a model that continues texts or one that answers sources.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_any(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
         let model = model.into();
-        check_writes(model.as_ref())?;
+        check_writes_or_answers(model.as_ref())?;
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
@@ -117,7 +145,32 @@ impl Engine {
         if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
-    /// Continues `prompt`; `on_text` is given the text as it comes, in whole characters.
+    /// The ids of a source as the model expects them: after the beginning of a text where the tokenizer puts one, and before the end
+    /// of a text.
+    ///
+    /// # Errors
+    /// When it holds nothing but blanks.
+    pub fn source_ids(&self, source: &str) -> Result<Vec<u32>> {
+        if source.trim().is_empty() {
+            return Err(Error::NoSource);
+        }
+        let start = self.tokenizer.bos().filter(|_| self.adds_beginning);
+        Ok(start.into_iter().chain(self.tokenizer.encode(source)?).chain(self.tokenizer.eos()).collect())
+    }
+
+    /// A request of `text`: to continue it or, of an encoder-decoder, to answer it.
+    ///
+    /// # Errors
+    /// As [`Engine::prompt_ids`] and [`Engine::source_ids`].
+    pub fn request(&self, text: &str, settings: &GenerateSettings) -> Result<Request> {
+        let ends = self.ends_of_text();
+        Ok(match self.model.config().decoder_start() {
+            None => Request::new(Prompt::of(self.prompt_ids(text)?), settings, &ends),
+            Some(start) => Request::answer(self.source_ids(text)?, start, settings, &ends),
+        })
+    }
+
+    /// Continues `prompt`, or answers it; `on_text` is given the text as it comes, in whole characters.
     ///
     /// # Errors
     /// When a setting makes no sense, or the prompt is longer than the model's context.
@@ -127,7 +180,8 @@ impl Engine {
         settings: &GenerateSettings,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Generation> {
-        self.generate_from_ids(&self.prompt_ids(prompt)?, settings, on_text)
+        let request = self.request(prompt, settings)?;
+        self.scheduler(1)?.write(request, &mut || Flow::Continue(()), on_text)
     }
 
     /// As [`Engine::generate`], for a prompt of ids that nothing is added to.

@@ -1,6 +1,7 @@
 //! Text out of a model, and the likelihood of given text.
 //!
-//! - [`Engine`]: a model with its tokenizer; a prompt in, its continuation out, streamed in whole characters.
+//! - [`Engine`]: a model with its tokenizer; a prompt in, its continuation out, or a source in and its answer out, streamed in whole
+//!   characters.
 //! - [`Scheduler`]: many requests at one time, with one pass of the model for all of them.
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Candidates`]: several answers to one turn, rated by the model that wrote them.

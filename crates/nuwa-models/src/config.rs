@@ -4,7 +4,7 @@ use std::ops::Range;
 use nuwa_tensor::ParametersBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Model, ParseError, Preset, TensorName};
 
@@ -30,6 +30,8 @@ pub enum Prediction {
     NextToken,
     /// Masked tokens, from those on both sides.
     MaskedTokens,
+    /// The next token of an answer, from those before it and from a source that an encoder has read.
+    Answer,
     /// Nothing: it has no head, and gives hidden states alone.
     Nothing,
 }
@@ -57,6 +59,21 @@ pub trait Config: Debug + Send + Sync {
     /// What it predicts.
     fn predicts(&self) -> Prediction {
         Prediction::NextToken
+    }
+
+    /// Whether it has an encoder that reads a source and a decoder that writes an answer.
+    fn is_encoder_decoder(&self) -> bool {
+        self.predicts() == Prediction::Answer
+    }
+
+    /// The token before the first of every answer, of an encoder-decoder.
+    fn decoder_start(&self) -> Option<u32> {
+        None
+    }
+
+    /// The largest number of positions of a source, where a model reads one; [`Config::context`] is that of an answer.
+    fn source_context(&self) -> Option<usize> {
+        self.is_encoder_decoder().then(|| self.context())
     }
 
     /// Whether a model can be built from it.
@@ -122,7 +139,7 @@ pub struct FusedPart {
 pub struct Size {
     /// All weights: memory follows from them.
     pub parameters: usize,
-    /// Those of them that a token does not meet: those of experts that it does not go to.
+    /// Those of them that a token does not meet: those of experts that it does not go to, of an encoder-decoder half of all blocks.
     pub idle: usize,
     /// Features of the queries of a block.
     pub query_width: usize,
@@ -144,7 +161,7 @@ pub struct Shape {
     pub vocabulary: usize,
     /// Model width; the heads divide it.
     pub width: usize,
-    /// Blocks.
+    /// Blocks; of an encoder-decoder those of both stacks together.
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,
@@ -220,6 +237,15 @@ pub(crate) fn ensure(
     expected: impl Into<String>,
 ) -> Result<()> {
     if holds { Ok(()) } else { Err(Error { field, value: value.to_string(), expected: expected.into() }) }
+}
+
+/// Gives fields that `config.json` leaves out the values that the family has for them.
+pub(crate) fn fill_in(config: &mut Value, defaults: &[(&str, u32)]) {
+    for (field, value) in defaults {
+        if config.get(field).is_none() {
+            config[*field] = json!(value);
+        }
+    }
 }
 
 /// The standard deviation of first weights where a `config.json` does not say it.

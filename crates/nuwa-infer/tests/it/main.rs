@@ -2,6 +2,7 @@
 
 mod candidates;
 mod conversation;
+mod encoder_decoders;
 mod generate;
 mod likelihood;
 mod loaded;

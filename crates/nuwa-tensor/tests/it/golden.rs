@@ -159,6 +159,7 @@ fn check(golden: &Golden) {
         "gelu_tanh" => activation(golden, Activation::GeluTanh),
         "gelu_exact" => activation(golden, Activation::Gelu),
         "silu" => activation(golden, Activation::Silu),
+        "relu" => activation(golden, Activation::Relu),
         "tanh" => activation(golden, Activation::Tanh),
         "swiglu" => {
             golden.check(&["gate_up"], |t, p| t.gated_activation(&rows(t, &p[0])?, Activation::Silu));
@@ -378,7 +379,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 53, "files in fixtures/ops");
+    assert_eq!(paths.len(), 54, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {
