@@ -1,7 +1,13 @@
 //! What a model is trained to do, as data: an objective turns windows of tokens into batches, and knows no tensors.
 
 mod causal;
+mod continuation;
+mod draw;
+mod infilling;
 mod masked;
+mod measured;
+mod sequences;
+pub mod span_corruption;
 mod words;
 
 use std::fmt::Debug;
@@ -9,9 +15,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use causal::Causal;
+pub use continuation::Continuation;
+pub use infilling::{Infilling, InfillingTokens};
 pub use masked::{Masked, MaskedTokens, Special};
 use nuwa_models::{Batch, Losses, Prediction};
 use nuwa_tokenizer::Tokenizer;
+pub use sequences::SequenceTokens;
+pub use span_corruption::SpanCorruption;
 pub use words::Words;
 
 use crate::{Figures, PretrainSettings, Result};
@@ -29,6 +39,14 @@ pub trait Windows {
     /// # Errors
     /// When they cannot be read.
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()>;
+}
+
+/// The first `length` tokens of a window.
+fn read(windows: &dyn Windows, number: u64, length: usize) -> Result<Vec<u32>> {
+    let mut ids = vec![0; windows.context()];
+    windows.read(number, &mut ids)?;
+    ids.truncate(length);
+    Ok(ids)
 }
 
 /// What a model is trained to do.
