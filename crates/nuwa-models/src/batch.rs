@@ -119,7 +119,13 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn new(model: &'a dyn Model, context: &Context<'_>, batch: &'a Batch) -> Result<Self> {
         let tape = context.tape;
-        let rows = model.hidden(context, Input::Text(&batch.source))?;
+        let rows = match &batch.answer {
+            None => model.hidden(context, Input::Text(&batch.source))?,
+            Some(text) => {
+                let memory = model.encode(context, &batch.source)?;
+                model.hidden(context, Input::Answer { text, memory: &memory })?
+            }
+        };
         let hidden = match &batch.targets.rows {
             Some(indices) => tape.rows(&rows.hidden, indices)?,
             None => rows.hidden,

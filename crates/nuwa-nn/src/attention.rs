@@ -5,7 +5,7 @@ use nuwa_tensor::{
 };
 
 use crate::position_bias::BiasOfPass;
-use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, residual};
+use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, Source, residual};
 
 /// Which keys the queries of a pass attend to, and the same within each window that a layer asked for: made once, however many
 /// layers have it.
@@ -56,6 +56,8 @@ pub struct LayerInput<'a> {
     pub keys: Keys<'a>,
     /// Where a router writes how it shared the rows, where that is wanted.
     pub router: Option<LayerRouter>,
+    /// What a decoder reads besides its own rows, where there is an encoder.
+    pub source: Option<Source<'a>>,
 }
 
 /// Multi-head self-attention with its projections (Vaswani et al. 2017).
