@@ -93,9 +93,9 @@ pub struct PretrainSettings {
     pub recompute: Recompute,
     /// Dropout probability, 0 to 0.9. If unset, chosen from the number of epochs over the text.
     pub dropout: Option<f32>,
-    /// Learning-rate schedule: cosine, or warmup-stable-decay, whose decay phase starts in time to
-    /// end with the time budget. If unset: warmup-stable-decay with a time budget, cosine with a
-    /// fixed number of parameters and tokens.
+    /// Learning-rate schedule: cosine; warmup-stable-decay, whose decay phase starts in time to end
+    /// with the time budget; or inverse-square-root, as in the Transformer paper. If unset:
+    /// warmup-stable-decay with a time budget, cosine with a fixed number of parameters and tokens.
     pub schedule: Option<ScheduleKind>,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
