@@ -30,6 +30,14 @@ pub enum Error {
         /// Positions that the model has.
         context: usize,
     },
+    /// A source that the encoder cannot read as a whole.
+    #[error("the text has {tokens} tokens, with its end, but the model reads at most {context}")]
+    SourceTooLong {
+        /// Its length.
+        tokens: usize,
+        /// Positions that the encoder has.
+        context: usize,
+    },
     /// The last turn of a conversation, which nothing more can be left out of.
     #[error(
         "the question has {tokens} tokens, with its template and the system prompt, but only {} fit: the model's context holds \
@@ -133,6 +141,9 @@ impl Error {
                     "shorten the prompt by {} tokens, or use a model with a longer context",
                     tokens - context
                 )
+            }
+            Self::SourceTooLong { tokens, context } => {
+                format!("shorten it by {} tokens, or give its parts one by one", tokens - context)
             }
             Self::QuestionTooLong { tokens, context, reserve } => {
                 let more = tokens - context.saturating_sub(*reserve);
