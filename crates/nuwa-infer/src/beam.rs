@@ -82,7 +82,7 @@ pub struct Hypothesis {
 pub(crate) struct Marks {
     /// Those that end an answer.
     pub ends: Vec<u32>,
-    /// Those that are never written.
+    /// Those that are never written, in ascending order.
     pub forbidden: Arc<[u32]>,
 }
 
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
                 let log_probability = before + f64::from(logit - log_sum);
                 Following { beam, id, log_probability }
             };
-            let writable = (0..).zip(logits).filter(|(id, _)| !self.marks.forbidden.contains(id));
+            let writable = (0..).zip(logits).filter(|(id, _)| self.marks.forbidden.binary_search(id).is_err());
             let mut own: Vec<Following> = writable.map(of).collect();
             keep_first(&mut own, count);
             all.append(&mut own);
