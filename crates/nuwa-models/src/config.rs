@@ -139,7 +139,7 @@ pub struct FusedPart {
 pub struct Size {
     /// All weights: memory follows from them.
     pub parameters: usize,
-    /// Those of them that a token does not meet: those of experts that it does not go to.
+    /// Those of them that a token does not meet: those of experts that it does not go to, of an encoder-decoder half of all blocks.
     pub idle: usize,
     /// Features of the queries of a block.
     pub query_width: usize,
@@ -161,7 +161,7 @@ pub struct Shape {
     pub vocabulary: usize,
     /// Model width; the heads divide it.
     pub width: usize,
-    /// Blocks.
+    /// Blocks; of an encoder-decoder those of both stacks together.
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,

@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bart;
 pub mod bert;
 pub mod decoder;
 pub mod falcon;
@@ -29,12 +30,15 @@ pub mod gpt2;
 pub mod gpt_neo;
 pub mod lamda;
 pub mod llama;
+pub mod marian;
 pub mod mistral;
 pub mod mixtral;
 pub mod olmoe;
+pub mod post_norm;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod t5;
 
 mod batch;
 mod config;

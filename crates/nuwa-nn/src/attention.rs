@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, CachedRows, HeadLayout, LayerRouter, Result, RotaryTable, Tensor,
+    AttentionMask, AttentionOptions, CachedRows, Error, HeadLayout, LayerRouter, Result, RotaryTable, Tensor,
 };
 
 use crate::position_bias::BiasOfPass;
@@ -58,6 +58,17 @@ pub struct LayerInput<'a> {
     pub router: Option<LayerRouter>,
     /// What a decoder reads besides its own rows, where there is an encoder.
     pub source: Option<Source<'a>>,
+}
+
+impl<'a> LayerInput<'a> {
+    /// What a decoder reads besides its own rows.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn take_source(&mut self) -> Result<Source<'a>> {
+        let reason = || "the decoder reads a source, and there is none".into();
+        self.source.take().ok_or_else(|| Error::Shape { operation: "cross_attention", reason: reason() })
+    }
 }
 
 /// Multi-head self-attention with its projections (Vaswani et al. 2017).
