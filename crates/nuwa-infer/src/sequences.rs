@@ -102,6 +102,17 @@ impl SequenceEngine {
         }
     }
 
+    /// As [`SequenceEngine::source_ids`], of as much of the beginning as the encoder reads.
+    ///
+    /// # Errors
+    /// When the text cannot be encoded.
+    pub fn first_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.tokenizer.encode(text)?;
+        ids.truncate(self.model.config().source_context().unwrap_or(usize::MAX) - 1);
+        ids.push(self.end);
+        Ok(ids)
+    }
+
     /// The text of an answer, without special tokens.
     ///
     /// # Errors
