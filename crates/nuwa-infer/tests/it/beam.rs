@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use nuwa_infer::{BeamSettings, Choosing, Engine, Hypothesis, SamplingSettings, SequenceEngine};
-use nuwa_models::{Batch, Context, Input, Model, ModelConfig, SequencePair, Text, build, losses};
+use nuwa_infer::{BeamSettings, Engine, Hypothesis};
+use nuwa_models::{Batch, Context, Model, ModelConfig, SequencePair, build, losses};
 use nuwa_tensor::Tape;
 use nuwa_tokenizer::Tokenizer;
 
@@ -114,7 +114,7 @@ fn the_widest_beam_of_a_decoder_equals_an_exhaustive_search() {
 fn the_widest_beam_of_an_encoder_decoder_equals_an_exhaustive_search() {
     for model in families(SMALL as usize) {
         let model: Arc<dyn Model> = model.into();
-        let engine = SequenceEngine::new(Arc::clone(&model), letters()).unwrap();
+        let engine = Engine::of_any(Arc::clone(&model), letters()).unwrap();
         let source = engine.source_ids("adbc").unwrap();
         assert_eq!(source, [1, 4, 2, 3, END]);
         let log_probability = |answer: &[u32]| {
@@ -125,8 +125,8 @@ fn the_widest_beam_of_an_encoder_decoder_equals_an_exhaustive_search() {
         };
         for penalty in PENALTIES {
             let (answer, score) = best(penalty, log_probability);
-            let choosing = Choosing::Beams(wide(penalty, false));
-            let found = engine.answers(&[source.clone()], &choosing, Some(MOST)).unwrap().remove(0).remove(0);
+            let found =
+                engine.answers(&[source.clone()], &wide(penalty, false), Some(MOST)).unwrap().remove(0).remove(0);
             assert_eq!(whole(&found), answer, "penalty {penalty}, {:?}", model.config().family());
             assert!((found.score - score).abs() < 1e-4, "{} {score}", found.score);
         }
@@ -177,26 +177,18 @@ fn sources() -> Vec<Vec<u32>> {
     (0..23_u32).map(|seed| (0..1 + seed % 7).map(|at| 1 + (at * 5 + seed) % 4).chain([END]).collect()).collect()
 }
 
-fn sampling() -> Choosing {
-    Choosing::Sampling { settings: SamplingSettings { temperature: 1.0, ..SamplingSettings::default() }, seed: 7 }
-}
-
 #[test]
 fn an_answer_depends_on_no_other_source() {
     for model in families(SMALL as usize) {
-        let engine = SequenceEngine::new(model, letters()).unwrap();
-        let choosing = Choosing::Beams(BeamSettings { returned: 2, ..BeamSettings::default() });
-        let together = engine.answers(&sources(), &choosing, None).unwrap();
+        let engine = Engine::of_any(model, letters()).unwrap();
+        let settings = BeamSettings { returned: 2, ..BeamSettings::default() };
+        let together = engine.answers(&sources(), &settings, None).unwrap();
         for (source, found) in sources().into_iter().zip(&together) {
             let most = (source.len() + nuwa_infer::MORE_TOKENS).min(24);
             assert!(found.iter().all(|one| one.tokens.len() <= most && (one.ended || one.tokens.len() == most)));
-            let alone = engine.answers(&[source], &choosing, None).unwrap();
+            let alone = engine.answers(&[source], &settings, None).unwrap();
             assert_eq!(alone[0], *found, "to the last bit");
         }
-        let sampled = engine.answers(&sources(), &sampling(), Some(6)).unwrap();
-        assert_eq!(sampled, engine.answers(&sources(), &sampling(), Some(6)).unwrap());
-        assert_eq!(sampled[..5], engine.answers(&sources()[..5], &sampling(), Some(6)).unwrap(), "by its number");
-        assert!(sampled.iter().all(|one| one.len() == 1 && one[0].tokens.len() <= 6));
     }
 }
 
@@ -204,9 +196,9 @@ fn an_answer_depends_on_no_other_source() {
 fn what_a_beam_remembers_is_what_it_wrote() {
     for model in families(SMALL as usize) {
         let model: Arc<dyn Model> = model.into();
-        let engine = SequenceEngine::new(Arc::clone(&model), letters()).unwrap();
-        let choosing = Choosing::Beams(BeamSettings { returned: 4, ..BeamSettings::default() });
-        for (source, found) in sources().into_iter().zip(engine.answers(&sources(), &choosing, Some(8)).unwrap()) {
+        let engine = Engine::of_any(Arc::clone(&model), letters()).unwrap();
+        let settings = BeamSettings { returned: 4, ..BeamSettings::default() };
+        for (source, found) in sources().into_iter().zip(engine.answers(&sources(), &settings, Some(8)).unwrap()) {
             for hypothesis in found {
                 let answer = whole(&hypothesis);
                 let tape = Tape::inference();
@@ -221,23 +213,20 @@ fn what_a_beam_remembers_is_what_it_wrote() {
 
 #[test]
 fn wrong_models_and_sources_are_refused() {
-    let told = |error: nuwa_infer::Error| (error.to_string(), error.hint().unwrap_or_default());
-    let (problem, _) = told(SequenceEngine::new(decoder(1), letters()).err().unwrap());
+    let usual = BeamSettings::default();
+    let decoder = Engine::new(decoder(1), letters()).unwrap();
+    let problem = decoder.answers(&[vec![1, END]], &usual, None).unwrap_err().to_string();
     assert_eq!(problem, "the model predicts the next token from those before it, and cannot answer a source");
-    let model = families(SMALL as usize).remove(0);
-    let (problem, hint) = told(Engine::new(model, letters()).err().unwrap());
-    assert!(problem.starts_with("the model writes answers to sources"), "{problem}");
-    assert!(hint.contains("encoder-decoder"), "{hint}");
-    let engine = SequenceEngine::new(families(SMALL as usize).remove(0), letters()).unwrap();
-    let (problem, hint) = told(engine.source_ids(&"abcd".repeat(7)).unwrap_err());
-    assert_eq!(problem, "the text has 29 tokens, with its end, but the model reads at most 24");
-    assert!(hint.starts_with("shorten it by 5 tokens"), "{hint}");
-    let first = engine.first_ids(&"abcd".repeat(7)).unwrap();
+    assert!(decoder.beams(&[vec![1, 9]], &usual, 3).is_err(), "an unknown id");
+    assert!(decoder.beams(&[vec![]], &usual, 3).is_err() && decoder.beams(&[vec![1; 17]], &usual, 3).is_err());
+    let engine = Engine::of_any(families(SMALL as usize).remove(0), letters()).unwrap();
+    let problem = engine.beams(&[vec![1]], &usual, 3).unwrap_err().to_string();
+    assert!(problem.contains("there is nothing to answer"), "{problem}");
+    assert!(engine.answers(&[vec![]], &usual, None).is_err(), "an empty source");
+    let problem = engine.answers(&[vec![1; 25]], &usual, None).unwrap_err().to_string();
+    assert_eq!(problem, "the source has 25 tokens, but the model reads at most 24");
+    let first = engine.first_source_ids(&"abcd".repeat(7)).unwrap();
     assert_eq!((first.len(), first[23]), (24, END));
-    assert!(engine.answers(&[vec![]], &sampling(), None).is_err(), "an empty source");
-    let none = engine.answers(&[vec![1, END]], &sampling(), Some(0)).unwrap().remove(0);
+    let none = engine.answers(&[vec![1, END]], &usual, Some(0)).unwrap().remove(0);
     assert!(none[0].tokens.is_empty() && !none[0].ended);
-    // A decoder reads a text as ever.
-    let text = Text::causal(vec![1, 2], 1);
-    assert!(decoder(1).hidden(&Context::new(&Tape::inference()), Input::Text(&text)).is_ok());
 }

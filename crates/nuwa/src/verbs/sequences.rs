@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use nuwa_infer::{BeamSettings, Choosing, Hypothesis, SequenceEngine};
+use nuwa_infer::{
+    BeamSettings, Engine, Finish, GenerateSettings, Generation, Hypothesis, MORE_TOKENS, Request, SLOTS,
+};
+use nuwa_models::Prediction;
 use serde::Serialize;
 
 use super::metric::texts::{Pairs, lines};
@@ -97,17 +100,24 @@ struct Other {
 impl SequenceArguments {
     /// Answers the texts, and prints the answers, or what `measure` makes of them beside their references.
     pub fn run(self, measure: impl Fn(&Pairs, bool) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let choosing = self.choosing()?;
+        let beams = self.beams();
+        beams.check()?;
+        let sampling = self.generating(0);
+        sampling.as_ref().map(GenerateSettings::check).transpose()?;
         let sources = self.sources()?;
         let references = self.references.as_deref().map(|path| self.references(path, sources.len())).transpose()?;
-        let engine = SequenceEngine::load(&model::folder(&self.model)?, self.weights.dtype())?;
+        let engine = self.weights.load_any(&model::folder(&self.model)?)?;
+        check_answers(&engine)?;
         let ids = self.ids(&engine, &sources)?;
         let mut answers = Vec::new();
-        for (sources, ids) in sources.chunks(TOGETHER).zip(ids.chunks(TOGETHER)) {
-            let found = engine.answers(ids, &choosing, self.max_tokens.map(|count| count.0 as usize))?;
+        for (number, (sources, ids)) in sources.chunks(TOGETHER).zip(ids.chunks(TOGETHER)).enumerate() {
+            let found = match sampling {
+                Some(_) => self.sampled(&engine, ids, number * TOGETHER)?,
+                None => engine.answers(ids, &beams, self.max_tokens.map(|count| count.0 as usize))?,
+            };
             for (source, hypotheses) in sources.iter().zip(found) {
                 match references {
-                    Some(_) => answers.push(one_line(&engine.text(&hypotheses[0])?)),
+                    Some(_) => answers.push(one_line(&engine.text_of(&hypotheses[0].tokens)?)),
                     None => self.print(&engine, source, &hypotheses)?,
                 }
             }
@@ -118,21 +128,33 @@ impl SequenceArguments {
         }
     }
 
-    fn choosing(&self) -> anyhow::Result<Choosing> {
-        let choosing = match self.temperature {
-            Some(temperature) => Choosing::Sampling { settings: self.sampling.settings(temperature, 0), seed: self.seed },
-            None => Choosing::Beams(BeamSettings {
-                beams: self.beam,
-                length_penalty: self.length_penalty,
-                early_stopping: self.early_stopping,
-                returned: self.best,
-            }),
-        };
-        match &choosing {
-            Choosing::Beams(settings) => settings.check()?,
-            Choosing::Sampling { settings, .. } => settings.check()?,
+    fn beams(&self) -> BeamSettings {
+        BeamSettings {
+            beams: self.beam,
+            length_penalty: self.length_penalty,
+            early_stopping: self.early_stopping,
+            returned: self.best,
         }
-        Ok(choosing)
+    }
+
+    /// How text `number` is sampled; none where answers are searched.
+    fn generating(&self, number: usize) -> Option<GenerateSettings> {
+        let sampling = self.sampling.settings(self.temperature?, 0);
+        let seed = self.seed.wrapping_add(number as u64);
+        Some(GenerateSettings { seed, sampling, ..GenerateSettings::default() })
+    }
+
+    /// An answer to each source, the first of which has this number.
+    fn sampled(&self, engine: &Engine, ids: &[Vec<u32>], first: usize) -> anyhow::Result<Vec<Vec<Hypothesis>>> {
+        let (start, ends) = (engine.model().config().decoder_start().unwrap_or_default(), engine.ends_of_text());
+        let request = |(number, ids): (usize, &Vec<u32>)| {
+            let max_tokens = self.max_tokens.map_or(ids.len() + MORE_TOKENS, |count| count.0 as usize);
+            let settings = GenerateSettings { max_tokens, ..self.generating(number).unwrap_or_default() };
+            Request::answer(ids.clone(), start, &settings, &ends)
+        };
+        let requests = (first..).zip(ids).map(request).collect();
+        let written = engine.scheduler(SLOTS)?.write_all(requests)?.into_iter();
+        Ok(written.map(|written| Ok(vec![hypothesis(written?)])).collect::<nuwa_infer::Result<_>>()?)
     }
 
     fn sources(&self) -> anyhow::Result<Vec<Source>> {
@@ -162,17 +184,19 @@ impl SequenceArguments {
     }
 
     /// The ids of all texts, before any is answered.
-    fn ids(&self, engine: &SequenceEngine, sources: &[Source]) -> anyhow::Result<Vec<Vec<u32>>> {
+    fn ids(&self, engine: &Engine, sources: &[Source]) -> anyhow::Result<Vec<Vec<u32>>> {
         let (mut all, mut cut) = (Vec::with_capacity(sources.len()), 0);
+        let context = engine.model().config().source_context().unwrap_or(usize::MAX);
         for Source { text, place } in sources {
             let text = format!("{}{text}", self.prefix);
-            let ids = match engine.source_ids(&text) {
-                Err(nuwa_infer::Error::SourceTooLong { .. }) if self.truncate => {
-                    cut += 1;
-                    engine.first_ids(&text)?
+            let mut ids = engine.source_ids(&text).with_context(|| format!("{place} is not answered"))?;
+            if ids.len() > context {
+                if !self.truncate {
+                    return Err(too_long(place, ids.len(), context));
                 }
-                ids => ids.with_context(|| format!("{place} is not answered"))?,
-            };
+                cut += 1;
+                ids = engine.first_source_ids(&text)?;
+            }
             all.push(ids);
         }
         if cut > 0 {
@@ -181,15 +205,15 @@ impl SequenceArguments {
         Ok(all)
     }
 
-    fn print(&self, engine: &SequenceEngine, source: &Source, hypotheses: &[Hypothesis]) -> anyhow::Result<()> {
+    fn print(&self, engine: &Engine, source: &Source, hypotheses: &[Hypothesis]) -> anyhow::Result<()> {
         let (best, others) = hypotheses.split_first().context("a search gives at least one answer")?;
-        let text = engine.text(best)?;
+        let text = engine.text_of(&best.tokens)?;
         if !self.json {
             return print(&format!("{}\n", one_line(&text)));
         }
         let other = |other: &Hypothesis| -> anyhow::Result<Other> {
             let Hypothesis { log_probability, score, .. } = *other;
-            Ok(Other { text: engine.text(other)?, log_probability, score })
+            Ok(Other { text: engine.text_of(&other.tokens)?, log_probability, score })
         };
         let answered = Answered {
             source: &source.text,
@@ -202,6 +226,28 @@ impl SequenceArguments {
         };
         print(&format!("{}\n", serde_json::to_string(&answered)?))
     }
+}
+
+/// Refuses a model that has no encoder to read a text with.
+fn check_answers(engine: &Engine) -> anyhow::Result<()> {
+    let predicts = engine.model().config().predicts();
+    match predicts {
+        Prediction::Answer => Ok(()),
+        _ => Err(nuwa_infer::Error::Predicts { wanted: Prediction::Answer, predicts }.into()),
+    }
+}
+
+fn too_long(place: &str, tokens: usize, context: usize) -> anyhow::Error {
+    let problem = format!("{place} has {tokens} tokens, with its end, but the model reads at most {context}");
+    Problem::new(problem).hint("shorten it, give its parts one by one, or read its beginning alone: --truncate").into()
+}
+
+/// What was sampled, as a search gives it.
+fn hypothesis(written: Generation) -> Hypothesis {
+    let of_tokens = written.log_probabilities.iter().map(|&one| f64::from(one)).sum::<f64>();
+    let log_probability = of_tokens + written.ended_by.map_or(0.0, |end| f64::from(end.log_probability));
+    let ended = written.finish == Finish::EndOfText;
+    Hypothesis { tokens: written.tokens, ended, log_probability, score: log_probability }
 }
 
 /// An answer in the line of its source.
