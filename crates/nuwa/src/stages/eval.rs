@@ -6,6 +6,7 @@ use nuwa_eval::comparison::write_items;
 use nuwa_eval::tasks::{Items, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
+use nuwa_models::Prediction;
 use nuwa_report::records::{Evaluation, Tasks};
 use nuwa_report::stage_scores;
 use nuwa_shards::tokenize::TokenizeSummary;
@@ -51,7 +52,11 @@ impl Stage for EvalStage {
         nuwa_files::write_json(&summary, &evaluation)?;
         write_items(&summary.with_extension("items.jsonl"), &evaluation.tasks)?;
         if !build.writes() {
-            return Ok("an encoder is measured in its training alone".into());
+            let kind = match build.recipe.model.family().registered().predicts {
+                Prediction::Answer => "an encoder-decoder",
+                _ => "an encoder",
+            };
+            return Ok(format!("{kind} is measured in its training alone"));
         }
         Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
             true => stage_scores::text(&evaluation.tasks, &evaluation.changes, &names),
