@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nuwa_models::{Context, Input, SourceWeights, Text};
 use nuwa_tensor::{Tape, on_worker};
 
 use crate::beam::{Begun, Marks, search};
@@ -75,6 +76,29 @@ impl Engine {
             ids.extend(self.tokenizer().eos());
         }
         Ok(ids)
+    }
+
+    /// What the last layer of the decoder attends to while it writes each token of an answer: of each token of the source the weight,
+    /// the mean over heads. Those of a token of the answer add up to 1.
+    ///
+    /// # Errors
+    /// When the model has no encoder, or source or answer do not fit it.
+    pub fn alignment(&self, source: &[u32], answer: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let model = self.model();
+        check_source(model, Some(source))?;
+        let start = model.config().decoder_start().ok_or(Error::NoSource)?;
+        if answer.is_empty() {
+            return Ok(Vec::new());
+        }
+        on_worker(|| {
+            let (tape, weights) = (Tape::inference(), SourceWeights::default());
+            let context = Context::new(&tape).with_source_weights(&weights);
+            let memory = model.encode(&context, &Text::bidirectional(source.to_vec(), 1))?;
+            let read = std::iter::once(start).chain(answer.iter().copied()).take(answer.len());
+            let text = Text::causal(read.collect(), 1);
+            model.hidden(&context, Input::Answer { text: &text, memory: &memory })?;
+            Ok(weights.rows())
+        })
     }
 
     /// The text of what was found, without special tokens.

@@ -64,7 +64,7 @@ pub use sequences::SequencePair;
 pub use text::{Rows, Text};
 
 use nuwa_nn::{CrossAttention, Linear};
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
+pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.

@@ -77,11 +77,47 @@ impl CrossAttention {
         let attention = match source {
             Source::Pass { rows, mask } => {
                 let memory = self.memory.forward(tape, &tape.fork(rows)?)?;
+                if let Some(weights) = context.source_weights {
+                    weights.note(self.weights(tape, [&queries, &memory], mask, options)?);
+                }
                 tape.cross_attention(&queries, &memory, self.heads, mask, options)?
             }
             Source::Kept(sequences) => tape.attention_over_kept(&queries, self.heads, sequences, options)?,
         };
         residual(context, x, &attention, &self.output)
+    }
+
+    /// The weights of attention of each row of queries, the mean over heads. They are what attention gives where each row of the source
+    /// has the value 1 in a place of its own and 0 in all others, as many rows at a time as a head has places.
+    fn weights(
+        &self,
+        tape: &Tape,
+        [queries, memory]: [&Tensor; 2],
+        mask: &AttentionMask,
+        options: AttentionOptions<'_>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let (heads, width) = (self.heads, self.heads.memory_width());
+        let (rows, places) = (memory.rows(), heads.head_dim);
+        let own = memory.to_host();
+        let mut weights = vec![vec![0.0; rows]; queries.rows()];
+        for first in (0..rows).step_by(places) {
+            let mut marked = own.clone();
+            for (row, values) in marked.chunks_exact_mut(width).map(|row| &mut row[heads.key_width()..]).enumerate() {
+                values.fill(0.0);
+                if (first..first + places).contains(&row) {
+                    values.chunks_exact_mut(places).for_each(|head| head[row - first] = 1.0);
+                }
+            }
+            let marked = tape.constant([rows, width], &marked)?;
+            let found = tape.cross_attention(queries, &marked, heads, mask, options)?.to_host();
+            for (weights, found) in weights.iter_mut().zip(found.chunks_exact(heads.query_width())) {
+                for head in found.chunks_exact(places) {
+                    let some = weights[first..].iter_mut().zip(head);
+                    some.for_each(|(weight, own)| *weight += own / heads.heads as f32);
+                }
+            }
+        }
+        Ok(weights)
     }
 
     /// The keys and values of the rows of an encoder, `[m, keys | values]`.

@@ -230,3 +230,20 @@ fn wrong_models_and_sources_are_refused() {
     let none = engine.answers(&[vec![1, END]], &usual, Some(0)).unwrap().remove(0);
     assert!(none[0].tokens.is_empty() && !none[0].ended);
 }
+
+#[test]
+fn weights_over_a_source_add_up_to_one_and_follow_it() {
+    for model in families(SMALL as usize) {
+        let engine = Engine::of_any(model, letters()).unwrap();
+        // More rows than a head has places, so that they are looked at in several passes.
+        let source = engine.source_ids("abcdabcadbca").unwrap();
+        let weights = engine.alignment(&source, &[1, 2, 3, END]).unwrap();
+        assert_eq!((weights.len(), weights[0].len()), (4, 13));
+        for row in &weights {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row.iter().all(|weight| *weight > 0.0), "{row:?}");
+        }
+        let other = engine.source_ids("abcdabcadbcd").unwrap();
+        assert_ne!(weights, engine.alignment(&other, &[1, 2, 3, END]).unwrap());
+        assert!(engine.alignment(&source, &[]).unwrap().is_empty());
+    }
+}

@@ -7,7 +7,6 @@ use nuwa_eval::tasks::{Items, Kind, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
 use nuwa_models::Prediction;
-use nuwa_models::Prediction;
 use nuwa_report::records::{Evaluation, Tasks};
 use nuwa_report::stage_scores;
 use nuwa_shards::tokenize::TokenizeSummary;
@@ -52,12 +51,8 @@ impl Stage for EvalStage {
         let summary = out.join(ABOUT.summary_file());
         nuwa_files::write_json(&summary, &evaluation)?;
         write_items(&summary.with_extension("items.jsonl"), &evaluation.tasks)?;
-        if !build.writes() {
-            let kind = match build.recipe.model.family().registered().predicts {
-                Prediction::Answer => "an encoder-decoder",
-                _ => "an encoder",
-            };
-            return Ok(format!("{kind} is measured in its training alone"));
+        if build.predicts() != Prediction::NextToken && evaluation.tasks.is_empty() {
+            return Ok("it is measured in its training alone".into());
         }
         Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
             true => stage_scores::text(&evaluation.tasks, &evaluation.changes, &names),

@@ -1,5 +1,6 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod attended;
 mod build;
 mod chat;
 mod classifier;

@@ -11,6 +11,7 @@ use nuwa_models::Prediction;
 use serde::Serialize;
 
 use super::metric::texts::{Pairs, lines};
+use super::attended;
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::{message, print};
@@ -63,6 +64,10 @@ pub struct SequenceArguments {
     /// Measure the answers against this file, one reference per line, instead of printing them
     #[arg(long, value_name = "FILE", conflicts_with = "best")]
     references: Option<PathBuf>,
+    /// Print below each answer which word of the source each of its words attended to: the mean
+    /// weight over the heads of the last layer's cross-attention
+    #[arg(long, conflicts_with_all = ["json", "references"])]
+    align: bool,
     /// Print JSON: an object per text, or the figures
     #[arg(long)]
     json: bool,
@@ -115,10 +120,13 @@ impl SequenceArguments {
                 Some(_) => self.sampled(&engine, ids, number * TOGETHER)?,
                 None => engine.answers(ids, &beams, self.max_tokens.map(|count| count.0 as usize))?,
             };
-            for (source, hypotheses) in sources.iter().zip(found) {
+            for ((source, ids), hypotheses) in sources.iter().zip(ids).zip(found) {
                 match references {
                     Some(_) => answers.push(one_line(&engine.text_of(&hypotheses[0].tokens)?)),
                     None => self.print(&engine, source, &hypotheses)?,
+                }
+                if self.align {
+                    print(&attended::table(&engine, ids, &hypotheses[0].tokens)?)?;
                 }
             }
         }
