@@ -63,10 +63,10 @@ pub use kto::Kto;
 pub use lora::LoraAdapters;
 pub use mixed::{Mixed, TextSource, TextStats};
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
+pub use sequences::SequenceToSequence;
 pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PreferenceLoss, PretrainingText, SftSettings,
     TuningSchedule, TuningSettings,
 };
-pub use sequences::SequenceToSequence;
 pub use sft::{Sft, divide};
 pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune, tune_watched};

@@ -106,7 +106,8 @@ impl SequenceToSequence {
             ..settings.clone()
         };
         let data = nuwa_files::hash_bytes(&content);
-        let fingerprint = serde_json::json!(["sequence to sequence", data, start, deciding, seed]).to_string();
+        let fingerprint =
+            serde_json::json!(["sequence to sequence", data, start, deciding, seed]).to_string();
         Ok(Self {
             steps: steps(&sizes, epochs.batch_tokens, epochs.epochs, seed),
             pairs,
@@ -212,7 +213,8 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn all(&self, pairs: &[&TextPair]) -> Result<(Vec<SequencePair>, SequenceStats)> {
-        let encoded: Vec<[Vec<u32>; 2]> = pairs.par_iter().map(|pair| self.encoded(pair)).collect::<Result<_>>()?;
+        let encoded: Vec<[Vec<u32>; 2]> =
+            pairs.par_iter().map(|pair| self.encoded(pair)).collect::<Result<_>>()?;
         let (mut fitting, mut stats) = (Vec::new(), SequenceStats::default());
         for [source, answer] in encoded {
             stats.pairs += 1;

@@ -59,7 +59,8 @@ impl Engine {
             let capacity = sources.iter().map(|source| most(source)).max().unwrap_or_default().max(1);
             let ids: Vec<Arc<[u32]>> = sources.iter().map(|source| source.as_slice().into()).collect();
             let slots = begin(model, tape, &ids, capacity, self.cache())?;
-            let begun = |(slot, source): (Slot, &&Vec<u32>)| Begun { slot, ids: vec![start], most: most(source) };
+            let begun =
+                |(slot, source): (Slot, &&Vec<u32>)| Begun { slot, ids: vec![start], most: most(source) };
             Ok(slots.into_iter().zip(sources).map(begun).collect())
         })
     }
@@ -92,7 +93,8 @@ impl Engine {
         }
         on_worker(|| {
             let tape = Tape::inference();
-            let read: Vec<u32> = std::iter::once(start).chain(answer.iter().copied()).take(answer.len()).collect();
+            let read: Vec<u32> =
+                std::iter::once(start).chain(answer.iter().copied()).take(answer.len()).collect();
             let mut layers = attention_to_source(model, &Context::new(&tape), source, &read)?;
             let last = layers.pop().unwrap_or_default();
             Ok(last.chunks_exact(source.len()).map(<[f32]>::to_vec).collect())
@@ -117,7 +119,9 @@ impl Engine {
         settings.check()?;
         let limit = self.model().vocabulary();
         if let Some(&id) = texts.iter().flatten().find(|id| **id as usize >= limit) {
-            return Err(nuwa_tensor::Error::Index { operation: "embedding", index: id as usize, limit }.into());
+            return Err(
+                nuwa_tensor::Error::Index { operation: "embedding", index: id as usize, limit }.into()
+            );
         }
         let marks = Marks { ends: self.ends_of_text(), forbidden: Arc::clone(self.unwritable()) };
         let mut order: Vec<usize> = (0..texts.len()).collect();

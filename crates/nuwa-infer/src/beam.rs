@@ -50,10 +50,18 @@ impl BeamSettings {
             return refused("beams", self.beams.to_string(), "expected a whole number from 1 to 1000");
         }
         if !(-10.0..=10.0).contains(&self.length_penalty) {
-            return refused("length_penalty", self.length_penalty.to_string(), "expected a number from -10 to 10");
+            return refused(
+                "length_penalty",
+                self.length_penalty.to_string(),
+                "expected a number from -10 to 10",
+            );
         }
         if !(1..=self.beams).contains(&self.returned) {
-            return refused("returned", self.returned.to_string(), "expected at least 1, at most the beam width");
+            return refused(
+                "returned",
+                self.returned.to_string(),
+                "expected at least 1, at most the beam width",
+            );
         }
         Ok(())
     }
@@ -218,7 +226,8 @@ impl<'a> Search<'a> {
                 let log_probability = before + f64::from(logit - log_sum);
                 Following { beam, id, log_probability }
             };
-            let writable = (0..).zip(logits).filter(|(id, _)| self.marks.forbidden.binary_search(id).is_err());
+            let writable =
+                (0..).zip(logits).filter(|(id, _)| self.marks.forbidden.binary_search(id).is_err());
             let mut own: Vec<Following> = writable.map(of).collect();
             keep_first(&mut own, count);
             all.append(&mut own);
@@ -265,7 +274,10 @@ impl<'a> Search<'a> {
         let Some(last) = self.ended.get(returned - 1) else { return false };
         let attainable = |beam: &Beam| {
             let lengths = [beam.tokens.len() + 1, self.most];
-            lengths.map(|tokens| self.settings.score(beam.log_probability, tokens)).into_iter().fold(f64::MIN, f64::max)
+            lengths
+                .map(|tokens| self.settings.score(beam.log_probability, tokens))
+                .into_iter()
+                .fold(f64::MIN, f64::max)
         };
         self.beams.iter().all(|beam| attainable(beam) <= last.score)
     }
@@ -293,8 +305,14 @@ mod tests {
         let told = |settings: BeamSettings| settings.check().unwrap_err().to_string();
         let usual = BeamSettings::default();
         assert!(usual.check().is_ok());
-        assert_eq!(told(BeamSettings { beams: 0, ..usual.clone() }), "beams = 0: expected a whole number from 1 to 1000");
-        assert!(told(BeamSettings { length_penalty: f64::NAN, ..usual.clone() }).starts_with("length_penalty = NaN"));
+        assert_eq!(
+            told(BeamSettings { beams: 0, ..usual.clone() }),
+            "beams = 0: expected a whole number from 1 to 1000"
+        );
+        assert!(
+            told(BeamSettings { length_penalty: f64::NAN, ..usual.clone() })
+                .starts_with("length_penalty = NaN")
+        );
         assert!(told(BeamSettings { returned: 5, ..usual }).starts_with("returned = 5"));
     }
 

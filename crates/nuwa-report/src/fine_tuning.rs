@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn pairs_are_told_with_their_losses() {
-        let line = |loss: f64, accuracy: f64| json!({"step": 1, "validation_loss": loss, "accuracy": accuracy});
+        let line =
+            |loss: f64, accuracy: f64| json!({"step": 1, "validation_loss": loss, "accuracy": accuracy});
         let account = json!({"pairs": 1200, "whole": 1199, "cut": 1, "dropped": 0, "source_tokens": 9, "target_tokens": 9});
         let more = json!({"sequences": account, "before": line(3.0, 0.1), "after": line(0.5, 0.875)});
         let told = sequences(&outcome(more)).unwrap();

@@ -152,10 +152,11 @@ pub fn figures(figures: &Figures) -> String {
             (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
         Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
     };
-    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence"), ("a token of the answer", "target")]
-        .iter()
-        .filter_map(|(name, key)| part(name, key))
-        .collect();
+    let parts: Vec<String> =
+        [("masked", "masked"), ("next sentence", "next_sentence"), ("a token of the answer", "target")]
+            .iter()
+            .filter_map(|(name, key)| part(name, key))
+            .collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 

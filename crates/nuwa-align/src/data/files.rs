@@ -56,7 +56,8 @@ fn all_of(
 /// Puts fields under their usual names; those of a text in several languages count as fields of the record.
 fn rename(fields: &mut Map<String, Value>, columns: &Columns) {
     for (usual, own) in columns {
-        let of_language = |fields: &mut Map<String, Value>| fields.get_mut(TRANSLATION)?.as_object_mut()?.remove(own);
+        let of_language =
+            |fields: &mut Map<String, Value>| fields.get_mut(TRANSLATION)?.as_object_mut()?.remove(own);
         if let Some(value) = fields.remove(own).or_else(|| of_language(fields)) {
             fields.insert(usual.clone(), value);
         }

@@ -69,15 +69,11 @@ fn pair(record: &Record, source: &str, target: &str) -> Result<TextPair> {
 /// A pair for each answer.
 fn of_dialogue(dialogue: &Dialogue) -> Vec<TextPair> {
     let answers = dialogue.messages.iter().enumerate();
-    let answers = answers
-        .filter(|(index, turn)| turn.role == "assistant" && !dialogue.untrained.contains(index));
+    let answers =
+        answers.filter(|(index, turn)| turn.role == "assistant" && !dialogue.untrained.contains(index));
     let pair = |(index, answer): (usize, &nuwa_tokenizer::Message)| {
         let before: Vec<&str> = dialogue.messages[..index].iter().map(|turn| turn.content.as_str()).collect();
-        TextPair {
-            source: before.join("\n"),
-            target: answer.content.clone(),
-            place: dialogue.place.clone(),
-        }
+        TextPair { source: before.join("\n"), target: answer.content.clone(), place: dialogue.place.clone() }
     };
     answers.map(pair).collect()
 }
@@ -177,7 +173,10 @@ mod tests {
         let one = |source: &str, target: &str| vec![(source.to_string(), target.to_string())];
         assert_eq!(both(json!({"source": " a ", "target": "b"})), one("a", "b"));
         assert_eq!(both(json!({"document": "a", "summary": "b", "id": 3})), one("a", "b"));
-        assert_eq!(both(json!({"instruction": "Translate.", "input": "a", "output": "b"})), one("Translate.\na", "b"));
+        assert_eq!(
+            both(json!({"instruction": "Translate.", "input": "a", "output": "b"})),
+            one("Translate.\na", "b")
+        );
         let turns = json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": "r"},
             {"role": "user", "content": "s"}, {"role": "assistant", "content": "t"}]);
         let dialogue = both(json!({ "messages": turns }));
@@ -191,7 +190,10 @@ mod tests {
             (error.to_string(), error.hint().unwrap())
         };
         let (problem, hint) = told(json!({"en": "a", "zh": "b"}));
-        assert!(problem.starts_with("a.jsonl:1: its fields are en, zh: expected source and target"), "{problem}");
+        assert!(
+            problem.starts_with("a.jsonl:1: its fields are en, zh: expected source and target"),
+            "{problem}"
+        );
         assert!(hint.ends_with("--columns source=en,target=zh"), "{hint}");
         let (_, hint) = told(json!({"id": 1, "translation": {"de": "a", "en": "b"}}));
         assert!(hint.ends_with("--columns source=de,target=en"), "{hint}");

@@ -129,7 +129,8 @@ fn what_stands_beside_sources_is_learnt() {
     let mut trainer = made(&settings);
     trainer.set_label_smoothing(0.1);
     let out = tempfile::tempdir().unwrap();
-    let summary = tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
+    let summary =
+        tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
     let accuracy = |line: Option<nuwa_train::ValidationLine>| line.unwrap().figures["accuracy"];
     let (before, after) = (accuracy(summary.before), accuracy(summary.after));
     assert!(before < 0.3 && after > 0.8, "{before} {after}");

@@ -48,7 +48,8 @@ impl Task {
         }
         let environment = environment();
         // An encoder reads the question alone, as a chat has it, and no template.
-        let has_template = scorer.reads_sources() || (options.chat && scorer.tokenizer().chat_template().is_some());
+        let has_template =
+            scorer.reads_sources() || (options.chat && scorer.tokenizer().chat_template().is_some());
         let as_chat = self.knows_chat() && has_template;
         let count = options.limit.unwrap_or(usize::MAX).min(items.all.len());
         let asker = |items| {
@@ -257,7 +258,8 @@ impl Run<'_> {
     /// The ids that an encoder reads: turns line by line, as fine-tuning on dialogues writes them.
     fn source(&self, asked: &Asked) -> Result<Vec<u32>> {
         let turns = asked.chat.iter().flatten().map(|turn| turn.content.as_str());
-        let text = if asked.chat.is_some() { turns.collect::<Vec<_>>().join("\n") } else { asked.prompt.clone() };
+        let text =
+            if asked.chat.is_some() { turns.collect::<Vec<_>>().join("\n") } else { asked.prompt.clone() };
         let tokenizer = self.scorer.tokenizer();
         let start = tokenizer.bos().filter(|_| tokenizer.adds_bos());
         let ids = tokenizer.encode(&text).map_err(nuwa_infer::Error::from)?;

@@ -103,7 +103,8 @@ fn the_widest_beam_of_a_decoder_equals_an_exhaustive_search() {
         };
         for penalty in PENALTIES {
             let (answer, score) = best(penalty, log_probability);
-            let found = engine.beams(&[prompt.clone()], &wide(penalty, false), MOST).unwrap().remove(0).remove(0);
+            let found =
+                engine.beams(&[prompt.clone()], &wide(penalty, false), MOST).unwrap().remove(0).remove(0);
             assert_eq!(whole(&found), answer, "penalty {penalty}, seed {seed}");
             assert!((found.score - score).abs() < 1e-4, "{} {score}", found.score);
         }
@@ -120,13 +121,17 @@ fn the_widest_beam_of_an_encoder_decoder_equals_an_exhaustive_search() {
         let log_probability = |answer: &[u32]| {
             let pair = SequencePair { source: source.clone(), answer: answer.to_vec() };
             let tape = Tape::inference();
-            let found = losses(model.as_ref(), &Context::new(&tape), &Batch::of_pairs([&pair], 0, 1.0)).unwrap();
+            let found =
+                losses(model.as_ref(), &Context::new(&tape), &Batch::of_pairs([&pair], 0, 1.0)).unwrap();
             -found.tokens.rows.iter().map(|&nll| f64::from(nll)).sum::<f64>()
         };
         for penalty in PENALTIES {
             let (answer, score) = best(penalty, log_probability);
-            let found =
-                engine.answers(&[source.clone()], &wide(penalty, false), Some(MOST)).unwrap().remove(0).remove(0);
+            let found = engine
+                .answers(&[source.clone()], &wide(penalty, false), Some(MOST))
+                .unwrap()
+                .remove(0)
+                .remove(0);
             assert_eq!(whole(&found), answer, "penalty {penalty}, {:?}", model.config().family());
             assert!((found.score - score).abs() < 1e-4, "{} {score}", found.score);
         }
@@ -150,14 +155,16 @@ fn several_hypotheses_come_in_order_and_each_once() {
 fn a_beam_of_one_is_greedy() {
     let engine = support::engine(4);
     let settings = BeamSettings { beams: 1, early_stopping: true, ..BeamSettings::default() };
-    let prompts: Vec<Vec<u32>> = (1..9_u32).map(|seed| (0..seed).map(|at| (at * 31 + seed) % 300).collect()).collect();
+    let prompts: Vec<Vec<u32>> =
+        (1..9_u32).map(|seed| (0..seed).map(|at| (at * 31 + seed) % 300).collect()).collect();
     let found = engine.beams(&prompts, &settings, 12).unwrap();
     let ends = engine.ends_of_text();
     for (prompt, found) in prompts.iter().zip(found) {
         let mut ids = prompt.clone();
         while ids.len() < prompt.len() + 12 {
             let logits = support::logits_without_cache(engine.model(), &ids);
-            let writable = (0..logits.len()).filter(|id| engine.tokenizer().id_to_token(*id as u32).is_some());
+            let writable =
+                (0..logits.len()).filter(|id| engine.tokenizer().id_to_token(*id as u32).is_some());
             let masked: Vec<f32> = {
                 let mut masked = vec![f32::MIN; logits.len()];
                 writable.for_each(|id| masked[id] = logits[id]);
@@ -174,7 +181,9 @@ fn a_beam_of_one_is_greedy() {
 }
 
 fn sources() -> Vec<Vec<u32>> {
-    (0..23_u32).map(|seed| (0..1 + seed % 7).map(|at| 1 + (at * 5 + seed) % 4).chain([END]).collect()).collect()
+    (0..23_u32)
+        .map(|seed| (0..1 + seed % 7).map(|at| 1 + (at * 5 + seed) % 4).chain([END]).collect())
+        .collect()
 }
 
 #[test]
@@ -185,7 +194,9 @@ fn an_answer_depends_on_no_other_source() {
         let together = engine.answers(&sources(), &settings, None).unwrap();
         for (source, found) in sources().into_iter().zip(&together) {
             let most = (source.len() + nuwa_infer::MORE_TOKENS).min(24);
-            assert!(found.iter().all(|one| one.tokens.len() <= most && (one.ended || one.tokens.len() == most)));
+            assert!(
+                found.iter().all(|one| one.tokens.len() <= most && (one.ended || one.tokens.len() == most))
+            );
             let alone = engine.answers(&[source], &settings, None).unwrap();
             assert_eq!(alone[0], *found, "to the last bit");
         }
@@ -198,12 +209,15 @@ fn what_a_beam_remembers_is_what_it_wrote() {
         let model: Arc<dyn Model> = model.into();
         let engine = Engine::of_any(Arc::clone(&model), letters()).unwrap();
         let settings = BeamSettings { returned: 4, ..BeamSettings::default() };
-        for (source, found) in sources().into_iter().zip(engine.answers(&sources(), &settings, Some(8)).unwrap()) {
+        for (source, found) in
+            sources().into_iter().zip(engine.answers(&sources(), &settings, Some(8)).unwrap())
+        {
             for hypothesis in found {
                 let answer = whole(&hypothesis);
                 let tape = Tape::inference();
                 let pair = SequencePair { source: source.clone(), answer };
-                let found = losses(model.as_ref(), &Context::new(&tape), &Batch::of_pairs([&pair], 0, 1.0)).unwrap();
+                let found =
+                    losses(model.as_ref(), &Context::new(&tape), &Batch::of_pairs([&pair], 0, 1.0)).unwrap();
                 let expected = -found.tokens.rows.iter().map(|&nll| f64::from(nll)).sum::<f64>();
                 assert!((hypothesis.log_probability - expected).abs() < 1e-3, "{hypothesis:?} {expected}");
             }
@@ -218,7 +232,9 @@ fn wrong_models_and_sources_are_refused() {
     let problem = decoder.answers(&[vec![1, END]], &usual, None).unwrap_err().to_string();
     assert_eq!(problem, "the model predicts the next token from those before it, and cannot answer a source");
     assert!(decoder.beams(&[vec![1, 9]], &usual, 3).is_err(), "an unknown id");
-    assert!(decoder.beams(&[vec![]], &usual, 3).is_err() && decoder.beams(&[vec![1; 17]], &usual, 3).is_err());
+    assert!(
+        decoder.beams(&[vec![]], &usual, 3).is_err() && decoder.beams(&[vec![1; 17]], &usual, 3).is_err()
+    );
     let engine = Engine::of_any(families(SMALL as usize).remove(0), letters()).unwrap();
     let problem = engine.beams(&[vec![1]], &usual, 3).unwrap_err().to_string();
     assert!(problem.contains("there is nothing to answer"), "{problem}");
@@ -240,7 +256,10 @@ fn weights_over_a_source_add_up_to_one_and_follow_it() {
         let weights = engine.alignment(&source, &[1, 2, 3, END]).unwrap();
         assert_eq!((weights.len(), weights[0].len()), (4, 13));
         for row in &weights {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row.iter().all(|weight| *weight > 0.0), "{row:?}");
+            assert!(
+                (row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row.iter().all(|weight| *weight > 0.0),
+                "{row:?}"
+            );
         }
         let other = engine.source_ids("abcdabcadbcd").unwrap();
         assert_ne!(weights, engine.alignment(&other, &[1, 2, 3, END]).unwrap());

@@ -74,8 +74,12 @@ mod tests {
             *counts.entry(draw.partition(5, 3)).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 6, "5 is the sum of three parts in six ways: {counts:?}");
-        assert!(counts.iter().all(|(parts, count)| parts.iter().sum::<usize>() == 5
-            && (850..1150).contains(count)), "{counts:?}");
+        assert!(
+            counts
+                .iter()
+                .all(|(parts, count)| parts.iter().sum::<usize>() == 5 && (850..1150).contains(count)),
+            "{counts:?}"
+        );
         assert_eq!(draw.partition(4, 1), [4]);
         assert_eq!(draw.partition(3, 3), [1, 1, 1]);
     }

@@ -217,10 +217,12 @@ mod tests {
         let mut moved = 0;
         for SequencePair { source, answer } in pairs(&batch) {
             moved += usize::from(source != answer);
-            let documents = |ids: &[u32]| -> Vec<Vec<u32>> { ids.split(|id| *id == END).map(<[u32]>::to_vec).collect() };
+            let documents =
+                |ids: &[u32]| -> Vec<Vec<u32>> { ids.split(|id| *id == END).map(<[u32]>::to_vec).collect() };
             for (noisy, whole) in documents(&source).into_iter().zip(documents(&answer)) {
                 let sentences = |ids: &[u32]| {
-                    let mut all: Vec<Vec<u32>> = ids.split_inclusive(|id| id % 5 == 0).map(<[u32]>::to_vec).collect();
+                    let mut all: Vec<Vec<u32>> =
+                        ids.split_inclusive(|id| id % 5 == 0).map(<[u32]>::to_vec).collect();
                     all.sort();
                     all
                 };

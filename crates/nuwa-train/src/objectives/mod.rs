@@ -114,9 +114,7 @@ pub fn of(
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
     match model.predicts {
-        Prediction::NextToken => {
-            Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))))
-        }
+        Prediction::NextToken => Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings)))),
         Prediction::Answer => of_sequences(model, tokenizer, settings, seed),
         Prediction::MaskedTokens | Prediction::Nothing => {
             let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
@@ -133,7 +131,8 @@ fn of_sequences(
     settings: &PretrainSettings,
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
-    const NAMES: [(&str, &str); 3] = [("eos_token", "</s>"), ("pad_token", "<pad>"), ("mask_token", "<mask>")];
+    const NAMES: [(&str, &str); 3] =
+        [("eos_token", "</s>"), ("pad_token", "<pad>"), ("mask_token", "<mask>")];
     let chosen = settings.sequence_objective.unwrap_or(match model.family.registered().model_type {
         "t5" => SequenceObjective::SpanCorruption,
         "bart" => SequenceObjective::Infilling,

@@ -82,7 +82,10 @@ impl SpanCorruption {
 
     /// The tokens of a window that are used: all of them, but where a source would be longer than the context.
     fn used(&self, context: usize) -> usize {
-        (2..=context).rev().find(|&tokens| self.lengths(tokens).iter().all(|length| *length <= context)).unwrap_or(2)
+        (2..=context)
+            .rev()
+            .find(|&tokens| self.lengths(tokens).iter().all(|length| *length <= context))
+            .unwrap_or(2)
     }
 
     /// Text `number`.

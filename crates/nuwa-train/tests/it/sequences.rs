@@ -53,7 +53,11 @@ fn configs() -> [ModelConfig; 3] {
         r#"{{"model_type": "t5", "vocab_size": {vocabulary}, "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 1,
             "num_decoder_layers": 1, "num_heads": 2, "n_positions": {CONTEXT}, "decoder_start_token_id": 0}}"#
     );
-    let all = [post_norm("marian", r#", "scale_embedding": true, "activation_function": "relu""#), t5, post_norm("bart", "")];
+    let all = [
+        post_norm("marian", r#", "scale_embedding": true, "activation_function": "relu""#),
+        t5,
+        post_norm("bart", ""),
+    ];
     all.map(|json| serde_json::from_str(&json).unwrap())
 }
 
@@ -75,12 +79,16 @@ fn each_family_learns_by_its_objective() {
             steps: 60,
         });
         let held_out = Shards::open(&world.shards(), Part::Validation).unwrap();
-        let mut measure = |trainer: &mut Trainer, steps: &Pretraining| steps.measure(trainer, &held_out, 1000).unwrap();
+        let mut measure =
+            |trainer: &mut Trainer, steps: &Pretraining| steps.measure(trainer, &held_out, 1000).unwrap();
         let before = measure(&mut trainer, &steps);
         for step in 0..60 {
             let measured = trainer.step(&mut steps, step).unwrap().measured;
             let figure = measured.figures["target_loss"];
-            assert!((measured.loss - figure).abs() < 0.1 * figure, "two passes of about as many targets: {measured:?}");
+            assert!(
+                (measured.loss - figure).abs() < 0.1 * figure,
+                "two passes of about as many targets: {measured:?}"
+            );
             assert_eq!(measured.tokens, 8 * CONTEXT as u64);
         }
         let after = measure(&mut trainer, &steps);

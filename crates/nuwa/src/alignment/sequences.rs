@@ -72,7 +72,8 @@ fn limits(model: &dyn Model) -> SequenceLimits {
 
 /// A source to try the model with: one line, and short.
 fn source_to_try(pairs: &[TextPair]) -> Option<String> {
-    let is_longer = |pair: &&TextPair| pair.source.split_whitespace().count() > 2 || pair.source.chars().count() > 8;
+    let is_longer =
+        |pair: &&TextPair| pair.source.split_whitespace().count() > 2 || pair.source.chars().count() > 8;
     let sources = pairs.iter().filter(is_longer).map(|pair| pair.source.as_str());
     sources.take(1000).find_map(|source| suggestion::plain(source).filter(|plain| plain == source))
 }
@@ -83,7 +84,8 @@ fn chosen(settings: &SftSettings, objective: &SequenceToSequence) -> Option<Stri
     open.then(|| {
         let Epochs { epochs, batch_tokens } = objective.epochs();
         let pairs = numbers::counted(objective.stats().pairs, "pair");
-        let (epochs, steps) = (numbers::counted(epochs, "epoch"), numbers::counted(objective.count(), "step"));
+        let (epochs, steps) =
+            (numbers::counted(epochs, "epoch"), numbers::counted(objective.count(), "step"));
         format!("{pairs}: {epochs}, {steps} of up to {} tokens", numbers::grouped(batch_tokens as u64))
     })
 }

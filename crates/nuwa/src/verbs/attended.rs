@@ -32,7 +32,9 @@ pub fn table(engine: &Engine, source: &[u32], answer: &[u32]) -> anyhow::Result<
 /// The word of the source with the most weight, the mean over some tokens of the answer.
 fn most_attended<'a>(weights: &[Vec<f32>], sources: &'a [Word]) -> (&'a str, f64) {
     let of_word = |word: &Word| {
-        let rows = weights.iter().map(|row| row[word.tokens.clone()].iter().map(|&weight| f64::from(weight)).sum::<f64>());
+        let rows = weights
+            .iter()
+            .map(|row| row[word.tokens.clone()].iter().map(|&weight| f64::from(weight)).sum::<f64>());
         rows.sum::<f64>() / weights.len().max(1) as f64
     };
     let all = sources.iter().map(|word| (word.text.as_str(), of_word(word)));

@@ -10,8 +10,8 @@ use nuwa_infer::{
 use nuwa_models::Prediction;
 use serde::Serialize;
 
-use super::metric::texts::{Pairs, lines};
 use super::attended;
+use super::metric::texts::{Pairs, lines};
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::{message, print};
@@ -110,7 +110,8 @@ impl SequenceArguments {
         let sampling = self.generating(0);
         sampling.as_ref().map(GenerateSettings::check).transpose()?;
         let sources = self.sources()?;
-        let references = self.references.as_deref().map(|path| self.references(path, sources.len())).transpose()?;
+        let references =
+            self.references.as_deref().map(|path| self.references(path, sources.len())).transpose()?;
         let engine = self.weights.load_any(&model::folder(&self.model)?)?;
         check_answers(&engine)?;
         let ids = self.ids(&engine, &sources)?;
@@ -153,8 +154,14 @@ impl SequenceArguments {
     }
 
     /// An answer to each source, the first of which has this number.
-    fn sampled(&self, engine: &Engine, ids: &[Vec<u32>], first: usize) -> anyhow::Result<Vec<Vec<Hypothesis>>> {
-        let (start, ends) = (engine.model().config().decoder_start().unwrap_or_default(), engine.ends_of_text());
+    fn sampled(
+        &self,
+        engine: &Engine,
+        ids: &[Vec<u32>],
+        first: usize,
+    ) -> anyhow::Result<Vec<Vec<Hypothesis>>> {
+        let (start, ends) =
+            (engine.model().config().decoder_start().unwrap_or_default(), engine.ends_of_text());
         let request = |(number, ids): (usize, &Vec<u32>)| {
             let max_tokens = self.max_tokens.map_or(ids.len() + MORE_TOKENS, |count| count.0 as usize);
             let settings = GenerateSettings { max_tokens, ..self.generating(number).unwrap_or_default() };
@@ -167,7 +174,10 @@ impl SequenceArguments {
 
     fn sources(&self) -> anyhow::Result<Vec<Source>> {
         if !self.texts.is_empty() {
-            let source = |(number, text): (usize, &String)| Source { text: text.clone(), place: format!("text {number}") };
+            let source = |(number, text): (usize, &String)| Source {
+                text: text.clone(),
+                place: format!("text {number}"),
+            };
             return Ok((1..).zip(&self.texts).map(source).collect());
         }
         let (name, text) = match &self.file {
@@ -177,7 +187,8 @@ impl SequenceArguments {
         if text.trim().is_empty() {
             return Err(Problem::new(format!("{name} is empty")).hint("give a text a line").into());
         }
-        let source = |(number, text): (usize, String)| Source { text, place: format!("{name}, line {number}") };
+        let source =
+            |(number, text): (usize, String)| Source { text, place: format!("{name}, line {number}") };
         Ok((1..).zip(lines(&name, &text)?).map(source).collect())
     }
 
@@ -185,7 +196,11 @@ impl SequenceArguments {
     fn references(&self, path: &Path, texts: usize) -> anyhow::Result<Vec<Vec<String>>> {
         let references = lines(&path.display().to_string(), &input::file(path)?)?;
         if references.len() != texts {
-            let problem = format!("{} has {} lines for {texts} texts: expected as many", path.display(), references.len());
+            let problem = format!(
+                "{} has {} lines for {texts} texts: expected as many",
+                path.display(),
+                references.len()
+            );
             return Err(Problem::new(problem).hint("line 1 is the reference of text 1, and so on").into());
         }
         Ok(references.into_iter().map(|line| vec![line]).collect())
@@ -247,7 +262,9 @@ fn check_answers(engine: &Engine) -> anyhow::Result<()> {
 
 fn too_long(place: &str, tokens: usize, context: usize) -> anyhow::Error {
     let problem = format!("{place} has {tokens} tokens, with its end, but the model reads at most {context}");
-    Problem::new(problem).hint("shorten it, give its parts one by one, or read its beginning alone: --truncate").into()
+    Problem::new(problem)
+        .hint("shorten it, give its parts one by one, or read its beginning alone: --truncate")
+        .into()
 }
 
 /// What was sampled, as a search gives it.

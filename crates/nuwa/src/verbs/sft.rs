@@ -44,7 +44,9 @@ impl Sft {
         self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
         let mut display = Display::new();
-        let outcome = self.tuning.with_targets(&ABOUT, recipe.seed, &self.target, |job| job.sft(&recipe.sft, &mut display))?;
+        let outcome = self
+            .tuning
+            .with_targets(&ABOUT, recipe.seed, &self.target, |job| job.sft(&recipe.sft, &mut display))?;
         drop(display);
         let next = self.tuning.next_step(&outcome);
         print_figures(self.tuning.training.json, &outcome, || format!("{}\n{next}", text(&outcome)))

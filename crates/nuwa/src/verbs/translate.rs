@@ -38,10 +38,13 @@ fn measure(pairs: &Pairs, json: bool) -> anyhow::Result<()> {
     let chrf = ChrfSettings::CHRF;
     let of_bleu = pairs.each(|text, references| bleu.counts(text, references));
     let of_chrf = pairs.each(|text, references| chrf.counts(text, references));
-    let exact = pairs.each(|text, references| f64::from(u8::from(references.iter().any(|own| own.trim() == text))));
+    let exact =
+        pairs.each(|text, references| f64::from(u8::from(references.iter().any(|own| own.trim() == text))));
     let count = exact.len();
-    let score = |sample: &[usize]| bleu.score(&BleuCounts::sum(sample.iter().map(|index| &of_bleu[*index]))).score;
-    let letters = |sample: &[usize]| chrf.score(&ChrfCounts::sum(sample.iter().map(|index| &of_chrf[*index])));
+    let score =
+        |sample: &[usize]| bleu.score(&BleuCounts::sum(sample.iter().map(|index| &of_bleu[*index]))).score;
+    let letters =
+        |sample: &[usize]| chrf.score(&ChrfCounts::sum(sample.iter().map(|index| &of_chrf[*index])));
     let figures = [
         Figure::over("BLEU", count, shown, score),
         Figure::over(chrf.name(), count, shown, letters),

@@ -35,13 +35,18 @@ fn translations_from_text_and_pairs_to_figures() {
     let place = shards();
     let [source, target] = pairs(400);
     place.write("a.en", &source).write("a.zh", &target);
-    let figures = json(&place.succeed(&format!("pretrain --data shards --out marian --family marian {SIZES} --json")).out);
+    let figures = json(
+        &place.succeed(&format!("pretrain --data shards --out marian --family marian {SIZES} --json")).out,
+    );
     assert!(figures["bits_per_byte"].is_null(), "{figures}");
     for name in ["target_loss", "target_accuracy"] {
         assert!(figures["figures"][name].is_f64(), "{name}: {figures}");
     }
-    let losses: Vec<f64> =
-        place.read("marian/metrics.jsonl").lines().filter_map(|line| json(line)["validation_loss"].as_f64()).collect();
+    let losses: Vec<f64> = place
+        .read("marian/metrics.jsonl")
+        .lines()
+        .filter_map(|line| json(line)["validation_loss"].as_f64())
+        .collect();
     assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
 
     let tuned = "sft marian --data a.en --target a.zh --out tuned --epochs 30 --learning-rate 3e-3 --set sft.batch_tokens=256";
@@ -63,7 +68,11 @@ fn translations_from_text_and_pairs_to_figures() {
     let measured = place.succeed("summarize tuned --file a.en --references a.zh").out;
     assert!(measured.contains("rouge1") && measured.contains("over 400 texts"), "{measured}");
     let sampled = |seed: u64| {
-        place.succeed(&format!("translate tuned --file a.en --temperature 3 --top-p 1 --max-tokens 5 --seed {seed}")).out
+        place
+            .succeed(&format!(
+                "translate tuned --file a.en --temperature 3 --top-p 1 --max-tokens 5 --seed {seed}"
+            ))
+            .out
     };
     assert_eq!(sampled(1), sampled(1));
     assert_ne!(sampled(1), sampled(2));
@@ -96,17 +105,25 @@ fn t5_and_bart_learn_by_their_objectives() {
     for (family, more, architecture) in
         [("t5", 100, "T5ForConditionalGeneration"), ("bart", 1, "BartForConditionalGeneration")]
     {
-        let told = place.succeed(&format!("pretrain --data shards --out {family} --family {family} {SIZES} --json")).out;
+        let told = place
+            .succeed(&format!("pretrain --data shards --out {family} --family {family} {SIZES} --json"))
+            .out;
         assert!(json(&told)["figures"]["target_loss"].is_f64(), "{told}");
         let config = json(&place.read(&format!("{family}/model/config.json")));
         assert_eq!(config["architectures"], serde_json::json!([architecture]));
-        assert_eq!(config["vocab_size"].as_u64(), Some(of_shards + more), "sentinels, or a mask, are appended");
-        let further = format!("pretrain --data shards --init {family} --out {family}-further --tokens 2k --json");
+        assert_eq!(
+            config["vocab_size"].as_u64(),
+            Some(of_shards + more),
+            "sentinels, or a mask, are appended"
+        );
+        let further =
+            format!("pretrain --data shards --init {family} --out {family}-further --tokens 2k --json");
         assert!(json(&place.succeed(&further).out)["figures"]["target_accuracy"].is_f64());
     }
     let chosen = "--set pretrain.sequence_objective=infilling --set pretrain.spans.share=0.5";
     place.succeed(&format!("pretrain --data shards --out chosen --family marian {chosen} {SIZES}"));
-    let wrong = format!("pretrain --data shards --out wrong --family t5 --set pretrain.spans.length=0.5 {SIZES}");
+    let wrong =
+        format!("pretrain --data shards --out wrong --family t5 --set pretrain.spans.length=0.5 {SIZES}");
     assert_snapshot!(place.failure(&wrong), @"");
 }
 
