@@ -29,6 +29,14 @@ fn check_writes_or_answers(model: &dyn Model) -> Result<()> {
     }
 }
 
+/// The ids that only stand around the answers of an encoder-decoder: what they begin with, and what fills them up. One that also ends
+/// them is written.
+fn around_answers(tokenizer: &Tokenizer, model: &dyn Model) -> [Option<u32>; 2] {
+    let start = model.config().decoder_start();
+    let padding = tokenizer.token_of_role("pad_token").filter(|_| start.is_some());
+    [start, padding].map(|id| id.filter(|_| id != tokenizer.eos()))
+}
+
 /// A model with its tokenizer; clones share both.
 #[derive(Clone)]
 pub struct Engine {
@@ -37,7 +45,7 @@ pub struct Engine {
     adds_beginning: bool,
     /// The dtype of its sequences' key-value caches.
     cache: DType,
-    /// Ids that the model knows and the tokenizer has no token for.
+    /// Ids that the model knows and the tokenizer has no token for, and those that only stand around answers.
     unwritable: Arc<[u32]>,
 }
 
@@ -94,7 +102,9 @@ impl Engine {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
         let adds_beginning = tokenizer.adds_bos();
-        let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
+        let around = around_answers(&tokenizer, model.as_ref());
+        let is_unwritable = |id: &u32| tokenizer.id_to_token(*id).is_none() || around.contains(&Some(*id));
+        let unwritable = (0..known as u32).filter(is_unwritable).collect();
         Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
 
@@ -108,9 +118,15 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// Ids that the model knows and the tokenizer has no token for, which are never written.
+    /// Ids that are never written: those that the model knows and the tokenizer has no token for, and those that only stand around
+    /// answers.
     pub(crate) fn unwritable(&self) -> &Arc<[u32]> {
         &self.unwritable
+    }
+
+    /// The dtype of key-value caches.
+    pub(crate) fn cache(&self) -> DType {
+        self.cache
     }
 
     /// The ids that end a text by itself, not a turn.

@@ -6,6 +6,7 @@ use nuwa_tensor::{DType, Tape, Tensor};
 use crate::Result;
 
 /// A place for one sequence: the ids that the model has seen there, and what it remembers of them.
+#[derive(Debug, Clone)]
 pub struct Slot {
     cache: Cache,
     seen: Vec<u32>,

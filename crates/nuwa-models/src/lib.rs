@@ -49,6 +49,7 @@ mod names;
 mod presets;
 mod registry;
 mod scored;
+mod sequences;
 mod text;
 
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
@@ -59,6 +60,7 @@ pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{SCORE, Scored, backward_scores, scores};
+pub use sequences::SequencePair;
 pub use text::{Rows, Text};
 
 use nuwa_nn::Linear;

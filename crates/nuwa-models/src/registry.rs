@@ -42,6 +42,13 @@ macro_rules! families {
             $($(#[$about])* #[serde(rename = $model_type)] $name($config),)+
         }
 
+        impl ModelConfig {
+            /// Its family.
+            pub fn family(&self) -> Family {
+                match self { $(Self::$name(_) => Family::$name,)+ }
+            }
+        }
+
         impl Deref for ModelConfig {
             type Target = dyn Config;
             fn deref(&self) -> &Self::Target {

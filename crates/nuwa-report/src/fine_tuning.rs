@@ -29,6 +29,7 @@ pub fn of(run: &Run) -> Option<FineTuning> {
 fn told(stage: &FineTuned) -> Option<Text> {
     let outcome = stage.outcome.as_ref()?;
     answers(outcome)
+        .or_else(|| sequences(outcome))
         .or_else(|| ranking(outcome))
         .or_else(|| rewards(stage, outcome))
         .or_else(|| preferences(outcome, &stage.metrics))
@@ -69,6 +70,14 @@ fn answers(outcome: &FineTuningOutcome) -> Option<Text> {
         parts.push(words::sft_fates(account.whole, &Text::joined(&fates, COMMA)));
     }
     Some(Text::joined(&parts, NOTHING))
+}
+
+/// Of an encoder-decoder that learnt from pairs.
+fn sequences(outcome: &FineTuningOutcome) -> Option<Text> {
+    let account = outcome.sequences.as_ref()?;
+    let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
+    let accuracy = after.figures.get("accuracy").map(|share| 100.0 * share)?;
+    Some(words::sequences(account.pairs, [before.validation_loss, after.validation_loss], accuracy))
 }
 
 const NOTHING: Fixed = Fixed { en: "", zh: "" };
@@ -235,6 +244,17 @@ mod tests {
             "held_back": 1, "steps": 3, "seconds": 1.0, "before": null, "after": null, "written": "model"});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn pairs_are_told_with_their_losses() {
+        let line =
+            |loss: f64, accuracy: f64| json!({"step": 1, "validation_loss": loss, "accuracy": accuracy});
+        let account = json!({"pairs": 1200, "whole": 1199, "cut": 1, "dropped": 0, "source_tokens": 9, "target_tokens": 9});
+        let more = json!({"sequences": account, "before": line(3.0, 0.1), "after": line(0.5, 0.875)});
+        let told = sequences(&outcome(more)).unwrap();
+        let expected = "SFT on 1,200 pairs: the loss per target token on held-out pairs went from 3.00 to 0.50 nats; 87.5 %";
+        assert!(told.en.starts_with(expected) && told.zh.contains("1,200 个句对"), "{told:?}");
     }
 
     #[test]
