@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nuwa_models::{Model, Prediction};
+use nuwa_models::{Model, ModelConfig, Prediction};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 
@@ -10,12 +10,12 @@ use crate::{
     score_shared,
 };
 
-/// An error unless `model` predicts the next token, which writing, scoring and tuning need.
+/// An error unless a model of `config` predicts the next token, which writing, scoring and tuning need.
 ///
 /// # Errors
 /// Saying what it does instead.
-pub fn check_writes(model: &dyn Model) -> Result<()> {
-    match model.config().predicts() {
+pub fn check_writes(config: &ModelConfig) -> Result<()> {
+    match config.predicts() {
         Prediction::NextToken => Ok(()),
         predicts => Err(Error::Predicts { wanted: Prediction::NextToken, predicts }),
     }
@@ -60,7 +60,7 @@ impl Engine {
     /// When the model does not predict the next token, or the tokenizer has ids that the model does not know.
     pub fn new(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
         let model = model.into();
-        check_writes(model.as_ref())?;
+        check_writes(&model.config())?;
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });

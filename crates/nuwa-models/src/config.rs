@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LabelHead, Model, ParseError, Preset, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +93,14 @@ pub trait Config: Debug + Send + Sync {
     fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
         let _ = has;
     }
+
+    /// How a head for labels sits on such a model; none where there is no such head.
+    fn label_head(&self) -> Option<LabelHead> {
+        Some(LabelHead::OF_LAST_ROW)
+    }
+
+    /// Leaves out the heads of an encoder, and adds what a head for labels reads: such a model tells labels and nothing else.
+    fn keep_only_labels(&mut self) {}
 
     /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.
     fn table_width(&self) -> usize {

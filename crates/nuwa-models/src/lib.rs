@@ -52,12 +52,12 @@ pub use input::{Cache, Input, NewRows};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
-pub use scored::{SCORE, Scored, backward_scores, scores};
+pub use scored::{LabelHead, LabelRow, SCORE, Scored, backward_scores, scores};
 pub use text::{Rows, Text};
 
 use nuwa_nn::Linear;
 pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
-use nuwa_tensor::{DType, Parameters, ParametersBuilder};
+use nuwa_tensor::{DType, Parameters, ParametersBuilder, Tensor};
 
 /// A model: from tokens to hidden rows, and from those to logits.
 pub trait Model: Send + Sync {
@@ -89,6 +89,15 @@ pub trait Model: Send + Sync {
     /// From hidden states to numbers, of reward models and value functions ([`Scored`]).
     fn score(&self) -> Option<&Linear> {
         None
+    }
+
+    /// What a head for labels reads of the rows that stand for texts: the rows themselves, or what a pooler makes of them.
+    ///
+    /// # Errors
+    /// When the width differs.
+    fn summary(&self, context: &Context<'_>, rows: Tensor) -> nuwa_tensor::Result<Tensor> {
+        let _ = context;
+        Ok(rows)
     }
 
     /// An empty cache for `capacity` positions of one sequence, kept in this dtype.

@@ -3,12 +3,14 @@
 mod build;
 mod chat;
 mod classifier;
+mod classify;
 mod clean;
 mod collect;
 mod compare;
 mod completions;
 mod doctor;
 mod dpo;
+mod embed;
 mod eval;
 mod export;
 mod feedback;
@@ -21,6 +23,7 @@ mod import;
 mod init;
 mod inspect;
 mod judge;
+mod label_columns;
 mod man;
 mod merge;
 mod metric;
@@ -88,6 +91,8 @@ enum Verb {
     Chat(chat::Chat),
     Generate(generate::Generate),
     Fill(fill::Fill),
+    Classify(classify::Classify),
+    Embed(embed::Embed),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Metric(metric::Metric),
@@ -130,6 +135,8 @@ impl Program {
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
+            Verb::Classify(verb) => verb.run(),
+            Verb::Embed(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),

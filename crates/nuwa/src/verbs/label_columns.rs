@@ -1,0 +1,41 @@
+use clap::{Args, ValueEnum};
+use nuwa_align::Problem;
+use nuwa_align::data::LabelColumns;
+
+/// Which columns hold texts and labels.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns of texts and labels")]
+pub struct LabelArguments {
+    /// The column of the labels [default: the one that is named label, labels, class, category, score or the like]
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The column of the texts [default: the one that is named text, sentence, review or the like, or the only one]
+    #[arg(long, value_name = "COLUMN")]
+    text: Option<String>,
+    /// The column of second texts, where a label is that of a pair
+    #[arg(long, value_name = "COLUMN", requires = "text")]
+    pair: Option<String>,
+    /// What a label is: one of several, any number of several (a list, or names between ; , or |), or a number [default: as
+    /// the column looks]
+    #[arg(long, value_name = "WHAT")]
+    kind: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    One,
+    Several,
+    Number,
+}
+
+impl LabelArguments {
+    /// What was said.
+    pub fn columns(&self) -> LabelColumns {
+        let problem = self.kind.map(|kind| match kind {
+            Kind::One => Problem::One,
+            Kind::Several => Problem::Several,
+            Kind::Number => Problem::Number,
+        });
+        LabelColumns { text: self.text.clone(), pair: self.pair.clone(), label: self.label.clone(), problem }
+    }
+}
