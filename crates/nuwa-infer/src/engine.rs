@@ -2,11 +2,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_models::{Model, ModelConfig, Prediction};
-use nuwa_tensor::DType;
+use nuwa_tensor::{DType, Tape, on_worker};
 use nuwa_tokenizer::Tokenizer;
 
+use crate::beam::{Begun, Marks, search};
+use crate::sequence::check_prompt;
+use crate::slot::Slot;
 use crate::{
-    Error, Flow, GenerateSettings, Generation, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
+    BeamSettings, Error, Flow, GenerateSettings, Generation, Hypothesis, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
     score_shared,
 };
 
@@ -142,6 +145,33 @@ impl Engine {
     ) -> Result<Generation> {
         let request = Request::new(Prompt::of(prompt.to_vec()), settings, &self.ends_of_text());
         self.scheduler(1)?.write(request, &mut || Flow::Continue(()), on_text)
+    }
+
+    /// The likeliest continuations of each prompt by beam search, the best first; each ends with the end of a text, after
+    /// `most_tokens`, or where the context is full.
+    ///
+    /// # Errors
+    /// When a setting makes no sense, a prompt is empty or longer than the context, or an id is unknown.
+    pub fn beams(
+        &self,
+        prompts: &[Vec<u32>],
+        settings: &BeamSettings,
+        most_tokens: usize,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        settings.check()?;
+        let (model, context) = (self.model(), self.model().context());
+        let marks = Marks { ends: self.ends_of_text(), forbidden: Arc::clone(&self.unwritable) };
+        let begun = |prompt: &Vec<u32>| {
+            check_prompt(prompt, context)?;
+            let most = most_tokens.min(context - prompt.len() + 1);
+            let slot = Slot::new(model, (prompt.len() + most).min(context), self.cache);
+            Ok(Begun { slot, ids: prompt.clone(), most })
+        };
+        on_worker(|| {
+            let tape = Tape::inference().batch_invariant();
+            let begun = prompts.iter().map(begun).collect::<Result<_>>()?;
+            search(model, &tape, begun, settings, &marks)
+        })
     }
 
     /// The negative log-likelihood of given ids; see [`score_shared`].

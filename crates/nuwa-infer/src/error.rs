@@ -30,6 +30,14 @@ pub enum Error {
         /// Positions that the model has.
         context: usize,
     },
+    /// A source that the encoder cannot read as a whole.
+    #[error("the text has {tokens} tokens, with its end, but the model reads at most {context}")]
+    SourceTooLong {
+        /// Its length.
+        tokens: usize,
+        /// Positions that the encoder has.
+        context: usize,
+    },
     /// The last turn of a conversation, which nothing more can be left out of.
     #[error(
         "the question has {tokens} tokens, with its template and the system prompt, but only {} fit: the model's context holds \
@@ -56,7 +64,7 @@ pub enum Error {
         model: usize,
     },
     /// A model that predicts something else than what was asked for.
-    #[error("the model {}, and cannot {}", does(*.predicts), wanted_is(*.wanted))]
+    #[error("the model {}, and cannot {}", does(*.predicts), wanted_is(*.wanted, *.predicts))]
     Predicts {
         /// What was asked for.
         wanted: Prediction,
@@ -118,14 +126,17 @@ fn does(predicts: Prediction) -> &'static str {
     match predicts {
         Prediction::NextToken => "predicts the next token from those before it",
         Prediction::MaskedTokens => "predicts masked words from those on both sides",
+        Prediction::Answer => "writes answers to sources",
         Prediction::Nothing => "has no head that predicts words",
     }
 }
 
 /// What a user wanted of it.
-fn wanted_is(wanted: Prediction) -> &'static str {
+fn wanted_is(wanted: Prediction, predicts: Prediction) -> &'static str {
     match wanted {
+        Prediction::NextToken if predicts == Prediction::Answer => "write or score a text by itself",
         Prediction::NextToken => "write or score a text",
+        Prediction::Answer => "answer a source",
         Prediction::MaskedTokens | Prediction::Nothing => "fill in masks",
     }
 }
@@ -146,12 +157,19 @@ impl Error {
                     tokens - context
                 )
             }
+            Self::SourceTooLong { tokens, context } => {
+                format!("shorten it by {} tokens, or give its parts one by one", tokens - context)
+            }
             Self::QuestionTooLong { tokens, context, reserve } => {
                 let more = tokens - context.saturating_sub(*reserve);
                 format!("shorten it by {more} tokens, or use a model with a longer context")
             }
             Self::Predicts { predicts: Prediction::MaskedTokens, .. } => {
                 "it is an encoder: let it fill in the masks of a text, or take a model that writes, such as GPT-2 or LLaMA".to_string()
+            }
+            Self::Predicts { predicts: Prediction::Answer, .. } => {
+                "it is an encoder-decoder: give it a source to answer, or take a model that continues a text, such as GPT-2 or LLaMA"
+                    .to_string()
             }
             Self::Predicts { predicts: Prediction::Nothing, .. } => {
                 "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()

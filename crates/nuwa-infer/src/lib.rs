@@ -5,6 +5,7 @@
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Candidates`]: several answers to one turn, rated by the model that wrote them.
 //! - [`GroundedAnswer`]: an answer that is looked up with a tool set, such as [`calculate`], before it is given.
+//! - [`SequenceEngine`]: answers to sources, of an encoder-decoder, by beam search ([`BeamSettings`]) or at random.
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
@@ -31,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod beam;
 mod calculator;
 mod candidates;
 mod conversation;
@@ -48,6 +50,7 @@ mod sampler;
 mod scheduler;
 mod score;
 mod sequence;
+mod sequences;
 mod settings;
 mod shared;
 mod slot;
@@ -55,6 +58,7 @@ mod stop;
 mod whole;
 mod writer;
 
+pub use beam::{BeamSettings, Hypothesis};
 pub use calculator::calculate;
 pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
 pub use conversation::{Answer, Conversation, Prompt};
@@ -71,6 +75,7 @@ pub use sampler::{Candidate, Sampler};
 pub use scheduler::{SLOTS, Scheduler, SchedulerSettings};
 pub use score::{Window, score};
 pub use sequence::Sequence;
+pub use sequences::{Choosing, MORE_TOKENS, SequenceEngine};
 pub use settings::{GenerateSettings, SamplingSettings};
 pub use shared::score_shared;
 pub use whole::{TextReader, WholeText};

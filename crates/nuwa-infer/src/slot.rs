@@ -4,6 +4,7 @@ use nuwa_tensor::{DType, Tape, Tensor};
 use crate::Result;
 
 /// A place for one sequence: the ids that the model has seen there, and what it remembers of them.
+#[derive(Debug, Clone)]
 pub struct Slot {
     cache: Cache,
     seen: Vec<u32>,
@@ -12,6 +13,11 @@ pub struct Slot {
 impl Slot {
     pub fn new(model: &dyn Model, capacity: usize, dtype: DType) -> Self {
         Self { cache: model.new_cache(capacity, dtype), seen: Vec::new() }
+    }
+
+    /// A place whose cache was begun from a source.
+    pub fn of(cache: Cache) -> Self {
+        Self { cache, seen: Vec::new() }
     }
 
     /// The ids that the model has seen.

@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_nn::{Keys, LayerInput, Layers, PassMask};
-use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result, RouterLog};
+use nuwa_nn::{Context, CrossAttention, Keys, LayerInput, Layers, PassMask, Source};
+use nuwa_tensor::{
+    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog, Tensor,
+};
 
-use crate::Text;
+use crate::{Memory, Text};
 
 /// What the layers of a model remember of one sequence.
 #[derive(Debug, Clone)]
@@ -19,6 +21,38 @@ pub struct Cache {
 enum LayerCache {
     /// The keys and values of each position.
     Attention(KeyValueCache),
+    /// The same, and the keys and values of a source, which stay and which copies share.
+    Decoder(KeyValueCache, Arc<KeyValueCache>),
+}
+
+impl LayerCache {
+    /// The keys and values of each position.
+    fn own(&self) -> &KeyValueCache {
+        match self {
+            Self::Attention(own) | Self::Decoder(own, _) => own,
+        }
+    }
+
+    fn own_mut(&mut self) -> &mut KeyValueCache {
+        match self {
+            Self::Attention(own) | Self::Decoder(own, _) => own,
+        }
+    }
+
+    /// The same with other keys and values of positions.
+    fn with_own(&self, own: KeyValueCache) -> Self {
+        match self {
+            Self::Attention(_) => Self::Attention(own),
+            Self::Decoder(_, source) => Self::Decoder(own, Arc::clone(source)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Attention(own) => own.bytes(),
+            Self::Decoder(own, source) => own.bytes() + source.bytes(),
+        }
+    }
 }
 
 impl Cache {
@@ -26,6 +60,32 @@ impl Cache {
     pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// This cache, which is empty, for an answer to each source of `memory`, which holds one a text: with what `layers` keep of it
+    /// in `dtype`.
+    ///
+    /// # Errors
+    /// When widths differ, or the tape records.
+    pub(crate) fn over_memory(
+        &self,
+        context: &Context<'_>,
+        memory: &Memory,
+        layers: &[&CrossAttention],
+        dtype: DType,
+    ) -> Result<Vec<Self>> {
+        let tape = context.tape;
+        let empty = Self { layers: Vec::new(), ..*self };
+        let mut caches = vec![empty; memory.sources().count()];
+        for (own, layer) in self.layers.iter().zip(layers) {
+            let rows = layer.memory(tape, memory.rows())?;
+            for (cache, source) in caches.iter_mut().zip(memory.sources()) {
+                let of_source = tape.rows(&rows, &source.collect::<Vec<u32>>())?;
+                let kept = Arc::new(layer.keep(tape, &of_source, dtype)?);
+                cache.layers.push(LayerCache::Decoder(own.own().clone(), kept));
+            }
+        }
+        Ok(caches)
     }
 
     /// The number of positions seen so far.
@@ -46,29 +106,20 @@ impl Cache {
         if length >= self.length {
             return true;
         }
-        for layer in &mut self.layers {
-            match layer {
-                LayerCache::Attention(cache) => cache.truncate(length),
-            }
-        }
+        self.layers.iter_mut().for_each(|layer| layer.own_mut().truncate(length));
         self.length = length;
         true
     }
 
     /// A copy that holds the first `length` positions; none where a layer cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
-        let layers = self.layers.iter().map(|layer| match layer {
-            LayerCache::Attention(cache) => Some(LayerCache::Attention(cache.prefix(length))),
-        });
-        Some(Self { layers: layers.collect::<Option<_>>()?, length: self.length.min(length), ..*self })
+        let layers = self.layers.iter().map(|layer| layer.with_own(layer.own().prefix(length)));
+        Some(Self { layers: layers.collect(), length: self.length.min(length), ..*self })
     }
 
-    /// The bytes that it takes.
+    /// The bytes that it takes, those of a source among them, which copies of it share.
     pub fn bytes(&self) -> usize {
-        let of_layer = |layer: &LayerCache| match layer {
-            LayerCache::Attention(cache) => cache.bytes(),
-        };
-        self.layers.iter().map(of_layer).sum()
+        self.layers.iter().map(LayerCache::bytes).sum()
     }
 }
 
@@ -86,6 +137,13 @@ pub struct NewRows<'a> {
 pub enum Input<'a> {
     /// Whole texts.
     Text(&'a Text),
+    /// Whole answers, to what an encoder has read: see [`Model::encode`](crate::Model::encode).
+    Answer {
+        /// The answers.
+        text: &'a Text,
+        /// The sources.
+        memory: &'a Memory,
+    },
     /// The next ids of several sequences whose past is cached, those of each one after the other. A row of the result does not
     /// depend on which others are computed with it.
     Next(Vec<NewRows<'a>>),
@@ -99,17 +157,42 @@ impl<'a> Input<'a> {
     pub(crate) fn text(self) -> Result<&'a Text> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Next(_) => Err(Error::Shape {
+            Self::Answer { .. } | Self::Next(_) => Err(Error::Shape {
                 operation: "attention",
                 reason: "an encoder reads whole texts, it has no cache".into(),
             }),
         }
     }
 
+    /// Begins a forward pass of a decoder that reads a source.
+    ///
+    /// # Errors
+    /// When there is none, or the answers do not fit it.
+    pub(crate) fn begin_answer(self) -> Result<Pass<'a>> {
+        let without = |reason: &str| Err(Error::Shape { operation: "cross_attention", reason: reason.into() });
+        match self {
+            Self::Text(_) => without("the decoder reads an answer to a source, and there is no source"),
+            Self::Answer { text, memory } => {
+                let own = PassMask::new(text.mask.clone());
+                let new = New::Answer { own, rows: memory.rows(), mask: memory.mask(text)? };
+                Ok(Pass { new, ..Self::Text(text).begin() })
+            }
+            Self::Next(sequences) => {
+                let keeps = |layer: &LayerCache| matches!(layer, LayerCache::Decoder(..));
+                match sequences.iter().all(|new| new.cache.layers.iter().all(keeps)) {
+                    true => Ok(Self::Next(sequences).begin()),
+                    false => without("the cache was not begun from a source"),
+                }
+            }
+        }
+    }
+
     /// Begins a forward pass.
     pub(crate) fn begin(self) -> Pass<'a> {
         let (ids, positions) = match &self {
-            Self::Text(text) => (Cow::Borrowed(&text.ids[..]), Arc::clone(&text.positions)),
+            Self::Text(text) | Self::Answer { text, .. } => {
+                (Cow::Borrowed(&text.ids[..]), Arc::clone(&text.positions))
+            }
             Self::Next(sequences) => {
                 let positions = |new: &NewRows<'_>| (new.cache.length as u32..).take(new.ids.len());
                 let ids: Vec<u32> = sequences.iter().flat_map(|new| new.ids).copied().collect();
@@ -117,7 +200,7 @@ impl<'a> Input<'a> {
             }
         };
         let new = match self {
-            Self::Text(text) => New::Text(PassMask::new(text.mask.clone())),
+            Self::Text(text) | Self::Answer { text, .. } => New::Text(PassMask::new(text.mask.clone())),
             Self::Next(sequences) => New::Rows(sequences),
         };
         Pass { ids, positions, routers: RouterLog::new(), new }
@@ -140,6 +223,7 @@ pub(crate) struct Pass<'a> {
 #[derive(Debug)]
 enum New<'a> {
     Text(PassMask),
+    Answer { own: PassMask, rows: &'a Tensor, mask: AttentionMask },
     Rows(Vec<NewRows<'a>>),
 }
 
@@ -155,20 +239,28 @@ impl Pass<'_> {
 
 impl Layers for Pass<'_> {
     fn layer(&mut self, index: usize) -> LayerInput<'_> {
-        let router = matches!(self.new, New::Text(_)).then(|| self.routers.layer(index));
-        let keys = match &mut self.new {
-            New::Text(mask) => Keys::Pass(mask),
+        let router = (!matches!(self.new, New::Rows(_))).then(|| self.routers.layer(index));
+        let (keys, source) = match &mut self.new {
+            New::Text(mask) => (Keys::Pass(mask), None),
+            New::Answer { own, rows, mask } => (Keys::Pass(own), Some(Source::Pass { rows, mask })),
             New::Rows(sequences) => {
-                let rows = sequences.iter_mut().map(|new| match &mut new.cache.layers[index] {
-                    LayerCache::Attention(cache) => {
-                        // A pass that failed may have left rows in some layers.
-                        cache.truncate(new.cache.length);
-                        CachedRows { cache, rows: new.ids.len() }
+                let (mut rows, mut kept) = (Vec::new(), Vec::new());
+                for new in sequences {
+                    let (length, count) = (new.cache.length, new.ids.len());
+                    let layer = &mut new.cache.layers[index];
+                    // A pass that failed may have left rows in some layers.
+                    layer.own_mut().truncate(length);
+                    match layer {
+                        LayerCache::Attention(cache) => rows.push(CachedRows { cache, rows: count }),
+                        LayerCache::Decoder(cache, memory) => {
+                            rows.push(CachedRows { cache, rows: count });
+                            kept.push(KeptRows { memory: &**memory, rows: count });
+                        }
                     }
-                });
-                Keys::Cached(rows.collect())
+                }
+                (Keys::Cached(rows), (!kept.is_empty()).then_some(Source::Kept(kept)))
             }
         };
-        LayerInput { positions: &self.positions, keys, router }
+        LayerInput { positions: &self.positions, keys, router, source }
     }
 }

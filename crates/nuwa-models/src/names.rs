@@ -15,12 +15,15 @@ pub struct TensorName {
     pub first_factor: f32,
     /// The order of the rows there, where the parameter is one tensor.
     pub order: RowOrder,
+    /// The axes of the tensor there, where the parameter is one tensor that has others than follow from the rest.
+    pub axes: Option<Vec<usize>>,
 }
 
 impl TensorName {
     /// The shape there of a part with `rows` rows.
     pub fn shape(&self, rows: usize) -> Vec<usize> {
         match self.columns {
+            _ if self.axes.is_some() => self.axes.clone().unwrap_or_default(),
             None => vec![rows],
             Some(columns) if self.transposed => vec![columns, rows],
             Some(columns) => vec![rows, columns],
@@ -81,5 +84,27 @@ pub fn vector_name(parameter: impl Into<String>, there: impl Into<String>, lengt
         transposed: false,
         first_factor: 1.0,
         order: RowOrder::default(),
+        axes: None,
     }
+}
+
+/// A layer of `parts`, each with so many rows and columns, as `weight` and, where it has one, `bias`.
+pub(crate) fn linear_names(
+    here: &str,
+    parts: &[String],
+    [rows, columns]: [usize; 2],
+    bias: bool,
+) -> Vec<TensorName> {
+    let kinds = [("weight", Some(columns)), ("bias", None)];
+    let kinds = kinds.into_iter().take(if bias { 2 } else { 1 });
+    let name = |(kind, columns): (&str, Option<usize>)| {
+        let parts = parts.iter().map(|part| (format!("{part}.{kind}"), rows)).collect();
+        TensorName { parts, columns, ..vector_name(format!("{here}.{kind}"), "", 0) }
+    };
+    kinds.map(name).collect()
+}
+
+/// The two vectors of a layer norm.
+pub(crate) fn norm_names(here: &str, there: &str, width: usize) -> [TensorName; 2] {
+    ["weight", "bias"].map(|kind| vector_name(format!("{here}.{kind}"), format!("{there}.{kind}"), width))
 }

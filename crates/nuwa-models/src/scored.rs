@@ -7,11 +7,11 @@
 //! row that [`LabelHead`] names (transformers' `...ForSequenceClassification`). The heads for tokens are not used: of a decoder
 //! whose head is a matrix of its own it is frozen, and in no file; an encoder is built without them.
 
-use nuwa_nn::{Context, Head, Initialisation, Linear, Scope};
+use nuwa_nn::{Context, CrossAttention, Head, Initialisation, Linear, Scope};
 use nuwa_tensor::{DType, Error, Objective, Parameters, ParametersBuilder, Result, Tensor};
 
 use crate::names::{matrix_name, vector_name};
-use crate::{Cache, Input, Model, ModelConfig, Rows, TensorName, Text, config};
+use crate::{Cache, Input, Memory, Model, ModelConfig, Rows, TensorName, Text, config};
 
 /// The parameter of the head.
 pub const SCORE: &str = "score.weight";
@@ -154,6 +154,14 @@ impl Model for Scored {
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
         self.model.hidden(context, input)
+    }
+
+    fn encode(&self, context: &Context<'_>, source: &Text) -> Result<Memory> {
+        self.model.encode(context, source)
+    }
+
+    fn source_layers(&self) -> Vec<&CrossAttention> {
+        self.model.source_layers()
     }
 
     fn head(&self) -> Head<'_> {

@@ -10,12 +10,15 @@ pub struct Context<'a> {
     /// Whether recording keeps only the input of each block and computes the rest again in the backward pass: less memory,
     /// one more forward pass, the same bits.
     pub recompute: bool,
+    /// The share of each target token that a loss spreads over the whole vocabulary, in `[0, 1)`: label smoothing (Szegedy et al.
+    /// 2016).
+    pub label_smoothing: f32,
 }
 
 impl<'a> Context<'a> {
-    /// Without dropout, keeping what the backward pass needs.
+    /// Without dropout and label smoothing, keeping what the backward pass needs.
     pub fn new(tape: &'a Tape) -> Self {
-        Self { tape, dropout: 0.0, recompute: false }
+        Self { tape, dropout: 0.0, recompute: false, label_smoothing: 0.0 }
     }
 
     /// The same with this share of activations dropped.
@@ -28,6 +31,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn with_recompute(self, recompute: bool) -> Self {
         Self { recompute, ..self }
+    }
+
+    /// The same with this share of target tokens spread over the vocabulary.
+    #[must_use]
+    pub fn with_label_smoothing(self, label_smoothing: f32) -> Self {
+        Self { label_smoothing, ..self }
     }
 
     /// `x` with dropout.

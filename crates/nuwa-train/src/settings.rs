@@ -93,9 +93,9 @@ pub struct PretrainSettings {
     pub recompute: Recompute,
     /// Dropout probability, 0 to 0.9. If unset, chosen from the number of epochs over the text.
     pub dropout: Option<f32>,
-    /// Learning-rate schedule: cosine, or warmup-stable-decay, whose decay phase starts in time to
-    /// end with the time budget. If unset: warmup-stable-decay with a time budget, cosine with a
-    /// fixed number of parameters and tokens.
+    /// Learning-rate schedule: cosine; warmup-stable-decay, whose decay phase starts in time to end
+    /// with the time budget; or inverse-square-root, as in the Transformer paper. If unset:
+    /// warmup-stable-decay with a time budget, cosine with a fixed number of parameters and tokens.
     pub schedule: Option<ScheduleKind>,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
@@ -134,6 +134,11 @@ pub struct PretrainSettings {
     pub precision: PrecisionChoice,
     /// Masking, where the model is an encoder.
     pub masked: MaskedSettings,
+    /// Objective on plain text, where the model is an encoder-decoder. If unset: span-corruption for
+    /// t5, infilling for bart, continuation for other families.
+    pub sequence_objective: Option<SequenceObjective>,
+    /// Spans that span corruption and infilling hide.
+    pub spans: SpanSettings,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -162,6 +167,8 @@ impl Default for PretrainSettings {
             checkpoint_seconds: 30,
             precision: PrecisionChoice::Auto,
             masked: MaskedSettings::default(),
+            sequence_objective: None,
+            spans: SpanSettings::default(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -183,6 +190,7 @@ impl PretrainSettings {
         let rate = f64::from(self.learning_rate.unwrap_or(1e-3));
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         self.masked.check()?;
+        self.spans.check()?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
         ensure(
@@ -221,6 +229,47 @@ impl MaskedSettings {
     pub fn check(&self) -> Result<()> {
         let share = self.share;
         ensure(share > 0.0 && share <= 0.9, "pretrain.masked.share", share, "a number above 0, at most 0.9")
+    }
+}
+
+/// What an encoder-decoder is pretrained to do on plain text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SequenceObjective {
+    /// The encoder reads the beginning of a text, the decoder writes the rest.
+    Continuation,
+    /// Spans of the text are hidden, and the decoder writes what each was (T5).
+    SpanCorruption,
+    /// Spans are hidden, sentences are permuted, and the decoder writes the whole text (BART).
+    Infilling,
+}
+
+/// Spans of tokens that an encoder-decoder does not see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpanSettings {
+    /// Share of the tokens that spans hide, 0 to 0.9. If unset: 0.15 for span corruption, 0.3 for
+    /// infilling.
+    pub share: Option<f64>,
+    /// Mean length of a span, in tokens, 1 to 50.
+    pub length: f64,
+}
+
+impl Default for SpanSettings {
+    fn default() -> Self {
+        Self { share: None, length: 3.0 }
+    }
+}
+
+impl SpanSettings {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let (share, length) = (self.share.unwrap_or(0.15), self.length);
+        ensure((0.0..=0.9).contains(&share), "pretrain.spans.share", share, "a share from 0 to 0.9")?;
+        ensure((1.0..=50.0).contains(&length), "pretrain.spans.length", length, "a number from 1 to 50")
     }
 }
 

@@ -46,8 +46,8 @@ impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
     pub fn run(&self, display: &mut Display) -> anyhow::Result<PretrainingOutcome> {
         let init = self.init.map(|model| model.parameters().to_host());
-        let predicts = self.plan.model.predicts();
-        let (tokenizer, objective) = objectives::of(predicts, self.tokenizer, self.settings, self.seed)?;
+        let kind = (&self.plan.model).into();
+        let (tokenizer, objective) = objectives::of(kind, self.tokenizer, self.settings, self.seed)?;
         let job = Job {
             objective: &objective,
             shards: self.shards,
@@ -147,7 +147,7 @@ pub fn figures(figures: &Figures) -> String {
             (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
         Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
     };
-    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence")]
+    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence"), ("a token of the answer", "target")]
         .iter()
         .filter_map(|(name, key)| part(name, key))
         .collect();

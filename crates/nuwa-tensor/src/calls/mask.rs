@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Error, Result};
@@ -89,6 +90,15 @@ impl AttentionMask {
         let Visible::Ranges(ranges) = &self.visible;
         let narrowed = ranges.iter().enumerate().map(|(row, &range)| narrow(row, range));
         Self { visible: Visible::Ranges(narrowed.collect()), ..*self }
+    }
+
+    /// From the first key that query `row` of all sees, to the one after the last, in its sequence; empty where it sees none.
+    ///
+    /// # Panics
+    /// When there is no such query.
+    pub fn seen_by(&self, row: usize) -> Range<u32> {
+        let Visible::Ranges(ranges) = &self.visible;
+        ranges[row][0]..ranges[row][1]
     }
 
     /// How many sequences.

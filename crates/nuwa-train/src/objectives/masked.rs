@@ -13,7 +13,9 @@ use nuwa_models::{Batch, Classes, Losses, Targets, Text};
 use nuwa_tensor::{AttentionMask, Random};
 use nuwa_tokenizer::Tokenizer;
 
-use super::{Objective, Windows, Words};
+use super::draw::Draw;
+use super::measured::Mean;
+use super::{Objective, Windows, Words, read};
 use crate::{Error, Figures, MaskedSettings, Result};
 
 /// The special tokens of the objective.
@@ -86,7 +88,7 @@ impl Masked {
 
     /// Text `number`.
     fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
-        let mut draw = Draw { random: self.random.stream(number), next: 0 };
+        let mut draw = Draw::new(self.random.stream(number));
         let context = windows.context();
         let length = match draw.chance(SHORT) {
             true => SHORTEST + draw.below(context - SHORTEST + 1),
@@ -217,29 +219,6 @@ impl Objective for Masked {
     }
 }
 
-/// The means of all rows of several losses.
-struct Mean {
-    loss: f64,
-    accuracy: f64,
-}
-
-impl Mean {
-    fn of<'a>(losses: impl Iterator<Item = &'a nuwa_tensor::Loss> + Clone) -> Self {
-        let rows = losses.clone().map(|loss| loss.rows.len()).sum::<usize>().max(1) as f64;
-        let total: f64 = losses.clone().flat_map(|loss| &loss.rows).map(|&row| f64::from(row)).sum();
-        let hits = losses.flat_map(|loss| &loss.hits).filter(|hit| **hit).count();
-        Self { loss: total / rows, accuracy: hits as f64 / rows }
-    }
-}
-
-/// The first `length` tokens of a window.
-fn read(windows: &dyn Windows, number: u64, length: usize) -> Result<Vec<u32>> {
-    let mut ids = vec![0; windows.context()];
-    windows.read(number, &mut ids)?;
-    ids.truncate(length);
-    Ok(ids)
-}
-
 /// The parts of a text.
 struct Parts {
     first: Vec<u32>,
@@ -300,35 +279,6 @@ fn batch(examples: &[Example], context: usize, padding: u32, passes: usize, next
         answer: None,
         targets: Targets { rows: Some(rows), ids: targets, weights },
         classes: next_sentence.then_some(classes),
-    }
-}
-
-/// Random numbers one after the other.
-struct Draw {
-    random: Random,
-    next: u64,
-}
-
-impl Draw {
-    fn uniform(&mut self) -> f64 {
-        self.next += 1;
-        self.random.uniform(self.next)
-    }
-
-    fn chance(&mut self, share: f64) -> bool {
-        self.uniform() < share
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.next += 1;
-        self.random.below(self.next, limit as u64) as usize
-    }
-
-    fn shuffled<T>(&mut self, mut items: Vec<T>) -> Vec<T> {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-        items
     }
 }
 

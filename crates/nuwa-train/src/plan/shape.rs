@@ -33,8 +33,11 @@ pub fn model(
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
     };
     // By what share they differ, not by how many: half as many weights are as far off as twice as many.
-    let distance =
-        |config: &ModelConfig| (config.size().active() as f64 / parameters.max(1) as f64).ln().abs();
+    let weights = |config: &ModelConfig| match config.is_encoder_decoder() {
+        true => config.size().parameters,
+        false => config.size().active(),
+    };
+    let distance = |config: &ModelConfig| (weights(config) as f64 / parameters.max(1) as f64).ln().abs();
     let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {

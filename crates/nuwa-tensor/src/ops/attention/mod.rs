@@ -20,7 +20,7 @@ mod cached;
 pub use bias::{AttentionBias, RelativeBuckets};
 
 use crate::calls::{AttentionCall, Dropout};
-pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache};
+pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache};
 use crate::device::Slot;
 use crate::ops::linear::with_width;
 use crate::{Error, Result, Tape, Tensor};
