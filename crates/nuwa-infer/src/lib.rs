@@ -9,6 +9,7 @@
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
+//! - [`MaskedWriter`]: a text of masks that are filled in one after the other, of UniLM.
 //! - [`LabelTeller`]: the labels of texts, of a model with a head for them.
 //! - [`Embedder`]: a vector for each text.
 //! - [`score`]: the negative log-likelihood of ids that are given.
@@ -43,6 +44,7 @@ mod fill;
 mod generate;
 mod grounded;
 mod labels;
+mod masked_writing;
 mod ratings;
 mod request;
 mod running;
@@ -69,6 +71,7 @@ pub use fill::{Filling, MASK, fill};
 pub use generate::{Finish, Flow, Generation};
 pub use grounded::{GroundedAnswer, MOST_ROUNDS, NOTHING, Round, Snippet, query};
 pub use labels::{LabelTeller, likeliest_label, told};
+pub use masked_writing::{MaskedBeginning, MaskedWriter};
 pub use ratings::{Ratings, answered_ids, rate};
 pub use request::{Chosen, LogProbability, Request, RequestId, Update};
 pub use sampler::{Candidate, Sampler};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{LabelHead, Model, ParseError, Preset, TensorName};
+use crate::{LabelHead, Model, ModelConfig, ParseError, Preset, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +113,12 @@ pub trait Config: Debug + Send + Sync {
 
     /// How a head for labels sits on such a model; none where there is no such head.
     fn label_head(&self) -> Option<LabelHead> {
-        Some(LabelHead::OF_LAST_ROW)
+        (!self.is_encoder_decoder()).then_some(LabelHead::OF_LAST_ROW)
+    }
+
+    /// The same model as one of a family that more programs know, where a model with a head for labels is one.
+    fn labelled_as(&self) -> Option<ModelConfig> {
+        None
     }
 
     /// Leaves out the heads of an encoder, and adds what a head for labels reads: such a model tells labels and nothing else.

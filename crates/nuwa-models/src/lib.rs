@@ -39,6 +39,8 @@ pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
 pub mod t5;
+pub mod unilm;
+pub mod xlm;
 
 mod batch;
 mod config;

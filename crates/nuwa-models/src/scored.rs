@@ -106,7 +106,7 @@ impl Scored {
 
     /// The configuration of such a model that is made of one of `config`: an encoder loses its heads for tokens.
     pub fn config_of(config: &ModelConfig) -> ModelConfig {
-        let mut config = config.clone();
+        let mut config = config.labelled_as().unwrap_or_else(|| config.clone());
         config.keep_only_labels();
         config
     }

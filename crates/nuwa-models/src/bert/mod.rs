@@ -79,6 +79,11 @@ impl Bert {
         }
     }
 
+    /// Its configuration, which is another family's too.
+    pub(crate) fn own_config(&self) -> &BertConfig {
+        &self.config
+    }
+
     /// The row of each text's first token, through the pooler.
     fn pooled(&self, context: &Context<'_>, hidden: &Tensor, first: &[u32]) -> Result<Option<Tensor>> {
         match self.pooler {

@@ -8,6 +8,7 @@ mod masked;
 mod measured;
 mod sequences;
 pub mod span_corruption;
+mod unified;
 mod words;
 
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use nuwa_models::{Batch, Family, Losses, ModelConfig, Prediction};
 use nuwa_tokenizer::Tokenizer;
 pub use sequences::SequenceTokens;
 pub use span_corruption::SpanCorruption;
+pub use unified::Unified;
 pub use words::Words;
 
 use crate::{Figures, PretrainSettings, Result, SequenceObjective};
@@ -120,8 +122,12 @@ pub fn of(
         Prediction::Answer => of_sequences(model, tokenizer, settings, seed),
         Prediction::MaskedTokens | Prediction::Nothing => {
             let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
-            let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);
-            Ok((tokenizer, Arc::new(objective)))
+            let (masked, tokens) = (settings.masked.clone(), MaskedTokens::of(&tokenizer));
+            let objective: Arc<dyn Objective> = match model.family {
+                Family::Unilm => Arc::new(Unified::new(masked, tokens, seed)),
+                _ => Arc::new(Masked::new(masked, tokens, seed)),
+            };
+            Ok((tokenizer, objective))
         }
     }
 }

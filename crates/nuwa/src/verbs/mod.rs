@@ -25,6 +25,7 @@ mod inspect;
 mod judge;
 mod label_columns;
 mod man;
+mod masked_generation;
 mod merge;
 mod metric;
 mod plan;
