@@ -124,6 +124,16 @@ pub trait Config: Debug + Send + Sync {
     /// Leaves out the heads of an encoder, and adds what a head for labels reads: such a model tells labels and nothing else.
     fn keep_only_labels(&mut self) {}
 
+    /// The codes of the languages that it tells apart, by number, where it tells some.
+    fn languages(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Makes room for languages by these codes, of a family that tells them apart.
+    fn set_languages(&mut self, codes: &[String]) {
+        let _ = codes;
+    }
+
     /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.
     fn table_width(&self) -> usize {
         0

@@ -106,6 +106,9 @@ fn of_shards(error: &nuwa_shards::Error) -> Option<String> {
         nuwa_shards::Error::Shard { .. } => {
             "the file may have been cut short; write the shards again: nuwa tokenize"
         }
+        nuwa_shards::Error::NoLanguages { .. } => {
+            "write them again with the languages: nuwa tokenize DOCS --set tokenize.languages=true"
+        }
         nuwa_shards::Error::NoEndOfText => {
             "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with nuwa tokenizer train"
         }

@@ -37,6 +37,9 @@ pub struct XlmConfig {
     /// The numbers of languages by their codes, where they have some.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lang2id: BTreeMap<String, u32>,
+    /// The codes of languages by their numbers, as transformers writes them beside those.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub id2lang: BTreeMap<String, String>,
     /// Added to variances.
     #[serde(default = "default_epsilon")]
     pub layer_norm_eps: f32,
@@ -192,6 +195,18 @@ impl Config for XlmConfig {
         self.head = XlmHead { words: false };
     }
 
+    fn languages(&self) -> Vec<String> {
+        let mut codes: Vec<(&u32, &String)> = self.lang2id.iter().map(|(code, number)| (number, code)).collect();
+        codes.sort();
+        codes.into_iter().map(|(_, code)| code.clone()).collect()
+    }
+
+    fn set_languages(&mut self, codes: &[String]) {
+        self.n_langs = codes.len().max(1);
+        self.lang2id = codes.iter().cloned().zip(0..).collect();
+        self.id2lang = codes.iter().enumerate().map(|(number, code)| (number.to_string(), code.clone())).collect();
+    }
+
     fn size(&self) -> Size {
         let (width, inner) = (self.emb_dim, 4 * self.emb_dim);
         let languages = if self.has_languages() { self.n_langs } else { 0 };
@@ -240,6 +255,7 @@ impl FamilyConfig for XlmConfig {
             n_langs: one(),
             use_lang_emb: true,
             lang2id: BTreeMap::new(),
+            id2lang: BTreeMap::new(),
             layer_norm_eps: default_epsilon(),
             init_std: default_range(),
             embed_init_std: default_embedding_range(),

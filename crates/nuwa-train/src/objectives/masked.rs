@@ -95,7 +95,7 @@ impl Masked {
             false => Parts::one(read(windows, number, length - 2)?),
         };
         let mut example = Example::new(&parts, self.tokens.special);
-        self.mask(&mut example, &mut draw);
+        example.targets = self.hide(&mut example.ids, &mut draw);
         Ok(example)
     }
 
@@ -139,10 +139,10 @@ impl Masked {
         if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
     }
 
-    /// Chooses what is to be predicted, and hides most of it.
-    fn mask(&self, example: &mut Example, draw: &mut Draw) {
-        let words = self.words_of(&example.ids[..example.length]);
-        let wanted = ((self.settings.share * example.length as f64).round() as usize).max(1);
+    /// Chooses what is to be predicted of a text, and hides most of it; gives the places and what was there.
+    pub(super) fn hide(&self, ids: &mut [u32], draw: &mut Draw) -> Vec<(usize, u32)> {
+        let words = self.words_of(ids);
+        let wanted = ((self.settings.share * ids.len() as f64).round() as usize).max(1);
         let mut chosen: Vec<usize> = Vec::new();
         for word in draw.shuffled(words) {
             // A word that would be too much makes room for shorter ones.
@@ -154,11 +154,12 @@ impl Masked {
             chosen.push(1);
         }
         chosen.sort_unstable();
-        for row in chosen {
-            let hidden = example.ids[row];
-            example.ids[row] = self.replacement(hidden, draw);
-            example.targets.push((row, hidden));
-        }
+        let mut hide = |row: usize| {
+            let hidden = ids[row];
+            ids[row] = self.replacement(hidden, draw);
+            (row, hidden)
+        };
+        chosen.into_iter().map(&mut hide).collect()
     }
 
     /// The tokens that may be chosen, those that are chosen together side by side.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::label_columns::LabelArguments;
+use super::language::LanguageArgument;
 use crate::alignment::figures_text;
 use crate::console::{print_figures, print_line};
 use crate::failure::Problem as Failure;
@@ -41,9 +42,8 @@ pub struct Classify {
     file: Vec<PathBuf>,
     #[command(flatten)]
     columns: LabelArguments,
-    /// The language of the texts by its number in the model, of models with language embeddings
-    #[arg(long, value_name = "N")]
-    language: Option<u32>,
+    #[command(flatten)]
+    language: LanguageArgument,
     /// Write what is told of each text to this file, a JSON object a line
     #[arg(long, value_name = "FILE.jsonl")]
     out: Option<PathBuf>,
@@ -71,7 +71,7 @@ struct Line<'a> {
 impl Classify {
     pub fn run(self) -> anyhow::Result<()> {
         let folder = model::folder(&self.model)?;
-        let teller = LabelTeller::load(&folder)?.in_language(self.language);
+        let teller = LabelTeller::load(&folder)?.in_language(self.language.number(&folder)?);
         let asked = self.asked(teller.labels())?;
         let told = teller.tell(&texts::whole(teller.reader(), &asked.texts)?)?;
         self.print(teller.labels(), &asked, &told)

@@ -10,6 +10,7 @@ use nuwa_infer::Embedder;
 use nuwa_report::numbers::counted;
 use serde::Serialize;
 
+use super::language::LanguageArgument;
 use crate::console::message;
 use crate::failure::Problem;
 use crate::{input, model, texts};
@@ -47,9 +48,8 @@ pub struct Embed {
     /// The column of the texts in records [default: the one that is named text, sentence or the like, or the only one]
     #[arg(long, value_name = "COLUMN")]
     text: Option<String>,
-    /// The language of the texts by its number in the model, of models with language embeddings
-    #[arg(long, value_name = "N")]
-    language: Option<u32>,
+    #[command(flatten)]
+    language: LanguageArgument,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -87,7 +87,7 @@ impl Embed {
             Pooled::Cls => Pooling::Cls,
             Pooled::Last => Pooling::Last,
         });
-        let embedder = Embedder::load(&folder, pooling, self.normalize)?.in_language(self.language);
+        let embedder = Embedder::load(&folder, pooling, self.normalize)?.in_language(self.language.number(&folder)?);
         let texts = self.texts()?;
         match &self.out {
             None => self.write(&embedder, &texts, &mut BufWriter::new(std::io::stdout().lock())),

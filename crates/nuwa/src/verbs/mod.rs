@@ -24,6 +24,7 @@ mod init;
 mod inspect;
 mod judge;
 mod label_columns;
+mod language;
 mod man;
 mod masked_generation;
 mod merge;
