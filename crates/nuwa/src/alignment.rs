@@ -22,7 +22,7 @@ use nuwa_train::{Figures, Sample, StepLine, TrainEvent, Trainer, ValidationLine,
 
 mod reinforcement;
 
-pub use labels::figures_text;
+pub use labels::{AskedLabels, figures_text};
 pub use reinforcement::Feedback;
 
 use crate::console::{Display, ShownStep};

@@ -19,6 +19,16 @@ use crate::matrix::matrix;
 /// The page on what was taken for what.
 const PAGE: &str = "labels.html";
 
+/// Labels as they were asked for.
+pub struct AskedLabels<'a> {
+    /// Which columns hold what.
+    pub columns: LabelColumns,
+    /// Files of texts to judge the model by; where there are none, a share of the data.
+    pub held_out: &'a [PathBuf],
+    /// The language of the texts by its number, of models that tell languages apart.
+    pub language: Option<u32>,
+}
+
 impl Alignment<'_> {
     /// Whether the first record is a text with a label, and no dialogue.
     ///
@@ -29,19 +39,18 @@ impl Alignment<'_> {
         Ok(nuwa_align::data::records(first, self.columns)?.first().is_some_and(is_labelled))
     }
 
-    /// Fine-tuning of a head for the labels of texts, with the model below it; `held_out` are files of texts to judge it by.
+    /// Fine-tuning of a head for the labels of texts, with the model below it.
     pub fn label(
         &self,
         settings: &SftSettings,
-        columns: &LabelColumns,
-        held_out: &[PathBuf],
+        asked: &AskedLabels<'_>,
         display: &mut Display,
     ) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let bad = settings.tuning.bad_records;
-        let (texts, reading) = LabelledTexts::read(self.data, self.columns, columns, bad)?;
+        let (texts, reading) = LabelledTexts::read(self.data, self.columns, &asked.columns, bad)?;
         let labels = texts.labels.clone();
-        let held_out = match held_out {
+        let held_out = match asked.held_out {
             [] => None,
             files => {
                 Some(LabelledTexts::read_by(&labels, files, self.columns, &texts.columns, bad)?.0)
@@ -51,7 +60,7 @@ impl Alignment<'_> {
         let tokenizer = self.tokenizer()?;
         let model = nuwa_format::labelled_from(self.model, &labels, self.seed)?;
         let base = nuwa_format::weights_hash(&model);
-        let reader = TextReader::new(&model, &tokenizer)?;
+        let reader = TextReader::new(&model, &tokenizer)?.in_language(asked.language);
         let mut objective = Labelling::new(reader, &texts, held_out.as_ref(), settings, self.seed)?;
         drop((texts, held_out));
         display.note(&course_text(&objective));

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::fine_tuning::FineTuningArguments;
 use super::label_columns::LabelArguments;
+use super::language::LanguageArgument;
 use super::settings::Settings;
-use crate::alignment::{Alignment, text};
+use crate::alignment::{Alignment, AskedLabels, text};
 use crate::console::{Display, print_figures};
 use crate::failure::Problem;
 use crate::stages::sft::ABOUT;
@@ -44,6 +45,8 @@ pub struct Sft {
     #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Columns of texts and labels")]
     held_out: Vec<PathBuf>,
     #[command(flatten)]
+    language: LanguageArgument,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -55,7 +58,14 @@ impl Sft {
         let mut display = Display::new();
         let outcome =
             self.tuning.with(&ABOUT, recipe.seed, |job| match self.learns_labels(job)? {
-                true => job.label(&recipe.sft, &self.labels.columns(), &self.held_out, &mut display),
+                true => {
+                    let asked = AskedLabels {
+                        columns: self.labels.columns(),
+                        held_out: &self.held_out,
+                        language: self.language.number(job.model)?,
+                    };
+                    job.label(&recipe.sft, &asked, &mut display)
+                }
                 false => job.sft(&recipe.sft, &mut display),
             })?;
         drop(display);
