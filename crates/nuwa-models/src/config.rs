@@ -129,9 +129,9 @@ pub trait Config: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Makes room for languages by these codes, of a family that tells them apart.
-    fn set_languages(&mut self, codes: &[String]) {
-        let _ = codes;
+    /// Makes room for languages by these codes, of a family that tells them apart, in texts that are filled up with `padding`.
+    fn set_languages(&mut self, codes: &[String], padding: Option<u32>) {
+        let _ = (codes, padding);
     }
 
     /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.

@@ -108,7 +108,7 @@ impl LabelColumns {
 /// The only column that may hold texts.
 fn only_text(record: &Record, label: Option<&str>) -> Option<String> {
     let is_text = |name: &str, value: &Value| {
-        let is_label = label.map_or(LABELS.contains(&name), |label| label == name);
+        let is_label = label.map_or(LABELS.contains(&name), |label| label.eq_ignore_ascii_case(name));
         let says = value.as_str().is_some_and(|text| text.parse::<f64>().is_err());
         says && !is_label && !["id", "idx", "index"].contains(&name)
     };

@@ -49,9 +49,9 @@ pub struct XlmConfig {
     /// Standard deviation of the first embeddings.
     #[serde(default = "default_embedding_range")]
     pub embed_init_std: f32,
-    /// The token that fills up a text, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pad_token_id: Option<u32>,
+    /// The token that fills up a text: transformers takes it for the end of one that comes without a mask.
+    #[serde(default = "default_padding")]
+    pub pad_index: u32,
     /// What it has besides its blocks.
     #[serde(rename = "architectures", default)]
     pub head: XlmHead,
@@ -95,6 +95,10 @@ fn yes() -> bool {
 
 fn one() -> usize {
     1
+}
+
+fn default_padding() -> u32 {
+    2
 }
 
 fn default_positions() -> usize {
@@ -201,7 +205,8 @@ impl Config for XlmConfig {
         codes.into_iter().map(|(_, code)| code.clone()).collect()
     }
 
-    fn set_languages(&mut self, codes: &[String]) {
+    fn set_languages(&mut self, codes: &[String], padding: Option<u32>) {
+        self.pad_index = padding.unwrap_or(self.pad_index);
         self.n_langs = codes.len().max(1);
         self.lang2id = codes.iter().cloned().zip(0..).collect();
         self.id2lang = codes.iter().enumerate().map(|(number, code)| (number.to_string(), code.clone())).collect();
@@ -259,7 +264,7 @@ impl FamilyConfig for XlmConfig {
             layer_norm_eps: default_epsilon(),
             init_std: default_range(),
             embed_init_std: default_embedding_range(),
-            pad_token_id: None,
+            pad_index: default_padding(),
             head: XlmHead::default(),
         })
     }

@@ -236,6 +236,10 @@ impl Objective for CrossLingual {
         self.languages.names()
     }
 
+    fn padding(&self) -> Option<u32> {
+        Some(self.masked.tokens.special.padding)
+    }
+
     fn settings(&self) -> Option<serde_json::Value> {
         let translations = self.translations.len();
         Some(serde_json::json!(["cross-lingual", self.masked.settings, self.settings, translations]))

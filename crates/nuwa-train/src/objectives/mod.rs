@@ -92,6 +92,11 @@ pub trait Objective: Debug + Send + Sync {
         &[]
     }
 
+    /// The token that fills up its texts, where a model has to know it.
+    fn padding(&self) -> Option<u32> {
+        None
+    }
+
     /// What decides its batches besides the seed, for objectives that have settings.
     fn settings(&self) -> Option<serde_json::Value> {
         None

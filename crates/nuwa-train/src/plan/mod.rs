@@ -391,7 +391,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         None => {
             let (vocabulary, eos) = (request.vocabulary, request.eos);
             let mut model = shape::model(request.model, parameters, vocabulary, eos, text.tokens)?;
-            model.set_languages(request.objective.languages());
+            model.set_languages(request.objective.languages(), request.objective.padding());
             model
         }
     };

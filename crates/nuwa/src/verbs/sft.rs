@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::fine_tuning::FineTuningArguments;
-use super::label_columns::LabelArguments;
+use super::label_columns::{HEADING, LabelArguments};
 use super::language::LanguageArgument;
 use super::settings::Settings;
 use crate::alignment::{Alignment, AskedLabels, text};
@@ -42,7 +42,7 @@ pub struct Sft {
     #[command(flatten)]
     labels: LabelArguments,
     /// Texts with labels to judge a classifier by, in place of a share of the data
-    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Columns of texts and labels")]
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = HEADING)]
     held_out: Vec<PathBuf>,
     #[command(flatten)]
     language: LanguageArgument,
