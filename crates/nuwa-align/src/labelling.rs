@@ -112,11 +112,8 @@ impl Labelling {
         let (epochs, steps) = course(&trained, settings, seed);
         let content: Vec<_> = trained.iter().chain(&held_out).map(content).collect();
         let data = nuwa_files::hash_bytes(serde_json::json!(content).to_string().as_bytes());
-        let deciding = SftSettings {
-            epochs: Some(epochs),
-            tuning: settings.tuning.deciding(),
-            ..settings.clone()
-        };
+        let deciding =
+            SftSettings { epochs: Some(epochs), tuning: settings.tuning.deciding(), ..settings.clone() };
         let cut = trained.iter().chain(&held_out).filter(|example| example.text.cut > 0).count() as u64;
         let of_label = counts(&labels, &trained);
         Ok(Self {
@@ -306,18 +303,15 @@ impl Sums {
 fn examples(reader: &TextReader, texts: &LabelledTexts) -> Result<Vec<LabelledExample>> {
     let of = |(text, truth): (&crate::data::PlainText, &Truth)| {
         let read = reader.read(&text.text, text.pair.as_deref());
-        let text = read.map_err(|error| Error::Text { place: text.place.clone(), source: Box::new(error) })?;
+        let text =
+            read.map_err(|error| Error::Text { place: text.place.clone(), source: Box::new(error) })?;
         Ok(LabelledExample { text, truth: truth.clone() })
     };
     texts.texts.iter().zip(&texts.truths).map(of).collect()
 }
 
 /// What is trained on, and what is held out.
-fn divided(
-    all: Vec<LabelledExample>,
-    share: f64,
-    seed: u64,
-) -> (Vec<LabelledExample>, Vec<LabelledExample>) {
+fn divided(all: Vec<LabelledExample>, share: f64, seed: u64) -> (Vec<LabelledExample>, Vec<LabelledExample>) {
     let [trained, held_out] = divide(&all, share, seed);
     let known: BTreeSet<usize> = trained.iter().flat_map(|example| labels_of(&example.truth)).collect();
     let is_known =
@@ -398,7 +392,8 @@ mod tests {
         let step = 1e-3;
         let truths = [Truth::One(1), Truth::Several(vec![true, false, true]), Truth::Number(0.7)];
         for truth in truths {
-            let scores: Vec<f32> = if matches!(truth, Truth::Number(_)) { vec![-0.4] } else { vec![0.3, -1.2, 2.0] };
+            let scores: Vec<f32> =
+                if matches!(truth, Truth::Number(_)) { vec![-0.4] } else { vec![0.3, -1.2, 2.0] };
             let at = |place: usize, by: f32| {
                 let mut moved = scores.clone();
                 moved[place] += by;

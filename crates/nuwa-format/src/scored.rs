@@ -191,6 +191,9 @@ mod tests {
             "XLMWithLMHeadModel",
         ];
         let expected = ["Llama", "GPT2", "GPTNeo", "Bert", "Bert", "XLM"];
-        assert_eq!(others.map(architecture), expected.map(|family| format!("{family}ForSequenceClassification")));
+        assert_eq!(
+            others.map(architecture),
+            expected.map(|family| format!("{family}ForSequenceClassification"))
+        );
     }
 }

@@ -55,7 +55,8 @@ impl SentenceSettings {
                     settings.pooling = Some(pooling(&own)?);
                 }
                 other => {
-                    let reason = format!("the module {other} is not supported, only Pooling and Normalize are");
+                    let reason =
+                        format!("the module {other} is not supported, only Pooling and Normalize are");
                     return Err(Error::unsupported(&path, reason, HINT));
                 }
             }
@@ -110,17 +111,29 @@ mod tests {
         let module = |kind: &str, path: &str| {
             format!(r#"{{"type": "sentence_transformers.models.{kind}", "path": "{path}"}}"#)
         };
-        let all = [module("Transformer", ""), module("Pooling", "1_Pooling"), module("Normalize", "2_Normalize")];
+        let all =
+            [module("Transformer", ""), module("Pooling", "1_Pooling"), module("Normalize", "2_Normalize")];
         write("modules.json", &format!("[{}]", all.join(",")));
-        write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#);
+        write(
+            "1_Pooling/config.json",
+            r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#,
+        );
         write("sentence_bert_config.json", r#"{"max_seq_length": 64}"#);
         let found = SentenceSettings::load(folder.path()).unwrap();
         assert_eq!(
             found,
             SentenceSettings { pooling: Some(Pooling::Cls), normalised: true, longest: Some(64) }
         );
-        write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#);
-        assert!(SentenceSettings::load(folder.path()).unwrap_err().to_string().contains("pooling_mode_max_tokens"));
+        write(
+            "1_Pooling/config.json",
+            r#"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#,
+        );
+        assert!(
+            SentenceSettings::load(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("pooling_mode_max_tokens")
+        );
         write("modules.json", &format!("[{}]", module("Dense", "2_Dense")));
         assert!(SentenceSettings::load(folder.path()).unwrap_err().to_string().contains("Dense"));
     }

@@ -208,7 +208,8 @@ mod tests {
                 let hidden = writer.model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap().hidden;
                 let logits = writer.model.head().logits(&tape, &hidden).unwrap().row_to_host(length - 1);
                 let allowed = (0..logits.len() as u32).filter(|id| !writer.forbidden.contains(id));
-                let best = allowed.max_by(|a, b| logits[*a as usize].total_cmp(&logits[*b as usize])).unwrap();
+                let best =
+                    allowed.max_by(|a, b| logits[*a as usize].total_cmp(&logits[*b as usize])).unwrap();
                 assert_eq!(token, best);
                 let expected = logits[best as usize] - log_sum_exp(&logits);
                 assert!((log_probability - expected).abs() < 1e-4, "{log_probability} {expected}");

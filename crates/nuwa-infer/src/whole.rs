@@ -49,7 +49,9 @@ impl TextReader {
             Some(LabelRow::First) => {
                 Marks::Encoder { class: special("cls_token")?, separator: special("sep_token")? }
             }
-            Some(LabelRow::Last) => Marks::Decoder { first: tokenizer.bos().filter(|_| tokenizer.adds_bos()) },
+            Some(LabelRow::Last) => {
+                Marks::Decoder { first: tokenizer.bos().filter(|_| tokenizer.adds_bos()) }
+            }
             None => return Err(Error::ReadsNothingWhole { class: config.architecture() }),
         };
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());

@@ -93,7 +93,11 @@ impl Scored {
         config.validate()?;
         let Some(head) = config.label_head() else {
             let (field, value) = ("architectures", config.architecture().into());
-            return Err(config::Error { field, value, expected: "expected a family with a head for labels".into() });
+            return Err(config::Error {
+                field,
+                value,
+                expected: "expected a family with a head for labels".into(),
+            });
         };
         let (width, bias) = (config.width(), head.bias.is_some());
         let score = Linear::new(Scope::root(&mut builder).child("score"), width, outputs, bias, weights);

@@ -186,7 +186,9 @@ mod tests {
         assert!(matches!(missing, Error::NoLanguages { .. }) && missing.hint().is_some());
         languages().save(folder.path()).unwrap();
         assert_eq!(Languages::load(folder.path()).unwrap(), languages());
-        for (from, to) in [("\"format\": 1", "\"format\": 2"), ("\"zh\"", "\"zh\", \"fr\"]]"), ("[\n", "[[9, 0], ")] {
+        for (from, to) in
+            [("\"format\": 1", "\"format\": 2"), ("\"zh\"", "\"zh\", \"fr\"]]"), ("[\n", "[[9, 0], ")]
+        {
             let text = std::fs::read_to_string(folder.path().join(LANGUAGES)).unwrap();
             std::fs::write(folder.path().join(LANGUAGES), text.replacen(from, to, 1)).unwrap();
             assert!(Languages::load(folder.path()).is_err(), "{to}");
@@ -203,7 +205,10 @@ mod tests {
         }
         other.save(folder.path()).unwrap();
         let sorted = Languages::load(folder.path()).unwrap();
-        assert_eq!((sorted.names(), sorted.of(Part::Test, 0, 4)), (&["en".to_string(), "zh".into()][..], vec![1, 1, 0, 0]));
+        assert_eq!(
+            (sorted.names(), sorted.of(Part::Test, 0, 4)),
+            (&["en".to_string(), "zh".into()][..], vec![1, 1, 0, 0])
+        );
         Languages::remove(folder.path()).unwrap();
         assert!(Languages::load(folder.path()).is_err());
     }

@@ -14,14 +14,23 @@ use crate::{BadRecords, Error, Result};
 
 /// Usual names of the column of labels, those that say it most plainly first.
 const LABELS: [&str; 12] = [
-    "label", "labels", "class", "category", "sentiment", "score", "rating", "stars", "target", "intent",
-    "topic", "emotion",
+    "label",
+    "labels",
+    "class",
+    "category",
+    "sentiment",
+    "score",
+    "rating",
+    "stars",
+    "target",
+    "intent",
+    "topic",
+    "emotion",
 ];
 
 /// Usual names of the column of texts.
-const TEXTS: [&str; 10] = [
-    "text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "title",
-];
+const TEXTS: [&str; 10] =
+    ["text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "title"];
 
 /// Usual names of the columns of pairs of texts.
 const PAIRS: [[&str; 2]; 7] = [
@@ -402,13 +411,22 @@ mod tests {
         assert_eq!(found.labels, Labels { problem: Problem::One, names: vec!["0".into(), "1".into()] });
         assert_eq!(found.truths, [Truth::One(1), Truth::One(0), Truth::One(1)]);
         assert_eq!(found.texts[1].text, "bad");
-        let found = usual("a.jsonl", "{\"idx\": 1, \"what\": \"fine\", \"Category\": \"b\"}\n{\"idx\": 2, \"what\": \"x\", \"Category\": \"a\"}\n");
+        let found = usual(
+            "a.jsonl",
+            "{\"idx\": 1, \"what\": \"fine\", \"Category\": \"b\"}\n{\"idx\": 2, \"what\": \"x\", \"Category\": \"a\"}\n",
+        );
         let found = found.unwrap();
-        assert_eq!((found.labels.names, found.columns.text), (vec!["a".into(), "b".into()], Some("what".into())));
+        assert_eq!(
+            (found.labels.names, found.columns.text),
+            (vec!["a".into(), "b".into()], Some("what".into()))
+        );
         let pairs = usual("a.tsv", "premise\thypothesis\tlabel\na\tb\tyes\nc\td\tno\n").unwrap();
         assert_eq!(pairs.texts[0].pair.as_deref(), Some("b"));
         let two = usual("a.csv", "one,other,label\na,b,1\nc,d,0\n").unwrap_err();
-        assert!(two.to_string().contains("one, other, label") || two.to_string().contains("expected"), "{two}");
+        assert!(
+            two.to_string().contains("one, other, label") || two.to_string().contains("expected"),
+            "{two}"
+        );
         let named = LabelColumns { text: Some("other".into()), ..LabelColumns::default() };
         assert_eq!(read("a.csv", "one,other,label\na,b,1\nc,d,0\n", &named).unwrap().texts[1].text, "d");
     }
@@ -416,7 +434,8 @@ mod tests {
     #[test]
     fn what_labels_are_follows_from_their_values() {
         let problem = |labels: &[&str]| {
-            let rows: String = labels.iter().map(|label| format!("{{\"text\": \"a\", \"label\": {label}}}\n")).collect();
+            let rows: String =
+                labels.iter().map(|label| format!("{{\"text\": \"a\", \"label\": {label}}}\n")).collect();
             usual("a.jsonl", &rows).map(|found| found.labels.problem)
         };
         assert_eq!(problem(&["1", "2", "1"]).unwrap(), Problem::One);

@@ -157,11 +157,11 @@ fn labels_are_learnt_with_all_weights_or_adapters_and_come_back_from_the_folder(
         let all = letters(&reader, 48);
         let held = letters(&reader, 12);
         let texts: Vec<WholeText> = held.iter().map(|example| example.text.clone()).collect();
-        let mut objective =
-            Labelling::of_examples(reader, labels(), [all, held], &settings, 1).unwrap();
+        let mut objective = Labelling::of_examples(reader, labels(), [all, held], &settings, 1).unwrap();
         let mut trainer = trainer(Box::new(model), adapters, &settings.tuning, 1);
         let out = tempfile::tempdir().unwrap();
-        let summary = tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
+        let summary =
+            tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
         let accuracy = summary.after.unwrap().figures["accuracy"];
         assert_eq!(accuracy, 1.0, "{family} with rank {rank}");
         let judged = objective.judged(&mut trainer).unwrap();

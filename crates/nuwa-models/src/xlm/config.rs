@@ -200,7 +200,8 @@ impl Config for XlmConfig {
     }
 
     fn languages(&self) -> Vec<String> {
-        let mut codes: Vec<(&u32, &String)> = self.lang2id.iter().map(|(code, number)| (number, code)).collect();
+        let mut codes: Vec<(&u32, &String)> =
+            self.lang2id.iter().map(|(code, number)| (number, code)).collect();
         codes.sort();
         codes.into_iter().map(|(_, code)| code.clone()).collect()
     }
@@ -209,7 +210,8 @@ impl Config for XlmConfig {
         self.pad_index = padding.unwrap_or(self.pad_index);
         self.n_langs = codes.len().max(1);
         self.lang2id = codes.iter().cloned().zip(0..).collect();
-        self.id2lang = codes.iter().enumerate().map(|(number, code)| (number.to_string(), code.clone())).collect();
+        self.id2lang =
+            codes.iter().enumerate().map(|(number, code)| (number.to_string(), code.clone())).collect();
     }
 
     fn size(&self) -> Size {

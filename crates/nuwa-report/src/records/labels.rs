@@ -149,8 +149,10 @@ mod tests {
         assert!((found.get("f1_micro").unwrap() - 0.8).abs() < 1e-12);
 
         let number = |right: f64, told: f64| JudgedText { truth: Truth::Number(right), told: vec![told] };
-        let found =
-            LabelFigures::of(&labels(Problem::Number), &[number(1.0, 1.5), number(3.0, 2.5), number(2.0, 2.0)]);
+        let found = LabelFigures::of(
+            &labels(Problem::Number),
+            &[number(1.0, 1.5), number(3.0, 2.5), number(2.0, 2.0)],
+        );
         assert!((found.get("mae").unwrap() - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!(found.get("spearman"), Some(1.0));
     }

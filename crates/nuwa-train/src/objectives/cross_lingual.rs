@@ -92,7 +92,8 @@ impl CrossLingual {
         let mut draw = Draw::new(self.random.stream(number));
         // What is held out is text alone: the translations are all learnt from.
         let is_learnt = windows.place(number).is_none_or(|(part, _)| part == Part::Train);
-        let translates = !self.translations.is_empty() && is_learnt && draw.chance(self.settings.parallel_share);
+        let translates =
+            !self.translations.is_empty() && is_learnt && draw.chance(self.settings.parallel_share);
         let mut example = match translates {
             true => self.translated(windows.context(), &mut draw),
             false => self.window(windows, number, &mut draw)?,
@@ -136,7 +137,8 @@ impl CrossLingual {
         let special = self.masked.tokens.special;
         let mut example = Example::default();
         loop {
-            let Translation { sentences, languages } = &self.translations[draw.below(self.translations.len())];
+            let Translation { sentences, languages } =
+                &self.translations[draw.below(self.translations.len())];
             let room = context - example.ids.len();
             let needed = sentences.iter().map(|sentence| sentence.len() + 2).sum::<usize>();
             if needed > room && !example.ids.is_empty() {
@@ -266,7 +268,12 @@ fn batch(examples: &[Example], context: usize, padding: u32, passes: usize) -> B
         AttentionMask::new(examples.len(), context, ranges).expect("a text is no longer than the context");
     let weights = vec![1.0 / (targets.len() * passes) as f32; targets.len()];
     Batch {
-        source: Text { positions: positions.into(), languages, mask, ..Text::bidirectional(ids, examples.len()) },
+        source: Text {
+            positions: positions.into(),
+            languages,
+            mask,
+            ..Text::bidirectional(ids, examples.len())
+        },
         answer: None,
         targets: Targets { rows: Some(rows), ids: targets, weights },
         classes: None,
@@ -321,7 +328,9 @@ mod tests {
 
     fn translations() -> Vec<Translation> {
         let sentence = |first: u32, length: u32| (first..first + length).collect::<Vec<u32>>();
-        (0..9).map(|n| Translation { sentences: [sentence(1, 3 + n), sentence(40, 4)], languages: [0, 1] }).collect()
+        (0..9)
+            .map(|n| Translation { sentences: [sentence(1, 3 + n), sentence(40, 4)], languages: [0, 1] })
+            .collect()
     }
 
     #[test]
@@ -383,7 +392,10 @@ mod tests {
         assert!((share - 0.15).abs() < 0.02, "{share}");
         let held_out = (0..100).map(|number| objective.example(&Counted(Part::Validation), number).unwrap());
         let is_text = |example: Example| example.ids.iter().filter(|id| **id == SPECIAL.class).count() == 1;
-        assert!(held_out.map(is_text).all(|is| is), "translations are learnt from, so nothing is measured on them");
+        assert!(
+            held_out.map(is_text).all(|is| is),
+            "translations are learnt from, so nothing is measured on them"
+        );
     }
 
     #[test]

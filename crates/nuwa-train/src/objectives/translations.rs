@@ -30,8 +30,8 @@ pub fn read(named: &str, languages: &Languages, tokenizer: &Tokenizer) -> Result
     };
     let languages = [number(first)?, number(second)?];
     let path = Path::new(file);
-    let text = String::from_utf8(compressed::read(path)?)
-        .map_err(|_| wrong(named, "a file of UTF-8 text"))?;
+    let text =
+        String::from_utf8(compressed::read(path)?).map_err(|_| wrong(named, "a file of UTF-8 text"))?;
     let mut pairs = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
         let mut columns = line.split('\t').map(str::trim).filter(|column| !column.is_empty());

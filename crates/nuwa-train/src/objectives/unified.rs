@@ -293,7 +293,11 @@ mod tests {
                 masks += usize::from(example.ids[row] == SPECIAL.mask);
                 same += usize::from(example.ids[row] == hidden);
                 if hidden == SPECIAL.separator {
-                    assert!(example.task == Task::SequenceToSequence && row == last, "{:?} {row}", example.task);
+                    assert!(
+                        example.task == Task::SequenceToSequence && row == last,
+                        "{:?} {row}",
+                        example.task
+                    );
                     ends += 1;
                 }
                 assert!(![SPECIAL.class, SPECIAL.padding, END].contains(&hidden));

@@ -52,9 +52,7 @@ impl Alignment<'_> {
         let labels = texts.labels.clone();
         let held_out = match asked.held_out {
             [] => None,
-            files => {
-                Some(LabelledTexts::read_by(&labels, files, self.columns, &texts.columns, bad)?.0)
-            }
+            files => Some(LabelledTexts::read_by(&labels, files, self.columns, &texts.columns, bad)?.0),
         };
         display.note(&found_text(&texts));
         let tokenizer = self.tokenizer()?;
@@ -80,12 +78,8 @@ impl Alignment<'_> {
             self.write_page(figures)?;
         }
         let labels = LabelOutcome { labels, texts: objective.stats().clone(), held_out: measured };
-        let accounts = Accounts {
-            held_out: objective.held_out(),
-            labels: Some(labels),
-            reading,
-            ..Accounts::default()
-        };
+        let accounts =
+            Accounts { held_out: objective.held_out(), labels: Some(labels), reading, ..Accounts::default() };
         self.finish("sft.json", tuner, &tokenizer, accounts, summary, memory)
     }
 
@@ -123,8 +117,7 @@ fn problem_text(labels: &Labels) -> String {
 
 fn course_text(objective: &Labelling) -> String {
     let LabelStats { texts, cut, epochs, .. } = objective.stats();
-    let [texts, epochs] =
-        [numbers::counted(*texts, "text"), numbers::counted(*epochs, "epoch")];
+    let [texts, epochs] = [numbers::counted(*texts, "text"), numbers::counted(*epochs, "epoch")];
     let steps = numbers::counted(objective.count(), "step");
     let held = numbers::grouped(objective.held_out() as u64);
     let mut told = format!("{texts} to learn from: {epochs}, {steps}; {held} held out");

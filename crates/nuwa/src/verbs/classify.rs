@@ -85,9 +85,8 @@ impl Classify {
         }
         if let Some(labelled) = &asked.labelled {
             let judged = labelled.truths.iter().zip(told);
-            let judged: Vec<JudgedText> = judged
-                .map(|(truth, told)| JudgedText { truth: truth.clone(), told: told.clone() })
-                .collect();
+            let judged: Vec<JudgedText> =
+                judged.map(|(truth, told)| JudgedText { truth: truth.clone(), told: told.clone() }).collect();
             let figures = LabelFigures::of(labels, &judged);
             return print_figures(self.json, &figures, || figures_text(&figures, ""));
         }

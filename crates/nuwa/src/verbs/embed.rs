@@ -87,7 +87,8 @@ impl Embed {
             Pooled::Cls => Pooling::Cls,
             Pooled::Last => Pooling::Last,
         });
-        let embedder = Embedder::load(&folder, pooling, self.normalize)?.in_language(self.language.number(&folder)?);
+        let embedder =
+            Embedder::load(&folder, pooling, self.normalize)?.in_language(self.language.number(&folder)?);
         let texts = self.texts()?;
         match &self.out {
             None => self.write(&embedder, &texts, &mut BufWriter::new(std::io::stdout().lock())),
@@ -115,7 +116,9 @@ impl Embed {
         }
         if all.is_empty() {
             let problem = Problem::new("the files hold no text");
-            return Err(problem.hint("give a file with a text a line, or records with a column of texts").into());
+            return Err(problem
+                .hint("give a file with a text a line, or records with a column of texts")
+                .into());
         }
         Ok(all)
     }
@@ -159,8 +162,7 @@ fn told(embedder: &Embedder, texts: usize, out: &Path) -> String {
 /// bytes, and the header as a dictionary of Python, filled up with blanks so that all is a multiple of 64 bytes.
 fn npy_header([rows, columns]: [usize; 2]) -> Vec<u8> {
     const FIXED: usize = 10;
-    let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     let length = (FIXED + header.len() + 1).next_multiple_of(64) - FIXED;
     header += &" ".repeat(length - header.len() - 1);
     header.push('\n');

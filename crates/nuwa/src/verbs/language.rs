@@ -29,7 +29,8 @@ impl LanguageArgument {
                     true => "leave --language out: the model tells no languages apart".to_string(),
                     false => format!("the model knows {codes}"),
                 };
-                let problem = || Problem::new(format!("--language {code}: the model does not know it")).hint(hint);
+                let problem =
+                    || Problem::new(format!("--language {code}: the model does not know it")).hint(hint);
                 Ok(Some(place.ok_or_else(problem)?))
             }
         }

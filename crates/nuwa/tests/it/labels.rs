@@ -35,8 +35,9 @@ fn table(rows: usize) -> String {
 fn labels_from_a_table_to_a_prediction() {
     let place = pretrained("bert");
     place.write("data.csv", table(120)).write("test.csv", table(30));
-    let told = place
-        .succeed("sft model --data data.csv --label verdict --held-out test.csv --epochs 12 --out tuned --json");
+    let told = place.succeed(
+        "sft model --data data.csv --label verdict --held-out test.csv --epochs 12 --out tuned --json",
+    );
     let figures = json(&told.out);
     assert_eq!(figures["labels"]["labels"]["names"], serde_json::json!(["bad", "good"]));
     assert_eq!(figures["labels"]["held_out"]["figures"][0][0], "accuracy");
@@ -141,7 +142,9 @@ fn xlm_is_told_languages() {
     place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
     let line = |number: usize| {
         let (text, lang) = [(story(120), "en"), (story(90), "zh")][number % 2].clone();
-        serde_json::json!({"id": number.to_string(), "text": format!("{number} {text}"), "lang": lang}).to_string() + "\n"
+        serde_json::json!({"id": number.to_string(), "text": format!("{number} {text}"), "lang": lang})
+            .to_string()
+            + "\n"
     };
     place.write("documents.jsonl", (0..40).map(line).collect::<String>());
     place.succeed("tokenize documents.jsonl --tokenizer tokenizer --out plain");
@@ -150,7 +153,8 @@ fn xlm_is_told_languages() {
     error: the shards in plain do not say the languages of their documents
     hint: write them again with the languages: nuwa tokenize DOCS --set tokenize.languages=true
     ");
-    place.succeed("tokenize documents.jsonl --tokenizer tokenizer --out shards --set tokenize.languages=true");
+    place
+        .succeed("tokenize documents.jsonl --tokenizer tokenizer --out shards --set tokenize.languages=true");
     place.write("pairs.tsv", "mira tonel\ttonel mira\tsomebody\n".repeat(20));
     let parallel = "--set 'pretrain.languages.parallel=[\"en-zh:pairs.tsv\"]'";
     place.succeed(&format!("pretrain --data shards --out model {sizes} {parallel}"));
