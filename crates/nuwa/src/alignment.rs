@@ -23,7 +23,7 @@ use nuwa_train::{Figures, Sample, StepLine, TrainEvent, Trainer, ValidationLine,
 mod reinforcement;
 
 pub use labels::{AskedLabels, figures_text};
-pub use reinforcement::Feedback;
+pub use reinforcement::{Feedback, reward_model};
 
 use crate::console::{Display, ShownStep};
 use crate::interrupt::{self, Waiting};

@@ -7,6 +7,11 @@ use super::support::{Place, story};
 
 const SIZES: &str = "--params 20k --tokens 8k --set model.context=32 --set model.layers=1";
 
+/// What is said where an encoder is asked to write.
+const ENCODER: &str = "\
+error: the model predicts masked words from those on both sides, and cannot write or score a text
+hint: it is an encoder: let it fill in the masks of a text, or take a model that writes, such as GPT-2 or LLaMA";
+
 /// Shards of a story in `shards`, and a small model of the family in `model`.
 fn pretrained(family: &str) -> Place {
     let place = Place::new();
@@ -92,6 +97,20 @@ fn labels_from_a_table_to_a_prediction() {
     error: empty.csv:3: the text (text) is empty
     hint: correct the record, or leave such records out: --bad-records skip
     ");
+
+    place.write("records.jsonl", "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n".repeat(20));
+    place.write("prompts.txt", "a\nb\n");
+    place.write("answers.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n".repeat(20));
+    let of_an_encoder = [
+        "chat model --prompt a",
+        "sft model --data answers.jsonl --out again",
+        "dpo model --data records.jsonl --out again",
+        "reward model --data records.jsonl --out again",
+        "ppo model --rule length:3-9 --prompts prompts.txt --out again",
+    ];
+    for refused in of_an_encoder {
+        assert_eq!(place.failure(refused).trim_end(), ENCODER, "{refused}");
+    }
 
     let vectors = place.nuwa_with_input("embed model - --normalize", b"mira\ntonel\n").out;
     let vectors: Vec<Value> = vectors.lines().map(json).collect();
