@@ -234,10 +234,10 @@ impl Encoder<'_> {
     }
 
     fn encoded(&self, pair: &TextPair) -> Result<[Vec<u32>; 2]> {
+        // Where the tokenizer puts a beginning before a text, both sides have it.
+        let begin = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos());
         let closed = |text: &str| -> Result<Vec<u32>> {
-            let mut ids = self.tokenizer.encode(text)?;
-            ids.push(self.end);
-            Ok(ids)
+            Ok(begin.into_iter().chain(self.tokenizer.encode(text)?).chain([self.end]).collect())
         };
         Ok([closed(&pair.source)?, closed(&pair.target)?])
     }

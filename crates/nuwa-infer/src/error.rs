@@ -30,14 +30,6 @@ pub enum Error {
         /// Positions that the model has.
         context: usize,
     },
-    /// A source that the encoder cannot read as a whole.
-    #[error("the text has {tokens} tokens, with its end, but the model reads at most {context}")]
-    SourceTooLong {
-        /// Its length.
-        tokens: usize,
-        /// Positions that the encoder has.
-        context: usize,
-    },
     /// The last turn of a conversation, which nothing more can be left out of.
     #[error(
         "the question has {tokens} tokens, with its template and the system prompt, but only {} fit: the model's context holds \
@@ -52,6 +44,17 @@ pub enum Error {
         /// Positions that are kept for the answer.
         reserve: usize,
     },
+    /// A source that the model cannot read as a whole.
+    #[error("the source has {tokens} tokens, but the model reads at most {context}")]
+    SourceTooLong {
+        /// Its length.
+        tokens: usize,
+        /// Positions that its encoder has.
+        context: usize,
+    },
+    /// Nothing for an encoder-decoder to read.
+    #[error("there is nothing to answer: the model writes answers to sources, and the source is empty")]
+    NoSource,
     /// Nothing to continue, and no token to begin a text with.
     #[error("the prompt is empty, and the tokenizer names no token that begins or ends a text")]
     EmptyPrompt,
@@ -158,8 +161,9 @@ impl Error {
                 )
             }
             Self::SourceTooLong { tokens, context } => {
-                format!("shorten it by {} tokens, or give its parts one by one", tokens - context)
+                format!("shorten it by {} tokens, or cut it into parts", tokens - context)
             }
+            Self::NoSource => "give the text to be answered: translated, summarised or continued".to_string(),
             Self::QuestionTooLong { tokens, context, reserve } => {
                 let more = tokens - context.saturating_sub(*reserve);
                 format!("shorten it by {more} tokens, or use a model with a longer context")
@@ -173,6 +177,9 @@ impl Error {
             }
             Self::Predicts { predicts: Prediction::Nothing, .. } => {
                 "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()
+            }
+            Self::Predicts { wanted: Prediction::Answer, .. } => {
+                "take an encoder-decoder such as Marian, T5 or BART, or let this one continue a text".to_string()
             }
             Self::Predicts { predicts: Prediction::NextToken, .. } => {
                 "take an encoder such as BERT, or let this one continue a text".to_string()

@@ -5,7 +5,7 @@
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Candidates`]: several answers to one turn, rated by the model that wrote them.
 //! - [`GroundedAnswer`]: an answer that is looked up with a tool set, such as [`calculate`], before it is given.
-//! - [`SequenceEngine`]: answers to sources, of an encoder-decoder, by beam search ([`BeamSettings`]) or at random.
+//! - [`BeamSettings`]: beam search, for continuations ([`Engine::beams`]) and for answers to sources ([`Engine::answers`]).
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answers;
 mod beam;
 mod calculator;
 mod candidates;
@@ -52,7 +53,6 @@ mod sampler;
 mod scheduler;
 mod score;
 mod sequence;
-mod sequences;
 mod settings;
 mod shared;
 mod slot;
@@ -60,12 +60,13 @@ mod stop;
 mod whole;
 mod writer;
 
+pub use answers::MORE_TOKENS;
 pub use beam::{BeamSettings, Hypothesis};
 pub use calculator::calculate;
 pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
 pub use conversation::{Answer, Conversation, Prompt};
 pub use embed::Embedder;
-pub use engine::{Engine, check_writes};
+pub use engine::{Engine, check_config_writes, check_writes};
 pub use error::{Error, Result};
 pub use fill::{Filling, MASK, fill};
 pub use generate::{Finish, Flow, Generation};
@@ -78,7 +79,6 @@ pub use sampler::{Candidate, Sampler};
 pub use scheduler::{SLOTS, Scheduler, SchedulerSettings};
 pub use score::{Window, score};
 pub use sequence::Sequence;
-pub use sequences::{Choosing, MORE_TOKENS, SequenceEngine};
 pub use settings::{GenerateSettings, SamplingSettings};
 pub use shared::score_shared;
 pub use whole::{TextReader, WholeText};

@@ -65,8 +65,8 @@ pub use scored::{LabelHead, LabelRow, SCORE, Scored, backward_scores, scores};
 pub use sequences::SequencePair;
 pub use text::{Rows, Text};
 
-use nuwa_nn::{CrossAttention, Linear};
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
+use nuwa_nn::Linear;
+pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder, Tensor};
 
 /// A model: from tokens to hidden rows, and from those to logits.

@@ -18,7 +18,7 @@ pub struct ModelSettings {
     pub family: Family,
     /// Hidden size of the model; multiples of 32 are fastest. If unset, chosen from the budget.
     pub width: Option<usize>,
-    /// Number of transformer blocks. If unset, chosen from the width.
+    /// Number of transformer blocks; encoder and decoder share them where there are both. If unset, chosen from the width.
     pub layers: Option<usize>,
     /// Number of attention heads; must divide the width. If unset, chosen so that a head has 32 to
     /// 64 features.

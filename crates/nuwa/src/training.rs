@@ -117,7 +117,7 @@ impl Training<'_> {
     }
 }
 
-/// Continues `prompt` with a model that is still in training, up to any of the ids `ends`.
+/// Continues `prompt` with a model that is still in training, or answers it, up to any of the ids `ends`.
 pub fn continue_text(
     model: &dyn Model,
     tokenizer: &Tokenizer,
@@ -125,19 +125,22 @@ pub fn continue_text(
     ends: &[u32],
     settings: &GenerateSettings,
 ) -> anyhow::Result<String> {
-    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
+    let (mut sequence, most) = match model.config().is_encoder_decoder() {
+        true => (Sequence::answering(model, &[prompt, ends].concat())?, settings.max_tokens.min(model.context())),
+        false => (Sequence::new(model, prompt, settings.max_tokens)?, settings.max_tokens),
+    };
     let unwritable: Vec<u32> =
         (0..model.vocabulary() as u32).filter(|id| tokenizer.id_to_token(*id).is_none()).collect();
     let mut sampler =
         Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
-    for _ in 0..settings.max_tokens {
+    for _ in 0..most {
         let id = sampler.choose(&sequence.next_logits()?.to_host())?;
         if ends.contains(&id) {
             break;
         }
         sequence.push(id);
     }
-    Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
+    Ok(tokenizer.decode(sequence.written())?)
 }
 
 /// Losses and accuracies of masked words, and of the next sentence.

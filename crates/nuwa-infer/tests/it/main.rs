@@ -1,7 +1,9 @@
 //! Integration tests of text generation and scoring.
 
+mod beam;
 mod candidates;
 mod conversation;
+mod encoder_decoders;
 mod generate;
 mod likelihood;
 mod loaded;

@@ -36,6 +36,10 @@ impl Alignment<'_> {
     /// When the file cannot be read.
     pub fn holds_labels(&self) -> anyhow::Result<bool> {
         let Some(first) = self.data.first() else { return Ok(false) };
+        // An encoder-decoder learns to answer, whatever the records are.
+        if nuwa_format::load_config(self.model)?.is_encoder_decoder() {
+            return Ok(false);
+        }
         Ok(nuwa_align::data::records(first, self.columns)?.first().is_some_and(is_labelled))
     }
 

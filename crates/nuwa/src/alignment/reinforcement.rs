@@ -47,7 +47,7 @@ impl Alignment<'_> {
         let tokenizer = self.tokenizer()?;
         let (pairs, reading) =
             data::read(self.data, self.columns, settings.tuning.bad_records, data::preference)?;
-        nuwa_infer::check_writes(&nuwa_format::load_config(self.model)?)?;
+        nuwa_infer::check_config_writes(&nuwa_format::load_config(self.model)?)?;
         let model = nuwa_format::scored_from(self.model, self.seed)?;
         let base = nuwa_format::weights_hash(&model);
         let adapters = match settings.lora.rank {

@@ -1,5 +1,6 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod attended;
 mod build;
 mod chat;
 mod classifier;
@@ -38,10 +39,13 @@ mod reward;
 mod runs;
 mod sampling;
 mod score;
+mod sequences;
 mod settings;
 mod sft;
+mod summarize;
 mod tokenize;
 mod tokenizer;
+mod translate;
 mod verify;
 mod weights;
 mod world;
@@ -95,6 +99,8 @@ enum Verb {
     Fill(fill::Fill),
     Classify(classify::Classify),
     Embed(embed::Embed),
+    Translate(translate::Translate),
+    Summarize(summarize::Summarize),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Metric(metric::Metric),
@@ -139,6 +145,8 @@ impl Program {
             Verb::Fill(verb) => verb.run(),
             Verb::Classify(verb) => verb.run(),
             Verb::Embed(verb) => verb.run(),
+            Verb::Translate(verb) => verb.run(),
+            Verb::Summarize(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),

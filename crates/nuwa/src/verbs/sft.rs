@@ -18,7 +18,8 @@ use crate::stages::sft::ABOUT;
 /// (.csv, .tsv), compressed or not. Only the answers count in the loss, except those with a weight
 /// of 0; records whose label is false are left out. A record with ratings teaches the model to rate
 /// answers: {"context": TURNS, "response": TEXT, "ratings": {"sensible": 1, "specific": 0,
-/// "interesting": 0, "safe": 1}}, each from 0 to 1 (`nuwa world` writes some). Writes DIR/model (with --lora: DIR/adapter) and
+/// "interesting": 0, "safe": 1}}, each from 0 to 1 (`nuwa world` writes some). An encoder-decoder (marian, t5, bart) learns pairs:
+/// records with source and target, with two texts that --columns names, or dialogues; or two files of lines. Writes DIR/model (with --lora: DIR/adapter) and
 /// DIR/metrics.jsonl. Run the same command again to resume after an interruption.
 ///
 /// Records with a text and a label and nothing of a dialogue (or any, where --label names a column) make a classifier of
@@ -33,12 +34,18 @@ Examples:
   nuwa sft runs/book --data answers.jsonl --out tuned
   nuwa sft runs/book --data alpaca.json --out tuned --lora 16
   nuwa sft runs/world --data world/sft.jsonl world/ratings.jsonl --out rater
+  nuwa sft marian --data translations.jsonl --columns source=en,target=zh --out en-zh
+  nuwa sft marian --data train.en --target train.zh --out en-zh
   nuwa sft runs/book --data faq.jsonl --columns instruction=question,output=reply --out tuned
   nuwa sft runs/bert --data reviews.csv --out classifier
   nuwa sft runs/bert --data pairs.tsv --text premise --pair hypothesis --label verdict --out classifier")]
 pub struct Sft {
     #[command(flatten)]
     tuning: FineTuningArguments,
+    /// For an encoder-decoder: files of lines whose line N is what is written for line N of the
+    /// data, which are lines too; as many files as --data
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    target: Vec<PathBuf>,
     #[command(flatten)]
     labels: LabelArguments,
     /// Texts with labels to judge a classifier by, in place of a share of the data
@@ -56,7 +63,7 @@ impl Sft {
         self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
         let mut display = Display::new();
-        let outcome = self.tuning.with(&ABOUT, recipe.seed, |job| match self.learns_labels(job)? {
+        let outcome = self.tuning.with_targets(&ABOUT, recipe.seed, &self.target, |job| match self.learns_labels(job)? {
             true => {
                 let asked = AskedLabels {
                     columns: self.labels.columns(),
@@ -80,7 +87,8 @@ impl Sft {
 
     fn learns_labels(&self, job: &Alignment<'_>) -> anyhow::Result<bool> {
         let is_said = self.labels.columns().is_said() || !self.held_out.is_empty();
-        if !is_said && !job.holds_labels()? {
+        let is_other = !self.target.is_empty() || !(is_said || job.holds_labels()?);
+        if is_other {
             return Ok(false);
         }
         if self.tuning.training.shards.is_some() {
