@@ -142,7 +142,7 @@ fn line<'a>(labels: &Labels, text: &'a PlainText, told: &[f64]) -> Line<'a> {
             json!({"label": labels.names[best], "probability": told[best], "probabilities": each})
         }
         Problem::Several => json!({"labels": taken(labels, told), "probabilities": each}),
-        Problem::Number => json!({&labels.names[0]: told[0]}),
+        Problem::Number => Value::Object(each),
     };
     Line { text: &text.text, pair: text.pair.as_deref(), told: own.as_object().cloned().unwrap_or_default() }
 }
