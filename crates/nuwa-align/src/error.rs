@@ -109,12 +109,12 @@ pub enum Error {
         reason: String,
     },
     /// A text that a model does not read as a whole.
-    #[error("{place}: {problem}")]
+    #[error("{place}: {source}")]
     Text {
         /// File, and line or item.
         place: String,
         /// Why.
-        problem: Box<nuwa_infer::Error>,
+        source: Box<nuwa_infer::Error>,
     },
     /// A table in which a column is not found.
     #[error("{place}: its columns are {columns}: expected {expected}")]
@@ -344,7 +344,7 @@ impl Error {
             Self::Refused { .. } => {
                 "correct the record: tool_calls is a list of objects, and every role one that the template knows".into()
             }
-            Self::Text { problem, .. } => return problem.hint(),
+            Self::Text { source, .. } => return source.hint(),
             Self::Columns { .. } => "say which columns hold the texts and their labels".into(),
             Self::OneLabel { .. } => "give texts of at least two labels".into(),
             Self::TooManyLabels { .. } => {

@@ -304,7 +304,7 @@ fn examples(reader: &TextReader, texts: &LabelledTexts) -> Result<Vec<LabelledEx
     let of = |(text, truth): (&crate::data::PlainText, &Truth)| {
         let read = reader.read(&text.text, text.pair.as_deref());
         let text =
-            read.map_err(|error| Error::Text { place: text.place.clone(), problem: Box::new(error) })?;
+            read.map_err(|error| Error::Text { place: text.place.clone(), source: Box::new(error) })?;
         Ok(LabelledExample { text, truth: truth.clone() })
     };
     texts.texts.iter().zip(&texts.truths).map(of).collect()

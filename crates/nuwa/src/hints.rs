@@ -247,7 +247,7 @@ fn of_align(error: &nuwa_align::Error) -> Option<String> {
         Error::Template { .. } => {
             "use a template that writes turn after turn, such as ChatML: --chat-template FILE"
         }
-        Error::Text { problem, .. } => return of_infer(problem),
+        Error::Text { source, .. } => return of_infer(source),
         Error::Columns { .. } => {
             "say which columns hold the texts and their labels: --text COLUMN --label COLUMN (--pair COLUMN for second texts)"
         }

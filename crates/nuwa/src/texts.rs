@@ -46,7 +46,7 @@ pub fn whole(reader: &TextReader, texts: &[PlainText]) -> anyhow::Result<Vec<Who
     let read = |text: &PlainText| {
         let read = reader.read(&text.text, text.pair.as_deref());
         let place = text.place.clone();
-        read.map_err(|problem| nuwa_align::Error::Text { place, problem: Box::new(problem) })
+        read.map_err(|source| nuwa_align::Error::Text { place, source: Box::new(source) })
     };
     let whole: Vec<WholeText> = texts.iter().map(read).collect::<nuwa_align::Result<_>>()?;
     let cut = whole.iter().filter(|text| text.cut > 0).count() as u64;
