@@ -138,7 +138,7 @@ fn of_format(error: &nuwa_format::Error) -> Option<String> {
             Some("fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR".into())
         }
         nuwa_format::Error::TellsLabels { folder } => {
-            let model = nuwa_files::quoted_path(folder);
+            let model = quoted_path(folder);
             Some(format!("let it tell labels: nuwa classify {model} TEXT"))
         }
         error => error.hint(),
