@@ -108,6 +108,52 @@ pub enum Error {
         /// What the template says.
         reason: String,
     },
+    /// A text that a model does not read as a whole.
+    #[error("{place}: {source}")]
+    Text {
+        /// File, and line or item.
+        place: String,
+        /// Why.
+        source: Box<nuwa_infer::Error>,
+    },
+    /// A table in which a column is not found.
+    #[error("{place}: its columns are {columns}: expected {expected}")]
+    Columns {
+        /// File, and line or item.
+        place: String,
+        /// Those that there are.
+        columns: String,
+        /// What was looked for.
+        expected: String,
+    },
+    /// Texts that all have the same label.
+    #[error("all {texts} texts have the {column} {only:?}: there is nothing to tell apart")]
+    OneLabel {
+        /// The column of labels.
+        column: String,
+        /// The label.
+        only: String,
+        /// How many there are.
+        texts: usize,
+    },
+    /// Texts of which hardly two have the same label.
+    #[error("{column} has {labels} different values in {texts} texts: too many to be labels")]
+    TooManyLabels {
+        /// The column of labels.
+        column: String,
+        /// How many values it has.
+        labels: usize,
+        /// How many texts there are.
+        texts: usize,
+    },
+    /// Labels that the model does not tell, or that no text has that is trained on.
+    #[error("the labels {} are not among those that are learnt: {}", quoted(.unknown), quoted(.known))]
+    UnknownLabels {
+        /// Those.
+        unknown: Vec<String>,
+        /// Those that are known.
+        known: Vec<String>,
+    },
     /// A setting is out of its range.
     #[error("{name} = {value}: expected {expected}")]
     Setting {
@@ -236,7 +282,23 @@ impl From<nuwa_infer::Error> for Error {
     }
 }
 
+/// Names in quotes, the first ten of them.
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut told: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    if names.len() > SHOWN {
+        told.push(format!("and {} more", names.len() - SHOWN));
+    }
+    told.join(", ")
+}
+
 impl Error {
+    /// An error about the columns of `record`.
+    pub(crate) fn columns(record: &crate::data::Record, expected: &str) -> Self {
+        let columns: Vec<&str> = record.fields.keys().map(String::as_str).collect();
+        Self::Columns { place: record.place.clone(), columns: columns.join(", "), expected: expected.into() }
+    }
+
     /// The same, where advice about settings names those of this stage.
     #[must_use]
     pub fn in_stage(mut self, stage: &'static str) -> Self {
@@ -282,6 +344,15 @@ impl Error {
             }
             Self::Refused { .. } => {
                 "correct the record: tool_calls is a list of objects, and every role one that the template knows".into()
+            }
+            Self::Text { source, .. } => return source.hint(),
+            Self::Columns { .. } => "say which columns hold the texts and their labels".into(),
+            Self::OneLabel { .. } => "give texts of at least two labels".into(),
+            Self::TooManyLabels { .. } => {
+                "name the column that holds the labels, or have a number learnt where it holds a quantity".into()
+            }
+            Self::UnknownLabels { .. } => {
+                "correct these labels, or give texts with them to train on as well".into()
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe"),
             Self::Infer(error) => return error.hint(),

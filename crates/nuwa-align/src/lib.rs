@@ -9,6 +9,7 @@
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
 //! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
 //!   [`Dpo`], [`Kto`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
+//! - [`Labelling`]: a head for labels over any model.
 //! - [`sequences`]: pairs of a source and a target, which an encoder-decoder learns to write.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 //!
@@ -41,6 +42,7 @@ pub mod feedback;
 mod fitting;
 mod join;
 pub mod kto;
+pub mod labelling;
 mod likelihood;
 mod lora;
 mod mismatch;
@@ -60,7 +62,9 @@ pub use dpo::Dpo;
 pub use epochs::{Epochs, PairEpochs};
 pub use error::{Advice, Error, Result};
 pub use kto::Kto;
+pub use labelling::Labelling;
 pub use lora::LoraAdapters;
+pub use nuwa_format::{Labels, Problem};
 pub use mixed::{Mixed, TextSource, TextStats};
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use sequences::SequenceToSequence;

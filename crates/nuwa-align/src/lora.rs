@@ -3,7 +3,8 @@
 //! For a matrix `W` `[out, in]` of the model: `W = W0 + s B A` with `A` `[r, in]` normal at first, `B` `[out, r]` zero at
 //! first, and `s = alpha / r`. `W0` stays as it was. The model computes with the sum itself, so any family can be tuned and
 //! inference costs nothing; the gradients follow from that of `W`: `dA = s B^T dW`, `dB = s dW A^T`. Memory: `W0` (4 bytes
-//! a weight) in place of AdamW's two means (8). A head that gives scores is new, so it is trained whole beside them.
+//! a weight) in place of AdamW's two means (8). A head that gives scores is new, and so may be the pooler before it: they are
+//! trained whole beside them.
 
 use nuwa_format::{Adapter, AdapterPart};
 use nuwa_models::Model;
@@ -18,8 +19,8 @@ use crate::{Error, LoraSettings, Result};
 pub struct LoraAdapters {
     parameters: Parameters,
     matrices: Vec<Matrix>,
-    /// The model's head for scores, and what stands for it here.
-    score: Option<[Parameter; 2]>,
+    /// Parameters of the model that are trained whole, each with what stands for it here.
+    whole: Vec<[Parameter; 2]>,
     rank: usize,
     alpha: f32,
 }
@@ -42,15 +43,15 @@ impl LoraAdapters {
         let mut builder = ParametersBuilder::new(seed);
         let matrices: Vec<Matrix> =
             targets.into_iter().map(|weight| Matrix::new(weight, settings.rank, &mut builder)).collect();
-        let score =
-            model.score().map(|score| [score.weight().clone(), copy_of(score.weight(), &mut builder)]);
-        let trained = matrices.iter().map(|matrix| &matrix.weight).chain(score.iter().map(|[own, _]| own));
+        let whole: Vec<[Parameter; 2]> =
+            above_the_blocks(model).map(|own| [own.clone(), copy_of(own, &mut builder)]).collect();
+        let trained = matrices.iter().map(|matrix| &matrix.weight).chain(whole.iter().map(|[own, _]| own));
         let trained: Vec<&str> = trained.map(|weight| weight.entry().path()).collect();
         for parameter in model.parameters().iter() {
             parameter.entry().set_trainable(trained.contains(&parameter.entry().path()));
         }
         let alpha = if settings.alpha == 0.0 { 2.0 * settings.rank as f32 } else { settings.alpha };
-        Ok(Self { parameters: builder.finish(), matrices, score, rank: settings.rank, alpha })
+        Ok(Self { parameters: builder.finish(), matrices, whole, rank: settings.rank, alpha })
     }
 
     fn scale(&self) -> f32 {
@@ -95,8 +96,8 @@ impl Adapters for LoraAdapters {
             matrix.a.set_gradient(|da| matrix.gradient_of_a(&dw, scale, da));
             matrix.b.set_gradient(|db| matrix.gradient_of_b(&dw, scale, db));
         }
-        if let Some([score, own]) = &self.score {
-            own.set_gradient(|gradient| gradient.copy_from_slice(&score.gradient()));
+        for [whole, own] in &self.whole {
+            own.set_gradient(|gradient| gradient.copy_from_slice(&whole.gradient()));
         }
         model.clear_gradients();
     }
@@ -109,8 +110,8 @@ impl Adapters for LoraAdapters {
     /// Puts `W0 + s B A` into the model.
     fn apply(&self) {
         let scale = self.scale();
-        if let Some([score, own]) = &self.score {
-            score.from_host(&own.to_host());
+        for [whole, own] in &self.whole {
+            whole.from_host(&own.to_host());
         }
         for matrix in &self.matrices {
             let (a, b) = (matrix.a.to_host(), matrix.b.to_host());
@@ -128,11 +129,22 @@ impl Adapters for LoraAdapters {
     }
 }
 
+/// Of a model that scores, its head and the pooler before it.
+fn above_the_blocks(model: &dyn Model) -> impl Iterator<Item = &Parameter> {
+    let is_above = |parameter: &&Parameter| {
+        let path = parameter.entry().path();
+        path.starts_with("score.") || path.starts_with("pooler.")
+    };
+    let scores = model.score().is_some();
+    model.parameters().iter().filter(move |parameter| scores && is_above(parameter))
+}
+
 /// A parameter that begins with the values of `weight`.
 fn copy_of(weight: &Parameter, builder: &mut ParametersBuilder) -> Parameter {
     let values = weight.to_host();
     let path = weight.entry().path().to_string();
-    builder.add(path, weight.shape().clone(), true, move |own, _| own.copy_from_slice(&values))
+    let is_matrix = weight.shape().axes().len() == 2;
+    builder.add(path, weight.shape().clone(), is_matrix, move |own, _| own.copy_from_slice(&values))
 }
 
 impl Matrix {

@@ -170,6 +170,26 @@ pub enum Error {
         /// Its folder.
         folder: PathBuf,
     },
+    /// A model that writes was asked for, and this one tells labels.
+    #[error("{} holds a classifier: it tells the labels of texts and writes none", folder.display())]
+    TellsLabels {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// A model that tells labels was asked for.
+    #[error("{} holds a model without a head for labels", folder.display())]
+    TellsNothing {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// A family of which no head for labels is computed here.
+    #[error("{}: no head for labels is known for {class}", folder.display())]
+    NoLabelHead {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What the model is at transformers.
+        class: &'static str,
+    },
     /// A model that scores was asked for.
     #[error("{} holds no reward model: its weights have no score.weight", folder.display())]
     ScoresNothing {
@@ -254,6 +274,11 @@ impl Error {
                 "put the vocabulary that the model was trained with into the same folder"
             }
             Self::Scores { .. } => "give the model that it was made from, or one that was tuned by it",
+            Self::TellsLabels { .. } => {
+                "let it tell labels, or give the model that it was made from"
+            }
+            Self::TellsNothing { .. } => "fine-tune it on texts with labels first; the result has such a head",
+            Self::NoLabelHead { .. } => "take an encoder such as BERT, or a decoder such as GPT-2 or LLaMA",
             Self::ScoresNothing { .. } => "give one that was trained on preferences to score answers",
             Self::Vocabulary { .. } => "use the tokenizer that the model was trained with",
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{FusedPart, Model, ModelConfig, SCORE, TensorName};
+use nuwa_models::{FusedPart, Model, ModelConfig, TensorName};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Map;
@@ -11,6 +11,7 @@ use serde_json::Map;
 use crate::config::{self, CONFIG};
 use crate::generation;
 use crate::layout::{Part, parts};
+use crate::scored;
 use crate::weights::{self, WEIGHTS, Weights};
 use crate::{Error, Result};
 
@@ -38,8 +39,9 @@ fn load(
     weights: Weights,
     make: impl Fn(&ModelConfig) -> nuwa_models::Result<Box<dyn Model>>,
 ) -> Result<Box<dyn Model>> {
-    if weights.shape(SCORE).is_some() {
-        return Err(Error::Scores { folder: folder.to_path_buf() });
+    if let Some(outputs) = scored::outputs(&*config::load_config(folder)?, &weights) {
+        let folder = folder.to_path_buf();
+        return Err(if outputs == 1 { Error::Scores { folder } } else { Error::TellsLabels { folder } });
     }
     let Opened { config, mut weights } = open(folder, weights, |config| config.names())?;
     let path = folder.join(CONFIG);

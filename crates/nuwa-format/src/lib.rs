@@ -28,9 +28,11 @@ mod error;
 mod folder;
 mod generation;
 mod import;
+mod labels;
 mod layout;
 mod llama2c;
 mod scored;
+mod sentence;
 mod weights;
 
 pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_adapter};
@@ -39,5 +41,9 @@ pub use config::load_config;
 pub use error::{Error, Result};
 pub use folder::{load_for_inference, load_model, save_model, save_with_tokenizer, weights_memory};
 pub use import::{Imported, export, import};
+pub use labels::{Labels, Problem};
 pub use layout::{Part, parts};
-pub use scored::{is_scored, load_scored, save_scored, scored_from};
+pub use sentence::{Pooling, SentenceSettings};
+pub use scored::{
+    is_scored, labelled_from, load_labelled, load_scored, save_labelled, save_scored, scored_from,
+};

@@ -1,41 +1,66 @@
-//! Reward models in transformers' form: the folder of a causal model whose head for tokens is replaced by `score.weight`
-//! `[outputs, width]`, as its `...ForSequenceClassification` classes load it.
+//! Models with a head for labels or scores in transformers' form, as its `...ForSequenceClassification` classes load it: the
+//! folder of a model whose head for tokens is replaced by `score.weight` `[outputs, width]`, of BERT by `classifier.weight` and
+//! `classifier.bias` behind the pooler. A reward model is one of them, with one output.
 //!
-//! transformers reads the score at the rightmost id that is not `pad_token_id`. So that id has to be one that no answer ends
-//! with: where the tokenizer has no padding of its own, it is the end of a text, or the beginning of one where answers end with
-//! the former.
+//! transformers reads a decoder's score at the rightmost id that is not `pad_token_id`. So that id has to be one that no answer
+//! ends with: where the tokenizer has no padding of its own, it is the end of a text, or the beginning of one where answers end
+//! with the former.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use nuwa_models::{Model, ModelConfig, SCORE, Scored, TensorName};
+use nuwa_models::{Config, Model, ModelConfig, Scored, TensorName};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, CONFIG};
 use crate::folder::{Opened, check_copies, fill, open, read, write_weights};
+use crate::labels::Labels;
 use crate::weights::Weights;
 use crate::{Error, Result};
 
-/// Whether `folder` holds a reward model.
-///
-/// # Errors
-/// When the weights are missing or damaged.
-pub fn is_scored(folder: &Path) -> Result<bool> {
-    Ok(Weights::open(folder)?.shape(SCORE).is_some())
+/// The outputs of the head for labels that the weights of such a model have, where they have one.
+pub fn outputs(config: &dyn Config, weights: &Weights) -> Option<usize> {
+    match weights.shape(config.label_head()?.weight)? {
+        [outputs, _] => Some(*outputs),
+        _ => None,
+    }
 }
 
-/// Reads the reward model in `folder`.
+/// Whether `folder` holds a model with a head for scores or labels.
 ///
 /// # Errors
-/// When it holds a model that writes, or as [`crate::load_model`].
+/// When the weights or the configuration are missing or damaged.
+pub fn is_scored(folder: &Path) -> Result<bool> {
+    let config = config::load_config(folder)?;
+    Ok(outputs(&*config, &Weights::open(folder)?).is_some())
+}
+
+/// Reads the model in `folder`, which has a head for scores or labels.
+///
+/// # Errors
+/// When it has none, or as [`crate::load_model`].
 pub fn load_scored(folder: &Path) -> Result<Scored> {
     let weights = Weights::open(folder)?;
-    let outputs = match weights.shape(SCORE) {
-        Some([outputs, _]) => *outputs,
-        Some(_) | None => return Err(Error::ScoresNothing { folder: folder.to_path_buf() }),
+    let Some(outputs) = outputs(&*config::load_config(folder)?, &weights) else {
+        return Err(Error::ScoresNothing { folder: folder.to_path_buf() });
     };
     let names = |config: &ModelConfig| Scored::names_of(config, outputs);
-    scored(folder, weights, names, |config| Scored::zeros(config, outputs))
+    let opened = open(folder, weights, names)?;
+    filled(folder, opened, |config| Scored::zeros(config, outputs), |_| true)
+}
+
+/// The same with the labels that it tells.
+///
+/// # Errors
+/// As there, and when `config.json` does not name the labels as transformers does.
+pub fn load_labelled(folder: &Path) -> Result<(Scored, Labels)> {
+    let model = match load_scored(folder) {
+        Err(Error::ScoresNothing { folder }) => Err(Error::TellsNothing { folder }),
+        other => other,
+    }?;
+    let labels = Labels::load(folder, model.outputs())?;
+    Ok((model, labels))
 }
 
 /// Makes a reward model of the model in `folder`, which writes: all its weights but the head, and a new head of one output drawn
@@ -45,23 +70,48 @@ pub fn load_scored(folder: &Path) -> Result<Scored> {
 /// As [`crate::load_model`].
 pub fn scored_from(folder: &Path, seed: u64) -> Result<Scored> {
     let weights = Weights::open(folder)?;
-    if weights.shape(SCORE).is_some() {
+    if outputs(&*config::load_config(folder)?, &weights).is_some() {
         return Err(Error::Scores { folder: folder.to_path_buf() });
     }
-    scored(folder, weights, |config| config.names(), |config| Scored::new(config, 1, seed))
+    let opened = open(folder, weights, |config| config.names())?;
+    filled(folder, opened, |config| Scored::new(config, 1, seed), |name| !Scored::is_of_head(name))
 }
 
-fn scored(
+/// Makes a model that tells `labels` of the one in `folder`: all its weights but the heads, and a new head drawn under `seed`, as
+/// is a pooler that the folder does not have. A head for the same labels that is there already is kept.
+///
+/// # Errors
+/// As [`crate::load_model`], and when the family has no head for labels.
+pub fn labelled_from(folder: &Path, labels: &Labels, seed: u64) -> Result<Scored> {
+    let (weights, config) = (Weights::open(folder)?, config::load_config(folder)?);
+    if config.label_head().is_none() {
+        return Err(Error::NoLabelHead { folder: folder.to_path_buf(), class: config.architecture() });
+    }
+    let found = outputs(&*config, &weights);
+    let keeps_head = match found {
+        Some(outputs) => outputs == labels.names.len() && Labels::load(folder, outputs)? == *labels,
+        None => false,
+    };
+    let opened = open(folder, weights, |config| match found {
+        Some(outputs) => Scored::names_of(config, outputs),
+        None => config.names(),
+    })?;
+    let has: BTreeSet<String> = opened.config.names().into_iter().map(|name| name.parameter).collect();
+    let is_there = |name: &str| has.contains(name) || (keeps_head && Scored::is_of_head(name));
+    filled(folder, opened, |config| Scored::for_labels(config, labels.names.len(), seed), is_there)
+}
+
+/// The model that `make` gives, those of its parameters that `is_there` filled from the folder.
+fn filled(
     folder: &Path,
-    weights: Weights,
-    names: impl FnOnce(&ModelConfig) -> Vec<TensorName>,
+    Opened { config, mut weights }: Opened,
     make: impl FnOnce(&ModelConfig) -> nuwa_models::Result<Scored>,
+    is_there: impl Fn(&str) -> bool,
 ) -> Result<Scored> {
-    let Opened { config, mut weights } = open(folder, weights, names)?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
-    let mut names = model.names();
-    names.retain(|name| weights.shape(SCORE).is_some() || name.parameter != SCORE);
+    let mut names: Vec<TensorName> = model.names();
+    names.retain(|name| is_there(&name.parameter));
     fill(&model, &names, |part| read(&config, &mut weights, &part.name))?;
     check_copies(&config, &mut weights)?;
     Ok(model)
@@ -72,26 +122,48 @@ fn scored(
 /// # Errors
 /// When a file cannot be written, or the model has no head that scores.
 pub fn save_scored(model: &dyn Model, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
+    save(model, None, tokenizer, folder)
+}
+
+/// Writes a model that tells `labels` with its tokenizer, to be read again by [`load_labelled`] and by transformers.
+///
+/// # Errors
+/// As [`save_scored`].
+pub fn save_labelled(model: &dyn Model, labels: &Labels, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
+    save(model, Some(labels), tokenizer, folder)
+}
+
+fn save(model: &dyn Model, labels: Option<&Labels>, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
     let Some(score) = model.score() else {
         return Err(Error::ScoresNothing { folder: folder.to_path_buf() });
     };
-    let outputs = score.weight().rows();
     tokenizer.save(folder)?;
     write_weights(model, folder)?;
     let config = model.config();
-    let labels = |index: usize| (index.to_string(), json!(format!("LABEL_{index}")));
-    let numbers = |index: usize| (format!("LABEL_{index}"), json!(index));
     let mut more = Map::new();
     more.insert("architectures".into(), json!([architecture(config.architecture())]));
-    more.insert("id2label".into(), (0..outputs).map(labels).collect::<Map<_, _>>().into());
-    more.insert("label2id".into(), (0..outputs).map(numbers).collect::<Map<_, _>>().into());
+    match labels {
+        Some(labels) => labels.put_into(&mut more, true),
+        None => Labels::unnamed(score.weight().rows()).put_into(&mut more, false),
+    }
     more.insert("pad_token_id".into(), padding(tokenizer).map_or(Value::Null, Value::from));
     config::write(&config, more, folder)
 }
 
+/// The ends of the names of classes with other heads.
+const OTHER_HEADS: [&str; 7] = [
+    "WithLMHeadModel",
+    "LMHeadModel",
+    "ForCausalLM",
+    "ForPreTraining",
+    "ForMaskedLM",
+    "ForNextSentencePrediction",
+    "Model",
+];
+
 /// The class that transformers loads such a model with.
-fn architecture(causal: &str) -> String {
-    let family = causal.trim_end_matches("LMHeadModel").trim_end_matches("ForCausalLM");
+fn architecture(other: &str) -> String {
+    let family = OTHER_HEADS.iter().find_map(|end| other.strip_suffix(end)).unwrap_or(other);
     format!("{family}ForSequenceClassification")
 }
 
@@ -99,7 +171,8 @@ fn architecture(causal: &str) -> String {
 fn padding(tokenizer: &Tokenizer) -> Option<u32> {
     let end = tokenizer.end_of_turn().or(tokenizer.eos());
     let named = ["<|pad|>", "<pad>", "[PAD]", "<|endoftext|>"].map(|name| tokenizer.token_to_id(name));
-    let candidates = named.into_iter().chain([tokenizer.eos(), tokenizer.bos()]);
+    let of_role = tokenizer.token_of_role("pad_token");
+    let candidates = named.into_iter().chain([of_role, tokenizer.eos(), tokenizer.bos()]);
     candidates.flatten().find(|id| Some(*id) != end)
 }
 
@@ -109,8 +182,18 @@ mod tests {
 
     #[test]
     fn classes_are_those_of_transformers() {
-        let named = ["LlamaForCausalLM", "GPT2LMHeadModel", "GPTNeoForCausalLM"].map(architecture);
-        let expected = ["Llama", "GPT2", "GPTNeo"].map(|family| format!("{family}ForSequenceClassification"));
-        assert_eq!(named, expected);
+        let others = [
+            "LlamaForCausalLM",
+            "GPT2LMHeadModel",
+            "GPTNeoForCausalLM",
+            "BertForPreTraining",
+            "BertModel",
+            "XLMWithLMHeadModel",
+        ];
+        let expected = ["Llama", "GPT2", "GPTNeo", "Bert", "Bert", "XLM"];
+        assert_eq!(
+            others.map(architecture),
+            expected.map(|family| format!("{family}ForSequenceClassification"))
+        );
     }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nuwa_models::{Model, Prediction};
+use nuwa_models::{Model, ModelConfig, Prediction};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 
@@ -15,7 +15,15 @@ use crate::{
 /// # Errors
 /// Saying what it does instead.
 pub fn check_writes(model: &dyn Model) -> Result<()> {
-    match model.config().predicts() {
+    check_config_writes(&model.config())
+}
+
+/// As [`check_writes`], of the model that a configuration is of.
+///
+/// # Errors
+/// As there.
+pub fn check_config_writes(config: &ModelConfig) -> Result<()> {
+    match config.predicts() {
         Prediction::NextToken => Ok(()),
         predicts => Err(Error::Predicts { wanted: Prediction::NextToken, predicts }),
     }

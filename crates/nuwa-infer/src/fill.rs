@@ -19,11 +19,17 @@ pub struct Filling {
 pub const MASK: &str = "[MASK]";
 
 /// The `count` likeliest tokens for each [`MASK`] in `text`, the likeliest first. Masks do not know of each other: each is
-/// filled in given the rest of the text.
+/// filled in given the rest of the text. `language` is the number of the text's, of models that tell languages apart.
 ///
 /// # Errors
 /// When the model does not predict masked tokens, its tokenizer has no mask, or the text has none or is longer than the context.
-pub fn fill(model: &dyn Model, tokenizer: &Tokenizer, text: &str, count: usize) -> Result<Vec<Vec<Filling>>> {
+pub fn fill(
+    model: &dyn Model,
+    tokenizer: &Tokenizer,
+    text: &str,
+    language: Option<u32>,
+    count: usize,
+) -> Result<Vec<Vec<Filling>>> {
     let predicts = model.config().predicts();
     if predicts != Prediction::MaskedTokens {
         return Err(Error::Predicts { wanted: Prediction::MaskedTokens, predicts });
@@ -35,7 +41,9 @@ pub fn fill(model: &dyn Model, tokenizer: &Tokenizer, text: &str, count: usize) 
     }
     on_worker(move || {
         let tape = Tape::inference();
-        let hidden = model.hidden(&Context::new(&tape), Input::Text(&Text::bidirectional(ids, 1)))?.hidden;
+        let languages = language.map_or(Vec::new(), |language| vec![language; ids.len()]);
+        let text = Text { languages, ..Text::bidirectional(ids, 1) };
+        let hidden = model.hidden(&Context::new(&tape), Input::Text(&text))?.hidden;
         let logits = model.head().logits(&tape, &tape.rows(&hidden, &masks)?)?;
         (0..masks.len()).map(|mask| likeliest(tokenizer, &logits.row_to_host(mask), count)).collect()
     })

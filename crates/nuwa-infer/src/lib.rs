@@ -10,6 +10,9 @@
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
+//! - [`MaskedWriter`]: a text of masks that are filled in one after the other, of UniLM.
+//! - [`LabelTeller`]: the labels of texts, of a model with a head for them.
+//! - [`Embedder`]: a vector for each text.
 //! - [`score`]: the negative log-likelihood of ids that are given.
 //!
 //! ```
@@ -36,11 +39,14 @@ mod beam;
 mod calculator;
 mod candidates;
 mod conversation;
+mod embed;
 mod engine;
 mod error;
 mod fill;
 mod generate;
 mod grounded;
+mod labels;
+mod masked_writing;
 mod ratings;
 mod request;
 mod running;
@@ -52,6 +58,7 @@ mod settings;
 mod shared;
 mod slot;
 mod stop;
+mod whole;
 mod writer;
 
 pub use answers::MORE_TOKENS;
@@ -59,11 +66,14 @@ pub use beam::{BeamSettings, Hypothesis};
 pub use calculator::calculate;
 pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
 pub use conversation::{Answer, Conversation, Prompt};
-pub use engine::{Engine, check_writes};
+pub use embed::Embedder;
+pub use engine::{Engine, check_config_writes, check_writes};
 pub use error::{Error, Result};
 pub use fill::{Filling, MASK, fill};
 pub use generate::{Finish, Flow, Generation};
 pub use grounded::{GroundedAnswer, MOST_ROUNDS, NOTHING, Round, Snippet, query};
+pub use labels::{LabelTeller, likeliest_label, told};
+pub use masked_writing::{MaskedBeginning, MaskedWriter};
 pub use ratings::{Ratings, answered_ids, rate};
 pub use request::{Chosen, LogProbability, Request, RequestId, Update};
 pub use sampler::{Candidate, Sampler};
@@ -72,3 +82,4 @@ pub use score::{Window, score};
 pub use sequence::Sequence;
 pub use settings::{GenerateSettings, SamplingSettings};
 pub use shared::score_shared;
+pub use whole::{TextReader, WholeText};

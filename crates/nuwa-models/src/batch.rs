@@ -14,7 +14,7 @@ pub struct Batch {
     pub answer: Option<Text>,
     /// The tokens to predict, in rows of the answer, or of the source where there is none.
     pub targets: Targets,
-    /// The class of each text, for models that tell classes.
+    /// The classes of texts, for models that tell classes.
     pub classes: Option<Classes>,
 }
 
@@ -29,10 +29,12 @@ pub struct Targets {
     pub weights: Vec<f32>,
 }
 
-/// A class for each text.
+/// Classes of texts.
 #[derive(Debug, Clone)]
 pub struct Classes {
-    /// The right one for each text.
+    /// The texts whose class is asked for; none where that of every one is.
+    pub texts: Option<Vec<u32>>,
+    /// The right one for each of them.
     pub labels: Vec<u32>,
     /// What each counts in the loss.
     pub weights: Vec<f32>,
@@ -145,6 +147,10 @@ impl<'a> Asked<'a> {
             });
         };
         let targets = LossRows { targets: &classes.labels, weights: &classes.weights };
+        let pooled = match &classes.texts {
+            Some(texts) => tape.rows(&pooled, texts)?,
+            None => pooled,
+        };
         let rows = head.rows(tape, &pooled)?;
         Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares, label_smoothing })
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LabelHead, Model, ModelConfig, ParseError, Preset, TensorName};
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +109,29 @@ pub trait Config: Debug + Send + Sync {
     /// Takes over what a file of weights says and `config.json` does not: which heads it has.
     fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
         let _ = has;
+    }
+
+    /// How a head for labels sits on such a model; none where there is no such head.
+    fn label_head(&self) -> Option<LabelHead> {
+        (!self.is_encoder_decoder()).then_some(LabelHead::OF_LAST_ROW)
+    }
+
+    /// The same model as one of a family that more programs know, where a model with a head for labels is one.
+    fn labelled_as(&self) -> Option<ModelConfig> {
+        None
+    }
+
+    /// Leaves out the heads of an encoder, and adds what a head for labels reads: such a model tells labels and nothing else.
+    fn keep_only_labels(&mut self) {}
+
+    /// The codes of the languages that it tells apart, by number, where it tells some.
+    fn languages(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Makes room for languages by these codes, of a family that tells them apart, in texts that are filled up with `padding`.
+    fn set_languages(&mut self, codes: &[String], padding: Option<u32>) {
+        let _ = (codes, padding);
     }
 
     /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.

@@ -39,6 +39,8 @@ pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
 pub mod t5;
+pub mod unilm;
+pub mod xlm;
 
 mod batch;
 mod config;
@@ -59,13 +61,13 @@ pub use memory::{Memory, attention_to_source};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
-pub use scored::{SCORE, Scored, backward_scores, scores};
+pub use scored::{LabelHead, LabelRow, SCORE, Scored, backward_scores, scores};
 pub use sequences::SequencePair;
 pub use text::{Rows, Text};
 
 use nuwa_nn::Linear;
 pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceLog, Yarn};
-use nuwa_tensor::{DType, Parameters, ParametersBuilder};
+use nuwa_tensor::{DType, Parameters, ParametersBuilder, Tensor};
 
 /// A model: from tokens to hidden rows, and from those to logits.
 pub trait Model: Send + Sync {
@@ -128,6 +130,15 @@ pub trait Model: Send + Sync {
     /// From hidden states to numbers, of reward models and value functions ([`Scored`]).
     fn score(&self) -> Option<&Linear> {
         None
+    }
+
+    /// What a head for labels reads of the rows that stand for texts: the rows themselves, or what a pooler makes of them.
+    ///
+    /// # Errors
+    /// When the width differs.
+    fn summary(&self, context: &Context<'_>, rows: Tensor) -> nuwa_tensor::Result<Tensor> {
+        let _ = context;
+        Ok(rows)
     }
 
     /// An empty cache for `capacity` positions of one sequence, kept in this dtype. That of an encoder-decoder comes from

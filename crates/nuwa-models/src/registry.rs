@@ -124,6 +124,10 @@ families! {
     "t5" => T5(crate::t5::T5Config),
     /// An encoder-decoder: post-norm, GELU, learned positions (Lewis et al. 2019).
     "bart" => Bart(crate::bart::BartConfig),
+    /// BERT under four masks: it fills in, and writes one mask after the other (Dong et al. 2019).
+    "unilm" => Unilm(crate::unilm::UnilmConfig),
+    /// An encoder for many languages, with an embedding of each (Lample & Conneau 2019).
+    "xlm" => Xlm(crate::xlm::XlmConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

@@ -105,16 +105,23 @@ impl Text {
 
     /// The segment of each token.
     pub(crate) fn segments(&self) -> Cow<'_, [u32]> {
-        match self.segments.is_empty() {
-            true => vec![0; self.ids.len()].into(),
-            false => (&self.segments[..]).into(),
-        }
+        or_zeros(&self.segments, self.ids.len())
+    }
+
+    /// The language of each token.
+    pub(crate) fn languages(&self) -> Cow<'_, [u32]> {
+        or_zeros(&self.languages, self.ids.len())
     }
 
     /// The row of the first token of each text.
     pub fn first_rows(&self) -> Vec<u32> {
         (0..self.mask.sequences()).map(|text| (text * self.mask.length()) as u32).collect()
     }
+}
+
+/// `values`, or as many zeros as there are tokens where there are none.
+fn or_zeros(values: &[u32], tokens: usize) -> Cow<'_, [u32]> {
+    if values.is_empty() { vec![0; tokens].into() } else { values.into() }
 }
 
 /// What a forward pass gives.

@@ -40,6 +40,18 @@ pub enum Error {
         /// How many there are.
         tokens: u64,
     },
+    /// Shards that do not say the languages of their documents.
+    #[error("the shards in {} do not say the languages of their documents", folder.display())]
+    NoLanguages {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A document whose language is not known, where those of all are wanted.
+    #[error("document {id} has no language")]
+    NoLanguage {
+        /// The document's id.
+        id: String,
+    },
     /// The tokenizer has no token that ends a document.
     #[error("the tokenizer has no end-of-text token")]
     NoEndOfText,
@@ -65,6 +77,10 @@ impl Error {
             Self::NoValidation { .. } => "give more text, or set tokenize.split.validation_share = 0",
             Self::Shard { .. } => "the file may have been cut short; write the shards again",
             Self::OutOfRange { .. } => return None,
+            Self::NoLanguages { .. } => "write the shards again with tokenize.languages = true",
+            Self::NoLanguage { .. } => {
+                "give each document a lang, as the cleaning step language does, or set tokenize.languages = false"
+            }
             Self::NoEndOfText => "name one as `eos_token` in tokenizer_config.json, or train a tokenizer",
             Self::Tokenize { .. } => "train the tokenizer on this corpus, or use one that covers all bytes",
         };

@@ -34,6 +34,7 @@
 
 mod error;
 mod format;
+mod languages;
 mod reader;
 pub mod split;
 pub mod tokenize;
@@ -43,6 +44,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use error::{Error, Result};
+pub use languages::Languages;
 pub use reader::Shards;
 pub use writer::{ShardWriter, Written};
 

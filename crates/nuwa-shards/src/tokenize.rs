@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::split::{Split, SplitSettings};
 use crate::{Error, Result};
-use crate::{IdWidth, Part, ShardWriter, Written};
+use crate::{IdWidth, Languages, Part, ShardWriter, Written};
 
 /// How documents become shards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,11 +27,19 @@ pub struct TokenizeSettings {
     /// Tokens per shard file, 1 to 2,147,483,647; a new file starts at the end of a document. A
     /// shard is held in memory while it is written: 2 or 4 bytes per token.
     pub shard_tokens: u64,
+    /// Also write the language of each document (languages.json), which the family xlm is told. The
+    /// documents must have one: the cleaning step language finds it.
+    #[serde(skip_serializing_if = "is_off")]
+    pub languages: bool,
+}
+
+fn is_off(setting: &bool) -> bool {
+    !setting
 }
 
 impl Default for TokenizeSettings {
     fn default() -> Self {
-        Self { split: SplitSettings::default(), shard_tokens: 20_000_000 }
+        Self { split: SplitSettings::default(), shard_tokens: 20_000_000, languages: false }
     }
 }
 
@@ -110,6 +118,7 @@ pub fn tokenize(
     let mut train = writer(Part::Train);
     let mut validation = writer(Part::Validation);
     let mut test = writer(Part::Test);
+    let mut languages = settings.languages.then(Languages::new);
     let mut done = 0;
     let mut most_copies = 0;
     let mut copy = 0;
@@ -121,11 +130,14 @@ pub fn tokenize(
             if batch.is_empty() {
                 break;
             }
-            for encoded in encode(&batch, tokenizer, eos, &split)? {
+            for (encoded, document) in encode(&batch, tokenizer, eos, &split)?.iter().zip(&batch) {
                 push(&mut train, &encoded.train)?;
+                note(languages.as_mut(), Part::Train, &encoded.train, document)?;
                 if copy == 0 {
                     push(&mut validation, &encoded.validation)?;
+                    note(languages.as_mut(), Part::Validation, &encoded.validation, document)?;
                     push(&mut test, &encoded.test)?;
+                    note(languages.as_mut(), Part::Test, &encoded.test, document)?;
                 }
             }
             most_copies = batch.iter().map(|document| document.extra_copies).fold(most_copies, u32::max);
@@ -139,6 +151,10 @@ pub fn tokenize(
     let test: PartSummary = test.finish()?.into();
     if train.documents == 0 || (test.documents == 0 && split.holds_back()) {
         return Err(Error::NoValidation { path: documents.to_path_buf() });
+    }
+    match languages {
+        Some(languages) => languages.save(out)?,
+        None => Languages::remove(out)?,
     }
     let all = [&train, &val, &test];
     let bytes = all.iter().map(|part| part.bytes).sum::<u64>();
@@ -204,4 +220,18 @@ fn push(writer: &mut ShardWriter, encoded: &Encoded) -> Result<()> {
         Some((ids, text)) => writer.push(ids, text),
         None => Ok(()),
     }
+}
+
+/// Takes note of the language of a part of a document.
+fn note(
+    languages: Option<&mut Languages>,
+    part: Part,
+    encoded: &Encoded,
+    document: &Document,
+) -> Result<()> {
+    let (Some(languages), Some((ids, _))) = (languages, encoded) else { return Ok(()) };
+    let name = document.lang.as_deref().ok_or_else(|| Error::NoLanguage { id: document.id.clone() })?;
+    let number = languages.number(name);
+    languages.push(part, ids.len() as u64, number);
+    Ok(())
 }

@@ -41,6 +41,14 @@ pub enum Error {
         /// Tokens one sequence takes, its last target included.
         needed: u64,
     },
+    /// A model that is told languages, and text in only one.
+    #[error("the text in {} is in one language alone, {only:?}: xlm learns from several", folder.display())]
+    OneLanguage {
+        /// The folder of the shards.
+        folder: PathBuf,
+        /// The language.
+        only: String,
+    },
     /// A token id that the model does not know.
     #[error("the shards hold token id {id}, but the model's vocabulary ends at {vocabulary}")]
     Vocabulary {
@@ -125,6 +133,7 @@ impl Error {
             Self::TooShort { .. } => {
                 "give more text, or a shorter context: model.context = 64 (any even number from 8 on)".into()
             }
+            Self::OneLanguage { .. } => "give text in more languages, or take bert".into(),
             Self::Vocabulary { .. } => "tokenize again with the tokenizer that the model was made for".into(),
             Self::Diverged { .. } => {
                 "the last good state is kept in the checkpoint; delete it and lower the peak: pretrain.learning_rate = 3e-4"

@@ -57,8 +57,7 @@ pub use pretrain::{Job, MOST_TEST_TOKENS, Summary, pretrain};
 pub use pretraining::Pretraining;
 pub use run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, remove_best, remove_checkpoint, run};
 pub use settings::{
-    MaskedSettings, ModelSettings, PrecisionChoice, PretrainSettings, Recompute, SequenceObjective,
-    SpanSettings,
+    LanguageSettings, MaskedSettings, ModelSettings, PrecisionChoice, PretrainSettings, Recompute, SequenceObjective, SpanSettings,
 };
 pub use shares::LayerShares;
 pub use steps::{Figures, Measured, Steps};

@@ -1,4 +1,4 @@
-use nuwa_shards::Shards;
+use nuwa_shards::{Part, Shards};
 use nuwa_tensor::Random;
 
 use crate::objectives::Windows;
@@ -19,7 +19,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Over all tokens of `shards`.
+    /// Over all tokens of `shards`, those of the part to learn from.
     ///
     /// # Errors
     /// When they do not fill one window.
@@ -48,11 +48,15 @@ impl Loader {
     /// # Errors
     /// When the shards cannot be read.
     pub fn read(&self, sample: u64, ids: &mut [u32]) -> Result<()> {
+        Ok(self.shards.read(self.start(sample), ids)?)
+    }
+
+    /// The number of a sample's first token.
+    fn start(&self, sample: u64) -> u64 {
         let (epoch, index) = (sample / self.windows, sample % self.windows);
         let random = self.random.stream(epoch);
         let window = permuted(&random, self.windows, index);
-        let start = random.below(0, self.offsets) + window * self.context as u64;
-        Ok(self.shards.read(start, ids)?)
+        random.below(0, self.offsets) + window * self.context as u64
     }
 }
 
@@ -67,6 +71,10 @@ impl Windows for Loader {
 
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
         Self::read(self, number, ids)
+    }
+
+    fn place(&self, number: u64) -> Option<(Part, u64)> {
+        Some((Part::Train, self.start(number)))
     }
 }
 

@@ -139,6 +139,9 @@ pub struct PretrainSettings {
     pub sequence_objective: Option<SequenceObjective>,
     /// Spans that span corruption and infilling hide.
     pub spans: SpanSettings,
+    /// Languages, where the model is told them (xlm).
+    #[serde(skip_serializing_if = "LanguageSettings::is_usual")]
+    pub languages: LanguageSettings,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -169,6 +172,7 @@ impl Default for PretrainSettings {
             masked: MaskedSettings::default(),
             sequence_objective: None,
             spans: SpanSettings::default(),
+            languages: LanguageSettings::default(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -191,6 +195,7 @@ impl PretrainSettings {
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         self.masked.check()?;
         self.spans.check()?;
+        self.languages.check()?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
         ensure(
@@ -270,6 +275,43 @@ impl SpanSettings {
         let (share, length) = (self.share.unwrap_or(0.15), self.length);
         ensure((0.0..=0.9).contains(&share), "pretrain.spans.share", share, "a share from 0 to 0.9")?;
         ensure((1.0..=50.0).contains(&length), "pretrain.spans.length", length, "a number from 1 to 50")
+    }
+}
+
+/// Pretraining in many languages, for models that are told the language of each token: xlm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LanguageSettings {
+    /// A language with a share p of the tokens is met in proportion to p to this power, above 0 to 1;
+    /// 1 leaves the shares as they are.
+    pub exponent: f64,
+    /// Translations to learn from (TLM): en-zh:FILE, a pair of sentences a line, a tab between them.
+    pub parallel: Vec<String>,
+    /// Share of the texts that are translations, where some are given, above 0 to 1.
+    pub parallel_share: f64,
+}
+
+impl Default for LanguageSettings {
+    fn default() -> Self {
+        Self { exponent: 0.7, parallel: Vec::new(), parallel_share: 0.5 }
+    }
+}
+
+impl LanguageSettings {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let share = |name, value: f64| {
+            ensure(value > 0.0 && value <= 1.0, name, value, "a number above 0, at most 1")
+        };
+        share("pretrain.languages.exponent", self.exponent)?;
+        share("pretrain.languages.parallel_share", self.parallel_share)
     }
 }
 

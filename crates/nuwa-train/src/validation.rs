@@ -1,6 +1,6 @@
 use nuwa_models::{Losses, Model, losses};
 use nuwa_nn::Context;
-use nuwa_shards::Shards;
+use nuwa_shards::{Part, Shards};
 use nuwa_tensor::Tape;
 
 use crate::objectives::{Objective, Windows};
@@ -105,6 +105,10 @@ impl Windows for HeldBack<'_> {
 
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
         Ok(self.shards.read(self.windows[number as usize].start, ids)?)
+    }
+
+    fn place(&self, number: u64) -> Option<(Part, u64)> {
+        Some((Part::Validation, self.windows[number as usize].start))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Fine-tuning as the program does it: data in, the display, the model folder at the end.
 
+mod labels;
 mod preferences;
 mod sequences;
 
@@ -17,13 +18,14 @@ use nuwa_align::{
 use nuwa_format::Base;
 use nuwa_models::Model;
 use nuwa_report::numbers;
-use nuwa_report::records::{FineTuningOutcome, Reinforcement};
+use nuwa_report::records::{FineTuningOutcome, LabelOutcome, Reinforcement};
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Figures, Sample, StepLine, TrainEvent, Trainer, ValidationLine, remove_checkpoint};
 
 mod reinforcement;
 
-pub use reinforcement::Feedback;
+pub use labels::{AskedLabels, figures_text};
+pub use reinforcement::{Feedback, reward_model};
 
 use crate::console::{Display, ShownStep};
 use crate::interrupt::{self, Waiting};
@@ -182,7 +184,7 @@ impl Alignment<'_> {
         peak_memory_bytes: Option<u64>,
     ) -> anyhow::Result<FineTuningOutcome> {
         let tuned_parameters = tuner.trainer.parameters().count();
-        let written = self.save(tuner, tokenizer)?;
+        let written = self.save(tuner, tokenizer, accounts.labels.as_ref())?;
         let outcome = FineTuningOutcome {
             tuned_parameters,
             peak_memory_bytes,
@@ -196,6 +198,7 @@ impl Alignment<'_> {
             pair_course: accounts.pair_course,
             pretraining: accounts.text,
             ranking: accounts.ranking,
+            labels: accounts.labels,
             reinforcement: accounts.reinforcement,
             held_out: accounts.held_out,
             question: accounts.question,
@@ -208,14 +211,22 @@ impl Alignment<'_> {
     }
 
     /// The model with its tokenizer, or the adapters alone.
-    fn save(&self, tuner: FineTuner, tokenizer: &Tokenizer) -> anyhow::Result<PathBuf> {
+    fn save(
+        &self,
+        tuner: FineTuner,
+        tokenizer: &Tokenizer,
+        labels: Option<&LabelOutcome>,
+    ) -> anyhow::Result<PathBuf> {
         let FineTuner { trainer, adapters, base } = tuner;
         let (model, base) = (trainer.into_model(), Base::new(self.model, base));
         let Some(adapters) = adapters else {
             let folder = self.out.join("model");
-            match model.score() {
-                Some(_) => nuwa_format::save_scored(model.as_ref(), tokenizer, &folder)?,
-                None => nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?,
+            match (model.score(), labels) {
+                (Some(_), Some(own)) => {
+                    nuwa_format::save_labelled(model.as_ref(), &own.labels, tokenizer, &folder)?;
+                }
+                (Some(_), None) => nuwa_format::save_scored(model.as_ref(), tokenizer, &folder)?,
+                (None, _) => nuwa_format::save_with_tokenizer(model.as_ref(), tokenizer, &folder)?,
             }
             return Ok(folder);
         };
@@ -252,6 +263,7 @@ struct Accounts {
     pair_course: Option<PairEpochs>,
     text: Option<TextStats>,
     ranking: Option<Ranking>,
+    labels: Option<LabelOutcome>,
     reinforcement: Option<Reinforcement>,
     held_out: usize,
     /// A question of the records.
@@ -335,8 +347,9 @@ impl TuningWatch<'_> {
 }
 
 /// Figures that a line shows, and what they are called there.
-const SHOWN: [(&str, &str); 11] = [
+const SHOWN: [(&str, &str); 12] = [
     ("accuracy", "accuracy"),
+    ("mae", "mean error"),
     ("margin", "margin"),
     ("desirable_reward", "desirable"),
     ("undesirable_reward", "undesirable"),
@@ -368,12 +381,13 @@ pub fn text(outcome: &FineTuningOutcome) -> String {
     let steps = numbers::counted(summary.steps, "step");
     let learnt_from = dialogues.as_ref().map(dialogues_text);
     let learnt_from = learnt_from
+        .or(outcome.labels.as_ref().map(labels::labels_text))
         .or(written.as_ref().map(sequences::text))
         .or(pairs.as_ref().map(preferences::pairs_text))
         .or(answers.as_ref().map(preferences::answers_text));
     let first = learnt_from.map_or(steps.clone(), |told| format!("{steps} on {told}"));
     let mut lines = vec![outcome.reinforcement.as_ref().map_or(first, |own| rounds_text(&steps, own))];
-    if outcome.ranking.is_none() && written.is_none() {
+    if outcome.ranking.is_none() && outcome.labels.is_none() && written.is_none() {
         lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
     }
     lines.extend(outcome.ranking.as_ref().map(ranking_text));

@@ -107,6 +107,9 @@ fn of_shards(error: &nuwa_shards::Error) -> Option<String> {
         nuwa_shards::Error::Shard { .. } => {
             "the file may have been cut short; write the shards again: nuwa tokenize"
         }
+        nuwa_shards::Error::NoLanguages { .. } => {
+            "write them again with the languages: nuwa tokenize DOCS --set tokenize.languages=true"
+        }
         nuwa_shards::Error::NoEndOfText => {
             "name one as `eos_token` in tokenizer_config.json, or train a tokenizer with nuwa tokenizer train"
         }
@@ -131,6 +134,13 @@ fn of_format(error: &nuwa_format::Error) -> Option<String> {
     match error {
         nuwa_format::Error::Files(error) => of_files(error),
         nuwa_format::Error::Tokenizer(error) => of_tokenizer(error),
+        nuwa_format::Error::TellsNothing { .. } => {
+            Some("fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR".into())
+        }
+        nuwa_format::Error::TellsLabels { folder } => {
+            let model = quoted_path(folder);
+            Some(format!("let it tell labels: nuwa classify {model} TEXT"))
+        }
         error => error.hint(),
     }
 }
@@ -236,6 +246,13 @@ fn of_align(error: &nuwa_align::Error) -> Option<String> {
         Error::Empty { .. } => "look at what is trained on with nuwa inspect MODEL --tokens FILE",
         Error::Template { .. } => {
             "use a template that writes turn after turn, such as ChatML: --chat-template FILE"
+        }
+        Error::Text { source, .. } => return of_infer(source),
+        Error::Columns { .. } => {
+            "say which columns hold the texts and their labels: --text COLUMN --label COLUMN (--pair COLUMN for second texts)"
+        }
+        Error::TooManyLabels { .. } => {
+            "name the column that holds the labels: --label COLUMN; of a quantity, have a number learnt: --kind number"
         }
         Error::NoTarget { .. } => "choose among these with --set sft.lora.targets or --set dpo.lora.targets",
         error => return error.hint(),

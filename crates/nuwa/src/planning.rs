@@ -168,7 +168,7 @@ pub fn plan(
 ) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
     let kind = basis.given.map_or_else(|| recipe.model.family().into(), ModelKind::from);
-    let (tokenizer, objective) = objectives::of(kind, tokenizer, &recipe.pretrain, recipe.seed)?;
+    let (tokenizer, objective) = objectives::of(kind, (tokenizer, shards), &recipe.pretrain, recipe.seed)?;
     let request = Request {
         shards,
         objective: &objective,

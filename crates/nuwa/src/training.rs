@@ -47,7 +47,7 @@ impl Training<'_> {
     pub fn run(&self, display: &mut Display) -> anyhow::Result<PretrainingOutcome> {
         let init = self.init.map(|model| model.parameters().to_host());
         let kind = (&self.plan.model).into();
-        let (tokenizer, objective) = objectives::of(kind, self.tokenizer, self.settings, self.seed)?;
+        let (tokenizer, objective) = objectives::of(kind, (self.tokenizer, self.shards), self.settings, self.seed)?;
         let job = Job {
             objective: &objective,
             shards: self.shards,

@@ -3,6 +3,7 @@
 mod decision;
 mod dialogues;
 mod files;
+mod labelled;
 mod messages;
 mod opinions;
 mod order;
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use decision::Decision;
 pub use dialogues::dialogue;
 pub use files::records;
+pub use labelled::{LabelColumns, LabelledTexts, PlainText, Truth, is_labelled, plain_texts};
 pub use opinions::Opinions;
 pub use pairs::{TextPair, line_pairs, pairs, text_pairs};
 pub use preferences::{preference, preferences};

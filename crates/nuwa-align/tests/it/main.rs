@@ -5,6 +5,7 @@ mod feedback;
 mod forms;
 mod golden;
 mod joining;
+mod labels;
 mod mending;
 mod mixing;
 mod opinions;

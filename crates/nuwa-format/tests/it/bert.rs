@@ -88,7 +88,7 @@ fn batch(golden: &Golden) -> Batch {
         source: text(golden),
         answer: None,
         targets: Targets { rows: Some(rows), ids, weights },
-        classes: labels.map(|labels| Classes { labels, weights: vec![0.5; 2] }),
+        classes: labels.map(|labels| Classes { texts: None, labels, weights: vec![0.5; 2] }),
     }
 }
 

@@ -8,6 +8,7 @@ mod golden;
 mod llama2c;
 mod other_models;
 mod training;
+mod xlm;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,13 +28,13 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 36, "folders in fixtures/models");
+    assert_eq!(folders.len(), 38, "folders in fixtures/models");
     folders
 }
 
 /// Those of them whose model predicts the next token.
 fn decoders() -> Vec<PathBuf> {
-    let other = ["bert", "marian", "t5", "bart"];
+    let other = ["bert", "xlm", "marian", "t5", "bart"];
     let is_decoder = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         !other.iter().any(|family| name.starts_with(family))

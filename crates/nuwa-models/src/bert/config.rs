@@ -7,7 +7,7 @@ use crate::config::{
     Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, default_range, ensure, positive,
 };
 use crate::gpt2::Gelu;
-use crate::{Model, Preset, TensorName};
+use crate::{LabelHead, LabelRow, Model, Preset, TensorName};
 
 /// The fields of BERT's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -192,6 +192,14 @@ impl Config for BertConfig {
             words: has("cls.predictions.bias"),
             next: has("cls.seq_relationship.weight"),
         };
+    }
+
+    fn label_head(&self) -> Option<LabelHead> {
+        Some(LabelHead { weight: "classifier.weight", bias: Some("classifier.bias"), row: LabelRow::First })
+    }
+
+    fn keep_only_labels(&mut self) {
+        self.heads = Heads { pooler: true, words: false, next: false };
     }
 
     fn size(&self) -> Size {

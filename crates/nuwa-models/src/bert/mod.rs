@@ -79,11 +79,17 @@ impl Bert {
         }
     }
 
+    /// Its configuration, which is another family's too.
+    pub(crate) fn own_config(&self) -> &BertConfig {
+        &self.config
+    }
+
     /// The row of each text's first token, through the pooler.
     fn pooled(&self, context: &Context<'_>, hidden: &Tensor, first: &[u32]) -> Result<Option<Tensor>> {
-        let Some(pooler) = &self.pooler else { return Ok(None) };
-        let first = context.tape.rows(hidden, first)?;
-        pooler.forward_activation(context.tape, &first, Activation::Tanh).map(Some)
+        match self.pooler {
+            Some(_) => self.summary(context, context.tape.rows(hidden, first)?).map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -146,6 +152,14 @@ impl Model for Bert {
 
     fn class_head(&self) -> Option<Head<'_>> {
         self.next.as_ref().map(Head::of)
+    }
+
+    /// Through the pooler, where there is one.
+    fn summary(&self, context: &Context<'_>, rows: Tensor) -> Result<Tensor> {
+        match &self.pooler {
+            Some(pooler) => pooler.forward_activation(context.tape, &rows, Activation::Tanh),
+            None => Ok(rows),
+        }
     }
 
     /// Without a layer: an encoder reads a text as a whole.

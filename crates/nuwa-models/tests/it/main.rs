@@ -35,6 +35,10 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "bert", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
             "num_attention_heads": 2, "max_position_embeddings": 10, "hidden_act": "gelu_new",
             "architectures": ["BertForMaskedLM"]}"#,
+        r#"{"model_type": "unilm", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "max_position_embeddings": 10, "type_vocab_size": 6}"#,
+        r#"{"model_type": "xlm", "vocab_size": 31, "emb_dim": 16, "n_layers": 2, "n_heads": 4, "n_langs": 3,
+            "max_position_embeddings": 10}"#,
         r#"{"model_type": "mistral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16, "sliding_window": 3}"#,
         r#"{"model_type": "qwen2", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
@@ -113,7 +117,7 @@ fn batch(model: &dyn Model, length: usize) -> Batch {
         source: Text { segments, ..Text::bidirectional(ids, 2) },
         answer: None,
         targets: Targets { rows: Some(rows), ids: targets, weights },
-        classes: model.class_head().map(|_| Classes { labels: vec![1, 1], weights: vec![0.5; 2] }),
+        classes: model.class_head().map(|_| Classes { texts: None, labels: vec![1, 1], weights: vec![0.5; 2] }),
     }
 }
 

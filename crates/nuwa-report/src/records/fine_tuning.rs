@@ -7,6 +7,8 @@ use nuwa_align::sequences::SequenceStats;
 use nuwa_align::{Epochs, PairEpochs, PreferenceLoss, Summary, TextStats, dpo, kto, pack};
 use serde::{Deserialize, Serialize};
 
+use super::LabelOutcome;
+
 /// The content of `sft.json`, `dpo.json`, `reward.json`, `ppo.json` and `grpo.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FineTuningOutcome {
@@ -43,6 +45,9 @@ pub struct FineTuningOutcome {
     /// How well a reward model ranks what is held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<Ranking>,
+    /// The labels that were learnt, and how well those of held-out texts are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelOutcome>,
     /// What was learnt from rewards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinforcement: Option<Reinforcement>,

@@ -3,6 +3,7 @@
 
 mod evaluation;
 mod fine_tuning;
+mod labels;
 mod machine;
 mod manifest;
 mod plan;
@@ -11,6 +12,7 @@ mod provenance;
 
 pub use evaluation::{Evaluation, Tasks};
 pub use fine_tuning::{FineTuningOutcome, Reinforcement};
+pub use labels::{LabelFigures, LabelOutcome};
 pub use machine::Machine;
 pub use manifest::{Basis, Manifest, Output};
 pub use plan::PlanFile;

@@ -67,8 +67,8 @@ impl MaskedTokens {
 /// Predicts masked tokens, and whether the second part of a text follows the first.
 #[derive(Debug, Clone)]
 pub struct Masked {
-    settings: MaskedSettings,
-    tokens: MaskedTokens,
+    pub(super) settings: MaskedSettings,
+    pub(super) tokens: MaskedTokens,
     random: Random,
 }
 
@@ -89,22 +89,32 @@ impl Masked {
     /// Text `number`.
     fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
         let mut draw = Draw::new(self.random.stream(number));
-        let context = windows.context();
-        let length = match draw.chance(SHORT) {
-            true => SHORTEST + draw.below(context - SHORTEST + 1),
-            false => context,
-        };
+        let length = self.length(windows.context(), &mut draw);
         let parts = match self.settings.next_sentence {
             true => self.pair(windows, number, length - 3, &mut draw)?,
             false => Parts::one(read(windows, number, length - 2)?),
         };
         let mut example = Example::new(&parts, self.tokens.special);
-        self.mask(&mut example, &mut draw);
+        example.targets = self.hide(&mut example.ids, &mut draw);
         Ok(example)
     }
 
+    /// The tokens of a text.
+    pub(super) fn length(&self, context: usize, draw: &mut Draw) -> usize {
+        match draw.chance(SHORT) {
+            true => SHORTEST + draw.below(context - SHORTEST + 1),
+            false => context,
+        }
+    }
+
     /// Two parts with so many tokens together.
-    fn pair(&self, windows: &dyn Windows, number: u64, length: usize, draw: &mut Draw) -> Result<Parts> {
+    pub(super) fn pair(
+        &self,
+        windows: &dyn Windows,
+        number: u64,
+        length: usize,
+        draw: &mut Draw,
+    ) -> Result<Parts> {
         let mut first = read(windows, number, length)?;
         let follows = first.split_off(self.cut(&first, draw));
         // Of a single window there is no elsewhere.
@@ -119,7 +129,7 @@ impl Masked {
     }
 
     /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
-    fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
+    pub(super) fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
         let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
         let is_end = |id: u32| Some(id) == self.tokens.eos;
         let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
@@ -129,10 +139,10 @@ impl Masked {
         if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
     }
 
-    /// Chooses what is to be predicted, and hides most of it.
-    fn mask(&self, example: &mut Example, draw: &mut Draw) {
-        let words = self.words_of(&example.ids[..example.length]);
-        let wanted = ((self.settings.share * example.length as f64).round() as usize).max(1);
+    /// Chooses what is to be predicted of a text, and hides most of it; gives the places and what was there.
+    pub(super) fn hide(&self, ids: &mut [u32], draw: &mut Draw) -> Vec<(usize, u32)> {
+        let words = self.words_of(ids);
+        let wanted = ((self.settings.share * ids.len() as f64).round() as usize).max(1);
         let mut chosen: Vec<usize> = Vec::new();
         for word in draw.shuffled(words) {
             // A word that would be too much makes room for shorter ones.
@@ -144,15 +154,16 @@ impl Masked {
             chosen.push(1);
         }
         chosen.sort_unstable();
-        for row in chosen {
-            let hidden = example.ids[row];
-            example.ids[row] = self.replacement(hidden, draw);
-            example.targets.push((row, hidden));
-        }
+        let mut hide = |row: usize| {
+            let hidden = ids[row];
+            ids[row] = self.replacement(hidden, draw);
+            (row, hidden)
+        };
+        chosen.into_iter().map(&mut hide).collect()
     }
 
     /// The tokens that may be chosen, those that are chosen together side by side.
-    fn words_of(&self, ids: &[u32]) -> Vec<Range<usize>> {
+    pub(super) fn words_of(&self, ids: &[u32]) -> Vec<Range<usize>> {
         let Special { class, separator, .. } = self.tokens.special;
         let mut words: Vec<Range<usize>> = Vec::new();
         for (at, &id) in ids.iter().enumerate() {
@@ -171,7 +182,7 @@ impl Masked {
         words
     }
 
-    fn replacement(&self, id: u32, draw: &mut Draw) -> u32 {
+    pub(super) fn replacement(&self, id: u32, draw: &mut Draw) -> u32 {
         let ordinary = self.tokens.words.ordinary();
         match draw.uniform() {
             share if share < REPLACED => self.tokens.special.mask,
@@ -208,7 +219,7 @@ impl Objective for Masked {
             figures.insert(format!("{name}_accuracy"), mean.accuracy);
         };
         tell("masked", Mean::of(losses.iter().map(|losses| &losses.tokens)));
-        if self.settings.next_sentence {
+        if losses.iter().any(|losses| losses.classes.is_some()) {
             tell("next_sentence", Mean::of(losses.iter().filter_map(|losses| losses.classes.as_ref())));
         }
         figures
@@ -220,15 +231,15 @@ impl Objective for Masked {
 }
 
 /// The parts of a text.
-struct Parts {
-    first: Vec<u32>,
-    second: Option<Vec<u32>>,
+pub(super) struct Parts {
+    pub first: Vec<u32>,
+    pub second: Option<Vec<u32>>,
     /// 0 where the second follows the first, 1 where it comes from elsewhere.
-    label: u32,
+    pub label: u32,
 }
 
 impl Parts {
-    fn one(first: Vec<u32>) -> Self {
+    pub fn one(first: Vec<u32>) -> Self {
         Self { first, second: None, label: 0 }
     }
 }
@@ -273,7 +284,7 @@ fn batch(examples: &[Example], context: usize, padding: u32, passes: usize, next
         AttentionMask::new(examples.len(), context, ranges).expect("a text is no longer than the context");
     let weights = vec![1.0 / (targets.len() * passes) as f32; targets.len()];
     let labels = examples.iter().map(|example| example.label).collect();
-    let classes = Classes { labels, weights: vec![1.0 / (examples.len() * passes) as f32; examples.len()] };
+    let classes = Classes { texts: None, labels, weights: vec![1.0 / (examples.len() * passes) as f32; examples.len()] };
     Batch {
         source: Text { segments, mask, ..Text::bidirectional(ids, examples.len()) },
         answer: None,

@@ -2,26 +2,33 @@
 
 mod causal;
 mod continuation;
+mod cross_lingual;
 mod draw;
 mod infilling;
 mod masked;
 mod measured;
 mod sequences;
 pub mod span_corruption;
+mod translations;
+mod unified;
 mod words;
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use causal::Causal;
 pub use continuation::Continuation;
+pub use cross_lingual::{CrossLingual, Translation};
 pub use infilling::{Infilling, InfillingTokens};
 pub use masked::{Masked, MaskedTokens, Special};
 use nuwa_models::{Batch, Family, Losses, ModelConfig, Prediction};
+use nuwa_shards::Part;
 use nuwa_tokenizer::Tokenizer;
 pub use sequences::SequenceTokens;
 pub use span_corruption::SpanCorruption;
+pub use unified::Unified;
 pub use words::Words;
 
 use crate::{Figures, PretrainSettings, Result, SequenceObjective};
@@ -39,6 +46,12 @@ pub trait Windows {
     /// # Errors
     /// When they cannot be read.
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()>;
+
+    /// The part of the shards that a window is of, and the number of its first token there, where that is known.
+    fn place(&self, number: u64) -> Option<(Part, u64)> {
+        let _ = number;
+        None
+    }
 }
 
 /// The first `length` tokens of a window.
@@ -74,6 +87,16 @@ pub trait Objective: Debug + Send + Sync {
         Figures::new()
     }
 
+    /// The codes of the languages that its texts are told to be in, by number, where they are told some.
+    fn languages(&self) -> &[String] {
+        &[]
+    }
+
+    /// The token that fills up its texts, where a model has to know it.
+    fn padding(&self) -> Option<u32> {
+        None
+    }
+
     /// What decides its batches besides the seed, for objectives that have settings.
     fn settings(&self) -> Option<serde_json::Value> {
         None
@@ -102,14 +125,14 @@ impl From<&ModelConfig> for ModelKind {
     }
 }
 
-/// What such a model is trained to do on the text of `tokenizer`, and the tokenizer with the special tokens that this needs: those
+/// What such a model is trained to do on the shards in `folder`, which `tokenizer` made, and the tokenizer with the special tokens that this needs: those
 /// it lacks are appended.
 ///
 /// # Errors
-/// When the tokenizer cannot be extended.
+/// When the tokenizer cannot be extended, or the shards do not say what the objective needs: their languages.
 pub fn of(
     model: ModelKind,
-    tokenizer: &Tokenizer,
+    (tokenizer, folder): (&Tokenizer, &Path),
     settings: &PretrainSettings,
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
@@ -118,8 +141,16 @@ pub fn of(
         Prediction::Answer => of_sequences(model, tokenizer, settings, seed),
         Prediction::MaskedTokens | Prediction::Nothing => {
             let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
-            let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);
-            Ok((tokenizer, Arc::new(objective)))
+            let (masked, tokens) = (settings.masked.clone(), MaskedTokens::of(&tokenizer));
+            let objective: Arc<dyn Objective> = match model.family {
+                Family::Unilm => Arc::new(Unified::new(masked, tokens, seed)),
+                Family::Xlm => {
+                    let settings = (&settings.languages, &masked);
+                    Arc::new(CrossLingual::new(settings, &tokenizer, folder, seed)?)
+                }
+                _ => Arc::new(Masked::new(masked, tokens, seed)),
+            };
+            Ok((tokenizer, objective))
         }
     }
 }

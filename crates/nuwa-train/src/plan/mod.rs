@@ -388,7 +388,12 @@ fn training_seconds(request: &Request<'_>, left: f64, tokens_per_second: f64) ->
 fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Result<Plan> {
     let model = match request.given {
         Some(config) => config.clone(),
-        None => shape::model(request.model, parameters, request.vocabulary, request.eos, text.tokens)?,
+        None => {
+            let (vocabulary, eos) = (request.vocabulary, request.eos);
+            let mut model = shape::model(request.model, parameters, vocabulary, eos, text.tokens)?;
+            model.set_languages(request.objective.languages(), request.objective.padding());
+            model
+        }
     };
     let (parameters, active) = (model.size().parameters as u64, model.size().active() as u64);
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };

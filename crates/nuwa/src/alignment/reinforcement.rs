@@ -10,7 +10,7 @@ use nuwa_align::rl::{
 };
 use nuwa_align::{Error, Job, LoraAdapters, PretrainingText, RecordSteps, TuningSettings, divide, trainer};
 use nuwa_infer::{GenerateSettings, SamplingSettings};
-use nuwa_models::Model;
+use nuwa_models::{Model, Scored};
 use nuwa_report::numbers;
 use nuwa_report::records::{FineTuningOutcome, Reinforcement};
 use nuwa_tensor::Precision;
@@ -49,8 +49,8 @@ impl Alignment<'_> {
             |record: &data::Record| data::preferences(record).map_err(|error| error.in_stage("reward"));
         let (pairs, reading) = data::read(self.data, self.columns, settings.tuning.bad_records, understand)?;
         let pairs: Vec<Preference> = pairs.into_iter().flatten().collect();
+        nuwa_infer::check_config_writes(&nuwa_format::load_config(self.model)?)?;
         let model = nuwa_format::scored_from(self.model, self.seed)?;
-        nuwa_infer::check_writes(model.base())?;
         let base = nuwa_format::weights_hash(&model);
         let adapters = match settings.lora.rank {
             0 => None,
@@ -197,7 +197,7 @@ impl Alignment<'_> {
         }
         let mut rewards = Rewards { truth: Some(Box::new(WorldRule)), ..Rewards::default() };
         if let Some(folder) = feedback.reward {
-            let model = nuwa_format::load_scored(folder)?;
+            let model = reward_model(folder)?;
             check_tokenizer(tokenizer, &Tokenizer::load(folder)?)?;
             let precision = Precision::from(tuning.precision);
             rewards.model = Some(Scorer::new(model, precision, tuning.micro_batch_tokens));
@@ -234,6 +234,16 @@ impl Alignment<'_> {
             told.rewards.join(", ")
         ));
     }
+}
+
+/// The reward model in a folder.
+pub fn reward_model(folder: &Path) -> anyhow::Result<Scored> {
+    let model = nuwa_format::load_scored(folder)?;
+    if model.outputs() == 1 {
+        return Ok(model);
+    }
+    let told = format!("{} gives {} numbers for an answer", folder.display(), model.outputs());
+    Err(Problem::new(told).hint("a reward model gives one").into())
 }
 
 /// What is learnt from rewards, beside the steps themselves.

@@ -14,7 +14,7 @@ use crate::run::{About, Dependencies, HandsOn};
 pub static ABOUT: About = About {
     // Since the test part was parted from the validation part.
     format: Some(2),
-    hands_on: HandsOn::Files(&["train-", "val-"]),
+    hands_on: HandsOn::Files(&["train-", "val-", "languages"]),
     ..About::new("tokenize", "分词")
 };
 

@@ -5,6 +5,7 @@ use nuwa_infer::{Filling, MASK, fill};
 use nuwa_tokenizer::Tokenizer;
 use serde::Serialize;
 
+use super::language::LanguageArgument;
 use crate::console::print_figures;
 use crate::failure::Problem;
 use crate::numbers::Count;
@@ -28,6 +29,8 @@ pub struct Fill {
     /// How many tokens to show for each mask
     #[arg(long, value_name = "N", default_value = "5")]
     top: Count,
+    #[command(flatten)]
+    language: LanguageArgument,
     /// Print the candidates as JSON
     #[arg(long)]
     json: bool,
@@ -60,7 +63,8 @@ impl Fill {
         }
         let folder = model::folder(&self.model)?;
         let model = nuwa_format::load_model(&folder)?;
-        let masks = fill(model.as_ref(), &Tokenizer::load(&folder)?, &text, self.top.0 as usize)?;
+        let language = self.language.number(&folder)?;
+        let masks = fill(model.as_ref(), &Tokenizer::load(&folder)?, &text, language, self.top.0 as usize)?;
         let filled = Filled { text: &text, masks: masks.into_iter().map(candidates).collect() };
         print_figures(self.json, &filled, || shown(&filled))
     }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use nuwa_guard::{Blocked, Side};
-use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, RequestId, SLOTS};
+use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, MaskedWriter, RequestId, SLOTS};
+use nuwa_models::Family;
 use serde::{Deserialize, Serialize};
 
+use super::masked_generation::ByMasks;
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::print;
@@ -71,11 +73,11 @@ pub struct Generate {
 
 /// A continuation as `--json` prints it.
 #[derive(Serialize)]
-struct Written<'a> {
-    prompt: &'a str,
-    text: String,
-    tokens: usize,
-    finish: &'static str,
+pub(super) struct Written<'a> {
+    pub prompt: &'a str,
+    pub text: String,
+    pub tokens: usize,
+    pub finish: &'static str,
 }
 
 /// A line of a file of prompts.
@@ -90,6 +92,15 @@ impl Generate {
         settings.check()?;
         let watch = self.guard.begin()?;
         let folder = model::folder(&self.model)?;
+        if nuwa_format::load_config(&folder)?.family() == Family::Unilm {
+            let prompts = match &self.prompts {
+                Some(path) => prompts(path, &input::file(path)?)?.into_iter().map(|(_, prompt)| prompt).collect(),
+                None => vec![self.prompt()?],
+            };
+            let as_json = self.json || self.prompts.is_some();
+            let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
+            return asked.all(&prompts, as_json);
+        }
         if let Some(path) = &self.prompts {
             let prompts = prompts(path, &input::file(path)?)?;
             let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
@@ -214,7 +225,7 @@ impl Asked<'_> {
 }
 
 /// The prompts of a file with their line numbers.
-fn prompts(path: &Path, text: &str) -> anyhow::Result<Vec<(usize, String)>> {
+pub(super) fn prompts(path: &Path, text: &str) -> anyhow::Result<Vec<(usize, String)>> {
     let is_json = path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson");
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
@@ -242,15 +253,15 @@ fn in_json(path: &Path, number: usize, line: &str) -> anyhow::Result<String> {
 }
 
 /// What the guard did not let be asked.
-fn print_stopped(prompt: &str) -> anyhow::Result<()> {
+pub(super) fn print_stopped(prompt: &str) -> anyhow::Result<()> {
     print_json(&Written { prompt, text: String::new(), tokens: 0, finish: CONTENT_FILTER })
 }
 
-fn print_json(written: &Written<'_>) -> anyhow::Result<()> {
+pub(super) fn print_json(written: &Written<'_>) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string(written)?))
 }
 
-fn reason(finish: Finish) -> &'static str {
+pub(super) fn reason(finish: Finish) -> &'static str {
     match finish {
         Finish::EndOfText => "end",
         Finish::Length => "length",

@@ -4,12 +4,14 @@ mod attended;
 mod build;
 mod chat;
 mod classifier;
+mod classify;
 mod clean;
 mod collect;
 mod compare;
 mod completions;
 mod doctor;
 mod dpo;
+mod embed;
 mod eval;
 mod export;
 mod feedback;
@@ -22,7 +24,10 @@ mod import;
 mod init;
 mod inspect;
 mod judge;
+mod label_columns;
+mod language;
 mod man;
+mod masked_generation;
 mod merge;
 mod metric;
 mod plan;
@@ -92,6 +97,8 @@ enum Verb {
     Chat(chat::Chat),
     Generate(generate::Generate),
     Fill(fill::Fill),
+    Classify(classify::Classify),
+    Embed(embed::Embed),
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
     Eval(eval::Eval),
@@ -136,6 +143,8 @@ impl Program {
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
+            Verb::Classify(verb) => verb.run(),
+            Verb::Embed(verb) => verb.run(),
             Verb::Translate(verb) => verb.run(),
             Verb::Summarize(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),

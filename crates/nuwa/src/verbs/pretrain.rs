@@ -70,7 +70,9 @@ impl Pretrain {
         if let Some(init) = &init {
             check_shape(&recipe.model)?;
             let kind = (&init.config).into();
-            let (theirs, _) = objectives::of(kind, &tokenizer, &recipe.pretrain, recipe.seed)?;
+            let text = (&tokenizer, self.data.as_path());
+            let (theirs, objective) = objectives::of(kind, text, &recipe.pretrain, recipe.seed)?;
+            check_languages(&init.config.languages(), objective.languages())?;
             init.check(&self.data, &theirs)?;
             // It may carry a chat template of its own.
             tokenizer = init.tokenizer.clone();
@@ -117,6 +119,17 @@ fn check_shape(settings: &ModelSettings) -> anyhow::Result<()> {
     }
     let problem = Problem::new("settings of `model` beside --init: the model has its shape already");
     Err(problem.hint("leave them out, or leave --init out to train a new model").into())
+}
+
+/// A given model knows its languages by their numbers.
+fn check_languages(known: &[String], of_shards: &[String]) -> anyhow::Result<()> {
+    if known == of_shards {
+        return Ok(());
+    }
+    let [known, of_shards] = [known, of_shards].map(|languages| languages.join(", "));
+    let problem =
+        Problem::new(format!("the model knows the languages {known}, and the shards are in {of_shards}"));
+    Err(problem.hint("give text in just the languages that the model knows").into())
 }
 
 fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::fine_tuning::columns;
 use super::reinforcement::reward_folder;
+use crate::alignment::reward_model;
 use crate::console::{message, print_line};
-use crate::failure::Problem;
 
 /// Score answers by a reward model
 ///
@@ -61,11 +61,7 @@ impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         let columns: Columns = columns(&self.columns)?;
         let folder = reward_folder(&self.model)?;
-        let model = nuwa_format::load_scored(&folder)?;
-        if model.outputs() != 1 {
-            let told = format!("{} gives {} numbers for an answer", folder.display(), model.outputs());
-            return Err(Problem::new(told).hint("a reward model gives one").into());
-        }
+        let model = reward_model(&folder)?;
         let context = model.context();
         let tokenizer = Tokenizer::load(&folder)?;
         let (records, _) = data::read(&self.data, &columns, BadRecords::Error, understood)?;

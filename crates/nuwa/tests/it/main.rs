@@ -16,6 +16,7 @@ mod hub;
 mod interrupt;
 #[cfg(unix)]
 mod judge;
+mod labels;
 mod messages;
 mod metric;
 mod ratings;
