@@ -22,7 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tape = Tape::inference();
     let text = match model.config().predicts() {
         Prediction::NextToken => Text::causal(ids.clone(), 1),
-        Prediction::MaskedTokens | Prediction::Nothing => Text::bidirectional(ids.clone(), 1),
+        Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => {
+            Text::bidirectional(ids.clone(), 1)
+        }
     };
     let rows = model.hidden(&Context::new(&tape), Input::Text(&text))?;
     let logits_of = model.head().logits(&tape, &rows.hidden)?;

@@ -16,7 +16,7 @@ use crate::{
 /// Saying what it does instead.
 pub fn check_writes(model: &dyn Model) -> Result<()> {
     match model.config().predicts() {
-        Prediction::NextToken => Ok(()),
+        predicts if predicts.writes() => Ok(()),
         predicts => Err(Error::Predicts { wanted: Prediction::NextToken, predicts }),
     }
 }

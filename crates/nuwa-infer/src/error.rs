@@ -103,6 +103,7 @@ fn does(predicts: Prediction) -> &'static str {
     match predicts {
         Prediction::NextToken => "predicts the next token from those before it",
         Prediction::MaskedTokens => "predicts masked words from those on both sides",
+        Prediction::AnyOrder => "predicts tokens in any order",
         Prediction::Nothing => "has no head that predicts words",
     }
 }
@@ -110,7 +111,7 @@ fn does(predicts: Prediction) -> &'static str {
 /// What a user wanted of it.
 fn wanted_is(wanted: Prediction) -> &'static str {
     match wanted {
-        Prediction::NextToken => "write or score a text",
+        Prediction::NextToken | Prediction::AnyOrder => "write or score a text",
         Prediction::MaskedTokens | Prediction::Nothing => "fill in masks",
     }
 }
@@ -141,7 +142,7 @@ impl Error {
             Self::Predicts { predicts: Prediction::Nothing, .. } => {
                 "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()
             }
-            Self::Predicts { predicts: Prediction::NextToken, .. } => {
+            Self::Predicts { predicts: Prediction::NextToken | Prediction::AnyOrder, .. } => {
                 "take an encoder such as BERT, or let this one continue a text".to_string()
             }
             Self::NoToken { role } => format!("name {role} in tokenizer_config.json"),

@@ -5,6 +5,7 @@ use nuwa_nn::{Keys, LayerInput, Layers, PassMask};
 use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result, RouterLog};
 
 use crate::Text;
+use crate::content::ContentCache;
 
 /// What the layers of a model remember of one sequence.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Cache {
 enum LayerCache {
     /// The keys and values of each position.
     Attention(KeyValueCache),
+    /// The same of a content stream.
+    Content(ContentCache),
 }
 
 impl Cache {
@@ -26,6 +29,25 @@ impl Cache {
     pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// An empty cache of a content stream for each layer.
+    pub(crate) fn content(layers: usize, capacity: usize) -> Self {
+        let layer = LayerCache::Content(ContentCache::default());
+        Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// What layer `index` remembers, of a cache that [`Cache::content`] made; none of another.
+    pub(crate) fn of_content(&mut self, index: usize) -> Option<&mut ContentCache> {
+        match self.layers.get_mut(index)? {
+            LayerCache::Content(cache) => Some(cache),
+            LayerCache::Attention(_) => None,
+        }
+    }
+
+    /// Takes note that all layers have seen so many new positions.
+    pub(crate) fn grow(&mut self, rows: usize) {
+        self.length += rows;
     }
 
     /// The number of positions seen so far.
@@ -49,6 +71,7 @@ impl Cache {
         for layer in &mut self.layers {
             match layer {
                 LayerCache::Attention(cache) => cache.truncate(length),
+                LayerCache::Content(cache) => cache.truncate(length),
             }
         }
         self.length = length;
@@ -59,6 +82,7 @@ impl Cache {
     pub fn prefix(&self, length: usize) -> Option<Self> {
         let layers = self.layers.iter().map(|layer| match layer {
             LayerCache::Attention(cache) => Some(LayerCache::Attention(cache.prefix(length))),
+            LayerCache::Content(cache) => Some(LayerCache::Content(cache.prefix(length))),
         });
         Some(Self { layers: layers.collect::<Option<_>>()?, length: self.length.min(length), ..*self })
     }
@@ -67,6 +91,7 @@ impl Cache {
     pub fn bytes(&self) -> usize {
         let of_layer = |layer: &LayerCache| match layer {
             LayerCache::Attention(cache) => cache.bytes(),
+            LayerCache::Content(cache) => cache.bytes(),
         };
         self.layers.iter().map(of_layer).sum()
     }
@@ -147,7 +172,7 @@ impl Pass<'_> {
     /// Takes note that all layers have seen the ids; gives what their routers did.
     pub fn finish(self) -> RouterLog {
         if let New::Rows(sequences) = self.new {
-            sequences.into_iter().for_each(|new| new.cache.length += new.ids.len());
+            sequences.into_iter().for_each(|new| new.cache.grow(new.ids.len()));
         }
         self.routers
     }
@@ -159,12 +184,14 @@ impl Layers for Pass<'_> {
         let keys = match &mut self.new {
             New::Text(mask) => Keys::Pass(mask),
             New::Rows(sequences) => {
-                let rows = sequences.iter_mut().map(|new| match &mut new.cache.layers[index] {
+                // A cache of another kind holds no rows for these layers, and they will say so.
+                let rows = sequences.iter_mut().filter_map(|new| match &mut new.cache.layers[index] {
                     LayerCache::Attention(cache) => {
                         // A pass that failed may have left rows in some layers.
                         cache.truncate(new.cache.length);
-                        CachedRows { cache, rows: new.ids.len() }
+                        Some(CachedRows { cache, rows: new.ids.len() })
                     }
+                    LayerCache::Content(_) => None,
                 });
                 Keys::Cached(rows.collect())
             }

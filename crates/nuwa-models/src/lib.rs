@@ -35,9 +35,11 @@ pub mod olmoe;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod xlnet;
 
 mod batch;
 mod config;
+mod content;
 mod experts;
 mod input;
 mod names;
@@ -53,7 +55,7 @@ pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{SCORE, Scored, backward_scores, scores};
-pub use text::{Rows, Text};
+pub use text::{Before, Queries, Rows, Text};
 
 use nuwa_nn::Linear;
 pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};

@@ -15,12 +15,15 @@ pub struct TensorName {
     pub first_factor: f32,
     /// The order of the rows there, where the parameter is one tensor.
     pub order: RowOrder,
+    /// The shape there of each part, where it has other axes than here: the same numbers in the same order.
+    pub axes: Option<Vec<usize>>,
 }
 
 impl TensorName {
     /// The shape there of a part with `rows` rows.
     pub fn shape(&self, rows: usize) -> Vec<usize> {
         match self.columns {
+            _ if self.axes.is_some() => self.axes.clone().unwrap_or_default(),
             None => vec![rows],
             Some(columns) if self.transposed => vec![columns, rows],
             Some(columns) => vec![rows, columns],
@@ -81,5 +84,6 @@ pub fn vector_name(parameter: impl Into<String>, there: impl Into<String>, lengt
         transposed: false,
         first_factor: 1.0,
         order: RowOrder::default(),
+        axes: None,
     }
 }

@@ -110,6 +110,8 @@ families! {
     "olmoe" => Olmoe(crate::olmoe::OlmoeConfig),
     /// Qwen3 with 128 small experts, eight for a token, and norms of heads (Yang et al. 2025).
     "qwen3_moe" => Qwen3Moe(crate::qwen3_moe::Qwen3MoeConfig),
+    /// Relative attention in two streams, post-norm, tokens predicted in any order (Yang et al. 2019).
+    "xlnet" => Xlnet(crate::xlnet::XlnetConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

@@ -48,11 +48,15 @@ impl Loader {
     /// # Errors
     /// When the shards cannot be read.
     pub fn read(&self, sample: u64, ids: &mut [u32]) -> Result<()> {
+        Ok(self.shards.read(self.start(sample), ids)?)
+    }
+
+    /// Where sample number `sample` begins.
+    fn start(&self, sample: u64) -> u64 {
         let (epoch, index) = (sample / self.windows, sample % self.windows);
         let random = self.random.stream(epoch);
         let window = permuted(&random, self.windows, index);
-        let start = random.below(0, self.offsets) + window * self.context as u64;
-        Ok(self.shards.read(start, ids)?)
+        random.below(0, self.offsets) + window * self.context as u64
     }
 }
 
@@ -68,6 +72,17 @@ impl Windows for Loader {
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
         Self::read(self, number, ids)
     }
+
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        read_before(&self.shards, self.start(number), ids)
+    }
+}
+
+/// Reads the tokens of `shards` before number `start`; false where there are not so many.
+pub fn read_before(shards: &Shards, start: u64, ids: &mut [u32]) -> Result<bool> {
+    let Some(first) = start.checked_sub(ids.len() as u64) else { return Ok(false) };
+    shards.read(first, ids)?;
+    Ok(true)
 }
 
 /// Where `index` goes in a pseudo-random permutation of `0..length`, in constant memory: a four-round Feistel network

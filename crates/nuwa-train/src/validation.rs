@@ -3,6 +3,7 @@ use nuwa_nn::Context;
 use nuwa_shards::Shards;
 use nuwa_tensor::Tape;
 
+use crate::loader::read_before;
 use crate::objectives::{Objective, Windows};
 use crate::{Error, Figures, LayerShares, Result, shares};
 
@@ -105,6 +106,10 @@ impl Windows for HeldBack<'_> {
 
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
         Ok(self.shards.read(self.windows[number as usize].start, ids)?)
+    }
+
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        read_before(self.shards, self.windows[number as usize].start, ids)
     }
 }
 

@@ -140,14 +140,14 @@ pub fn continue_text(
     Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
 }
 
-/// Losses and accuracies of masked words, and of the next sentence.
+/// Losses and accuracies of masked words, of the next sentence, and of tokens predicted in any order.
 pub fn figures(figures: &Figures) -> String {
     let part = |name: &str, key: &str| {
         let (loss, accuracy) =
             (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
         Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
     };
-    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence")]
+    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence"), ("a predicted token", "predicted")]
         .iter()
         .filter_map(|(name, key)| part(name, key))
         .collect();

@@ -1,5 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
+mod xlnet;
+
 use nuwa_models::{
     Batch, Classes, Input, Losses, Model, ModelConfig, NewRows, Prediction, Targets, Text, backward, build,
     losses,
@@ -54,13 +56,15 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "lamda", "vocab_size": 31, "d_model": 12, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 3,
             "relative_attention_num_buckets": 6, "relative_attention_max_distance": 8, "n_positions": 16,
             "tie_word_embeddings": true}"#,
+        r#"{"model_type": "xlnet", "vocab_size": 31, "d_model": 16, "d_inner": 24, "n_layer": 2, "n_head": 4,
+            "n_positions": 16}"#,
     ])
 }
 
-/// Those that predict the next token.
+/// Those that go on with a text.
 fn decoders() -> Vec<Box<dyn Model>> {
     let mut all = families();
-    all.retain(|model| model.config().predicts() == Prediction::NextToken);
+    all.retain(|model| model.config().predicts().writes());
     all
 }
 
@@ -75,6 +79,9 @@ fn batch(model: &dyn Model, length: usize) -> Batch {
     if model.config().predicts() == Prediction::NextToken {
         let weights = vec![1.0 / targets.len() as f32; targets.len()];
         return Batch::of_every_row(Text::causal(ids, 2), targets, weights);
+    }
+    if model.config().predicts() == Prediction::AnyOrder {
+        return xlnet::batch(ids, targets, 2);
     }
     let rows: Vec<u32> = (0..2 * length as u32).step_by(3).collect();
     let targets: Vec<u32> = rows.iter().map(|&row| targets[row as usize]).collect();
@@ -127,6 +134,7 @@ fn wider_families() -> Vec<Box<dyn Model>> {
             "multi_query": false, "parallel_attn": false, "bias": true, "alibi": true, "max_position_embeddings": 80}"#,
         r#"{"model_type": "lamda", "vocab_size": 301, "d_model": 96, "d_kv": 24, "d_ff": 256, "num_layers": 2, "num_heads": 4,
             "n_positions": 80}"#,
+        r#"{"model_type": "xlnet", "vocab_size": 301, "d_model": 96, "d_inner": 256, "n_layer": 2, "n_head": 4, "n_positions": 80}"#,
     ])
 }
 
@@ -254,7 +262,7 @@ fn an_encoder_refuses_a_cache() {
         let refused = model
             .hidden(&Context::new(&tape), Input::Next(vec![NewRows { cache: &mut cache, ids: &ids(3) }]))
             .is_err();
-        assert_eq!(refused, model.config().predicts() != Prediction::NextToken);
+        assert_eq!(refused, !model.config().predicts().writes());
     }
 }
 

@@ -22,8 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::calls::{
-    Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RotaryCall, Routing,
-    Update,
+    Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RelativeCall, RotaryCall,
+    Routing, Update,
 };
 use crate::element::DType;
 use crate::{Precision, Random};
@@ -313,6 +313,24 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         saved: &(Storage, Storage),
         dy: &Storage,
     ) -> [Storage; 2];
+
+    /// As [`Kernels::attention`] of the rows of queries, of memory and of distances; the parameters are the biases of content, of
+    /// distance, of segments, and the segments.
+    fn relative_attention(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+    ) -> (Storage, Storage);
+    /// The gradients of the rows; those of the parameters are added up.
+    fn relative_attention_backward(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+        saved: &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 3];
 
     /// Attention of new rows over caches in host memory, which they join, in `f32`; each row has the same bits whatever the
     /// others are.

@@ -13,7 +13,9 @@ use nuwa_models::{Batch, Classes, Losses, Targets, Text};
 use nuwa_tensor::{AttentionMask, Random};
 use nuwa_tokenizer::Tokenizer;
 
-use super::{Objective, Windows, Words};
+use super::draw::Draw;
+use super::measured::Mean;
+use super::{Objective, Windows, Words, read};
 use crate::{Error, Figures, MaskedSettings, Result};
 
 /// The special tokens of the objective.
@@ -60,6 +62,38 @@ impl MaskedTokens {
             words: Words::new(tokenizer),
         }
     }
+
+    /// Two parts with so many tokens together.
+    pub(super) fn pair(
+        &self,
+        windows: &dyn Windows,
+        number: u64,
+        length: usize,
+        draw: &mut Draw,
+    ) -> Result<Parts> {
+        let mut first = read(windows, number, length)?;
+        let follows = first.split_off(self.cut(&first, draw));
+        // Of a single window there is no elsewhere.
+        if windows.count() < 2 || draw.chance(0.5) {
+            return Ok(Parts { first, second: Some(follows), label: 0 });
+        }
+        let others = draw.below(windows.count() as usize - 1) as u64 + 1;
+        let other = read(windows, (number + others) % windows.count(), windows.context())?;
+        let latest = other.len() - follows.len();
+        let start = (1..=latest).find(|&at| self.words.ends_sentence(other[at - 1])).unwrap_or(0);
+        Ok(Parts { first, second: Some(other[start..start + follows.len()].to_vec()), label: 1 })
+    }
+
+    /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
+    fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
+        let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
+        let is_end = |id: u32| Some(id) == self.eos;
+        let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
+        let after_sentence = |&&at: &&usize| self.words.ends_sentence(ids[at - 1]);
+        let best: Vec<usize> = within.iter().filter(after_sentence).copied().collect();
+        let places = if best.is_empty() { within } else { best };
+        if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
+    }
 }
 
 /// Predicts masked tokens, and whether the second part of a text follows the first.
@@ -86,45 +120,19 @@ impl Masked {
 
     /// Text `number`.
     fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
-        let mut draw = Draw { random: self.random.stream(number), next: 0 };
+        let mut draw = Draw::new(self.random.stream(number));
         let context = windows.context();
         let length = match draw.chance(SHORT) {
             true => SHORTEST + draw.below(context - SHORTEST + 1),
             false => context,
         };
         let parts = match self.settings.next_sentence {
-            true => self.pair(windows, number, length - 3, &mut draw)?,
+            true => self.tokens.pair(windows, number, length - 3, &mut draw)?,
             false => Parts::one(read(windows, number, length - 2)?),
         };
         let mut example = Example::new(&parts, self.tokens.special);
         self.mask(&mut example, &mut draw);
         Ok(example)
-    }
-
-    /// Two parts with so many tokens together.
-    fn pair(&self, windows: &dyn Windows, number: u64, length: usize, draw: &mut Draw) -> Result<Parts> {
-        let mut first = read(windows, number, length)?;
-        let follows = first.split_off(self.cut(&first, draw));
-        // Of a single window there is no elsewhere.
-        if windows.count() < 2 || draw.chance(0.5) {
-            return Ok(Parts { first, second: Some(follows), label: 0 });
-        }
-        let others = draw.below(windows.count() as usize - 1) as u64 + 1;
-        let other = read(windows, (number + others) % windows.count(), windows.context())?;
-        let latest = other.len() - follows.len();
-        let start = (1..=latest).find(|&at| self.tokens.words.ends_sentence(other[at - 1])).unwrap_or(0);
-        Ok(Parts { first, second: Some(other[start..start + follows.len()].to_vec()), label: 1 })
-    }
-
-    /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
-    fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
-        let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
-        let is_end = |id: u32| Some(id) == self.tokens.eos;
-        let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
-        let after_sentence = |&&at: &&usize| self.tokens.words.ends_sentence(ids[at - 1]);
-        let best: Vec<usize> = within.iter().filter(after_sentence).copied().collect();
-        let places = if best.is_empty() { within } else { best };
-        if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
     }
 
     /// Chooses what is to be predicted, and hides most of it.
@@ -217,39 +225,16 @@ impl Objective for Masked {
     }
 }
 
-/// The means of all rows of several losses.
-struct Mean {
-    loss: f64,
-    accuracy: f64,
-}
-
-impl Mean {
-    fn of<'a>(losses: impl Iterator<Item = &'a nuwa_tensor::Loss> + Clone) -> Self {
-        let rows = losses.clone().map(|loss| loss.rows.len()).sum::<usize>().max(1) as f64;
-        let total: f64 = losses.clone().flat_map(|loss| &loss.rows).map(|&row| f64::from(row)).sum();
-        let hits = losses.flat_map(|loss| &loss.hits).filter(|hit| **hit).count();
-        Self { loss: total / rows, accuracy: hits as f64 / rows }
-    }
-}
-
-/// The first `length` tokens of a window.
-fn read(windows: &dyn Windows, number: u64, length: usize) -> Result<Vec<u32>> {
-    let mut ids = vec![0; windows.context()];
-    windows.read(number, &mut ids)?;
-    ids.truncate(length);
-    Ok(ids)
-}
-
 /// The parts of a text.
-struct Parts {
-    first: Vec<u32>,
-    second: Option<Vec<u32>>,
+pub(super) struct Parts {
+    pub first: Vec<u32>,
+    pub second: Option<Vec<u32>>,
     /// 0 where the second follows the first, 1 where it comes from elsewhere.
-    label: u32,
+    pub label: u32,
 }
 
 impl Parts {
-    fn one(first: Vec<u32>) -> Self {
+    pub fn one(first: Vec<u32>) -> Self {
         Self { first, second: None, label: 0 }
     }
 }
@@ -300,35 +285,6 @@ fn batch(examples: &[Example], context: usize, padding: u32, passes: usize, next
         answer: None,
         targets: Targets { rows: Some(rows), ids: targets, weights },
         classes: next_sentence.then_some(classes),
-    }
-}
-
-/// Random numbers one after the other.
-struct Draw {
-    random: Random,
-    next: u64,
-}
-
-impl Draw {
-    fn uniform(&mut self) -> f64 {
-        self.next += 1;
-        self.random.uniform(self.next)
-    }
-
-    fn chance(&mut self, share: f64) -> bool {
-        self.uniform() < share
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.next += 1;
-        self.random.below(self.next, limit as u64) as usize
-    }
-
-    fn shuffled<T>(&mut self, mut items: Vec<T>) -> Vec<T> {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-        items
     }
 }
 

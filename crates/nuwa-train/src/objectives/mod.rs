@@ -1,7 +1,10 @@
 //! What a model is trained to do, as data: an objective turns windows of tokens into batches, and knows no tensors.
 
 mod causal;
+mod draw;
 mod masked;
+mod measured;
+mod permutation;
 mod words;
 
 use std::fmt::Debug;
@@ -12,6 +15,7 @@ pub use causal::Causal;
 pub use masked::{Masked, MaskedTokens, Special};
 use nuwa_models::{Batch, Losses, Prediction};
 use nuwa_tokenizer::Tokenizer;
+pub use permutation::Permutation;
 pub use words::Words;
 
 use crate::{Figures, PretrainSettings, Result};
@@ -29,6 +33,23 @@ pub trait Windows {
     /// # Errors
     /// When they cannot be read.
     fn read(&self, number: u64, ids: &mut [u32]) -> Result<()>;
+
+    /// Reads the tokens just before window `number`; false where there are not so many, or nobody knows them.
+    ///
+    /// # Errors
+    /// As [`Windows::read`].
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        let _ = (number, ids);
+        Ok(false)
+    }
+}
+
+/// The first `length` tokens of a window.
+fn read(windows: &dyn Windows, number: u64, length: usize) -> Result<Vec<u32>> {
+    let mut ids = vec![0; windows.context()];
+    windows.read(number, &mut ids)?;
+    ids.truncate(length);
+    Ok(ids)
 }
 
 /// What a model is trained to do.
@@ -75,6 +96,11 @@ pub fn of(
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
     if predicts == Prediction::NextToken {
         return Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))));
+    }
+    if predicts == Prediction::AnyOrder {
+        let tokenizer = tokenizer.with_special_tokens(&permutation::NAMES)?;
+        let objective = Permutation::new(settings.permutation.clone(), MaskedTokens::of(&tokenizer), seed);
+        return Ok((tokenizer, Arc::new(objective)));
     }
     let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
     let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);

@@ -2,6 +2,7 @@
 
 mod causal;
 mod course;
+mod permutation;
 
 use std::path::Path;
 use std::sync::Arc;

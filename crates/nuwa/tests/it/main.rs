@@ -28,3 +28,4 @@ mod support;
 #[cfg(unix)]
 mod terminal;
 mod trust;
+mod xlnet;
