@@ -55,6 +55,35 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// There are not as many files of targets as of sources.
+    #[error("{sources} files of sources, and {targets} of targets: expected as many")]
+    Sides {
+        /// Files of sources.
+        sources: usize,
+        /// Files of targets.
+        targets: usize,
+    },
+    /// Two files of which line belongs to line have not as many lines.
+    #[error("{} has {sources} lines, and {} has {targets}: expected as many, a pair a line", source_file.display(), target_file.display())]
+    Lines {
+        /// The file of sources.
+        source_file: PathBuf,
+        /// Its lines.
+        sources: usize,
+        /// The file of targets.
+        target_file: PathBuf,
+        /// Its lines.
+        targets: usize,
+    },
+    /// A table where lines were expected.
+    #[error("{} is a table or JSON, expected a text a line", path.display())]
+    NoLines {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tokenizer has no token with which a text ends.
+    #[error("the tokenizer has no token that ends a text, so a model cannot learn to stop")]
+    NoEndOfText,
     /// The files hold nothing to learn from.
     #[error("{} holds nothing to tune on: {reason}", path.display())]
     Empty {
@@ -161,6 +190,8 @@ pub enum Advice {
     LeaveOutPrompt,
     /// Name the columns; these stand for others.
     Columns(&'static str),
+    /// Say which text is the source; these are two that it has.
+    Pairs(String),
     /// Answers were asked for, and these are preferences.
     Preferences,
     /// Preferences were asked for, and these are single answers with a label.
@@ -183,6 +214,9 @@ impl std::fmt::Display for Advice {
                 out,
                 "give the columns these names, or say which of your own stand for them: {example}"
             ),
+            Self::Pairs(example) => {
+                write!(out, "say which of the texts is read and which is written: --columns {example}")
+            }
             Self::Preferences => {
                 out.write_str("records with chosen and rejected are preferences, from which DPO learns")
             }
@@ -237,6 +271,10 @@ impl Error {
                 "a cell that holds quotes, line breaks or what separates columns is put in quotes, and quotes within it are doubled"
                     .into()
             }
+            Self::Sides { .. } => "name a file of targets (--target) for each file of sources (--data), in the same order".into(),
+            Self::Lines { .. } => "line 1 belongs to line 1 and so on: look for a line that is missing or broken in two".into(),
+            Self::NoLines { .. } => "leave --target out: both texts of a pair stand in one record".into(),
+            Self::NoEndOfText => "name eos_token in the model's tokenizer_config.json".into(),
             Self::Empty { .. } => "look at what of each record is trained on".into(),
             Self::Template { .. } => {
                 "use a template that writes turn after turn, such as ChatML".into()

@@ -9,6 +9,7 @@
 //! - [`pack`]: rendered dialogues cut to the context and gathered into steps, each accounted for.
 //! - [`tune`]: the loop of training, of all weights or of [`LoraAdapters`] adapters, for any [`RecordSteps`]: [`Sft`],
 //!   [`Dpo`], [`Kto`]; what a reward model, PPO and GRPO need is the same: passes whose loss follows from the likelihood of tokens.
+//! - [`sequences`]: pairs of a source and a target, which an encoder-decoder learns to write.
 //! - [`Mixed`]: any of them with text of the pretraining beside it, so that what was learnt there is kept.
 //!
 //! ```
@@ -50,6 +51,7 @@ pub mod ratings;
 pub mod render;
 pub mod rl;
 pub mod rules;
+pub mod sequences;
 mod settings;
 pub mod sft;
 mod tune;
@@ -63,7 +65,8 @@ pub use mixed::{Mixed, TextSource, TextStats};
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use settings::{
     BadRecords, DpoSettings, LongDialogues, LoraSettings, PreferenceLoss, PretrainingText, SftSettings,
-    TuningSettings,
+    TuningSchedule, TuningSettings,
 };
+pub use sequences::SequenceToSequence;
 pub use sft::{Sft, divide};
 pub use tune::{Job, RecordSteps, Summary, Watch, packed, trainer, tune, tune_watched};

@@ -81,12 +81,25 @@ impl PretrainingText {
     }
 }
 
+/// The learning rate after its warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuningSchedule {
+    /// Falls like half a cosine to the floor at the end.
+    #[default]
+    Cosine,
+    /// Falls with the square root of the steps, as in the Transformer paper.
+    InverseSquareRoot,
+}
+
 /// Settings shared by all kinds of fine-tuning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TuningSettings {
     /// Largest micro-batch, in tokens: larger batches use gradient accumulation. Limits memory.
     pub micro_batch_tokens: usize,
+    /// Learning-rate schedule: cosine or inverse-square-root.
+    pub schedule: TuningSchedule,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
     /// Final learning rate, as a share of the peak.
@@ -117,6 +130,7 @@ impl Default for TuningSettings {
     fn default() -> Self {
         Self {
             micro_batch_tokens: 4096,
+            schedule: TuningSchedule::Cosine,
             warmup: 0.05,
             floor: 0.05,
             dropout: 0.0,
@@ -135,7 +149,11 @@ impl TuningSettings {
     /// The rate of each of `steps` steps up to `peak`.
     pub fn schedule(&self, peak: f32, steps: u64) -> Schedule {
         let warmup = (self.warmup * steps as f64).round() as u64;
-        Schedule { kind: ScheduleKind::Cosine, peak, floor: self.floor, warmup, decay: 0, steps }
+        let kind = match self.schedule {
+            TuningSchedule::Cosine => ScheduleKind::Cosine,
+            TuningSchedule::InverseSquareRoot => ScheduleKind::InverseSquareRoot,
+        };
+        Schedule { kind, peak, floor: self.floor, warmup, decay: 0, steps }
     }
 
     /// What decides the outcome: how often is measured and saved does not, so a killed run goes on when they change.
@@ -174,7 +192,11 @@ pub struct SftSettings {
     /// Batch size: tokens per optimizer step, prompts and answers together. If unset: 32 to 4096,
     /// an eighth of all tokens for small data sets.
     pub batch_tokens: Option<usize>,
-    /// What to do with a dialogue that is longer than the context: split, truncate or drop.
+    /// Label smoothing: share of each target token that the loss spreads over the whole vocabulary,
+    /// 0 to below 1. If unset: 0.1 for an encoder-decoder, 0 for other models.
+    pub label_smoothing: Option<f32>,
+    /// What to do with a dialogue that is longer than the context: split, truncate or drop; for an
+    /// encoder-decoder, split is truncate.
     pub long_dialogues: LongDialogues,
     /// Share of the dialogues that are concatenated into conversations that fill the context, 0 to
     /// 1. With 0, a model fine-tuned on short dialogues cannot answer late in its context.
@@ -193,6 +215,7 @@ impl Default for SftSettings {
             epochs: None,
             learning_rate: None,
             batch_tokens: None,
+            label_smoothing: None,
             long_dialogues: LongDialogues::Split,
             joined: 0.5,
             pretraining: PretrainingText::default(),
@@ -230,6 +253,8 @@ impl SftSettings {
         self.pretraining.check("sft")?;
         check_common("sft", self.epochs.unwrap_or(1), self.rate(1))?;
         check_share("sft.joined", self.joined)?;
+        let smoothing = self.label_smoothing.unwrap_or(0.0);
+        ensure((0.0..1.0).contains(&smoothing), "sft.label_smoothing", smoothing, "0 to below 1")?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "sft.batch_tokens", batch, "at least 1")
     }

@@ -1,4 +1,5 @@
-//! `generation_config.json`: the ids that begin and end a text, by which other programs know where to stop.
+//! `generation_config.json`: the ids that begin and end a text, by which other programs know where to stop, and what an answer begins
+//! with.
 
 use std::path::Path;
 
@@ -12,6 +13,8 @@ use crate::config::LARGEST;
 const GENERATION_CONFIG: &str = "generation_config.json";
 const BEGIN: &str = "bos_token_id";
 const END: &str = "eos_token_id";
+const START: &str = "decoder_start_token_id";
+const PAD: &str = "pad_token_id";
 
 /// What `folder` holds; empty where the file is absent.
 pub fn load(folder: &Path) -> Result<Map<String, Value>> {
@@ -31,8 +34,9 @@ pub fn write(
     let config = serde_json::to_value(config)
         .map_err(|source| nuwa_files::Error::Json { path: path.clone(), source })?;
     let mut generation = earlier;
-    if !config[BEGIN].is_null() {
-        generation.entry(BEGIN).or_insert(config[BEGIN].clone());
+    let of_answers = if config[START].is_null() { &[][..] } else { &[START, PAD][..] };
+    for name in [BEGIN].iter().chain(of_answers).filter(|name| !config[**name].is_null()) {
+        generation.entry(*name).or_insert(config[*name].clone());
     }
     let of_tokenizer = |id: fn(&Tokenizer) -> Option<u32>| Value::from(tokenizer.and_then(id));
     let candidates = [

@@ -35,10 +35,13 @@ pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
         if name.transposed {
             shape.reverse();
         }
+        if let Some(axes) = &name.axes {
+            shape.clone_from(axes);
+        }
         let factor = if range.start == 0 { name.first_factor } else { 1.0 };
         Part {
             name: tensor.clone(),
-            shape: name.axes.clone().unwrap_or(shape),
+            shape,
             range,
             matrix: [*rows, row_length],
             transposed: name.transposed,

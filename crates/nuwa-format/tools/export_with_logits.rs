@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p nuwa-format --example export_with_logits -- MODEL OUT LOGITS.json
-//! python fixtures/models/read_exported.py OUT --logits LOGITS.json          (a model that writes)
+//! python fixtures/models/read_exported.py OUT --logits LOGITS.json          (a model that writes, or answers)
 //! python fixtures/models/read_encoder.py compare MODEL OUT LOGITS.json       (an encoder)
 //! ```
 
@@ -20,16 +20,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let length = model.context().min(48);
     let ids: Vec<u32> = (0..length).map(|i| ((i * 37 + 11) % model.vocabulary()) as u32).collect();
     let tape = Tape::inference();
-    let text = match model.config().predicts() {
-        Prediction::NextToken => Text::causal(ids.clone(), 1),
+    let context = Context::new(&tape);
+    let mut answer = Vec::new();
+    let rows = match model.config().predicts() {
+        Prediction::NextToken => model.hidden(&context, Input::Text(&Text::causal(ids.clone(), 1)))?,
         Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => {
-            Text::bidirectional(ids.clone(), 1)
+            model.hidden(&context, Input::Text(&Text::bidirectional(ids.clone(), 1)))?
+        }
+        Prediction::Answer => {
+            let memory = model.encode(&context, &Text::bidirectional(ids.clone(), 1))?;
+            answer.extend(model.config().decoder_start());
+            answer.extend(ids.iter().rev().skip(1));
+            model.hidden(&context, Input::Answer { text: &Text::causal(answer.clone(), 1), memory: &memory })?
         }
     };
-    let rows = model.hidden(&Context::new(&tape), Input::Text(&text))?;
     let logits_of = model.head().logits(&tape, &rows.hidden)?;
     let mut json =
         serde_json::json!({"ids": [ids], "logits": [listed(&logits_of)], "hidden": [listed(&rows.hidden)]});
+    if !answer.is_empty() {
+        json["answer"] = serde_json::json!([answer]);
+    }
     if let (Some(head), Some(pooled)) = (model.class_head(), &rows.pooled) {
         json["class_logits"] = serde_json::json!(listed(&head.logits(&tape, pooled)?));
     }

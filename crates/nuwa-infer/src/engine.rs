@@ -21,6 +21,22 @@ pub fn check_writes(model: &dyn Model) -> Result<()> {
     }
 }
 
+/// An error unless `model` writes: continues texts, or answers sources.
+fn check_writes_or_answers(model: &dyn Model) -> Result<()> {
+    match model.config().is_encoder_decoder() {
+        true => Ok(()),
+        false => check_writes(model),
+    }
+}
+
+/// Whether an id only stands around the answers of an encoder-decoder: what they begin with, and what fills them up. One that also ends
+/// them is written.
+fn is_mark(tokenizer: &Tokenizer, model: &dyn Model, id: u32) -> bool {
+    let start = model.config().decoder_start();
+    let around = [start, tokenizer.token_of_role("pad_token").filter(|_| start.is_some())];
+    around.contains(&Some(id)) && tokenizer.eos() != Some(id)
+}
+
 /// A model with its tokenizer; clones share both.
 #[derive(Clone)]
 pub struct Engine {
@@ -29,7 +45,7 @@ pub struct Engine {
     adds_beginning: bool,
     /// The dtype of its sequences' key-value caches.
     cache: DType,
-    /// Ids that the model knows and the tokenizer has no token for.
+    /// Ids that the model knows and the tokenizer has no token for, and those that only stand around answers.
     unwritable: Arc<[u32]>,
 }
 
@@ -49,8 +65,18 @@ impl Engine {
     /// # Errors
     /// As there.
     pub fn load_in(folder: &Path, dtype: Option<DType>) -> Result<Self> {
+        let engine = Self::load_any(folder, dtype)?;
+        check_writes(engine.model())?;
+        Ok(engine)
+    }
+
+    /// As [`Engine::load_in`], of a model that continues texts or one that answers sources: [`Engine::request`] is for both.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_any(folder: &Path, dtype: Option<DType>) -> Result<Self> {
         let model = nuwa_format::load_for_inference(folder, dtype)?;
-        let engine = Self::new(model, Tokenizer::load(folder)?)?;
+        let engine = Self::of_any(model, Tokenizer::load(folder)?)?;
         Ok(Self { cache: dtype.unwrap_or(engine.cache), ..engine })
     }
 
@@ -59,14 +85,26 @@ impl Engine {
     /// # Errors
     /// When the model does not predict the next token, or the tokenizer has ids that the model does not know.
     pub fn new(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
+        let engine = Self::of_any(model, tokenizer)?;
+        check_writes(engine.model())?;
+        Ok(engine)
+    }
+
+    /// As [`Engine::new`], of a model that continues texts or one that answers sources.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_any(model: impl Into<Arc<dyn Model>>, tokenizer: Tokenizer) -> Result<Self> {
         let model = model.into();
-        check_writes(model.as_ref())?;
+        check_writes_or_answers(model.as_ref())?;
         let (known, written) = (model.vocabulary(), tokenizer.vocab_size());
         if written > known {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
         let adds_beginning = tokenizer.adds_bos();
-        let unwritable = (0..known as u32).filter(|&id| tokenizer.id_to_token(id).is_none()).collect();
+        let unwritable = (0..known as u32)
+            .filter(|&id| tokenizer.id_to_token(id).is_none() || is_mark(&tokenizer, model.as_ref(), id));
+        let unwritable = unwritable.collect();
         Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
 
@@ -80,9 +118,15 @@ impl Engine {
         &self.tokenizer
     }
 
-    /// Ids that the model knows and the tokenizer has no token for, which are never written.
+    /// Ids that are never written: those that the model knows and the tokenizer has no token for, and those that only stand around
+    /// answers.
     pub(crate) fn unwritable(&self) -> &Arc<[u32]> {
         &self.unwritable
+    }
+
+    /// The dtype of key-value caches.
+    pub(crate) fn cache(&self) -> DType {
+        self.cache
     }
 
     /// The ids that end a text by itself, not a turn.
@@ -117,7 +161,32 @@ impl Engine {
         if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
-    /// Continues `prompt`; `on_text` is given the text as it comes, in whole characters.
+    /// The ids of a source as the model expects them: after the beginning of a text where the tokenizer puts one, and before the end
+    /// of a text.
+    ///
+    /// # Errors
+    /// When it holds nothing but blanks.
+    pub fn source_ids(&self, source: &str) -> Result<Vec<u32>> {
+        if source.trim().is_empty() {
+            return Err(Error::NoSource);
+        }
+        let start = self.tokenizer.bos().filter(|_| self.adds_beginning);
+        Ok(start.into_iter().chain(self.tokenizer.encode(source)?).chain(self.tokenizer.eos()).collect())
+    }
+
+    /// A request of `text`: to continue it or, of an encoder-decoder, to answer it.
+    ///
+    /// # Errors
+    /// As [`Engine::prompt_ids`] and [`Engine::source_ids`].
+    pub fn request(&self, text: &str, settings: &GenerateSettings) -> Result<Request> {
+        let ends = self.ends_of_text();
+        Ok(match self.model.config().decoder_start() {
+            None => Request::new(Prompt::of(self.prompt_ids(text)?), settings, &ends),
+            Some(start) => Request::answer(self.source_ids(text)?, start, settings, &ends),
+        })
+    }
+
+    /// Continues `prompt`, or answers it; `on_text` is given the text as it comes, in whole characters.
     ///
     /// # Errors
     /// When a setting makes no sense, or the prompt is longer than the model's context.
@@ -127,7 +196,8 @@ impl Engine {
         settings: &GenerateSettings,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Generation> {
-        self.generate_from_ids(&self.prompt_ids(prompt)?, settings, on_text)
+        let request = self.request(prompt, settings)?;
+        self.scheduler(1)?.write(request, &mut || Flow::Continue(()), on_text)
     }
 
     /// As [`Engine::generate`], for a prompt of ids that nothing is added to.

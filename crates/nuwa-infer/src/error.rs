@@ -44,6 +44,17 @@ pub enum Error {
         /// Positions that are kept for the answer.
         reserve: usize,
     },
+    /// A source that the model cannot read as a whole.
+    #[error("the source has {tokens} tokens, but the model reads at most {context}")]
+    SourceTooLong {
+        /// Its length.
+        tokens: usize,
+        /// Positions that its encoder has.
+        context: usize,
+    },
+    /// Nothing for an encoder-decoder to read.
+    #[error("there is nothing to answer: the model writes answers to sources, and the source is empty")]
+    NoSource,
     /// Nothing to continue, and no token to begin a text with.
     #[error("the prompt is empty, and the tokenizer names no token that begins or ends a text")]
     EmptyPrompt,
@@ -56,7 +67,7 @@ pub enum Error {
         model: usize,
     },
     /// A model that predicts something else than what was asked for.
-    #[error("the model {}, and cannot {}", does(*.predicts), wanted_is(*.wanted))]
+    #[error("the model {}, and cannot {}", does(*.predicts), wanted_is(*.wanted, *.predicts))]
     Predicts {
         /// What was asked for.
         wanted: Prediction,
@@ -104,14 +115,17 @@ fn does(predicts: Prediction) -> &'static str {
         Prediction::NextToken => "predicts the next token from those before it",
         Prediction::MaskedTokens => "predicts masked words from those on both sides",
         Prediction::AnyOrder => "predicts tokens in any order",
+        Prediction::Answer => "writes answers to sources",
         Prediction::Nothing => "has no head that predicts words",
     }
 }
 
 /// What a user wanted of it.
-fn wanted_is(wanted: Prediction) -> &'static str {
+fn wanted_is(wanted: Prediction, predicts: Prediction) -> &'static str {
     match wanted {
+        Prediction::NextToken if predicts == Prediction::Answer => "write or score a text by itself",
         Prediction::NextToken | Prediction::AnyOrder => "write or score a text",
+        Prediction::Answer => "answer a source",
         Prediction::MaskedTokens | Prediction::Nothing => "fill in masks",
     }
 }
@@ -132,12 +146,20 @@ impl Error {
                     tokens - context
                 )
             }
+            Self::SourceTooLong { tokens, context } => {
+                format!("shorten it by {} tokens, or cut it into parts", tokens - context)
+            }
+            Self::NoSource => "give the text to be answered: translated, summarised or continued".to_string(),
             Self::QuestionTooLong { tokens, context, reserve } => {
                 let more = tokens - context.saturating_sub(*reserve);
                 format!("shorten it by {more} tokens, or use a model with a longer context")
             }
             Self::Predicts { predicts: Prediction::MaskedTokens, .. } => {
                 "it is an encoder: let it fill in the masks of a text, or take a model that writes, such as GPT-2 or LLaMA".to_string()
+            }
+            Self::Predicts { predicts: Prediction::Answer, .. } => {
+                "it is an encoder-decoder: give it a source to answer, or take a model that continues a text, such as GPT-2 or LLaMA"
+                    .to_string()
             }
             Self::Predicts { predicts: Prediction::Nothing, .. } => {
                 "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()

@@ -5,6 +5,7 @@
 //! - [`Conversation`]: turns of a chat, kept within the context.
 //! - [`Candidates`]: several answers to one turn, rated by the model that wrote them.
 //! - [`GroundedAnswer`]: an answer that is looked up with a tool set, such as [`calculate`], before it is given.
+//! - [`BeamSettings`]: beam search, for continuations ([`Engine::beams`]) and for answers to sources ([`Engine::answers`]).
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
@@ -29,6 +30,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answers;
+mod beam;
 mod calculator;
 mod candidates;
 mod conversation;
@@ -50,6 +53,8 @@ mod slot;
 mod stop;
 mod writer;
 
+pub use answers::MORE_TOKENS;
+pub use beam::{BeamSettings, Hypothesis};
 pub use calculator::calculate;
 pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
 pub use conversation::{Answer, Conversation, Prompt};

@@ -1,10 +1,13 @@
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{GenerateSettings, Generation, Prompt, Result};
 
 /// A text to be continued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
+    /// What an encoder-decoder reads and answers; nothing is added to it.
+    pub source: Option<Arc<[u32]>>,
     /// What is continued; nothing is added to it.
     pub prompt: Prompt,
     /// How.
@@ -21,12 +24,18 @@ impl Request {
     /// Continues `prompt` up to any of the ids `ends`.
     pub fn new(prompt: Prompt, settings: &GenerateSettings, ends: &[u32]) -> Self {
         Self {
+            source: None,
             prompt,
             settings: settings.clone(),
             ends: ends.to_vec(),
             top_log_probabilities: 0,
             watched: Vec::new(),
         }
+    }
+
+    /// Answers `source`, an answer beginning with `start`, up to any of the ids `ends`.
+    pub fn answer(source: Vec<u32>, start: u32, settings: &GenerateSettings, ends: &[u32]) -> Self {
+        Self { source: Some(source.into()), ..Self::new(Prompt::of(vec![start]), settings, ends) }
     }
 
     /// This many answers to the same prompt, each under a seed of its own: that of the request, the one after it, and so on.

@@ -41,6 +41,11 @@ impl Running {
         &self.ids[self.first..]
     }
 
+    /// What it answers, of an encoder-decoder.
+    pub fn source(&self) -> Option<&Arc<[u32]>> {
+        self.request.source.as_ref()
+    }
+
     /// Where the part begins that the model sees.
     pub fn first(&self) -> usize {
         self.first
@@ -79,13 +84,20 @@ impl Running {
             return Ok(Update { chosen: Some(chosen), ..self.finished(Finish::EndOfText) });
         }
         self.ids.push(id);
-        self.first = first_seen(&self.ids, self.first, context);
+        // An answer keeps its beginning, and ends where its positions do.
+        let has_room = match self.source() {
+            Some(_) => self.ids.len() <= context,
+            None => {
+                self.first = first_seen(&self.ids, self.first, context);
+                true
+            }
+        };
         self.chosen.push(chosen.clone());
         self.sampler.wrote(&[id]);
         let mut text = self.writer.push(id)?;
         let finish = match self.writer.is_stopped() {
             true => Some(Finish::Stop),
-            false => self.is_full().then_some(Finish::Length),
+            false => (self.is_full() || !has_room).then_some(Finish::Length),
         };
         let outcome = finish.map(|finish| {
             let Update { text: rest, outcome, .. } = self.finished(finish);

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use nuwa_models::Model;
 use nuwa_tensor::{DType, Tape, on_worker};
 
 use crate::running::Running;
-use crate::sequence::{PROMPT_CHUNK, check_prompt};
-use crate::slot::{Slot, Work, common, pass};
+use crate::sequence::{PROMPT_CHUNK, check_prompt, check_source};
+use crate::slot::{Slot, Work, begin, common, pass};
 use crate::{Engine, Error, Finish, Flow, Generation, Request, RequestId, Result, Update};
 
 /// A request waits for a prompt that is being read where both begin with this many ids more than any slot knows: fewer are
@@ -43,7 +44,8 @@ impl Default for SchedulerSettings {
 /// of which gets its next token, and for prompts that are being read. A text that ends makes room for the next that waits.
 ///
 /// What a slot remembers of its last sequence is used again by the next one as far as both begin alike, be it in another slot;
-/// a request that begins as a prompt that is just being read waits for it. So a conversation is never read twice, and several
+/// a request that begins as a prompt that is just being read waits for it, and answers to one source share what the encoder made
+/// of it. So a conversation is never read twice, and several
 /// answers to one prompt share it.
 ///
 /// What is written for a request does not depend on the others, on the slots or on the size of chunks: each has its own
@@ -101,13 +103,16 @@ impl Scheduler {
     /// Takes a request, which waits for a slot.
     ///
     /// # Errors
-    /// When a setting makes no sense, the prompt is empty or longer than the model's context, or an id is unknown.
+    /// When a setting makes no sense, the prompt is empty or longer than the model's context, an id is unknown, or a source is missing,
+    /// not read by the model, or too long.
     pub fn submit(&mut self, request: Request) -> Result<RequestId> {
         request.settings.check()?;
         let (ids, model) = (&request.prompt.ids, self.engine.model());
+        check_source(model, request.source.as_deref())?;
         check_prompt(ids, model.context())?;
         let limit = model.vocabulary();
-        if let Some(&index) = ids.iter().find(|&&id| id as usize >= limit) {
+        let source = request.source.iter().flat_map(|source| source.iter());
+        if let Some(&index) = ids.iter().chain(source).find(|&&id| id as usize >= limit) {
             let (operation, index) = ("embedding", index as usize);
             return Err(nuwa_tensor::Error::Index { operation, index, limit }.into());
         }
@@ -145,6 +150,7 @@ impl Scheduler {
         }
         on_worker(|| {
             let mut updates = self.enter();
+            self.read_sources()?;
             updates.extend(self.pass()?);
             Ok(updates)
         })
@@ -237,7 +243,11 @@ impl Scheduler {
                 updates.push(next.finished(Finish::Length));
                 continue;
             }
-            let Some(index) = self.place_for(next.visible()) else {
+            let index = match next.source() {
+                Some(source) => self.place_for_source(source),
+                None => self.place_for(next.visible()),
+            };
+            let Some(index) = index else {
                 self.waiting.push_front(next);
                 break;
             };
@@ -272,6 +282,39 @@ impl Scheduler {
         Some(chosen)
     }
 
+    /// A free slot that answers `source` where there is one, or else a copy of one that does; in other slots the source is still
+    /// to be read. None where all are taken.
+    fn place_for_source(&mut self, source: &[u32]) -> Option<usize> {
+        let free = self.places.iter().enumerate().filter(|(_, place)| place.running.is_none());
+        let (chosen, place) =
+            free.max_by_key(|(_, place)| (place.slot.answers(source), Reverse(place.last)))?;
+        let other = self.places.iter().find(|place| place.slot.answers(source));
+        if place.slot.answers(source) {
+            self.places[chosen].slot.go_back(0, self.engine.model(), self.settings.cache);
+        } else if let Some(copy) = other.and_then(|other| other.slot.prefix(0)) {
+            self.places[chosen].slot = copy;
+        }
+        Some(chosen)
+    }
+
+    /// Lets the encoder read the sources that no slot holds yet, all of them together.
+    fn read_sources(&mut self) -> Result<()> {
+        let mut new: Vec<Arc<[u32]>> = self.places.iter().filter_map(Place::unread).cloned().collect();
+        new.sort();
+        new.dedup();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (model, dtype) = (self.engine.model(), self.settings.cache);
+        let begun = begin(model, &self.tape, &new, model.context(), dtype)?;
+        for place in &mut self.places {
+            let Some(source) = place.unread() else { continue };
+            let own = begun.iter().find(|slot| slot.answers(source)).and_then(|slot| slot.prefix(0));
+            place.slot = own.expect("each source that was unread has been read, and caches of answers can be copied");
+        }
+        Ok(())
+    }
+
     fn empty_slot(&self) -> Slot {
         let model = self.engine.model();
         Slot::new(model, model.context(), self.settings.cache)
@@ -297,6 +340,11 @@ impl Scheduler {
 }
 
 impl Place {
+    /// The source that is answered here and that the slot does not hold.
+    fn unread(&self) -> Option<&Arc<[u32]>> {
+        self.running.as_ref()?.source().filter(|source| !self.slot.answers(source))
+    }
+
     /// What the next pass does here: the one new id of a sequence that is being written, or the next of a prompt, of which
     /// `left` more fit the pass.
     fn work(&mut self, left: &mut usize) -> Option<Work<'_>> {

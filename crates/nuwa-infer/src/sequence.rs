@@ -1,7 +1,7 @@
-use nuwa_models::Model;
+use nuwa_models::{Model, Prediction};
 use nuwa_tensor::{DType, Tape, Tensor, on_worker};
 
-use crate::slot::{Slot, Work, pass};
+use crate::slot::{Slot, Work, begin, pass};
 use crate::{Error, Result};
 
 /// Ids that are run through the model at one time when a prompt is read: bounds memory, large enough for fast products.
@@ -17,6 +17,8 @@ pub struct Sequence<'a> {
     tape: Tape,
     slot: Slot,
     ids: Vec<u32>,
+    /// How many of them it began with.
+    begun: usize,
     /// Where in `ids` the part begins that the model sees.
     first: usize,
 }
@@ -34,13 +36,33 @@ impl<'a> Sequence<'a> {
             tape: Tape::inference().batch_invariant(),
             slot: Slot::new(model, capacity, DType::F32),
             ids: prompt.to_vec(),
+            begun: prompt.len(),
             first: 0,
         })
+    }
+
+    /// An answer to `source` of an encoder-decoder.
+    ///
+    /// # Errors
+    /// When the model is none, or the source is empty or longer than the model reads.
+    pub fn answering(model: &'a dyn Model, source: &[u32]) -> Result<Self> {
+        check_source(model, Some(source))?;
+        let (config, tape) = (model.config(), Tape::inference().batch_invariant());
+        let start = config.decoder_start().ok_or(unread(model))?;
+        let sources = [source.into()];
+        let slots = on_worker(|| begin(model, &tape, &sources, model.context(), DType::F32))?;
+        let slot = slots.into_iter().next().ok_or(Error::NoSource)?;
+        Ok(Self { model, tape, slot, ids: vec![start], begun: 1, first: 0 })
     }
 
     /// All ids so far.
     pub fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// Those that were added.
+    pub fn written(&self) -> &[u32] {
+        &self.ids[self.begun..]
     }
 
     /// Adds an id at the end.
@@ -78,6 +100,24 @@ pub fn check_prompt(prompt: &[u32], context: usize) -> Result<()> {
         tokens if tokens > context => Err(Error::PromptTooLong { tokens, context }),
         _ => Ok(()),
     }
+}
+
+/// Refuses a source where the model reads none, and the lack of one where it does.
+pub fn check_source(model: &dyn Model, source: Option<&[u32]>) -> Result<()> {
+    match (source, model.config().source_context()) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(Error::NoSource),
+        (Some(_), None) => Err(unread(model)),
+        (Some([]), _) => Err(Error::NoSource),
+        (Some(source), Some(context)) if source.len() > context => {
+            Err(Error::SourceTooLong { tokens: source.len(), context })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unread(model: &dyn Model) -> Error {
+    Error::Predicts { wanted: Prediction::Answer, predicts: model.config().predicts() }
 }
 
 /// Where in `ids` the model begins to see, when it began at `first` before and has room for `capacity`.

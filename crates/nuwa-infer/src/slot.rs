@@ -1,17 +1,32 @@
+use std::sync::Arc;
+
 use nuwa_models::{Cache, Context, Input, Model, NewRows};
 use nuwa_tensor::{DType, Tape, Tensor};
 
 use crate::Result;
 
 /// A place for one sequence: the ids that the model has seen there, and what it remembers of them.
+#[derive(Debug, Clone)]
 pub struct Slot {
     cache: Cache,
     seen: Vec<u32>,
+    /// What is answered here.
+    source: Option<Arc<[u32]>>,
 }
 
 impl Slot {
     pub fn new(model: &dyn Model, capacity: usize, dtype: DType) -> Self {
-        Self { cache: model.new_cache(capacity, dtype), seen: Vec::new() }
+        Self { cache: model.new_cache(capacity, dtype), seen: Vec::new(), source: None }
+    }
+
+    /// A place for an answer to `source`, of which `cache` holds what the model remembers.
+    pub fn answering(cache: Cache, source: Arc<[u32]>) -> Self {
+        Self { cache, seen: Vec::new(), source: Some(source) }
+    }
+
+    /// Whether it answers `source`.
+    pub fn answers(&self, source: &[u32]) -> bool {
+        self.source.as_deref() == Some(source)
     }
 
     /// The ids that the model has seen.
@@ -49,13 +64,30 @@ impl Slot {
 
     /// A copy that has seen the first `length` ids; none where the model cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
-        Some(Self { cache: self.cache.prefix(length)?, seen: self.seen[..length].to_vec() })
+        let (seen, source) = (self.seen[..length].to_vec(), self.source.clone());
+        Some(Self { cache: self.cache.prefix(length)?, seen, source })
     }
 }
 
 /// The length of the longest common prefix.
 pub fn common(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// Slots for answers to `sources`, which the encoder reads together.
+///
+/// # Errors
+/// When a source is empty or longer than the model reads, or an id is outside the vocabulary.
+pub fn begin(
+    model: &dyn Model,
+    tape: &Tape,
+    sources: &[Arc<[u32]>],
+    capacity: usize,
+    dtype: DType,
+) -> Result<Vec<Slot>> {
+    let ids: Vec<&[u32]> = sources.iter().map(AsRef::as_ref).collect();
+    let caches = model.begin(&Context::new(tape), &ids, capacity, dtype)?;
+    Ok(caches.into_iter().zip(sources).map(|(cache, source)| Slot::answering(cache, source.clone())).collect())
 }
 
 /// New ids of a slot.

@@ -118,12 +118,19 @@ struct Asked<'a> {
     classes: Option<(Head<'a>, Tensor, LossRows<'a>)>,
     auxiliary: Option<Tensor>,
     shares: Vec<Option<RouterShares>>,
+    label_smoothing: f32,
 }
 
 impl<'a> Asked<'a> {
     fn new(model: &'a dyn Model, context: &Context<'_>, batch: &'a Batch) -> Result<Self> {
         let tape = context.tape;
-        let rows = model.hidden(context, Input::Text(&batch.source))?;
+        let rows = match &batch.answer {
+            None => model.hidden(context, Input::Text(&batch.source))?,
+            Some(text) => {
+                let memory = model.encode(context, &batch.source)?;
+                model.hidden(context, Input::Answer { text, memory: &memory })?
+            }
+        };
         let hidden = match &batch.targets.rows {
             Some(indices) => tape.rows(&rows.hidden, indices)?,
             None => rows.hidden,
@@ -131,8 +138,9 @@ impl<'a> Asked<'a> {
         let targets = LossRows { targets: &batch.targets.ids, weights: &batch.targets.weights };
         let tokens = (model.head(), model.head().rows(tape, &hidden)?, targets);
         let (auxiliary, shares) = (rows.auxiliary, rows.shares);
+        let label_smoothing = context.label_smoothing;
         let Some(classes) = &batch.classes else {
-            return Ok(Self { tokens, classes: None, auxiliary, shares });
+            return Ok(Self { tokens, classes: None, auxiliary, shares, label_smoothing });
         };
         let (Some(head), Some(pooled)) = (model.class_head(), rows.pooled) else {
             return Err(Error::Shape {
@@ -142,12 +150,14 @@ impl<'a> Asked<'a> {
         };
         let targets = LossRows { targets: &classes.labels, weights: &classes.weights };
         let rows = head.rows(tape, &pooled)?;
-        Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares })
+        Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares, label_smoothing })
     }
 
     fn losses(&self) -> Vec<HeadLoss<'_>> {
-        let all = std::iter::once(&self.tokens).chain(&self.classes);
-        all.map(|(head, rows, targets)| head.loss(rows, *targets)).collect()
+        let (head, rows, targets) = &self.tokens;
+        let tokens = HeadLoss { label_smoothing: self.label_smoothing, ..head.loss(rows, *targets) };
+        let classes = self.classes.as_ref().map(|(head, rows, targets)| head.loss(rows, *targets));
+        std::iter::once(tokens).chain(classes).collect()
     }
 
     /// The share of the pass in its step.

@@ -30,6 +30,8 @@ pub enum Prediction {
     NextToken,
     /// Masked tokens, from those on both sides.
     MaskedTokens,
+    /// The next token of an answer, from those before it and from a source that an encoder has read.
+    Answer,
     /// Tokens in any order, from those that come earlier in it: the next one among them.
     AnyOrder,
     /// Nothing: it has no head, and gives hidden states alone.
@@ -66,6 +68,21 @@ pub trait Config: Debug + Send + Sync {
     /// What it predicts.
     fn predicts(&self) -> Prediction {
         Prediction::NextToken
+    }
+
+    /// Whether it has an encoder that reads a source and a decoder that writes an answer.
+    fn is_encoder_decoder(&self) -> bool {
+        self.predicts() == Prediction::Answer
+    }
+
+    /// The token before the first of every answer, of an encoder-decoder.
+    fn decoder_start(&self) -> Option<u32> {
+        None
+    }
+
+    /// The largest number of positions of a source, where a model reads one; [`Config::context`] is that of an answer.
+    fn source_context(&self) -> Option<usize> {
+        self.is_encoder_decoder().then(|| self.context())
     }
 
     /// Whether a model can be built from it.
@@ -131,7 +148,7 @@ pub struct FusedPart {
 pub struct Size {
     /// All weights: memory follows from them.
     pub parameters: usize,
-    /// Those of them that a token does not meet: those of experts that it does not go to.
+    /// Those of them that a token does not meet: those of experts that it does not go to, of an encoder-decoder half of all blocks.
     pub idle: usize,
     /// Features of the queries of a block.
     pub query_width: usize,
@@ -153,7 +170,7 @@ pub struct Shape {
     pub vocabulary: usize,
     /// Model width; the heads divide it.
     pub width: usize,
-    /// Blocks.
+    /// Blocks; of an encoder-decoder those of both stacks together.
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,

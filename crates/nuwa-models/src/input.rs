@@ -1,11 +1,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_nn::{Keys, LayerInput, Layers, PassMask};
-use nuwa_tensor::{CachedRows, DType, Error, HeadLayout, KeyValueCache, Result, RouterLog};
+use nuwa_nn::{Context, CrossAttention, Keys, LayerInput, Layers, PassMask, Source};
+use nuwa_tensor::{
+    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog, Tensor,
+};
 
-use crate::Text;
 use crate::content::ContentCache;
+use crate::{Memory, Text};
 
 /// What the layers of a model remember of one sequence.
 #[derive(Debug, Clone)]
@@ -20,8 +22,37 @@ pub struct Cache {
 enum LayerCache {
     /// The keys and values of each position.
     Attention(KeyValueCache),
-    /// The same of a content stream.
+    /// The same, and the keys and values of a source, which stay and which copies share.
+    Decoder(KeyValueCache, Arc<KeyValueCache>),
+    /// Those of each position of a content stream.
     Content(ContentCache),
+}
+
+impl LayerCache {
+    /// Forgets the positions from `length` on.
+    fn truncate(&mut self, length: usize) {
+        match self {
+            Self::Attention(own) | Self::Decoder(own, _) => own.truncate(length),
+            Self::Content(own) => own.truncate(length),
+        }
+    }
+
+    /// A copy of the first `length` positions.
+    fn prefix(&self, length: usize) -> Self {
+        match self {
+            Self::Attention(own) => Self::Attention(own.prefix(length)),
+            Self::Decoder(own, source) => Self::Decoder(own.prefix(length), Arc::clone(source)),
+            Self::Content(own) => Self::Content(own.prefix(length)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Attention(own) => own.bytes(),
+            Self::Decoder(own, source) => own.bytes() + source.bytes(),
+            Self::Content(own) => own.bytes(),
+        }
+    }
 }
 
 impl Cache {
@@ -41,13 +72,41 @@ impl Cache {
     pub(crate) fn of_content(&mut self, index: usize) -> Option<&mut ContentCache> {
         match self.layers.get_mut(index)? {
             LayerCache::Content(cache) => Some(cache),
-            LayerCache::Attention(_) => None,
+            LayerCache::Attention(_) | LayerCache::Decoder(..) => None,
         }
     }
 
     /// Takes note that all layers have seen so many new positions.
     pub(crate) fn grow(&mut self, rows: usize) {
         self.length += rows;
+    }
+
+    /// This cache, which is empty, for an answer to each source of `memory`, which holds one a text: with what `layers` keep of it
+    /// in `dtype`.
+    ///
+    /// # Errors
+    /// When widths differ, or the tape records.
+    pub(crate) fn over_memory(
+        &self,
+        context: &Context<'_>,
+        memory: &Memory,
+        layers: &[&CrossAttention],
+        dtype: DType,
+    ) -> Result<Vec<Self>> {
+        let tape = context.tape;
+        let empty = Self { layers: Vec::new(), ..*self };
+        let mut caches = vec![empty; memory.sources().count()];
+        for (own, layer) in self.layers.iter().zip(layers) {
+            let rows = layer.memory(tape, memory.rows())?;
+            for (cache, source) in caches.iter_mut().zip(memory.sources()) {
+                let of_source = tape.rows(&rows, &source.collect::<Vec<u32>>())?;
+                let kept = Arc::new(layer.keep(tape, &of_source, dtype)?);
+                if let LayerCache::Attention(own) | LayerCache::Decoder(own, _) = own {
+                    cache.layers.push(LayerCache::Decoder(own.clone(), kept));
+                }
+            }
+        }
+        Ok(caches)
     }
 
     /// The number of positions seen so far.
@@ -68,32 +127,20 @@ impl Cache {
         if length >= self.length {
             return true;
         }
-        for layer in &mut self.layers {
-            match layer {
-                LayerCache::Attention(cache) => cache.truncate(length),
-                LayerCache::Content(cache) => cache.truncate(length),
-            }
-        }
+        self.layers.iter_mut().for_each(|layer| layer.truncate(length));
         self.length = length;
         true
     }
 
     /// A copy that holds the first `length` positions; none where a layer cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
-        let layers = self.layers.iter().map(|layer| match layer {
-            LayerCache::Attention(cache) => Some(LayerCache::Attention(cache.prefix(length))),
-            LayerCache::Content(cache) => Some(LayerCache::Content(cache.prefix(length))),
-        });
-        Some(Self { layers: layers.collect::<Option<_>>()?, length: self.length.min(length), ..*self })
+        let layers = self.layers.iter().map(|layer| layer.prefix(length));
+        Some(Self { layers: layers.collect(), length: self.length.min(length), ..*self })
     }
 
-    /// The bytes that it takes.
+    /// The bytes that it takes, those of a source among them, which copies of it share.
     pub fn bytes(&self) -> usize {
-        let of_layer = |layer: &LayerCache| match layer {
-            LayerCache::Attention(cache) => cache.bytes(),
-            LayerCache::Content(cache) => cache.bytes(),
-        };
-        self.layers.iter().map(of_layer).sum()
+        self.layers.iter().map(LayerCache::bytes).sum()
     }
 }
 
@@ -111,6 +158,13 @@ pub struct NewRows<'a> {
 pub enum Input<'a> {
     /// Whole texts.
     Text(&'a Text),
+    /// Whole answers, to what an encoder has read: see [`Model::encode`](crate::Model::encode).
+    Answer {
+        /// The answers.
+        text: &'a Text,
+        /// The sources.
+        memory: &'a Memory,
+    },
     /// The next ids of several sequences whose past is cached, those of each one after the other. A row of the result does not
     /// depend on which others are computed with it.
     Next(Vec<NewRows<'a>>),
@@ -124,17 +178,42 @@ impl<'a> Input<'a> {
     pub(crate) fn text(self) -> Result<&'a Text> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Next(_) => Err(Error::Shape {
+            Self::Answer { .. } | Self::Next(_) => Err(Error::Shape {
                 operation: "attention",
                 reason: "an encoder reads whole texts, it has no cache".into(),
             }),
         }
     }
 
+    /// Begins a forward pass of a decoder that reads a source.
+    ///
+    /// # Errors
+    /// When there is none, or the answers do not fit it.
+    pub(crate) fn begin_answer(self) -> Result<Pass<'a>> {
+        let without = |reason: &str| Err(Error::Shape { operation: "cross_attention", reason: reason.into() });
+        match self {
+            Self::Text(_) => without("the decoder reads an answer to a source, and there is no source"),
+            Self::Answer { text, memory } => {
+                let own = PassMask::new(text.mask.clone());
+                let new = New::Answer { own, rows: memory.rows(), mask: memory.mask(text)? };
+                Ok(Pass { new, ..Self::Text(text).begin() })
+            }
+            Self::Next(sequences) => {
+                let keeps = |layer: &LayerCache| matches!(layer, LayerCache::Decoder(..));
+                match sequences.iter().all(|new| new.cache.layers.iter().all(keeps)) {
+                    true => Ok(Self::Next(sequences).begin()),
+                    false => without("the cache was not begun from a source"),
+                }
+            }
+        }
+    }
+
     /// Begins a forward pass.
     pub(crate) fn begin(self) -> Pass<'a> {
         let (ids, positions) = match &self {
-            Self::Text(text) => (Cow::Borrowed(&text.ids[..]), Arc::clone(&text.positions)),
+            Self::Text(text) | Self::Answer { text, .. } => {
+                (Cow::Borrowed(&text.ids[..]), Arc::clone(&text.positions))
+            }
             Self::Next(sequences) => {
                 let positions = |new: &NewRows<'_>| (new.cache.length as u32..).take(new.ids.len());
                 let ids: Vec<u32> = sequences.iter().flat_map(|new| new.ids).copied().collect();
@@ -142,7 +221,7 @@ impl<'a> Input<'a> {
             }
         };
         let new = match self {
-            Self::Text(text) => New::Text(PassMask::new(text.mask.clone())),
+            Self::Text(text) | Self::Answer { text, .. } => New::Text(PassMask::new(text.mask.clone())),
             Self::Next(sequences) => New::Rows(sequences),
         };
         Pass { ids, positions, routers: RouterLog::new(), new }
@@ -165,6 +244,7 @@ pub(crate) struct Pass<'a> {
 #[derive(Debug)]
 enum New<'a> {
     Text(PassMask),
+    Answer { own: PassMask, rows: &'a Tensor, mask: AttentionMask },
     Rows(Vec<NewRows<'a>>),
 }
 
@@ -180,22 +260,30 @@ impl Pass<'_> {
 
 impl Layers for Pass<'_> {
     fn layer(&mut self, index: usize) -> LayerInput<'_> {
-        let router = matches!(self.new, New::Text(_)).then(|| self.routers.layer(index));
-        let keys = match &mut self.new {
-            New::Text(mask) => Keys::Pass(mask),
+        let router = (!matches!(self.new, New::Rows(_))).then(|| self.routers.layer(index));
+        let (keys, source) = match &mut self.new {
+            New::Text(mask) => (Keys::Pass(mask), None),
+            New::Answer { own, rows, mask } => (Keys::Pass(own), Some(Source::Pass { rows, mask })),
             New::Rows(sequences) => {
-                // A cache of another kind holds no rows for these layers, and they will say so.
-                let rows = sequences.iter_mut().filter_map(|new| match &mut new.cache.layers[index] {
-                    LayerCache::Attention(cache) => {
-                        // A pass that failed may have left rows in some layers.
-                        cache.truncate(new.cache.length);
-                        Some(CachedRows { cache, rows: new.ids.len() })
+                let (mut rows, mut kept) = (Vec::new(), Vec::new());
+                for new in sequences {
+                    let (length, count) = (new.cache.length, new.ids.len());
+                    let layer = &mut new.cache.layers[index];
+                    // A pass that failed may have left rows in some layers.
+                    layer.truncate(length);
+                    match layer {
+                        LayerCache::Attention(cache) => rows.push(CachedRows { cache, rows: count }),
+                        LayerCache::Decoder(cache, memory) => {
+                            rows.push(CachedRows { cache, rows: count });
+                            kept.push(KeptRows { memory: &**memory, rows: count });
+                        }
+                        // It holds no rows for these layers, which will say so.
+                        LayerCache::Content(_) => {}
                     }
-                    LayerCache::Content(_) => None,
-                });
-                Keys::Cached(rows.collect())
+                }
+                (Keys::Cached(rows), (!kept.is_empty()).then_some(Source::Kept(kept)))
             }
         };
-        LayerInput { positions: &self.positions, keys, router }
+        LayerInput { positions: &self.positions, keys, router, source }
     }
 }

@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bart;
 pub mod bert;
 pub mod decoder;
 pub mod falcon;
@@ -29,12 +30,15 @@ pub mod gpt2;
 pub mod gpt_neo;
 pub mod lamda;
 pub mod llama;
+pub mod marian;
 pub mod mistral;
 pub mod mixtral;
 pub mod olmoe;
+pub mod post_norm;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod t5;
 pub mod xlnet;
 
 mod batch;
@@ -42,23 +46,28 @@ mod config;
 mod content;
 mod experts;
 mod input;
+mod memory;
 mod names;
 mod presets;
 mod registry;
 mod scored;
+mod sequences;
 mod text;
 
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
 pub use config::{Config, Error, FamilyConfig, FusedPart, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
+pub use memory::Memory;
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{SCORE, Scored, backward_scores, scores};
+pub use sequences::SequencePair;
+pub use text::{Rows, Text};
 pub use text::{Before, Queries, Rows, Text};
 
-use nuwa_nn::Linear;
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, Yarn};
+use nuwa_nn::{CrossAttention, Linear};
+pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.
@@ -80,6 +89,37 @@ pub trait Model: Send + Sync {
     /// When an id is outside the vocabulary, positions go beyond the context, or an encoder is asked to go on with a cache.
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> nuwa_tensor::Result<Rows>;
 
+    /// What the encoder makes of `source`, for [`Input::Answer`]; see [`Config::is_encoder_decoder`].
+    ///
+    /// # Errors
+    /// When the model has no encoder apart from a decoder, an id is outside the vocabulary, or positions go beyond the context.
+    fn encode(&self, context: &Context<'_>, source: &Text) -> nuwa_tensor::Result<Memory> {
+        let _ = (context, source);
+        let reason = "the model has no encoder that a decoder reads".into();
+        Err(nuwa_tensor::Error::Shape { operation: "encoder", reason })
+    }
+
+    /// A cache for an answer to each of `sources`, with room for `capacity` of its positions, kept in this dtype: the encoder runs
+    /// once, and each layer keeps the keys and values of the source. The first id of an answer is [`Config::decoder_start`].
+    ///
+    /// # Errors
+    /// As [`Model::encode`], and when a source is empty.
+    fn begin(
+        &self,
+        context: &Context<'_>,
+        sources: &[&[u32]],
+        capacity: usize,
+        dtype: DType,
+    ) -> nuwa_tensor::Result<Vec<Cache>> {
+        let memory = self.encode(context, &Text::padded(sources)?)?;
+        self.new_cache(capacity, dtype).over_memory(context, &memory, &self.source_layers(), dtype)
+    }
+
+    /// The layers that read a source, from the first block of the decoder on.
+    fn source_layers(&self) -> Vec<&CrossAttention> {
+        Vec::new()
+    }
+
     /// From hidden states to the logits of tokens.
     fn head(&self) -> Head<'_>;
 
@@ -93,7 +133,8 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// An empty cache for `capacity` positions of one sequence, kept in this dtype.
+    /// An empty cache for `capacity` positions of one sequence, kept in this dtype. That of an encoder-decoder comes from
+    /// [`Model::begin`].
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache;
 
     /// The same model as one of a family that more programs know, where it is one; to be exported.

@@ -87,3 +87,24 @@ pub fn vector_name(parameter: impl Into<String>, there: impl Into<String>, lengt
         axes: None,
     }
 }
+
+/// A layer of `parts`, each with so many rows and columns, as `weight` and, where it has one, `bias`.
+pub(crate) fn linear_names(
+    here: &str,
+    parts: &[String],
+    [rows, columns]: [usize; 2],
+    bias: bool,
+) -> Vec<TensorName> {
+    let kinds = [("weight", Some(columns)), ("bias", None)];
+    let kinds = kinds.into_iter().take(if bias { 2 } else { 1 });
+    let name = |(kind, columns): (&str, Option<usize>)| {
+        let parts = parts.iter().map(|part| (format!("{part}.{kind}"), rows)).collect();
+        TensorName { parts, columns, ..vector_name(format!("{here}.{kind}"), "", 0) }
+    };
+    kinds.map(name).collect()
+}
+
+/// The two vectors of a layer norm.
+pub(crate) fn norm_names(here: &str, there: &str, width: usize) -> [TensorName; 2] {
+    ["weight", "bias"].map(|kind| vector_name(format!("{here}.{kind}"), format!("{there}.{kind}"), width))
+}

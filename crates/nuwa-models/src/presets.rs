@@ -18,7 +18,7 @@ pub struct Preset {
     pub name: &'static str,
     /// Model width.
     pub width: usize,
-    /// Blocks.
+    /// Blocks; of an encoder-decoder those of both stacks together.
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,
@@ -205,6 +205,13 @@ mod tests {
             ("gpt2", 50_257, 124.4),
             ("gpt2-xl", 50_257, 1557.6),
             ("bert-base", 30_522, 110.1),
+            // The paper counts 65 and 213 million with some 37,000 tokens.
+            ("transformer-base", 37_000, 63.1),
+            ("t5-small", 32_128, 60.5),
+            ("t5-11b", 32_128, 11_307.3),
+            ("t5-v1.1-base", 32_128, 247.6),
+            ("bart-base", 50_265, 139.4),
+            ("bart-large", 50_265, 406.3),
             ("llama-7b", 32_000, 6738.4),
             ("llama3-8b", 128_256, 8030.3),
             ("mistral-7b", 32_000, 7241.7),

@@ -42,6 +42,13 @@ macro_rules! families {
             $($(#[$about])* #[serde(rename = $model_type)] $name($config),)+
         }
 
+        impl ModelConfig {
+            /// Its family.
+            pub fn family(&self) -> Family {
+                match self { $(Self::$name(_) => Family::$name,)+ }
+            }
+        }
+
         impl Deref for ModelConfig {
             type Target = dyn Config;
             fn deref(&self) -> &Self::Target {
@@ -110,6 +117,13 @@ families! {
     "olmoe" => Olmoe(crate::olmoe::OlmoeConfig),
     /// Qwen3 with 128 small experts, eight for a token, and norms of heads (Yang et al. 2025).
     "qwen3_moe" => Qwen3Moe(crate::qwen3_moe::Qwen3MoeConfig),
+    /// The Transformer, an encoder-decoder: post-norm, ReLU, sinusoids, one matrix for embeddings and head (Vaswani et al. 2017).
+    "marian" => Marian(crate::marian::MarianConfig),
+    /// An encoder-decoder: pre-norm, learned biases by relative distance, no other biases (Raffel et al. 2020); with a head of its
+    /// own T5 1.1, with gated GELU.
+    "t5" => T5(crate::t5::T5Config),
+    /// An encoder-decoder: post-norm, GELU, learned positions (Lewis et al. 2019).
+    "bart" => Bart(crate::bart::BartConfig),
     /// Relative attention in two streams, post-norm, tokens predicted in any order (Yang et al. 2019).
     "xlnet" => Xlnet(crate::xlnet::XlnetConfig),
 }

@@ -6,11 +6,11 @@
 //! `...ForSequenceClassification`), a value function every row of it. The head for tokens is not used: of a family whose head is
 //! a matrix of its own it is frozen, and in no file.
 
-use nuwa_nn::{Context, Head, Initialisation, Linear, Scope};
+use nuwa_nn::{Context, CrossAttention, Head, Initialisation, Linear, Scope};
 use nuwa_tensor::{DType, Error, Objective, Parameters, ParametersBuilder, Result, Tensor};
 
 use crate::names::matrix_name;
-use crate::{Cache, Input, Model, ModelConfig, Rows, TensorName, Text, config};
+use crate::{Cache, Input, Memory, Model, ModelConfig, Rows, TensorName, Text, config};
 
 /// The parameter of the head, and its tensor at Hugging Face, which only models with such a head have.
 pub const SCORE: &str = "score.weight";
@@ -88,6 +88,14 @@ impl Model for Scored {
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
         self.model.hidden(context, input)
+    }
+
+    fn encode(&self, context: &Context<'_>, source: &Text) -> Result<Memory> {
+        self.model.encode(context, source)
+    }
+
+    fn source_layers(&self) -> Vec<&CrossAttention> {
+        self.model.source_layers()
     }
 
     fn head(&self) -> Head<'_> {

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_tensor::{AttentionMask, RouterCoefficients, RouterLog, RouterShares, Tape, Tensor};
+use nuwa_tensor::{AttentionMask, Error, Result, RouterCoefficients, RouterLog, RouterShares, Tape, Tensor};
 
 /// Texts of equal length as a model reads them: everything that an objective may vary. `n` rows are those of all texts, one
 /// text after the other.
@@ -76,6 +76,35 @@ impl Text {
     /// As [`Text::causal`].
     pub fn bidirectional(ids: Vec<u32>, texts: usize) -> Self {
         Self::new(ids, texts, AttentionMask::full)
+    }
+
+    /// As [`Text::packed`], each token attending to the whole of its document: sources of an encoder.
+    pub fn packed_whole<'a>(texts: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let packed = Self::packed(texts);
+        let starts = packed.starts.clone().unwrap_or_default();
+        let ranges = starts.chunk_by(|a, b| a == b).flat_map(|document| {
+            let range = [document[0], document[0] + document.len() as u32];
+            std::iter::repeat_n(range, document.len())
+        });
+        let mask = AttentionMask::new(1, starts.len(), ranges.collect()).expect("documents lie within their text");
+        Self { mask, ..packed }
+    }
+
+    /// Texts of unlike lengths side by side, each token attending to the whole of its own: filled up behind their ends with
+    /// tokens that none sees.
+    ///
+    /// # Errors
+    /// When one is empty.
+    pub fn padded(texts: &[&[u32]]) -> Result<Self> {
+        if let Some(empty) = texts.iter().position(|text| text.is_empty()) {
+            let reason = format!("source {} of {} is empty", empty + 1, texts.len());
+            return Err(Error::Shape { operation: "encoder", reason });
+        }
+        let length = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let ids = texts.iter().flat_map(|text| text.iter().copied().chain(std::iter::repeat(0)).take(length));
+        let ranges = texts.iter().flat_map(|text| std::iter::repeat_n([0, text.len() as u32], length));
+        let mask = AttentionMask::new(texts.len(), length, ranges.collect())?;
+        Ok(Self { mask, ..Self::bidirectional(ids.collect(), texts.len()) })
     }
 
     fn new(ids: Vec<u32>, texts: usize, mask: fn(usize, usize) -> AttentionMask) -> Self {

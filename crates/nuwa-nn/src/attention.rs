@@ -1,11 +1,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nuwa_tensor::{
-    AttentionMask, AttentionOptions, CachedRows, HeadLayout, LayerRouter, Result, RotaryTable, Tensor,
+    AttentionMask, AttentionOptions, CachedRows, Error, HeadLayout, LayerRouter, Result, RotaryTable, Tensor,
 };
 
 use crate::position_bias::BiasOfPass;
-use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, residual};
+use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, Source, residual};
 
 /// Which keys the queries of a pass attend to, and the same within each window that a layer asked for: made once, however many
 /// layers have it.
@@ -56,6 +56,19 @@ pub struct LayerInput<'a> {
     pub keys: Keys<'a>,
     /// Where a router writes how it shared the rows, where that is wanted.
     pub router: Option<LayerRouter>,
+    /// What a decoder reads besides its own rows, where there is an encoder.
+    pub source: Option<Source<'a>>,
+}
+
+impl<'a> LayerInput<'a> {
+    /// What a decoder reads besides its own rows.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn take_source(&mut self) -> Result<Source<'a>> {
+        let reason = || "the decoder reads a source, and there is none".into();
+        self.source.take().ok_or_else(|| Error::Shape { operation: "cross_attention", reason: reason() })
+    }
 }
 
 /// Multi-head self-attention with its projections (Vaswani et al. 2017).

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use nuwa_tensor::{Result, Tensor};
 
-use crate::{Context, Keys, LayerInput};
+use crate::{Context, Keys, LayerInput, Source};
 
 /// Gives each layer of a model what it has to know of the rows.
 pub trait Layers {
@@ -24,13 +24,20 @@ pub fn run_blocks<B: Clone + Send + 'static>(
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
         x = match input.layer(index) {
-            LayerInput { positions, keys: Keys::Pass(mask), router } if context.recompute => {
+            LayerInput { positions, keys: Keys::Pass(mask), router, source } if context.recompute => {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
                 let dropout = context.dropout;
-                context.tape.recomputed(&x, move |tape, x| {
+                let (rows, visible) = match source {
+                    Some(Source::Pass { rows, mask }) => (Some(rows), Some(mask.clone())),
+                    _ => (None, None),
+                };
+                let inputs: Vec<&Tensor> = [&x].into_iter().chain(rows).collect();
+                context.tape.recomputed_from(&inputs, move |tape, inputs| {
                     let keys = Keys::Pass(&mask);
-                    let input = LayerInput { positions: &positions, keys, router: router.clone() };
-                    forward(&block, &Context::new(tape).with_dropout(dropout), x, input)
+                    let rows = inputs.get(1).zip(visible.as_ref());
+                    let source = rows.map(|(rows, mask)| Source::Pass { rows, mask });
+                    let input = LayerInput { positions: &positions, keys, router: router.clone(), source };
+                    forward(&block, &Context::new(tape).with_dropout(dropout), &inputs[0], input)
                 })?
             }
             input => forward(block, context, &x, input)?,

@@ -11,6 +11,7 @@ pub struct FeedForward {
     down: Linear,
     activation: Activation,
     gated: bool,
+    drops_inner: bool,
 }
 
 impl FeedForward {
@@ -51,7 +52,14 @@ impl FeedForward {
             down: Linear::new(scope.child("down"), inner, width, bias, weights[1]),
             activation,
             gated: false,
+            drops_inner: false,
         }
+    }
+
+    /// The same with dropout of the inner features too.
+    #[must_use]
+    pub fn with_inner_dropout(self) -> Self {
+        Self { drops_inner: true, ..self }
     }
 
     /// `x + dropout(feed_forward(rows))`.
@@ -64,6 +72,7 @@ impl FeedForward {
             true => tape.gated_activation(&self.up.forward(tape, rows)?, self.activation)?,
             false => self.up.forward_activation(tape, rows, self.activation)?,
         };
+        let inner = if self.drops_inner { context.dropout(&inner)? } else { inner };
         residual(context, x, &inner, &self.down)
     }
 }

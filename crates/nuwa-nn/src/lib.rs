@@ -23,6 +23,7 @@
 mod attention;
 mod blocks;
 mod context;
+mod cross_attention;
 mod experts;
 mod feed_forward;
 mod head;
@@ -33,10 +34,12 @@ mod relative_attention;
 mod rope;
 mod schedule;
 mod scope;
+mod sinusoids;
 
 pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
-pub use context::Context;
+pub use context::{Context, SourceWeights};
+pub use cross_attention::{CrossAttention, Source};
 pub use experts::Experts;
 pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};
@@ -47,3 +50,4 @@ pub use relative_attention::{RelativeAttention, relative_sinusoids};
 pub use rope::{Llama3, Rope, RopeScaling, Yarn};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};
+pub use sinusoids::Sinusoids;

@@ -4,7 +4,8 @@ use nuwa_tensor::{AttentionBias, Bf16, Element, Parameter, RelativeBuckets, Resu
 
 use crate::{Initialisation, Keys, LayerInput, Scope};
 
-/// Positions as a bias of the scores of attention, for queries that see themselves and what stands before.
+/// Positions as a bias of the scores of attention, for queries that see themselves and what stands before; of
+/// [`PositionBias::Buckets`] whose rule is bidirectional for queries that see what stands after them, too.
 #[derive(Debug, Clone)]
 pub enum PositionBias {
     /// ALiBi (Press et al. 2022): `scale slope position` of the key, which differs from `-scale slope (i - j)` by what all keys of
@@ -60,7 +61,8 @@ impl PositionBias {
         match self {
             Self::Buckets { table, rule } => {
                 let before = longest(&input.keys).saturating_sub(1);
-                let table = tape.embedding(&rule.of_distances(before, 0), table)?;
+                let after = if rule.bidirectional { before } else { 0 };
+                let table = tape.embedding(&rule.of_distances(before, after), table)?;
                 Ok(BiasOfPass { table, before: Some(before) })
             }
             Self::Alibi { slopes, scale } => {

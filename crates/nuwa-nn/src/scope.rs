@@ -9,6 +9,20 @@ pub enum Initialisation {
     Ones,
     /// Normal with mean 0 and this standard deviation.
     Normal(f32),
+    /// The same with one deviation for the first rows of a matrix and another for the rest: of projections that are one matrix.
+    NormalRows {
+        /// How many rows are the first.
+        first: usize,
+        /// Of the first rows, and of the rest.
+        deviations: [f32; 2],
+    },
+}
+
+impl Initialisation {
+    /// Normal with the variance `2 / (input + output)`, which keeps that of features and of gradients (Glorot and Bengio 2010).
+    pub fn glorot(input: usize, output: usize) -> Self {
+        Self::Normal((2.0 / (input + output) as f32).sqrt())
+    }
 }
 
 /// A place in the tree of layers: it prefixes the names of the parameters made in it.
@@ -44,11 +58,18 @@ impl<'a> Scope<'a> {
     ) -> Parameter {
         let shape = shape.into();
         let decays = shape.axes().len() > 1;
+        let width: usize = shape.axes()[1..].iter().product();
         let path = self.join(name);
         self.builder.add(path, shape, decays, move |values, random| match initialisation {
             Initialisation::Zeros => values.fill(0.0),
             Initialisation::Ones => values.fill(1.0),
             Initialisation::Normal(deviation) => random.fill_normal(values, deviation),
+            Initialisation::NormalRows { first, deviations } => {
+                random.fill_normal(values, 1.0);
+                let (first, rest) = values.split_at_mut(first * width);
+                first.iter_mut().for_each(|value| *value *= deviations[0]);
+                rest.iter_mut().for_each(|value| *value *= deviations[1]);
+            }
         })
     }
 

@@ -53,7 +53,7 @@ mod tape;
 mod tensor;
 mod timing;
 
-pub use calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache, Loss, RotaryTable, Routing};
+pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
 pub use calls::RelativePlaces;
 pub use device::{
     Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,

@@ -19,26 +19,45 @@ impl Tape {
         x: &Tensor,
         block: impl Fn(&Tape, &Tensor) -> Result<Tensor> + Send + 'static,
     ) -> Result<Tensor> {
+        self.recomputed_from(&[x], move |tape, inputs| block(tape, &inputs[0]))
+    }
+
+    /// As [`Tape::recomputed`], of a block that reads several tensors. Of an input that others read too the gradient of this
+    /// block is added up first and then joins theirs: see [`Tape::fork`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn recomputed_from(
+        &self,
+        inputs: &[&Tensor],
+        block: impl Fn(&Tape, &[Tensor]) -> Result<Tensor> + Send + 'static,
+    ) -> Result<Tensor> {
+        let saved: Vec<Tensor> = inputs.iter().map(|input| (*input).clone()).collect();
         if !self.is_recording() {
-            return block(self, x);
+            return block(self, &saved);
         }
-        self.check_pass(x)?;
+        saved.iter().try_for_each(|input| self.check_pass(input))?;
         let start = self.branch();
         let inner = start.branch();
-        let y = block(&inner, &inner.leaf(x))?;
+        let y = block(&inner, &inner.leaves(&saved))?;
         self.continue_from(&inner);
         inner.discard();
         let (shape, values, tracked) = (y.shape().clone(), y.storage().clone(), y.is_tracked());
-        let saved = x.clone();
         let backward = move |dy: &Storage, gradients: &mut Gradients| {
-            let leaf = start.leaf(&saved);
-            let y = block(&start, &leaf)?;
-            if let Some(dx) = start.backward_to(&y, dy, &leaf)? {
-                gradients.share(&saved, &dx);
+            let leaves = start.leaves(&saved);
+            let y = block(&start, &leaves)?;
+            for (input, gradient) in saved.iter().zip(start.backward_to(&y, dy, &leaves)?) {
+                if let Some(gradient) = gradient {
+                    gradients.share(input, &gradient);
+                }
             }
             Ok(())
         };
         Ok(self.record_if(tracked, "recompute", shape, values, backward))
+    }
+
+    fn leaves(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        inputs.iter().map(|input| self.leaf(input)).collect()
     }
 
     /// A tape at the same place in the stream of random numbers, with the same pool.

@@ -319,11 +319,17 @@ impl Tape {
         self.run_back(starts, 0).map(drop)
     }
 
-    /// Runs back from `y`, whose gradient is `dy`, and gives the gradient of `leaf`, the first tensor of this tape.
-    pub(crate) fn backward_to(&self, y: &Tensor, dy: &Storage, leaf: &Tensor) -> Result<Option<Storage>> {
-        let kept = usize::from(leaf.is_tracked());
+    /// Runs back from `y`, whose gradient is `dy`, and gives the gradients of `leaves`, the first tensors of this tape; none of
+    /// those that need none.
+    pub(crate) fn backward_to(
+        &self,
+        y: &Tensor,
+        dy: &Storage,
+        leaves: &[Tensor],
+    ) -> Result<Vec<Option<Storage>>> {
+        let kept = leaves.iter().filter(|leaf| leaf.is_tracked()).count();
         let mut gradients = self.run_back(vec![(y, dy.clone())], kept)?;
-        Ok(if kept == 1 { gradients.take(0) } else { None })
+        Ok(leaves.iter().map(|leaf| gradients.take(leaf.node()?.index())).collect())
     }
 
     /// Runs all records but the first `kept` back, and empties the tape.

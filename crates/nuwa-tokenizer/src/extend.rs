@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::added::AddedToken;
+use crate::config::Config;
 use crate::import::hugging_face;
 use crate::{Error, Result, Tokenizer};
 
@@ -26,16 +27,35 @@ impl Tokenizer {
         if lacking.is_empty() {
             return Ok(self.clone());
         }
-        let path = Path::new("tokenizer.json");
-        let mut json: Value = serde_json::from_str(self.json()).map_err(|error| Error::json(path, &error))?;
         let config = lacking
             .iter()
             .fold(self.config().clone(), |config, (role, token)| config.with_token(role, token));
-        let new: Vec<&str> = lacking
-            .iter()
-            .map(|(_, token)| *token)
-            .filter(|token| self.token_to_id(token).is_none())
-            .collect();
+        let given = |role: &str| lacking.iter().find(|(own, _)| *own == role).map(|(_, token)| *token);
+        let around = given("cls_token").zip(given("sep_token")).map(|(class, separator)| [class, separator]);
+        self.appended(lacking.iter().map(|(_, token)| *token), config, around)
+    }
+
+    /// The same with special tokens of these names, which have no role; those it lacks are appended to the vocabulary.
+    ///
+    /// # Errors
+    /// When the `tokenizer.json` cannot be extended.
+    pub fn with_tokens(&self, names: &[&str]) -> Result<Self> {
+        if names.iter().all(|name| self.token_to_id(name).is_some()) {
+            return Ok(self.clone());
+        }
+        self.appended(names.iter().copied(), self.config().clone(), None)
+    }
+
+    /// The same with those of the tokens that are not there yet, and with two `around` a text where they are given.
+    fn appended<'a>(
+        &self,
+        tokens: impl Iterator<Item = &'a str>,
+        config: Config,
+        around: Option<[&str; 2]>,
+    ) -> Result<Self> {
+        let path = Path::new("tokenizer.json");
+        let mut json: Value = serde_json::from_str(self.json()).map_err(|error| Error::json(path, &error))?;
+        let new: Vec<&str> = tokens.filter(|token| self.token_to_id(token).is_none()).collect();
         if let Some(added) = json["added_tokens"].as_array_mut() {
             let ids = self.vocab_size() as u32..;
             added.extend(ids.zip(&new).map(|(id, token)| AddedToken::new(id, token, true).to_json()));
@@ -44,9 +64,8 @@ impl Tokenizer {
             let place = new.iter().position(|new| *new == token);
             self.token_to_id(token).or(place.map(|place| (self.vocab_size() + place) as u32))
         };
-        let given = |role: &str| lacking.iter().find(|(own, _)| *own == role).map(|(_, token)| *token);
-        if let (Some(class), Some(separator)) = (given("cls_token"), given("sep_token")) {
-            json["post_processor"] = template([class, separator].map(|token| (token, id_of(token))));
+        if let Some(around) = around {
+            json["post_processor"] = template(around.map(|token| (token, id_of(token))));
         }
         let extended = Self::from_source(hugging_face::parse(path, json.to_string(), config)?)?;
         let expected = self.vocab_size() + new.len();

@@ -56,7 +56,10 @@ pub use metrics::{MetricsFile, Sample, StepLine, TrainEvent, ValidationLine};
 pub use pretrain::{Job, MOST_TEST_TOKENS, Summary, pretrain};
 pub use pretraining::Pretraining;
 pub use run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, remove_best, remove_checkpoint, run};
-pub use settings::{MaskedSettings, ModelSettings, PermutationSettings, PrecisionChoice, PretrainSettings, Recompute};
+pub use settings::{
+    MaskedSettings, ModelSettings, PermutationSettings, PrecisionChoice, PretrainSettings, Recompute,
+    SequenceObjective, SpanSettings,
+};
 pub use shares::LayerShares;
 pub use steps::{Figures, Measured, Steps};
 pub use trainer::{Adapters, StepOutcome, Trainer, TrainerSettings};

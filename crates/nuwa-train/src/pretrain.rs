@@ -163,7 +163,7 @@ fn pacing(job: &Job<'_>) -> Pacing {
         decay: settings.decay,
         clock: job.clock,
         validate_every: plan.validate_every,
-        looks: (plan.schedule == ScheduleKind::Cosine).then_some(settings.validations + 1),
+        looks: (plan.schedule != ScheduleKind::WarmupStableDecay).then_some(settings.validations + 1),
         validate_first: false,
         samples: settings.samples,
         keep_best: settings.keep_best,
@@ -175,7 +175,10 @@ fn pacing(job: &Job<'_>) -> Pacing {
 /// When the rate falls, where the clock does not decide it.
 fn planned_fall(job: &Job<'_>) -> Option<Fall> {
     let plan = job.plan;
-    let start = if plan.schedule == ScheduleKind::Cosine { 0 } else { plan.steps.saturating_sub(plan.decay) };
+    let start = match plan.schedule {
+        ScheduleKind::Cosine | ScheduleKind::InverseSquareRoot => 0,
+        ScheduleKind::WarmupStableDecay => plan.steps.saturating_sub(plan.decay),
+    };
     (!plan.clocked || job.clock.is_none()).then_some(Fall { start, end: plan.steps })
 }
 

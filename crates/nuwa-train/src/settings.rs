@@ -18,7 +18,7 @@ pub struct ModelSettings {
     pub family: Family,
     /// Hidden size of the model; multiples of 32 are fastest. If unset, chosen from the budget.
     pub width: Option<usize>,
-    /// Number of transformer blocks. If unset, chosen from the width.
+    /// Number of transformer blocks; encoder and decoder share them where there are both. If unset, chosen from the width.
     pub layers: Option<usize>,
     /// Number of attention heads; must divide the width. If unset, chosen so that a head has 32 to
     /// 64 features.
@@ -93,9 +93,9 @@ pub struct PretrainSettings {
     pub recompute: Recompute,
     /// Dropout probability, 0 to 0.9. If unset, chosen from the number of epochs over the text.
     pub dropout: Option<f32>,
-    /// Learning-rate schedule: cosine, or warmup-stable-decay, whose decay phase starts in time to
-    /// end with the time budget. If unset: warmup-stable-decay with a time budget, cosine with a
-    /// fixed number of parameters and tokens.
+    /// Learning-rate schedule: cosine; warmup-stable-decay, whose decay phase starts in time to end
+    /// with the time budget; or inverse-square-root, as in the Transformer paper. If unset:
+    /// warmup-stable-decay with a time budget, cosine with a fixed number of parameters and tokens.
     pub schedule: Option<ScheduleKind>,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
@@ -136,6 +136,11 @@ pub struct PretrainSettings {
     pub masked: MaskedSettings,
     /// Permutation language modelling, where the model is an xlnet.
     pub permutation: PermutationSettings,
+    /// Objective on plain text, where the model is an encoder-decoder. If unset: span-corruption for
+    /// t5, infilling for bart, continuation for other families.
+    pub sequence_objective: Option<SequenceObjective>,
+    /// Spans that span corruption and infilling hide.
+    pub spans: SpanSettings,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -165,6 +170,8 @@ impl Default for PretrainSettings {
             precision: PrecisionChoice::Auto,
             masked: MaskedSettings::default(),
             permutation: PermutationSettings::default(),
+            sequence_objective: None,
+            spans: SpanSettings::default(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -187,6 +194,7 @@ impl PretrainSettings {
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         self.masked.check()?;
         self.permutation.check()?;
+        self.spans.check()?;
         let batch = self.batch_tokens.unwrap_or(1);
         ensure(batch > 0, "pretrain.batch_tokens", batch, "at least 1")?;
         ensure(
@@ -263,6 +271,47 @@ impl PermutationSettings {
         range("pretrain.permutation.one_in", self.one_in, [2, 100])?;
         range("pretrain.permutation.longest_span", self.longest_span, [1, 20])?;
         range("pretrain.permutation.memory", self.memory, [0, 4096])
+    }
+}
+
+/// What an encoder-decoder is pretrained to do on plain text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SequenceObjective {
+    /// The encoder reads the beginning of a text, the decoder writes the rest.
+    Continuation,
+    /// Spans of the text are hidden, and the decoder writes what each was (T5).
+    SpanCorruption,
+    /// Spans are hidden, sentences are permuted, and the decoder writes the whole text (BART).
+    Infilling,
+}
+
+/// Spans of tokens that an encoder-decoder does not see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpanSettings {
+    /// Share of the tokens that spans hide, 0 to 0.9. If unset: 0.15 for span corruption, 0.3 for
+    /// infilling.
+    pub share: Option<f64>,
+    /// Mean length of a span, in tokens, 1 to 50.
+    pub length: f64,
+}
+
+impl Default for SpanSettings {
+    fn default() -> Self {
+        Self { share: None, length: 3.0 }
+    }
+}
+
+impl SpanSettings {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let (share, length) = (self.share.unwrap_or(0.15), self.length);
+        ensure((0.0..=0.9).contains(&share), "pretrain.spans.share", share, "a share from 0 to 0.9")?;
+        ensure((1.0..=50.0).contains(&length), "pretrain.spans.length", length, "a number from 1 to 50")
     }
 }
 

@@ -64,6 +64,7 @@ pub struct Trainer {
     tape: Tape,
     inference: Tape,
     random: Random,
+    label_smoothing: f32,
 }
 
 impl Trainer {
@@ -92,6 +93,7 @@ impl Trainer {
             inference: tape.for_inference(),
             tape,
             random: Random::new(settings.seed).named("dropout"),
+            label_smoothing: 0.0,
             settings,
         }
     }
@@ -109,6 +111,12 @@ impl Trainer {
     /// Sets the learning rate of each step.
     pub fn set_schedule(&mut self, schedule: Schedule) {
         self.schedule = schedule;
+    }
+
+    /// Spreads this share of each target token over the whole vocabulary in the loss that is minimised; what is measured without
+    /// learning stays the negative log-likelihood.
+    pub fn set_label_smoothing(&mut self, share: f32) {
+        self.label_smoothing = share;
     }
 
     /// What the optimizer changes.
@@ -181,7 +189,15 @@ impl Trainer {
     /// # Errors
     /// When an id is outside of the vocabulary, or a position beyond the context.
     pub fn losses(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        on_worker(move || Ok(losses(self.model(), &Context::new(&self.inference), batch)?.tokens.rows))
+        Ok(self.measure(batch)?.tokens.rows)
+    }
+
+    /// The losses of `batch`, and where the right token was the likeliest; nothing is learnt.
+    ///
+    /// # Errors
+    /// As [`Trainer::losses`].
+    pub fn measure(&mut self, batch: &Batch) -> Result<Losses> {
+        on_worker(move || Ok(losses(self.model(), &Context::new(&self.inference), batch)?))
     }
 
     /// As [`Trainer::losses`] of the model without its adapters: what it was before the first step. None where there are none, so
@@ -255,7 +271,10 @@ impl Trainer {
     }
 
     fn context(&self) -> Context<'_> {
-        Context::new(&self.tape).with_dropout(self.settings.dropout).with_recompute(self.settings.recompute)
+        Context::new(&self.tape)
+            .with_dropout(self.settings.dropout)
+            .with_recompute(self.settings.recompute)
+            .with_label_smoothing(self.label_smoothing)
     }
 
     /// Puts what passes added up to where [`Trainer::parameters`] keeps its gradient. [`Trainer::step`] does so by itself.

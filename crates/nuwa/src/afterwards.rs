@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nuwa_align::data::{self, Columns, Dialogue, Lessons, Opinions, Rated};
 use nuwa_align::{BadRecords, Epochs, PairEpochs, PreferenceLoss, RolloutSettings};
+use nuwa_models::Prediction;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
@@ -67,6 +68,9 @@ pub fn in_training(test: u64) -> f64 {
 /// Fine-tuning on files of answers, where the text came to `text`.
 pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
     let bad = recipe.sft.tuning.bad_records;
+    if recipe.model.family().registered().predicts == Prediction::Answer {
+        return of_pairs(recipe, files, text);
+    }
     let (lessons, _) = Lessons::read(files, &Columns::new(), bad)?;
     let learnt: f64 = lessons.dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
     let of_ratings = |rated: &Rated| rated.ratings.len() as f64 * (tokens(&rated.dialogue, text) + RATING);
@@ -74,6 +78,16 @@ pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) ->
     let settings = &recipe.sft;
     let course = Epochs::of(settings.epochs, settings.batch_tokens, sum as usize);
     Ok(sum * course.epochs as f64 / (1.0 - settings.pretraining.share) * FINE_TUNING)
+}
+
+/// The same of an encoder-decoder, which learns pairs, without text of the pretraining.
+fn of_pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    let settings = &recipe.sft;
+    let (pairs, _) = data::text_pairs(files, &Columns::new(), settings.tuning.bad_records)?;
+    let bytes: usize = pairs.iter().map(|pair| pair.source.len() + pair.target.len()).sum();
+    let sum = bytes as f64 / text.bytes_per_token.max(0.1) + 2.0 * pairs.len() as f64;
+    let course = Epochs::of(settings.epochs, settings.batch_tokens, sum as usize);
+    Ok(sum * course.epochs as f64 * FINE_TUNING)
 }
 
 /// Fine-tuning on files of preferences.

@@ -1,12 +1,14 @@
 //! Fine-tuning as the program does it: data in, the display, the model folder at the end.
 
 mod preferences;
+mod sequences;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nuwa_align::data::{Columns, Lessons, Reading};
 use nuwa_align::rl::reward::Ranking;
+use nuwa_align::sequences::SequenceStats;
 use nuwa_align::{
     Epochs, Job, LoraAdapters, LoraSettings, Mixed, PairEpochs, PreferenceLoss, PretrainingText, RecordSteps,
     Sft, SftSettings, Summary, TextSource, TextStats, TuningSettings, Watch, dpo, kto, pack, trainer,
@@ -33,6 +35,8 @@ pub struct Alignment<'a> {
     pub model: &'a Path,
     /// Files or folders of records.
     pub data: &'a [PathBuf],
+    /// Files of lines that belong to those of the data, where these are lines too.
+    pub targets: &'a [PathBuf],
     /// Their columns, where they have names of their own.
     pub columns: &'a Columns,
     /// Token shards of the text that the model was pretrained on, where they are at hand.
@@ -57,9 +61,16 @@ impl Alignment<'_> {
     /// Supervised fine-tuning.
     pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
+        let model = nuwa_format::load_model(self.model)?;
+        if model.config().is_encoder_decoder() {
+            return self.sequence_to_sequence(model, settings, display);
+        }
+        nuwa_infer::check_writes(model.as_ref())?;
+        self.check_no_targets()?;
         let tokenizer = self.tokenizer()?;
         let (lessons, reading) = Lessons::read(self.data, self.columns, settings.tuning.bad_records)?;
-        let mut tuner = self.tuner(&settings.lora, &settings.tuning)?;
+        let mut tuner = self.tuner_of(model, &settings.lora, &settings.tuning)?;
+        tuner.trainer.set_label_smoothing(settings.label_smoothing.unwrap_or(0.0));
         let context = tuner.trainer.model().context();
         let question =
             suggestion::question(lessons.conversations().map(|dialogue| dialogue.messages.as_slice()));
@@ -118,6 +129,15 @@ impl Alignment<'_> {
     fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<FineTuner> {
         let model = nuwa_format::load_model(self.model)?;
         nuwa_infer::check_writes(model.as_ref())?;
+        self.tuner_of(model, lora, settings)
+    }
+
+    fn tuner_of(
+        &self,
+        model: Box<dyn Model>,
+        lora: &LoraSettings,
+        settings: &TuningSettings,
+    ) -> anyhow::Result<FineTuner> {
         let base = nuwa_format::weights_hash(model.as_ref());
         let adapters = match lora.rank {
             0 => None,
@@ -169,6 +189,7 @@ impl Alignment<'_> {
             reading: accounts.reading,
             loss: accounts.loss,
             dialogues: accounts.dialogues,
+            sequences: accounts.sequences,
             pairs: accounts.pairs,
             answers: accounts.answers,
             course: accounts.course,
@@ -224,6 +245,7 @@ struct Accounts {
     reading: Reading,
     loss: Option<PreferenceLoss>,
     dialogues: Option<pack::PackingStats>,
+    sequences: Option<SequenceStats>,
     pairs: Option<dpo::PairStats>,
     answers: Option<kto::AnswerStats>,
     course: Option<Epochs>,
@@ -341,15 +363,16 @@ fn validation(line: &ValidationLine) -> String {
 
 /// The figures in a few sentences.
 pub fn text(outcome: &FineTuningOutcome) -> String {
-    let FineTuningOutcome { summary, dialogues, pairs, answers, reading, .. } = outcome;
+    let FineTuningOutcome { summary, dialogues, sequences: written, pairs, answers, reading, .. } = outcome;
     let steps = numbers::counted(summary.steps, "step");
     let learnt_from = dialogues.as_ref().map(dialogues_text);
     let learnt_from = learnt_from
+        .or(written.as_ref().map(sequences::text))
         .or(pairs.as_ref().map(preferences::pairs_text))
         .or(answers.as_ref().map(preferences::answers_text));
     let first = learnt_from.map_or(steps.clone(), |told| format!("{steps} on {told}"));
     let mut lines = vec![outcome.reinforcement.as_ref().map_or(first, |own| rounds_text(&steps, own))];
-    if outcome.ranking.is_none() {
+    if outcome.ranking.is_none() && written.is_none() {
         lines.push(outcome.pretraining.as_ref().map_or_else(no_pretraining_text, pretraining_text));
     }
     lines.extend(outcome.ranking.as_ref().map(ranking_text));

@@ -6,6 +6,7 @@ use std::io;
 
 use nuwa_align::Advice;
 use nuwa_files::{Remedy, quoted, quoted_path};
+use nuwa_models::Prediction;
 
 /// What the user can do about one cause of a failure.
 pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
@@ -138,6 +139,12 @@ fn of_infer(error: &nuwa_infer::Error) -> Option<String> {
     match error {
         nuwa_infer::Error::Format(error) => of_format(error),
         nuwa_infer::Error::Tokenizer(error) => of_tokenizer(error),
+        nuwa_infer::Error::Predicts { wanted: Prediction::NextToken, predicts: Prediction::Answer } => Some(
+            "it is an encoder-decoder: give it a text to answer with nuwa translate or nuwa summarize, and teach it with nuwa sft".into(),
+        ),
+        nuwa_infer::Error::Predicts { wanted: Prediction::Answer, .. } => Some(
+            "take an encoder-decoder (--family marian, t5 or bart), or let this one write with nuwa generate or nuwa chat".into(),
+        ),
         error => error.hint(),
     }
 }
@@ -246,6 +253,9 @@ fn of_record(advice: &Advice) -> String {
             "give the columns these names; nuwa sft and nuwa dpo also take names of your own, for example --columns \
             {example}"
         ),
+        Advice::Pairs(example) => {
+            format!("say which of the texts is read and which is written: --columns {example}")
+        }
         Advice::Preferences => {
             "records with chosen and rejected are preferences: nuwa dpo learns from them, and nuwa build --preferences"
                 .into()

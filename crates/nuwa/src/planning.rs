@@ -10,7 +10,7 @@ use nuwa_report::numbers;
 use nuwa_report::records::PlanFile;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::clock::Afterwards;
-use nuwa_train::objectives::{self, Causal, Objective};
+use nuwa_train::objectives::{self, Causal, ModelKind, Objective};
 use nuwa_train::plan::{self, Goal, Plan, Prediction, Request, sizes};
 use nuwa_train::{ModelSettings, PretrainSettings};
 use schemars::schema_for;
@@ -167,9 +167,8 @@ pub fn plan(
     display: &mut Display,
 ) -> anyhow::Result<Plan> {
     let memory = machine::free_memory().map(|bytes| (bytes as f64 * MEMORY_SHARE) as u64);
-    let predicts =
-        basis.given.map_or(recipe.model.family().registered().predicts, |config| config.predicts());
-    let (tokenizer, objective) = objectives::of(predicts, tokenizer, &recipe.pretrain, recipe.seed)?;
+    let kind = basis.given.map_or_else(|| recipe.model.family().into(), ModelKind::from);
+    let (tokenizer, objective) = objectives::of(kind, tokenizer, &recipe.pretrain, recipe.seed)?;
     let request = Request {
         shards,
         objective: &objective,

@@ -46,8 +46,8 @@ impl Training<'_> {
     /// Trains, or goes on training, and writes `out/model` and `out/pretrain.json`.
     pub fn run(&self, display: &mut Display) -> anyhow::Result<PretrainingOutcome> {
         let init = self.init.map(|model| model.parameters().to_host());
-        let predicts = self.plan.model.predicts();
-        let (tokenizer, objective) = objectives::of(predicts, self.tokenizer, self.settings, self.seed)?;
+        let kind = (&self.plan.model).into();
+        let (tokenizer, objective) = objectives::of(kind, self.tokenizer, self.settings, self.seed)?;
         let job = Job {
             objective: &objective,
             shards: self.shards,
@@ -117,7 +117,7 @@ impl Training<'_> {
     }
 }
 
-/// Continues `prompt` with a model that is still in training, up to any of the ids `ends`.
+/// Continues `prompt` with a model that is still in training, or answers it, up to any of the ids `ends`.
 pub fn continue_text(
     model: &dyn Model,
     tokenizer: &Tokenizer,
@@ -125,19 +125,22 @@ pub fn continue_text(
     ends: &[u32],
     settings: &GenerateSettings,
 ) -> anyhow::Result<String> {
-    let mut sequence = Sequence::new(model, prompt, settings.max_tokens)?;
+    let (mut sequence, most) = match model.config().is_encoder_decoder() {
+        true => (Sequence::answering(model, &[prompt, ends].concat())?, settings.max_tokens.min(model.context())),
+        false => (Sequence::new(model, prompt, settings.max_tokens)?, settings.max_tokens),
+    };
     let unwritable: Vec<u32> =
         (0..model.vocabulary() as u32).filter(|id| tokenizer.id_to_token(*id).is_none()).collect();
     let mut sampler =
         Sampler::new(&settings.sampling, model.vocabulary(), settings.seed)?.without(unwritable);
-    for _ in 0..settings.max_tokens {
+    for _ in 0..most {
         let id = sampler.choose(&sequence.next_logits()?.to_host())?;
         if ends.contains(&id) {
             break;
         }
         sequence.push(id);
     }
-    Ok(tokenizer.decode(&sequence.ids()[prompt.len()..])?)
+    Ok(tokenizer.decode(sequence.written())?)
 }
 
 /// Losses and accuracies of masked words, of the next sentence, and of tokens predicted in any order.
@@ -147,7 +150,13 @@ pub fn figures(figures: &Figures) -> String {
             (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
         Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
     };
-    let parts: Vec<String> = [("masked", "masked"), ("next sentence", "next_sentence"), ("a predicted token", "predicted")]
+    let told = [
+        ("masked", "masked"),
+        ("next sentence", "next_sentence"),
+        ("a predicted token", "predicted"),
+        ("a token of the answer", "target"),
+    ];
+    let parts: Vec<String> = told
         .iter()
         .filter_map(|(name, key)| part(name, key))
         .collect();

@@ -7,6 +7,7 @@ use nuwa_files::compressed;
 use serde_json::{Map, Value};
 
 use super::messages::is_turn;
+use super::pairs::TRANSLATION;
 use super::record::{Found, Record, kind};
 use super::{Columns, table};
 use crate::{Error, Result};
@@ -52,9 +53,11 @@ fn all_of(
     Ok(all)
 }
 
+/// Puts fields under their usual names; those of a text in several languages count as fields of the record.
 fn rename(fields: &mut Map<String, Value>, columns: &Columns) {
     for (usual, own) in columns {
-        if let Some(value) = fields.remove(own) {
+        let of_language = |fields: &mut Map<String, Value>| fields.get_mut(TRANSLATION)?.as_object_mut()?.remove(own);
+        if let Some(value) = fields.remove(own).or_else(|| of_language(fields)) {
             fields.insert(usual.clone(), value);
         }
     }
@@ -90,7 +93,8 @@ fn of_file(path: &Path) -> Result<Vec<Found>> {
     }
 }
 
-fn text(path: &Path) -> Result<String> {
+/// The text of a file, compressed or not.
+pub fn text(path: &Path) -> Result<String> {
     let bytes = compressed::read(path)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -14,6 +14,7 @@ mod prompts;
 mod ratings;
 mod rendering;
 mod rewards;
+mod sequences;
 mod tuning;
 
 use std::path::{Path, PathBuf};

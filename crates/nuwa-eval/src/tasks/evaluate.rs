@@ -43,8 +43,13 @@ impl Task {
         options: &Options,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<TaskResult> {
+        if self.kind != Kind::Generate {
+            scorer.check_scores()?;
+        }
         let environment = environment();
-        let as_chat = options.chat && self.knows_chat() && scorer.tokenizer().chat_template().is_some();
+        // An encoder reads the question alone, as a chat has it, and no template.
+        let has_template = scorer.reads_sources() || (options.chat && scorer.tokenizer().chat_template().is_some());
+        let as_chat = self.knows_chat() && has_template;
         let count = options.limit.unwrap_or(usize::MAX).min(items.all.len());
         let asker = |items| {
             let asker = Asker { task: self, environment: &environment, items, as_chat, by_text: false };
@@ -231,7 +236,8 @@ impl Run<'_> {
         let Task { max_tokens, stop, .. } = self.task;
         let tokenizer = self.scorer.tokenizer();
         let prompts = asked.iter().map(|asked| self.prompt(asked)).collect::<Result<Vec<_>>>()?;
-        let room = self.scorer.context().saturating_sub(*max_tokens).max(1);
+        let answer = if self.scorer.reads_sources() { 0 } else { *max_tokens };
+        let room = self.scorer.context().saturating_sub(answer).max(1);
         let cut = |ids: &Vec<u32>| ids[ids.len().saturating_sub(room)..].to_vec();
         // All are asked in the same way.
         let is_chat = asked.iter().any(|asked| asked.chat.is_some());
@@ -248,8 +254,21 @@ impl Run<'_> {
             .collect())
     }
 
+    /// The ids that an encoder reads: turns line by line, as fine-tuning on dialogues writes them.
+    fn source(&self, asked: &Asked) -> Result<Vec<u32>> {
+        let turns = asked.chat.iter().flatten().map(|turn| turn.content.as_str());
+        let text = if asked.chat.is_some() { turns.collect::<Vec<_>>().join("\n") } else { asked.prompt.clone() };
+        let tokenizer = self.scorer.tokenizer();
+        let start = tokenizer.bos().filter(|_| tokenizer.adds_bos());
+        let ids = tokenizer.encode(&text).map_err(nuwa_infer::Error::from)?;
+        Ok(start.into_iter().chain(ids).chain(tokenizer.eos()).collect())
+    }
+
     /// The ids that the model goes on from.
     fn prompt(&self, asked: &Asked) -> Result<Vec<u32>> {
+        if self.scorer.reads_sources() {
+            return self.source(asked);
+        }
         if let Some(turns) = &asked.chat {
             return self.opened(turns);
         }

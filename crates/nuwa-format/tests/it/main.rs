@@ -2,6 +2,7 @@
 
 mod bert;
 mod damaged;
+mod encoder_decoders;
 mod export;
 mod golden;
 mod llama2c;
@@ -27,15 +28,16 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 32, "folders in fixtures/models");
+    assert_eq!(folders.len(), 38, "folders in fixtures/models");
     folders
 }
 
 /// Those of them whose model predicts the next token.
 fn decoders() -> Vec<PathBuf> {
+    let other = ["bert", "marian", "t5", "bart", "xlnet"];
     let is_decoder = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        !["bert", "xlnet"].iter().any(|other| name.starts_with(other))
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        !other.iter().any(|family| name.starts_with(family))
     };
     model_folders().into_iter().filter(is_decoder).collect()
 }

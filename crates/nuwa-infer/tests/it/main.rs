@@ -1,5 +1,6 @@
 //! Integration tests of text generation and scoring.
 
+mod beam;
 mod candidates;
 mod conversation;
 mod generate;

@@ -183,8 +183,8 @@ impl Model for Xlnet {
     /// The rows of the second stream where the text has queries, else those of the first.
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
         let text = match input {
-            Input::Text(text) => text,
             Input::Next(sequences) => return self.next(context, sequences),
+            input => input.text()?,
         };
         let streams = Streams::of(text)?;
         let queries = streams.queries.clone();

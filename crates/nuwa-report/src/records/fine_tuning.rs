@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use nuwa_align::data::Reading;
 use nuwa_align::rl::grpo::Preview;
 use nuwa_align::rl::reward::Ranking;
+use nuwa_align::sequences::SequenceStats;
 use nuwa_align::{Epochs, PairEpochs, PreferenceLoss, Summary, TextStats, dpo, kto, pack};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct FineTuningOutcome {
     /// What became of dialogues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialogues: Option<pack::PackingStats>,
+    /// What became of pairs of a source and a target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequences: Option<SequenceStats>,
     /// What became of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<dpo::PairStats>,

@@ -7,6 +7,8 @@ pub enum Activation {
     Gelu,
     /// SiLU, also called swish.
     Silu,
+    /// `max(x, 0)`, whose slope at 0 is 0.
+    Relu,
     /// The hyperbolic tangent.
     Tanh,
 }

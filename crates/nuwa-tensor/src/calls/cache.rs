@@ -35,6 +35,15 @@ pub struct CachedRows<'a> {
     pub rows: usize,
 }
 
+/// Rows of queries of one sequence, and what they attend to all of: the keys and values of a source, which stay as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptRows<'a> {
+    /// The keys and values.
+    pub memory: &'a KeyValueCache,
+    /// How many rows of queries.
+    pub rows: usize,
+}
+
 impl Clone for KeyValueCache {
     fn clone(&self) -> Self {
         self.prefix(self.length)
@@ -94,6 +103,13 @@ impl KeyValueCache {
         let (_, memory) = self.memory.get_or_insert_with(|| (device, Box::new(make())));
         let memory: &mut dyn Any = memory.as_mut();
         memory.downcast_mut().expect("a device's kernels get memory of their own")
+    }
+
+    /// What the device of this name keeps of it; none before the first rows.
+    pub(crate) fn kept<M: CacheMemory>(&self) -> Option<&M> {
+        let (_, memory) = self.memory.as_ref()?;
+        let memory: &dyn Any = memory.as_ref();
+        memory.downcast_ref()
     }
 
     /// Counts rows that its device has added.

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Error, Result};
@@ -173,6 +174,15 @@ impl AttentionMask {
         let narrowed = ranges.iter().enumerate().map(|(row, &range)| narrow(row, range));
         let order = self.order.clone();
         Self { visible: Visible::Ranges(narrowed.collect()), order, ..*self }
+    }
+
+    /// From the first key that query `row` of all sees, to the one after the last, in its sequence; empty where it sees none.
+    ///
+    /// # Panics
+    /// When there is no such query.
+    pub fn seen_by(&self, row: usize) -> Range<u32> {
+        let Visible::Ranges(ranges) = &self.visible;
+        ranges[row][0]..ranges[row][1]
     }
 
     /// How many sequences.

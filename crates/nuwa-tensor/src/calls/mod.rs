@@ -15,7 +15,7 @@ pub use activation::Activation;
 pub use attention::HeadLayout;
 pub(crate) use attention::{AttentionCall, BiasCall, CachedCall};
 pub(crate) use cache::CacheMemory;
-pub use cache::{CachedRows, KeyValueCache};
+pub use cache::{CachedRows, KeptRows, KeyValueCache};
 pub(crate) use dropout::Dropout;
 pub use loss::Loss;
 pub use mask::AttentionMask;

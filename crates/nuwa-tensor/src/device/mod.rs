@@ -22,8 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::calls::{
-    Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, Loss, RelativeCall, RotaryCall,
-    Routing, Update,
+    Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
+    RelativeCall, RotaryCall, Routing, Update,
 };
 use crate::element::DType;
 use crate::{Precision, Random};
@@ -340,6 +340,16 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         qkv: &Storage,
         bias: Option<&Storage>,
         sequences: &mut [CachedRows<'_>],
+    ) -> Storage;
+    /// Adds rows `[keys | values]` to a cache.
+    fn cache_rows(&self, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache);
+    /// Attention of rows of queries over all that is kept for their sequences, in `f32`; each row has the same bits whatever the
+    /// others are.
+    fn attention_over_kept(
+        &self,
+        call: CachedCall,
+        queries: &Storage,
+        sequences: &[KeptRows<'_>],
     ) -> Storage;
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage;

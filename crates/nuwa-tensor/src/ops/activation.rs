@@ -5,6 +5,7 @@
 //! | [`Activation::GeluTanh`] | `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` | Hendrycks and Gimpel 2016, as in GPT-2 |
 //! | [`Activation::Gelu`] | `x/2 (1 + erf(x / sqrt 2))` | Hendrycks and Gimpel 2016, exact |
 //! | [`Activation::Silu`] | `x / (1 + e^-x)` | Elfwing et al. 2017 |
+//! | [`Activation::Relu`] | `max(x, 0)` | Nair and Hinton 2010 |
 //! | [`Activation::Tanh`] | `tanh x` | as in BERT's pooler |
 //!
 //! Gated: the input `[.., 2 h]` holds the gate first, then the value; `y = f(gate) * value`, `[.., h]`. With SiLU

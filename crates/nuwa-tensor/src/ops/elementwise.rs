@@ -18,6 +18,19 @@ impl Tape {
         })
     }
 
+    /// `x` for one of several readers, without a copy. The gradients within a reader are added up before they join those of the
+    /// others, as they are where the reader is [recomputed](Tape::recomputed_from): so that both give the same bits.
+    ///
+    /// # Errors
+    /// When `x` belongs to an earlier pass.
+    pub fn fork(&self, x: &Tensor) -> Result<Tensor> {
+        let saved = x.clone();
+        self.record("fork", &[x], &[], x.shape().clone(), x.storage().clone(), move |dy, gradients| {
+            gradients.share(&saved, dy);
+            Ok(())
+        })
+    }
+
     /// `factor * x`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use nuwa_tensor::simd::{detect, force, levels};
 use nuwa_tensor::{
     AttentionBias, AttentionMask, AttentionOptions, Bf16, CachedRows, DType, Device, Element, Error,
-    HeadLayout, KeyValueCache, Random, Tape,
+    HeadLayout, KeptRows, KeyValueCache, Random, Tape,
 };
 use proptest::prelude::*;
 
@@ -104,6 +104,107 @@ fn every_device_goes_on_with_its_own_caches() {
         let error = elsewhere.cached_attention(&none, heads, new, None, OPTIONS).unwrap_err();
         let (found, expected) = (device.name(), other.name());
         assert_eq!(error, Error::Device { operation: "cached_attention", found, expected });
+    }
+}
+
+fn normal(count: usize, seed: u64) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    Random::new(seed).fill_normal(&mut values, 1.0);
+    values
+}
+
+/// Rows of queries over a memory that is kept, on a device.
+struct Kept {
+    tape: Tape,
+    heads: HeadLayout,
+}
+
+impl Kept {
+    fn keep(&self, memory: &[f32], dtype: DType) -> KeyValueCache {
+        let rows = memory.len() / self.heads.memory_width();
+        let memory = self.tape.constant([rows, self.heads.memory_width()], memory).unwrap();
+        let mut cache = KeyValueCache::new(self.heads, rows, dtype);
+        self.tape.keep_memory(&memory, self.heads, &mut cache).unwrap();
+        cache
+    }
+
+    fn attend(&self, queries: &[f32], sequences: &[KeptRows<'_>]) -> Result<Vec<f32>, Error> {
+        let width = self.heads.query_width();
+        let queries = self.tape.constant([queries.len() / width, width], queries).unwrap();
+        Ok(self.tape.attention_over_kept(&queries, self.heads, sequences, OPTIONS)?.to_host())
+    }
+}
+
+#[test]
+fn attention_over_what_is_kept_equals_attention_over_the_memory() {
+    let _held = crate::levels::hold();
+    for (heads, kv_heads, head_dim) in [(4, 4, 8), (4, 2, 33), (1, 1, 64)] {
+        let heads = HeadLayout { heads, kv_heads, head_dim };
+        for device in Device::all() {
+            let kept = Kept { tape: Tape::inference().on(device), heads };
+            // Sources of unlike lengths, some longer than a block, and unlike numbers of rows that read them.
+            let lengths = [(1, 1), (5, 3), (37, 1), (300, 41)];
+            let sources = lengths.map(|(keys, rows)| {
+                let memory = normal(keys * heads.memory_width(), keys as u64);
+                (memory, normal(rows * heads.query_width(), 1000 + keys as u64))
+            });
+            let caches = sources.each_ref().map(|(memory, _)| kept.keep(memory, DType::F32));
+            let of = |index: usize| KeptRows { memory: &caches[index], rows: lengths[index].1 };
+            let all = sources.each_ref().map(|(_, queries)| &queries[..]).concat();
+            let together = kept.attend(&all, &[0, 1, 2, 3].map(of)).unwrap();
+            let mut first = 0;
+            for (index, (memory, queries)) in sources.iter().enumerate() {
+                let alone = kept.attend(queries, &[of(index)]).unwrap();
+                assert!(together[first..first + alone.len()] == alone, "{device:?}: other bits beside others");
+                first += alone.len();
+                let (keys, rows) = lengths[index];
+                let constant = |rows: usize, values: &[f32]| {
+                    kept.tape.constant([rows, values.len() / rows], values).unwrap()
+                };
+                let mask = AttentionMask::full_memory(1, [rows, keys]);
+                let (queries, memory) = (constant(rows, queries), constant(keys, memory));
+                let whole = kept.tape.cross_attention(&queries, &memory, heads, &mask, OPTIONS).unwrap();
+                let difference = largest_difference(&alone, &whole.to_host());
+                assert!(difference < 1e-5, "{device:?} {heads:?} {keys}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_rounded_copied_and_checked() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 6 };
+    let (memory, queries) = (normal(9 * heads.memory_width(), 1), normal(2 * heads.query_width(), 2));
+    for device in Device::all() {
+        let kept = Kept { tape: Tape::inference().on(device), heads };
+        let cache = kept.keep(&memory, DType::F32);
+        let run = |memory: &KeyValueCache| kept.attend(&queries, &[KeptRows { memory, rows: 2 }]).unwrap();
+        assert!(run(&cache) == run(&cache.clone()) && cache.length() == 9 && cache.bytes() > 0);
+        let narrow = kept.keep(&memory, DType::Bf16);
+        let rounded: Vec<f32> = memory.iter().map(|value| Bf16::narrow(*value).widen()).collect();
+        assert!(run(&narrow) == run(&kept.keep(&rounded, DType::F32)));
+        assert!(device.name() == "reference" || narrow.bytes() < cache.bytes());
+
+        let told = |sequences: &[KeptRows<'_>]| kept.attend(&queries, sequences).unwrap_err().to_string();
+        let empty = KeyValueCache::new(heads, 9, DType::F32);
+        assert_eq!(
+            told(&[KeptRows { memory: &empty, rows: 2 }]),
+            "attention_over_kept: nothing is kept of a source"
+        );
+        assert_eq!(
+            told(&[KeptRows { memory: &cache, rows: 3 }]),
+            "attention_over_kept: 2 rows, but the sequences have 3 new ones"
+        );
+        let other = KeyValueCache::new(HeadLayout { head_dim: 5, ..heads }, 9, DType::F32);
+        assert_eq!(
+            told(&[KeptRows { memory: &other, rows: 2 }]),
+            "attention_over_kept: a cache of width 10 does not fit HeadLayout { heads: 2, kv_heads: 2, head_dim: 6 }"
+        );
+        let mut full = kept.keep(&memory, DType::F32);
+        let more = kept.tape.constant([9, heads.memory_width()], &memory).unwrap();
+        let refused = kept.tape.keep_memory(&more, heads, &mut full).unwrap_err();
+        assert_eq!(refused, Error::CacheFull { needed: 18, capacity: 9 });
     }
 }
 

@@ -154,7 +154,9 @@ fn norms_of_heads() {
 #[test]
 fn activations() {
     let _held = crate::levels::hold();
-    for activation in [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Tanh] {
+    for activation in
+        [Activation::GeluTanh, Activation::Gelu, Activation::Silu, Activation::Relu, Activation::Tanh]
+    {
         let plain = |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.activation(x, activation);
         check(
             "activation",

@@ -165,6 +165,7 @@ fn check(golden: &Golden) {
         "gelu_tanh" => activation(golden, Activation::GeluTanh),
         "gelu_exact" => activation(golden, Activation::Gelu),
         "silu" => activation(golden, Activation::Silu),
+        "relu" => activation(golden, Activation::Relu),
         "tanh" => activation(golden, Activation::Tanh),
         "swiglu" => {
             golden.check(&["gate_up"], |t, p| t.gated_activation(&rows(t, &p[0])?, Activation::Silu));

@@ -1,8 +1,8 @@
 //! What must hold whatever the numbers: determinism, errors.
 
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Error, HeadLayout, HeadLoss, LossRows,
-    Parameter, Parameters, ParametersBuilder, Precision, Random, Tape,
+    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss,
+    LossRows, Parameter, Parameters, ParametersBuilder, Precision, Random, Tape, Tensor,
 };
 
 fn normal(values: &mut [f32], random: Random) {
@@ -43,6 +43,44 @@ fn the_number_of_threads_does_not_change_a_bit() {
         })
     };
     assert!(run(1) == run(2) && run(1) == run(5), "results depend on the number of threads");
+}
+
+/// Two layers that read the same rows besides their own, as those of a decoder read what an encoder made.
+#[test]
+fn what_several_blocks_read_gets_the_same_gradient_where_they_are_computed_again() {
+    let _held = crate::levels::hold();
+    for (device, precision) in Device::all()
+        .into_iter()
+        .flat_map(|device| [(device, Precision::F32), (device, Precision::Bf16)])
+    {
+        let run = |recompute: bool| {
+            let mut builder = ParametersBuilder::new(3).on(device);
+            let table = builder.add("table".into(), [50, 96], true, normal);
+            let weights = ["a", "b", "c"].map(|name| builder.add(name.into(), [96, 96], true, normal));
+            let all = builder.finish();
+            let tape = Tape::training().on(device).with_precision(precision);
+            let ids: Vec<u32> = (0..70).map(|i| i * 7 % 50).collect();
+            let mut x = tape.embedding(&ids, &table).unwrap();
+            let memory = tape.linear(&x, &weights[0], None).unwrap();
+            for weight in &weights[1..] {
+                let weight = weight.clone();
+                let block = move |tape: &Tape, inputs: &[Tensor]| {
+                    let own = tape.linear(&tape.fork(&inputs[1])?, &weight, None)?;
+                    tape.linear_add(&inputs[0], &tape.multiply(&own, &own)?, &weight, None)
+                };
+                x = match recompute {
+                    true => tape.recomputed_from(&[&x, &memory], block).unwrap(),
+                    false => block(&tape, &[x, memory.clone()]).unwrap(),
+                };
+            }
+            let rows = LossRows { targets: &ids, weights: &[1.0 / 70.0; 70] };
+            let loss = tape.backward_losses(&[HeadLoss::new(&x, &table, rows)]).unwrap().remove(0);
+            (loss.rows, all.gradients_to_host())
+        };
+        let (found, again) = (run(false), run(true));
+        assert!(found == again, "{device:?} {precision:?}: other bits where it is computed again");
+        assert!(found.1.iter().all(|slope| slope.is_finite()) && found.1.iter().any(|slope| *slope != 0.0));
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! What a model is trained to do, as data: an objective turns windows of tokens into batches, and knows no tensors.
 
 mod causal;
+mod continuation;
 mod draw;
+mod infilling;
 mod masked;
 mod measured;
 mod permutation;
+mod sequences;
+pub mod span_corruption;
 mod words;
 
 use std::fmt::Debug;
@@ -12,13 +16,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use causal::Causal;
+pub use continuation::Continuation;
+pub use infilling::{Infilling, InfillingTokens};
 pub use masked::{Masked, MaskedTokens, Special};
-use nuwa_models::{Batch, Losses, Prediction};
+use nuwa_models::{Batch, Family, Losses, ModelConfig, Prediction};
 use nuwa_tokenizer::Tokenizer;
 pub use permutation::Permutation;
+pub use sequences::SequenceTokens;
+pub use span_corruption::SpanCorruption;
 pub use words::Words;
 
-use crate::{Figures, PretrainSettings, Result};
+use crate::{Figures, PretrainSettings, Result, SequenceObjective};
 
 /// Windows of consecutive tokens, by number.
 pub trait Windows {
@@ -83,26 +91,88 @@ pub trait Objective: Debug + Send + Sync {
     }
 }
 
-/// What a model that predicts so is trained to do on the text of `tokenizer`, and the tokenizer with the special tokens that
-/// this needs: those it lacks are appended.
+/// What of a model its objective depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelKind {
+    family: Family,
+    predicts: Prediction,
+    /// What the decoder of an encoder-decoder reads first, where that is known.
+    start: Option<u32>,
+}
+
+impl From<Family> for ModelKind {
+    /// Of a new model.
+    fn from(family: Family) -> Self {
+        Self { family, predicts: family.registered().predicts, start: None }
+    }
+}
+
+impl From<&ModelConfig> for ModelKind {
+    fn from(config: &ModelConfig) -> Self {
+        Self { family: config.family(), predicts: config.predicts(), start: config.decoder_start() }
+    }
+}
+
+/// What such a model is trained to do on the text of `tokenizer`, and the tokenizer with the special tokens that this needs: those
+/// it lacks are appended.
 ///
 /// # Errors
 /// When the tokenizer cannot be extended.
 pub fn of(
-    predicts: Prediction,
+    model: ModelKind,
     tokenizer: &Tokenizer,
     settings: &PretrainSettings,
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
-    if predicts == Prediction::NextToken {
-        return Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))));
+    match model.predicts {
+        Prediction::NextToken => {
+            Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))))
+        }
+        Prediction::AnyOrder => {
+            let tokenizer = tokenizer.with_special_tokens(&permutation::NAMES)?;
+            let tokens = MaskedTokens::of(&tokenizer);
+            Ok((tokenizer, Arc::new(Permutation::new(settings.permutation.clone(), tokens, seed))))
+        }
+        Prediction::Answer => of_sequences(model, tokenizer, settings, seed),
+        Prediction::MaskedTokens | Prediction::Nothing => {
+            let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
+            let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);
+            Ok((tokenizer, Arc::new(objective)))
+        }
     }
-    if predicts == Prediction::AnyOrder {
-        let tokenizer = tokenizer.with_special_tokens(&permutation::NAMES)?;
-        let objective = Permutation::new(settings.permutation.clone(), MaskedTokens::of(&tokenizer), seed);
-        return Ok((tokenizer, Arc::new(objective)));
+}
+
+/// The same of an encoder-decoder.
+fn of_sequences(
+    model: ModelKind,
+    tokenizer: &Tokenizer,
+    settings: &PretrainSettings,
+    seed: u64,
+) -> Result<(Tokenizer, Arc<dyn Objective>)> {
+    const NAMES: [(&str, &str); 3] = [("eos_token", "</s>"), ("pad_token", "<pad>"), ("mask_token", "<mask>")];
+    let chosen = settings.sequence_objective.unwrap_or(match model.family.registered().model_type {
+        "t5" => SequenceObjective::SpanCorruption,
+        "bart" => SequenceObjective::Infilling,
+        _ => SequenceObjective::Continuation,
+    });
+    let names = if chosen == SequenceObjective::Infilling { &NAMES[..] } else { &NAMES[..2] };
+    let mut tokenizer = tokenizer.with_special_tokens(names)?;
+    if chosen == SequenceObjective::SpanCorruption {
+        tokenizer = span_corruption::with_sentinels(&tokenizer)?;
     }
-    let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;
-    let objective = Masked::new(settings.masked.clone(), MaskedTokens::of(&tokenizer), seed);
-    Ok((tokenizer, Arc::new(objective)))
+    let end = tokenizer.eos().expect("it was appended where it was missing");
+    let tokens = SequenceTokens { start: model.start.unwrap_or(end), end };
+    let spans = settings.spans.clone();
+    let objective: Arc<dyn Objective> = match chosen {
+        SequenceObjective::Continuation => Arc::new(Continuation::new(tokens, seed)),
+        SequenceObjective::SpanCorruption => {
+            Arc::new(SpanCorruption::new(spans, tokens, span_corruption::sentinels(&tokenizer), seed))
+        }
+        SequenceObjective::Infilling => {
+            let mask = tokenizer.token_of_role("mask_token").expect("it was appended where it was missing");
+            let tokens = InfillingTokens { sequence: tokens, mask, words: Words::new(&tokenizer) };
+            Arc::new(Infilling::new(spans, tokens, seed))
+        }
+    };
+    Ok((tokenizer, objective))
 }

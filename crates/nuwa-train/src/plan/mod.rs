@@ -344,7 +344,7 @@ fn for_seconds(
     let tokens = speed * training_seconds(request, left, speed);
     set_tokens(&mut plan, request, text, (tokens as u64).min(most));
     plan.most_steps = (most / plan.batch_tokens()).max(1);
-    plan.clocked = request.pretrain.schedule != Some(ScheduleKind::Cosine);
+    plan.clocked = request.pretrain.schedule.is_none_or(|kind| kind == ScheduleKind::WarmupStableDecay);
     plan.seconds_left = Some(left);
     if plan.clocked {
         plan.schedule = ScheduleKind::WarmupStableDecay;

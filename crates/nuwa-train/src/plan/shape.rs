@@ -33,8 +33,11 @@ pub fn model(
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
     };
     // By what share they differ, not by how many: half as many weights are as far off as twice as many.
-    let distance =
-        |config: &ModelConfig| (config.size().active() as f64 / parameters.max(1) as f64).ln().abs();
+    let weights = |config: &ModelConfig| match config.is_encoder_decoder() {
+        true => config.size().parameters,
+        false => config.size().active(),
+    };
+    let distance = |config: &ModelConfig| (weights(config) as f64 / parameters.max(1) as f64).ln().abs();
     let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {
@@ -157,10 +160,14 @@ fn context(parameters: u64, text_tokens: u64) -> usize {
 }
 
 /// Floating-point operations of one training step for each token: 6 a weight that it meets, and causal attention's
-/// `6 layers width context`, or twice that where attention sees both sides.
+/// `6 layers width context`, or twice that where attention sees both sides. Of an encoder-decoder a token goes through half of the
+/// layers, of which the encoder's see both sides and the decoder's the source too.
 pub fn operations_per_token(config: &ModelConfig) -> f64 {
     let size = config.size();
-    let sides = if config.predicts() == Prediction::NextToken { 1 } else { 2 };
+    let sides = match config.predicts() {
+        Prediction::NextToken | Prediction::Answer => 1,
+        Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => 2,
+    };
     6.0 * (size.active() as f64 + (sides * config.layers() * size.query_width * config.context()) as f64)
 }
 

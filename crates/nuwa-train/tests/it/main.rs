@@ -3,6 +3,7 @@
 mod causal;
 mod course;
 mod permutation;
+mod sequences;
 
 use std::path::Path;
 use std::sync::Arc;

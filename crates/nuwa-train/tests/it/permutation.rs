@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nuwa_models::{Family, Prediction};
+use nuwa_models::Family;
 use nuwa_tokenizer::{TrainSettings, train};
 use nuwa_train::objectives::{self, Objective};
 use nuwa_train::plan::{Goal, Plan, Request, make};
@@ -24,7 +24,7 @@ fn objective(settings: &PretrainSettings) -> (Arc<dyn Objective>, usize) {
     let text = std::iter::once("clay and water ".repeat(9));
     let tokenizer = train(text, &TrainSettings { vocab_size: 260, ..TrainSettings::default() }, &mut |_| {});
     let (tokenizer, objective) =
-        objectives::of(Prediction::AnyOrder, &tokenizer.unwrap(), settings, SEED).unwrap();
+        objectives::of(Family::Xlnet.into(), &tokenizer.unwrap(), settings, SEED).unwrap();
     (objective, tokenizer.vocab_size())
 }
 

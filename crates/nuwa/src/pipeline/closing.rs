@@ -62,6 +62,10 @@ impl<'a> End<'a> {
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
         let next = match self.answers {
+            _ if self.plan.plan.model.is_encoder_decoder() => {
+                let source = self.question.clone().unwrap_or_else(|| self.prompt());
+                format!("nuwa translate {} {}", quoted_path(self.run), quoted(source))
+            }
             true => format!("nuwa chat {}{}", quoted_path(self.run), self.question()),
             false if self.plan.plan.model.predicts() == Prediction::MaskedTokens => {
                 let text = format!("{} [MASK]", self.prompt());

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use nuwa_eval::comparison::write_items;
-use nuwa_eval::tasks::{Items, Options, Task};
+use nuwa_eval::tasks::{Items, Kind, Options, Task};
 use nuwa_eval::{Metric, TaskResult};
 use nuwa_infer::Engine;
+use nuwa_models::Prediction;
 use nuwa_report::records::{Evaluation, Tasks};
 use nuwa_report::stage_scores;
 use nuwa_shards::tokenize::TokenizeSummary;
@@ -36,8 +37,8 @@ impl Stage for EvalStage {
     fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
         let models = build.models();
         let mut tasks = Tasks::new();
-        for (index, stage) in models.iter().enumerate().filter(|_| build.writes()) {
-            let engine = Engine::load(&build.place(stage).join("model"))?;
+        for (index, stage) in models.iter().enumerate().filter(|_| is_asked(build)) {
+            let engine = Engine::load_any(&build.place(stage).join("model"), None)?;
             // With one model only, a task's name says it all.
             let key = |task: String| if models.len() > 1 { format!("{}/{task}", stage.name) } else { task };
             let found = measure_model(build, &engine, index > 0, display)?;
@@ -50,8 +51,8 @@ impl Stage for EvalStage {
         let summary = out.join(ABOUT.summary_file());
         nuwa_files::write_json(&summary, &evaluation)?;
         write_items(&summary.with_extension("items.jsonl"), &evaluation.tasks)?;
-        if !build.writes() {
-            return Ok("an encoder is measured in its training alone".into());
+        if build.predicts() != Prediction::NextToken && evaluation.tasks.is_empty() {
+            return Ok("it is measured in its training alone".into());
         }
         Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
             true => stage_scores::text(&evaluation.tasks, &evaluation.changes, &names),
@@ -60,12 +61,17 @@ impl Stage for EvalStage {
     }
 
     fn work(&self, build: &Build, text: &TokenizeSummary) -> anyhow::Result<f64> {
-        let items = if build.writes() { build.source.items_asked(&build.recipe) } else { 0 };
+        let items = if is_asked(build) { build.source.items_asked(&build.recipe) } else { 0 };
         // The text of all languages together is read once, and once more that of one after the other.
         let readings = if items > 0 { 2 } else { 1 };
         let models = build.stages.iter().filter(|stage| stage.about().makes_model).count();
         Ok(afterwards::of_evaluation(models, text, readings, items))
     }
+}
+
+/// Whether the models are asked anything: an encoder is not.
+fn is_asked(build: &Build) -> bool {
+    matches!(build.predicts(), Prediction::NextToken | Prediction::Answer)
 }
 
 fn held_out(build: &Build) -> Texts {
@@ -74,16 +80,23 @@ fn held_out(build: &Build) -> Texts {
 
 /// All tasks of one model, which was taught to answer where it is asked in a `chat`.
 fn measure_model(build: &Build, engine: &Engine, chat: bool, display: &mut Display) -> anyhow::Result<Tasks> {
-    let settings = &build.recipe.eval;
-    let mut tasks = measure(engine, &settings.tasks, &held_out(build), settings.limit, display)?;
-    for language in build.source.languages() {
-        let found = measure_language(build, engine, *language, display)?;
-        tasks.extend(found.map(|found| (format!("language_modelling_{}", language.code()), found)));
+    let (settings, writes) = (&build.recipe.eval, build.predicts() == Prediction::NextToken);
+    let mut tasks = Tasks::new();
+    if writes {
+        tasks = measure(engine, &settings.tasks, &held_out(build), settings.limit, display)?;
+        for language in build.source.languages() {
+            let found = measure_language(build, engine, *language, display)?;
+            tasks.extend(found.map(|found| (format!("language_modelling_{}", language.code()), found)));
+        }
     }
     let options = Options { limit: settings.limit, chat, ..Options::default() };
     let folder = build.source.items(&build.folder);
     for name in build.source.tasks() {
         let task = Task::built_in(name)?;
+        // An encoder-decoder scores no text of its own; it answers.
+        if !writes && task.kind != Kind::Generate {
+            continue;
+        }
         let items = Items::read(&folder.join(task.data.as_deref().unwrap_or(Path::new(name))))?;
         let result = task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?;
         tasks.insert(name.to_string(), result);

@@ -40,6 +40,7 @@ pub fn run(
     let outcome = work(&Alignment {
         model: &build.place(last).join("model"),
         data: records,
+        targets: &[],
         columns: &Columns::new(),
         shards: Some(&build.place(&tokenize::ABOUT)),
         template: None,

@@ -125,14 +125,19 @@ impl Build {
         self.done.iter().map(|(stage, _)| *stage).filter(|stage| stage.makes_model).collect()
     }
 
-    /// Whether the model predicts the next token: one that does not is neither fine-tuned to answer nor asked.
-    pub fn writes(&self) -> bool {
-        self.recipe.model.family().registered().predicts == Prediction::NextToken
+    /// What the model predicts: one that is an encoder alone is neither fine-tuned to answer nor asked.
+    pub fn predicts(&self) -> Prediction {
+        self.recipe.model.family().registered().predicts
     }
 
-    /// Files of records to fine-tune on; none for an encoder.
+    /// Files of records to fine-tune on; none for an encoder, and for an encoder-decoder answers alone.
     pub fn records(&self, records: Records) -> Vec<PathBuf> {
-        if !self.writes() {
+        let learns = match self.predicts() {
+            Prediction::NextToken => true,
+            Prediction::Answer => records == Records::Answers,
+            Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => false,
+        };
+        if !learns {
             return Vec::new();
         }
         self.source.records(records, &self.recipe, &self.folder)

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_align::data::Columns;
-use nuwa_files::quoted_path;
+use nuwa_files::{quoted, quoted_path};
 use nuwa_report::records::FineTuningOutcome;
 use toml::Value;
 
@@ -76,7 +76,7 @@ impl TrainingArguments {
         &self,
         stage: &About,
         seed: u64,
-        (model, data): (&Path, &[PathBuf]),
+        (model, data, targets): (&Path, &[PathBuf], &[PathBuf]),
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let columns = columns(&self.columns)?;
@@ -89,6 +89,7 @@ impl TrainingArguments {
         work(&Alignment {
             model: &folder,
             data,
+            targets,
             columns: &columns,
             shards: shards.as_deref(),
             template: template.as_deref(),
@@ -104,6 +105,10 @@ impl TrainingArguments {
             Some(rank) if rank > 0 => {
                 let base = quoted_path(model);
                 format!("adapter  {written}\nmerge    nuwa merge {base} --adapter {argument} --out DIR")
+            }
+            _ if outcome.sequences.is_some() => {
+                let source = outcome.question.as_deref().unwrap_or("TEXT");
+                format!("model    {written}\ntry      nuwa translate {argument} {}", quoted(source))
             }
             _ => {
                 let ask = outcome.question.iter().map(|question| format!("\nask      {question}"));
@@ -127,7 +132,18 @@ impl FineTuningArguments {
         seed: u64,
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        self.training.with(stage, seed, (&self.model, &self.data), work)
+        self.with_targets(stage, seed, &[], work)
+    }
+
+    /// As [`Self::with`], where lines of other files belong to those of the data.
+    pub fn with_targets<T>(
+        &self,
+        stage: &About,
+        seed: u64,
+        targets: &[PathBuf],
+        work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.training.with(stage, seed, (&self.model, &self.data, targets), work)
     }
 
     /// What to do with what was written.

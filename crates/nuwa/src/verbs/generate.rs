@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use nuwa_guard::{Blocked, Side};
-use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, Prompt, Request, RequestId, SLOTS};
+use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, RequestId, SLOTS};
 use serde::{Deserialize, Serialize};
 
 use super::sampling::SamplingArguments;
@@ -18,7 +18,8 @@ use crate::{input, model};
 
 /// Generate text from a prompt
 ///
-/// Streams the continuation, and nothing else, to standard output.
+/// Streams the continuation, and nothing else, to standard output. An encoder-decoder (marian, t5, bart) reads the prompt as its
+/// source and writes an answer to it.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("input").required(true).args(["prompt", "file", "prompts"])))]
 #[command(after_help = "\
@@ -33,7 +34,8 @@ Examples:
 pub struct Generate {
     /// A model folder, or a run folder
     model: PathBuf,
-    /// The prompt; `-` reads standard input; an empty prompt starts a new text
+    /// The prompt; `-` reads standard input; an empty prompt starts a new text, and is refused by an
+    /// encoder-decoder
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     /// Read the prompt from this file, without its final line end
@@ -90,11 +92,11 @@ impl Generate {
         let folder = model::folder(&self.model)?;
         if let Some(path) = &self.prompts {
             let prompts = prompts(path, &input::file(path)?)?;
-            let asked = Asked { engine: &self.weights.load(&folder)?, settings, watch };
+            let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
             return asked.all(path, &prompts);
         }
         let prompt = self.prompt()?;
-        let asked = Asked { engine: &self.weights.load(&folder)?, settings, watch };
+        let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
         match self.json {
             true => asked.as_json(&prompt),
             false => asked.streamed(&prompt),
@@ -133,13 +135,11 @@ impl Asked<'_> {
     fn all(&self, path: &Path, prompts: &[(usize, String)]) -> anyhow::Result<()> {
         let (engine, settings) = (self.engine, &self.settings);
         let mut scheduler = engine.scheduler(SLOTS)?;
-        let ends = engine.ends_of_text();
         let mut submit = |prompt: &str| -> anyhow::Result<Option<RequestId>> {
             if self.refused(prompt)?.is_some() {
                 return Ok(None);
             }
-            let prompt = Prompt::of(engine.prompt_ids(prompt)?);
-            Ok(Some(scheduler.submit(Request::new(prompt, settings, &ends))?))
+            Ok(Some(scheduler.submit(engine.request(prompt, settings)?)?))
         };
         let submitted: Vec<_> = prompts.iter().map(|(line, prompt)| (line, prompt, submit(prompt))).collect();
         let mut ended = BTreeMap::new();
@@ -180,8 +180,7 @@ impl Asked<'_> {
             }
         };
         let engine = self.engine;
-        let ids = Prompt::of(engine.prompt_ids(prompt)?);
-        let request = Request::new(ids, &self.settings, &engine.ends_of_text());
+        let request = engine.request(prompt, &self.settings)?;
         let mut scheduler = engine.scheduler(1)?;
         let mut goes_on = || Flow::Continue(());
         let write = |goes_on: &mut dyn FnMut() -> Flow, on_text: &mut dyn FnMut(&str)| {

@@ -1,5 +1,6 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod attended;
 mod build;
 mod chat;
 mod classifier;
@@ -33,10 +34,13 @@ mod reward;
 mod runs;
 mod sampling;
 mod score;
+mod sequences;
 mod settings;
 mod sft;
+mod summarize;
 mod tokenize;
 mod tokenizer;
+mod translate;
 mod verify;
 mod weights;
 mod world;
@@ -88,6 +92,8 @@ enum Verb {
     Chat(chat::Chat),
     Generate(generate::Generate),
     Fill(fill::Fill),
+    Translate(translate::Translate),
+    Summarize(summarize::Summarize),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Metric(metric::Metric),
@@ -130,6 +136,8 @@ impl Program {
             Verb::Chat(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
+            Verb::Translate(verb) => verb.run(),
+            Verb::Summarize(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),

@@ -215,7 +215,7 @@ fn published(name: PresetName, plan: &Planned) -> Option<String> {
     Some(format!("{name} was trained at {theirs}; here {:e}, {batch} tokens a step", plan.learning_rate))
 }
 
-/// All weights, and of a model with experts those that a token meets.
+/// All weights, and of a model with experts, or with an encoder and a decoder, those that a token meets.
 fn weights(plan: &Planned) -> String {
     let (all, active) = (rounded(plan.parameters as f64), plan.model.size().active() as u64);
     if active == plan.parameters {
@@ -254,5 +254,6 @@ fn outlook(
 /// `4 layers, 128 wide, 256 tokens of context`.
 fn shape(plan: &Planned) -> String {
     let layers = counted(plan.model.layers() as u64, "layer");
-    format!("{layers}, {} wide, {} tokens of context", plan.model.width(), plan.context)
+    let stacks = if plan.model.is_encoder_decoder() { " of encoder and decoder" } else { "" };
+    format!("{layers}{stacks}, {} wide, {} tokens of context", plan.model.width(), plan.context)
 }

@@ -69,8 +69,8 @@ impl Pretrain {
         let mut tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
         if let Some(init) = &init {
             check_shape(&recipe.model)?;
-            let predicts = init.config.predicts();
-            let (theirs, _) = objectives::of(predicts, &tokenizer, &recipe.pretrain, recipe.seed)?;
+            let kind = (&init.config).into();
+            let (theirs, _) = objectives::of(kind, &tokenizer, &recipe.pretrain, recipe.seed)?;
             init.check(&self.data, &theirs)?;
             // It may carry a chat template of its own.
             tokenizer = init.tokenizer.clone();

@@ -60,7 +60,7 @@ impl ReinforcementArguments {
     ) -> anyhow::Result<T> {
         let reward = self.reward.as_deref().map(reward_folder).transpose()?;
         let feedback = Feedback { reward: reward.as_deref(), rules };
-        self.training.with(stage, seed, (&self.model, &self.prompts), |job| work(job, &feedback))
+        self.training.with(stage, seed, (&self.model, &self.prompts, &[]), |job| work(job, &feedback))
     }
 
     /// What to do with what was written.

@@ -35,4 +35,9 @@ impl WeightArguments {
     pub fn load(&self, folder: &Path) -> anyhow::Result<Engine> {
         Ok(Engine::load_in(folder, self.dtype())?)
     }
+
+    /// Reads the model in `folder`, which continues texts or answers sources.
+    pub fn load_any(&self, folder: &Path) -> anyhow::Result<Engine> {
+        Ok(Engine::load_any(folder, self.dtype())?)
+    }
 }

@@ -22,6 +22,7 @@ mod ratings;
 #[cfg(unix)]
 mod rewards;
 mod runs;
+mod sequences;
 #[cfg(unix)]
 mod serving;
 mod support;

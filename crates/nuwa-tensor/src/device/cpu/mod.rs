@@ -19,7 +19,10 @@ use super::{
     Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
 };
 use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, RouteCall, RoutedRows, RouterSlopes, Slot};
-use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RelativeCall, RotaryCall, Update};
+use crate::calls::{
+    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
+    RelativeCall, RotaryCall, Update,
+};
 use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
 use crate::{Precision, Random, parallel};
@@ -440,6 +443,21 @@ impl Kernels for Cpu {
         let bias = call.head_bias(bias);
         let bias = bias.as_ref();
         with_values!(qkv, qkv => attention::attend(self.device().name(), (call, bias), qkv, sequences, &mut y));
+        y.into()
+    }
+
+    fn cache_rows(&self, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache) {
+        with_values!(memory, memory => attention::cache_rows(self.device().name(), heads, memory, cache));
+    }
+
+    fn attention_over_kept(
+        &self,
+        call: CachedCall,
+        queries: &Storage,
+        sequences: &[KeptRows<'_>],
+    ) -> Storage {
+        let mut y = self.pool.take::<f32>(queries.len());
+        with_values!(queries, queries => attention::attend_to_kept(call, queries, sequences, &mut y));
         y.into()
     }
 

@@ -1,5 +1,7 @@
 use super::of;
-use crate::calls::{BiasCall, CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
+use crate::calls::{
+    BiasCall, CacheMemory, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache,
+};
 use crate::device::Storage;
 use crate::element::{Bf16, DType, Element};
 
@@ -22,7 +24,7 @@ impl CacheMemory for Memory {
     }
 }
 
-/// Adds a row, in place of what was there before the cache was cut.
+/// Adds a row `[key | value]`, in place of what was there before the cache was cut.
 fn append<'a>(
     device: &'static str,
     cache: &'a mut KeyValueCache,
@@ -33,7 +35,7 @@ fn append<'a>(
     cache.grow(1);
     let kept = |value: &f32| if dtype == DType::Bf16 { Bf16::narrow(*value).widen() } else { *value };
     let memory = cache.memory(device, || Memory { keys: Vec::new(), values: Vec::new(), width });
-    let (key, value) = row[heads.query_width()..].split_at(width);
+    let (key, value) = row.split_at(width);
     for (all, new) in [(&mut memory.keys, key), (&mut memory.values, value)] {
         all.truncate(past * width);
         all.extend(new.iter().map(kept));
@@ -52,9 +54,31 @@ pub fn attend(
     let (mut rows, mut y) = (of(qkv).chunks_exact(heads.width()), Vec::new());
     for CachedRows { cache, rows: count } in sequences {
         for row in rows.by_ref().take(*count) {
-            let memory = append(device, cache, row, heads);
+            let memory = append(device, cache, &row[heads.query_width()..], heads);
             for (head, query) in row[..heads.query_width()].chunks_exact(dim).enumerate() {
                 y.extend(of_head(call, bias, memory, head, query));
+            }
+        }
+    }
+    y
+}
+
+/// Adds rows `[keys | values]` to a cache.
+pub fn cache_rows(device: &'static str, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache) {
+    for row in of(memory).chunks_exact(heads.memory_width()) {
+        append(device, cache, row, heads);
+    }
+}
+
+/// `y = sum over keys of softmax(scale q k) v` over all that is kept, for one row of queries after the other.
+pub fn attend_to_kept(call: CachedCall, queries: &Storage, sequences: &[KeptRows<'_>]) -> Vec<f64> {
+    let (width, dim) = (call.heads.query_width(), call.heads.head_dim);
+    let (mut rows, mut y) = (of(queries).chunks_exact(width), Vec::new());
+    for KeptRows { memory, rows: count } in sequences {
+        let memory = memory.kept().expect("a cache that has been checked holds rows of this device");
+        for row in rows.by_ref().take(*count) {
+            for (head, query) in row.chunks_exact(dim).enumerate() {
+                y.extend(of_head(call, &[], memory, head, query));
             }
         }
     }

@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
 use super::{ExpertsCall, Parameter, Parameters, RouteCall, RoutedRows, RouterSlopes, Slot, Storage};
-use crate::calls::{Activation, AttentionCall, CachedCall, CachedRows, Loss, RelativeCall, RotaryCall, Update};
+use crate::calls::{
+    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
+    RelativeCall, RotaryCall, Update,
+};
 use crate::element::{DType, convert};
 use crate::{Precision, Random};
 
@@ -107,6 +110,7 @@ fn curve(activation: Activation, x: f64) -> [f64; 2] {
             let share = 1.0 / (1.0 + (-x).exp());
             [x * share, share * (1.0 + x * (1.0 - share))]
         }
+        Activation::Relu => [x.max(0.0), f64::from(u8::from(x > 0.0))],
         Activation::Tanh => [x.tanh(), 1.0 - x.tanh() * x.tanh()],
         Activation::GeluTanh => {
             let root = (2.0 / std::f64::consts::PI).sqrt();
@@ -500,6 +504,19 @@ impl Kernels for Reference {
     ) -> Storage {
         let bias = bias.map_or(&[][..], of);
         self.put(cached::attend(self.device().name(), (call, bias), qkv, sequences))
+    }
+
+    fn cache_rows(&self, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache) {
+        cached::cache_rows(self.device().name(), heads, memory, cache);
+    }
+
+    fn attention_over_kept(
+        &self,
+        call: CachedCall,
+        queries: &Storage,
+        sequences: &[KeptRows<'_>],
+    ) -> Storage {
+        self.put(cached::attend_to_kept(call, queries, sequences))
     }
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage {

@@ -22,7 +22,7 @@ pub use bias::{AttentionBias, RelativeBuckets};
 pub use relative::RelativeParameters;
 
 use crate::calls::{AttentionCall, Dropout};
-pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeyValueCache};
+pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache};
 use crate::device::Slot;
 use crate::ops::linear::with_width;
 use crate::{Error, Result, Tape, Tensor};

@@ -139,7 +139,11 @@ impl Eval {
         let mut display = Display::new();
         let data = suites.iter().map(|suite| self.suite_data(suite, &mut display));
         let data = data.collect::<anyhow::Result<Vec<_>>>()?;
-        let engine = Engine::load(&self.model)?;
+        let engine = Engine::load_any(&self.model, None)?;
+        // What an encoder-decoder can be asked are items to be answered.
+        if !suites.is_empty() || described.iter().any(|one| !matches!(one, Described::Task(_))) {
+            nuwa_infer::check_writes(engine.model())?;
+        }
         let mut tasks = BTreeMap::new();
         let mut tables = BTreeMap::new();
         for (suite, data) in suites.iter().zip(&data) {

@@ -8,14 +8,18 @@ use serde_json::{Map, Value};
 
 use crate::console::{print_drawn, print_json, print_line};
 
+/// Bootstrap samples, and their seed, where nothing else is said.
+const BOOTSTRAP: usize = 1000;
+const SEED: u64 = 12345;
+
 /// How sure a figure is, and how it is printed.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Shown {
     /// Number of bootstrap samples for the 95 % intervals; 0: none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = BOOTSTRAP)]
     bootstrap: usize,
     /// Seed of the samples
-    #[arg(long, value_name = "SEED", default_value_t = 12345)]
+    #[arg(long, value_name = "SEED", default_value_t = SEED)]
     seed: u64,
     /// Print the figures as JSON
     #[arg(long)]
@@ -23,6 +27,11 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// As it is where nothing was said.
+    pub fn usual(json: bool) -> Self {
+        Self { bootstrap: BOOTSTRAP, seed: SEED, json }
+    }
+
     /// The samples, if intervals were asked for.
     pub fn samples(&self) -> Option<Bootstrap> {
         (self.bootstrap > 0).then_some(Bootstrap { samples: self.bootstrap, seed: self.seed })

@@ -5,11 +5,11 @@ mod chrf;
 mod classification;
 mod columns;
 mod diversity;
-mod figures;
+pub mod figures;
 mod regression;
 mod rouge;
 mod squad;
-mod texts;
+pub mod texts;
 
 use clap::{Args, Subcommand};
 

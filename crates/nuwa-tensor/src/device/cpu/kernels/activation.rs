@@ -25,6 +25,10 @@ pub(crate) struct Gelu;
 #[derive(Clone, Copy)]
 pub(crate) struct Silu;
 
+/// ReLU.
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+
 /// The hyperbolic tangent.
 #[derive(Clone, Copy)]
 pub(crate) struct Tanh;
@@ -43,6 +47,10 @@ macro_rules! with_curve {
             }
             $crate::calls::Activation::Silu => {
                 let $curve = $crate::device::cpu::kernels::activation::Silu;
+                $body
+            }
+            $crate::calls::Activation::Relu => {
+                let $curve = $crate::device::cpu::kernels::activation::Relu;
                 $body
             }
             $crate::calls::Activation::Tanh => {
@@ -81,6 +89,14 @@ impl Curve for Silu {
         let s = sigmoid::<T>(m, x);
         let value = x * s;
         (value, m.multiply_add(value, 1.0 - s, s))
+    }
+}
+
+impl Curve for Relu {
+    #[inline(always)]
+    fn at<T: Element>(self, _: impl MultiplyAdd, x: f32) -> (f32, f32) {
+        let is_above = x > 0.0;
+        (if is_above { x } else { 0.0 }, if is_above { 1.0 } else { 0.0 })
     }
 }
 

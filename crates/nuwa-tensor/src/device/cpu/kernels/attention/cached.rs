@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::HeadBias;
-use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeyValueCache};
+use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache};
 use crate::device::cpu::product::Output;
 use crate::element::{Bf16, DType, Element};
 use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
@@ -58,21 +58,22 @@ impl CacheMemory for Memory {
     }
 }
 
-/// Adds the keys and values of packed rows, and gives what is there then.
+/// Adds the keys and values of rows of `stride`, which stand after `skipped` numbers in each, and gives what is there then.
 fn append<'a, T: Element>(
     device: &'static str,
     cache: &'a mut KeyValueCache,
-    qkv: &[T],
+    new: &[T],
     heads: HeadLayout,
+    [stride, skipped]: [usize; 2],
 ) -> &'a Memory {
     let (rows, past, dtype, width) =
-        (qkv.len() / heads.width(), cache.length(), cache.dtype(), heads.key_width());
+        (new.len() / stride, cache.length(), cache.dtype(), heads.key_width());
     cache.grow(rows);
     let memory = cache.memory(device, || Memory::new(dtype, width));
     with_blocks!(&mut *memory, blocks => {
         blocks.grow(past + rows);
-        for (row, position) in qkv.chunks_exact(heads.width()).zip(past..) {
-            let (key, value) = row[heads.query_width()..].split_at(width);
+        for (row, position) in new.chunks_exact(stride).zip(past..) {
+            let (key, value) = row[skipped..].split_at(width);
             blocks.set(position, key, value);
         }
     });
@@ -131,23 +132,61 @@ pub fn attend<T: Element>(
     sequences: &mut [CachedRows<'_>],
     y: &mut [f32],
 ) {
-    let heads = call.heads;
+    let (heads, stride) = (call.heads, call.heads.width());
     let (mut tasks, mut first) = (Vec::new(), 0);
     for CachedRows { cache, rows } in sequences {
         let (all, past) = (first..first + *rows, cache.length());
-        let new = &qkv[all.start * heads.width()..all.end * heads.width()];
-        let memory = append(device, cache, new, heads);
-        for start in all.clone().step_by(ROWS_OF_TASK) {
-            let rows = start..(start + ROWS_OF_TASK).min(all.end);
-            let position = past + start - all.start;
-            tasks.push(Task { memory, call, bias, rows, position });
+        let new = &qkv[all.start * stride..all.end * stride];
+        let memory = append(device, cache, new, heads, [stride, heads.query_width()]);
+        for rows in parts(all.clone()) {
+            let sees = Sees::Past { position: past + rows.start - all.start };
+            tasks.push(Task { memory, call, bias, rows, stride, sees });
         }
         first = all.end;
     }
+    run(&tasks, call, qkv, y);
+}
+
+/// Adds rows `[keys | values]` to a cache.
+pub fn cache_rows<T: Element>(
+    device: &'static str,
+    heads: HeadLayout,
+    memory: &[T],
+    cache: &mut KeyValueCache,
+) {
+    append(device, cache, memory, heads, [heads.memory_width(), 0]);
+}
+
+/// Attention of rows of queries over all that is kept for their sequences.
+pub fn attend_to_kept<T: Element>(
+    call: CachedCall,
+    queries: &[T],
+    sequences: &[KeptRows<'_>],
+    y: &mut [f32],
+) {
+    let (mut tasks, mut first) = (Vec::new(), 0);
+    for KeptRows { memory: cache, rows } in sequences {
+        let all = first..first + rows;
+        let memory = cache.kept().expect("a cache that has been checked holds rows of this device");
+        let (stride, sees) = (call.heads.query_width(), Sees::All { keys: cache.length() });
+        tasks.extend(parts(all.clone()).map(|rows| Task { memory, call, bias: None, rows, stride, sees }));
+        first = all.end;
+    }
+    run(&tasks, call, queries, y);
+}
+
+/// Rows as threads take them.
+fn parts(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(ROWS_OF_TASK).map(move |start| start..(start + ROWS_OF_TASK).min(end))
+}
+
+fn run<T: Element>(tasks: &[Task<'_>], call: CachedCall, queries: &[T], y: &mut [f32]) {
+    let heads = call.heads;
     let y = Output::new(y, heads.query_width());
     (0..tasks.len() * heads.kv_heads).into_par_iter().for_each(|index| {
         let (task, shared) = (&tasks[index / heads.kv_heads], index % heads.kv_heads);
-        SCRATCH.with_borrow_mut(|scratch| task.run(qkv, shared, scratch, &y));
+        SCRATCH.with_borrow_mut(|scratch| task.run(queries, shared, scratch, &y));
     });
 }
 
@@ -156,10 +195,20 @@ struct Task<'a> {
     memory: &'a Memory,
     call: CachedCall,
     bias: Option<&'a HeadBias>,
-    /// Where they stand in the packed rows.
+    /// Where they stand among all rows.
     rows: Range<usize>,
-    /// The position of the first one.
-    position: usize,
+    /// From a row to the next.
+    stride: usize,
+    sees: Sees,
+}
+
+/// Which keys the rows of a task see.
+#[derive(Clone, Copy)]
+enum Sees {
+    /// Their own and those before, where the first row stands at this position.
+    Past { position: usize },
+    /// All.
+    All { keys: usize },
 }
 
 /// What a tile of queries works with, used again from one to the next.
@@ -177,15 +226,15 @@ thread_local! {
 
 impl Task<'_> {
     /// All queries that share one key-value head: tiles of them, and the rest one by one.
-    fn run<T: Element>(&self, qkv: &[T], shared: usize, scratch: &mut Scratch, y: &Output<'_, f32>) {
+    fn run<T: Element>(&self, rows: &[T], shared: usize, scratch: &mut Scratch, y: &Output<'_, f32>) {
         let queries = self.rows.len() * self.call.heads.group();
         let mut first = 0;
         while first < queries {
             if first + TILE <= queries {
-                self.tile::<T, TILE>(qkv, shared, first, scratch, y);
+                self.tile::<T, TILE>(rows, shared, first, scratch, y);
                 first += TILE;
             } else {
-                self.tile::<T, 1>(qkv, shared, first, scratch, y);
+                self.tile::<T, 1>(rows, shared, first, scratch, y);
                 first += 1;
             }
         }
@@ -199,13 +248,16 @@ impl Task<'_> {
 
     /// The keys that a row sees.
     fn seen(&self, row: usize) -> Range<usize> {
-        let end = self.position + row + 1;
+        let end = match self.sees {
+            Sees::Past { position } => position + row + 1,
+            Sees::All { keys } => return 0..keys,
+        };
         self.call.window.map_or(0, |window| end.saturating_sub(window))..end
     }
 
     fn tile<T: Element, const R: usize>(
         &self,
-        qkv: &[T],
+        rows: &[T],
         shared: usize,
         first: usize,
         scratch: &mut Scratch,
@@ -216,11 +268,12 @@ impl Task<'_> {
         let places: [(usize, usize); R] = std::array::from_fn(|query| self.place(shared, first + query));
         let seen = places.map(|(row, _)| self.seen(row));
         let bias = places.map(|(row, head)| {
-            self.bias.map_or(&[][..], |bias| bias.of_keys(head, 0, self.position + row, self.seen(row)))
+            let seen = self.seen(row);
+            self.bias.map_or(&[][..], |bias| bias.of_keys(head, 0, seen.end - 1, seen))
         });
         scratch.queries.resize(R * dim, 0.0);
         for (query, (row, head)) in places.into_iter().enumerate() {
-            let values = &qkv[(self.rows.start + row) * heads.width() + head * dim..][..dim];
+            let values = &rows[(self.rows.start + row) * self.stride + head * dim..][..dim];
             for (place, value) in scratch.queries[query..].iter_mut().step_by(R).zip(values) {
                 *place = value.widen() * scale;
             }

@@ -9,7 +9,7 @@ mod forward;
 pub use backward::{Saved, Slopes, backward};
 use bias::BlockBias;
 pub use bias::HeadBias;
-pub use cached::attend;
+pub use cached::{attend, attend_to_kept, cache_rows};
 pub use forward::forward;
 
 use std::cell::RefCell;

@@ -1,0 +1,120 @@
+//! An encoder-decoder from text and pairs to translations, and what is refused with one.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::support::{Place, story};
+
+const SIZES: &str = "--params 20k --tokens 16k --set model.context=32 --set model.layers=1";
+
+/// Shards of a story, in `shards`.
+fn shards() -> Place {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    place.succeed("collect story.txt --out documents");
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
+    place.succeed("tokenize documents --tokenizer tokenizer --out shards");
+    place
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Sources of words, each to be written in capitals.
+fn pairs(count: usize) -> [String; 2] {
+    let words = ["mira", "tonel", "shabo", "kenlu"];
+    let source = |index: usize| format!("{} {}", words[index % 4], words[index / 4 % 4]);
+    let sources: Vec<String> = (0..count).map(source).collect();
+    [sources.join("\n"), sources.join("\n").to_uppercase()]
+}
+
+/// Trained, asked and refused in one test, since the training takes the time.
+#[test]
+fn translations_from_text_and_pairs_to_figures() {
+    let place = shards();
+    let [source, target] = pairs(400);
+    place.write("a.en", &source).write("a.zh", &target);
+    let figures = json(&place.succeed(&format!("pretrain --data shards --out marian --family marian {SIZES} --json")).out);
+    assert!(figures["bits_per_byte"].is_null(), "{figures}");
+    for name in ["target_loss", "target_accuracy"] {
+        assert!(figures["figures"][name].is_f64(), "{name}: {figures}");
+    }
+    let losses: Vec<f64> =
+        place.read("marian/metrics.jsonl").lines().filter_map(|line| json(line)["validation_loss"].as_f64()).collect();
+    assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
+
+    let tuned = "sft marian --data a.en --target a.zh --out tuned --epochs 30 --learning-rate 3e-3 --set sft.batch_tokens=256";
+    let figures = json(&place.succeed(&format!("{tuned} --json")).out);
+    assert_eq!((&figures["sequences"]["pairs"], &figures["sequences"]["dropped"]), (&380.into(), &0.into()));
+    let figure = |when: &str| figures[when]["accuracy"].as_f64().unwrap();
+    assert!(figure("after") > figure("before") && figure("after") > 0.9, "{figures}");
+
+    let told = place.succeed("translate tuned/model mira kenlu").out;
+    assert_eq!(told.lines().count(), 2);
+    assert_eq!(place.succeed("translate tuned --file a.en").out.trim_end(), target, "in order, a line each");
+    let one = json(&place.nuwa_with_input("translate tuned --best 3 --json", b"shabo mira\n").out);
+    assert_eq!((&one["text"], &one["finish"]), (&"SHABO MIRA".into(), &"end".into()));
+    let others = one["others"].as_array().unwrap();
+    assert!(others.len() == 2 && others[0]["score"].as_f64() <= one["score"].as_f64(), "{one}");
+    let measured = json(&place.succeed("translate tuned --file a.en --references a.zh --json").out);
+    assert_eq!(measured["figures"]["exact match"]["value"], 1.0, "{measured}");
+    assert!((measured["figures"]["BLEU"]["value"].as_f64().unwrap() - 100.0).abs() < 1e-6, "{measured}");
+    let measured = place.succeed("summarize tuned --file a.en --references a.zh").out;
+    assert!(measured.contains("rouge1") && measured.contains("over 400 texts"), "{measured}");
+    let sampled = |seed: u64| {
+        place.succeed(&format!("translate tuned --file a.en --temperature 3 --top-p 1 --max-tokens 5 --seed {seed}")).out
+    };
+    assert_eq!(sampled(1), sampled(1));
+    assert_ne!(sampled(1), sampled(2));
+
+    refusals(&place);
+}
+
+fn refusals(place: &Place) {
+    place.write("short.zh", "A\nB\n").write("records.jsonl", "{\"en\": \"a\", \"zh\": \"b\"}\n");
+    place.write("empty.txt", " \n").write("long.txt", "mira ".repeat(40));
+    assert_snapshot!(place.failure("sft tuned --data a.en --target short.zh --out x"), @"");
+    assert_snapshot!(place.failure("sft tuned --data a.en short.zh --target a.zh --out x"), @"");
+    assert_snapshot!(place.failure("sft tuned --data records.jsonl --out x"), @"");
+    assert_snapshot!(place.failure("sft tuned --data records.jsonl --target a.zh --out x"), @"");
+    assert_snapshot!(place.failure("sft tuned --data story.txt --out x"), @"");
+    assert_snapshot!(place.failure("sft tuned --data a.en --target a.zh --out x --set sft.label_smoothing=1"), @"");
+    assert_snapshot!(place.failure("translate tuned --file empty.txt"), @"");
+    assert_snapshot!(place.failure("translate tuned --file long.txt"), @"");
+    assert_snapshot!(place.failure("translate tuned --beam 0 mira"), @"");
+    assert_snapshot!(place.failure("translate tuned --best 9 --json mira"), @"");
+    assert_snapshot!(place.failure("translate tuned --file a.en --references short.zh"), @"");
+    assert_snapshot!(place.failure("chat tuned --prompt a"), @"");
+    assert!(!place.succeed("translate tuned --file long.txt --truncate").out.is_empty());
+}
+
+#[test]
+fn t5_and_bart_learn_by_their_objectives() {
+    let place = shards();
+    let of_shards = json(&place.read("shards/tokenize.json"))["vocab_size"].as_u64().unwrap();
+    for (family, more, architecture) in
+        [("t5", 100, "T5ForConditionalGeneration"), ("bart", 1, "BartForConditionalGeneration")]
+    {
+        let told = place.succeed(&format!("pretrain --data shards --out {family} --family {family} {SIZES} --json")).out;
+        assert!(json(&told)["figures"]["target_loss"].is_f64(), "{told}");
+        let config = json(&place.read(&format!("{family}/model/config.json")));
+        assert_eq!(config["architectures"], serde_json::json!([architecture]));
+        assert_eq!(config["vocab_size"].as_u64(), Some(of_shards + more), "sentinels, or a mask, are appended");
+        let further = format!("pretrain --data shards --init {family} --out {family}-further --tokens 2k --json");
+        assert!(json(&place.succeed(&further).out)["figures"]["target_accuracy"].is_f64());
+    }
+    let chosen = "--set pretrain.sequence_objective=infilling --set pretrain.spans.share=0.5";
+    place.succeed(&format!("pretrain --data shards --out chosen --family marian {chosen} {SIZES}"));
+    let wrong = format!("pretrain --data shards --out wrong --family t5 --set pretrain.spans.length=0.5 {SIZES}");
+    assert_snapshot!(place.failure(&wrong), @"");
+}
+
+#[test]
+fn a_decoder_is_no_translator() {
+    let place = shards();
+    place.succeed(&format!("pretrain --data shards --out llama {SIZES}"));
+    place.write("a.en", "a\nb").write("a.zh", "c\nd");
+    assert_snapshot!(place.failure("translate llama mira"), @"");
+    assert_snapshot!(place.failure("sft llama --data a.en --target a.zh --out x"), @"");
+}
