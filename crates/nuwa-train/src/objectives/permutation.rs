@@ -18,8 +18,8 @@ use nuwa_tensor::{AttentionMask, Random};
 use super::draw::Draw;
 use super::masked::Parts;
 use super::measured::Mean;
-use super::{MaskedTokens, Objective, Windows, read};
-use crate::{Error, Figures, PermutationSettings, Result};
+use super::{Masked, MaskedTokens, Objective, Windows, read};
+use crate::{Error, Figures, MaskedSettings, PermutationSettings, Result};
 
 /// The special tokens of XLNet: their roles, and their names where a tokenizer does not have them yet, in the order of
 /// [`Special`](super::Special).
@@ -35,14 +35,16 @@ const LAST_SEGMENT: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct Permutation {
     settings: PermutationSettings,
-    tokens: MaskedTokens,
+    /// Whose pairs the texts are.
+    masked: Masked,
     random: Random,
 }
 
 impl Permutation {
     /// The objective of a run with `seed`.
     pub fn new(settings: PermutationSettings, tokens: MaskedTokens, seed: u64) -> Self {
-        Self { settings, tokens, random: Random::new(seed).named("orders") }
+        let masked = Masked::new(MaskedSettings::default(), tokens, seed);
+        Self { settings, masked, random: Random::new(seed).named("orders") }
     }
 
     /// Text `number`.
@@ -50,7 +52,7 @@ impl Permutation {
         let mut draw = Draw::new(self.random.stream(number));
         let context = windows.context();
         let parts = match self.settings.pairs {
-            true => self.tokens.pair(windows, number, context - 3, &mut draw)?,
+            true => self.masked.pair(windows, number, context - 3, &mut draw)?,
             false => Parts::one(read(windows, number, context - 2)?),
         };
         let (ids, segments) = self.joined(&parts);
@@ -61,7 +63,7 @@ impl Permutation {
 
     /// The tokens of a text and their segments.
     fn joined(&self, parts: &Parts) -> (Vec<u32>, Vec<u32>) {
-        let special = self.tokens.special;
+        let special = self.masked.tokens.special;
         let (mut ids, mut segments) = (Vec::new(), Vec::new());
         for (segment, part) in (0..).zip([Some(&parts.first), parts.second.as_ref()].into_iter().flatten()) {
             ids.extend(part.iter().copied().chain([special.separator]));
@@ -118,12 +120,12 @@ impl Permutation {
 
     fn is_text(&self, id: u32) -> bool {
         // Not that of padding, which may be the one that ends documents.
-        let special = self.tokens.special;
+        let special = self.masked.tokens.special;
         ![special.class, special.separator, special.mask].contains(&id)
     }
 
     fn begins(&self, id: u32) -> bool {
-        self.is_text(id) && self.tokens.words.starts(id)
+        self.is_text(id) && self.masked.tokens.words.starts(id)
     }
 
     /// What stands before the texts `numbers`, where memory is asked for.
@@ -134,7 +136,7 @@ impl Permutation {
         }
         let (mut ids, mut first) = (Vec::with_capacity(texts * length), Vec::with_capacity(texts));
         for number in numbers {
-            let mut own = vec![self.tokens.special.padding; length];
+            let mut own = vec![self.masked.tokens.special.padding; length];
             let has_any = windows.read_before(number, &mut own)?;
             first.push(if has_any { 0 } else { length as u32 });
             ids.extend(own);
