@@ -3,6 +3,7 @@
 use nuwa_nn::{Context, relative_sinusoids};
 use nuwa_tensor::{AttentionMask, Error, RelativePlaces, Result, Tensor};
 
+use super::streams::View;
 use super::{Block, Xlnet};
 use crate::{NewRows, Rows};
 
@@ -11,8 +12,8 @@ struct Sequence {
     /// Rows of all sequences.
     tokens: Vec<u32>,
     queries: Vec<u32>,
-    mask: AttentionMask,
-    places: RelativePlaces,
+    both: View,
+    asked: View,
 }
 
 impl Sequence {
@@ -24,16 +25,22 @@ impl Sequence {
         let [tokens, queries] = [first, first + count]
             .map(|first| (first as u32..).take(count).collect::<Vec<_>>());
         // A query after a token sees what the token sees.
-        let ranges = (past + 1..=past + count).map(|end| [0, end as u32]).collect::<Vec<_>>().repeat(2);
-        let mask = AttentionMask::over_memory(1, [2 * count, past + count], ranges)?;
-        let places: Vec<u32> =
-            (past..past + count).chain(past + 1..=past + count).map(|place| place as u32).collect();
-        Ok(Self { tokens, queries, mask, places: RelativePlaces::new(places, capacity) })
+        let ends: Vec<u32> = (past + 1..=past + count).map(|end| end as u32).collect();
+        let view = |ends: Vec<u32>, places: Vec<u32>| {
+            let ranges = ends.iter().map(|&end| [0, end]).collect();
+            let mask = AttentionMask::over_memory(1, [ends.len(), past + count], ranges)?;
+            Ok::<_, Error>(View { mask, places: RelativePlaces::new(places, capacity) })
+        };
+        let all: Vec<u32> = ends.iter().map(|end| end - 1).chain(ends.iter().copied()).collect();
+        Ok(Self { tokens, queries, both: view(ends.repeat(2), all)?, asked: view(ends.clone(), ends)? })
     }
 
-    /// Both, in order.
-    fn rows(&self) -> Vec<u32> {
-        [&self.tokens[..], &self.queries].concat()
+    /// What the rows of a block see, and which those are; of the last block only the queries are read.
+    fn rows(&self, is_last: bool) -> (Vec<u32>, &View) {
+        match is_last {
+            true => (self.queries.clone(), &self.asked),
+            false => ([&self.tokens[..], &self.queries].concat(), &self.both),
+        }
     }
 }
 
@@ -59,7 +66,7 @@ impl Xlnet {
             x = self.next_block(context, (layer, block), &x, &sequences, &mut new)?;
         }
         new.iter_mut().for_each(|new| new.cache.grow(new.ids.len()));
-        Ok(tape.rows(&x, &queries)?.into())
+        Ok(x.into())
     }
 
     fn next_block(
@@ -71,6 +78,7 @@ impl Xlnet {
         new: &mut [NewRows<'_>],
     ) -> Result<Tensor> {
         let (tape, attention) = (context.tape, &block.attention);
+        let is_last = layer + 1 == self.blocks.len();
         let queries = attention.queries(tape, x)?;
         let mut gathered = Vec::with_capacity(sequences.len());
         for (sequence, new) in sequences.iter().zip(new) {
@@ -87,13 +95,21 @@ impl Xlnet {
                 let rows = relative_sinusoids(tape, self.config.d_model, [capacity, 0], self.config.clamp())?;
                 attention.distances(tape, &rows)
             })?;
-            let queries = tape.rows(&queries, &sequence.rows())?;
+            let (rows, view) = sequence.rows(is_last);
+            let queries = tape.rows(&queries, &rows)?;
             let inputs = [&queries, &keys, &distances];
-            gathered.push(attention.attend(context, inputs, &sequence.mask, &sequence.places)?);
+            gathered.push((attention.attend(context, inputs, &view.mask, &view.places)?, rows));
         }
-        let places: Vec<Vec<u32>> = sequences.iter().map(Sequence::rows).collect();
         let parts: Vec<(&Tensor, &[u32])> =
-            gathered.iter().zip(&places).map(|(gathered, places)| (gathered, &places[..])).collect();
-        block.after_attention(context, x, &tape.put_rows(&parts, x.rows())?)
+            gathered.iter().map(|(gathered, rows)| (gathered, &rows[..])).collect();
+        let gathered = tape.put_rows(&parts, x.rows())?;
+        let queries: Vec<u32> = sequences.iter().flat_map(|sequence| &sequence.queries).copied().collect();
+        match is_last {
+            true => {
+                let [x, gathered] = [x, &gathered].map(|rows| tape.rows(rows, &queries));
+                block.after_attention(context, &x?, &gathered?)
+            }
+            false => block.after_attention(context, x, &gathered),
+        }
     }
 }

@@ -71,7 +71,8 @@ impl Xlnet {
         Self { parameters: builder.finish(), tokens, query, blocks, head_bias, config }
     }
 
-    /// The rows of both streams after all blocks; `given` is told what each block was given.
+    /// The rows of the queries after all blocks, or where there are none those of the tokens; `given` is told what each block was
+    /// given.
     fn run(
         &self,
         context: &Context<'_>,
@@ -87,14 +88,15 @@ impl Xlnet {
         for (index, block) in self.blocks.iter().enumerate() {
             given(&x);
             let memory = memory.get(index).cloned();
+            let is_last = index + 1 == self.blocks.len();
             x = if context.recompute {
                 let (block, pass, dropout) = (block.clone(), Arc::clone(&pass), context.dropout);
                 tape.recomputed(&x, move |tape, x| {
                     let context = Context::new(tape).with_dropout(dropout);
-                    block.forward(&context, x, &pass, memory.as_ref())
+                    block.forward(&context, x, &pass, memory.as_ref(), is_last)
                 })?
             } else {
-                block.forward(context, &x, &pass, memory.as_ref())?
+                block.forward(context, &x, &pass, memory.as_ref(), is_last)?
             };
         }
         Ok(x)
@@ -146,21 +148,27 @@ impl Block {
         }
     }
 
-    /// The rows of both streams through attention over the content rows and, before these, `memory`.
+    /// The rows of both streams through attention over the content rows and, before these, `memory`. Of the last block nobody reads
+    /// what becomes of content rows where there are queries: it gives those of the queries alone.
     fn forward(
         &self,
         context: &Context<'_>,
         x: &Tensor,
         pass: &Pass,
         memory: Option<&Tensor>,
+        is_last: bool,
     ) -> Result<Tensor> {
         let (tape, streams) = (context.tape, &pass.streams);
-        let queries = self.attention.queries(tape, x)?;
         let keys = self.attention.memory(tape, &streams.keys(tape, x, memory)?)?;
+        let (rows, view) = match is_last && !streams.queries.is_empty() {
+            true => (tape.rows(x, &streams.queries)?, &streams.asked),
+            false => (x.clone(), &streams.both),
+        };
+        let queries = self.attention.queries(tape, &rows)?;
         let distances = self.attention.distances(tape, &pass.distances)?;
         let inputs = [&queries, &keys, &distances];
-        let gathered = self.attention.attend(context, inputs, &streams.mask, &streams.places)?;
-        self.after_attention(context, x, &gathered)
+        let gathered = self.attention.attend(context, inputs, &view.mask, &view.places)?;
+        self.after_attention(context, &rows, &gathered)
     }
 
     fn after_attention(&self, context: &Context<'_>, x: &Tensor, gathered: &Tensor) -> Result<Tensor> {
@@ -186,10 +194,7 @@ impl Model for Xlnet {
             Input::Next(sequences) => return self.next(context, sequences),
             input => input.text()?,
         };
-        let streams = Streams::of(text)?;
-        let queries = streams.queries.clone();
-        let x = self.run(context, text, streams, |_| {})?;
-        let rows = if queries.is_empty() { x } else { context.tape.rows(&x, &queries)? };
+        let rows = self.run(context, text, Streams::of(text)?, |_| {})?;
         Ok(context.dropout(&rows)?.into())
     }
 

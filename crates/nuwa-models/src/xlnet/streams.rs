@@ -12,12 +12,21 @@ pub struct Streams {
     /// The keys that are tokens, and those that are memory.
     content_keys: Vec<u32>,
     memory_keys: Vec<u32>,
+    /// What all rows see.
+    pub both: View,
+    /// What the queries alone see.
+    pub asked: View,
+    /// How far keys lie before rows at most, and after them.
+    pub farthest: [usize; 2],
+}
+
+/// What some rows see.
+#[derive(Debug)]
+pub struct View {
     /// Which keys each row attends to.
     pub mask: AttentionMask,
     /// Where each row stands among the keys.
     pub places: RelativePlaces,
-    /// How far keys lie before rows at most, and after them.
-    pub farthest: [usize; 2],
 }
 
 impl Streams {
@@ -32,8 +41,7 @@ impl Streams {
             Some(Queries::Next) => {
                 let places = (1..=length as u32).collect::<Vec<_>>().repeat(texts);
                 // What follows a token is taken to be of its segment.
-                let segments = text.segments.clone();
-                Self::new(text, places, segments, Some(&text.mask))
+                Self::new(text, places, text.segments.clone(), text.mask.clone())
             }
             Some(Queries::Places { places, mask }) => {
                 let count = places.len() / texts.max(1);
@@ -41,7 +49,7 @@ impl Streams {
                     text.segments.get(query / count.max(1) * length + *place as usize).copied()
                 };
                 let segments = places.iter().enumerate().filter_map(segment).collect();
-                Self::new(text, places.clone(), segments, Some(mask))
+                Self::new(text, places.clone(), segments, mask.clone())
             }
         }
     }
@@ -51,33 +59,37 @@ impl Streams {
     /// # Errors
     /// When what stands before the text does not fit it.
     pub fn of_content(text: &Text) -> Result<Self> {
-        Self::new(text, Vec::new(), Vec::new(), None)
+        let (texts, length) = (text.mask.sequences(), text.mask.length());
+        Self::new(text, Vec::new(), Vec::new(), AttentionMask::full_memory(texts, [0, length]))
     }
 
-    fn new(text: &Text, queries: Vec<u32>, segments: Vec<u32>, mask: Option<&AttentionMask>) -> Result<Self> {
+    /// With queries at these places, of these segments and under this mask.
+    fn new(text: &Text, mut queries: Vec<u32>, segments: Vec<u32>, mask: AttentionMask) -> Result<Self> {
         let (texts, length) = (text.mask.sequences(), text.mask.length());
-        let count = queries.len() / texts.max(1);
-        let mut whole = match mask {
-            Some(mask) => text.mask.beside(mask)?,
-            None => text.mask.clone(),
-        };
-        let memory = text.before.as_ref().map_or(0, |before| before.text.mask.length());
+        let (count, mut memory, mut of_tokens, mut of_queries) =
+            (queries.len() / texts.max(1), 0, text.mask.clone(), mask);
         if let Some(before) = &text.before {
-            whole = whole.after_memory(memory, &before.first)?;
+            memory = before.text.mask.length();
+            of_tokens = of_tokens.after_memory(memory, &before.first)?;
+            of_queries = of_queries.after_memory(memory, &before.first)?;
         }
-        let tokens: Vec<u32> = (0..length as u32).collect::<Vec<_>>().repeat(texts);
-        let mut places = interleaved([&tokens, &queries], texts);
-        places.iter_mut().for_each(|place| *place += memory as u32);
-        let farthest = RelativePlaces::farthest(&places, &whole);
-        let mut relative = RelativePlaces::new(places, farthest[0]);
-        if !text.segments.is_empty() {
-            let zeros = vec![0; texts * memory];
-            let of_rows = interleaved([&text.segments, &segments], texts);
-            relative = relative.with_segments(of_rows, interleaved([&zeros, &text.segments], texts));
-        }
+        let both = of_tokens.beside(&of_queries)?;
+        let tokens: Vec<u32> = (0..length).map(|place| (memory + place) as u32).collect();
+        queries.iter_mut().for_each(|place| *place += memory as u32);
+        let places = interleaved([&tokens.repeat(texts), &queries], texts);
+        let farthest = RelativePlaces::farthest(&places, &both);
+        let of_keys = interleaved([&vec![0; texts * memory], &text.segments], texts);
+        let view = |mask: AttentionMask, places: Vec<u32>, segments: Vec<u32>| {
+            let places = RelativePlaces::new(places, farthest[0]);
+            let plain = text.segments.is_empty();
+            let places = if plain { places } else { places.with_segments(segments, of_keys.clone()) };
+            View { mask, places }
+        };
+        let of_rows = interleaved([&text.segments, &segments], texts);
+        let (both, asked) = (view(both, places, of_rows), view(of_queries, queries, segments));
         let [content, queries] = parts([length, count], texts);
         let [memory_keys, content_keys] = parts([memory, length], texts);
-        Ok(Self { content, queries, content_keys, memory_keys, mask: whole, places: relative, farthest })
+        Ok(Self { content, queries, content_keys, memory_keys, both, asked, farthest })
     }
 
     /// The rows that keys are made of.
