@@ -37,7 +37,7 @@ impl Engine {
             let slot = Slot::new(model, (prompt.len() + most).min(context), self.cache());
             Ok(Begun { slot, ids: prompt.clone(), most })
         };
-        self.searched(prompts, settings, |_, prompts| prompts.iter().map(|prompt| begun(prompt)).collect())
+        self.searched(prompts, settings, |_, prompts| prompts.iter().copied().map(&begun).collect())
     }
 
     /// The likeliest answers to each source, the best first: each ends with the end of a text, or after `most_tokens`, by default

@@ -29,12 +29,12 @@ fn check_writes_or_answers(model: &dyn Model) -> Result<()> {
     }
 }
 
-/// Whether an id only stands around the answers of an encoder-decoder: what they begin with, and what fills them up. One that also ends
+/// The ids that only stand around the answers of an encoder-decoder: what they begin with, and what fills them up. One that also ends
 /// them is written.
-fn is_mark(tokenizer: &Tokenizer, model: &dyn Model, id: u32) -> bool {
+fn around_answers(tokenizer: &Tokenizer, model: &dyn Model) -> [Option<u32>; 2] {
     let start = model.config().decoder_start();
-    let around = [start, tokenizer.token_of_role("pad_token").filter(|_| start.is_some())];
-    around.contains(&Some(id)) && tokenizer.eos() != Some(id)
+    let padding = tokenizer.token_of_role("pad_token").filter(|_| start.is_some());
+    [start, padding].map(|id| id.filter(|_| id != tokenizer.eos()))
 }
 
 /// A model with its tokenizer; clones share both.
@@ -102,9 +102,9 @@ impl Engine {
             return Err(Error::Vocabulary { tokenizer: written, model: known });
         }
         let adds_beginning = tokenizer.adds_bos();
-        let unwritable = (0..known as u32)
-            .filter(|&id| tokenizer.id_to_token(id).is_none() || is_mark(&tokenizer, model.as_ref(), id));
-        let unwritable = unwritable.collect();
+        let around = around_answers(&tokenizer, model.as_ref());
+        let is_unwritable = |id: &u32| tokenizer.id_to_token(*id).is_none() || around.contains(&Some(*id));
+        let unwritable = (0..known as u32).filter(is_unwritable).collect();
         Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
 

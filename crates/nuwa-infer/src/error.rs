@@ -164,6 +164,9 @@ impl Error {
             Self::Predicts { predicts: Prediction::Nothing, .. } => {
                 "take a model with a head: one that writes, such as GPT-2 or LLaMA, or BERT with its head for masked words".to_string()
             }
+            Self::Predicts { wanted: Prediction::Answer, .. } => {
+                "take an encoder-decoder such as Marian, T5 or BART, or let this one continue a text".to_string()
+            }
             Self::Predicts { predicts: Prediction::NextToken | Prediction::AnyOrder, .. } => {
                 "take an encoder such as BERT, or let this one continue a text".to_string()
             }

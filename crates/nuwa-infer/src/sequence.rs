@@ -47,12 +47,13 @@ impl<'a> Sequence<'a> {
     /// When the model is none, or the source is empty or longer than the model reads.
     pub fn answering(model: &'a dyn Model, source: &[u32]) -> Result<Self> {
         check_source(model, Some(source))?;
-        let (config, tape) = (model.config(), Tape::inference().batch_invariant());
-        let start = config.decoder_start().ok_or(unread(model))?;
-        let sources = [source.into()];
-        let slots = on_worker(|| begin(model, &tape, &sources, model.context(), DType::F32))?;
-        let slot = slots.into_iter().next().ok_or(Error::NoSource)?;
-        Ok(Self { model, tape, slot, ids: vec![start], begun: 1, first: 0 })
+        let start = model.config().decoder_start().ok_or_else(|| unread(model))?;
+        on_worker(|| {
+            let tape = Tape::inference().batch_invariant();
+            let slots = begin(model, &tape, &[source.into()], model.context(), DType::F32)?;
+            let slot = slots.into_iter().next().ok_or(Error::NoSource)?;
+            Ok(Self { model, tape, slot, ids: vec![start], begun: 1, first: 0 })
+        })
     }
 
     /// All ids so far.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use nuwa_tensor::ParametersBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Model, ParseError, Preset, TensorName};
 
@@ -246,6 +246,15 @@ pub(crate) fn ensure(
     expected: impl Into<String>,
 ) -> Result<()> {
     if holds { Ok(()) } else { Err(Error { field, value: value.to_string(), expected: expected.into() }) }
+}
+
+/// Gives fields that `config.json` leaves out the values that the family has for them.
+pub(crate) fn fill_in(config: &mut Value, defaults: &[(&str, u32)]) {
+    for (field, value) in defaults {
+        if config.get(field).is_none() {
+            config[*field] = json!(value);
+        }
+    }
 }
 
 /// The standard deviation of first weights where a `config.json` does not say it.

@@ -66,8 +66,8 @@ pub use sequences::SequencePair;
 pub use text::{Rows, Text};
 pub use text::{Before, Queries, Rows, Text};
 
-use nuwa_nn::{CrossAttention, Linear};
-pub use nuwa_nn::{Context, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
+use nuwa_nn::Linear;
+pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.

@@ -94,8 +94,11 @@ impl Text {
     /// tokens that none sees.
     ///
     /// # Errors
-    /// When one is empty.
+    /// When there is none, or one is empty.
     pub fn padded(texts: &[&[u32]]) -> Result<Self> {
+        if texts.is_empty() {
+            return Err(Error::Shape { operation: "encoder", reason: "there is no source".into() });
+        }
         if let Some(empty) = texts.iter().position(|text| text.is_empty()) {
             let reason = format!("source {} of {} is empty", empty + 1, texts.len());
             return Err(Error::Shape { operation: "encoder", reason });

@@ -66,8 +66,10 @@ impl<'a> LayerInput<'a> {
     /// # Errors
     /// When there is none.
     pub fn take_source(&mut self) -> Result<Source<'a>> {
-        let reason = || "the decoder reads a source, and there is none".into();
-        self.source.take().ok_or_else(|| Error::Shape { operation: "cross_attention", reason: reason() })
+        self.source.take().ok_or_else(|| Error::Shape {
+            operation: "cross_attention",
+            reason: "the decoder reads a source, and there is none".into(),
+        })
     }
 }
 

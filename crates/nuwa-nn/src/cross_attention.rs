@@ -138,3 +138,47 @@ impl CrossAttention {
         Ok(cache)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nuwa_tensor::ParametersBuilder;
+
+    use super::*;
+    use crate::SourceWeights;
+
+    /// `softmax(scale q k^T)` in f64, the mean over heads, each query seeing its own part of the source.
+    #[test]
+    fn the_weights_are_those_of_the_definition() {
+        let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 3 };
+        let mut builder = ParametersBuilder::new(3);
+        let scope = Scope::root(&mut builder).child("source");
+        let layer = CrossAttention::new(scope, 6, heads, true, [Initialisation::Normal(1.0); 3]).with_scale(0.7);
+        let _parameters = builder.finish();
+        let tape = Tape::inference();
+        let numbers = |count: usize, factor: f32| (0..count).map(|at| (at as f32 * factor).sin()).collect::<Vec<f32>>();
+        let rows = tape.constant([3, 6], &numbers(18, 0.7)).unwrap();
+        let source = tape.constant([5, 6], &numbers(30, 1.3)).unwrap();
+        let ranges = vec![[0, 5], [1, 5], [2, 3]];
+        let mask = AttentionMask::over_memory(1, [3, 5], ranges.clone()).unwrap();
+        let log = SourceWeights::default();
+        let context = Context::new(&tape).with_source_weights(&log);
+        layer.forward(&context, &rows, &rows, &Source::Pass { rows: &source, mask: &mask }).unwrap();
+        let queries = layer.queries.forward(&tape, &rows).unwrap().to_host();
+        let memory = layer.memory.forward(&tape, &source).unwrap().to_host();
+        for (row, found) in log.rows().into_iter().enumerate() {
+            let mut expected = vec![0.0; 5];
+            for head in 0..2 {
+                let score = |key: usize| -> f64 {
+                    let of = |at: usize| f64::from(queries[row * 6 + head * 3 + at]) * f64::from(memory[key * 12 + head * 3 + at]);
+                    0.7 * (0..3).map(of).sum::<f64>()
+                };
+                let [first, end] = ranges[row].map(|end| end as usize);
+                let total: f64 = (first..end).map(|key| score(key).exp()).sum();
+                (first..end).for_each(|key| expected[key] += score(key).exp() / total / 2.0);
+            }
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((f64::from(*found) - expected).abs() < 1e-5, "row {row}: {found} {expected}");
+            }
+        }
+    }
+}

@@ -29,6 +29,7 @@ pub fn of(run: &Run) -> Option<FineTuning> {
 fn told(stage: &FineTuned) -> Option<Text> {
     let outcome = stage.outcome.as_ref()?;
     answers(outcome)
+        .or_else(|| sequences(outcome))
         .or_else(|| ranking(outcome))
         .or_else(|| rewards(stage, outcome))
         .or_else(|| preferences(outcome, &stage.metrics))
@@ -69,6 +70,14 @@ fn answers(outcome: &FineTuningOutcome) -> Option<Text> {
         parts.push(words::sft_fates(account.whole, &Text::joined(&fates, COMMA)));
     }
     Some(Text::joined(&parts, NOTHING))
+}
+
+/// Of an encoder-decoder that learnt from pairs.
+fn sequences(outcome: &FineTuningOutcome) -> Option<Text> {
+    let account = outcome.sequences.as_ref()?;
+    let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
+    let accuracy = after.figures.get("accuracy").map(|share| 100.0 * share)?;
+    Some(words::sequences(account.pairs, [before.validation_loss, after.validation_loss], accuracy))
 }
 
 const NOTHING: Fixed = Fixed { en: "", zh: "" };

@@ -44,7 +44,9 @@ pub fn pairs(record: &Record) -> Result<Vec<TextPair>> {
     let pairs = match (record.first_of(&SOURCES), record.first_of(&TARGETS)) {
         (Some(source), Some(target)) => vec![pair(record, source, target)?],
         _ if is_dialogue(record) => of_dialogue(&dialogue(record)?),
-        _ => return Err(unknown(record)),
+        (None, None) => return Err(unknown(record)),
+        // A table leaves out empty cells.
+        _ => return Err(record.left_out(ONE_IS_EMPTY)),
     };
     match pairs.iter().any(|pair| pair.source.is_empty() || pair.target.is_empty()) {
         true => Err(record.left_out(ONE_IS_EMPTY)),
@@ -58,9 +60,8 @@ fn is_dialogue(record: &Record) -> bool {
 
 fn pair(record: &Record, source: &str, target: &str) -> Result<TextPair> {
     let text = |name: &str| match record.get(name) {
-        None | Some(Value::Null) => Ok(String::new()),
         Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(_) => record.text(name).map(tidy),
+        _ => record.text(name).map(tidy),
     };
     Ok(TextPair { source: text(source)?, target: text(target)?, place: record.place.clone() })
 }

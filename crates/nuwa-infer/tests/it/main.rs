@@ -3,6 +3,7 @@
 mod beam;
 mod candidates;
 mod conversation;
+mod encoder_decoders;
 mod generate;
 mod likelihood;
 mod loaded;

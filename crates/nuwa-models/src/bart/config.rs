@@ -3,9 +3,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Bart, OFFSET};
-use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, default_range};
+use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, default_range, fill_in};
 use crate::names::{matrix_name, norm_names};
-use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, fill_in, names};
+use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, tensor_names};
 use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of BART's `config.json`, by their names at Hugging Face.
@@ -32,7 +32,7 @@ impl Config for BartConfig {
 
     fn names(&self) -> Vec<TensorName> {
         let (width, rows) = (self.stacks.d_model, self.stacks.max_position_embeddings + OFFSET);
-        let mut all = names(&self.stacks);
+        let mut all = tensor_names(&self.stacks);
         for stack in ["encoder", "decoder"] {
             let there = format!("model.{stack}.embed_positions.weight");
             all.push(matrix_name(format!("{stack}.positions.weight"), there, rows, width));

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Marian;
-use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, ensure};
-use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, fill_in, names};
+use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, ensure, fill_in};
+use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, tensor_names};
 use crate::{Model, ParseError, Preset, TensorName};
 
 /// The fields of Marian's `config.json`, by their names at Hugging Face.
@@ -29,7 +29,7 @@ impl Config for MarianConfig {
     }
 
     fn names(&self) -> Vec<TensorName> {
-        names(&self.stacks)
+        tensor_names(&self.stacks)
     }
 
     fn ignored(&self) -> &'static [&'static str] {

@@ -1,7 +1,7 @@
 use nuwa_tensor::HeadLayout;
 use nuwa_tensor::ops::activation::Activation;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ParseError;
 use crate::config::{Result, Shape, Size, ensure, positive};
@@ -95,15 +95,6 @@ pub(crate) const FIXED: &[(&str, Value)] = &[
 
 fn default_positions() -> usize {
     1024
-}
-
-/// Gives fields that `config.json` leaves out the values that the family has for them.
-pub(crate) fn fill_in(config: &mut Value, defaults: &[(&str, u32)]) {
-    for (field, value) in defaults {
-        if config.get(field).is_none() {
-            config[*field] = json!(value);
-        }
-    }
 }
 
 impl PostNormConfig {

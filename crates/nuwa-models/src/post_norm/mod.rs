@@ -4,8 +4,8 @@ mod config;
 mod names;
 
 pub use config::{PlainActivation, PostNormConfig};
-pub(crate) use config::{ACTIVATIONS, FIXED, as_post_norm, fill_in};
-pub(crate) use names::names;
+pub(crate) use config::{ACTIVATIONS, FIXED, as_post_norm};
+pub(crate) use names::tensor_names;
 
 use nuwa_nn::{
     Attention, Context, CrossAttention, FeedForward, Initialisation, LayerInput, LayerNorm, Scope, run_blocks,

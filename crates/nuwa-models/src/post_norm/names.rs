@@ -4,7 +4,7 @@ use crate::names::{linear_names, matrix_name, norm_names, vector_name};
 
 /// Those of Marian and BART, which have the same: queries, keys and values are three tensors there; here they are one parameter
 /// within a sequence, and two from one to the other.
-pub fn names(config: &PostNormConfig) -> Vec<TensorName> {
+pub fn tensor_names(config: &PostNormConfig) -> Vec<TensorName> {
     let (width, vocabulary) = (config.d_model, config.vocab_size);
     let mut names = vec![
         matrix_name("tokens.weight", "model.shared.weight", vocabulary, width),

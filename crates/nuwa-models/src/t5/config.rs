@@ -5,9 +5,8 @@ use serde_json::Value;
 
 use super::{T5, names};
 use crate::config::{
-    Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, ensure, gated_inner, positive,
+    Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, ensure, fill_in, gated_inner, positive,
 };
-use crate::post_norm::fill_in;
 use crate::{Model, Preset, TensorName};
 
 /// The fields of T5's `config.json`, by their names at Hugging Face.

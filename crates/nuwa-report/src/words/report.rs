@@ -385,6 +385,15 @@ pub fn sft(dialogues: u64, before: f64, after: f64) -> Text {
     )
 }
 
+pub fn sequences(pairs: u64, [before, after]: [f64; 2], accuracy: f64) -> Text {
+    let (count, number) = (counted(pairs, "pair"), grouped(pairs));
+    both!(
+        "SFT on {count}: the loss per target token on held-out pairs went from {before:.2} to {after:.2} nats; {accuracy:.1} % of \
+         these tokens are the likeliest after what stands before them.",
+        "SFT 使用 {number} 个句对：留出集目标的每 token 损失由 {before:.2} 变为 {after:.2} nat，其中 {accuracy:.1} % 的 token 在上文之后概率最高。"
+    )
+}
+
 pub fn sft_fates(whole: u64, fates: &Text) -> Text {
     let (whole, en, zh) = (grouped(whole), &fates.en, &fates.zh);
     both!(" {whole} were used whole, {en}.", "其中 {whole} 段完整使用，{zh}。")

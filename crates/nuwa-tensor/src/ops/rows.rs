@@ -37,7 +37,7 @@ impl Tape {
     pub fn put_rows(&self, parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Tensor> {
         const OPERATION: &str = "put_rows";
         let Some((first, _)) = parts.first() else {
-            return Err(Error::shape(OPERATION, "there are no rows".into()));
+            return Err(Error::shape(OPERATION, "there are no rows"));
         };
         let (width, dtype) = (first.width(), first.dtype());
         for (x, places) in parts {

@@ -83,7 +83,7 @@ mod tests {
             cuts[cut] += 1;
         }
         assert!(cuts[8..24].iter().all(|count| *count > 2), "every place is taken: {cuts:?}");
-        assert_eq!(cuts.iter().sum::<i32>(), cuts[8..24].iter().sum(), "and no other: {cuts:?}");
+        assert_eq!(cuts.iter().sum::<i32>(), cuts[8..24].iter().sum::<i32>(), "and no other: {cuts:?}");
         assert!((batch.targets.weights.iter().sum::<f32>() - 1.0).abs() < 1e-3);
     }
 

@@ -7,7 +7,7 @@ use super::{Block, Operands, Pair, Span, Learned, WORKSPACE, Workspace, dropout_
 use crate::calls::RelativeCall;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::device::{Pool, Stored};
-use crate::element::{Element, convert};
+use crate::element::convert;
 use crate::parallel::rows_mut;
 use crate::simd::{dot, exp2_for, vectorised};
 

@@ -3,7 +3,6 @@ use std::ops::Range;
 use super::{Block, Pair, Span, Workspace, room};
 use crate::device::Stored;
 use crate::device::cpu::product::{Matrix, Spans, Store, multiply_serial};
-use crate::element::Element;
 use crate::simd::{dot, vectorised};
 
 impl<T: Stored> Pair<'_, T> {
