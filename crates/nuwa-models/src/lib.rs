@@ -63,7 +63,6 @@ pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{SCORE, Scored, backward_scores, scores};
 pub use sequences::SequencePair;
-pub use text::{Rows, Text};
 pub use text::{Before, Queries, Rows, Text};
 
 use nuwa_nn::Linear;
