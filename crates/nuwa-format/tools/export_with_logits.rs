@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let memory = model.encode(&context, &Text::bidirectional(ids.clone(), 1))?;
             answer.extend(model.config().decoder_start());
             answer.extend(ids.iter().rev().skip(1));
-            model.hidden(&context, Input::Answer { text: &Text::causal(answer.clone(), 1), memory: &memory })?
+            model
+                .hidden(&context, Input::Answer { text: &Text::causal(answer.clone(), 1), memory: &memory })?
         }
     };
     let logits_of = model.head().logits(&tape, &rows.hidden)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nuwa_models::{Context, Input, SourceWeights, Text};
+use nuwa_models::{Context, attention_to_source};
 use nuwa_tensor::{Tape, on_worker};
 
 use crate::beam::{Begun, Marks, search};
@@ -91,13 +91,11 @@ impl Engine {
             return Ok(Vec::new());
         }
         on_worker(|| {
-            let (tape, weights) = (Tape::inference(), SourceWeights::default());
-            let context = Context::new(&tape).with_source_weights(&weights);
-            let memory = model.encode(&context, &Text::bidirectional(source.to_vec(), 1))?;
-            let read = std::iter::once(start).chain(answer.iter().copied()).take(answer.len());
-            let text = Text::causal(read.collect(), 1);
-            model.hidden(&context, Input::Answer { text: &text, memory: &memory })?;
-            Ok(weights.rows())
+            let tape = Tape::inference();
+            let read: Vec<u32> = std::iter::once(start).chain(answer.iter().copied()).take(answer.len()).collect();
+            let mut layers = attention_to_source(model, &Context::new(&tape), source, &read)?;
+            let last = layers.pop().unwrap_or_default();
+            Ok(last.chunks_exact(source.len()).map(<[f32]>::to_vec).collect())
         })
     }
 

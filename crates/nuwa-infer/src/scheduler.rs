@@ -310,7 +310,8 @@ impl Scheduler {
         for place in &mut self.places {
             let Some(source) = place.unread() else { continue };
             let own = begun.iter().find(|slot| slot.answers(source)).and_then(|slot| slot.prefix(0));
-            place.slot = own.expect("each source that was unread has been read, and caches of answers can be copied");
+            place.slot =
+                own.expect("each source that was unread has been read, and caches of answers can be copied");
         }
         Ok(())
     }

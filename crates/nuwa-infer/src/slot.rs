@@ -87,7 +87,11 @@ pub fn begin(
 ) -> Result<Vec<Slot>> {
     let ids: Vec<&[u32]> = sources.iter().map(AsRef::as_ref).collect();
     let caches = model.begin(&Context::new(tape), &ids, capacity, dtype)?;
-    Ok(caches.into_iter().zip(sources).map(|(cache, source)| Slot::answering(cache, source.clone())).collect())
+    Ok(caches
+        .into_iter()
+        .zip(sources)
+        .map(|(cache, source)| Slot::answering(cache, source.clone()))
+        .collect())
 }
 
 /// New ids of a slot.

@@ -190,12 +190,13 @@ impl<'a> Input<'a> {
     /// # Errors
     /// When there is none, or the answers do not fit it.
     pub(crate) fn begin_answer(self) -> Result<Pass<'a>> {
-        let without = |reason: &str| Err(Error::Shape { operation: "cross_attention", reason: reason.into() });
+        let without =
+            |reason: &str| Err(Error::Shape { operation: "cross_attention", reason: reason.into() });
         match self {
             Self::Text(_) => without("the decoder reads an answer to a source, and there is no source"),
             Self::Answer { text, memory } => {
                 let own = PassMask::new(text.mask.clone());
-                let new = New::Answer { own, rows: memory.rows(), mask: memory.mask(text)? };
+                let new = New::Answer { own, memory, mask: memory.mask(text)? };
                 Ok(Pass { new, ..Self::Text(text).begin() })
             }
             Self::Next(sequences) => {
@@ -244,7 +245,7 @@ pub(crate) struct Pass<'a> {
 #[derive(Debug)]
 enum New<'a> {
     Text(PassMask),
-    Answer { own: PassMask, rows: &'a Tensor, mask: AttentionMask },
+    Answer { own: PassMask, memory: &'a Memory, mask: AttentionMask },
     Rows(Vec<NewRows<'a>>),
 }
 
@@ -263,7 +264,10 @@ impl Layers for Pass<'_> {
         let router = (!matches!(self.new, New::Rows(_))).then(|| self.routers.layer(index));
         let (keys, source) = match &mut self.new {
             New::Text(mask) => (Keys::Pass(mask), None),
-            New::Answer { own, rows, mask } => (Keys::Pass(own), Some(Source::Pass { rows, mask })),
+            New::Answer { own, memory, mask } => {
+                let source = Source::Pass { rows: memory.rows(), mask, log: memory.log() };
+                (Keys::Pass(own), Some(source))
+            }
             New::Rows(sequences) => {
                 let (mut rows, mut kept) = (Vec::new(), Vec::new());
                 for new in sequences {

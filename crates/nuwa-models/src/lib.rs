@@ -57,7 +57,7 @@ mod text;
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
 pub use config::{Config, Error, FamilyConfig, FusedPart, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
-pub use memory::Memory;
+pub use memory::{Memory, attention_to_source};
 pub use names::{RowOrder, TensorName};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
@@ -66,7 +66,7 @@ pub use sequences::SequencePair;
 pub use text::{Before, Queries, Rows, Text};
 
 use nuwa_nn::Linear;
-pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceWeights, Yarn};
+pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceLog, Yarn};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder};
 
 /// A model: from tokens to hidden rows, and from those to logits.

@@ -2,9 +2,30 @@
 
 use std::ops::Range;
 
+use nuwa_nn::{Context, SourceLog};
 use nuwa_tensor::{AttentionMask, Error, Result, Tensor};
 
-use crate::Text;
+use crate::{Input, Model, Text};
+
+/// How much each token of `answer`, which begins with [`Config::decoder_start`](crate::Config::decoder_start), attends to each token
+/// of `source` while the next one is predicted: of each layer a mean over heads, `[answer, source]`, whose rows add up to 1. What
+/// the layer before the last attends to most is nearest to which words translate which (Garg et al., "Jointly Learning to Align
+/// and Translate with Transformer Models", 2019).
+///
+/// # Errors
+/// When the model is no encoder-decoder, a source is empty, or an id is unknown.
+pub fn attention_to_source(
+    model: &dyn Model,
+    context: &Context<'_>,
+    source: &[u32],
+    answer: &[u32],
+) -> Result<Vec<Vec<f32>>> {
+    let log = SourceLog::default();
+    let memory = model.encode(context, &Text::padded(&[source])?)?.with_log(&log);
+    let text = Text::causal(answer.to_vec(), 1);
+    model.hidden(context, Input::Answer { text: &text, memory: &memory })?;
+    Ok(log.take())
+}
 
 /// The rows of an encoder, for a decoder to read.
 #[derive(Debug, Clone)]
@@ -14,6 +35,7 @@ pub struct Memory {
     length: usize,
     /// Of each document of each text the rows that hold it.
     documents: Vec<Vec<Range<u32>>>,
+    log: Option<SourceLog>,
 }
 
 impl Memory {
@@ -23,8 +45,19 @@ impl Memory {
             let seen = document.clone().map(|row| source.mask.seen_by(row)).filter(|seen| !seen.is_empty());
             seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
         };
-        let documents = documents(source).iter().map(|of_text| of_text.iter().map(seen).collect());
-        Self { rows, length: source.mask.length(), documents: documents.collect() }
+        let documents = documents(source);
+        let documents = documents.iter().map(|of_text| of_text.iter().map(seen).collect());
+        Self { rows, length: source.mask.length(), documents: documents.collect(), log: None }
+    }
+
+    /// The same, of which decoders write down how they attend to it.
+    #[must_use]
+    pub fn with_log(self, log: &SourceLog) -> Self {
+        Self { log: Some(log.clone()), ..self }
+    }
+
+    pub(crate) fn log(&self) -> Option<&SourceLog> {
+        self.log.as_ref()
     }
 
     /// The rows, `[m, d]`.
@@ -35,7 +68,8 @@ impl Memory {
     /// Of each text the rows of its document, among all rows, where each text is one source.
     pub(crate) fn sources(&self) -> impl Iterator<Item = Range<u32>> {
         let first = |text: usize| (text * self.length) as u32;
-        let of_text = move |(text, rows): (usize, &Range<u32>)| first(text) + rows.start..first(text) + rows.end;
+        let of_text =
+            move |(text, rows): (usize, &Range<u32>)| first(text) + rows.start..first(text) + rows.end;
         self.documents.iter().flatten().enumerate().map(of_text)
     }
 
@@ -52,7 +86,11 @@ impl Memory {
         let mut ranges = Vec::with_capacity(answer.ids.len());
         for (answers, sources) in answers.iter().zip(&self.documents) {
             if answers.len() != sources.len() {
-                return Err(refused(format!("{} answers, {} sources in a text", answers.len(), sources.len())));
+                return Err(refused(format!(
+                    "{} answers, {} sources in a text",
+                    answers.len(),
+                    sources.len()
+                )));
             }
             for (answer, source) in answers.iter().zip(sources) {
                 if source.is_empty() {

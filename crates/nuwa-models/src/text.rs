@@ -86,7 +86,8 @@ impl Text {
             let range = [document[0], document[0] + document.len() as u32];
             std::iter::repeat_n(range, document.len())
         });
-        let mask = AttentionMask::new(1, starts.len(), ranges.collect()).expect("documents lie within their text");
+        let mask =
+            AttentionMask::new(1, starts.len(), ranges.collect()).expect("documents lie within their text");
         Self { mask, ..packed }
     }
 

@@ -28,14 +28,14 @@ pub fn run_blocks<B: Clone + Send + 'static>(
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
                 let dropout = context.dropout;
                 let (rows, visible) = match source {
-                    Some(Source::Pass { rows, mask }) => (Some(rows), Some(mask.clone())),
+                    Some(Source::Pass { rows, mask, .. }) => (Some(rows), Some(mask.clone())),
                     _ => (None, None),
                 };
                 let inputs: Vec<&Tensor> = [&x].into_iter().chain(rows).collect();
                 context.tape.recomputed_from(&inputs, move |tape, inputs| {
                     let keys = Keys::Pass(&mask);
                     let rows = inputs.get(1).zip(visible.as_ref());
-                    let source = rows.map(|(rows, mask)| Source::Pass { rows, mask });
+                    let source = rows.map(|(rows, mask)| Source::Pass { rows, mask, log: None });
                     let input = LayerInput { positions: &positions, keys, router: router.clone(), source };
                     forward(&block, &Context::new(tape).with_dropout(dropout), &inputs[0], input)
                 })?

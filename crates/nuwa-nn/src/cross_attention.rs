@@ -1,4 +1,8 @@
-use nuwa_tensor::{AttentionMask, AttentionOptions, DType, HeadLayout, KeptRows, KeyValueCache, Result, Tape, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nuwa_tensor::{
+    AttentionMask, AttentionOptions, DType, HeadLayout, KeptRows, KeyValueCache, Result, Tape, Tensor,
+};
 
 use crate::{Context, Initialisation, Linear, Scope, residual};
 
@@ -11,9 +15,26 @@ pub enum Source<'a> {
         rows: &'a Tensor,
         /// Which of them each query sees.
         mask: &'a AttentionMask,
+        /// Where the layers write how much each query attends to each of them, where that is wanted.
+        log: Option<&'a SourceLog>,
     },
     /// What the layer keeps of the source of each sequence.
     Kept(Vec<KeptRows<'a>>),
+}
+
+/// How much the rows of a decoder attend to those of an encoder, layer by layer: a mean over heads, `[n, m]`, whose rows add up to 1.
+#[derive(Debug, Clone, Default)]
+pub struct SourceLog(Arc<Mutex<Vec<Vec<f32>>>>);
+
+impl SourceLog {
+    /// What the layers wrote, from the first block on.
+    pub fn take(&self) -> Vec<Vec<f32>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn push(&self, weights: Vec<f32>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(weights);
+    }
 }
 
 /// Multi-head attention from the rows of a decoder to those of an encoder (Vaswani et al. 2017).
@@ -75,10 +96,10 @@ impl CrossAttention {
         let dropout = if self.drops_weights { context.dropout } else { 0.0 };
         let options = AttentionOptions { scale: self.scale, dropout, bias: None };
         let attention = match source {
-            Source::Pass { rows, mask } => {
+            Source::Pass { rows, mask, log } => {
                 let memory = self.memory.forward(tape, &tape.fork(rows)?)?;
-                if let Some(weights) = context.source_weights {
-                    weights.note(self.weights(tape, [&queries, &memory], mask, options)?);
+                if let Some(log) = log {
+                    log.push(self.weights(tape, &queries, &memory, mask)?);
                 }
                 tape.cross_attention(&queries, &memory, self.heads, mask, options)?
             }
@@ -87,33 +108,36 @@ impl CrossAttention {
         residual(context, x, &attention, &self.output)
     }
 
-    /// The weights of attention of each row of queries, the mean over heads. They are what attention gives where each row of the source
-    /// has the value 1 in a place of its own and 0 in all others, as many rows at a time as a head has places.
+    /// How much each query attends to each row of `memory`. Where the values of some rows are features of their own, 1 there and 0
+    /// elsewhere, what attention gives is their weights: a head has room for `head_dim` of them at a time.
     fn weights(
         &self,
         tape: &Tape,
-        [queries, memory]: [&Tensor; 2],
+        queries: &Tensor,
+        memory: &Tensor,
         mask: &AttentionMask,
-        options: AttentionOptions<'_>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let (heads, width) = (self.heads, self.heads.memory_width());
-        let (rows, places) = (memory.rows(), heads.head_dim);
-        let own = memory.to_host();
-        let mut weights = vec![vec![0.0; rows]; queries.rows()];
-        for first in (0..rows).step_by(places) {
-            let mut marked = own.clone();
-            for (row, values) in marked.chunks_exact_mut(width).map(|row| &mut row[heads.key_width()..]).enumerate() {
+    ) -> Result<Vec<f32>> {
+        let HeadLayout { heads, head_dim, .. } = self.heads;
+        let (width, rows) = (self.heads.memory_width(), memory.rows());
+        let options = AttentionOptions { scale: self.scale, ..AttentionOptions::default() };
+        let keys = memory.to_host();
+        let mut weights = vec![0.0; queries.rows() * rows];
+        for first in (0..rows).step_by(head_dim) {
+            let some = first..(first + head_dim).min(rows);
+            let mut marked = keys.clone();
+            for (row, values) in marked.chunks_exact_mut(width).enumerate() {
+                let values = &mut values[self.heads.key_width()..];
                 values.fill(0.0);
-                if (first..first + places).contains(&row) {
-                    values.chunks_exact_mut(places).for_each(|head| head[row - first] = 1.0);
+                if some.contains(&row) {
+                    values.iter_mut().skip(row - first).step_by(head_dim).for_each(|value| *value = 1.0);
                 }
             }
             let marked = tape.constant([rows, width], &marked)?;
-            let found = tape.cross_attention(queries, &marked, heads, mask, options)?.to_host();
-            for (weights, found) in weights.iter_mut().zip(found.chunks_exact(heads.query_width())) {
-                for head in found.chunks_exact(places) {
-                    let some = weights[first..].iter_mut().zip(head);
-                    some.for_each(|(weight, own)| *weight += own / heads.heads as f32);
+            let found = tape.cross_attention(queries, &marked, self.heads, mask, options)?.to_host();
+            for (weights, found) in weights.chunks_exact_mut(rows).zip(found.chunks_exact(heads * head_dim)) {
+                for of_head in found.chunks_exact(head_dim) {
+                    let own = weights[some.clone()].iter_mut().zip(of_head);
+                    own.for_each(|(weight, found)| *weight += found / heads as f32);
                 }
             }
         }
@@ -141,44 +165,64 @@ impl CrossAttention {
 
 #[cfg(test)]
 mod tests {
-    use nuwa_tensor::ParametersBuilder;
+    use nuwa_tensor::{ParametersBuilder, Random};
 
     use super::*;
-    use crate::SourceWeights;
 
-    /// `softmax(scale q k^T)` in f64, the mean over heads, each query seeing its own part of the source.
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut values = vec![0.0; count];
+        Random::new(seed).fill_normal(&mut values, 1.0);
+        values
+    }
+
+    /// `rows W^T + b`, of the outputs from `first` on.
+    fn projected(layer: &Linear, rows: &[f32], first: usize, outputs: usize) -> Vec<f64> {
+        let (weight, bias) = (layer.weight().to_host(), layer.bias().unwrap().to_host());
+        let width = layer.weight().shape().axes()[1];
+        let output = |row: &[f32], o: usize| {
+            let dot = row.iter().zip(&weight[o * width..]).map(|(x, w)| f64::from(*x) * f64::from(*w));
+            f64::from(bias[o]) + dot.sum::<f64>()
+        };
+        rows.chunks_exact(width)
+            .flat_map(|row| (first..first + outputs).map(move |o| output(row, o)))
+            .collect()
+    }
+
+    /// More rows than a head has features, so that they are marked in several turns.
     #[test]
-    fn the_weights_are_those_of_the_definition() {
-        let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 3 };
+    fn the_log_holds_the_mean_weights_of_all_heads() {
+        let (width, heads) = (6, HeadLayout { heads: 2, kv_heads: 2, head_dim: 3 });
         let mut builder = ParametersBuilder::new(3);
-        let scope = Scope::root(&mut builder).child("source");
-        let layer = CrossAttention::new(scope, 6, heads, true, [Initialisation::Normal(1.0); 3]).with_scale(0.7);
+        let weights = [Initialisation::Normal(0.8); 3];
+        let layer = CrossAttention::new(Scope::root(&mut builder), width, heads, true, weights);
         let _parameters = builder.finish();
+        let (rows, memory) = (numbers(4 * width, 1), numbers(8 * width, 2));
         let tape = Tape::inference();
-        let numbers = |count: usize, factor: f32| (0..count).map(|at| (at as f32 * factor).sin()).collect::<Vec<f32>>();
-        let rows = tape.constant([3, 6], &numbers(18, 0.7)).unwrap();
-        let source = tape.constant([5, 6], &numbers(30, 1.3)).unwrap();
-        let ranges = vec![[0, 5], [1, 5], [2, 3]];
-        let mask = AttentionMask::over_memory(1, [3, 5], ranges.clone()).unwrap();
-        let log = SourceWeights::default();
-        let context = Context::new(&tape).with_source_weights(&log);
-        layer.forward(&context, &rows, &rows, &Source::Pass { rows: &source, mask: &mask }).unwrap();
-        let queries = layer.queries.forward(&tape, &rows).unwrap().to_host();
-        let memory = layer.memory.forward(&tape, &source).unwrap().to_host();
-        for (row, found) in log.rows().into_iter().enumerate() {
-            let mut expected = vec![0.0; 5];
-            for head in 0..2 {
-                let score = |key: usize| -> f64 {
-                    let of = |at: usize| f64::from(queries[row * 6 + head * 3 + at]) * f64::from(memory[key * 12 + head * 3 + at]);
-                    0.7 * (0..3).map(of).sum::<f64>()
-                };
-                let [first, end] = ranges[row].map(|end| end as usize);
-                let total: f64 = (first..end).map(|key| score(key).exp()).sum();
-                (first..end).for_each(|key| expected[key] += score(key).exp() / total / 2.0);
-            }
-            for (found, expected) in found.iter().zip(&expected) {
+        let [x, encoded] =
+            [(4, &rows), (8, &memory)].map(|(n, rows)| tape.constant([n, width], rows).unwrap());
+        let (mask, log) = (AttentionMask::full_memory(1, [4, 8]), SourceLog::default());
+        let source = Source::Pass { rows: &encoded, mask: &mask, log: Some(&log) };
+        layer.forward(&Context::new(&tape), &x, &x, &source).unwrap();
+        let found = log.take().remove(0);
+        let queries = projected(&layer.queries, &rows, 0, width);
+        let keys = projected(&layer.memory, &memory, 0, width);
+        for row in 0..4 {
+            let of_head = |head: usize| {
+                let part = |all: &[f64], row: usize| all[row * width + 3 * head..][..3].to_vec();
+                let scores: Vec<f64> = (0..8)
+                    .map(|key| {
+                        let (q, k) = (part(&queries, row), part(&keys, key));
+                        (q.iter().zip(&k).map(|(q, k)| q * k).sum::<f64>() / 3_f64.sqrt()).exp()
+                    })
+                    .collect();
+                let total: f64 = scores.iter().sum();
+                scores.into_iter().map(move |score| score / total).collect::<Vec<f64>>()
+            };
+            let expected = of_head(0).into_iter().zip(of_head(1)).map(|(a, b)| (a + b) / 2.0);
+            for (found, expected) in found[row * 8..].iter().zip(expected) {
                 assert!((f64::from(*found) - expected).abs() < 1e-5, "row {row}: {found} {expected}");
             }
         }
+        assert!(log.take().is_empty());
     }
 }

@@ -38,8 +38,8 @@ mod sinusoids;
 
 pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
-pub use context::{Context, SourceWeights};
-pub use cross_attention::{CrossAttention, Source};
+pub use context::Context;
+pub use cross_attention::{CrossAttention, Source, SourceLog};
 pub use experts::Experts;
 pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};

@@ -16,9 +16,8 @@ impl Sinusoids {
     /// For positions below `positions`; `width` is even.
     pub fn new(positions: usize, width: usize) -> Self {
         let half = width / 2;
-        let angle = |position: usize, i: usize| {
-            position as f64 / 10_000_f64.powf(2.0 * i as f64 / width as f64)
-        };
+        let angle =
+            |position: usize, i: usize| position as f64 / 10_000_f64.powf(2.0 * i as f64 / width as f64);
         let row = |position: usize| {
             let sines = (0..half).map(move |i| angle(position, i).sin());
             sines.chain((0..half).map(move |i| angle(position, i).cos()))

@@ -247,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_told_with_their_losses() {
+        let line = |loss: f64, accuracy: f64| json!({"step": 1, "validation_loss": loss, "accuracy": accuracy});
+        let account = json!({"pairs": 1200, "whole": 1199, "cut": 1, "dropped": 0, "source_tokens": 9, "target_tokens": 9});
+        let more = json!({"sequences": account, "before": line(3.0, 0.1), "after": line(0.5, 0.875)});
+        let told = sequences(&outcome(more)).unwrap();
+        let expected = "SFT on 1,200 pairs: the loss per target token on held-out pairs went from 3.00 to 0.50 nats; 87.5 %";
+        assert!(told.en.starts_with(expected) && told.zh.contains("1,200 个句对"), "{told:?}");
+    }
+
+    #[test]
     fn what_is_no_more_than_chance_is_called_so() {
         let told = preferences(&after(0.58), &metrics()).unwrap();
         assert!(told.en.starts_with("DPO on 1,800 pairs: the reward margin reached 0.95 nats"), "{told:?}");

@@ -126,7 +126,9 @@ pub fn continue_text(
     settings: &GenerateSettings,
 ) -> anyhow::Result<String> {
     let (mut sequence, most) = match model.config().is_encoder_decoder() {
-        true => (Sequence::answering(model, &[prompt, ends].concat())?, settings.max_tokens.min(model.context())),
+        true => {
+            (Sequence::answering(model, &[prompt, ends].concat())?, settings.max_tokens.min(model.context()))
+        }
         false => (Sequence::new(model, prompt, settings.max_tokens)?, settings.max_tokens),
     };
     let unwritable: Vec<u32> =

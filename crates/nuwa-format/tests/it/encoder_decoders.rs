@@ -120,12 +120,7 @@ fn written_again_it_answers_the_same() {
 }
 
 /// Writes the folder `from` again with its tensors under the names that `name_of` gives, and its configuration changed.
-fn rewritten(
-    from: &Path,
-    to: &Path,
-    name_of: impl Fn(&str) -> Vec<String>,
-    change: impl FnOnce(&mut Value),
-) {
+fn rewritten(from: &Path, to: &Path, name_of: impl Fn(&str) -> Vec<String>, change: impl FnOnce(&mut Value)) {
     let bytes = fs::read(from.join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let tensors: Vec<(String, TensorView<'_>)> = file
@@ -143,7 +138,11 @@ fn rewritten(
 #[test]
 fn older_files_are_read() {
     for (name, repeated, also) in [
-        ("t5", "shared.weight", ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"]),
+        (
+            "t5",
+            "shared.weight",
+            ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"],
+        ),
         (
             "bart",
             "model.shared.weight",

@@ -89,8 +89,7 @@ fn what_is_answered_depends_on_no_other_source() {
         let alone = bits(&last(&mut scheduler(&engine, 1), vec![own()]));
         assert_eq!((alone.0.len(), alone.1.len()), (20, 20 * VOCABULARY));
         for (others, slots) in [(3, 4), (15, 16), (15, 5), (2, 1)] {
-            let other =
-                |n: u32| request(source(n, 1 + n as usize), &sampled(2 + n as usize, u64::from(n)));
+            let other = |n: u32| request(source(n, 1 + n as usize), &sampled(2 + n as usize, u64::from(n)));
             let requests = (1..=others).map(other).chain([own()]).collect();
             let together = bits(&last(&mut scheduler(&engine, slots), requests));
             assert!(alone == together, "{others} others, {slots} slots");

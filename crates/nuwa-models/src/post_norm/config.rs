@@ -80,10 +80,8 @@ impl From<PlainActivation> for Activation {
 }
 
 /// The field of the activation, and the names of [`PlainActivation`].
-pub(crate) const ACTIVATIONS: (&str, &[&str]) = (
-    "activation_function",
-    &["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "swish", "silu"],
-);
+pub(crate) const ACTIVATIONS: (&str, &[&str]) =
+    ("activation_function", &["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "swish", "silu"]);
 
 /// Fields that change what a model computes, with the values that are computed.
 pub(crate) const FIXED: &[(&str, Value)] = &[

@@ -3,8 +3,8 @@
 mod config;
 mod names;
 
-pub use config::{PlainActivation, PostNormConfig};
 pub(crate) use config::{ACTIVATIONS, FIXED, as_post_norm};
+pub use config::{PlainActivation, PostNormConfig};
 pub(crate) use names::tensor_names;
 
 use nuwa_nn::{
@@ -61,7 +61,13 @@ impl Stacks {
     }
 
     /// What the encoder makes of `x`, the embedded `source`.
-    pub fn encode(&self, context: &Context<'_>, x: Tensor, source: &Text, mut pass: Pass<'_>) -> Result<Memory> {
+    pub fn encode(
+        &self,
+        context: &Context<'_>,
+        x: Tensor,
+        source: &Text,
+        mut pass: Pass<'_>,
+    ) -> Result<Memory> {
         let rows = run_blocks(context, &self.encoder, x, &mut pass, EncoderBlock::forward)?;
         Ok(Memory::new(rows, source))
     }

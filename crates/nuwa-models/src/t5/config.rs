@@ -176,7 +176,12 @@ impl Config for T5Config {
         let (field, buckets) = ("relative_attention_num_buckets", self.relative_attention_num_buckets);
         positive(field, buckets)?;
         let whole = buckets.is_multiple_of(4);
-        ensure(whole, field, buckets, "expected a multiple of 4: half of each side's have one distance each")?;
+        ensure(
+            whole,
+            field,
+            buckets,
+            "expected a multiple of 4: half of each side's have one distance each",
+        )?;
         let (field, farthest) = ("relative_attention_max_distance", self.relative_attention_max_distance);
         let expected = format!("expected a distance above {}, half of the buckets", buckets / 2);
         ensure(farthest > buckets / 2, field, farthest, expected)?;
@@ -234,6 +239,10 @@ impl FamilyConfig for T5Config {
     fn translate(config: &mut Value) -> Result<(), String> {
         if config["num_decoder_layers"].is_null() {
             config["num_decoder_layers"] = config["num_layers"].clone();
+        }
+        // transformers 5 ties in any case and writes what it took from the field that the world's files have.
+        if config["scale_decoder_outputs"] == Value::Bool(false) {
+            config["tie_word_embeddings"] = Value::Bool(false);
         }
         fill_in(config, &[("decoder_start_token_id", 0), ("pad_token_id", 0), ("eos_token_id", 1)]);
         Ok(())

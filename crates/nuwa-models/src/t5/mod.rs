@@ -77,8 +77,7 @@ impl Stack {
     fn new(mut scope: Scope<'_>, config: &T5Config, reads_source: bool) -> Self {
         let (heads, width) = (config.num_heads, config.d_model);
         let rule = config.buckets(!reads_source);
-        let distances =
-            PositionBias::buckets(scope.child("distances"), heads, rule, config.weights(width));
+        let distances = PositionBias::buckets(scope.child("distances"), heads, rule, config.weights(width));
         let layers = if reads_source { config.num_decoder_layers } else { config.num_layers };
         let block = |layer: usize| {
             Block::new(scope.child(&format!("layers.{layer}")), config, &distances, reads_source)

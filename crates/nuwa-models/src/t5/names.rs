@@ -29,9 +29,8 @@ fn block(config: &T5Config, stack: &str, layer: usize) -> Vec<TensorName> {
     let parts = |number: usize, layer: &str, parts: &[&str]| -> Vec<String> {
         parts.iter().map(|part| there(number, &format!("{layer}.{part}"))).collect()
     };
-    let linear = |own: &str, parts: &[String], shape: [usize; 2]| {
-        linear_names(&here(own), parts, shape, false)
-    };
+    let linear =
+        |own: &str, parts: &[String], shape: [usize; 2]| linear_names(&here(own), parts, shape, false);
     let mut names = linear("attention.qkv", &parts(0, "SelfAttention", &["q", "k", "v"]), [queries, width]);
     names.extend(linear("attention.output", &parts(0, "SelfAttention", &["o"]), [width, queries]));
     names.push(norm(here("attention_norm"), there(0, "layer_norm"), width));

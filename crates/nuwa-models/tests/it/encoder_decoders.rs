@@ -1,6 +1,6 @@
 //! What every encoder-decoder must do: read each source alone, decode as it scores, refuse what is missing.
 
-use nuwa_models::{Batch, Cache, Input, Model, NewRows, Targets, Text, losses};
+use nuwa_models::{Batch, Cache, Input, Model, NewRows, Targets, Text, attention_to_source, losses};
 use nuwa_nn::Context;
 use nuwa_tensor::{DType, Tape};
 
@@ -59,7 +59,8 @@ fn packed_and_padded_pairs_are_as_alone() {
         let packed = Text::packed(answers());
         let of = |source: Text, answer: &Text| {
             let memory = model.encode(&context, &source).unwrap();
-            let rows = model.hidden(&context, Input::Answer { text: answer, memory: &memory }).unwrap().hidden;
+            let rows =
+                model.hidden(&context, Input::Answer { text: answer, memory: &memory }).unwrap().hidden;
             (0..rows.rows()).map(|row| rows.row_to_host(row)).collect::<Vec<_>>()
         };
         assert_near(&of(Text::packed_whole(sources.iter().copied()), &packed), &alone);
@@ -125,8 +126,10 @@ fn sequences_beside_each_other_have_the_bits_that_they_have_alone() {
         let context = Context::new(&tape);
         for dtype in [DType::F32, DType::Bf16] {
             let mut together = model.begin(&context, &sources, 12, dtype).unwrap();
-            let mut alone: Vec<Cache> =
-                sources.iter().flat_map(|source| model.begin(&context, &[source], 12, dtype).unwrap()).collect();
+            let mut alone: Vec<Cache> = sources
+                .iter()
+                .flat_map(|source| model.begin(&context, &[source], 12, dtype).unwrap())
+                .collect();
             for step in 0..11 {
                 let open = |index: &usize| step < pairs[*index].1.len();
                 let id = |index: usize| &pairs[index].1[step..=step];
@@ -161,6 +164,20 @@ fn a_cache_goes_back_and_is_copied_with_its_source() {
         assert_eq!(next(&*model, &context, vec![(&mut cache, &answer)]).unwrap(), first);
         let full = next(&*model, &context, vec![(&mut cache, &answer)]).unwrap_err().to_string();
         assert_eq!(full, "attention: 10 positions do not fit the cache of 8");
+    }
+}
+
+#[test]
+fn each_token_of_an_answer_shares_itself_out_over_its_source() {
+    for model in encoder_decoders() {
+        let tape = Tape::inference();
+        let (source, answer) = pairs().remove(0);
+        let layers = attention_to_source(&*model, &Context::new(&tape), &source, &answer).unwrap();
+        assert_eq!(layers.len(), model.source_layers().len());
+        for weights in layers.iter().flat_map(|layer| layer.chunks_exact(source.len())) {
+            assert!(weights.iter().all(|weight| *weight > 0.0));
+            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{weights:?}");
+        }
     }
 }
 

@@ -468,7 +468,12 @@ fn names_tell_whole_shapes() {
             let rows: usize = name.parts.iter().map(|(_, rows)| rows).sum();
             let mut shape = name.shape(rows);
             if name.axes.is_some() {
-                assert_eq!(shape.iter().product::<usize>(), parameter.shape().elements(), "{}", name.parameter);
+                assert_eq!(
+                    shape.iter().product::<usize>(),
+                    parameter.shape().elements(),
+                    "{}",
+                    name.parameter
+                );
                 continue;
             }
             if name.transposed {

@@ -155,7 +155,10 @@ fn attention_over_what_is_kept_equals_attention_over_the_memory() {
             let mut first = 0;
             for (index, (memory, queries)) in sources.iter().enumerate() {
                 let alone = kept.attend(queries, &[of(index)]).unwrap();
-                assert!(together[first..first + alone.len()] == alone, "{device:?}: other bits beside others");
+                assert!(
+                    together[first..first + alone.len()] == alone,
+                    "{device:?}: other bits beside others"
+                );
                 first += alone.len();
                 let (keys, rows) = lengths[index];
                 let constant = |rows: usize, values: &[f32]| {

@@ -49,9 +49,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
 #[test]
 fn what_several_blocks_read_gets_the_same_gradient_where_they_are_computed_again() {
     let _held = crate::levels::hold();
-    for (device, precision) in Device::all()
-        .into_iter()
-        .flat_map(|device| [(device, Precision::F32), (device, Precision::Bf16)])
+    for (device, precision) in
+        Device::all().into_iter().flat_map(|device| [(device, Precision::F32), (device, Precision::Bf16)])
     {
         let run = |recompute: bool| {
             let mut builder = ParametersBuilder::new(3).on(device);
