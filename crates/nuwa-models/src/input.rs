@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use nuwa_nn::{Context, CrossAttention, Keys, LayerInput, Layers, PassMask, Source};
 use nuwa_tensor::{
-    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog, Tensor,
+    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog,
 };
 
 use crate::content::ContentCache;
