@@ -106,7 +106,8 @@ pub fn backward_objective(
 ) -> Result<f32> {
     let (head, rows, targets) = Asked::new(model, context, batch)?.tokens;
     if head.bias.is_some() {
-        let reason = "the head of the model has a bias, which an objective of log-likelihoods cannot have".into();
+        let reason =
+            "the head of the model has a bias, which an objective of log-likelihoods cannot have".into();
         return Err(Error::Shape { operation: "cross_entropy", reason });
     }
     Ok(context.tape.backward_objective(&rows, head.weight, targets.targets, weigh)?.total)

@@ -25,9 +25,8 @@ impl RelativeAttention {
     /// `output`, `content_bias`, `distance_bias` and `segment_bias` `[heads head_dim]`, `segments` `[2, heads head_dim]`.
     pub fn new(mut scope: Scope<'_>, width: usize, heads: HeadLayout, weights: Initialisation) -> Self {
         let own = heads.query_width();
-        let mut linear = |name: &str, [from, to]: [usize; 2]| {
-            Linear::new(scope.child(name), from, to, false, weights)
-        };
+        let mut linear =
+            |name: &str, [from, to]: [usize; 2]| Linear::new(scope.child(name), from, to, false, weights);
         let queries = linear("queries", [width, own]);
         let memory = linear("memory", [width, heads.memory_width()]);
         let distances = linear("distances", [width, own]);
@@ -36,7 +35,17 @@ impl RelativeAttention {
         let (content_bias, distance_bias, segment_bias) =
             (bias("content_bias"), bias("distance_bias"), bias("segment_bias"));
         let segments = scope.parameter("segments", [2, own], weights);
-        Self { queries, memory, distances, output, content_bias, distance_bias, segment_bias, segments, heads }
+        Self {
+            queries,
+            memory,
+            distances,
+            output,
+            content_bias,
+            distance_bias,
+            segment_bias,
+            segments,
+            heads,
+        }
     }
 
     /// The queries of rows.

@@ -40,7 +40,8 @@ fn ordered(golden: &Golden) -> Text {
     let mask = AttentionMask::full(2, LENGTH).in_order(ranks.clone(), own).unwrap();
     let rank_at = |(query, place): (usize, &u32)| ranks[query / PREDICTED * LENGTH + *place as usize];
     let limits = places.iter().enumerate().map(rank_at).collect();
-    let of_queries = AttentionMask::full_memory(2, [PREDICTED, LENGTH]).in_order(ranks.clone(), limits).unwrap();
+    let of_queries =
+        AttentionMask::full_memory(2, [PREDICTED, LENGTH]).in_order(ranks.clone(), limits).unwrap();
     Text { mask, queries: Some(Queries::Places { places, mask: of_queries }), ..plain(golden) }
 }
 
@@ -87,8 +88,12 @@ fn losses_and_gradients() {
         let targets =
             places.map(|(query, place)| source.ids[query / PREDICTED * LENGTH + place as usize]).collect();
         let weights = vec![0.1; 2 * PREDICTED];
-        let batch =
-            Batch { source, answer: None, targets: Targets { rows: None, ids: targets, weights }, classes: None };
+        let batch = Batch {
+            source,
+            answer: None,
+            targets: Targets { rows: None, ids: targets, weights },
+            classes: None,
+        };
         let tape = Tape::training();
         let loss = backward(model.as_ref(), &Context::new(&tape), &batch).unwrap().total();
         let expected = golden[&format!("{prefix}loss")][0];

@@ -181,7 +181,12 @@ impl FamilyConfig for XlnetConfig {
         let heads = shape.heads;
         let kv_heads = shape.kv_heads.unwrap_or(heads);
         ensure(kv_heads == heads, "kv_heads", kv_heads, "expected nothing: xlnet has as many as heads")?;
-        ensure(!shape.untied_head, "untied_head", true, "expected false: the head of xlnet is its embedding")?;
+        ensure(
+            !shape.untied_head,
+            "untied_head",
+            true,
+            "expected false: the head of xlnet is its embedding",
+        )?;
         Ok(Self {
             vocab_size: shape.vocabulary,
             d_model: shape.width,

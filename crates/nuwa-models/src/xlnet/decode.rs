@@ -22,8 +22,8 @@ impl Sequence {
         if past + count > capacity {
             return Err(Error::CacheFull { needed: past + count, capacity });
         }
-        let [tokens, queries] = [first, first + count]
-            .map(|first| (first as u32..).take(count).collect::<Vec<_>>());
+        let [tokens, queries] =
+            [first, first + count].map(|first| (first as u32..).take(count).collect::<Vec<_>>());
         // A query after a token sees what the token sees.
         let ends: Vec<u32> = (past + 1..=past + count).map(|end| end as u32).collect();
         let view = |ends: Vec<u32>, places: Vec<u32>| {

@@ -130,12 +130,7 @@ impl Block {
         let (width, epsilon) = (config.d_model, config.layer_norm_eps);
         let weights = Initialisation::Normal(config.initializer_range);
         Self {
-            attention: RelativeAttention::new(
-                scope.child("attention"),
-                width,
-                config.head_layout(),
-                weights,
-            ),
+            attention: RelativeAttention::new(scope.child("attention"), width, config.head_layout(), weights),
             attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
             feed_forward: FeedForward::plain(
                 scope.child("feed_forward"),

@@ -33,9 +33,12 @@ pub fn names(config: &XlnetConfig) -> Vec<TensorName> {
 fn attention(names: &mut Vec<TensorName>, config: &XlnetConfig, here: &str, there: &str) {
     let (width, heads, head_dim) = (config.d_model, config.n_head, config.head_dim());
     let own = heads * head_dim;
-    for (parameter, parts, transposed) in
-        [("queries", &["q"][..], true), ("memory", &["k", "v"], true), ("distances", &["r"], true), ("output", &["o"], false)]
-    {
+    for (parameter, parts, transposed) in [
+        ("queries", &["q"][..], true),
+        ("memory", &["k", "v"], true),
+        ("distances", &["r"], true),
+        ("output", &["o"], false),
+    ] {
         let [rows, columns] = if transposed { [own, width] } else { [width, own] };
         names.push(TensorName {
             parts: parts.iter().map(|part| (format!("{there}.{part}"), rows)).collect(),

@@ -40,8 +40,7 @@ fn in_order(ids: Vec<u32>, texts: usize, ranks: &[u32], places: &[u32]) -> Text 
     let own = all.iter().map(|rank| rank + 1).collect();
     let mask = AttentionMask::full(texts, length).in_order(all.clone(), own).unwrap();
     let limits = places.iter().map(|&place| ranks[place as usize]).collect::<Vec<_>>().repeat(texts);
-    let of_queries =
-        AttentionMask::full_memory(texts, [places.len(), length]).in_order(all, limits).unwrap();
+    let of_queries = AttentionMask::full_memory(texts, [places.len(), length]).in_order(all, limits).unwrap();
     let queries = Some(Queries::Places { places: places.repeat(texts), mask: of_queries });
     Text { mask, queries, ..Text::bidirectional(ids, texts) }
 }

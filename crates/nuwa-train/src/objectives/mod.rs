@@ -125,9 +125,7 @@ pub fn of(
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
     match model.predicts {
-        Prediction::NextToken => {
-            Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings))))
-        }
+        Prediction::NextToken => Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings)))),
         Prediction::AnyOrder => {
             let tokenizer = tokenizer.with_special_tokens(&permutation::NAMES)?;
             let tokens = MaskedTokens::of(&tokenizer);
@@ -149,7 +147,8 @@ fn of_sequences(
     settings: &PretrainSettings,
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
-    const NAMES: [(&str, &str); 3] = [("eos_token", "</s>"), ("pad_token", "<pad>"), ("mask_token", "<mask>")];
+    const NAMES: [(&str, &str); 3] =
+        [("eos_token", "</s>"), ("pad_token", "<pad>"), ("mask_token", "<mask>")];
     let chosen = settings.sequence_objective.unwrap_or(match model.family.registered().model_type {
         "t5" => SequenceObjective::SpanCorruption,
         "bart" => SequenceObjective::Infilling,

@@ -245,7 +245,9 @@ mod tests {
         }
 
         fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
-            let Some(first) = (number * self.0 as u64).checked_sub(ids.len() as u64) else { return Ok(false) };
+            let Some(first) = (number * self.0 as u64).checked_sub(ids.len() as u64) else {
+                return Ok(false);
+            };
             ids.iter_mut().zip(first..).for_each(|(id, at)| *id = token(at));
             Ok(true)
         }
@@ -282,14 +284,18 @@ mod tests {
     #[test]
     fn one_token_in_six_is_predicted_in_odd_texts_as_in_even_ones() {
         for (context, count) in [(32, 5), (33, 5), (128, 21), (127, 21), (8, 1)] {
-            let batch = permutation(PermutationSettings::default()).batch(&Counted(context), 0..200, 1).unwrap();
+            let batch =
+                permutation(PermutationSettings::default()).batch(&Counted(context), 0..200, 1).unwrap();
             let places = places_of(&batch);
             assert_eq!((batch.targets.ids.len(), places.len()), (200 * count, 200 * count));
             for (text, places) in places.chunks_exact(count).enumerate() {
                 assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
                 let ids = &batch.source.ids[text * context..][..context];
                 assert_eq!((ids[context - 2], ids[context - 1]), (SPECIAL.separator, SPECIAL.class));
-                assert!(places.iter().all(|&place| ids[place as usize] < 100), "special tokens are not predicted");
+                assert!(
+                    places.iter().all(|&place| ids[place as usize] < 100),
+                    "special tokens are not predicted"
+                );
                 let targets = &batch.targets.ids[text * count..][..count];
                 assert!(places.iter().zip(targets).all(|(&place, id)| ids[place as usize] == *id));
             }

@@ -7,7 +7,9 @@ use nuwa_models::Family;
 use nuwa_tokenizer::{TrainSettings, train};
 use nuwa_train::objectives::{self, Objective};
 use nuwa_train::plan::{Goal, Plan, Request, make};
-use nuwa_train::{Hooks, Job, ModelSettings, PermutationSettings, PretrainSettings, Summary, TrainEvent, pretrain};
+use nuwa_train::{
+    Hooks, Job, ModelSettings, PermutationSettings, PretrainSettings, Summary, TrainEvent, pretrain,
+};
 
 use crate::{World, settings};
 
