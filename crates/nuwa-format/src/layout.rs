@@ -1,5 +1,5 @@
 //! How one parameter here is spread over tensors at Hugging Face: cut by rows, transposed where GPT-2 wants it, multiplied where
-//! GPT-Neo does, in Falcon's order of rows.
+//! GPT-Neo does, in Falcon's order of rows, in XLNet's axes.
 
 use std::ops::Range;
 
@@ -15,6 +15,8 @@ pub struct Part {
     pub shape: Vec<usize>,
     /// The elements of the parameter that it holds.
     pub range: Range<usize>,
+    /// Its rows and their length here.
+    matrix: [usize; 2],
     transposed: bool,
     /// What its elements are multiplied by there.
     pub factor: f32,
@@ -41,6 +43,7 @@ pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
             name: tensor.clone(),
             shape,
             range,
+            matrix: [*rows, row_length],
             transposed: name.transposed,
             factor,
             order: name.order.clone(),
@@ -50,11 +53,6 @@ pub fn parts(name: &TensorName, shape: &Shape) -> Vec<Part> {
 }
 
 impl Part {
-    /// The numbers of a row; 1 of a vector.
-    fn row_length(&self) -> usize {
-        self.shape[1..].iter().product()
-    }
-
     /// Its elements as they are stored there, out of all `values` of the parameter.
     pub fn stored(&self, values: &[f32]) -> Vec<f32> {
         self.multiplied(self.there(values), self.factor)
@@ -66,10 +64,10 @@ impl Part {
     }
 
     fn there(&self, values: &[f32]) -> Vec<f32> {
-        let own = &values[self.range.clone()];
-        match self.shape[..] {
-            [columns, rows] if self.transposed => transpose(own, rows, columns),
-            _ => self.order.there(own, self.row_length()),
+        let (own, [rows, columns]) = (&values[self.range.clone()], self.matrix);
+        match self.transposed {
+            true => transpose(own, rows, columns),
+            false => self.order.there(own, columns),
         }
     }
 
@@ -85,11 +83,11 @@ impl Part {
     /// # Panics
     /// When `stored` does not have the elements of its shape.
     pub fn load(&self, stored: &[f32], values: &mut [f32]) {
-        let own = &mut values[self.range.clone()];
-        match self.shape[..] {
-            [rows, columns] if self.transposed => own.copy_from_slice(&transpose(stored, rows, columns)),
-            _ => own.copy_from_slice(&self.order.here(stored, self.row_length())),
-        }
+        let (own, [rows, columns]) = (&mut values[self.range.clone()], self.matrix);
+        own.copy_from_slice(&match self.transposed {
+            true => transpose(stored, columns, rows),
+            false => self.order.here(stored, columns),
+        });
         if self.factor != 1.0 {
             own.iter_mut().for_each(|value| *value /= self.factor);
         }

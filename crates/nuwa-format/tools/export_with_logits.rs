@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut answer = Vec::new();
     let rows = match model.config().predicts() {
         Prediction::NextToken => model.hidden(&context, Input::Text(&Text::causal(ids.clone(), 1)))?,
-        Prediction::MaskedTokens | Prediction::Nothing => {
+        Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => {
             model.hidden(&context, Input::Text(&Text::bidirectional(ids.clone(), 1)))?
         }
         Prediction::Answer => {

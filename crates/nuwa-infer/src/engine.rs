@@ -24,7 +24,7 @@ pub fn check_writes(model: &dyn Model) -> Result<()> {
 /// As there.
 pub fn check_config_writes(config: &ModelConfig) -> Result<()> {
     match config.predicts() {
-        Prediction::NextToken => Ok(()),
+        predicts if predicts.writes() => Ok(()),
         predicts => Err(Error::Predicts { wanted: Prediction::NextToken, predicts }),
     }
 }

@@ -129,6 +129,7 @@ fn does(predicts: Prediction) -> &'static str {
     match predicts {
         Prediction::NextToken => "predicts the next token from those before it",
         Prediction::MaskedTokens => "predicts masked words from those on both sides",
+        Prediction::AnyOrder => "predicts tokens in any order",
         Prediction::Answer => "writes answers to sources",
         Prediction::Nothing => "has no head that predicts words",
     }
@@ -138,7 +139,7 @@ fn does(predicts: Prediction) -> &'static str {
 fn wanted_is(wanted: Prediction, predicts: Prediction) -> &'static str {
     match wanted {
         Prediction::NextToken if predicts == Prediction::Answer => "write or score a text by itself",
-        Prediction::NextToken => "write or score a text",
+        Prediction::NextToken | Prediction::AnyOrder => "write or score a text",
         Prediction::Answer => "answer a source",
         Prediction::MaskedTokens | Prediction::Nothing => "fill in masks",
     }
@@ -181,7 +182,7 @@ impl Error {
             Self::Predicts { wanted: Prediction::Answer, .. } => {
                 "take an encoder-decoder such as Marian, T5 or BART, or let this one continue a text".to_string()
             }
-            Self::Predicts { predicts: Prediction::NextToken, .. } => {
+            Self::Predicts { predicts: Prediction::NextToken | Prediction::AnyOrder, .. } => {
                 "take an encoder such as BERT, or let this one continue a text".to_string()
             }
             Self::NoToken { role } => format!("name {role} in tokenizer_config.json"),

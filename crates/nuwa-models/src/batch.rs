@@ -99,7 +99,7 @@ pub fn backward(model: &dyn Model, context: &Context<'_>, batch: &Batch) -> Resu
 /// value. Of a head without a bias, and without the model's own loss.
 ///
 /// # Errors
-/// When the batch does not fit the model, or there is not one slope a target.
+/// When the batch does not fit the model, its head has a bias, or there is not one slope a target.
 pub fn backward_objective(
     model: &dyn Model,
     context: &Context<'_>,
@@ -107,6 +107,11 @@ pub fn backward_objective(
     weigh: impl FnOnce(&[f32]) -> Objective,
 ) -> Result<f32> {
     let (head, rows, targets) = Asked::new(model, context, batch)?.tokens;
+    if head.bias.is_some() {
+        let reason =
+            "the head of the model has a bias, which an objective of log-likelihoods cannot have".into();
+        return Err(Error::Shape { operation: "cross_entropy", reason });
+    }
     Ok(context.tape.backward_objective(&rows, head.weight, targets.targets, weigh)?.total)
 }
 

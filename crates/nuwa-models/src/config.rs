@@ -32,8 +32,17 @@ pub enum Prediction {
     MaskedTokens,
     /// The next token of an answer, from those before it and from a source that an encoder has read.
     Answer,
+    /// Tokens in any order, from those that come earlier in it: the next one among them.
+    AnyOrder,
     /// Nothing: it has no head, and gives hidden states alone.
     Nothing,
+}
+
+impl Prediction {
+    /// Whether it can go on with a text.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::NextToken | Self::AnyOrder)
+    }
 }
 
 /// The configuration of one model: what `config.json` says, and what follows from it.

@@ -6,6 +6,7 @@ use nuwa_tensor::{
     AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog,
 };
 
+use crate::content::ContentCache;
 use crate::{Memory, Text};
 
 /// What the layers of a model remember of one sequence.
@@ -23,27 +24,25 @@ enum LayerCache {
     Attention(KeyValueCache),
     /// The same, and the keys and values of a source, which stay and which copies share.
     Decoder(KeyValueCache, Arc<KeyValueCache>),
+    /// Those of each position of a content stream.
+    Content(ContentCache),
 }
 
 impl LayerCache {
-    /// The keys and values of each position.
-    fn own(&self) -> &KeyValueCache {
+    /// Forgets the positions from `length` on.
+    fn truncate(&mut self, length: usize) {
         match self {
-            Self::Attention(own) | Self::Decoder(own, _) => own,
+            Self::Attention(own) | Self::Decoder(own, _) => own.truncate(length),
+            Self::Content(own) => own.truncate(length),
         }
     }
 
-    fn own_mut(&mut self) -> &mut KeyValueCache {
+    /// A copy of the first `length` positions.
+    fn prefix(&self, length: usize) -> Self {
         match self {
-            Self::Attention(own) | Self::Decoder(own, _) => own,
-        }
-    }
-
-    /// The same with other keys and values of positions.
-    fn with_own(&self, own: KeyValueCache) -> Self {
-        match self {
-            Self::Attention(_) => Self::Attention(own),
-            Self::Decoder(_, source) => Self::Decoder(own, Arc::clone(source)),
+            Self::Attention(own) => Self::Attention(own.prefix(length)),
+            Self::Decoder(own, source) => Self::Decoder(own.prefix(length), Arc::clone(source)),
+            Self::Content(own) => Self::Content(own.prefix(length)),
         }
     }
 
@@ -51,6 +50,7 @@ impl LayerCache {
         match self {
             Self::Attention(own) => own.bytes(),
             Self::Decoder(own, source) => own.bytes() + source.bytes(),
+            Self::Content(own) => own.bytes(),
         }
     }
 }
@@ -60,6 +60,25 @@ impl Cache {
     pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// An empty cache of a content stream for each layer.
+    pub(crate) fn content(layers: usize, capacity: usize) -> Self {
+        let layer = LayerCache::Content(ContentCache::default());
+        Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// What layer `index` remembers, of a cache that [`Cache::content`] made; none of another.
+    pub(crate) fn of_content(&mut self, index: usize) -> Option<&mut ContentCache> {
+        match self.layers.get_mut(index)? {
+            LayerCache::Content(cache) => Some(cache),
+            LayerCache::Attention(_) | LayerCache::Decoder(..) => None,
+        }
+    }
+
+    /// Takes note that all layers have seen so many new positions.
+    pub(crate) fn grow(&mut self, rows: usize) {
+        self.length += rows;
     }
 
     /// This cache, which is empty, for an answer to each source of `memory`, which holds one a text: with what `layers` keep of it
@@ -82,7 +101,9 @@ impl Cache {
             for (cache, source) in caches.iter_mut().zip(memory.sources()) {
                 let of_source = tape.rows(&rows, &source.collect::<Vec<u32>>())?;
                 let kept = Arc::new(layer.keep(tape, &of_source, dtype)?);
-                cache.layers.push(LayerCache::Decoder(own.own().clone(), kept));
+                if let LayerCache::Attention(own) | LayerCache::Decoder(own, _) = own {
+                    cache.layers.push(LayerCache::Decoder(own.clone(), kept));
+                }
             }
         }
         Ok(caches)
@@ -106,14 +127,14 @@ impl Cache {
         if length >= self.length {
             return true;
         }
-        self.layers.iter_mut().for_each(|layer| layer.own_mut().truncate(length));
+        self.layers.iter_mut().for_each(|layer| layer.truncate(length));
         self.length = length;
         true
     }
 
     /// A copy that holds the first `length` positions; none where a layer cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
-        let layers = self.layers.iter().map(|layer| layer.with_own(layer.own().prefix(length)));
+        let layers = self.layers.iter().map(|layer| layer.prefix(length));
         Some(Self { layers: layers.collect(), length: self.length.min(length), ..*self })
     }
 
@@ -232,7 +253,7 @@ impl Pass<'_> {
     /// Takes note that all layers have seen the ids; gives what their routers did.
     pub fn finish(self) -> RouterLog {
         if let New::Rows(sequences) = self.new {
-            sequences.into_iter().for_each(|new| new.cache.length += new.ids.len());
+            sequences.into_iter().for_each(|new| new.cache.grow(new.ids.len()));
         }
         self.routers
     }
@@ -253,13 +274,15 @@ impl Layers for Pass<'_> {
                     let (length, count) = (new.cache.length, new.ids.len());
                     let layer = &mut new.cache.layers[index];
                     // A pass that failed may have left rows in some layers.
-                    layer.own_mut().truncate(length);
+                    layer.truncate(length);
                     match layer {
                         LayerCache::Attention(cache) => rows.push(CachedRows { cache, rows: count }),
                         LayerCache::Decoder(cache, memory) => {
                             rows.push(CachedRows { cache, rows: count });
                             kept.push(KeptRows { memory, rows: count });
                         }
+                        // It holds no rows for these layers, which will say so.
+                        LayerCache::Content(_) => {}
                     }
                 }
                 (Keys::Cached(rows), (!kept.is_empty()).then_some(Source::Kept(kept)))

@@ -41,9 +41,11 @@ pub mod qwen3_moe;
 pub mod t5;
 pub mod unilm;
 pub mod xlm;
+pub mod xlnet;
 
 mod batch;
 mod config;
+mod content;
 mod experts;
 mod input;
 mod memory;
@@ -63,7 +65,7 @@ pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{LabelHead, LabelRow, SCORE, Scored, backward_scores, scores};
 pub use sequences::SequencePair;
-pub use text::{Rows, Text};
+pub use text::{Before, Queries, Rows, Text};
 
 use nuwa_nn::Linear;
 pub use nuwa_nn::{Context, CrossAttention, Head, Llama3, Rope, RopeScaling, SourceLog, Yarn};

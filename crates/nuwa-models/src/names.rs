@@ -15,7 +15,7 @@ pub struct TensorName {
     pub first_factor: f32,
     /// The order of the rows there, where the parameter is one tensor.
     pub order: RowOrder,
-    /// The axes of the tensor there, where the parameter is one tensor that has others than follow from the rest.
+    /// The shape there of each part, where it has other axes than here: the same numbers in the same order.
     pub axes: Option<Vec<usize>>,
 }
 

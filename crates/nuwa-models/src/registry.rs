@@ -128,6 +128,8 @@ families! {
     "unilm" => Unilm(crate::unilm::UnilmConfig),
     /// An encoder for many languages, with an embedding of each (Lample & Conneau 2019).
     "xlm" => Xlm(crate::xlm::XlmConfig),
+    /// Relative attention in two streams, post-norm, tokens predicted in any order (Yang et al. 2019).
+    "xlnet" => Xlnet(crate::xlnet::XlnetConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

@@ -20,15 +20,43 @@ pub struct Text {
     /// Where in its text the document of each token begins, `n`, for layers that carry a state along; none where every text
     /// is one document.
     pub starts: Option<Arc<[u32]>>,
+    /// What models of two streams (XLNet) are asked for in place of a row for each token; others give those whatever it says.
+    pub queries: Option<Queries>,
+    /// What stands before the texts, for models with a memory of it.
+    pub before: Option<Arc<Before>>,
+}
+
+/// Rows of a second stream, each of which stands for a place in a text without seeing the token there.
+#[derive(Debug, Clone)]
+pub enum Queries {
+    /// For each token what follows it, seen from all that the token attends to: as if the model had one stream.
+    Next,
+    /// So many places of each text, text by text.
+    Places {
+        /// The place of each query in its text.
+        places: Vec<u32>,
+        /// Which tokens each query attends to.
+        mask: AttentionMask,
+    },
+}
+
+/// The segments before texts, which are read without a gradient: every layer attends to what it was given of them (segment
+/// recurrence; Dai et al., "Transformer-XL", 2019).
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// As many texts, of a length of their own. They may have something before them in turn.
+    pub text: Text,
+    /// The token of each from which on it is seen: all of a text from 0 on, nothing from its length on.
+    pub first: Vec<u32>,
 }
 
 impl Text {
-    /// `texts` texts of which each token attends to itself and to those before it.
+    /// `texts` texts of which each token attends to itself and to those before it, and is followed by what is to be predicted.
     ///
     /// # Panics
     /// When `ids` are not a multiple of `texts`.
     pub fn causal(ids: Vec<u32>, texts: usize) -> Self {
-        Self::new(ids, texts, AttentionMask::causal)
+        Self { queries: Some(Queries::Next), ..Self::new(ids, texts, AttentionMask::causal) }
     }
 
     /// Texts of unlike lengths one after the other in one row, each a document that sees itself alone.
@@ -88,7 +116,8 @@ impl Text {
         let length = ids.len() / texts;
         let positions = (0..length as u32).collect::<Vec<_>>().repeat(texts).into();
         let (segments, languages) = (Vec::new(), Vec::new());
-        Self { ids, positions, segments, languages, mask: mask(texts, length), starts: None }
+        let mask = mask(texts, length);
+        Self { ids, positions, segments, languages, mask, starts: None, queries: None, before: None }
     }
 
     /// The same, but no token attends to an earlier document, and positions count from each document's start; `starts` holds

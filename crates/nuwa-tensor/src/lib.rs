@@ -54,12 +54,13 @@ mod tensor;
 mod timing;
 
 pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
+pub use calls::RelativePlaces;
 pub use device::{
     Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,
 };
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
-pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets};
+pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, RelativeParameters};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};

@@ -76,6 +76,17 @@ impl Windows for Loader {
     fn place(&self, number: u64) -> Option<(Part, u64)> {
         Some((Part::Train, self.start(number)))
     }
+
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        read_before(&self.shards, self.start(number), ids)
+    }
+}
+
+/// Reads the tokens of `shards` before number `start`; false where there are not so many.
+pub fn read_before(shards: &Shards, start: u64, ids: &mut [u32]) -> Result<bool> {
+    let Some(first) = start.checked_sub(ids.len() as u64) else { return Ok(false) };
+    shards.read(first, ids)?;
+    Ok(true)
 }
 
 /// Where `index` goes in a pseudo-random permutation of `0..length`, in constant memory: a four-round Feistel network

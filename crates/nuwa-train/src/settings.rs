@@ -134,6 +134,8 @@ pub struct PretrainSettings {
     pub precision: PrecisionChoice,
     /// Masking, where the model is an encoder.
     pub masked: MaskedSettings,
+    /// Permutation language modelling, where the model is an xlnet.
+    pub permutation: PermutationSettings,
     /// Objective on plain text, where the model is an encoder-decoder. If unset: span-corruption for
     /// t5, infilling for bart, continuation for other families.
     pub sequence_objective: Option<SequenceObjective>,
@@ -170,6 +172,7 @@ impl Default for PretrainSettings {
             checkpoint_seconds: 30,
             precision: PrecisionChoice::Auto,
             masked: MaskedSettings::default(),
+            permutation: PermutationSettings::default(),
             sequence_objective: None,
             spans: SpanSettings::default(),
             languages: LanguageSettings::default(),
@@ -194,6 +197,7 @@ impl PretrainSettings {
         let rate = f64::from(self.learning_rate.unwrap_or(1e-3));
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         self.masked.check()?;
+        self.permutation.check()?;
         self.spans.check()?;
         self.languages.check()?;
         let batch = self.batch_tokens.unwrap_or(1);
@@ -234,6 +238,44 @@ impl MaskedSettings {
     pub fn check(&self) -> Result<()> {
         let share = self.share;
         ensure(share > 0.0 && share <= 0.9, "pretrain.masked.share", share, "a number above 0, at most 0.9")
+    }
+}
+
+/// Permutation language modelling, for models that predict tokens in any order, such as XLNet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PermutationSettings {
+    /// Partial prediction: one token in this many is predicted, those that come last in the
+    /// factorisation order; 2 to 100.
+    pub one_in: u32,
+    /// Longest span of neighbouring tokens that are predicted, 1 to 20.
+    pub longest_span: u32,
+    /// Whether texts are pairs of segments, of which the second follows the first in half of them.
+    pub pairs: bool,
+    /// Segment recurrence: number of tokens before each text that are read without a gradient, as the
+    /// memory of every layer, at most 4096; 0 for none. Takes time, and gives context.
+    pub memory: u32,
+}
+
+impl Default for PermutationSettings {
+    fn default() -> Self {
+        Self { one_in: 6, longest_span: 5, pairs: true, memory: 0 }
+    }
+}
+
+impl PermutationSettings {
+    /// Whether each value lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let range = |name, value: u32, [least, most]: [u32; 2]| {
+            let expected = format!("a whole number from {least} to {most}");
+            ensure((least..=most).contains(&value), name, value, &expected)
+        };
+        range("pretrain.permutation.one_in", self.one_in, [2, 100])?;
+        range("pretrain.permutation.longest_span", self.longest_span, [1, 20])?;
+        range("pretrain.permutation.memory", self.memory, [0, 4096])
     }
 }
 

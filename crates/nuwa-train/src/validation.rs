@@ -3,6 +3,7 @@ use nuwa_nn::Context;
 use nuwa_shards::{Part, Shards};
 use nuwa_tensor::Tape;
 
+use crate::loader::read_before;
 use crate::objectives::{Objective, Windows};
 use crate::{Error, Figures, LayerShares, Result, shares};
 
@@ -109,6 +110,10 @@ impl Windows for HeldBack<'_> {
 
     fn place(&self, number: u64) -> Option<(Part, u64)> {
         Some((Part::Validation, self.windows[number as usize].start))
+    }
+
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        read_before(self.shards, self.windows[number as usize].start, ids)
     }
 }
 

@@ -145,18 +145,23 @@ pub fn continue_text(
     Ok(tokenizer.decode(sequence.written())?)
 }
 
-/// Losses and accuracies of masked words, and of the next sentence.
+/// Losses and accuracies of masked words, of the next sentence, and of tokens predicted in any order.
 pub fn figures(figures: &Figures) -> String {
     let part = |name: &str, key: &str| {
         let (loss, accuracy) =
             (figures.get(&format!("{key}_loss"))?, figures.get(&format!("{key}_accuracy"))?);
         Some(format!("{name} {loss:.3}, {:.1} % right", 100.0 * accuracy))
     };
-    let parts: Vec<String> =
-        [("masked", "masked"), ("next sentence", "next_sentence"), ("a token of the answer", "target")]
-            .iter()
-            .filter_map(|(name, key)| part(name, key))
-            .collect();
+    let told = [
+        ("masked", "masked"),
+        ("next sentence", "next_sentence"),
+        ("a predicted token", "predicted"),
+        ("a token of the answer", "target"),
+    ];
+    let parts: Vec<String> = told
+        .iter()
+        .filter_map(|(name, key)| part(name, key))
+        .collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 

@@ -9,6 +9,7 @@ mod llama2c;
 mod other_models;
 mod training;
 mod xlm;
+mod xlnet;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,7 +35,7 @@ fn model_folders() -> Vec<PathBuf> {
 
 /// Those of them whose model predicts the next token.
 fn decoders() -> Vec<PathBuf> {
-    let other = ["bert", "xlm", "marian", "t5", "bart"];
+    let other = ["bert", "xlm", "marian", "t5", "bart", "xlnet"];
     let is_decoder = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         !other.iter().any(|family| name.starts_with(family))

@@ -1,6 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
 mod encoder_decoders;
+mod xlnet;
 
 use nuwa_models::{
     Batch, Classes, Input, Losses, Model, ModelConfig, NewRows, Prediction, Targets, Text, backward, build,
@@ -60,6 +61,8 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "lamda", "vocab_size": 31, "d_model": 12, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 3,
             "relative_attention_num_buckets": 6, "relative_attention_max_distance": 8, "n_positions": 16,
             "tie_word_embeddings": true}"#,
+        r#"{"model_type": "xlnet", "vocab_size": 31, "d_model": 16, "d_inner": 24, "n_layer": 2, "n_head": 4,
+            "n_positions": 16}"#,
         r#"{"model_type": "marian", "vocab_size": 31, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2,
             "encoder_attention_heads": 3, "decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 20,
             "max_position_embeddings": 16, "activation_function": "relu", "scale_embedding": true,
@@ -84,10 +87,10 @@ fn encoder_decoders() -> Vec<Box<dyn Model>> {
     all
 }
 
-/// Those that predict the next token.
+/// Those that go on with a text.
 fn decoders() -> Vec<Box<dyn Model>> {
     let mut all = families();
-    all.retain(|model| model.config().predicts() == Prediction::NextToken);
+    all.retain(|model| model.config().predicts().writes());
     all
 }
 
@@ -103,6 +106,9 @@ fn batch(model: &dyn Model, length: usize) -> Batch {
     if model.config().predicts() == Prediction::NextToken {
         let weights = vec![1.0 / targets.len() as f32; targets.len()];
         return Batch::of_every_row(Text::causal(ids, 2), targets, weights);
+    }
+    if model.config().predicts() == Prediction::AnyOrder {
+        return xlnet::batch(ids, targets, 2);
     }
     if model.config().is_encoder_decoder() {
         let answer = Text::causal(ids[4..].to_vec(), 2);
@@ -165,6 +171,7 @@ fn wider_families() -> Vec<Box<dyn Model>> {
             "multi_query": false, "parallel_attn": false, "bias": true, "alibi": true, "max_position_embeddings": 80}"#,
         r#"{"model_type": "lamda", "vocab_size": 301, "d_model": 96, "d_kv": 24, "d_ff": 256, "num_layers": 2, "num_heads": 4,
             "n_positions": 80}"#,
+        r#"{"model_type": "xlnet", "vocab_size": 301, "d_model": 96, "d_inner": 256, "n_layer": 2, "n_head": 4, "n_positions": 80}"#,
         r#"{"model_type": "marian", "vocab_size": 301, "d_model": 96, "encoder_layers": 2, "decoder_layers": 2,
             "encoder_attention_heads": 3, "decoder_attention_heads": 3, "encoder_ffn_dim": 256, "decoder_ffn_dim": 256,
             "max_position_embeddings": 80, "activation_function": "relu", "scale_embedding": true,
@@ -304,7 +311,7 @@ fn an_encoder_refuses_a_cache() {
         let refused = model
             .hidden(&Context::new(&tape), Input::Next(vec![NewRows { cache: &mut cache, ids: &ids(3) }]))
             .is_err();
-        assert_eq!(refused, model.config().predicts() != Prediction::NextToken);
+        assert_eq!(refused, !model.config().predicts().writes());
     }
 }
 
@@ -468,12 +475,9 @@ fn names_tell_whole_shapes() {
             let rows: usize = name.parts.iter().map(|(_, rows)| rows).sum();
             let mut shape = name.shape(rows);
             if name.axes.is_some() {
-                assert_eq!(
-                    shape.iter().product::<usize>(),
-                    parameter.shape().elements(),
-                    "{}",
-                    name.parameter
-                );
+                // The axes are those of each part.
+                let elements = name.parts.len() * shape.iter().product::<usize>();
+                assert_eq!(elements, parameter.shape().elements(), "{}", name.parameter);
                 continue;
             }
             if name.transposed {

@@ -7,6 +7,7 @@ mod dropout;
 mod loss;
 mod mask;
 mod optimizer;
+mod relative;
 mod rotary;
 mod route;
 
@@ -20,6 +21,8 @@ pub use loss::Loss;
 pub use mask::AttentionMask;
 pub(crate) use mask::Visible;
 pub(crate) use optimizer::Update;
+pub(crate) use relative::RelativeCall;
+pub use relative::RelativePlaces;
 pub(crate) use rotary::RotaryCall;
 pub use rotary::RotaryTable;
 pub(crate) use route::Assignment;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::calls::{
     Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
-    RotaryCall, Routing, Update,
+    RelativeCall, RotaryCall, Routing, Update,
 };
 use crate::element::DType;
 use crate::{Precision, Random};
@@ -314,6 +314,24 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         dy: &Storage,
     ) -> [Storage; 2];
 
+    /// As [`Kernels::attention`] of the rows of queries, of memory and of distances; the parameters are the biases of content, of
+    /// distance, of segments, and the segments.
+    fn relative_attention(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+    ) -> (Storage, Storage);
+    /// The gradients of the rows; those of the parameters are added up.
+    fn relative_attention_backward(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+        saved: &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 3];
+
     /// Attention of new rows over caches in host memory, which they join, in `f32`; each row has the same bits whatever the
     /// others are.
     fn cached_attention(
@@ -327,8 +345,12 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn cache_rows(&self, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache);
     /// Attention of rows of queries over all that is kept for their sequences, in `f32`; each row has the same bits whatever the
     /// others are.
-    fn attention_over_kept(&self, call: CachedCall, queries: &Storage, sequences: &[KeptRows<'_>])
-    -> Storage;
+    fn attention_over_kept(
+        &self,
+        call: CachedCall,
+        queries: &Storage,
+        sequences: &[KeptRows<'_>],
+    ) -> Storage;
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage;
     fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>);

@@ -7,7 +7,7 @@ use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, DType, Device, Error,
     ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random,
-    RotaryTable, RouterCoefficients, RouterLog, Routing, Tape,
+    RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
 };
 use proptest::prelude::*;
 
@@ -42,6 +42,10 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
         (add("gate", &[2 * width, width]), add("source", &[2 * memory, layout.memory_width()]));
     let (head_bias, of_head) = (add("head_bias", &[vocabulary]), add("of_head", &[layout.head_dim]));
     let distances = add("distances", &[length + 1, layout.heads]);
+    let biases = ["content", "distance", "segment"].map(|name| add(name, &[width]));
+    let (of_distances, segments) =
+        (add("of_distances", &[memory + 2 * length, width]), add("segments", &[2, width]));
+    let pair = add("pair", &[2 * width, width]);
     let router = add("router", &[vocabulary, EXPERTS]);
     let experts: Arc<[ExpertWeights]> = (0..EXPERTS)
         .map(|expert| ExpertWeights {
@@ -57,8 +61,8 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let positions: Vec<u32> = (0..rows as u32).map(|i| i % length as u32).collect();
     let rotary = RotaryTable::new(&RotaryTable::frequencies(100.0, layout.head_dim), length);
     let nearest: Vec<u32> = (0..=length as u32).collect();
-    let biases = tape.embedding(&nearest, &distances).unwrap();
-    let by_distance = Some(AttentionBias::Relative { table: &biases, before: length });
+    let by_distance = tape.embedding(&nearest, &distances).unwrap();
+    let by_distance = Some(AttentionBias::Relative { table: &by_distance, before: length });
     let options = AttentionOptions { dropout: 0.2, bias: by_distance, ..AttentionOptions::default() };
     let x = tape.embedding(&ids, &table).unwrap();
     let h = tape.linear(&tape.layer_norm(&x, &norm, &bias, 1e-5).unwrap(), &qkv, None).unwrap();
@@ -82,6 +86,13 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let options = AttentionOptions { scale: Some(0.7), ..AttentionOptions::default() };
     let h = tape.cross_attention(&x, &encoded, layout, &over, options).unwrap();
     let x = tape.linear_add(&x, &tape.rms_norm(&h, &norm, 1e-5).unwrap(), &out, Some(&bias)).unwrap();
+    let parameters = RelativeParameters {
+        content_bias: &biases[0],
+        distance_bias: &biases[1],
+        segment_bias: &biases[2],
+        segments: &segments,
+    };
+    let x = tape.add(&x, &relative(&tape, &x, [&pair, &of_distances], parameters, [length, memory])).unwrap();
     let h = tape.linear_activation(&x, &out, Some(&bias), Activation::GeluTanh).unwrap();
     let x = tape.add(&x, &tape.multiply(&h, &tape.scale(&x, 0.3).unwrap()).unwrap()).unwrap();
     let h = tape.gated_activation(&tape.linear(&x, &gate, None).unwrap(), Activation::Silu).unwrap();
@@ -107,6 +118,35 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-2));
     numbers.extend(all.to_host());
     numbers
+}
+
+/// Two sequences over themselves and, before that, a memory of their first rows, in an order and with two segments.
+fn relative(
+    tape: &Tape,
+    x: &Tensor,
+    [pair, of_distances]: [&Parameter; 2],
+    parameters: RelativeParameters<'_>,
+    [length, memory]: [usize; 2],
+) -> Tensor {
+    let (keys, width) = (memory + length, x.width());
+    let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: width / 2 };
+    let rows = |first: usize, count: usize| -> Vec<u32> {
+        (0..2).flat_map(|sequence| (sequence * keys + first..).take(count)).map(|row| row as u32).collect()
+    };
+    let earlier: Vec<u32> = (0..2 * memory as u32).map(|row| row % (2 * length) as u32).collect();
+    let earlier = tape.rows(x, &earlier).unwrap();
+    let all = tape.put_rows(&[(&earlier, &rows(0, memory)), (x, &rows(memory, length))], 2 * keys).unwrap();
+    let packed = tape.linear(&all, pair, None).unwrap();
+    let ranks: Vec<u32> = (0..2 * length as u32).map(|row| row * 7 % 5).collect();
+    let limits = ranks.iter().map(|rank| rank + 1).collect();
+    let mask = AttentionMask::full(2, length).in_order(ranks, limits).unwrap();
+    let mask = mask.after_memory(memory, &[0, memory as u32]).unwrap();
+    let places: Vec<u32> = (0..2 * length).map(|row| (memory + row % length) as u32).collect();
+    let segments = |count: usize| (0..2 * count as u32).map(|row| row % 3 / 2).collect::<Vec<_>>();
+    let places = RelativePlaces::new(places, keys - 1).with_segments(segments(length), segments(keys));
+    let distances: Vec<u32> = (0..(keys + length - 1) as u32).collect();
+    let distances = tape.embedding(&distances, of_distances).unwrap();
+    tape.relative_attention([x, &packed, &distances], parameters, heads, &mask, &places, 0.2).unwrap()
 }
 
 proptest! {

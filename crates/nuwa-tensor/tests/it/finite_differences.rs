@@ -8,8 +8,8 @@ use std::sync::Arc;
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout, HeadLoss, Loss,
-    LossRows, Parameter, Parameters, ParametersBuilder, Random, RelativeBuckets, Result, RotaryTable,
-    RouterCoefficients, RouterLog, Routing, Tape, Tensor,
+    LossRows, Parameter, Parameters, ParametersBuilder, Random, RelativeBuckets, RelativeParameters,
+    RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -317,6 +317,55 @@ fn attention_with_a_bias_by_distance() {
         let case = Case { rows: 10, input_width: 16, output_width: 8, parameters, operation: &operation };
         check("a bias", &case);
     }
+}
+
+/// Two streams over three tokens and a memory of two: in an order, in the natural one, and with a query that sees nothing.
+#[test]
+fn relative_attention() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 3 };
+    let whole = AttentionMask::full_memory(2, [5, 3]);
+    let ordered =
+        whole.in_order(vec![1, 0, 2, 0, 1, 0], vec![2, 1, 3, 1, 2, 1, 2, 1, 0, 1]).unwrap();
+    let ranges = vec![[0, 1], [0, 2], [0, 3], [0, 1], [0, 2]].repeat(2);
+    let natural = AttentionMask::over_memory(2, [5, 3], ranges).unwrap();
+    for (mask, dropout) in [(ordered, 0.0), (natural, 0.3)] {
+        let mask = mask.after_memory(2, &[0, 2]).unwrap();
+        let places = RelativePlaces::new([2_u32, 3, 4, 2, 3].repeat(2), 4)
+            .with_segments([0_u32, 0, 1, 0, 0].repeat(2), [0_u32, 0, 0, 0, 1].repeat(2));
+        let parameters: &[(&str, &[usize])] = &[
+            ("memory", &[10, 12]),
+            ("distances", &[7, 6]),
+            ("content", &[6]),
+            ("distance", &[6]),
+            ("segment", &[6]),
+            ("segments", &[2, 6]),
+        ];
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            let memory = tape.embedding(&(0..10).collect::<Vec<_>>(), &p[0])?;
+            let distances = tape.embedding(&(0..7).collect::<Vec<_>>(), &p[1])?;
+            let own = RelativeParameters {
+                content_bias: &p[2],
+                distance_bias: &p[3],
+                segment_bias: &p[4],
+                segments: &p[5],
+            };
+            tape.relative_attention([x, &memory, &distances], own, heads, &mask, &places, dropout)
+        };
+        let case = Case { rows: 10, input_width: 6, output_width: 6, parameters, operation: &operation };
+        check("relative_attention", &case);
+    }
+}
+
+#[test]
+fn rows_are_put_to_their_places() {
+    let _held = crate::levels::hold();
+    let parameters: &[(&str, &[usize])] = &[("other", &[3, 4])];
+    let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+        let other = tape.embedding(&[0, 1, 2], &p[0])?;
+        tape.put_rows(&[(x, &[4, 0]), (&other, &[1, 5, 2])], 6)
+    };
+    check("put_rows", &Case { rows: 2, input_width: 4, output_width: 4, parameters, operation: &operation });
 }
 
 #[test]

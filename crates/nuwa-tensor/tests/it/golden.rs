@@ -11,8 +11,9 @@ use std::sync::Arc;
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights,
-    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets, Result,
-    RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
+    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets,
+    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape,
+    Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -156,6 +157,11 @@ fn check(golden: &Golden) {
         _ if family("attention") => attention(golden),
         _ if family("cross_attention") => cross_attention(golden),
         "rows" => golden.check(&["x"], |t, p| t.rows(&rows(t, &p[0])?, &golden.whole("indices"))),
+        "put_rows" => golden.check(&["a", "b"], |t, p| {
+            let [a, b] = [rows(t, &p[0])?, rows(t, &p[1])?];
+            t.put_rows(&[(&a, &golden.whole("first")), (&b, &golden.whole("second"))], 7)
+        }),
+        _ if family("relative_attention") => relative_attention(golden),
         "gelu_tanh" => activation(golden, Activation::GeluTanh),
         "gelu_exact" => activation(golden, Activation::Gelu),
         "silu" => activation(golden, Activation::Silu),
@@ -232,6 +238,26 @@ fn cross_attention(golden: &Golden) {
     let options = AttentionOptions { scale: Some(golden.number("scale")), ..AttentionOptions::default() };
     golden.check(&["queries", "memory"], |tape, p| {
         tape.cross_attention(&rows(tape, &p[0])?, &rows(tape, &p[1])?, heads, &mask, options)
+    });
+}
+
+fn relative_attention(golden: &Golden) {
+    let (heads, sizes) = (golden.heads(), [golden.size("time"), golden.size("keys")]);
+    let mask = AttentionMask::over_memory(golden.size("batch"), sizes, golden.ranges()).unwrap();
+    let mask = mask.in_order(golden.whole("ranks"), golden.whole("limits")).unwrap();
+    let places = RelativePlaces::new(golden.whole("places"), golden.size("before"))
+        .with_segments(golden.whole("query_segments"), golden.whole("key_segments"));
+    let inputs =
+        ["queries", "memory", "distances", "content_bias", "distance_bias", "segment_bias", "segments"];
+    golden.check(&inputs, |tape, p| {
+        let parameters = RelativeParameters {
+            content_bias: &p[3],
+            distance_bias: &p[4],
+            segment_bias: &p[5],
+            segments: &p[6],
+        };
+        let [queries, memory, distances] = [rows(tape, &p[0])?, rows(tape, &p[1])?, rows(tape, &p[2])?];
+        tape.relative_attention([&queries, &memory, &distances], parameters, heads, &mask, &places, 0.0)
     });
 }
 
@@ -379,7 +405,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 54, "files in fixtures/ops");
+    assert_eq!(paths.len(), 58, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

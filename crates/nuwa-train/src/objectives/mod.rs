@@ -7,6 +7,7 @@ mod draw;
 mod infilling;
 mod masked;
 mod measured;
+mod permutation;
 mod sequences;
 pub mod span_corruption;
 mod translations;
@@ -26,6 +27,7 @@ pub use masked::{Masked, MaskedTokens, Special};
 use nuwa_models::{Batch, Family, Losses, ModelConfig, Prediction};
 use nuwa_shards::Part;
 use nuwa_tokenizer::Tokenizer;
+pub use permutation::Permutation;
 pub use sequences::SequenceTokens;
 pub use span_corruption::SpanCorruption;
 pub use unified::Unified;
@@ -51,6 +53,15 @@ pub trait Windows {
     fn place(&self, number: u64) -> Option<(Part, u64)> {
         let _ = number;
         None
+    }
+
+    /// Reads the tokens just before window `number`; false where there are not so many, or nobody knows them.
+    ///
+    /// # Errors
+    /// As [`Windows::read`].
+    fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
+        let _ = (number, ids);
+        Ok(false)
     }
 }
 
@@ -138,6 +149,11 @@ pub fn of(
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
     match model.predicts {
         Prediction::NextToken => Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings)))),
+        Prediction::AnyOrder => {
+            let tokenizer = tokenizer.with_special_tokens(&permutation::NAMES)?;
+            let tokens = MaskedTokens::of(&tokenizer);
+            Ok((tokenizer, Arc::new(Permutation::new(settings.permutation.clone(), tokens, seed))))
+        }
         Prediction::Answer => of_sequences(model, tokenizer, settings, seed),
         Prediction::MaskedTokens | Prediction::Nothing => {
             let tokenizer = tokenizer.with_special_tokens(&Special::NAMES)?;

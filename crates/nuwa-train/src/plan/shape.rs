@@ -166,7 +166,7 @@ pub fn operations_per_token(config: &ModelConfig) -> f64 {
     let size = config.size();
     let sides = match config.predicts() {
         Prediction::NextToken | Prediction::Answer => 1,
-        Prediction::MaskedTokens | Prediction::Nothing => 2,
+        Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => 2,
     };
     6.0 * (size.active() as f64 + (sides * config.layers() * size.query_width * config.context()) as f64)
 }

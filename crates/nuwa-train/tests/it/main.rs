@@ -2,6 +2,7 @@
 
 mod causal;
 mod course;
+mod permutation;
 mod sequences;
 
 use std::path::Path;

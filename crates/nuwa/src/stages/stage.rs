@@ -135,7 +135,7 @@ impl Build {
         let learns = match self.predicts() {
             Prediction::NextToken => true,
             Prediction::Answer => records == Records::Answers,
-            Prediction::MaskedTokens | Prediction::Nothing => false,
+            Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => false,
         };
         if !learns {
             return Vec::new();

@@ -30,3 +30,4 @@ mod support;
 #[cfg(unix)]
 mod terminal;
 mod trust;
+mod xlnet;

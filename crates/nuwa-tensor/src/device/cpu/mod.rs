@@ -20,15 +20,15 @@ use super::{
 };
 use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, RouteCall, RoutedRows, RouterSlopes, Slot};
 use crate::calls::{
-    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryCall,
-    Update,
+    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
+    RelativeCall, RotaryCall, Update,
 };
 use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
 use crate::{Precision, Random, parallel};
 use kernels::activation::with_curve;
 use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding, head_norm};
-use kernels::{layer_norm, rms_norm, rotary, rows, weighted_sum};
+use kernels::{layer_norm, relative, rms_norm, rotary, rows, weighted_sum};
 use product::PackedMatrix;
 
 impl Device {
@@ -379,6 +379,57 @@ impl Kernels for Cpu {
             attention::backward(&self.pool, call.layout(None), &saved, T::of(dy), &mut dots, slopes);
             [d_queries.into(), d_memory.into()]
         })
+    }
+
+    fn relative_attention(
+        &self,
+        call: &RelativeCall,
+        [queries, memory, distances]: [&Storage; 3],
+        parameters: [&Parameter; 4],
+    ) -> (Storage, Storage) {
+        let learned = relative::Learned::of(parameters);
+        let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads);
+        let y = filled!(self, queries.dtype(), queries.len(), T, |y| {
+            let [queries, memory, distances] = [queries, memory, distances].map(T::of);
+            let operands = relative::Operands { queries, memory, distances };
+            relative::forward(call, operands, &learned, &mut y, &mut log_sums);
+        });
+        (y, log_sums.into())
+    }
+
+    fn relative_attention_backward(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+        (output, log_sums): &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 3] {
+        let learned = relative::Learned::of(parameters);
+        let width = call.width();
+        let mut sums = self.pool.take_zeroed::<f32>(relative::PARAMETERS * width);
+        let slopes = with_dtype!(inputs[0].dtype(), T => {
+            let [queries, memory, distances] = inputs.map(T::of);
+            let operands = relative::Operands { queries, memory, distances };
+            let saved =
+                relative::Saved { operands, output: T::of(output), log_sums: Stored::of(log_sums), dy: T::of(dy) };
+            let [mut queries, mut memory, mut distances] = inputs.map(|input| self.pool.take::<T>(input.len()));
+            let slopes = relative::Slopes {
+                queries: &mut queries,
+                memory: &mut memory,
+                distances: &mut distances,
+                parameters: &mut sums,
+            };
+            relative::backward(&self.pool, call, &learned, saved, slopes);
+            [queries.into(), memory.into(), distances.into()]
+        });
+        let mut rest = &sums[..];
+        for parameter in parameters {
+            let (own, others) = rest.split_at(parameter.shape().elements());
+            rest = others;
+            parameter.accumulate(|total| total.iter_mut().zip(own).for_each(|(total, sum)| *total += sum));
+        }
+        slopes
     }
 
     fn cached_attention(

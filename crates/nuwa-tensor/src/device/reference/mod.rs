@@ -6,6 +6,7 @@ mod cached;
 mod experts;
 mod head;
 mod head_norm;
+mod relative;
 mod route;
 
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
 use super::{ExpertsCall, Parameter, Parameters, RouteCall, RoutedRows, RouterSlopes, Slot, Storage};
 use crate::calls::{
-    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryCall,
-    Update,
+    Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
+    RelativeCall, RotaryCall, Update,
 };
 use crate::element::{DType, convert};
 use crate::{Precision, Random};
@@ -52,6 +53,19 @@ fn give_parameter(parameter: &Parameter, values: &[f64]) {
             *gradient = (f64::from(*gradient) + value) as f32;
         }
     });
+}
+
+fn relative_inputs<'a>(
+    [queries, memory, distances]: [&'a Storage; 3],
+    [content, distance, segment, segments]: [&Parameter; 4],
+) -> relative::Inputs<'a> {
+    relative::Inputs {
+        queries: of(queries),
+        memory: of(memory),
+        distances: of(distances),
+        biases: [content, distance, segment].map(Parameter::to_host),
+        segments: segments.to_host(),
+    }
 }
 
 /// `x W^T + b` for each row.
@@ -451,6 +465,33 @@ impl Kernels for Reference {
     ) -> [Storage; 2] {
         let (gradients, _) = attention::backward(call, of(queries), Some(of(memory)), &[], of(dy));
         gradients.map(|gradient| self.put(gradient))
+    }
+
+    fn relative_attention(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+    ) -> (Storage, Storage) {
+        let y = relative::forward(call, &relative_inputs(inputs, parameters));
+        (self.put(y), self.memory.zeros(0))
+    }
+
+    fn relative_attention_backward(
+        &self,
+        call: &RelativeCall,
+        inputs: [&Storage; 3],
+        parameters: [&Parameter; 4],
+        _: &(Storage, Storage),
+        dy: &Storage,
+    ) -> [Storage; 3] {
+        let relative::Slopes { queries, memory, distances, biases, segments } =
+            relative::backward(call, &relative_inputs(inputs, parameters), of(dy));
+        let [content, distance, segment] = biases;
+        for (parameter, values) in parameters.iter().zip([content, distance, segment, segments]) {
+            give_parameter(parameter, &values);
+        }
+        [queries, memory, distances].map(|values| self.put(values))
     }
 
     /// That of the processor, whose caches these are.

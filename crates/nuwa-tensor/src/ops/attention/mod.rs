@@ -16,8 +16,10 @@
 
 mod bias;
 mod cached;
+mod relative;
 
 pub use bias::{AttentionBias, RelativeBuckets};
+pub use relative::RelativeParameters;
 
 use crate::calls::{AttentionCall, Dropout};
 pub use crate::calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache};
@@ -154,6 +156,10 @@ impl Tape {
         options: AttentionOptions<'_>,
     ) -> Result<AttentionCall> {
         options.check(operation)?;
+        if mask.order().is_some() {
+            let reason = "an order of the keys is for relative attention".into();
+            return Err(Error::Option { operation, reason });
+        }
         let keys = mask.sequences() * mask.keys();
         let bias =
             options.bias.map(|bias| bias.check(operation, heads, mask.farthest(), keys)).transpose()?;

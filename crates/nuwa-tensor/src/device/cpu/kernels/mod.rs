@@ -10,6 +10,7 @@ pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod optimizer;
+pub mod relative;
 pub mod rms_norm;
 pub mod rotary;
 pub mod rows;
