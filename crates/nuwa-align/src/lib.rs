@@ -64,8 +64,8 @@ pub use error::{Advice, Error, Result};
 pub use kto::Kto;
 pub use labelling::Labelling;
 pub use lora::LoraAdapters;
-pub use nuwa_format::{Labels, Problem};
 pub use mixed::{Mixed, TextSource, TextStats};
+pub use nuwa_format::{Labels, Problem};
 pub use rl::{GrpoSettings, PpoSettings, RewardSettings, RolloutSettings};
 pub use sequences::SequenceToSequence;
 pub use settings::{

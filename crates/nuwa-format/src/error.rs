@@ -274,10 +274,10 @@ impl Error {
                 "put the vocabulary that the model was trained with into the same folder"
             }
             Self::Scores { .. } => "give the model that it was made from, or one that was tuned by it",
-            Self::TellsLabels { .. } => {
-                "let it tell labels, or give the model that it was made from"
+            Self::TellsLabels { .. } => "let it tell labels, or give the model that it was made from",
+            Self::TellsNothing { .. } => {
+                "fine-tune it on texts with labels first; the result has such a head"
             }
-            Self::TellsNothing { .. } => "fine-tune it on texts with labels first; the result has such a head",
             Self::NoLabelHead { .. } => "take an encoder such as BERT, or a decoder such as GPT-2 or LLaMA",
             Self::ScoresNothing { .. } => "give one that was trained on preferences to score answers",
             Self::Vocabulary { .. } => "use the tokenizer that the model was trained with",

@@ -43,7 +43,7 @@ pub use folder::{load_for_inference, load_model, save_model, save_with_tokenizer
 pub use import::{Imported, export, import};
 pub use labels::{Labels, Problem};
 pub use layout::{Part, parts};
-pub use sentence::{Pooling, SentenceSettings};
 pub use scored::{
     is_scored, labelled_from, load_labelled, load_scored, save_labelled, save_scored, scored_from,
 };
+pub use sentence::{Pooling, SentenceSettings};

@@ -223,12 +223,7 @@ fn push(writer: &mut ShardWriter, encoded: &Encoded) -> Result<()> {
 }
 
 /// Takes note of the language of a part of a document.
-fn note(
-    languages: Option<&mut Languages>,
-    part: Part,
-    encoded: &Encoded,
-    document: &Document,
-) -> Result<()> {
+fn note(languages: Option<&mut Languages>, part: Part, encoded: &Encoded, document: &Document) -> Result<()> {
     let (Some(languages), Some((ids, _))) = (languages, encoded) else { return Ok(()) };
     let name = document.lang.as_deref().ok_or_else(|| Error::NoLanguage { id: document.id.clone() })?;
     let number = languages.number(name);

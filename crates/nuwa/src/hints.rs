@@ -134,9 +134,9 @@ fn of_format(error: &nuwa_format::Error) -> Option<String> {
     match error {
         nuwa_format::Error::Files(error) => of_files(error),
         nuwa_format::Error::Tokenizer(error) => of_tokenizer(error),
-        nuwa_format::Error::TellsNothing { .. } => {
-            Some("fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR".into())
-        }
+        nuwa_format::Error::TellsNothing { .. } => Some(
+            "fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR".into(),
+        ),
         nuwa_format::Error::TellsLabels { folder } => {
             let model = quoted_path(folder);
             Some(format!("let it tell labels: nuwa classify {model} TEXT"))

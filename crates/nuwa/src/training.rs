@@ -47,7 +47,8 @@ impl Training<'_> {
     pub fn run(&self, display: &mut Display) -> anyhow::Result<PretrainingOutcome> {
         let init = self.init.map(|model| model.parameters().to_host());
         let kind = (&self.plan.model).into();
-        let (tokenizer, objective) = objectives::of(kind, (self.tokenizer, self.shards), self.settings, self.seed)?;
+        let (tokenizer, objective) =
+            objectives::of(kind, (self.tokenizer, self.shards), self.settings, self.seed)?;
         let job = Job {
             objective: &objective,
             shards: self.shards,
@@ -158,10 +159,7 @@ pub fn figures(figures: &Figures) -> String {
         ("a predicted token", "predicted"),
         ("a token of the answer", "target"),
     ];
-    let parts: Vec<String> = told
-        .iter()
-        .filter_map(|(name, key)| part(name, key))
-        .collect();
+    let parts: Vec<String> = told.iter().filter_map(|(name, key)| part(name, key)).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 

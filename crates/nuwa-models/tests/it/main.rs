@@ -123,7 +123,11 @@ fn batch(model: &dyn Model, length: usize) -> Batch {
         source: Text { segments, ..Text::bidirectional(ids, 2) },
         answer: None,
         targets: Targets { rows: Some(rows), ids: targets, weights },
-        classes: model.class_head().map(|_| Classes { texts: None, labels: vec![1, 1], weights: vec![0.5; 2] }),
+        classes: model.class_head().map(|_| Classes {
+            texts: None,
+            labels: vec![1, 1],
+            weights: vec![0.5; 2],
+        }),
     }
 }
 

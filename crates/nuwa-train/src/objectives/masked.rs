@@ -284,7 +284,11 @@ fn batch(examples: &[Example], context: usize, padding: u32, passes: usize, next
         AttentionMask::new(examples.len(), context, ranges).expect("a text is no longer than the context");
     let weights = vec![1.0 / (targets.len() * passes) as f32; targets.len()];
     let labels = examples.iter().map(|example| example.label).collect();
-    let classes = Classes { texts: None, labels, weights: vec![1.0 / (examples.len() * passes) as f32; examples.len()] };
+    let classes = Classes {
+        texts: None,
+        labels,
+        weights: vec![1.0 / (examples.len() * passes) as f32; examples.len()],
+    };
     Batch {
         source: Text { segments, mask, ..Text::bidirectional(ids, examples.len()) },
         answer: None,

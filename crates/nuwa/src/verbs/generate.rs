@@ -94,7 +94,9 @@ impl Generate {
         let folder = model::folder(&self.model)?;
         if nuwa_format::load_config(&folder)?.family() == Family::Unilm {
             let prompts = match &self.prompts {
-                Some(path) => prompts(path, &input::file(path)?)?.into_iter().map(|(_, prompt)| prompt).collect(),
+                Some(path) => {
+                    prompts(path, &input::file(path)?)?.into_iter().map(|(_, prompt)| prompt).collect()
+                }
                 None => vec![self.prompt()?],
             };
             let as_json = self.json || self.prompts.is_some();

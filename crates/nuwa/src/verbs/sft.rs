@@ -63,16 +63,18 @@ impl Sft {
         self.tuning.put_into(&ABOUT, &mut draft)?;
         let recipe = draft.recipe()?;
         let mut display = Display::new();
-        let outcome = self.tuning.with_targets(&ABOUT, recipe.seed, &self.target, |job| match self.learns_labels(job)? {
-            true => {
-                let asked = AskedLabels {
-                    columns: self.labels.columns(),
-                    held_out: &self.held_out,
-                    language: self.language.number(job.model)?,
-                };
-                job.label(&recipe.sft, &asked, &mut display)
+        let outcome = self.tuning.with_targets(&ABOUT, recipe.seed, &self.target, |job| {
+            match self.learns_labels(job)? {
+                true => {
+                    let asked = AskedLabels {
+                        columns: self.labels.columns(),
+                        held_out: &self.held_out,
+                        language: self.language.number(job.model)?,
+                    };
+                    job.label(&recipe.sft, &asked, &mut display)
+                }
+                false => job.sft(&recipe.sft, &mut display),
             }
-            false => job.sft(&recipe.sft, &mut display),
         })?;
         drop(display);
         let next = match &outcome.labels {
