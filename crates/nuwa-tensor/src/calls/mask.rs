@@ -128,7 +128,10 @@ impl AttentionMask {
         let ranks = both.iter().find_map(|mask| mask.order.as_ref()).map(|order| Arc::clone(&order.ranks));
         let order = ranks.map(|ranks| {
             let limits = both.map(Self::limits);
-            Order { ranks, limits: interleaved(self.sequences, limits.each_ref().map(|limits| &limits[..])).into() }
+            Order {
+                ranks,
+                limits: interleaved(self.sequences, limits.each_ref().map(|limits| &limits[..])).into(),
+            }
         });
         let queries = self.queries + other.queries;
         Ok(Self { queries, visible: Visible::Ranges(ranges.into()), order, ..*self })
@@ -142,7 +145,8 @@ impl AttentionMask {
     pub fn after_memory(&self, memory: usize, first: &[u32]) -> Result<Self> {
         let fits = first.len() == self.sequences && first.iter().all(|&first| first as usize <= memory);
         if !fits {
-            let reason = format!("memory of {memory} keys begins at {first:?} in {} sequences", self.sequences);
+            let reason =
+                format!("memory of {memory} keys begins at {first:?} in {} sequences", self.sequences);
             return Err(Error::shape("attention mask", reason));
         }
         let later = |(row, &[start, end]): (usize, &[u32; 2])| {

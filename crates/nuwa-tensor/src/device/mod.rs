@@ -345,12 +345,8 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn cache_rows(&self, heads: HeadLayout, memory: &Storage, cache: &mut KeyValueCache);
     /// Attention of rows of queries over all that is kept for their sequences, in `f32`; each row has the same bits whatever the
     /// others are.
-    fn attention_over_kept(
-        &self,
-        call: CachedCall,
-        queries: &Storage,
-        sequences: &[KeptRows<'_>],
-    ) -> Storage;
+    fn attention_over_kept(&self, call: CachedCall, queries: &Storage, sequences: &[KeptRows<'_>])
+    -> Storage;
 
     fn activation(&self, x: &Storage, activation: Activation) -> Storage;
     fn activation_backward(&self, x: &Storage, activation: Activation, dy: &Storage, dx: Slot<'_>);

@@ -6,8 +6,8 @@
 //! [`Tape::put_rows`] is the way back: rows of several tensors to their places in one, `y_(place_i) = x_i`; backward gives each row
 //! of `x` the row of `dy` at its place.
 
-use crate::ops::embedding::check_ids;
 use crate::device::Slot;
+use crate::ops::embedding::check_ids;
 use crate::{Error, Result, Tape, Tensor};
 
 impl Tape {
@@ -55,7 +55,12 @@ impl Tape {
         let kernels = self.kernels_for(OPERATION, &inputs, &[])?;
         let mut y = kernels.empty(dtype, rows * width);
         for (index, (x, places)) in parts.iter().enumerate() {
-            kernels.rows_backward(places, x.storage(), width, Slot { storage: &mut y, accumulate: index > 0 });
+            kernels.rows_backward(
+                places,
+                x.storage(),
+                width,
+                Slot { storage: &mut y, accumulate: index > 0 },
+            );
         }
         let saved: Vec<(Tensor, Vec<u32>)> =
             parts.iter().map(|(x, places)| ((*x).clone(), places.to_vec())).collect();

@@ -1,7 +1,5 @@
 use super::of;
-use crate::calls::{
-    BiasCall, CacheMemory, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache,
-};
+use crate::calls::{BiasCall, CacheMemory, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache};
 use crate::device::Storage;
 use crate::element::{Bf16, DType, Element};
 

@@ -66,8 +66,7 @@ fn append<'a, T: Element>(
     heads: HeadLayout,
     [stride, skipped]: [usize; 2],
 ) -> &'a Memory {
-    let (rows, past, dtype, width) =
-        (new.len() / stride, cache.length(), cache.dtype(), heads.key_width());
+    let (rows, past, dtype, width) = (new.len() / stride, cache.length(), cache.dtype(), heads.key_width());
     cache.grow(rows);
     let memory = cache.memory(device, || Memory::new(dtype, width));
     with_blocks!(&mut *memory, blocks => {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Block, Operands, Pair, Span, Learned, WORKSPACE, Workspace, dropout_factors, room};
+use super::{Block, Learned, Operands, Pair, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::device::{Pool, Stored};
@@ -173,8 +173,8 @@ impl<T: Stored> Pair<'_, T> {
             let log_sum = saved.log_sums[row * self.call.heads + self.head];
             let (scores, gradients) = (&mut scores[first..end], &mut gradients[first..end]);
             slopes(scores, gradients, &factors[first..end], log_sum, dot, self.call.scale);
-            let start = index * span.distances.len()
-                + self.call.distance(row, seen.start, span.distances.start);
+            let start =
+                index * span.distances.len() + self.call.distance(row, seen.start, span.distances.start);
             relative[start..][..seen.len()].copy_from_slice(gradients);
             let first_key = self.sequence * self.call.mask.keys() + seen.start;
             let segments = &self.call.segments[1][first_key..][..seen.len()];
@@ -226,7 +226,8 @@ impl<T: Stored> Pair<'_, T> {
         let Workspace { keys, distances, left, block, .. } = workspace;
         let count = rows.len();
         let mut products = [vec![0.0; count * dim], vec![0.0; count * dim]];
-        let inputs = [(&block.gradients, &*keys, &span.keys), (&block.relative, &*distances, &span.distances)];
+        let inputs =
+            [(&block.gradients, &*keys, &span.keys), (&block.relative, &*distances, &span.distances)];
         for (out, (values, right, span)) in products.iter_mut().zip(inputs) {
             let values = Matrix::new(&values[..count * span.len()], count, span.len());
             let right = right.part(span.clone(), 0..dim, precision);

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Operands, Pair, Span, Learned, WORKSPACE, Workspace, dropout_factors, room};
+use super::{Learned, Operands, Pair, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::Stored;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
@@ -55,13 +55,7 @@ impl<T: Stored> Pair<'_, T> {
     }
 
     /// Turns scores into weights, with dropout; 0 for keys that are not seen.
-    fn weigh(
-        &self,
-        workspace: &mut Workspace,
-        rows: &Range<usize>,
-        span: &Span,
-        log_sums: &Output<'_, f32>,
-    ) {
+    fn weigh(&self, workspace: &mut Workspace, rows: &Range<usize>, span: &Span, log_sums: &Output<'_, f32>) {
         let keys = span.keys.len();
         for (index, row) in rows.clone().enumerate() {
             let seen = self.call.range(row);
@@ -82,13 +76,7 @@ impl<T: Stored> Pair<'_, T> {
         }
     }
 
-    fn sum_values(
-        &self,
-        workspace: &mut Workspace,
-        rows: &Range<usize>,
-        span: &Span,
-        y: &Output<'_, T>,
-    ) {
+    fn sum_values(&self, workspace: &mut Workspace, rows: &Range<usize>, span: &Span, y: &Output<'_, T>) {
         let (dim, keys) = (self.call.head_dim, span.keys.len());
         let Workspace { values, left, block, floats, .. } = workspace;
         let sums = room(floats, rows.len() * dim);

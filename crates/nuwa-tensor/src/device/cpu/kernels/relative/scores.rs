@@ -28,7 +28,8 @@ impl<T: Stored> Pair<'_, T> {
                 continue;
             }
             let first = self.call.distance(row, seen.start, span.distances.start);
-            let scores = &mut scores[index * keys..][seen.start - span.keys.start..seen.end - span.keys.start];
+            let scores =
+                &mut scores[index * keys..][seen.start - span.keys.start..seen.end - span.keys.start];
             let relative = &relative[index * distances + first..][..seen.len()];
             let seen = self.sequence * self.call.mask.keys() + seen.start..;
             let (ranks, segments) = (&self.call.ranks[seen.clone()], &self.call.segments[1][seen]);
