@@ -391,7 +391,7 @@ impl Kernels for Cpu {
         let mut log_sums = self.pool.take::<f32>(call.mask.rows() * call.heads);
         let y = filled!(self, queries.dtype(), queries.len(), T, |y| {
             let [queries, memory, distances] = [queries, memory, distances].map(T::of);
-            let operands = relative::Operands { queries, memory, distances };
+            let operands = relative::RelativeOperands { queries, memory, distances };
             relative::forward(call, operands, &learned, &mut y, &mut log_sums);
         });
         (y, log_sums.into())
@@ -410,11 +410,11 @@ impl Kernels for Cpu {
         let mut sums = self.pool.take_zeroed::<f32>(relative::PARAMETERS * width);
         let slopes = with_dtype!(inputs[0].dtype(), T => {
             let [queries, memory, distances] = inputs.map(T::of);
-            let operands = relative::Operands { queries, memory, distances };
+            let operands = relative::RelativeOperands { queries, memory, distances };
             let saved =
-                relative::Saved { operands, output: T::of(output), log_sums: Stored::of(log_sums), dy: T::of(dy) };
+                relative::RelativeSaved { operands, output: T::of(output), log_sums: Stored::of(log_sums), dy: T::of(dy) };
             let [mut queries, mut memory, mut distances] = inputs.map(|input| self.pool.take::<T>(input.len()));
-            let slopes = relative::Slopes {
+            let slopes = relative::RelativeSlopes {
                 queries: &mut queries,
                 memory: &mut memory,
                 distances: &mut distances,

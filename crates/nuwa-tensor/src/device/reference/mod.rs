@@ -58,8 +58,8 @@ fn give_parameter(parameter: &Parameter, values: &[f64]) {
 fn relative_inputs<'a>(
     [queries, memory, distances]: [&'a Storage; 3],
     [content, distance, segment, segments]: [&Parameter; 4],
-) -> relative::Inputs<'a> {
-    relative::Inputs {
+) -> relative::RelativeInputs<'a> {
+    relative::RelativeInputs {
         queries: of(queries),
         memory: of(memory),
         distances: of(distances),
@@ -485,7 +485,7 @@ impl Kernels for Reference {
         _: &(Storage, Storage),
         dy: &Storage,
     ) -> [Storage; 3] {
-        let relative::Slopes { queries, memory, distances, biases, segments } =
+        let relative::SlopesOfAll { queries, memory, distances, biases, segments } =
             relative::backward(call, &relative_inputs(inputs, parameters), of(dy));
         let [content, distance, segment] = biases;
         for (parameter, values) in parameters.iter().zip([content, distance, segment, segments]) {

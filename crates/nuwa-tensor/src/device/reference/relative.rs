@@ -1,7 +1,7 @@
 use crate::calls::{Dropout, RelativeCall};
 
 /// The numbers that go in.
-pub struct Inputs<'a> {
+pub struct RelativeInputs<'a> {
     pub queries: &'a [f32],
     /// `[keys | values]`.
     pub memory: &'a [f32],
@@ -12,7 +12,7 @@ pub struct Inputs<'a> {
 }
 
 /// The gradients of all of them, in their order.
-pub struct Slopes {
+pub struct SlopesOfAll {
     pub queries: Vec<f64>,
     pub memory: Vec<f64>,
     pub distances: Vec<f64>,
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 /// The keys that query `row` sees with `head`, and their weights.
-fn seen(call: &RelativeCall, inputs: &Inputs<'_>, row: usize, head: usize) -> Vec<Seen> {
+fn seen(call: &RelativeCall, inputs: &RelativeInputs<'_>, row: usize, head: usize) -> Vec<Seen> {
     let (width, dim, keys) = (call.width(), call.head_dim, call.mask.keys());
     let (query, column) = (row * width + head * dim, head * dim);
     let first = row / call.mask.length() * keys;
@@ -70,7 +70,7 @@ fn seen(call: &RelativeCall, inputs: &Inputs<'_>, row: usize, head: usize) -> Ve
 }
 
 /// `y = sum over keys of weight factor v`.
-pub fn forward(call: &RelativeCall, inputs: &Inputs<'_>) -> Vec<f64> {
+pub fn forward(call: &RelativeCall, inputs: &RelativeInputs<'_>) -> Vec<f64> {
     let (width, dim) = (call.width(), call.head_dim);
     let mut y = vec![0.0; call.mask.rows() * width];
     for row in 0..call.mask.rows() {
@@ -87,10 +87,10 @@ pub fn forward(call: &RelativeCall, inputs: &Inputs<'_>) -> Vec<f64> {
 }
 
 /// The gradients of everything that goes in.
-pub fn backward(call: &RelativeCall, inputs: &Inputs<'_>, dy: &[f32]) -> Slopes {
+pub fn backward(call: &RelativeCall, inputs: &RelativeInputs<'_>, dy: &[f32]) -> SlopesOfAll {
     let (width, dim) = (call.width(), call.head_dim);
     let zeros = |like: &[f32]| vec![0.0; like.len()];
-    let mut slopes = Slopes {
+    let mut slopes = SlopesOfAll {
         queries: zeros(inputs.queries),
         memory: zeros(inputs.memory),
         distances: zeros(inputs.distances),

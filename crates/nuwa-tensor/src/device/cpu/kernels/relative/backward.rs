@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Block, Learned, Operands, Pair, Span, WORKSPACE, Workspace, dropout_factors, room};
+use super::{Block, Learned, Pair, RelativeOperands, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::device::{Pool, Stored};
@@ -13,8 +13,8 @@ use crate::simd::{dot, exp2_for, vectorised};
 
 /// What forward read and left.
 #[derive(Clone, Copy)]
-pub struct Saved<'a, T> {
-    pub operands: Operands<'a, T>,
+pub struct RelativeSaved<'a, T> {
+    pub operands: RelativeOperands<'a, T>,
     pub output: &'a [T],
     pub log_sums: &'a [f32],
     pub dy: &'a [T],
@@ -22,7 +22,7 @@ pub struct Saved<'a, T> {
 
 /// The gradients of the rows, every element of which is written, and of the biases and segments, `[5, heads head_dim]`, to which is
 /// added.
-pub struct Slopes<'a, T> {
+pub struct RelativeSlopes<'a, T> {
     pub queries: &'a mut [T],
     pub memory: &'a mut [T],
     pub distances: &'a mut [T],
@@ -37,8 +37,8 @@ pub fn backward<T: Stored>(
     pool: &Arc<Pool>,
     call: &RelativeCall,
     learned: &Learned,
-    saved: Saved<'_, T>,
-    slopes: Slopes<'_, T>,
+    saved: RelativeSaved<'_, T>,
+    slopes: RelativeSlopes<'_, T>,
 ) {
     let (dim, width, distances) = (call.head_dim, call.width(), call.distances);
     let pairs = Pair::<T>::count(call);
@@ -88,7 +88,7 @@ impl<T: Stored> Pair<'_, T> {
     fn backward(
         &self,
         workspace: &mut Workspace,
-        saved: &Saved<'_, T>,
+        saved: &RelativeSaved<'_, T>,
         d_queries: &Output<'_, T>,
         d_memory: &Output<'_, T>,
         mut shared: Shared<'_>,
@@ -133,7 +133,7 @@ impl<T: Stored> Pair<'_, T> {
     fn slopes_of_scores(
         &self,
         workspace: &mut Workspace,
-        saved: &Saved<'_, T>,
+        saved: &RelativeSaved<'_, T>,
         rows: &Range<usize>,
         span: &Span,
     ) -> Vec<[f32; 2]> {
@@ -187,7 +187,7 @@ impl<T: Stored> Pair<'_, T> {
     fn sum_up(
         &self,
         workspace: &mut Workspace,
-        saved: &Saved<'_, T>,
+        saved: &RelativeSaved<'_, T>,
         rows: &Range<usize>,
         span: &Span,
         [d_keys, d_values]: [&mut [f32]; 2],

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Learned, Operands, Pair, Span, WORKSPACE, Workspace, dropout_factors, room};
+use super::{Learned, Pair, RelativeOperands, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::Stored;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
@@ -12,7 +12,7 @@ use crate::simd::{LANES, exp2_for, maximum, sum_of_lanes, vectorised};
 /// The output, and the logarithm of base 2 of each query's sum of weights, `[rows][heads]`.
 pub fn forward<T: Stored>(
     call: &RelativeCall,
-    operands: Operands<'_, T>,
+    operands: RelativeOperands<'_, T>,
     learned: &Learned,
     y: &mut [T],
     log_sums: &mut [f32],

@@ -4,7 +4,7 @@ mod backward;
 mod forward;
 mod scores;
 
-pub use backward::{PARAMETERS, Saved, Slopes, backward};
+pub use backward::{PARAMETERS, RelativeSaved, RelativeSlopes, backward};
 pub use forward::forward;
 
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ const QUERY_BLOCK: usize = 32;
 
 /// Rows of queries, of memory `[keys | values]` and of distances.
 #[derive(Clone, Copy)]
-pub struct Operands<'a, T> {
+pub struct RelativeOperands<'a, T> {
     pub queries: &'a [T],
     pub memory: &'a [T],
     pub distances: &'a [T],
@@ -44,13 +44,18 @@ impl Learned {
 struct Pair<'a, T> {
     call: &'a RelativeCall,
     learned: &'a Learned,
-    operands: Operands<'a, T>,
+    operands: RelativeOperands<'a, T>,
     sequence: usize,
     head: usize,
 }
 
 impl<'a, T: Element> Pair<'a, T> {
-    fn new(call: &'a RelativeCall, learned: &'a Learned, operands: Operands<'a, T>, pair: usize) -> Self {
+    fn new(
+        call: &'a RelativeCall,
+        learned: &'a Learned,
+        operands: RelativeOperands<'a, T>,
+        pair: usize,
+    ) -> Self {
         Self { call, learned, operands, sequence: pair / call.heads, head: pair % call.heads }
     }
 
