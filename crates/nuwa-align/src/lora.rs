@@ -182,7 +182,9 @@ impl Matrix {
 /// The matrices of the blocks whose names hold one of the targets; all of them where no target is named.
 fn targets(model: &dyn Model, settings: &LoraSettings) -> Result<Vec<Parameter>> {
     let in_blocks = |parameter: &&Parameter| {
-        parameter.shape().axes().len() == 2 && parameter.entry().path().starts_with("layers.")
+        // Of an encoder-decoder the blocks of both are below their names.
+        let is_of_blocks = parameter.entry().path().split('.').any(|part| part == "layers");
+        parameter.shape().axes().len() == 2 && is_of_blocks
     };
     let matrices: Vec<Parameter> = model.parameters().iter().filter(in_blocks).cloned().collect();
     for target in &settings.targets {

@@ -79,7 +79,7 @@ fn each_family_learns_by_its_objective() {
             steps: 60,
         });
         let held_out = Shards::open(&world.shards(), Part::Validation).unwrap();
-        let mut measure =
+        let measure =
             |trainer: &mut Trainer, steps: &Pretraining| steps.measure(trainer, &held_out, 1000).unwrap();
         let before = measure(&mut trainer, &steps);
         for step in 0..60 {
@@ -102,7 +102,7 @@ fn plan(world: &World, settings: &PretrainSettings, objective: &Arc<dyn Objectiv
     let model = ModelSettings {
         family: Family::of("marian").unwrap(),
         width: Some(32),
-        layers: Some(1),
+        layers: Some(2),
         context: Some(CONTEXT),
         ..ModelSettings::default()
     };
