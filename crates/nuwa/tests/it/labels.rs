@@ -54,7 +54,7 @@ fn labels_from_a_table_to_a_prediction() {
     assert_eq!(config["problem_type"], "single_label_classification");
 
     let lines =
-        place.nuwa_with_input("classify tuned/model - --json", b"mira number 7\ntonel number 8\n").out;
+        place.nuwa_with_input("classify tuned/model - --json", b"mira number 8\ntonel number 7\n").out;
     let lines: Vec<Value> = lines.lines().map(json).collect();
     assert_eq!([&lines[0]["label"], &lines[1]["label"]], ["good", "bad"]);
     let sum: f64 = lines[0]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
