@@ -34,7 +34,6 @@ pub struct Classify {
     /// The model folder, as `nuwa sft` writes it
     model: PathBuf,
     /// Texts; `-` reads standard input, a text a line
-    #[arg(allow_hyphen_values = true)]
     texts: Vec<String>,
     /// Texts in files: plain text, a text a line, or records (.csv, .tsv, .json, .jsonl) with or without labels; may be
     /// repeated
