@@ -45,8 +45,7 @@ impl Memory {
             let seen = document.clone().map(|row| source.mask.seen_by(row)).filter(|seen| !seen.is_empty());
             seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
         };
-        let documents = documents(source);
-        let documents = documents.iter().map(|of_text| of_text.iter().map(seen).collect());
+        let documents = documents(source).into_iter().map(|of_text| of_text.iter().map(seen).collect());
         Self { rows, length: source.mask.length(), documents: documents.collect(), log: None }
     }
 
