@@ -70,7 +70,6 @@ impl LabelColumns {
     /// # Errors
     /// When it has none, or several that may be it.
     pub fn found_in(&self, record: &Record) -> Result<Self> {
-        let (text, pair) = self.texts(record)?;
         let label = match &self.label {
             Some(label) => named(record, label)?,
             None => match record.first_of(&LABELS) {
@@ -81,6 +80,7 @@ impl LabelColumns {
                 }
             },
         };
+        let (text, pair) = self.texts(record)?;
         Ok(Self { text: Some(text), pair, label: Some(label), problem: self.problem })
     }
 

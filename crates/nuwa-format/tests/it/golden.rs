@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nuwa_format::{load_config, load_model, parts, save_model};
 use nuwa_models::{Batch, Context, Model, Text};
@@ -99,8 +99,9 @@ fn outline(folder: &Path) -> BTreeMap<String, String> {
 
 #[test]
 fn saved_and_loaded_again_nothing_changes() {
-    // A BERT without a head is written with the names that it has below one.
-    for folder in model_folders().into_iter().filter(|folder| !folder.ends_with("bert_model")) {
+    // An encoder without a head is written with the names that it has below one.
+    let has_head = |folder: &PathBuf| !["bert_model", "xlm_one"].iter().any(|name| folder.ends_with(name));
+    for folder in model_folders().into_iter().filter(has_head) {
         let model = load_model(&folder).unwrap();
         let out = tempfile::tempdir().unwrap();
         let out = out.path().join("a/new/folder");

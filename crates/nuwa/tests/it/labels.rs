@@ -91,12 +91,12 @@ fn labels_from_a_table_to_a_prediction() {
     place.write("odd.csv", "score,text\n1.5,mira\nmany,tonel\n");
     assert_snapshot!(place.failure("sft model --data odd.csv --kind number --out again"), @r#"
     error: odd.csv:3: the label is "many", expected a number
-    hint: correct the record, or leave such records out: --bad-records skip
+    hint: correct the record, or leave such records out: --set sft.tuning.bad_records=skip
     "#);
     place.write("empty.csv", "label,text\na,mira\nb,\n");
     assert_snapshot!(place.failure("sft model --data empty.csv --out again"), @r"
     error: empty.csv:3: the text (text) is empty
-    hint: correct the record, or leave such records out: --bad-records skip
+    hint: correct the record, or leave such records out: --set sft.tuning.bad_records=skip
     ");
 
     place.write("records.jsonl", "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n".repeat(20));
