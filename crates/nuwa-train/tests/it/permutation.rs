@@ -25,8 +25,8 @@ fn with_memory() -> PretrainSettings {
 fn objective(settings: &PretrainSettings) -> (Arc<dyn Objective>, usize) {
     let text = std::iter::once("clay and water ".repeat(9));
     let tokenizer = train(text, &TrainSettings { vocab_size: 260, ..TrainSettings::default() }, &mut |_| {});
-    let (tokenizer, objective) =
-        objectives::of(Family::Xlnet.into(), &tokenizer.unwrap(), settings, SEED).unwrap();
+    let text = (&tokenizer.unwrap(), Path::new("shards"));
+    let (tokenizer, objective) = objectives::of(Family::Xlnet.into(), text, settings, SEED).unwrap();
     (objective, tokenizer.vocab_size())
 }
 
