@@ -1,6 +1,6 @@
 //! Permutation language modelling from shards to weights: it is learnt, with a memory, and a killed run ends with the same bits.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nuwa_models::Family;
