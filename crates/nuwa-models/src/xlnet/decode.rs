@@ -55,9 +55,8 @@ impl Xlnet {
             rows += 2 * new.ids.len();
         }
         let ids: Vec<u32> = new.iter().flat_map(|new| new.ids).copied().collect();
-        let all = |of: fn(&Sequence) -> &Vec<u32>| -> Vec<u32> {
-            sequences.iter().flat_map(|sequence| of(sequence)).copied().collect()
-        };
+        let all =
+            |of: fn(&Sequence) -> &Vec<u32>| -> Vec<u32> { sequences.iter().flat_map(of).copied().collect() };
         let (tokens, queries) = (all(|sequence| &sequence.tokens), all(|sequence| &sequence.queries));
         let first = self.query.forward(tape, &vec![0; ids.len()])?;
         let embedded = self.tokens.forward(tape, &ids)?;

@@ -92,23 +92,22 @@ impl Generate {
         settings.check()?;
         let watch = self.guard.begin()?;
         let folder = model::folder(&self.model)?;
-        if nuwa_format::load_config(&folder)?.family() == Family::Unilm {
-            let prompts = match &self.prompts {
-                Some(path) => {
-                    prompts(path, &input::file(path)?)?.into_iter().map(|(_, prompt)| prompt).collect()
-                }
-                None => vec![self.prompt()?],
-            };
-            let as_json = self.json || self.prompts.is_some();
-            let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
-            return asked.all(&prompts, as_json);
-        }
+        // What is to be continued is read first: it takes less time than a model.
         if let Some(path) = &self.prompts {
             let prompts = prompts(path, &input::file(path)?)?;
+            if is_written_by_masks(&folder)? {
+                let prompts: Vec<String> = prompts.into_iter().map(|(_, prompt)| prompt).collect();
+                let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
+                return asked.all(&prompts, true);
+            }
             let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
             return asked.all(path, &prompts);
         }
         let prompt = self.prompt()?;
+        if is_written_by_masks(&folder)? {
+            let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
+            return asked.all(&[prompt], self.json);
+        }
         let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
         match self.json {
             true => asked.as_json(&prompt),
@@ -135,6 +134,11 @@ impl Generate {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_string())
     }
+}
+
+/// Whether a model writes by filling in one mask after the other.
+fn is_written_by_masks(folder: &Path) -> anyhow::Result<bool> {
+    Ok(nuwa_format::load_config(folder)?.family() == Family::Unilm)
 }
 
 /// How continuations are written.

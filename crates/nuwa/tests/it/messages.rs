@@ -342,7 +342,7 @@ fn help_goes_to_standard_output() {
       tokenize     Tokenize documents into shards of token ids
       plan         Predict a build's size, time, memory and quality (dry run)
       pretrain     Pretrain a new model on token shards, or continue training one
-      sft          Fine-tune a model on dialogues (SFT)
+      sft          Fine-tune a model on dialogues (SFT), or on texts with labels
       dpo          Fine-tune a model on preferences (DPO and its relatives)
       reward       Train a reward model on preference pairs
       score        Score answers by a reward model
@@ -356,6 +356,10 @@ fn help_goes_to_standard_output() {
       chat         Chat with a model
       generate     Generate text from a prompt
       fill         Fill in masked words with an encoder such as BERT
+      classify     Tell the labels of texts, with probabilities
+      embed        Turn texts into vectors, one each
+      translate    Translate with an encoder-decoder: a line for each text
+      summarize    Summarize with an encoder-decoder: a line for each text
       eval         Evaluate a model
       compare      Compare models on the tasks that their evaluations have in common
       metric       Measure texts, classes or numbers in files against the true ones

@@ -96,7 +96,7 @@ fn measured(place: &Place) {
     assert!(out.contains("pct_stereotype") && out.contains("95 % intervals: a/pct_stereotype"), "{out}");
     let out =
         place.succeed("eval runs/story --task over_refusals --task refusals --data asked.csv --limit 1").out;
-    assert!(out.contains("over_refusals, version 1, 1 item") && out.contains("nonsense"), "{out}");
+    assert!(out.contains("over_refusals, version 2, 1 item") && out.contains("nonsense"), "{out}");
     place.write("pro_stereotyped_type1.txt.test", "1 [The baker] saw the cook because [he] was near.\n");
     assert_snapshot!(place.failure("eval runs/story --task winobias --data pro_stereotyped_type1.txt.test"), @r"
     error: pro_stereotyped_type1.txt.test:1: anti_stereotyped_type1.txt.test is not beside it: both are needed
