@@ -405,7 +405,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 58, "files in fixtures/ops");
+    assert_eq!(paths.len(), 59, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {
