@@ -103,8 +103,11 @@ fn the_widest_beam_of_a_decoder_equals_an_exhaustive_search() {
         };
         for penalty in PENALTIES {
             let (answer, score) = best(penalty, log_probability);
-            let found =
-                engine.beams(&[prompt.clone()], &wide(penalty, false), MOST).unwrap().remove(0).remove(0);
+            let found = engine
+                .beams(std::slice::from_ref(&prompt), &wide(penalty, false), MOST)
+                .unwrap()
+                .remove(0)
+                .remove(0);
             assert_eq!(whole(&found), answer, "penalty {penalty}, seed {seed}");
             assert!((found.score - score).abs() < 1e-4, "{} {score}", found.score);
         }
@@ -128,7 +131,7 @@ fn the_widest_beam_of_an_encoder_decoder_equals_an_exhaustive_search() {
         for penalty in PENALTIES {
             let (answer, score) = best(penalty, log_probability);
             let found = engine
-                .answers(&[source.clone()], &wide(penalty, false), Some(MOST))
+                .answers(std::slice::from_ref(&source), &wide(penalty, false), Some(MOST))
                 .unwrap()
                 .remove(0)
                 .remove(0);
