@@ -293,12 +293,6 @@ fn quoted(names: &[String]) -> String {
 }
 
 impl Error {
-    /// An error about the columns of `record`.
-    pub(crate) fn columns(record: &crate::data::Record, expected: &str) -> Self {
-        let columns: Vec<&str> = record.fields.keys().map(String::as_str).collect();
-        Self::Columns { place: record.place.clone(), columns: columns.join(", "), expected: expected.into() }
-    }
-
     /// The same, where advice about settings names those of this stage.
     #[must_use]
     pub fn in_stage(mut self, stage: &'static str) -> Self {

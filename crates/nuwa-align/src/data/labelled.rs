@@ -76,7 +76,7 @@ impl LabelColumns {
                 Some(label) => label.into(),
                 None => {
                     let known = "a column of labels by the name of label, class, category, score or the like";
-                    return Err(Error::columns(record, known));
+                    return Err(record.lacks(known));
                 }
             },
         };
@@ -99,7 +99,7 @@ impl LabelColumns {
             return Ok((named(record, text)?, pair));
         }
         if self.pair.is_some() {
-            return Err(Error::columns(record, "the column of first texts too"));
+            return Err(record.lacks("the column of first texts too"));
         }
         let both = |pair: &&[&'static str; 2]| pair.iter().all(|name| record.get(name).is_some());
         if let Some([first, second]) = PAIRS.iter().find(both) {
@@ -110,7 +110,7 @@ impl LabelColumns {
         }
         only_text(record, self.label.as_deref())
             .map(|text| (text, None))
-            .ok_or_else(|| Error::columns(record, "a column of texts by the name of text"))
+            .ok_or_else(|| record.lacks("a column of texts by the name of text"))
     }
 }
 
@@ -129,7 +129,7 @@ fn only_text(record: &Record, label: Option<&str>) -> Option<String> {
 fn named(record: &Record, name: &str) -> Result<String> {
     match record.has(name) {
         true => Ok(name.into()),
-        false => Err(Error::columns(record, &format!("a column {name:?}"))),
+        false => Err(record.lacks(&format!("a column {name:?}"))),
     }
 }
 

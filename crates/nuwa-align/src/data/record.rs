@@ -70,6 +70,12 @@ impl Record {
         self.mended.borrow().clone()
     }
 
+    /// An error about its columns.
+    pub fn lacks(&self, expected: &str) -> Error {
+        let columns: Vec<&str> = self.fields.keys().map(String::as_str).collect();
+        Error::Columns { place: self.place.clone(), columns: columns.join(", "), expected: expected.into() }
+    }
+
     /// An error about this record.
     pub fn wrong(&self, problem: impl Into<String>) -> Error {
         Error::Record { place: self.place.clone(), problem: problem.into(), advice: Advice::LeaveOut("sft") }

@@ -3,7 +3,7 @@
 //! `x` is `[.., width]` with its outer axes folded into one, `y` is `[indices, width]`. Backward adds each row of `dy` to the
 //! row of `dx` it came from, in order. Used before an output head, so that rows without a target cost nothing there.
 //!
-//! [`Tape::put_rows`] is the way back: rows of several tensors to their places in one, `y_(place_i) = x_i`; backward gives each row
+//! [`Tape::put_rows`] is the opposite: rows of several tensors to their places in one, `y_(place_i) = x_i`; backward gives each row
 //! of `x` the row of `dy` at its place.
 
 use crate::device::Slot;
