@@ -16,7 +16,7 @@
 
 mod bias;
 mod cached;
-mod relative;
+pub mod relative;
 
 pub use bias::{AttentionBias, RelativeBuckets};
 pub use relative::RelativeParameters;
