@@ -326,7 +326,7 @@ fn relative_attention() {
     let heads = HeadLayout { heads: 2, kv_heads: 2, head_dim: 3 };
     let whole = AttentionMask::full_memory(2, [5, 3]);
     let ordered = whole.in_order(vec![1, 0, 2, 0, 1, 0], vec![2, 1, 3, 1, 2, 1, 2, 1, 0, 1]).unwrap();
-    let ranges = vec![[0, 1], [0, 2], [0, 3], [0, 1], [0, 2]].repeat(2);
+    let ranges = [[0, 1], [0, 2], [0, 3], [0, 1], [0, 2]].repeat(2);
     let natural = AttentionMask::over_memory(2, [5, 3], ranges).unwrap();
     for (mask, dropout) in [(ordered, 0.0), (natural, 0.3)] {
         let mask = mask.after_memory(2, &[0, 2]).unwrap();
