@@ -271,7 +271,10 @@ fn of_record(advice: &Advice) -> String {
             {example}"
         ),
         Advice::Pairs(example) => {
-            format!("say which of the texts is read and which is written: --columns {example}")
+            format!(
+                "call the text that is read source and the other one target, or say which is which; nuwa sft takes \
+                 --columns {example}"
+            )
         }
         Advice::Preferences => {
             "records with chosen and rejected are preferences: nuwa dpo learns from them, and nuwa build --preferences"

@@ -102,7 +102,7 @@ fn measure_model(build: &Build, engine: &Engine, chat: bool, display: &mut Displ
         let result = task.evaluate(engine, &items, &options, &mut |progress| display.show(progress))?;
         tasks.insert(name.to_string(), result);
     }
-    for (probe, data) in build.source.probes(&build.folder) {
+    for (probe, data) in build.source.probes(&build.folder).into_iter().filter(|_| writes) {
         // A model that was not taught to answer neither refuses nor helps.
         if chat || probe != Probe::OverRefusals {
             let result = probing::probe(probe, engine, &data, None, settings.limit, display)?;
