@@ -4,14 +4,15 @@
 //!         [--context N] [--batch N] [--width N] [--layers N] [--heads N] [--vocabulary N]
 //!
 //! SIZE is tiny, mid or small; PRECISION is f32 or bf16; FAMILY is gpt, llama, falcon, falcon-sequential (the same layers one
-//! after the other), lamda or mixtral, whose eight experts, of which a token meets two, are half as wide as llama's layer. Prints
+//! after the other), lamda, mixtral, whose eight experts, of which a token meets two, are half as wide as llama's layer, bert, of
+//! whose rows 15 in 100 are predicted, or t5, with as many layers on each side and answers a quarter as long as their source. Prints
 //! the median step time after three warm-up steps, tokens a second and the largest resident memory; with `--json` also the time of each operation.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use nuwa_models::{Context, Model, ModelConfig, Text, backward};
+use nuwa_models::{Context, Model, ModelConfig, SequencePair, Targets, Text, backward};
 use nuwa_nn::{AdamW, OptimizerSettings};
 use nuwa_tensor::{Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
@@ -179,6 +180,16 @@ fn config(run: &Run) -> Result<ModelConfig, Box<dyn Error>> {
             "d_kv": width / heads, "d_ff": (8 * width / 3).next_multiple_of(64), "num_layers": layers,
             "num_heads": heads, "tie_word_embeddings": true})
         }
+        "bert" => {
+            json!({"model_type": "bert", "vocab_size": vocabulary, "max_position_embeddings": context,
+            "hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers,
+            "num_attention_heads": heads})
+        }
+        "t5" => {
+            json!({"model_type": "t5", "vocab_size": vocabulary, "d_model": width, "d_kv": width / heads,
+            "d_ff": 4 * width, "num_layers": layers, "num_decoder_layers": layers, "num_heads": heads,
+            "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1})
+        }
         "mixtral" => {
             json!({"model_type": "mixtral", "vocab_size": vocabulary, "max_position_embeddings": context,
             "hidden_size": width, "intermediate_size": (8 * width / 3).next_multiple_of(64) / 2,
@@ -210,9 +221,32 @@ impl Batch {
 
     /// Forward and backward.
     fn pass(&self, model: &dyn Model, tape: &mut Tape) -> Result<f32, nuwa_tensor::Error> {
-        let text = Text::causal(self.ids.clone(), self.sizes.batch);
-        let batch = nuwa_models::Batch::of_every_row(text, self.targets.clone(), self.weights.clone());
+        let batch = match model.config().family().registered().model_type {
+            "bert" => self.masked(),
+            "t5" => self.pairs(),
+            _ => {
+                let text = Text::causal(self.ids.clone(), self.sizes.batch);
+                nuwa_models::Batch::of_every_row(text, self.targets.clone(), self.weights.clone())
+            }
+        };
         Ok(backward(model, &Context::new(tape), &batch)?.total())
+    }
+
+    /// Texts of whose rows 15 in 100 are predicted, evenly spread.
+    fn masked(&self) -> nuwa_models::Batch {
+        let rows: Vec<u32> = (0..self.ids.len() as u32 * 15 / 100).map(|row| row * 100 / 15).collect();
+        let ids = rows.iter().map(|&row| self.targets[row as usize]).collect();
+        let weights = vec![1.0 / rows.len() as f32; rows.len()];
+        let source = Text::bidirectional(self.ids.clone(), self.sizes.batch);
+        nuwa_models::Batch { source, answer: None, targets: Targets { rows: Some(rows), ids, weights }, classes: None }
+    }
+
+    /// Sources, and answers a quarter as long.
+    fn pairs(&self) -> nuwa_models::Batch {
+        let (source, answer) = (self.sizes.context, self.sizes.context / 4);
+        let pair = |(source, answer): (&[u32], &[u32])| SequencePair { source: source.into(), answer: answer.into() };
+        let pairs: Vec<SequencePair> = self.ids.chunks(source).zip(self.targets.chunks(answer)).map(pair).collect();
+        nuwa_models::Batch::of_pairs(&pairs, 0, 1.0 / (self.sizes.batch * answer) as f32)
     }
 }
 

@@ -44,9 +44,12 @@ cargo xtask bench budgets --texts A.txt,B.txt    builds of each text within each
 
 cargo xtask bench families                  a build of every family with the same number of weights in the same time; a Markdown table
     --texts world,A.txt       the embedded world, and texts (world)
-    --families gpt2,llama     some of them (those that write)
+    --families gpt2,llama     some of them (all)
     --params N, --budget TIME (1M, 3m)
     --tokens N                as many tokens instead of a time: what is learnt does not depend on what else runs
+    --labels TRAIN,TEST       then fine-tune each on texts with labels (csv, jsonl), and measure it on others
+    --language en             the language of these texts, for a family that wants to know it
+    --pairs A,B,C,D           then fine-tune encoder-decoders on the lines of A and B, and measure them on those of C and D
     --folder FOLDER           where the runs are kept; one that is there is gone on with (a temporary folder)
     --program FILE            as above";
 

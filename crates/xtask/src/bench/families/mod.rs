@@ -1,4 +1,7 @@
-//! Every family at the same number of weights and the same time of pretraining, or the same tokens (`--tokens`): what it learns, how fast it is, what it takes.
+//! Every family at the same number of weights and the same time of pretraining, or the same tokens (`--tokens`): what it
+//! learns, how fast it is, what it takes, and what it is worth where it is fine-tuned on labels or on pairs.
+
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +13,10 @@ use serde_json::Value;
 use super::options::Options;
 use super::ours::root;
 use super::{machine, median};
+use self::tasks::{FineTuned, Tasks};
 
-/// The families that write, in the order of the table.
-const FAMILIES: [&str; 11] = [
+/// The families of the table, in its order.
+const FAMILIES: [&str; 18] = [
     "gpt2",
     "gpt_neo",
     "lamda",
@@ -24,7 +28,17 @@ const FAMILIES: [&str; 11] = [
     "mixtral",
     "qwen3_moe",
     "olmoe",
+    "bert",
+    "unilm",
+    "xlm",
+    "xlnet",
+    "marian",
+    "t5",
+    "bart",
 ];
+
+/// Those that learn by another objective than the next token: what they are measured by is that objective on held-out text.
+const OTHER_OBJECTIVES: [&str; 7] = ["bert", "unilm", "xlm", "xlnet", "marian", "t5", "bart"];
 
 /// The word for the embedded world among `--texts`.
 const WORLD: &str = "world";
@@ -40,6 +54,8 @@ struct Bench {
     parameters: String,
     /// For how long each is pretrained: the option of `nuwa pretrain` and its value.
     length: [String; 2],
+    /// What the pretrained models are fine-tuned on.
+    tasks: Tasks,
 }
 
 /// What one build came to.
@@ -48,36 +64,47 @@ struct Outcome {
     family: String,
     text: String,
     parameters: u64,
-    /// Bits a byte after pretraining, with their standard error.
-    bits: [f64; 2],
+    learnt: Learnt,
     /// The mean share of choices that were right after pretraining, where the text has questions.
     choices: Option<f64>,
     trained_tokens_a_second: f64,
-    written_tokens_a_second: f64,
+    written_tokens_a_second: Option<f64>,
     memory: f64,
+    fine_tuned: FineTuned,
+}
+
+/// What pretraining came to on held-out text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Learnt {
+    /// Bits a byte, with their standard error.
+    Text([f64; 2]),
+    /// Nats a predicted token by the family's objective, and the share of them that were right.
+    Objective { nats: f64, right: Option<f64> },
 }
 
 /// `cargo xtask bench families`.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let known = ["texts", "families", "params", "budget", "tokens", "program", "folder"];
+    let own = ["texts", "families", "params", "budget", "tokens", "program", "folder"];
+    let known: Vec<&str> = own.into_iter().chain(tasks::OPTIONS).collect();
     let options = Options::parse(arguments, &known)?;
     let families = options.some_of("families", &FAMILIES)?;
     let texts: Vec<&str> = options.get("texts").unwrap_or(WORLD).split(',').collect();
-    let own = || std::env::temp_dir().join(format!("nuwa-bench-families-{}", std::process::id()));
+    let temporary = || std::env::temp_dir().join(format!("nuwa-bench-families-{}", std::process::id()));
     let bench = Bench {
         program: options.path("program").unwrap_or_else(|| root().join("target/release/nuwa")),
-        folder: options.path("folder").unwrap_or_else(own),
+        folder: options.path("folder").unwrap_or_else(temporary),
         parameters: options.get("params").unwrap_or("1M").into(),
         length: match options.get("tokens") {
             Some(tokens) => ["--tokens".into(), tokens.into()],
             None => ["--budget".into(), options.get("budget").unwrap_or("3m").into()],
         },
+        tasks: Tasks::of(&options)?,
     };
     let Bench { program, folder, .. } = &bench;
     ensure!(program.is_file(), "no program at {}: build it with cargo build --release", program.display());
     println!("{}; runs in {}\n\n{HEAD}", machine(), folder.display());
     for text in texts {
-        bench.source(text)?;
+        bench.source(text, families.iter().any(|family| family == "xlm"))?;
         for family in &families {
             println!("{}", bench.outcome(text, family)?.row());
         }
@@ -86,8 +113,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 const HEAD: &str = "\
-| family | text | weights | bits per byte | choices | training, tokens/s | decoding, tokens/s | memory, MB |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+| family | text | weights | held-out text | choices | training, tokens/s | decoding, tokens/s | memory, MB | labels | exact match | BLEU |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 /// What of the text's own run is the same for every family.
 const SHARED: [&str; 5] = [WORLD, "clean", "tokenizer", "tokenize", "recipe.toml"];
@@ -108,12 +135,14 @@ impl Bench {
     }
 
     /// The text, cleaned and cut into tokens, by the shortest build there is.
-    fn source(&self, text: &str) -> Result<()> {
+    fn source(&self, text: &str, languages: bool) -> Result<()> {
         let mut command = self.nuwa("build");
         command.arg("--out").arg(self.place(text, "source"));
         if text != WORLD {
             command.arg("--from").arg(text);
         }
+        // XLM is told the language of each token.
+        command.args(["--set", &format!("tokenize.languages={languages}")]);
         // The vocabulary follows from the size of the model.
         said(command.args(["--params", &self.parameters, "--tokens", "20k"])).map(drop)
     }
@@ -135,10 +164,14 @@ impl Bench {
         said(&mut command)?;
         let metrics = std::fs::read_to_string(out.join("metrics.jsonl"))?;
         let pretrain = json(&out.join("pretrain.json"))?;
-        let speed = self.decoding(&out.join("model"))?;
-        let tasks = self.tasks(&out)?;
+        let writes = !OTHER_OBJECTIVES.contains(&family);
+        let speed = writes.then(|| self.decoding(&out.join("model"))).transpose()?;
+        let tasks = if writes { self.tasks(&out)? } else { Value::Null };
         let name = self.place(text, "").file_name().unwrap_or_default().to_string_lossy().into_owned();
-        outcome([family, name.trim_end_matches('-')], [&pretrain, &tasks], &metrics, speed)
+        let fine_tuned = self.tasks.fine_tuned(&self.program, family, &out)?;
+        let mut outcome = outcome([family, name.trim_end_matches('-')], [&pretrain, &tasks], &metrics, speed)?;
+        outcome.fine_tuned = fine_tuned;
+        Ok(outcome)
     }
 
     fn pretrain(&self, run: &Path, out: &Path, family: &str) -> Command {
@@ -233,39 +266,59 @@ fn outcome(
     [family, text]: [&str; 2],
     [pretrain, tasks]: [&Value; 2],
     metrics: &str,
-    written_tokens_a_second: f64,
+    written_tokens_a_second: Option<f64>,
 ) -> Result<Outcome> {
     let number =
         |value: &Value, what: &str| value.as_f64().with_context(|| format!("{family} has no {what}"));
-    let bits = &tasks["language_modelling"]["metrics"]["bits_per_byte"];
+    let lines: Vec<Value> = metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let learnt = if tasks.is_null() {
+        let measured = lines.iter().rev().find(|line| line["validation_loss"].is_f64());
+        let measured = measured.with_context(|| format!("{family} was not measured on held-out text"))?;
+        let right = ["target_accuracy", "masked_accuracy", "predicted_accuracy"].map(|name| measured[name].as_f64());
+        let nats = ["target_loss", "masked_loss", "predicted_loss"].map(|name| measured[name].as_f64());
+        let nats = nats.into_iter().flatten().next().context("no loss on held-out text")?;
+        Learnt::Objective { nats, right: right.into_iter().flatten().next() }
+    } else {
+        let bits = &tasks["language_modelling"]["metrics"]["bits_per_byte"];
+        Learnt::Text([number(&bits["value"], "bits per byte")?, bits["stderr"].as_f64().unwrap_or(0.0)])
+    };
     let right = CHOICES.map(|task| tasks[task]["metrics"]["acc_norm"]["value"].as_f64());
-    let steps = metrics.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let speeds: Vec<f64> = steps.filter_map(|step| step["tokens_per_second"].as_f64()).collect();
+    let speeds: Vec<f64> = lines.iter().filter_map(|step| step["tokens_per_second"].as_f64()).collect();
     Ok(Outcome {
         family: family.into(),
         text: text.into(),
         parameters: number(&pretrain["parameters"], "weights")? as u64,
-        bits: [number(&bits["value"], "bits per byte")?, bits["stderr"].as_f64().unwrap_or(0.0)],
+        learnt,
         choices: right[0].zip(right[1]).map(|(english, chinese)| english.midpoint(chinese)),
         trained_tokens_a_second: median(&speeds),
         written_tokens_a_second,
         memory: number(&pretrain["peak_memory_bytes"], "memory")? / 1e6,
+        fine_tuned: FineTuned::default(),
     })
+}
+
+/// A share in percent, or a dash.
+fn percent(share: Option<f64>) -> String {
+    share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share))
 }
 
 impl Outcome {
     fn row(&self) -> String {
-        let choices = self.choices.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share));
+        let learnt = match self.learnt {
+            Learnt::Text([bits, error]) => format!("{bits:.3} ± {error:.3} bits/byte"),
+            Learnt::Objective { nats, right: None } => format!("{nats:.2} nats"),
+            Learnt::Objective { nats, right } => format!("{nats:.2} nats, {} right", percent(right)),
+        };
+        let written = self.written_tokens_a_second.map_or("-".into(), |speed| format!("{speed:.0}"));
         format!(
-            "| {} | {} | {} | {:.3} ± {:.3} | {choices} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {} | {learnt} | {} | {:.0} | {written} | {:.0} | {} |",
             self.family,
             self.text,
             self.parameters,
-            self.bits[0],
-            self.bits[1],
+            percent(self.choices),
             self.trained_tokens_a_second,
-            self.written_tokens_a_second,
-            self.memory
+            self.memory,
+            self.fine_tuned.cells()
         )
     }
 }
@@ -287,13 +340,25 @@ mod tests {
             "{\"tokens_per_second\": 10}\n{\"tokens_per_second\": 30}\n{\"tokens_per_second\": 20}\n{}";
         let world = json!({"language_modelling": measured(0.0), "world_choice_en": measured(0.5),
             "world_choice_zh": measured(0.75)});
-        let row = outcome(["gpt2", "world"], [&pretrain, &world], metrics, 99.6).unwrap().row();
-        assert_eq!(row, "| gpt2 | world | 1000 | 1.500 ± 0.020 | 62.5 % | 20 | 100 | 2 |");
+        let row = outcome(["gpt2", "world"], [&pretrain, &world], metrics, Some(99.6)).unwrap().row();
+        let expected = "| gpt2 | world | 1000 | 1.500 ± 0.020 bits/byte | 62.5 % | 20 | 100 | 2 | - | - | - |";
+        assert_eq!(row, expected);
         let book = json!({"language_modelling": measured(0.0)});
-        let row = outcome(["gpt2", "novel"], [&pretrain, &book], metrics, 99.6).unwrap().row();
-        assert_eq!(row, "| gpt2 | novel | 1000 | 1.500 ± 0.020 | - | 20 | 100 | 2 |");
-        let told = outcome(["gpt2", "novel"], [&pretrain, &json!({})], metrics, 1.0).unwrap_err();
+        let row = outcome(["gpt2", "novel"], [&pretrain, &book], metrics, Some(99.6)).unwrap().row();
+        assert_eq!(row, "| gpt2 | novel | 1000 | 1.500 ± 0.020 bits/byte | - | 20 | 100 | 2 | - | - | - |");
+        let told = outcome(["gpt2", "novel"], [&pretrain, &json!({})], metrics, None).unwrap_err();
         assert_eq!(told.to_string(), "gpt2 has no bits per byte");
+    }
+
+    #[test]
+    fn another_objective_is_told_by_its_last_validation() {
+        let pretrain = json!({"parameters": 1000, "peak_memory_bytes": 2_500_000});
+        let metrics = "{\"tokens_per_second\": 10}\n{\"validation_loss\": 3.5, \"masked_loss\": 3.0, \"masked_accuracy\": 0.4}";
+        let mut bert = outcome(["bert", "world"], [&pretrain, &Value::Null], metrics, None).unwrap();
+        bert.fine_tuned = FineTuned { labels: Some(0.8), exact: None, bleu: Some(21.26) };
+        let expected = "| bert | world | 1000 | 3.00 nats, 40.0 % right | - | 10 | - | 2 | 80.0 % | - | 21.3 |";
+        assert_eq!(bert.row(), expected);
+        assert!(outcome(["bert", "world"], [&pretrain, &Value::Null], "", None).is_err());
     }
 
     #[test]
