@@ -238,14 +238,23 @@ impl Batch {
         let ids = rows.iter().map(|&row| self.targets[row as usize]).collect();
         let weights = vec![1.0 / rows.len() as f32; rows.len()];
         let source = Text::bidirectional(self.ids.clone(), self.sizes.batch);
-        nuwa_models::Batch { source, answer: None, targets: Targets { rows: Some(rows), ids, weights }, classes: None }
+        nuwa_models::Batch {
+            source,
+            answer: None,
+            targets: Targets { rows: Some(rows), ids, weights },
+            classes: None,
+        }
     }
 
     /// Sources, and answers a quarter as long.
     fn pairs(&self) -> nuwa_models::Batch {
         let (source, answer) = (self.sizes.context, self.sizes.context / 4);
-        let pair = |(source, answer): (&[u32], &[u32])| SequencePair { source: source.into(), answer: answer.into() };
-        let pairs: Vec<SequencePair> = self.ids.chunks(source).zip(self.targets.chunks(answer)).map(pair).collect();
+        let pair = |(source, answer): (&[u32], &[u32])| SequencePair {
+            source: source.into(),
+            answer: answer.into(),
+        };
+        let pairs: Vec<SequencePair> =
+            self.ids.chunks(source).zip(self.targets.chunks(answer)).map(pair).collect();
         nuwa_models::Batch::of_pairs(&pairs, 0, 1.0 / (self.sizes.batch * answer) as f32)
     }
 }

@@ -397,6 +397,7 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
     };
     let (parameters, active) = (model.size().parameters as u64, model.size().active() as u64);
     let gentler = if request.given.is_some() { sizes::GENTLER } else { 1.0 };
+    let gentler = if predicts_few(&model) { gentler * sizes::GENTLER_OF_FEW } else { gentler };
     let mut plan = Plan {
         context: model.context(),
         preset: request.model.preset.filter(|_| request.given.is_none()),
@@ -435,10 +436,19 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
     Ok(plan)
 }
 
+/// Whether a model learns from some of its tokens alone, by what is on both sides of them: BERT and its relatives.
+fn predicts_few(model: &ModelConfig) -> bool {
+    model.predicts() == nuwa_models::Prediction::MaskedTokens
+}
+
 /// Fits batch, steps, schedule and dropout to a number of tokens.
 fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
     let settings = request.pretrain;
-    let wanted = settings.batch_tokens.unwrap_or_else(|| sizes::batch_tokens(tokens));
+    let usual = || match predicts_few(&plan.model) {
+        true => sizes::batch_of_few(tokens, plan.context, settings.masked.share),
+        false => sizes::batch_tokens(tokens),
+    };
+    let wanted = settings.batch_tokens.unwrap_or_else(usual);
     let sequences = (wanted / plan.context as u64).max(1) as usize;
     let at_once = (settings.micro_batch_tokens as usize / plan.context).clamp(1, sequences);
     plan.accumulation = sequences.div_ceil(at_once);
