@@ -15,6 +15,7 @@ use nuwa_train::{Figures, Measured, Steps, Trainer};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{LabelledTexts, Truth};
+pub use crate::label_loss::{LabelLoss, label_loss};
 use crate::pack::{groups, steps};
 use crate::sft::divide;
 use crate::tune::RecordSteps;
@@ -224,48 +225,6 @@ impl Steps for Labelling {
     }
 }
 
-/// The loss of a text and its slope in each of its numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelLoss {
-    /// The loss.
-    pub loss: f64,
-    /// The slopes.
-    pub slopes: Vec<f64>,
-}
-
-/// The loss of a text with these numbers.
-pub fn label_loss(truth: &Truth, scores: &[f32]) -> LabelLoss {
-    let exact: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
-    match truth {
-        Truth::One(label) => {
-            let largest = exact.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = exact.iter().map(|score| (score - largest).exp()).sum();
-            let slope = |(at, score): (usize, &f64)| {
-                (score - largest).exp() / sum - f64::from(u8::from(at == *label))
-            };
-            let slopes = exact.iter().enumerate().map(slope).collect();
-            LabelLoss { loss: largest + sum.ln() - exact[*label], slopes }
-        }
-        Truth::Several(has) => {
-            let count = exact.len() as f64;
-            let of = |(score, has): (&f64, &bool)| {
-                let right = f64::from(u8::from(*has));
-                let softplus = score.max(0.0) + (-score.abs()).exp().ln_1p();
-                (softplus - right * score, 1.0 / (1.0 + (-score).exp()) - right)
-            };
-            let (losses, slopes): (Vec<f64>, Vec<f64>) = exact.iter().zip(has).map(of).unzip();
-            LabelLoss {
-                loss: losses.iter().sum::<f64>() / count,
-                slopes: slopes.iter().map(|slope| slope / count).collect(),
-            }
-        }
-        Truth::Number(right) => {
-            let off = exact[0] - right;
-            LabelLoss { loss: off * off, slopes: vec![2.0 * off] }
-        }
-    }
-}
-
 /// Sums of what texts come to.
 #[derive(Debug, Default)]
 struct Sums {
@@ -368,10 +327,21 @@ fn course(trained: &[LabelledExample], settings: &SftSettings, seed: u64) -> (u6
             (vec![1; trained.len()], (trained.len() / STEPS_AN_EPOCH).clamp(least, most))
         }
     };
-    let an_epoch = sizes.iter().sum::<usize>().div_ceil(batch).max(1);
-    let enough = ENOUGH_STEPS.div_ceil(an_epoch) as u64;
-    let epochs = settings.epochs.unwrap_or(enough.clamp(EPOCHS[0], EPOCHS[1]));
+    let epochs = settings.epochs.unwrap_or_else(|| enough_epochs(sizes.iter().sum(), batch));
     (epochs, steps(&sizes, batch, epochs, seed))
+}
+
+/// So many epochs that there are enough steps.
+fn enough_epochs(all: usize, batch: usize) -> u64 {
+    let an_epoch = all.div_ceil(batch).max(1);
+    (ENOUGH_STEPS.div_ceil(an_epoch) as u64).clamp(EPOCHS[0], EPOCHS[1])
+}
+
+/// How many epochs so many texts are seen, where a step has as many texts as it is given.
+pub fn label_epochs(texts: usize, settings: &SftSettings) -> u64 {
+    let [least, most] = TEXTS_A_STEP;
+    let batch = (texts / STEPS_AN_EPOCH).clamp(least, most);
+    settings.epochs.unwrap_or_else(|| enough_epochs(texts, batch))
 }
 
 fn content(example: &LabelledExample) -> serde_json::Value {
@@ -386,39 +356,6 @@ fn content(example: &LabelledExample) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slopes_are_those_of_the_loss() {
-        let step = 1e-3;
-        let truths = [Truth::One(1), Truth::Several(vec![true, false, true]), Truth::Number(0.7)];
-        for truth in truths {
-            let scores: Vec<f32> =
-                if matches!(truth, Truth::Number(_)) { vec![-0.4] } else { vec![0.3, -1.2, 2.0] };
-            let at = |place: usize, by: f32| {
-                let mut moved = scores.clone();
-                moved[place] += by;
-                label_loss(&truth, &moved).loss
-            };
-            for (place, slope) in label_loss(&truth, &scores).slopes.into_iter().enumerate() {
-                let expected = (at(place, step) - at(place, -step)) / f64::from(2.0 * step);
-                assert!((slope - expected).abs() < 1e-4, "{truth:?} {place}: {slope} {expected}");
-            }
-        }
-    }
-
-    /// torch.nn.functional's cross_entropy, binary_cross_entropy_with_logits and mse_loss.
-    #[test]
-    fn losses_are_those_of_torch() {
-        let near = |truth: Truth, scores: &[f32], expected: f64| {
-            let found = label_loss(&truth, scores).loss;
-            assert!((found - expected).abs() < 1e-6, "{truth:?}: {found}");
-        };
-        near(Truth::One(2), &[0.5, -1.0, 2.0], 0.241_311_29);
-        near(Truth::Several(vec![true, false, true]), &[0.5, -1.0, 2.0], 0.304_755_61);
-        near(Truth::Number(1.5), &[0.25], 1.5625);
-        let far = label_loss(&Truth::One(0), &[-1000.0, 1000.0]);
-        assert_eq!((far.loss, far.slopes), (2000.0, vec![-1.0, 1.0]));
-    }
 
     fn example(truth: Truth) -> LabelledExample {
         LabelledExample { text: WholeText { ids: vec![1], second: 1, cut: 0 }, truth }

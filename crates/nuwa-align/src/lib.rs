@@ -42,6 +42,7 @@ pub mod feedback;
 mod fitting;
 mod join;
 pub mod kto;
+mod label_loss;
 pub mod labelling;
 mod likelihood;
 mod lora;

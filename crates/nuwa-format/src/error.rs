@@ -182,14 +182,6 @@ pub enum Error {
         /// Its folder.
         folder: PathBuf,
     },
-    /// A family of which no head for labels is computed here.
-    #[error("{}: no head for labels is known for {class}", folder.display())]
-    NoLabelHead {
-        /// The model's folder.
-        folder: PathBuf,
-        /// What the model is at transformers.
-        class: &'static str,
-    },
     /// A model that scores was asked for.
     #[error("{} holds no reward model: its weights have no score.weight", folder.display())]
     ScoresNothing {
@@ -278,7 +270,6 @@ impl Error {
             Self::TellsNothing { .. } => {
                 "fine-tune it on texts with labels first; the result has such a head"
             }
-            Self::NoLabelHead { .. } => "take an encoder such as BERT, or a decoder such as GPT-2 or LLaMA",
             Self::ScoresNothing { .. } => "give one that was trained on preferences to score answers",
             Self::Vocabulary { .. } => "use the tokenizer that the model was trained with",
         };

@@ -1,6 +1,7 @@
 //! Models with a head for labels or scores in transformers' form, as its `...ForSequenceClassification` classes load it: the
 //! folder of a model whose head for tokens is replaced by `score.weight` `[outputs, width]`, of BERT by `classifier.weight` and
-//! `classifier.bias` behind the pooler. A reward model is one of them, with one output.
+//! `classifier.bias` behind the pooler, of others with a layer in front ([`LabelHead`](nuwa_models::LabelHead)). A reward model is
+//! one of them, with one output. transformers has no such class for Marian; its file here is as BART's.
 //!
 //! transformers reads a decoder's score at the rightmost id that is not `pad_token_id`. So that id has to be one that no answer
 //! ends with: where the tokenizer has no padding of its own, it is the end of a text, or the beginning of one where answers end
@@ -21,7 +22,7 @@ use crate::{Error, Result};
 
 /// The outputs of the head for labels that the weights of such a model have, where they have one.
 pub fn outputs(config: &dyn Config, weights: &Weights) -> Option<usize> {
-    match weights.shape(config.label_head()?.weight)? {
+    match weights.shape(config.label_head().weight)? {
         [outputs, _] => Some(*outputs),
         _ => None,
     }
@@ -81,12 +82,9 @@ pub fn scored_from(folder: &Path, seed: u64) -> Result<Scored> {
 /// is a pooler that the folder does not have. A head for the same labels that is there already is kept.
 ///
 /// # Errors
-/// As [`crate::load_model`], and when the family has no head for labels.
+/// As [`crate::load_model`].
 pub fn labelled_from(folder: &Path, labels: &Labels, seed: u64) -> Result<Scored> {
     let (weights, config) = (Weights::open(folder)?, config::load_config(folder)?);
-    if config.label_head().is_none() {
-        return Err(Error::NoLabelHead { folder: folder.to_path_buf(), class: config.architecture() });
-    }
     let found = outputs(&*config, &weights);
     let keeps_head = match found {
         Some(outputs) => outputs == labels.names.len() && Labels::load(folder, outputs)? == *labels,
@@ -151,7 +149,9 @@ fn save(model: &dyn Model, labels: Option<&Labels>, tokenizer: &Tokenizer, folde
 }
 
 /// The ends of the names of classes with other heads.
-const OTHER_HEADS: [&str; 7] = [
+const OTHER_HEADS: [&str; 9] = [
+    "ForConditionalGeneration",
+    "MTModel",
     "WithLMHeadModel",
     "LMHeadModel",
     "ForCausalLM",
@@ -189,8 +189,11 @@ mod tests {
             "BertForPreTraining",
             "BertModel",
             "XLMWithLMHeadModel",
+            "XLNetLMHeadModel",
+            "T5ForConditionalGeneration",
+            "MarianMTModel",
         ];
-        let expected = ["Llama", "GPT2", "GPTNeo", "Bert", "Bert", "XLM"];
+        let expected = ["Llama", "GPT2", "GPTNeo", "Bert", "Bert", "XLM", "XLNet", "T5", "Marian"];
         assert_eq!(
             others.map(architecture),
             expected.map(|family| format!("{family}ForSequenceClassification"))

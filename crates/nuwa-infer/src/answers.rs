@@ -8,6 +8,7 @@ use nuwa_tensor::{Tape, on_worker};
 use crate::beam::{Begun, Marks, search};
 use crate::sequence::{check_prompt, check_source};
 use crate::slot::{Slot, begin};
+use crate::writer::Writer;
 use crate::{BeamSettings, Engine, Error, Hypothesis, Result};
 
 /// Beams that go through the model at one time, those of all texts together.
@@ -99,6 +100,19 @@ impl Engine {
             let last = layers.pop().unwrap_or_default();
             Ok(last.chunks_exact(source.len()).map(<[f32]>::to_vec).collect())
         })
+    }
+
+    /// The text of what was found behind `before`, whose last characters may end in it, without special tokens.
+    ///
+    /// # Errors
+    /// When an id is unknown.
+    pub fn text_behind(&self, before: &[u32], tokens: &[u32]) -> Result<String> {
+        let mut writer = Writer::new(self.tokenizer(), before, Vec::new())?;
+        for &id in tokens {
+            writer.push(id)?;
+        }
+        writer.finish();
+        Ok(writer.take_text())
     }
 
     /// The text of what was found, without special tokens.

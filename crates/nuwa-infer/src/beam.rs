@@ -95,8 +95,8 @@ pub(crate) struct Marks {
 }
 
 /// Where an answer begins: what the model has seen, the ids it sees next, and the most tokens that are written.
-pub(crate) struct Begun {
-    pub slot: Slot,
+pub(crate) struct Begun<S = Slot> {
+    pub slot: S,
     pub ids: Vec<u32>,
     pub most: usize,
 }
@@ -117,24 +117,37 @@ impl Begun {
 pub(crate) fn search(
     model: &dyn Model,
     tape: &Tape,
-    begun: Vec<Begun>,
+    mut begun: Vec<Begun>,
     settings: &BeamSettings,
     marks: &Marks,
 ) -> Result<Vec<Vec<Hypothesis>>> {
-    let mut searches = Vec::with_capacity(begun.len());
-    for mut begun in begun {
-        begun.read(model, tape)?;
-        searches.push(Search::new(begun, settings, marks));
-    }
+    begun.iter_mut().try_for_each(|begun| begun.read(model, tape))?;
+    search_by(begun, settings, marks, |beams| {
+        let mut work: Vec<Work<'_>> = beams
+            .iter_mut()
+            .map(|beam| Work { slot: &mut beam.slot, ids: &beam.next, wanted: true })
+            .collect();
+        let logits = pass(model, tape, &mut work)?;
+        Ok(logits
+            .map_or_else(Vec::new, |logits| (0..logits.rows()).map(|row| logits.row_to_host(row)).collect()))
+    })
+}
+
+/// The same, where `next` gives the logits of what follows each of some beams.
+pub(crate) fn search_by<S: Clone>(
+    begun: Vec<Begun<S>>,
+    settings: &BeamSettings,
+    marks: &Marks,
+    mut next: impl FnMut(&mut [&mut Beam<S>]) -> Result<Vec<Vec<f32>>>,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let mut searches: Vec<Search<'_, S>> =
+        begun.into_iter().map(|begun| Search::new(begun, settings, marks)).collect();
     loop {
-        let beams = searches.iter_mut().flat_map(|search| &mut search.beams);
-        let mut work: Vec<Work<'_>> =
-            beams.map(|beam| Work { slot: &mut beam.slot, ids: &beam.next, wanted: true }).collect();
-        if work.is_empty() {
+        let mut beams: Vec<&mut Beam<S>> = searches.iter_mut().flat_map(|search| &mut search.beams).collect();
+        if beams.is_empty() {
             break;
         }
-        let Some(logits) = pass(model, tape, &mut work)? else { break };
-        let mut rows = (0..logits.rows()).map(|row| logits.row_to_host(row));
+        let mut rows = next(&mut beams)?.into_iter();
         for search in searches.iter_mut().filter(|search| !search.beams.is_empty()) {
             let own: Vec<Vec<f32>> = rows.by_ref().take(search.beams.len()).collect();
             search.advance(&own)?;
@@ -144,11 +157,13 @@ pub(crate) fn search(
 }
 
 /// A beginning of an answer.
-struct Beam {
-    slot: Slot,
+pub(crate) struct Beam<S> {
+    /// What is remembered of it.
+    pub slot: S,
     /// The ids that the model has not seen.
     next: Vec<u32>,
-    tokens: Vec<u32>,
+    /// What was written.
+    pub tokens: Vec<u32>,
     log_probability: f64,
 }
 
@@ -169,17 +184,17 @@ impl Following {
     }
 }
 
-struct Search<'a> {
+struct Search<'a, S> {
     settings: &'a BeamSettings,
     marks: &'a Marks,
     most: usize,
-    beams: Vec<Beam>,
+    beams: Vec<Beam<S>>,
     /// The best that have ended, the best first, at most as many as beams.
     ended: Vec<Hypothesis>,
 }
 
-impl<'a> Search<'a> {
-    fn new(begun: Begun, settings: &'a BeamSettings, marks: &'a Marks) -> Self {
+impl<'a, S: Clone> Search<'a, S> {
+    fn new(begun: Begun<S>, settings: &'a BeamSettings, marks: &'a Marks) -> Self {
         let Begun { slot, ids, most } = begun;
         let first = Beam { slot, next: ids, tokens: Vec::new(), log_probability: 0.0 };
         let mut search = Self { settings, marks, most, beams: Vec::new(), ended: Vec::new() };
@@ -241,8 +256,8 @@ impl<'a> Search<'a> {
     fn follow(&mut self, chosen: &[Following]) {
         let mut uses = vec![0; self.beams.len()];
         chosen.iter().for_each(|following| uses[following.beam] += 1);
-        let before: Vec<Beam> = std::mem::take(&mut self.beams);
-        let (mut slots, tokens): (Vec<Option<Slot>>, Vec<Vec<u32>>) =
+        let before: Vec<Beam<S>> = std::mem::take(&mut self.beams);
+        let (mut slots, tokens): (Vec<Option<S>>, Vec<Vec<u32>>) =
             before.into_iter().map(|beam| (Some(beam.slot), beam.tokens)).unzip();
         for &Following { beam, id, log_probability } in chosen {
             uses[beam] -= 1;
@@ -272,7 +287,7 @@ impl<'a> Search<'a> {
             return true;
         }
         let Some(last) = self.ended.get(returned - 1) else { return false };
-        let attainable = |beam: &Beam| {
+        let attainable = |beam: &Beam<S>| {
             let lengths = [beam.tokens.len() + 1, self.most];
             lengths
                 .map(|tokens| self.settings.score(beam.log_probability, tokens))

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use nuwa_format::{Pooling, SentenceSettings};
-use nuwa_models::{Context, Input, LabelRow, Model};
-use nuwa_tensor::{Tape, on_worker};
+use nuwa_models::{Context, Input, Model, Text};
+use nuwa_tensor::{Tape, Tensor, on_worker};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::whole::runs;
@@ -23,8 +23,8 @@ pub struct Embedder {
 
 impl Embedder {
     /// Reads the model folder `folder`; of a model with a head for labels or scores, the head is left out. How vectors are made
-    /// is what `pooling` says, else what sentence-transformers' files beside the model say, else the mean of an encoder's rows
-    /// and the last one of a decoder's; they have length 1 where `normalised` or those files say so.
+    /// is what `pooling` says, else what sentence-transformers' files beside the model say, else the mean of rows that have seen the
+    /// whole text and the last one of a decoder's; they have length 1 where `normalised` or those files say so.
     ///
     /// # Errors
     /// When a file is missing or damaged, or the model reads no text as a whole.
@@ -39,7 +39,7 @@ impl Embedder {
         };
         let reader = TextReader::new(model.as_ref(), &Tokenizer::load(folder)?)?;
         let reader = beside.longest.map_or(reader.clone(), |longest| reader.of_at_most(longest));
-        let usual = if reader.row() == LabelRow::First { Pooling::Mean } else { Pooling::Last };
+        let usual = if reader.sees_both_sides() { Pooling::Mean } else { Pooling::Last };
         let pooling = pooling.or(beside.pooling).unwrap_or(usual);
         Ok(Self { model, reader, pooling, normalised: normalised || beside.normalised })
     }
@@ -75,8 +75,7 @@ impl Embedder {
             let text = self.reader.packed(&run);
             let hidden = on_worker(|| -> Result<Vec<f32>> {
                 let tape = Tape::inference();
-                let rows = self.model.hidden(&Context::new(&tape), Input::Text(&text))?;
-                Ok(rows.hidden.to_host())
+                Ok(self.rows(&Context::new(&tape), &text)?.to_host())
             })?;
             let (width, mut start) = (self.width(), 0);
             for text in run {
@@ -86,6 +85,14 @@ impl Embedder {
             }
         }
         Ok(all)
+    }
+
+    /// The last hidden states: of an encoder-decoder those of its encoder (Ni et al., "Sentence-T5", 2021).
+    fn rows(&self, context: &Context<'_>, text: &Text) -> nuwa_tensor::Result<Tensor> {
+        match self.model.config().is_encoder_decoder() {
+            true => Ok(self.model.encode(context, text)?.rows().clone()),
+            false => Ok(self.model.hidden(context, Input::Text(text))?.hidden),
+        }
     }
 
     fn vector(&self, rows: &[f32], width: usize) -> Result<Vec<f32>> {

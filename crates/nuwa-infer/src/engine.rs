@@ -83,7 +83,18 @@ impl Engine {
     /// # Errors
     /// As there.
     pub fn load_any(folder: &Path, dtype: Option<DType>) -> Result<Self> {
-        let model = nuwa_format::load_for_inference(folder, dtype)?;
+        Self::load_in_language(folder, dtype, None)
+    }
+
+    /// As [`Engine::load_any`], of a model that is told the language of what it reads and writes, by its number.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_in_language(folder: &Path, dtype: Option<DType>, language: Option<u32>) -> Result<Self> {
+        let mut model = nuwa_format::load_for_inference(folder, dtype)?;
+        if let Some(language) = language {
+            model.set_language(language);
+        }
         let engine = Self::of_any(model, Tokenizer::load(folder)?)?;
         Ok(Self { cache: dtype.unwrap_or(engine.cache), ..engine })
     }

@@ -89,12 +89,6 @@ pub enum Error {
         /// Positions that the model has.
         context: usize,
     },
-    /// A model that reads no text as a whole.
-    #[error("{class} reads no text as a whole here, so it tells nothing of one")]
-    ReadsNothingWhole {
-        /// What the model is at transformers.
-        class: &'static str,
-    },
     /// A text without a mask.
     #[error("there is no mask in the text")]
     NoMask,
@@ -192,9 +186,6 @@ impl Error {
             }
             Self::EmptyText => "give a text with some words in it".to_string(),
             Self::NoRoom { .. } => "use a model with a longer context".to_string(),
-            Self::ReadsNothingWhole { .. } => {
-                "take an encoder such as BERT, or a decoder such as GPT-2 or LLaMA".to_string()
-            }
             Self::NoMask => "write [MASK] in the place of each word to fill in".to_string(),
             Self::EmptyPrompt => "give a prompt, or name eos_token in tokenizer_config.json".to_string(),
             Self::Vocabulary { .. } => {

@@ -1,5 +1,6 @@
 //! Writing with a model that fills in masks from the left alone (UniLM: Dong et al. 2019): behind what is written stands one
 //! `[MASK]`, its most fitting token takes its place, and so on. Each token is read from the whole text so far; nothing is cached.
+//! Answers to sources are searched or sampled, those to many together.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +10,13 @@ use nuwa_models::{Context, Family, Input, Model, Prediction, Text};
 use nuwa_tensor::{Tape, log_sum_exp, on_worker};
 use nuwa_tokenizer::Tokenizer;
 
+use crate::answers::MORE_TOKENS;
+use crate::beam::{Beam, Begun, Marks, search_by};
 use crate::writer::Writer;
-use crate::{Error, Finish, Flow, GenerateSettings, Generation, LogProbability, Result, Sampler};
+use crate::{
+    BeamSettings, Error, Finish, Flow, GenerateSettings, Generation, Hypothesis, LogProbability, Result,
+    Sampler,
+};
 
 /// A model of the family UniLM with its tokenizer.
 pub struct MaskedWriter {
@@ -23,6 +29,9 @@ pub struct MaskedWriter {
     forbidden: Arc<[u32]>,
 }
 
+/// Beams that go through the model at one time, those of all texts together.
+const ROWS: usize = 64;
+
 /// What a text begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaskedBeginning {
@@ -30,6 +39,13 @@ pub struct MaskedBeginning {
     ids: Vec<u32>,
     /// Whether they are a source that an answer is written to, or the beginning of one text.
     is_source: bool,
+}
+
+impl MaskedBeginning {
+    /// A source of these ids, that an answer is written to.
+    pub fn of_source(ids: Vec<u32>) -> Self {
+        Self { ids, is_source: true }
+    }
 }
 
 impl MaskedWriter {
@@ -70,13 +86,98 @@ impl MaskedWriter {
         Ok(MaskedBeginning { ids, is_source: false })
     }
 
-    /// A source that an answer is written to.
+    /// The ids of a source that an answer is written to, with those around it.
     ///
     /// # Errors
-    /// When the tokenizer refuses it.
-    pub fn source(&self, text: &str) -> Result<MaskedBeginning> {
-        let ids = [&[self.class][..], &self.tokenizer.encode(text)?, &[self.separator]].concat();
-        Ok(MaskedBeginning { ids, is_source: true })
+    /// When the tokenizer refuses it, or it holds nothing but blanks.
+    pub fn source_ids(&self, text: &str) -> Result<Vec<u32>> {
+        if text.trim().is_empty() {
+            return Err(Error::NoSource);
+        }
+        Ok([&[self.class][..], &self.tokenizer.encode(text)?, &[self.separator]].concat())
+    }
+
+    /// The same of as much of its beginning as [`MaskedWriter::source_context`] allows.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn first_source_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.source_ids(text)?;
+        if ids.len() > self.source_context() {
+            ids.truncate(self.source_context() - 1);
+            ids.push(self.separator);
+        }
+        Ok(ids)
+    }
+
+    /// The most tokens of a source: they leave half of the context to its answer.
+    pub fn source_context(&self) -> usize {
+        (self.model.context() / 2).max(2)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
+    }
+
+    /// The text of what was found, without special tokens.
+    ///
+    /// # Errors
+    /// When an id is unknown.
+    pub fn text_of(&self, tokens: &[u32]) -> Result<String> {
+        Ok(self.tokenizer.decode_skipping_special_tokens(tokens)?)
+    }
+
+    /// The likeliest answers to each source, the best first; see [`Engine::answers`](crate::Engine::answers).
+    ///
+    /// # Errors
+    /// When a setting makes no sense, or a source leaves no room for an answer.
+    pub fn answers(
+        &self,
+        sources: &[Vec<u32>],
+        settings: &BeamSettings,
+        most_tokens: Option<usize>,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        settings.check()?;
+        let context = self.model.context();
+        let marks = Marks { ends: vec![self.separator], forbidden: Arc::clone(&self.forbidden) };
+        let mut found = Vec::with_capacity(sources.len());
+        for sources in sources.chunks((ROWS / settings.beams).max(1)) {
+            let begun = sources.iter().enumerate().map(|(number, source)| {
+                let tokens = source.len();
+                if tokens >= context {
+                    return Err(Error::SourceTooLong { tokens, context: context - 1 });
+                }
+                let most = most_tokens.unwrap_or(tokens + MORE_TOKENS).min(context - tokens);
+                Ok(Begun { slot: number, ids: Vec::new(), most })
+            });
+            let next = |beams: &mut [&mut Beam<usize>]| {
+                let texts = beams.iter().map(|beam| (&sources[beam.slot], &beam.tokens[..]));
+                self.all_logits(&texts.collect::<Vec<_>>())
+            };
+            found.extend(search_by(begun.collect::<Result<_>>()?, settings, &marks, next)?);
+        }
+        Ok(found)
+    }
+
+    /// The logits of the token behind what was written to each source: those of a mask in its place.
+    fn all_logits(&self, texts: &[(&Vec<u32>, &[u32])]) -> Result<Vec<Vec<f32>>> {
+        let texts: Vec<(Vec<u32>, usize)> = texts
+            .iter()
+            .map(|(source, written)| ([&source[..], written, &[self.mask]].concat(), source.len()))
+            .collect();
+        let ends = texts.iter().scan(0, |end, (ids, _)| {
+            *end += ids.len();
+            Some((*end - 1) as u32)
+        });
+        let rows: Vec<u32> = ends.collect();
+        let text = Task::SequenceToSequence.packed(&texts);
+        on_worker(|| {
+            let tape = Tape::inference().batch_invariant();
+            let hidden = self.model.hidden(&Context::new(&tape), Input::Text(&text))?.hidden;
+            let logits = self.model.head().logits(&tape, &tape.rows(&hidden, &rows)?)?;
+            Ok((0..rows.len()).map(|row| logits.row_to_host(row)).collect())
+        })
     }
 
     /// Writes on until the model ends the text, it is as long as was asked for, or the context is full. `goes_on` is asked before
@@ -188,7 +289,8 @@ mod tests {
     #[test]
     fn what_is_written_is_what_fills_the_next_mask() {
         let writer = writer();
-        for beginning in [writer.beginning("clay and").unwrap(), writer.source("water").unwrap()] {
+        let source = MaskedBeginning::of_source(writer.source_ids("water").unwrap());
+        for beginning in [writer.beginning("clay and").unwrap(), source] {
             let mut ids = beginning.ids.clone();
             for (token, log_probability) in {
                 let found = written(&writer, &beginning);
@@ -217,6 +319,29 @@ mod tests {
             }
             assert!(ids.len() > beginning.ids.len(), "something was written");
         }
+    }
+
+    #[test]
+    fn a_beam_of_one_writes_what_is_written_greedily_and_a_wider_one_nothing_worse() {
+        let writer = writer();
+        let sources = ["water", "clay and", "a"].map(|text| writer.source_ids(text).unwrap());
+        let settings = BeamSettings { beams: 1, length_penalty: 0.0, ..BeamSettings::default() };
+        let greedy = writer.answers(&sources, &settings, Some(6)).unwrap();
+        let wide = writer.answers(&sources, &wide_settings(), Some(6)).unwrap();
+        for ((source, found), better) in sources.iter().zip(&greedy).zip(&wide) {
+            let expected = written(&writer, &MaskedBeginning::of_source(source.clone()));
+            assert_eq!(found[0].tokens, expected.tokens);
+            let sum: f32 = expected.log_probabilities.iter().sum();
+            let sum = sum + expected.ended_by.map_or(0.0, |end| end.log_probability);
+            assert!((found[0].log_probability - f64::from(sum)).abs() < 1e-3, "{found:?} {sum}");
+            assert!(better[0].log_probability >= found[0].log_probability - 1e-6);
+            let alone = writer.answers(std::slice::from_ref(source), &wide_settings(), Some(6)).unwrap();
+            assert_eq!(alone[0][0].tokens, better[0].tokens, "a source alone is answered as beside others");
+        }
+    }
+
+    fn wide_settings() -> BeamSettings {
+        BeamSettings { beams: 4, length_penalty: 0.0, ..BeamSettings::default() }
     }
 
     #[test]

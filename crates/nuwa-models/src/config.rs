@@ -120,9 +120,9 @@ pub trait Config: Debug + Send + Sync {
         let _ = has;
     }
 
-    /// How a head for labels sits on such a model; none where there is no such head.
-    fn label_head(&self) -> Option<LabelHead> {
-        (!self.is_encoder_decoder()).then_some(LabelHead::OF_LAST_ROW)
+    /// How a head for labels sits on such a model.
+    fn label_head(&self) -> LabelHead {
+        if self.is_encoder_decoder() { LabelHead::OF_ANSWER } else { LabelHead::OF_LAST_ROW }
     }
 
     /// The same model as one of a family that more programs know, where a model with a head for labels is one.
@@ -130,7 +130,7 @@ pub trait Config: Debug + Send + Sync {
         None
     }
 
-    /// Leaves out the heads of an encoder, and adds what a head for labels reads: such a model tells labels and nothing else.
+    /// Leaves out heads for tokens, and adds what a head for labels reads: such a model tells labels and nothing else.
     fn keep_only_labels(&mut self) {}
 
     /// The codes of the languages that it tells apart, by number, where it tells some.
@@ -142,6 +142,9 @@ pub trait Config: Debug + Send + Sync {
     fn set_languages(&mut self, codes: &[String], padding: Option<u32>) {
         let _ = (codes, padding);
     }
+
+    /// Makes it predict the next token, of a family that is trained for that or for masked tokens.
+    fn set_causal(&mut self) {}
 
     /// Numbers a position that the model computes by itself and no tensor holds: rotary tables.
     fn table_width(&self) -> usize {

@@ -143,6 +143,12 @@ pub trait Model: Send + Sync {
         Ok(rows)
     }
 
+    /// Takes texts that do not say their languages for texts in this one, by its number, where the model tells languages apart;
+    /// the first one at first.
+    fn set_language(&mut self, language: u32) {
+        let _ = language;
+    }
+
     /// An empty cache for `capacity` positions of one sequence, kept in this dtype. That of an encoder-decoder comes from
     /// [`Model::begin`].
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache;

@@ -132,14 +132,25 @@ impl Text {
         Self { mask, positions: positions.collect(), starts: Some(starts.into()), ..self }
     }
 
+    /// What a decoder reads where it is to write these texts again: each document of them one place later, behind `start`, every
+    /// token seeing itself and what stands before it.
+    pub(crate) fn again_behind(&self, start: u32) -> Self {
+        let (texts, length) = (self.mask.sequences(), self.mask.length());
+        let begins = |row: usize| match &self.starts {
+            Some(starts) => starts[row] as usize == row % length,
+            None => row.is_multiple_of(length),
+        };
+        let id = |row: usize| if begins(row) { start } else { self.ids[row - 1] };
+        let again = Self::causal((0..self.ids.len()).map(id).collect(), texts);
+        match &self.starts {
+            Some(starts) => again.within_documents(starts.to_vec()),
+            None => again,
+        }
+    }
+
     /// The segment of each token.
     pub(crate) fn segments(&self) -> Cow<'_, [u32]> {
         or_zeros(&self.segments, self.ids.len())
-    }
-
-    /// The language of each token.
-    pub(crate) fn languages(&self) -> Cow<'_, [u32]> {
-        or_zeros(&self.languages, self.ids.len())
     }
 
     /// The row of the first token of each text.
@@ -177,5 +188,21 @@ impl Rows {
     /// The same with the losses of the routers that `log` is of, and what they did.
     pub(crate) fn with_routers(self, tape: &Tape, log: &RouterLog, losses: RouterCoefficients) -> Self {
         Self { auxiliary: tape.router_loss(log, losses), shares: log.shares(), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_reads_each_document_again_behind_its_start() {
+        let sources: [&[u32]; 2] = [&[5, 6, 7], &[8, 9]];
+        let packed = Text::packed_whole(sources).again_behind(1);
+        assert_eq!((&packed.ids[..], &*packed.positions), (&[1, 5, 6, 1, 8][..], &[0, 1, 2, 0, 1][..]));
+        let seen: Vec<_> = (0..5).map(|row| packed.mask.seen_by(row)).collect();
+        assert_eq!(seen, [0..1, 0..2, 0..3, 3..4, 3..5]);
+        let beside = Text::bidirectional(vec![5, 6, 7, 8], 2).again_behind(1);
+        assert_eq!(beside.ids, [1, 5, 1, 7]);
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::numbers::{self, bytes, grouped, seconds};
 use crate::records::Tasks;
-use crate::run::Run;
+use crate::run::{Config, Run};
 use crate::words::report::{self as words, Words};
 use crate::words::{Fixed, Text, names, remarks};
 
@@ -232,7 +232,7 @@ pub fn shape(run: &Run) -> Vec<Fact> {
     known([
         (WORDS.family, family(run).map(Text::same)),
         (WORDS.parameters, of(parameters(run))),
-        (WORDS.layers, of(config.and_then(|config| config.num_hidden_layers))),
+        (WORDS.layers, of(config.and_then(Config::layers))),
         (WORDS.width, of(config.and_then(|config| config.hidden_size))),
         (WORDS.heads, of(config.and_then(|config| config.num_attention_heads))),
         (WORDS.kv_heads, of(config.and_then(|config| config.num_key_value_heads))),

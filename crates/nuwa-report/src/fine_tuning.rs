@@ -30,6 +30,7 @@ fn told(stage: &FineTuned) -> Option<Text> {
     let outcome = stage.outcome.as_ref()?;
     answers(outcome)
         .or_else(|| sequences(outcome))
+        .or_else(|| labels(outcome))
         .or_else(|| ranking(outcome))
         .or_else(|| rewards(stage, outcome))
         .or_else(|| preferences(outcome, &stage.metrics))
@@ -78,6 +79,14 @@ fn sequences(outcome: &FineTuningOutcome) -> Option<Text> {
     let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
     let accuracy = after.figures.get("accuracy").map(|share| 100.0 * share)?;
     Some(words::sequences(account.pairs, [before.validation_loss, after.validation_loss], accuracy))
+}
+
+/// Of a model that learnt labels.
+fn labels(outcome: &FineTuningOutcome) -> Option<Text> {
+    let own = outcome.labels.as_ref()?;
+    let (before, after) = (outcome.summary.before.as_ref()?, outcome.summary.after.as_ref()?);
+    let losses = [before.validation_loss, after.validation_loss];
+    Some(words::labels(own.texts.texts, own.labels.names.len(), losses))
 }
 
 const NOTHING: Fixed = Fixed { en: "", zh: "" };
@@ -133,6 +142,9 @@ fn trained_margin(metrics: &Metrics) -> Option<f64> {
 fn curves(stage: &FineTuned) -> Vec<Chart> {
     let loss = stage.outcome.as_ref().and_then(|outcome| outcome.loss).unwrap_or_default();
     let title = match stage.stage {
+        "sft" if stage.outcome.as_ref().is_some_and(|outcome| outcome.labels.is_some()) => {
+            WORDS.sft_of_labels.into()
+        }
         "sft" => WORDS.sft_curve.into(),
         "dpo" => words::loss_curve(loss.title()),
         other => words::loss_curve(other),

@@ -43,7 +43,8 @@ pub fn tiles(run: &Run) -> Vec<Tile> {
     let predicted = facts::plan(run).map(|plan| words::predicted(&seconds(plan.predicted.seconds)));
     let tiles = [
         bits_per_byte(run),
-        answers(run),
+        objective(run),
+        labels(run).or_else(|| answers(run)),
         tile(WORDS.parameters, facts::parameters(run).map(count), shape(run)),
         tile(WORDS.tokens_seen, facts::tokens(run).map(count), epochs),
         tile(WORDS.training_time, facts::training_seconds(run).map(seconds), predicted),
@@ -69,6 +70,37 @@ fn bits_per_byte(run: &Run) -> Option<Tile> {
     Some(Tile { label: label.into(), value, error, note: Text::joined(&notes, COMMA) })
 }
 
+/// Of a model that is not measured in bits per byte, how often it predicts right what it is trained to predict.
+fn objective(run: &Run) -> Option<Tile> {
+    let figures = &run.pretrain.as_ref()?.summary.figures;
+    let named =
+        [("masked", WORDS.masked_tile), ("predicted", WORDS.predicted_tile), ("target", WORDS.target_tile)];
+    let found = named.into_iter().find_map(|(name, label)| {
+        let figure = |kind: &str| figures.get(&format!("{name}_{kind}")).copied();
+        Some((label, figure("accuracy")?, figure("loss")?))
+    });
+    let (label, accuracy, loss) = found?;
+    Some(Tile {
+        label: label.into(),
+        value: numbers::percent(accuracy, 1.0),
+        error: String::new(),
+        note: words::objective_note(&numbers::digits(loss, 3)),
+    })
+}
+
+/// Of a model that learnt labels, how many of held-out texts it tells right.
+fn labels(run: &Run) -> Option<Tile> {
+    let figures = run.outcome("sft")?.labels.as_ref()?.held_out.as_ref()?;
+    let (name, value, _) = figures.figures.first()?;
+    let is_share = name == "accuracy";
+    Some(Tile {
+        label: if is_share { WORDS.labels_tile } else { WORDS.numbers_tile }.into(),
+        value: if is_share { numbers::percent(*value, 1.0) } else { numbers::digits(*value, 3) },
+        error: String::new(),
+        note: words::labels_note(figures.texts as u64),
+    })
+}
+
 /// What fine-tuning is for: the loss of answers that it never saw.
 fn answers(run: &Run) -> Option<Tile> {
     let summary = &run.outcome("sft")?.summary;
@@ -83,7 +115,7 @@ fn answers(run: &Run) -> Option<Tile> {
 
 fn shape(run: &Run) -> Option<Text> {
     let config = run.config.as_ref()?;
-    Some(words::shape_note(config.num_hidden_layers?, config.hidden_size?))
+    Some(words::shape_note(config.layers()?, config.hidden_size?))
 }
 
 /// The predicted bits per byte and their error bar.

@@ -89,20 +89,31 @@ pub struct FineTuned {
 #[serde(default)]
 pub struct Config {
     pub model_type: Option<String>,
-    #[serde(alias = "n_layer")]
+    #[serde(alias = "n_layer", alias = "n_layers", alias = "num_layers", alias = "encoder_layers")]
     pub num_hidden_layers: Option<u64>,
-    #[serde(alias = "n_embd")]
+    /// Those of a decoder beside an encoder.
+    #[serde(alias = "num_decoder_layers")]
+    pub decoder_layers: Option<u64>,
+    #[serde(alias = "n_embd", alias = "d_model", alias = "emb_dim")]
     pub hidden_size: Option<u64>,
-    #[serde(alias = "n_head")]
+    #[serde(alias = "n_head", alias = "n_heads", alias = "num_heads", alias = "encoder_attention_heads")]
     pub num_attention_heads: Option<u64>,
     pub num_key_value_heads: Option<u64>,
+    #[serde(alias = "d_kv")]
     pub head_dim: Option<u64>,
-    #[serde(alias = "n_inner")]
+    #[serde(alias = "n_inner", alias = "d_inner", alias = "d_ff", alias = "encoder_ffn_dim")]
     pub intermediate_size: Option<u64>,
     #[serde(alias = "n_positions")]
     pub max_position_embeddings: Option<u64>,
     pub vocab_size: Option<u64>,
     pub tie_word_embeddings: Option<bool>,
+}
+
+impl Config {
+    /// The blocks, of an encoder-decoder those of both stacks.
+    pub fn layers(&self) -> Option<u64> {
+        Some(self.num_hidden_layers? + self.decoder_layers.unwrap_or(0))
+    }
 }
 
 impl Run {

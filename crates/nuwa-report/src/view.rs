@@ -30,6 +30,8 @@ pub struct Page {
     subtitle: Text,
     tiles: Vec<Tile>,
     verdict: Option<Text>,
+    /// Whether there are bits per byte.
+    tells_bits: bool,
     warnings: Vec<Text>,
     predictions: Vec<Prediction>,
     curves: Vec<CurvePair>,
@@ -124,6 +126,7 @@ impl Page {
             subtitle: subtitle(run),
             tiles: headline::tiles(run),
             verdict: headline::verdict(run),
+            tells_bits: facts::pretrained_bits_per_byte(run).is_some(),
             warnings: warnings(run),
             predictions: headline::predictions(run),
             curves: curves::large(run),

@@ -46,6 +46,34 @@ impl Tokenizer {
         self.appended(names.iter().copied(), self.config().clone(), None)
     }
 
+    /// The same, around whose texts other programs put special tokens by these ids: before the first text, behind each, and at the end.
+    /// Each text of a pair and the last token are segments of their own where there are `segments`, else programs are told of none.
+    /// Here nothing is put around a text but by who encodes it.
+    ///
+    /// # Errors
+    /// When an id is unknown, or the `tokenizer.json` cannot be extended.
+    pub fn with_marks(&self, marks: [Option<u32>; 3], segments: bool) -> Result<Self> {
+        let path = Path::new("tokenizer.json");
+        let named = |id: Option<u32>| -> Result<Option<(String, u32)>> {
+            let Some(id) = id else { return Ok(None) };
+            let name = self
+                .id_to_token(id)
+                .ok_or_else(|| Error::invalid(path, format!("no token has the id {id}")))?;
+            Ok(Some((name, id)))
+        };
+        let [before, behind, last] = marks;
+        let marks = [named(before)?, named(behind)?, named(last)?];
+        let mut json: Value = serde_json::from_str(self.json()).map_err(|error| Error::json(path, &error))?;
+        json["post_processor"] = framing(&marks, segments);
+        let config = match segments {
+            true => self.config().clone(),
+            false => {
+                self.config().clone().with_note("model_input_names", json!(["input_ids", "attention_mask"]))
+            }
+        };
+        Self::from_source(hugging_face::parse(path, json.to_string(), config)?)
+    }
+
     /// The same with those of the tokens that are not there yet, and with two `around` a text where they are given.
     fn appended<'a>(
         &self,
@@ -92,6 +120,29 @@ fn template([class, separator]: [(&str, Option<u32>); 2]) -> Value {
     })
 }
 
+/// A post-processor that puts the first of the marks before a text, the second behind it and behind a second one, and the third at
+/// the end.
+fn framing(marks: &[Option<(String, u32)>; 3], segments: bool) -> Value {
+    let segment = |number: u8| if segments { number } else { 0 };
+    let mark = |place: usize, number: u8| {
+        let name = marks[place].as_ref().map(|(name, _)| name);
+        name.map(|name| json!({"SpecialToken": {"id": name, "type_id": segment(number)}}))
+    };
+    let text = |part: &str, number: u8| Some(json!({"Sequence": {"id": part, "type_id": segment(number)}}));
+    let first = [mark(0, 0), text("A", 0), mark(1, 0)];
+    let second = [text("B", 1), mark(1, 1)];
+    let all = |parts: &[&[Option<Value>]]| -> Vec<Value> { parts.concat().into_iter().flatten().collect() };
+    let last = [mark(2, 2)];
+    let token =
+        |(name, id): &(String, u32)| (name.clone(), json!({"id": name, "ids": [id], "tokens": [name]}));
+    json!({
+        "type": "TemplateProcessing",
+        "single": all(&[&first, &last]),
+        "pair": all(&[&first, &second, &last]),
+        "special_tokens": marks.iter().flatten().map(token).collect::<serde_json::Map<_, _>>(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Tokenizer, TrainSettings, train};
@@ -127,6 +178,27 @@ mod tests {
         let text = "water [MASK] clay";
         assert_eq!(after.encode(text).unwrap(), before.encode(text).unwrap(), "names in a text are text");
         assert_eq!(after.eos(), before.eos());
+    }
+
+    #[test]
+    fn other_programs_are_told_what_stands_around_a_text() {
+        let before = tokenizer().with_special_tokens(&TOKENS).unwrap();
+        let [class, separator] = ["cls_token", "sep_token"].map(|role| before.token_of_role(role));
+        let json =
+            |tokenizer: &Tokenizer| serde_json::from_str::<serde_json::Value>(tokenizer.json()).unwrap();
+        let after = before.with_marks([None, separator, class], true).unwrap();
+        let pair = json(&after)["post_processor"]["pair"].to_string();
+        let expected = concat!(
+            r#"[{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},"#,
+            r#"{"Sequence":{"id":"B","type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}},"#,
+            r#"{"SpecialToken":{"id":"[CLS]","type_id":2}}]"#
+        );
+        assert_eq!(pair, expected);
+        assert_eq!(after.encode("water").unwrap(), before.encode("water").unwrap());
+        let source = before.with_marks([None, before.eos(), None], false).unwrap();
+        assert_eq!(json(&source)["post_processor"]["single"].as_array().unwrap().len(), 2);
+        assert!(!source.adds_bos());
+        assert!(before.with_marks([None, Some(9999), None], false).is_err());
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub use pretrain::{Job, MOST_TEST_TOKENS, Summary, pretrain};
 pub use pretraining::Pretraining;
 pub use run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, remove_best, remove_checkpoint, run};
 pub use settings::{
-    LanguageSettings, MaskedSettings, ModelSettings, PermutationSettings, PrecisionChoice, PretrainSettings,
-    Recompute, SequenceObjective, SpanSettings,
+    LanguageObjective, LanguageSettings, MaskedSettings, ModelSettings, PermutationSettings, PrecisionChoice,
+    PretrainSettings, Recompute, SequenceObjective, SpanSettings,
 };
 pub use shares::LayerShares;
 pub use steps::{Figures, Measured, Steps};

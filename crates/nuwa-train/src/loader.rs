@@ -80,6 +80,10 @@ impl Windows for Loader {
     fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
         read_before(&self.shards, self.start(number), ids)
     }
+
+    fn read_behind(&self, number: u64, ids: &mut [u32]) -> Result<usize> {
+        read_behind(&self.shards, self.start(number) + self.context as u64, ids)
+    }
 }
 
 /// Reads the tokens of `shards` before number `start`; false where there are not so many.
@@ -87,6 +91,15 @@ pub fn read_before(shards: &Shards, start: u64, ids: &mut [u32]) -> Result<bool>
     let Some(first) = start.checked_sub(ids.len() as u64) else { return Ok(false) };
     shards.read(first, ids)?;
     Ok(true)
+}
+
+/// Reads the tokens of `shards` from number `start` on, as many as there are; gives how many.
+pub fn read_behind(shards: &Shards, start: u64, ids: &mut [u32]) -> Result<usize> {
+    let there = shards.tokens().saturating_sub(start).min(ids.len() as u64) as usize;
+    if there > 0 {
+        shards.read(start, &mut ids[..there])?;
+    }
+    Ok(there)
 }
 
 /// Where `index` goes in a pseudo-random permutation of `0..length`, in constant memory: a four-round Feistel network

@@ -324,6 +324,10 @@ impl SpanSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LanguageSettings {
+    /// What is learnt of text: masked words, from both sides (MLM), or each next token (CLM), which makes a
+    /// model that writes.
+    #[serde(skip_serializing_if = "LanguageObjective::is_masked")]
+    pub objective: LanguageObjective,
     /// A language with a share p of the tokens is met in proportion to p to this power, above 0 to 1;
     /// 1 leaves the shares as they are.
     pub exponent: f64,
@@ -335,13 +339,36 @@ pub struct LanguageSettings {
 
 impl Default for LanguageSettings {
     fn default() -> Self {
-        Self { exponent: 0.7, parallel: Vec::new(), parallel_share: 0.5 }
+        let objective = LanguageObjective::Masked;
+        Self { objective, exponent: 0.7, parallel: Vec::new(), parallel_share: 0.5 }
+    }
+}
+
+/// What a model that is told languages learns of text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LanguageObjective {
+    /// Masked words.
+    #[default]
+    Masked,
+    /// The next token.
+    Causal,
+}
+
+impl LanguageObjective {
+    fn is_masked(&self) -> bool {
+        *self == Self::Masked
     }
 }
 
 impl LanguageSettings {
     fn is_usual(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether each next token is learnt.
+    pub fn is_causal(&self) -> bool {
+        self.objective == LanguageObjective::Causal
     }
 
     /// Whether each value lies in its range.
@@ -353,6 +380,12 @@ impl LanguageSettings {
             ensure(value > 0.0 && value <= 1.0, name, value, "a number above 0, at most 1")
         };
         share("pretrain.languages.exponent", self.exponent)?;
+        let translates = self.is_causal() && !self.parallel.is_empty();
+        let (name, expected) = (
+            "pretrain.languages.parallel",
+            "no translations where pretrain.languages.objective is causal: they are learnt by masked words",
+        );
+        ensure(!translates, name, self.parallel.join(", "), expected)?;
         share("pretrain.languages.parallel_share", self.parallel_share)
     }
 }

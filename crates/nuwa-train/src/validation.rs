@@ -3,7 +3,7 @@ use nuwa_nn::Context;
 use nuwa_shards::{Part, Shards};
 use nuwa_tensor::Tape;
 
-use crate::loader::read_before;
+use crate::loader::{read_before, read_behind};
 use crate::objectives::{Objective, Windows};
 use crate::{Error, Figures, LayerShares, Result, shares};
 
@@ -114,6 +114,11 @@ impl Windows for HeldBack<'_> {
 
     fn read_before(&self, number: u64, ids: &mut [u32]) -> Result<bool> {
         read_before(self.shards, self.windows[number as usize].start, ids)
+    }
+
+    fn read_behind(&self, number: u64, ids: &mut [u32]) -> Result<usize> {
+        let Window { start, length } = self.windows[number as usize];
+        read_behind(self.shards, start + length as u64, ids)
     }
 }
 

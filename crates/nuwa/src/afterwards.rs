@@ -6,14 +6,15 @@
 
 use std::path::{Path, PathBuf};
 
-use nuwa_align::data::{self, Columns, Dialogue, Lessons, Opinions, Rated};
+use nuwa_align::data::{self, Columns, Dialogue, LabelColumns, Lessons, Opinions, Rated};
+use nuwa_align::labelling::label_epochs;
 use nuwa_align::{BadRecords, Epochs, PairEpochs, PreferenceLoss, RolloutSettings};
-use nuwa_models::Prediction;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_shards::{Part, Shards};
 use nuwa_train::clock::Afterwards;
 
 use crate::recipe::Recipe;
+use crate::taught::Taught;
 
 /// Looking at a token, in place of learning from it.
 const FORWARD: f64 = 0.35;
@@ -65,11 +66,18 @@ pub fn in_training(test: u64) -> f64 {
     test.min(nuwa_train::MOST_TEST_TOKENS) as f64 * FORWARD
 }
 
-/// Fine-tuning on files of answers, where the text came to `text`.
-pub fn of_answers(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+/// Fine-tuning on files of answers, which teach `taught`, where the text came to `text`.
+pub fn of_answers(
+    recipe: &Recipe,
+    taught: Taught,
+    files: &[PathBuf],
+    text: &TokenizeSummary,
+) -> anyhow::Result<f64> {
     let bad = recipe.sft.tuning.bad_records;
-    if recipe.model.family().registered().predicts == Prediction::Answer {
-        return of_pairs(recipe, files, text);
+    match taught {
+        Taught::Pairs => return of_pairs(recipe, files, text),
+        Taught::Labels => return of_labels(recipe, files, text),
+        Taught::Dialogues | Taught::Nothing => {}
     }
     let (lessons, _) = Lessons::read(files, &Columns::new(), bad)?;
     let learnt: f64 = lessons.dialogues.iter().map(|dialogue| tokens(dialogue, text)).sum();
@@ -88,6 +96,16 @@ fn of_pairs(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyho
     let sum = bytes as f64 / text.bytes_per_token.max(0.1) + 2.0 * pairs.len() as f64;
     let course = Epochs::of(settings.epochs, settings.batch_tokens, sum as usize);
     Ok(sum * course.epochs as f64 * FINE_TUNING)
+}
+
+/// The same of texts with labels.
+fn of_labels(recipe: &Recipe, files: &[PathBuf], text: &TokenizeSummary) -> anyhow::Result<f64> {
+    let settings = &recipe.sft;
+    let (texts, _) = data::plain_texts(files, &LabelColumns::default(), settings.tuning.bad_records)?;
+    let bytes: usize =
+        texts.iter().map(|own| own.text.len() + own.pair.as_ref().map_or(0, String::len)).sum();
+    let sum = bytes as f64 / text.bytes_per_token.max(0.1) + 2.0 * texts.len() as f64;
+    Ok(sum * label_epochs(texts.len(), settings) as f64 * FINE_TUNING)
 }
 
 /// Fine-tuning on files of preferences.

@@ -16,7 +16,7 @@ use nuwa_align::{
     tune_watched,
 };
 use nuwa_format::Base;
-use nuwa_models::Model;
+use nuwa_models::{Family, Model, ModelConfig};
 use nuwa_report::numbers;
 use nuwa_report::records::{FineTuningOutcome, LabelOutcome, Reinforcement};
 use nuwa_tokenizer::Tokenizer;
@@ -26,8 +26,10 @@ mod reinforcement;
 
 pub use labels::{AskedLabels, figures_text};
 pub use reinforcement::{Feedback, reward_model};
+pub use sequences::learns_pairs;
 
 use crate::console::{Display, ShownStep};
+use crate::failure::Problem;
 use crate::interrupt::{self, Waiting};
 use crate::{machine, suggestion};
 
@@ -64,7 +66,7 @@ impl Alignment<'_> {
     pub fn sft(&self, settings: &SftSettings, display: &mut Display) -> anyhow::Result<FineTuningOutcome> {
         settings.check()?;
         let model = nuwa_format::load_model(self.model)?;
-        if model.config().is_encoder_decoder() {
+        if learns_pairs(&model.config()) {
             return self.sequence_to_sequence(model, settings, display);
         }
         nuwa_infer::check_writes(model.as_ref())?;
@@ -129,6 +131,7 @@ impl Alignment<'_> {
     }
 
     fn tuner(&self, lora: &LoraSettings, settings: &TuningSettings) -> anyhow::Result<FineTuner> {
+        check_weighs(&nuwa_format::load_config(self.model)?)?;
         let model = nuwa_format::load_model(self.model)?;
         nuwa_infer::check_writes(model.as_ref())?;
         self.tuner_of(model, lora, settings)
@@ -237,6 +240,21 @@ impl Alignment<'_> {
         tokenizer.save(&folder)?;
         Ok(folder)
     }
+}
+
+/// Refuses a model that writes and whose head has a bias: losses of preferences and rewards are of log-likelihoods, through which such a
+/// bias gets no gradient.
+fn check_weighs(config: &ModelConfig) -> anyhow::Result<()> {
+    nuwa_infer::check_config_writes(config)?;
+    if !matches!(config.family(), Family::Xlnet | Family::Xlm) {
+        return Ok(());
+    }
+    let family = config.family().registered().model_type;
+    let problem = format!(
+        "the head of {family} adds a bias to its logits, so it cannot learn from preferences or rewards"
+    );
+    let hint = "take a model without one, such as GPT-2 or LLaMA, or teach this one by answers: nuwa sft";
+    Err(Problem::new(problem).hint(hint).into())
 }
 
 /// `12 records: 25 epochs, 100 steps`, where the settings leave that open.

@@ -153,7 +153,7 @@ fn of_infer(error: &nuwa_infer::Error) -> Option<String> {
             "it is an encoder-decoder: give it a text to answer with nuwa translate or nuwa summarize, and teach it with nuwa sft".into(),
         ),
         nuwa_infer::Error::Predicts { wanted: Prediction::Answer, .. } => Some(
-            "take an encoder-decoder (--family marian, t5 or bart), or let this one write with nuwa generate or nuwa chat".into(),
+            "take an encoder-decoder (--family marian, t5 or bart) or unilm, or let this one write with nuwa generate or nuwa chat".into(),
         ),
         error => error.hint(),
     }

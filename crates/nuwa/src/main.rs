@@ -40,6 +40,7 @@ mod source;
 mod space;
 mod stages;
 mod suggestion;
+mod taught;
 mod texts;
 mod training;
 mod verbs;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nuwa_eval::Probe;
 use nuwa_eval::tasks::Task;
+use nuwa_models::Prediction;
 use nuwa_world::{
     BIAS_PAIRS, CORPUS, DIALOGUES, ITEMS, Language, PREFERENCES, PROMPTS, RATINGS, RECIPE, SLUR_LIST,
     USUAL_SECONDS,
@@ -79,7 +80,8 @@ impl Source {
         };
         match self {
             Self::World if said.is_empty() => {
-                let rated = records == Records::Answers && recipe.world.learn_ratings;
+                let writes = recipe.model.family().registered().predicts == Prediction::NextToken;
+                let rated = records == Records::Answers && recipe.world.learn_ratings && writes;
                 let names = std::iter::once(own).chain(rated.then_some(RATINGS));
                 names.map(|name| self.folder(run).join(name)).collect()
             }

@@ -3,6 +3,7 @@
 mod decision;
 mod dialogues;
 mod files;
+mod label_columns;
 mod labelled;
 mod messages;
 mod opinions;
@@ -27,7 +28,8 @@ use serde_json::Value;
 pub use decision::Decision;
 pub use dialogues::dialogue;
 pub use files::records;
-pub use labelled::{LabelColumns, LabelledTexts, PlainText, Truth, is_labelled, plain_texts};
+pub use label_columns::{LabelColumns, is_labelled};
+pub use labelled::{LabelledTexts, PlainText, Truth, plain_texts};
 pub use opinions::Opinions;
 pub use pairs::{TextPair, line_pairs, pairs, text_pairs};
 pub use preferences::{preference, preferences};

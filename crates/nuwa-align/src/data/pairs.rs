@@ -27,8 +27,8 @@ pub struct TextPair {
 pub(super) const TRANSLATION: &str = "translation";
 
 /// Fields that hold what is read, and what is written.
-const SOURCES: [&str; 3] = ["source", "src", "document"];
-const TARGETS: [&str; 4] = ["target", "tgt", "reference", "summary"];
+pub(super) const SOURCES: [&str; 3] = ["source", "src", "document"];
+pub(super) const TARGETS: [&str; 4] = ["target", "tgt", "reference", "summary"];
 
 const FORMS: &str = "source and target, instruction and output, messages, or two texts that are named";
 

@@ -19,7 +19,19 @@ use safetensors::{Dtype, SafeTensors};
 use crate::tuning::{Breaking, job, weights};
 use crate::{difference, exact, fixtures};
 
-const NAMES: [&str; 5] = ["bert_one", "bert_several", "bert_number", "gpt2_one", "llama_several"];
+const NAMES: [&str; 11] = [
+    "bert_one",
+    "bert_several",
+    "bert_number",
+    "gpt2_one",
+    "llama_several",
+    "t5_one",
+    "t5_gated_number",
+    "bart_several",
+    "marian_one",
+    "xlnet_one",
+    "xlnet_number",
+];
 const SPECIAL: [(&str, &str); 4] =
     [("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("mask_token", "[MASK]")];
 
@@ -132,12 +144,33 @@ fn untrained(family: &str) -> Box<dyn Model> {
             r#"{"model_type": "bert", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
                 "num_attention_heads": 4, "max_position_embeddings": 32, "architectures": ["BertForMaskedLM"]}"#
         }
+        "t5" => {
+            r#"{"model_type": "t5", "vocab_size": 300, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1,
+                "num_decoder_layers": 1, "num_heads": 4, "n_positions": 32, "decoder_start_token_id": 0,
+                "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false}"#
+        }
+        "bart" | "marian" => {
+            return untrained_post_norm(family);
+        }
+        "xlnet" => {
+            r#"{"model_type": "xlnet", "vocab_size": 300, "d_model": 32, "d_inner": 64, "n_layer": 1, "n_head": 4,
+                "n_positions": 32}"#
+        }
         _ => {
             r#"{"model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
                 "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32}"#
         }
     };
     nuwa_models::build(&serde_json::from_str(config).unwrap(), 3).unwrap()
+}
+
+fn untrained_post_norm(family: &str) -> Box<dyn Model> {
+    let config = serde_json::json!({
+        "model_type": family, "vocab_size": 300, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1,
+        "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
+        "max_position_embeddings": 32, "decoder_start_token_id": 0, "scale_embedding": family == "marian",
+    });
+    nuwa_models::build(&serde_json::from_value(config).unwrap(), 3).unwrap()
 }
 
 fn saved(family: &str, folder: &Path) {
@@ -152,7 +185,8 @@ fn stored(model: &dyn Model) -> Vec<Vec<f32>> {
 
 #[test]
 fn labels_are_learnt_with_all_weights_or_adapters_and_come_back_from_the_folder() {
-    for (family, rank) in [("bert", 0), ("llama", 0), ("bert", 4), ("llama", 4)] {
+    let all = [("bert", 0), ("llama", 0), ("t5", 0), ("bart", 0), ("marian", 0), ("xlnet", 0)];
+    for (family, rank) in all.into_iter().chain([("bert", 4), ("llama", 4), ("t5", 4), ("xlnet", 4)]) {
         let folder = tempfile::tempdir().unwrap();
         saved(family, folder.path());
         let model = nuwa_format::labelled_from(folder.path(), &labels(), 1).unwrap();

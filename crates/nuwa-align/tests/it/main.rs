@@ -6,6 +6,7 @@ mod forms;
 mod golden;
 mod joining;
 mod labels;
+mod masked_answers;
 mod mending;
 mod mixing;
 mod opinions;

@@ -1,6 +1,7 @@
 //! Sequence to sequence: accumulation, smoothing, resumption, and what is learnt.
 
 use nuwa_align::data::{Columns, text_pairs};
+use nuwa_align::sequences::PairForm;
 use nuwa_align::{
     BadRecords, LoraSettings, SequenceToSequence, SftSettings, TuningSchedule, TuningSettings, trainer, tune,
 };
@@ -42,7 +43,7 @@ fn settings() -> SftSettings {
 fn objective(settings: &SftSettings) -> SequenceToSequence {
     let mut all = pairs(24);
     let held_out = all.split_off(20);
-    SequenceToSequence::of_pairs(all, held_out, START, settings, 5).unwrap()
+    SequenceToSequence::of_pairs(all, held_out, PairForm::Decoded(START), settings, 5).unwrap()
 }
 
 fn made(settings: &SftSettings) -> Trainer {
@@ -125,7 +126,8 @@ fn what_stands_beside_sources_is_learnt() {
     let settings = SftSettings { epochs: Some(12), batch_tokens: Some(200), ..settings() };
     let mut all = pairs(420);
     let held_out = all.split_off(400);
-    let mut objective = SequenceToSequence::of_pairs(all, held_out, START, &settings, 5).unwrap();
+    let mut objective =
+        SequenceToSequence::of_pairs(all, held_out, PairForm::Decoded(START), &settings, 5).unwrap();
     let mut trainer = made(&settings);
     trainer.set_label_smoothing(0.1);
     let out = tempfile::tempdir().unwrap();

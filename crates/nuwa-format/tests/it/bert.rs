@@ -1,32 +1,19 @@
 //! BERT against what transformers computed, in its newer and older layouts, and as it is written again.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use nuwa_format::{load_config, load_model, save_model};
-use nuwa_models::{Batch, Classes, Context, Input, Model, Prediction, Targets, Text, backward};
+use nuwa_models::{Batch, Classes, Context, Input, Model, Prediction, Text};
 use nuwa_tensor::{AttentionMask, Tape};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::json;
 
-use crate::golden::gradients;
-use crate::{difference, fixture, golden, ids};
+use crate::golden_files::{Golden, LENGTH, TOLERANCE, assert_loss_and_gradients, inside, masked, of};
+use crate::{difference, ids};
 
-const LENGTH: usize = 17;
 const FOLDERS: [&str; 3] = ["bert", "bert_masked", "bert_model"];
-
-/// transformers' own f32 lies 2e-6 from float64.
-const TOLERANCE: f32 = 2e-5;
-
-type Golden = BTreeMap<String, Vec<f32>>;
-
-fn of(name: &str) -> (std::path::PathBuf, Golden) {
-    let folder = fixture("models").join(name);
-    let golden = golden(&folder.join("golden.safetensors"));
-    (folder, golden)
-}
 
 /// The two texts, of which the second is filled up.
 fn text(golden: &Golden) -> Text {
@@ -34,13 +21,6 @@ fn text(golden: &Golden) -> Text {
     let segments = ids(&golden["segments"]);
     let mask = AttentionMask::new(2, LENGTH, ranges).unwrap();
     Text { segments, mask, ..Text::bidirectional(ids(&golden["ids"]), 2) }
-}
-
-/// The rows of the texts, without those that fill up.
-fn inside(golden: &Golden, rows: &[f32]) -> Vec<f32> {
-    let width = rows.len() / (2 * LENGTH);
-    let [first, second] = [0, 1].map(|text| golden["lengths"][text] as usize);
-    [&rows[..first * width], &rows[LENGTH * width..(LENGTH + second) * width]].concat()
 }
 
 fn assert_golden(model: &dyn Model, golden: &Golden, name: &str) {
@@ -80,16 +60,9 @@ fn hidden_rows_and_logits() {
 
 /// The masked tokens and the classes that the fixtures have labels for.
 fn batch(golden: &Golden) -> Batch {
-    let labelled = golden["labels"].iter().enumerate().filter(|(_, label)| **label >= 0.0);
-    let (rows, ids): (Vec<u32>, Vec<u32>) = labelled.map(|(row, &label)| (row as u32, label as u32)).unzip();
-    let weights = vec![1.0 / rows.len() as f32; rows.len()];
-    let labels = golden.get("next_labels").map(|labels| crate::ids(labels));
-    Batch {
-        source: text(golden),
-        answer: None,
-        targets: Targets { rows: Some(rows), ids, weights },
-        classes: labels.map(|labels| Classes { texts: None, labels, weights: vec![0.5; 2] }),
-    }
+    let labels = golden.get("next_labels").map(|labels| ids(labels));
+    let classes = labels.map(|labels| Classes { texts: None, labels, weights: vec![0.5; 2] });
+    Batch { source: text(golden), answer: None, targets: masked(golden), classes }
 }
 
 #[test]
@@ -97,15 +70,7 @@ fn losses_and_gradients() {
     for name in ["bert", "bert_masked"] {
         let (folder, golden) = of(name);
         let model = load_model(&folder).unwrap();
-        let tape = Tape::training();
-        let loss = backward(model.as_ref(), &Context::new(&tape), &batch(&golden)).unwrap().total();
-        assert!((loss - golden["loss"][0]).abs() <= 2e-6, "{name}: loss {loss}");
-        let found = gradients(model.as_ref());
-        assert_eq!(found.len(), golden.keys().filter(|key| key.starts_with("grad.")).count(), "{name}");
-        for (tensor, gradient) in found {
-            let off = difference(&gradient, &golden[&format!("grad.{tensor}")]);
-            assert!(off <= 5e-6, "{name}: the gradient of {tensor} differs by {off}");
-        }
+        assert_loss_and_gradients(model.as_ref(), &batch(&golden), &golden, name, "");
     }
 }
 

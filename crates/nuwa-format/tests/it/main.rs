@@ -5,6 +5,7 @@ mod damaged;
 mod encoder_decoders;
 mod export;
 mod golden;
+mod golden_files;
 mod llama2c;
 mod other_models;
 mod training;
@@ -29,7 +30,7 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 40, "folders in fixtures/models");
+    assert_eq!(folders.len(), 41, "folders in fixtures/models");
     folders
 }
 

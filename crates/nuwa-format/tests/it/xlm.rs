@@ -1,44 +1,26 @@
 //! XLM against what transformers computed, and as it is written again; UniLM as the BERT that it is exported as.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use nuwa_format::{export, load_model, save_model};
-use nuwa_models::{Batch, Context, Input, Model, ModelConfig, Prediction, Targets, Text, backward};
+use nuwa_models::{Batch, Context, Input, Model, ModelConfig, Prediction, Text};
 use nuwa_tensor::{AttentionMask, Tape};
 
-use crate::golden::gradients;
-use crate::{difference, fixture, golden, ids};
+use crate::golden_files::{Golden, LENGTH, TOLERANCE, assert_loss_and_gradients, inside, masked, of};
+use crate::{difference, ids};
 
-const LENGTH: usize = 17;
-const FOLDERS: [&str; 2] = ["xlm", "xlm_one"];
-const TOLERANCE: f32 = 2e-5;
-
-type Golden = BTreeMap<String, Vec<f32>>;
-
-fn of(name: &str) -> (PathBuf, Golden) {
-    let folder = fixture("models").join(name);
-    let golden = golden(&folder.join("golden.safetensors"));
-    (folder, golden)
-}
-
+const FOLDERS: [&str; 3] = ["xlm", "xlm_one", "xlm_causal"];
 /// The two texts, of which the second is filled up.
-fn text(golden: &Golden) -> Text {
+fn text(golden: &Golden, name: &str) -> Text {
     let ranges = golden["lengths"].iter().flat_map(|&length| vec![[0, length as u32]; LENGTH]).collect();
-    let mask = AttentionMask::new(2, LENGTH, ranges).unwrap();
+    let mask = match name {
+        "xlm_causal" => AttentionMask::causal(2, LENGTH),
+        _ => AttentionMask::new(2, LENGTH, ranges).unwrap(),
+    };
     Text { languages: ids(&golden["languages"]), mask, ..Text::bidirectional(ids(&golden["ids"]), 2) }
-}
-
-/// The rows of the texts, without those that fill up.
-fn inside(golden: &Golden, rows: &[f32]) -> Vec<f32> {
-    let width = rows.len() / (2 * LENGTH);
-    let [first, second] = [0, 1].map(|text| golden["lengths"][text] as usize);
-    [&rows[..first * width], &rows[LENGTH * width..(LENGTH + second) * width]].concat()
 }
 
 fn assert_golden(model: &dyn Model, golden: &Golden, name: &str) {
     let tape = Tape::inference();
-    let rows = model.hidden(&Context::new(&tape), Input::Text(&text(golden))).unwrap();
+    let rows = model.hidden(&Context::new(&tape), Input::Text(&text(golden, name))).unwrap();
     let off = difference(&inside(golden, &rows.hidden.to_host()), &inside(golden, &golden["hidden"]));
     assert!(off <= TOLERANCE, "{name}: hidden rows differ by {off}");
     if let Some(logits) = golden.get("logits") {
@@ -54,7 +36,11 @@ fn hidden_rows_and_logits_here_and_written_again() {
         let (folder, golden) = of(name);
         let model = load_model(&folder).unwrap();
         assert_golden(model.as_ref(), &golden, name);
-        let predicts = if name == "xlm" { Prediction::MaskedTokens } else { Prediction::Nothing };
+        let predicts = match name {
+            "xlm" => Prediction::MaskedTokens,
+            "xlm_causal" => Prediction::NextToken,
+            _ => Prediction::Nothing,
+        };
         assert_eq!(model.config().predicts(), predicts);
         let again = tempfile::tempdir().unwrap();
         save_model(model.as_ref(), again.path()).unwrap();
@@ -66,21 +52,12 @@ fn hidden_rows_and_logits_here_and_written_again() {
 
 #[test]
 fn losses_and_gradients() {
-    let (folder, golden) = of("xlm");
-    let model = load_model(&folder).unwrap();
-    let labelled = golden["labels"].iter().enumerate().filter(|(_, label)| **label >= 0.0);
-    let (rows, ids): (Vec<u32>, Vec<u32>) = labelled.map(|(row, &label)| (row as u32, label as u32)).unzip();
-    let weights = vec![1.0 / rows.len() as f32; rows.len()];
-    let targets = Targets { rows: Some(rows), ids, weights };
-    let batch = Batch { source: text(&golden), answer: None, targets, classes: None };
-    let tape = Tape::training();
-    let loss = backward(model.as_ref(), &Context::new(&tape), &batch).unwrap().total();
-    assert!((loss - golden["loss"][0]).abs() <= 2e-6, "loss {loss}");
-    let found = gradients(model.as_ref());
-    assert_eq!(found.len(), golden.keys().filter(|key| key.starts_with("grad.")).count());
-    for (tensor, gradient) in found {
-        let off = difference(&gradient, &golden[&format!("grad.{tensor}")]);
-        assert!(off <= 5e-6, "the gradient of {tensor} differs by {off}");
+    for name in ["xlm", "xlm_causal"] {
+        let (folder, golden) = of(name);
+        let model = load_model(&folder).unwrap();
+        let (source, targets) = (text(&golden, name), masked(&golden));
+        let batch = Batch { source, answer: None, targets, classes: None };
+        assert_loss_and_gradients(model.as_ref(), &batch, &golden, name, "");
     }
 }
 

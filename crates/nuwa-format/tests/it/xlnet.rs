@@ -1,32 +1,18 @@
 //! XLNet against what transformers computed: one stream, two streams in an order, a memory, the natural order.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use nuwa_format::{load_config, load_model, save_model};
-use nuwa_models::{Batch, Before, Context, Input, Model, Queries, Targets, Text, backward};
+use nuwa_models::{Batch, Before, Context, Input, Model, Queries, Targets, Text};
 use nuwa_tensor::{AttentionMask, Tape};
 use serde_json::json;
 
-use crate::golden::gradients;
-use crate::{difference, fixture, golden, greedy, ids, logits};
+use crate::golden_files::{Golden, LENGTH, TOLERANCE, assert_loss_and_gradients, of};
+use crate::{difference, greedy, ids, logits};
 
 const FOLDERS: [&str; 2] = ["xlnet", "xlnet_clamped"];
-const LENGTH: usize = 17;
 const PREDICTED: usize = 5;
-
-/// transformers' own f32 lies 2e-6 from float64.
-const TOLERANCE: f32 = 2e-5;
-
-type Golden = BTreeMap<String, Vec<f32>>;
-
-fn of(name: &str) -> (PathBuf, Golden) {
-    let folder = fixture("models").join(name);
-    let golden = golden(&folder.join("golden.safetensors"));
-    (folder, golden)
-}
 
 /// The texts in one stream.
 fn plain(golden: &Golden) -> Text {
@@ -94,17 +80,7 @@ fn losses_and_gradients() {
             targets: Targets { rows: None, ids: targets, weights },
             classes: None,
         };
-        let tape = Tape::training();
-        let loss = backward(model.as_ref(), &Context::new(&tape), &batch).unwrap().total();
-        let expected = golden[&format!("{prefix}loss")][0];
-        assert!((loss - expected).abs() <= 2e-6, "{name}: {prefix}loss {loss}, expected {expected}");
-        let found = gradients(model.as_ref());
-        let of_file = golden.keys().filter(|key| key.starts_with(&format!("{prefix}grad."))).count();
-        assert_eq!(found.len(), of_file, "{name}");
-        for (tensor, gradient) in found {
-            let off = difference(&gradient, &golden[&format!("{prefix}grad.{tensor}")]);
-            assert!(off <= 5e-6, "{name}: the {prefix}gradient of {tensor} differs by {off}");
-        }
+        assert_loss_and_gradients(model.as_ref(), &batch, &golden, name, prefix);
     }
 }
 

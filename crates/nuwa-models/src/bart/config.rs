@@ -6,7 +6,7 @@ use super::{Bart, OFFSET};
 use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, default_range, fill_in};
 use crate::names::{matrix_name, norm_names};
 use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, tensor_names};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LabelHead, Model, ParseError, Preset, TensorName};
 
 /// The fields of BART's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

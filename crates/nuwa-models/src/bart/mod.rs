@@ -13,7 +13,7 @@ pub use config::BartConfig;
 use nuwa_nn::{Context, CrossAttention, Embedding, Head, Initialisation, LayerNorm, Scope};
 use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result, Tensor};
 
-use crate::post_norm::{EPSILON, Stacks};
+use crate::post_norm::{EPSILON, Stacks, head_bias};
 use crate::{Cache, Input, Memory, Model, ModelConfig, Rows, Text};
 
 /// Rows of a table of positions before that of the first one.
@@ -28,7 +28,7 @@ pub struct Bart {
     encoder: Embeddings,
     decoder: Embeddings,
     stacks: Stacks,
-    bias: Parameter,
+    bias: Option<Parameter>,
 }
 
 /// What each of the two adds to the embeddings of tokens.
@@ -52,8 +52,7 @@ impl Bart {
             Embeddings { positions, norm: LayerNorm::new(scope.child("embedding_norm"), width, EPSILON) }
         });
         let stacks = Stacks::new(root.here(), &config.stacks, &|_, _| weights);
-        let bias = root.child("head").parameter("bias", [vocabulary], Initialisation::Zeros);
-        bias.entry().set_trainable(false);
+        let bias = head_bias(&mut root, &config.stacks);
         Self { parameters: builder.finish(), tokens, encoder, decoder, stacks, bias, config }
     }
 
@@ -99,7 +98,7 @@ impl Model for Bart {
     }
 
     fn head(&self) -> Head<'_> {
-        Head { bias: Some(&self.bias), ..Head::new(self.tokens.weight()) }
+        Head { bias: self.bias.as_ref(), ..Head::new(self.tokens.weight()) }
     }
 
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {

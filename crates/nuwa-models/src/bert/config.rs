@@ -194,8 +194,9 @@ impl Config for BertConfig {
         };
     }
 
-    fn label_head(&self) -> Option<LabelHead> {
-        Some(LabelHead { weight: "classifier.weight", bias: Some("classifier.bias"), row: LabelRow::First })
+    fn label_head(&self) -> LabelHead {
+        let (weight, bias) = ("classifier.weight", Some("classifier.bias"));
+        LabelHead { weight, bias, dense: None, row: LabelRow::First }
     }
 
     fn keep_only_labels(&mut self) {

@@ -11,8 +11,8 @@ mod presets;
 
 pub use config::{BertConfig, Heads};
 use nuwa_nn::{
-    Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, LayerNorm, Linear, Scope,
-    Transform, embed, run_blocks,
+    Context, Embedding, Head, Initialisation, LayerNorm, Linear, PostNorm, PostNormBlock, Scope, Transform,
+    embed, run_blocks,
 };
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result, Tensor};
@@ -28,18 +28,10 @@ pub struct Bert {
     positions: Embedding,
     segments: Embedding,
     embedding_norm: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Vec<PostNormBlock>,
     pooler: Option<Linear>,
     words: Option<(Transform, Parameter)>,
     next: Option<Linear>,
-}
-
-#[derive(Debug, Clone)]
-struct Block {
-    attention: Attention,
-    attention_norm: LayerNorm,
-    feed_forward: FeedForward,
-    feed_forward_norm: LayerNorm,
 }
 
 impl Bert {
@@ -53,8 +45,18 @@ impl Bert {
             Embedding::new(root.child("positions"), config.max_position_embeddings, width, weights);
         let segments = Embedding::new(root.child("segments"), config.type_vocab_size, width, weights);
         let embedding_norm = LayerNorm::new(root.child("embedding_norm"), width, epsilon);
+        let shape = PostNorm {
+            width,
+            inner: config.intermediate_size,
+            heads: config.head_layout(),
+            activation: config.hidden_act.into(),
+            epsilon,
+            weights: &|_, _| weights,
+            reads_source: false,
+            drops_weights: true,
+        };
         let blocks = (0..config.num_hidden_layers)
-            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
+            .map(|layer| PostNormBlock::new(root.child(&format!("layers.{layer}")), &shape))
             .collect();
         let Heads { pooler, words, next } = config.heads;
         let pooler = pooler.then(|| Linear::new(root.child("pooler"), width, width, true, weights));
@@ -93,34 +95,6 @@ impl Bert {
     }
 }
 
-impl Block {
-    fn new(mut scope: Scope<'_>, config: &BertConfig) -> Self {
-        let (width, epsilon) = (config.hidden_size, config.layer_norm_eps);
-        let weights = [Initialisation::Normal(config.initializer_range); 2];
-        let attention =
-            Attention::new(scope.child("attention"), width, config.head_layout(), [true; 2], weights);
-        Self {
-            attention: attention.with_dropout_of_weights(),
-            attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
-            feed_forward: FeedForward::plain(
-                scope.child("feed_forward"),
-                [width, config.intermediate_size],
-                true,
-                config.hidden_act.into(),
-                weights,
-            ),
-            feed_forward_norm: LayerNorm::new(scope.child("feed_forward_norm"), width, epsilon),
-        }
-    }
-
-    fn forward(&self, context: &Context<'_>, x: &Tensor, input: LayerInput<'_>) -> Result<Tensor> {
-        let x = self.attention.forward(context, x, x, input)?;
-        let x = self.attention_norm.forward_residual(context.tape, &x)?;
-        let x = self.feed_forward.forward(context, &x, &x)?;
-        self.feed_forward_norm.forward_residual(context.tape, &x)
-    }
-}
-
 impl Model for Bert {
     fn config(&self) -> ModelConfig {
         ModelConfig::Bert(self.config.clone())
@@ -139,7 +113,8 @@ impl Model for Bert {
             (&self.positions, &pass.positions),
         ];
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
-        let hidden = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        let hidden =
+            run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, PostNormBlock::forward)?;
         let pooled = self.pooled(context, &hidden, &text.first_rows())?;
         Ok(Rows { pooled, ..hidden.into() })
     }

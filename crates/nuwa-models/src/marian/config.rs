@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Marian;
 use crate::config::{Config, FamilyConfig, Prediction, Result, Shape, Size, ensure, fill_in};
 use crate::post_norm::{self, PlainActivation, PostNormConfig, as_post_norm, tensor_names};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LabelHead, Model, ParseError, Preset, TensorName};
 
 /// The fields of Marian's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

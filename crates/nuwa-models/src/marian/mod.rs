@@ -15,7 +15,7 @@ pub use config::MarianConfig;
 use nuwa_nn::{Context, CrossAttention, Embedding, Head, Initialisation, Scope, Sinusoids};
 use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result, Tensor};
 
-use crate::post_norm::Stacks;
+use crate::post_norm::{Stacks, head_bias};
 use crate::{Cache, Input, Memory, Model, ModelConfig, Rows, Text};
 
 /// The model.
@@ -26,7 +26,7 @@ pub struct Marian {
     tokens: Embedding,
     positions: Sinusoids,
     stacks: Stacks,
-    bias: Parameter,
+    bias: Option<Parameter>,
 }
 
 impl Marian {
@@ -37,8 +37,7 @@ impl Marian {
         let embedding = Initialisation::Normal((width as f32).powf(-0.5));
         let tokens = Embedding::new(root.child("tokens"), vocabulary, width, embedding);
         let stacks = Stacks::new(root.here(), &config.stacks, &Initialisation::glorot);
-        let bias = root.child("head").parameter("bias", [vocabulary], Initialisation::Zeros);
-        bias.entry().set_trainable(false);
+        let bias = head_bias(&mut root, &config.stacks);
         let positions = Sinusoids::new(config.stacks.max_position_embeddings, width);
         Self { parameters: builder.finish(), tokens, positions, stacks, bias, config }
     }
@@ -76,7 +75,7 @@ impl Model for Marian {
     }
 
     fn head(&self) -> Head<'_> {
-        Head { bias: Some(&self.bias), ..Head::new(self.tokens.weight()) }
+        Head { bias: self.bias.as_ref(), ..Head::new(self.tokens.weight()) }
     }
 
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {

@@ -48,6 +48,9 @@ pub struct PostNormConfig {
     /// The id that other programs write where they cut an answer, where there is one.
     #[serde(default)]
     pub forced_eos_token_id: Option<u32>,
+    /// Whether it has a head for labels in place of one for tokens, which its weights say.
+    #[serde(skip)]
+    pub tells_labels: bool,
 }
 
 /// The activation of a feed-forward layer without a gate, by its names at Hugging Face.
@@ -184,6 +187,7 @@ impl PostNormConfig {
             bos_token_id: eos,
             eos_token_id: eos,
             forced_eos_token_id: eos,
+            tells_labels: false,
         })
     }
 
@@ -222,6 +226,14 @@ macro_rules! as_post_norm {
 
         fn decoder_start(&self) -> Option<u32> {
             Some(self.stacks.decoder_start_token_id)
+        }
+
+        fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
+            self.stacks.tells_labels = has(LabelHead::OF_ANSWER.weight);
+        }
+
+        fn keep_only_labels(&mut self) {
+            self.stacks.tells_labels = true;
         }
 
         fn copies(&self) -> Vec<(&'static str, &'static str)> {

@@ -6,13 +6,13 @@ use crate::names::{linear_names, matrix_name, norm_names, vector_name};
 /// within a sequence, and two from one to the other.
 pub fn tensor_names(config: &PostNormConfig) -> Vec<TensorName> {
     let (width, vocabulary) = (config.d_model, config.vocab_size);
-    let mut names = vec![
-        matrix_name("tokens.weight", "model.shared.weight", vocabulary, width),
-        TensorName {
+    let mut names = vec![matrix_name("tokens.weight", "model.shared.weight", vocabulary, width)];
+    if !config.tells_labels {
+        names.push(TensorName {
             axes: Some(vec![1, vocabulary]),
             ..vector_name("head.bias", "final_logits_bias", vocabulary)
-        },
-    ];
+        });
+    }
     for layer in 0..config.encoder_layers {
         let [here, there] = [format!("encoder.layers.{layer}"), format!("model.encoder.layers.{layer}")];
         names.extend(block(&here, &there, [width, config.encoder_ffn_dim]));

@@ -7,7 +7,7 @@ use super::{T5, names};
 use crate::config::{
     Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, ensure, fill_in, gated_inner, positive,
 };
-use crate::{Model, Preset, TensorName};
+use crate::{LabelHead, Model, Preset, TensorName};
 
 /// The fields of T5's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct T5Config {
     /// Last id of a text, where there is one.
     #[serde(default)]
     pub eos_token_id: Option<u32>,
+    /// Whether it has a head for labels in place of one for tokens, which its weights say.
+    #[serde(skip)]
+    pub tells_labels: bool,
 }
 
 /// T5's feed-forward layers, by their names at Hugging Face.
@@ -121,6 +124,11 @@ impl T5Config {
     /// The first weights of a layer of so many inputs.
     pub(crate) fn weights(&self, inputs: usize) -> Initialisation {
         Initialisation::Normal(self.deviation(inputs))
+    }
+
+    /// Whether the head for tokens is a matrix of its own.
+    pub(super) fn has_own_head(&self) -> bool {
+        !(self.tie_word_embeddings || self.tells_labels)
     }
 
     /// Matrices of the feed-forward layer of the inner width.
@@ -195,13 +203,24 @@ impl Config for T5Config {
     }
 
     fn copies(&self) -> Vec<(&'static str, &'static str)> {
-        let embeddings = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-        let head = self.tie_word_embeddings.then_some("lm_head.weight");
+        let embeddings = match self.tells_labels {
+            true => ["transformer.encoder.embed_tokens.weight", "transformer.decoder.embed_tokens.weight"],
+            false => ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
+        };
+        let head = (self.tie_word_embeddings && !self.tells_labels).then_some("lm_head.weight");
         embeddings.into_iter().chain(head).map(|copy| (copy, "tokens.weight")).collect()
     }
 
     fn ignored(&self) -> &'static [&'static str] {
         &["EncDecAttention.relative_attention_bias.weight"]
+    }
+
+    fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
+        self.tells_labels = has(LabelHead::OF_ANSWER.weight);
+    }
+
+    fn keep_only_labels(&mut self) {
+        self.tells_labels = true;
     }
 
     fn size(&self) -> Size {
@@ -210,7 +229,7 @@ impl Config for T5Config {
         let feed_forward = self.inner_matrices() * width * self.d_ff + width;
         let blocks = self.num_layers * (attention + feed_forward)
             + self.num_decoder_layers * (2 * attention + feed_forward);
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
+        let head = if !self.has_own_head() { 0 } else { self.vocab_size * width };
         let tables = 2 * self.relative_attention_num_buckets * self.num_heads + 2 * width;
         // A position goes through one of the two stacks: half of what a block of the two keeps on average, of norms, projections
         // and inner activations.
@@ -280,6 +299,7 @@ impl FamilyConfig for T5Config {
             decoder_start_token_id: shape.eos.unwrap_or(0),
             pad_token_id: shape.eos,
             eos_token_id: shape.eos,
+            tells_labels: false,
         })
     }
 }

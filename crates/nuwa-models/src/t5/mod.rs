@@ -9,7 +9,7 @@
 //!
 //! First weights are the authors', with which scores need no scale: embeddings have deviation 1, queries `1 / sqrt(d d_kv)`, keys,
 //! values, feed-forward layers and tables that of their inputs. A head of its own starts with `1 / sqrt(d)`, which gives the logits
-//! that a tied one gives.
+//! that a tied one gives. With a head for labels it has none for tokens.
 
 mod config;
 mod names;
@@ -63,8 +63,8 @@ impl T5 {
         let encoder = Stack::new(root.child("encoder"), &config, false);
         let decoder = Stack::new(root.child("decoder"), &config, true);
         let weights = config.weights(width);
-        let head = (!config.tie_word_embeddings)
-            .then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
+        let head =
+            config.has_own_head().then(|| Linear::new(root.child("head"), width, vocabulary, false, weights));
         Self { parameters: builder.finish(), tokens, encoder, decoder, head, config }
     }
 

@@ -3,7 +3,7 @@ use crate::TensorName;
 use crate::names::{linear_names, matrix_name, vector_name};
 
 /// Queries, keys and values are three tensors there; here they are one parameter within a sequence, and two from one to the other. So
-/// are gate and up.
+/// are gate and up. A class with a head for labels has the model within it, one with a head for tokens is the model.
 pub fn names(config: &T5Config) -> Vec<TensorName> {
     let (width, vocabulary) = (config.d_model, config.vocab_size);
     let mut names = vec![matrix_name("tokens.weight", "shared.weight", vocabulary, width)];
@@ -16,8 +16,12 @@ pub fn names(config: &T5Config) -> Vec<TensorName> {
         }
         names.push(norm(format!("{stack}.norm"), format!("{stack}.final_layer_norm"), width));
     }
-    if !config.tie_word_embeddings {
+    if config.has_own_head() {
         names.push(matrix_name("head.weight", "lm_head.weight", vocabulary, width));
+    }
+    if config.tells_labels {
+        let tensors = names.iter_mut().flat_map(|name| &mut name.parts);
+        tensors.for_each(|(tensor, _)| tensor.insert_str(0, "transformer."));
     }
     names
 }

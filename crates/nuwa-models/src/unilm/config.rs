@@ -70,7 +70,7 @@ impl Config for UnilmConfig {
         self.0.adopt(has);
     }
 
-    fn label_head(&self) -> Option<LabelHead> {
+    fn label_head(&self) -> LabelHead {
         self.0.label_head()
     }
 

@@ -56,6 +56,26 @@ impl Task {
         let segments = (0..length).map(|at| if at < second { first } else { other }).collect();
         Text { mask, segments, ..Text::bidirectional(ids, 1) }
     }
+
+    /// Several such texts one after the other in one row, each of which sees itself alone: their ids, and where the second part of
+    /// each begins.
+    ///
+    /// # Panics
+    /// When the second part of a text begins beyond its end.
+    pub fn packed(self, texts: &[(Vec<u32>, usize)]) -> Text {
+        let [first, other] = self.segments();
+        let (mut segments, mut ranges, mut start) = (Vec::new(), Vec::new(), 0);
+        for (ids, second) in texts {
+            let length = ids.len();
+            assert!(*second <= length, "a second part at {second} of {length} tokens");
+            segments.extend((0..length).map(|at| if at < *second { first } else { other }));
+            ranges.extend((0..length).map(|at| self.sees(at, *second, length).map(|place| start + place)));
+            start += length as u32;
+        }
+        let packed = Text::packed(texts.iter().map(|(ids, _)| &ids[..]));
+        let mask = AttentionMask::new(1, start as usize, ranges).expect("a range lies within the row");
+        Text { mask, segments, queries: None, ..packed }
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +91,9 @@ mod tests {
         assert_eq!(sees(Task::SequenceToSequence), [[0, 2], [0, 2], [0, 3], [0, 4]]);
         let text = Task::SequenceToSequence.text(vec![1, 2, 3], 1);
         assert_eq!(text.segments, [4, 5, 5]);
+        let packed = Task::SequenceToSequence.packed(&[(vec![1, 2, 3], 1), (vec![4, 5], 1)]);
+        assert_eq!((packed.segments, &*packed.positions), (vec![4, 5, 5, 4, 5], &[0, 1, 2, 0, 1][..]));
+        let seen: Vec<_> = (0..5).map(|row| packed.mask.seen_by(row)).collect();
+        assert_eq!(seen, [0..1, 0..2, 0..3, 3..4, 3..5]);
     }
 }

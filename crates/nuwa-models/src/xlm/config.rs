@@ -28,6 +28,9 @@ pub struct XlmConfig {
     /// Positions.
     #[serde(default = "default_positions")]
     pub max_position_embeddings: usize,
+    /// Whether each token attends to itself and to those before it alone, and the next one is predicted (CLM).
+    #[serde(default)]
+    pub causal: bool,
     /// Languages.
     #[serde(default = "one")]
     pub n_langs: usize,
@@ -57,11 +60,11 @@ pub struct XlmConfig {
     pub head: XlmHead,
 }
 
-/// Whether a model predicts masked words. `config.json` names a class, `architectures`; weights say it exactly.
+/// Whether a model predicts words. `config.json` names a class, `architectures`; weights say it exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct XlmHead {
-    /// Masked words.
+    /// Words: masked ones, or the next one.
     pub words: bool,
 }
 
@@ -156,7 +159,11 @@ impl Config for XlmConfig {
     }
 
     fn predicts(&self) -> Prediction {
-        if self.head.words { Prediction::MaskedTokens } else { Prediction::Nothing }
+        match self.head.words {
+            true if self.causal => Prediction::NextToken,
+            true => Prediction::MaskedTokens,
+            false => Prediction::Nothing,
+        }
     }
 
     fn validate(&self) -> Result<()> {
@@ -190,9 +197,11 @@ impl Config for XlmConfig {
         self.head = XlmHead { words: has("pred_layer.proj.bias") };
     }
 
-    fn label_head(&self) -> Option<LabelHead> {
+    fn label_head(&self) -> LabelHead {
         let (weight, bias) = ("sequence_summary.summary.weight", "sequence_summary.summary.bias");
-        Some(LabelHead { weight, bias: Some(bias), row: LabelRow::First })
+        // Of a causal model only the last row has seen the whole text.
+        let row = if self.causal { LabelRow::Last } else { LabelRow::First };
+        LabelHead { weight, bias: Some(bias), dense: None, row }
     }
 
     fn keep_only_labels(&mut self) {
@@ -214,6 +223,10 @@ impl Config for XlmConfig {
             codes.iter().enumerate().map(|(number, code)| (number.to_string(), code.clone())).collect();
     }
 
+    fn set_causal(&mut self) {
+        self.causal = true;
+    }
+
     fn size(&self) -> Size {
         let (width, inner) = (self.emb_dim, 4 * self.emb_dim);
         let languages = if self.has_languages() { self.n_langs } else { 0 };
@@ -233,7 +246,6 @@ impl FamilyConfig for XlmConfig {
     const PREDICTS: Prediction = Prediction::MaskedTokens;
 
     const FIXED: &'static [(&'static str, Value)] = &[
-        ("causal", Value::Bool(false)),
         ("asm", Value::Bool(false)),
         ("sinusoidal_embeddings", Value::Bool(false)),
         ("is_encoder", Value::Bool(true)),
@@ -259,6 +271,7 @@ impl FamilyConfig for XlmConfig {
             n_heads: heads,
             gelu_activation: true,
             max_position_embeddings: shape.context,
+            causal: false,
             n_langs: one(),
             use_lang_emb: true,
             lang2id: BTreeMap::new(),

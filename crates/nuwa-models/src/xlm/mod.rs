@@ -3,18 +3,20 @@
 //! An encoder for many languages: the sum of word, position and language embeddings, normalised; post-norm blocks
 //! `norm(x + attention(x))`, `norm(x + feed_forward(x))` with GELU, in which every token attends to the whole text; the head for
 //! masked words is the embedding with a bias. A text says the language of each of its tokens ([`Text::languages`](crate::Text)).
+//! A causal model (CLM) reads texts from left to right, predicts the next token, and writes, in one language at a time.
 //! Weights start normal with deviation 0.02, embeddings with `2048^-0.5`, as the authors' code has it for a width of 2048.
 
 mod config;
 mod names;
 mod presets;
 
+use std::borrow::Cow;
+
 pub use config::{XlmConfig, XlmHead};
 use nuwa_nn::{
-    Attention, Context, Embedding, FeedForward, Head, Initialisation, LayerInput, LayerNorm, Scope, embed,
-    run_blocks,
+    Context, Embedding, Head, Initialisation, LayerNorm, PostNorm, PostNormBlock, Scope, embed, run_blocks,
 };
-use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result, Tensor};
+use nuwa_tensor::{DType, Parameter, Parameters, ParametersBuilder, Result};
 
 use crate::{Cache, Input, Model, ModelConfig, Rows};
 
@@ -27,16 +29,10 @@ pub struct Xlm {
     positions: Embedding,
     languages: Option<Embedding>,
     embedding_norm: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Vec<PostNormBlock>,
     bias: Option<Parameter>,
-}
-
-#[derive(Debug, Clone)]
-struct Block {
-    attention: Attention,
-    attention_norm: LayerNorm,
-    feed_forward: FeedForward,
-    feed_forward_norm: LayerNorm,
+    /// That of texts that do not say theirs.
+    language: u32,
 }
 
 impl Xlm {
@@ -52,8 +48,18 @@ impl Xlm {
             .has_languages()
             .then(|| Embedding::new(root.child("languages"), config.n_langs, width, weights));
         let embedding_norm = LayerNorm::new(root.child("embedding_norm"), width, epsilon);
+        let shape = PostNorm {
+            width,
+            inner: 4 * width,
+            heads: config.head_layout(),
+            activation: config.activation(),
+            epsilon,
+            weights: &|_, _| Initialisation::Normal(config.init_std),
+            reads_source: false,
+            drops_weights: true,
+        };
         let blocks = (0..config.n_layers)
-            .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
+            .map(|layer| PostNormBlock::new(root.child(&format!("layers.{layer}")), &shape))
             .collect();
         let bias = config
             .head
@@ -67,36 +73,9 @@ impl Xlm {
             embedding_norm,
             blocks,
             bias,
+            language: 0,
             config,
         }
-    }
-}
-
-impl Block {
-    fn new(mut scope: Scope<'_>, config: &XlmConfig) -> Self {
-        let (width, epsilon) = (config.emb_dim, config.layer_norm_eps);
-        let weights = [Initialisation::Normal(config.init_std); 2];
-        let attention =
-            Attention::new(scope.child("attention"), width, config.head_layout(), [true; 2], weights);
-        Self {
-            attention: attention.with_dropout_of_weights(),
-            attention_norm: LayerNorm::new(scope.child("attention_norm"), width, epsilon),
-            feed_forward: FeedForward::plain(
-                scope.child("feed_forward"),
-                [width, 4 * width],
-                true,
-                config.activation(),
-                weights,
-            ),
-            feed_forward_norm: LayerNorm::new(scope.child("feed_forward_norm"), width, epsilon),
-        }
-    }
-
-    fn forward(&self, context: &Context<'_>, x: &Tensor, input: LayerInput<'_>) -> Result<Tensor> {
-        let x = self.attention.forward(context, x, x, input)?;
-        let x = self.attention_norm.forward_residual(context.tape, &x)?;
-        let x = self.feed_forward.forward(context, &x, &x)?;
-        self.feed_forward_norm.forward_residual(context.tape, &x)
     }
 }
 
@@ -110,13 +89,22 @@ impl Model for Xlm {
     }
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
-        let text = input.text()?;
-        let mut pass = Input::Text(text).begin();
-        let languages = text.languages();
+        let input = if self.config.causal { input } else { Input::Text(input.text()?) };
+        let said = match &input {
+            Input::Text(text) => &text.languages[..],
+            Input::Answer { .. } | Input::Next(_) => &[],
+        };
+        let mut pass = input.begin();
+        let languages = match said {
+            [] => Cow::Owned(vec![self.language; pass.ids.len()]),
+            said => Cow::Borrowed(said),
+        };
         let mut tables = vec![(&self.tokens, &pass.ids[..]), (&self.positions, &pass.positions[..])];
         tables.extend(self.languages.as_ref().map(|table| (table, &languages[..])));
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
-        let hidden = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        let hidden =
+            run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, PostNormBlock::forward)?;
+        pass.finish();
         Ok(hidden.into())
     }
 
@@ -125,8 +113,13 @@ impl Model for Xlm {
         Head { bias: self.bias.as_ref(), ..Head::new(self.tokens.weight()) }
     }
 
-    /// Without a layer: an encoder reads a text as a whole.
+    fn set_language(&mut self, language: u32) {
+        self.language = language;
+    }
+
+    /// Without a layer where it is an encoder, which reads a text as a whole.
     fn new_cache(&self, capacity: usize, dtype: DType) -> Cache {
-        Cache::attention(0, self.config.head_layout(), capacity, dtype)
+        let layers = if self.config.causal { self.blocks.len() } else { 0 };
+        Cache::attention(layers, self.config.head_layout(), capacity, dtype)
     }
 }

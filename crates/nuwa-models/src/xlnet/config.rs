@@ -7,7 +7,7 @@ use crate::config::{
     Config, FamilyConfig, Prediction, Result, Shape, Size, above_zero, default_range, ensure, positive,
 };
 use crate::gpt2::Gelu;
-use crate::{Model, Preset, TensorName};
+use crate::{LabelHead, LabelRow, Model, Preset, TensorName};
 
 /// The fields of XLNet's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,41 @@ pub struct XlnetConfig {
     /// The token that fills up a text, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pad_token_id: Option<u32>,
+    /// What it has besides its blocks.
+    #[serde(rename = "architectures", default)]
+    pub head: XlnetHead,
+}
+
+/// Whether a model predicts tokens. `config.json` names a class, `architectures`; weights say it exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct XlnetHead {
+    /// Tokens.
+    pub tokens: bool,
+}
+
+impl Default for XlnetHead {
+    fn default() -> Self {
+        Self { tokens: true }
+    }
+}
+
+impl From<Vec<String>> for XlnetHead {
+    fn from(classes: Vec<String>) -> Self {
+        Self { tokens: classes.first().is_none_or(|class| class == "XLNetLMHeadModel") }
+    }
+}
+
+impl From<XlnetHead> for Vec<String> {
+    fn from(head: XlnetHead) -> Self {
+        vec![head.class().into()]
+    }
+}
+
+impl XlnetHead {
+    fn class(self) -> &'static str {
+        if self.tokens { "XLNetLMHeadModel" } else { "XLNetModel" }
+    }
 }
 
 fn exact() -> Gelu {
@@ -103,11 +138,11 @@ impl Config for XlnetConfig {
     }
 
     fn architecture(&self) -> &'static str {
-        "XLNetLMHeadModel"
+        self.head.class()
     }
 
     fn predicts(&self) -> Prediction {
-        Prediction::AnyOrder
+        if self.head.tokens { Prediction::AnyOrder } else { Prediction::Nothing }
     }
 
     fn validate(&self) -> Result<()> {
@@ -128,13 +163,31 @@ impl Config for XlnetConfig {
     }
 
     fn copies(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("lm_loss.weight", "tokens.weight")]
+        if self.head.tokens { vec![("lm_loss.weight", "tokens.weight")] } else { Vec::new() }
+    }
+
+    fn adopt(&mut self, has: &dyn Fn(&str) -> bool) {
+        self.head = XlnetHead { tokens: has("lm_loss.bias") };
+    }
+
+    fn label_head(&self) -> LabelHead {
+        LabelHead {
+            weight: "logits_proj.weight",
+            bias: Some("logits_proj.bias"),
+            dense: Some(["sequence_summary.summary.weight", "sequence_summary.summary.bias"]),
+            row: LabelRow::Last,
+        }
+    }
+
+    fn keep_only_labels(&mut self) {
+        self.head = XlnetHead { tokens: false };
     }
 
     fn size(&self) -> Size {
         let (width, inner) = (self.d_model, self.d_inner);
         let block = 5 * width * width + 5 * width + 2 * width * inner + inner + width + 4 * width;
-        let parameters = (self.vocab_size + 1) * width + self.n_layer * block + self.vocab_size;
+        let head = usize::from(self.head.tokens) * self.vocab_size;
+        let parameters = (self.vocab_size + 1) * width + self.n_layer * block + head;
         // A sixth more rows than tokens, and two rows of distances for each.
         let rows = |features: usize| features + features.div_ceil(6);
         let kept = [rows(4 * width + 2 * inner) + 4 * width, rows(3 * width)];
@@ -201,6 +254,7 @@ impl FamilyConfig for XlnetConfig {
             bos_token_id: None,
             eos_token_id: shape.eos,
             pad_token_id: None,
+            head: XlnetHead::default(),
         })
     }
 }

@@ -19,7 +19,7 @@ mod streams;
 
 use std::sync::Arc;
 
-pub use config::XlnetConfig;
+pub use config::{XlnetConfig, XlnetHead};
 use nuwa_nn::{
     Context, Embedding, FeedForward, Head, Initialisation, LayerNorm, RelativeAttention, Scope,
     relative_sinusoids,
@@ -38,7 +38,7 @@ pub struct Xlnet {
     /// What every query begins as, `[1, d]`.
     query: Embedding,
     blocks: Vec<Block>,
-    head_bias: Parameter,
+    head_bias: Option<Parameter>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +67,12 @@ impl Xlnet {
         let blocks = (0..config.n_layer)
             .map(|layer| Block::new(root.child(&format!("layers.{layer}")), &config))
             .collect();
-        let head_bias = root.child("head").parameter("bias", [config.vocab_size], Initialisation::Zeros);
+        let head_bias = config
+            .head
+            .tokens
+            .then(|| root.child("head").parameter("bias", [config.vocab_size], Initialisation::Zeros));
+        // Without a head there is nothing to ask of a query.
+        query.weight().entry().set_trainable(config.head.tokens);
         Self { parameters: builder.finish(), tokens, query, blocks, head_bias, config }
     }
 
@@ -193,8 +198,9 @@ impl Model for Xlnet {
         Ok(context.dropout(&rows)?.into())
     }
 
+    /// Of a model without a bias, the embedding alone.
     fn head(&self) -> Head<'_> {
-        Head { bias: Some(&self.head_bias), ..Head::new(self.tokens.weight()) }
+        Head { bias: self.head_bias.as_ref(), ..Head::new(self.tokens.weight()) }
     }
 
     /// Its numbers are `f32` whatever is asked for.

@@ -26,7 +26,9 @@ pub fn names(config: &XlnetConfig) -> Vec<TensorName> {
         }
         norm(&mut names, &format!("{here}.feed_forward_norm"), &format!("{there}.ff.layer_norm"), width);
     }
-    names.push(vector_name("head.bias", "lm_loss.bias", vocabulary));
+    if config.head.tokens {
+        names.push(vector_name("head.bias", "lm_loss.bias", vocabulary));
+    }
     names
 }
 

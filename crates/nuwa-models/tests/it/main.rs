@@ -40,6 +40,8 @@ fn families() -> Vec<Box<dyn Model>> {
             "num_attention_heads": 2, "max_position_embeddings": 10, "type_vocab_size": 6}"#,
         r#"{"model_type": "xlm", "vocab_size": 31, "emb_dim": 16, "n_layers": 2, "n_heads": 4, "n_langs": 3,
             "max_position_embeddings": 10}"#,
+        r#"{"model_type": "xlm", "vocab_size": 31, "emb_dim": 16, "n_layers": 2, "n_heads": 4, "n_langs": 3, "causal": true,
+            "max_position_embeddings": 16}"#,
         r#"{"model_type": "mistral", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16, "sliding_window": 3}"#,
         r#"{"model_type": "qwen2", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,

@@ -2,7 +2,8 @@ use nuwa_align::data::Truth;
 use nuwa_align::labelling::{JudgedText, LabelStats, likeliest_label};
 use nuwa_align::{Labels, Problem};
 use nuwa_eval::metrics::{Confusion, RegressionScores};
-use nuwa_eval::statistics::{Z95, wilson};
+use nuwa_eval::statistics::{Bootstrap, Z95, bootstrap_error, wilson};
+use nuwa_eval::{ErrorsOver, Metric, TaskResult};
 use serde::{Deserialize, Serialize};
 
 /// What a model with a head for labels learnt.
@@ -40,6 +41,37 @@ impl LabelFigures {
             Problem::One => Self::of_one(labels, judged),
             Problem::Several => Self::of_several(labels, judged),
             Problem::Number => Self::of_numbers(judged),
+        }
+    }
+
+    /// The same as the result of a task of the evaluation. Standard errors of what each text has one label of are taken over 1,000
+    /// samples of the texts, of a share that of so many.
+    pub fn task_result(&self) -> TaskResult {
+        let sampled = |figure: fn(&Confusion) -> f64| {
+            let confusion = self.confusion.as_ref()?;
+            let texts = pairs(confusion);
+            let of = |sample: &[usize]| {
+                figure(&Confusion::new(confusion.classes.clone(), sample.iter().map(|&text| texts[text])))
+            };
+            bootstrap_error(texts.len(), Bootstrap::default(), of)
+        };
+        let error = |name: &str, value: f64| match name {
+            "accuracy" => Some((value * (1.0 - value) / self.texts.max(1) as f64).sqrt()),
+            "f1_macro" => sampled(|confusion| confusion.macro_average().f1),
+            "matthews" => sampled(Confusion::matthews),
+            _ => None,
+        };
+        let metrics = self.figures.iter().map(|(name, value, _)| {
+            let own = if name == "accuracy" { "acc" } else { name };
+            (own.to_string(), Metric { value: *value, stderr: error(name, *value) })
+        });
+        TaskResult {
+            version: 1,
+            n: self.texts as u64,
+            metrics: metrics.collect(),
+            standard_errors: ErrorsOver::Items,
+            confusion: self.confusion.clone(),
+            ..TaskResult::default()
         }
     }
 
@@ -111,6 +143,14 @@ impl LabelFigures {
     }
 }
 
+/// What is right of each text and what was told, in the order of the counts.
+fn pairs(confusion: &Confusion) -> Vec<[usize; 2]> {
+    let cells = confusion.counts.iter().enumerate().flat_map(|(right, row)| {
+        row.iter().enumerate().map(move |(chosen, count)| (*count as usize, [right, chosen]))
+    });
+    cells.flat_map(|(count, pair)| std::iter::repeat_n(pair, count)).collect()
+}
+
 /// A share of so many texts, with Wilson's interval.
 fn counted_share(name: &str, share: f64, texts: usize) -> (String, f64, Option<[f64; 2]>) {
     let interval = wilson(share * texts as f64, texts as f64, Z95);
@@ -123,6 +163,29 @@ mod tests {
 
     fn labels(problem: Problem) -> Labels {
         Labels { problem, names: ["a", "b"].map(String::from).to_vec() }
+    }
+
+    #[test]
+    fn figures_are_a_task_with_errors() {
+        let judged: Vec<JudgedText> = (0..40)
+            .map(|text| JudgedText {
+                truth: Truth::One(text % 2),
+                told: if text % 4 == 0 {
+                    vec![0.2, 0.8]
+                } else if text % 2 == 0 {
+                    vec![0.9, 0.1]
+                } else {
+                    vec![0.3, 0.7]
+                },
+            })
+            .collect();
+        let names = Labels { problem: Problem::One, names: vec!["a".into(), "b".into()] };
+        let result = LabelFigures::of(&names, &judged).task_result();
+        let accuracy = result.metrics["acc"];
+        assert_eq!((result.n, accuracy.value), (40, 0.75));
+        assert!((accuracy.stderr.unwrap() - (0.75_f64 * 0.25 / 40.0).sqrt()).abs() < 1e-12);
+        let f1 = result.metrics["f1_macro"].stderr.unwrap();
+        assert!((0.04..0.12).contains(&f1), "{f1}");
     }
 
     #[test]

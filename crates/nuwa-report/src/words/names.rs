@@ -105,6 +105,13 @@ const NAMES: &[(&str, &str)] = &[
     ("f1_macro", "宏平均 F1"),
     ("f1_weighted", "加权平均 F1"),
     ("matthews", "马修斯相关系数"),
+    ("commonest_class", "恒取最多类"),
+    ("f1_micro", "微平均 F1"),
+    ("mae", "平均绝对误差"),
+    ("rmse", "均方根误差"),
+    ("r2", "决定系数 R²"),
+    ("pearson", "皮尔逊相关系数"),
+    ("spearman", "斯皮尔曼相关系数"),
     ("f1", "F1"),
     ("precision", "精确率"),
     ("recall", "召回率"),
@@ -118,6 +125,7 @@ const NAMES: &[(&str, &str)] = &[
 
 const TASKS: &[(&str, &str)] = &[
     ("language_modelling", "语言建模"),
+    ("labels", "标签判断"),
     ("arc_challenge", "ARC-Challenge"),
     ("arc_easy", "ARC-Easy"),
     ("chnsenticorp", "ChnSentiCorp"),

@@ -71,6 +71,12 @@ fixed! {
         bits_tile: "Bits per byte", "每字节比特数";
         bits_tile_final: "Bits per byte, final model", "每字节比特数（最终模型）";
         bits_tile_pretrained: "Bits per byte, pretrained", "每字节比特数（预训练）";
+        masked_tile: "Masked tokens predicted right", "掩码 token 预测正确率";
+        predicted_tile: "Tokens predicted right, in any order", "任意顺序下的 token 预测正确率";
+        target_tile: "Target tokens predicted right", "目标 token 预测正确率";
+        labels_tile: "Labels told right", "标签判断正确率";
+        numbers_tile: "Mean error", "平均误差";
+        sft_of_labels: "SFT: loss on labels", "SFT：标签的损失";
         answers_tile: "Loss on held-out answers", "留出集回答的损失";
         parameters: "Parameters", "参数量";
         tokens_seen: "Tokens seen", "已训练 token 数";
@@ -196,6 +202,27 @@ pub fn after_pretraining(value: &str) -> Text {
 
 pub fn answers_note(before: &str) -> Text {
     both!("nats per token after SFT, {before} before", "SFT 后每 token 的 nat 数，此前为 {before}")
+}
+
+pub fn objective_note(loss: &str) -> Text {
+    both!(
+        "of held-out text after pretraining; {loss} nats per token",
+        "预训练后的留出文本；每 token {loss} nat"
+    )
+}
+
+pub fn labels_note(texts: u64) -> Text {
+    let (count, number) = (counted(texts, "held-out text"), grouped(texts));
+    both!("of {count}", "{number} 条留出文本")
+}
+
+/// Of a stage that learnt labels.
+pub fn labels(texts: u64, labels: usize, [before, after]: [f64; 2]) -> Text {
+    let (count, number) = (counted(texts, "text"), grouped(texts));
+    both!(
+        "SFT of a head for labels on {count} ({labels} outputs): the loss on held-out texts went from {before:.3} to {after:.3}.",
+        "SFT 使用 {number} 条文本训练标签头（{labels} 个输出）：留出集损失由 {before:.3} 变为 {after:.3}。"
+    )
 }
 
 pub fn shape_note(layers: u64, width: u64) -> Text {

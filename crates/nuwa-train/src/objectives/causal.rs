@@ -38,7 +38,8 @@ impl Objective for Causal {
 }
 
 impl Causal {
-    fn text(&self, ids: Vec<u32>, texts: usize) -> Text {
+    /// Texts whose tokens see what stands before them in their document.
+    pub(super) fn text(&self, ids: Vec<u32>, texts: usize) -> Text {
         let Some(eos) = self.eos else { return Text::causal(ids, texts) };
         let mut starts = Vec::with_capacity(ids.len());
         for text in ids.chunks_exact(ids.len() / texts) {

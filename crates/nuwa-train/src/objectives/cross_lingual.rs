@@ -17,6 +17,7 @@ use nuwa_tensor::{AttentionMask, Random};
 use nuwa_tokenizer::Tokenizer;
 
 use super::draw::Draw;
+use super::language_windows::LanguageWindows;
 use super::masked::{Masked, MaskedTokens};
 use super::{Objective, Windows, read};
 use crate::{Error, Figures, LanguageSettings, MaskedSettings, Result};
@@ -26,9 +27,7 @@ use crate::{Error, Figures, LanguageSettings, MaskedSettings, Result};
 pub struct CrossLingual {
     masked: Masked,
     settings: LanguageSettings,
-    languages: Arc<Languages>,
-    /// How likely a window in each language is taken.
-    taken: Vec<f64>,
+    languages: LanguageWindows,
     translations: Arc<[Translation]>,
     random: Random,
 }
@@ -41,9 +40,6 @@ pub struct Translation {
     /// The numbers of their languages.
     pub languages: [u32; 2],
 }
-
-/// Windows that are looked at before one is taken whatever its language.
-const MOST_TRIES: usize = 64;
 
 /// The fewest tokens of a text that holds a translation.
 const SHORTEST: usize = 12;
@@ -59,11 +55,7 @@ impl CrossLingual {
         folder: &Path,
         seed: u64,
     ) -> Result<Self> {
-        let languages = Languages::load(folder)?;
-        if languages.names().len() < 2 {
-            let only = languages.names().first().cloned().unwrap_or_default();
-            return Err(Error::OneLanguage { folder: folder.to_path_buf(), only });
-        }
+        let languages = LanguageWindows::languages(folder)?;
         let mut translations = Vec::new();
         for named in &settings.parallel {
             translations.extend(super::translations::read(named, &languages, tokenizer)?);
@@ -80,8 +72,7 @@ impl CrossLingual {
     ) -> Self {
         Self {
             masked: Masked::new(masked.clone(), tokens, seed),
-            taken: taken(&languages.shares(Part::Train), settings.exponent),
-            languages: Arc::new(languages),
+            languages: LanguageWindows::new(languages, settings.exponent),
             translations: translations.into(),
             settings: settings.clone(),
             random: Random::new(seed).named("languages"),
@@ -105,14 +96,7 @@ impl CrossLingual {
     /// A window of the text, of a language that is taken.
     fn window(&self, windows: &dyn Windows, number: u64, draw: &mut Draw) -> Result<Example> {
         let length = windows.context() - 2;
-        let (mut chosen, mut languages) = (number, self.languages_of(windows, number, length));
-        for _ in 0..MOST_TRIES {
-            if draw.chance(self.taken[commonest(&languages)]) {
-                break;
-            }
-            chosen = number - number % windows.count() + draw.below(windows.count() as usize) as u64;
-            languages = self.languages_of(windows, chosen, length);
-        }
+        let (chosen, mut languages) = self.languages.choose(windows, number, length, draw);
         let special = self.masked.tokens.special;
         let mut example = Example::default();
         let text = read(windows, chosen, length)?;
@@ -123,13 +107,6 @@ impl CrossLingual {
         example.begin_document();
         example.push(&ids, &languages);
         Ok(example)
-    }
-
-    fn languages_of(&self, windows: &dyn Windows, number: u64, count: usize) -> Vec<u32> {
-        match windows.place(number) {
-            Some((part, start)) => self.languages.of(part, start, count),
-            None => vec![0; count],
-        }
     }
 
     /// Translations that fill a text, drawn one after the other.
@@ -154,22 +131,6 @@ impl CrossLingual {
             }
         }
     }
-}
-
-/// How likely a window in a language with each of these shares is taken, so that it is met as often as the share to the power of
-/// `exponent` says.
-fn taken(shares: &[f64], exponent: f64) -> Vec<f64> {
-    let wanted: Vec<f64> =
-        shares.iter().map(|share| if *share > 0.0 { share.powf(exponent - 1.0) } else { 0.0 }).collect();
-    let most = wanted.iter().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    wanted.into_iter().map(|own| own / most).collect()
-}
-
-/// The language of most tokens.
-fn commonest(languages: &[u32]) -> usize {
-    let mut counts = vec![0_usize; languages.iter().max().map_or(1, |most| *most as usize + 1)];
-    languages.iter().for_each(|language| counts[*language as usize] += 1);
-    (0..counts.len()).max_by_key(|language| (counts[*language], usize::MAX - language)).unwrap_or_default()
 }
 
 /// One text with what is to be predicted in it.
@@ -356,9 +317,9 @@ mod tests {
             assert_eq!(example.languages.len(), 32);
         }
         // 900 windows are in the first language; 28,800 is where the second begins.
-        assert_eq!(objective.languages_of(&Counted(Part::Train), 899, 30), vec![0; 30]);
-        assert_eq!(objective.languages_of(&Counted(Part::Train), 900, 30), vec![1; 30]);
-        assert_eq!(objective.languages_of(&Counted(Part::Validation), 899, 30), vec![1; 30]);
+        assert_eq!(objective.languages.of(&Counted(Part::Train), 899, 30), vec![0; 30]);
+        assert_eq!(objective.languages.of(&Counted(Part::Train), 900, 30), vec![1; 30]);
+        assert_eq!(objective.languages.of(&Counted(Part::Validation), 899, 30), vec![1; 30]);
     }
 
     #[test]

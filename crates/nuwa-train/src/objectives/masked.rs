@@ -1,11 +1,12 @@
 //! Masked words and next sentence: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
 //! Understanding" (2018).
 //!
-//! A text is `[CLS] A [SEP] B [SEP]`: `B` follows `A`, or in half of the texts comes from elsewhere, and is to be told. Of all
+//! A text is `[CLS] A [SEP] B [SEP]` of whole sentences of one document: `B` follows `A`, or in half of the texts comes from another
+//! document, and is to be told ([`next_sentence`](super::next_sentence)). Without that question it is `[CLS] window [SEP]`, where a
+//! window may hold several documents with the token between them, as in RoBERTa's full sentences (Liu et al. 2019). Of all
 //! tokens a share is chosen, by token or by word; 80 % of them are replaced by `[MASK]`, 10 % by any token, 10 % stay, and all
-//! are to be predicted. `A` ends where a sentence or a line does. A window may hold several documents with the token between
-//! them, as in RoBERTa's full sentences (Liu et al. 2019), but `A` does not end at the end of a document. A tenth of the texts is
-//! shorter and filled up with `[PAD]`, which no token attends to.
+//! are to be predicted. A tenth of the texts is shorter; what is shorter is filled up with `[PAD]`, which no token attends to. Masks
+//! are drawn anew whenever a text is met; the authors draw ten of each text beforehand.
 
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ use nuwa_tokenizer::Tokenizer;
 
 use super::draw::Draw;
 use super::measured::Mean;
+use super::next_sentence::Sentences;
 use super::{Objective, Windows, Words, read};
 use crate::{Error, Figures, MaskedSettings, Result};
 
@@ -76,7 +78,7 @@ pub struct Masked {
 const REPLACED: f64 = 0.8;
 const ANY: f64 = 0.1;
 /// Share of the texts that are shorter.
-const SHORT: f64 = 0.1;
+pub(super) const SHORT: f64 = 0.1;
 /// The fewest tokens of a text.
 const SHORTEST: usize = 8;
 
@@ -89,54 +91,16 @@ impl Masked {
     /// Text `number`.
     fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
         let mut draw = Draw::new(self.random.stream(number));
-        let length = self.length(windows.context(), &mut draw);
         let parts = match self.settings.next_sentence {
-            true => self.pair(windows, number, length - 3, &mut draw)?,
-            false => Parts::one(read(windows, number, length - 2)?),
+            true => Sentences::of(&self.tokens).pair(windows, number, &mut draw)?,
+            false => {
+                let length = length(windows.context(), &mut draw);
+                Parts::one(read(windows, number, length - 2)?)
+            }
         };
         let mut example = Example::new(&parts, self.tokens.special);
         example.targets = self.hide(&mut example.ids, &mut draw);
         Ok(example)
-    }
-
-    /// The tokens of a text.
-    pub(super) fn length(&self, context: usize, draw: &mut Draw) -> usize {
-        match draw.chance(SHORT) {
-            true => SHORTEST + draw.below(context - SHORTEST + 1),
-            false => context,
-        }
-    }
-
-    /// Two parts with so many tokens together.
-    pub(super) fn pair(
-        &self,
-        windows: &dyn Windows,
-        number: u64,
-        length: usize,
-        draw: &mut Draw,
-    ) -> Result<Parts> {
-        let mut first = read(windows, number, length)?;
-        let follows = first.split_off(self.cut(&first, draw));
-        // Of a single window there is no elsewhere.
-        if windows.count() < 2 || draw.chance(0.5) {
-            return Ok(Parts { first, second: Some(follows), label: 0 });
-        }
-        let others = draw.below(windows.count() as usize - 1) as u64 + 1;
-        let other = read(windows, (number + others) % windows.count(), windows.context())?;
-        let latest = other.len() - follows.len();
-        let start = (1..=latest).find(|&at| self.tokens.words.ends_sentence(other[at - 1])).unwrap_or(0);
-        Ok(Parts { first, second: Some(other[start..start + follows.len()].to_vec()), label: 1 })
-    }
-
-    /// Where the first part ends: in the middle half, after a sentence if there is one, within a document if possible.
-    pub(super) fn cut(&self, ids: &[u32], draw: &mut Draw) -> usize {
-        let middle = (ids.len() / 4).max(1)..(ids.len() * 3 / 4).max(2).min(ids.len());
-        let is_end = |id: u32| Some(id) == self.tokens.eos;
-        let within: Vec<usize> = middle.filter(|&at| !is_end(ids[at - 1]) && !is_end(ids[at])).collect();
-        let after_sentence = |&&at: &&usize| self.tokens.words.ends_sentence(ids[at - 1]);
-        let best: Vec<usize> = within.iter().filter(after_sentence).copied().collect();
-        let places = if best.is_empty() { within } else { best };
-        if places.is_empty() { ids.len() / 2 } else { places[draw.below(places.len())] }
     }
 
     /// Chooses what is to be predicted of a text, and hides most of it; gives the places and what was there.
@@ -183,12 +147,25 @@ impl Masked {
     }
 
     pub(super) fn replacement(&self, id: u32, draw: &mut Draw) -> u32 {
-        let ordinary = self.tokens.words.ordinary();
-        match draw.uniform() {
-            share if share < REPLACED => self.tokens.special.mask,
-            share if share < REPLACED + ANY && !ordinary.is_empty() => ordinary[draw.below(ordinary.len())],
-            _ => id,
-        }
+        replacement(&self.tokens, id, draw)
+    }
+}
+
+/// The tokens of a text.
+pub(super) fn length(context: usize, draw: &mut Draw) -> usize {
+    match draw.chance(SHORT) {
+        true => SHORTEST + draw.below(context - SHORTEST + 1),
+        false => context,
+    }
+}
+
+/// What stands in the place of a token that is to be predicted.
+pub(super) fn replacement(tokens: &MaskedTokens, id: u32, draw: &mut Draw) -> u32 {
+    let ordinary = tokens.words.ordinary();
+    match draw.uniform() {
+        share if share < REPLACED => tokens.special.mask,
+        share if share < REPLACED + ANY && !ordinary.is_empty() => ordinary[draw.below(ordinary.len())],
+        _ => id,
     }
 }
 
@@ -304,7 +281,7 @@ mod tests {
     const SPECIAL: Special = Special { padding: 100, class: 101, separator: 102, mask: 103 };
     const END: u32 = 0;
 
-    /// Two hundred windows of counted tokens: every tenth ends a document, those that 5 divides end a sentence.
+    /// Two hundred windows of counted tokens: every fiftieth ends a document, those that 5 divides end a sentence.
     struct Counted;
 
     impl Windows for Counted {
@@ -317,7 +294,7 @@ mod tests {
         }
 
         fn read(&self, number: u64, ids: &mut [u32]) -> Result<()> {
-            let token = |at: u64| if at % 10 == 9 { END } else { 1 + (at % 90) as u32 };
+            let token = |at: u64| if at % 50 == 49 { END } else { 1 + (at % 90) as u32 };
             ids.iter_mut().zip(number * 32..).for_each(|(id, at)| *id = token(at));
             Ok(())
         }
@@ -359,15 +336,9 @@ mod tests {
             assert_eq!((text[0], text[length - 1]), (SPECIAL.class, SPECIAL.separator));
             assert_eq!(segments.iter().position(|&segment| segment == 1), Some(middle + 1));
             assert!(segments[length..].iter().all(|&segment| segment == 0));
-            assert_ne!(text[middle - 1], END, "text {number} is cut at the end of a document");
-            if labels[number] == 0 {
-                let mut window = vec![0; 32];
-                Counted.read(number as u64, &mut window).unwrap();
-                let both = [&text[1..middle], &text[middle + 1..length - 1]].concat();
-                assert_eq!(both, window[..length - 3], "text {number}");
-            }
+            assert!(!text.contains(&END), "text {number} goes over the end of a document");
         }
-        assert!((5..40).contains(&shorter), "{shorter} of 200 are shorter");
+        assert!((5..120).contains(&shorter), "{shorter} of 200 are shorter");
     }
 
     #[test]

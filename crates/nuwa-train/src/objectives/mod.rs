@@ -1,17 +1,22 @@
 //! What a model is trained to do, as data: an objective turns windows of tokens into batches, and knows no tensors.
 
 mod causal;
+mod causal_languages;
 mod continuation;
 mod cross_lingual;
 mod draw;
 mod infilling;
+mod language_windows;
 mod masked;
+mod masked_answers;
 mod measured;
+mod next_sentence;
 mod permutation;
 mod sequences;
 pub mod span_corruption;
 mod translations;
 mod unified;
+mod window_parts;
 mod words;
 
 use std::fmt::Debug;
@@ -20,10 +25,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use causal::Causal;
+pub use causal_languages::CausalLanguages;
 pub use continuation::Continuation;
 pub use cross_lingual::{CrossLingual, Translation};
 pub use infilling::{Infilling, InfillingTokens};
 pub use masked::{Masked, MaskedTokens, Special};
+pub use masked_answers::MaskedAnswers;
 use nuwa_models::{Batch, Family, Losses, ModelConfig, Prediction};
 use nuwa_shards::Part;
 use nuwa_tokenizer::Tokenizer;
@@ -63,6 +70,24 @@ pub trait Windows {
         let _ = (number, ids);
         Ok(false)
     }
+
+    /// Reads the tokens just behind window `number`, as many as there are, and gives how many those were.
+    ///
+    /// # Errors
+    /// As [`Windows::read`].
+    fn read_behind(&self, number: u64, ids: &mut [u32]) -> Result<usize> {
+        let _ = (number, ids);
+        Ok(0)
+    }
+}
+
+/// A window with so many tokens that follow it, or as many as there are.
+fn read_on(windows: &dyn Windows, number: u64, more: usize) -> Result<Vec<u32>> {
+    let (context, mut ids) = (windows.context(), vec![0; windows.context() + more]);
+    windows.read(number, &mut ids[..context])?;
+    let there = windows.read_behind(number, &mut ids[context..])?;
+    ids.truncate(context + there);
+    Ok(ids)
 }
 
 /// The first `length` tokens of a window.
@@ -96,6 +121,11 @@ pub trait Objective: Debug + Send + Sync {
     fn figures(&self, losses: &[Losses]) -> Figures {
         let _ = losses;
         Figures::new()
+    }
+
+    /// Whether a model that may predict masked tokens or the next one is to predict the next one.
+    fn makes_causal(&self) -> bool {
+        false
     }
 
     /// The codes of the languages that its texts are told to be in, by number, where they are told some.
@@ -147,6 +177,11 @@ pub fn of(
     settings: &PretrainSettings,
     seed: u64,
 ) -> Result<(Tokenizer, Arc<dyn Objective>)> {
+    if model.family == Family::Xlm
+        && (model.predicts == Prediction::NextToken || settings.languages.is_causal())
+    {
+        return of_languages(tokenizer, folder, settings, seed);
+    }
     match model.predicts {
         Prediction::NextToken => Ok((tokenizer.clone(), Arc::new(Causal::new(tokenizer.eos(), settings)))),
         Prediction::AnyOrder => {
@@ -169,6 +204,20 @@ pub fn of(
             Ok((tokenizer, objective))
         }
     }
+}
+
+/// The same of a model that predicts the next token in many languages.
+fn of_languages(
+    tokenizer: &Tokenizer,
+    folder: &Path,
+    settings: &PretrainSettings,
+    seed: u64,
+) -> Result<(Tokenizer, Arc<dyn Objective>)> {
+    let tokenizer = tokenizer.with_special_tokens(&Special::NAMES[..1])?;
+    let languages = language_windows::LanguageWindows::languages(folder)?;
+    let (causal, padding) = (Causal::new(tokenizer.eos(), settings), tokenizer.token_of_role("pad_token"));
+    let objective = CausalLanguages::new(causal, &settings.languages, languages, padding, seed);
+    Ok((tokenizer, Arc::new(objective)))
 }
 
 /// The same of an encoder-decoder.

@@ -18,6 +18,7 @@ use nuwa_tensor::{AttentionMask, Random};
 use super::draw::Draw;
 use super::masked::Parts;
 use super::measured::Mean;
+use super::window_parts::pair;
 use super::{Masked, MaskedTokens, Objective, Windows, read};
 use crate::{Error, Figures, MaskedSettings, PermutationSettings, Result};
 
@@ -52,7 +53,7 @@ impl Permutation {
         let mut draw = Draw::new(self.random.stream(number));
         let context = windows.context();
         let parts = match self.settings.pairs {
-            true => self.masked.pair(windows, number, context - 3, &mut draw)?,
+            true => pair(&self.masked.tokens, windows, number, context - 3, &mut draw)?,
             false => Parts::one(read(windows, number, context - 2)?),
         };
         let (ids, segments) = self.joined(&parts);

@@ -5,8 +5,8 @@
 //! sequence to sequence, `A` and what follows it, of which `B` is written from left to right; one is read from left to right and one
 //! from right to left, `[CLS] A [SEP]`. Of all tokens a share is chosen in runs: in 80 % of the draws one word, in 20 % two or three
 //! side by side, each as often. 80 % of the chosen tokens are replaced by `[MASK]`, 10 % by any token, 10 % stay, and all are
-//! to be predicted. Of a sequence to sequence the `[SEP]` at the end may be chosen too, so that the model learns to stop. Where
-//! parts end, which texts are shorter, and what words are, is as [`Masked`](super::Masked) has it.
+//! to be predicted. Of a sequence to sequence the `[SEP]` at the end may be chosen too, so that the model learns to stop. `A` and `B`
+//! are a window of the text, cut after a sentence; which texts are shorter, and what words are, is as [`Masked`](super::Masked) has it.
 
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ use nuwa_models::{Batch, Classes, Losses, Targets, Text};
 use nuwa_tensor::{AttentionMask, Random};
 
 use super::draw::Draw;
-use super::masked::{Masked, MaskedTokens, Parts};
+use super::masked::{Masked, MaskedTokens, Parts, length};
+use super::window_parts::{cut, pair};
 use super::{Objective, Windows, read};
 use crate::{Error, Figures, MaskedSettings, Result};
 
@@ -60,14 +61,15 @@ impl Unified {
 
     fn example(&self, windows: &dyn Windows, number: u64) -> Result<Example> {
         let mut draw = Draw::new(self.random.stream(number));
-        let (task, length) = (self.task(number), self.masked.length(windows.context(), &mut draw));
+        let (task, length) = (self.task(number), length(windows.context(), &mut draw));
+        let tokens = &self.masked.tokens;
         let parts = match task {
             Task::BothSides if self.masked.settings.next_sentence => {
-                self.masked.pair(windows, number, length - 3, &mut draw)?
+                pair(tokens, windows, number, length - 3, &mut draw)?
             }
             Task::BothSides | Task::SequenceToSequence => {
                 let mut first = read(windows, number, length - 3)?;
-                let second = first.split_off(self.masked.cut(&first, &mut draw));
+                let second = first.split_off(cut(tokens, &first, &mut draw));
                 Parts { first, second: Some(second), label: 0 }
             }
             Task::LeftToRight | Task::RightToLeft => Parts::one(read(windows, number, length - 2)?),

@@ -392,6 +392,9 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
             let (vocabulary, eos) = (request.vocabulary, request.eos);
             let mut model = shape::model(request.model, parameters, vocabulary, eos, text.tokens)?;
             model.set_languages(request.objective.languages(), request.objective.padding());
+            if request.objective.makes_causal() {
+                model.set_causal();
+            }
             model
         }
     };

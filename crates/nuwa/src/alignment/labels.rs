@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nuwa_align::data::{LabelColumns, LabelledTexts, is_labelled};
+use nuwa_align::data::{LabelColumns, LabelledTexts, is_labelled, plain_texts};
 use nuwa_align::labelling::LabelStats;
-use nuwa_align::{Labelling, Labels, LoraAdapters, Problem, RecordSteps, SftSettings, trainer};
+use nuwa_align::{BadRecords, Labelling, Labels, LoraAdapters, Problem, RecordSteps, SftSettings, trainer};
 use nuwa_infer::TextReader;
 use nuwa_models::Model;
 use nuwa_report::classes::Classified;
 use nuwa_report::numbers;
 use nuwa_report::records::{FineTuningOutcome, LabelFigures, LabelOutcome};
+use nuwa_text::language::identify;
 
 use super::{Accounts, Alignment, FineTuner};
 use crate::console::Display;
@@ -36,11 +37,27 @@ impl Alignment<'_> {
     /// When the file cannot be read.
     pub fn holds_labels(&self) -> anyhow::Result<bool> {
         let Some(first) = self.data.first() else { return Ok(false) };
-        // An encoder-decoder learns to answer, whatever the records are.
-        if nuwa_format::load_config(self.model)?.is_encoder_decoder() {
-            return Ok(false);
-        }
         Ok(nuwa_align::data::records(first, self.columns)?.first().is_some_and(is_labelled))
+    }
+
+    /// The language that most of the texts are in, by its number, of a model that is told languages; the first of those that it knows
+    /// where they are in none of them.
+    pub fn language_of_labels(&self, columns: &LabelColumns) -> anyhow::Result<Option<u32>> {
+        const LOOKED_AT: usize = 1000;
+        let known = nuwa_format::load_config(self.model)?.languages();
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let (texts, _) = plain_texts(self.data, columns, BadRecords::Skip)?;
+        let mut counts = vec![0_usize; known.len()];
+        for text in texts.iter().take(LOOKED_AT) {
+            let code = identify(&text.text, 1, 0.0);
+            if let Some(place) = known.iter().position(|own| Some(own.as_str()) == code) {
+                counts[place] += 1;
+            }
+        }
+        let most = counts.iter().copied().max().unwrap_or_default();
+        Ok(counts.iter().position(|count| *count == most).map(|place| place as u32))
     }
 
     /// Fine-tuning of a head for the labels of texts, with the model below it.
@@ -63,6 +80,7 @@ impl Alignment<'_> {
         let model = nuwa_format::labelled_from(self.model, &labels, self.seed)?;
         let base = nuwa_format::weights_hash(&model);
         let reader = TextReader::new(&model, &tokenizer)?.in_language(asked.language);
+        let tokenizer = reader.tokenizer_for_others()?;
         let mut objective = Labelling::new(reader, &texts, held_out.as_ref(), settings, self.seed)?;
         drop((texts, held_out));
         display.note(&course_text(&objective));

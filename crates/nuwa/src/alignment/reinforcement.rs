@@ -17,7 +17,7 @@ use nuwa_tensor::Precision;
 use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{Sample, Trainer};
 
-use super::{Accounts, Alignment, FineTuner};
+use super::{Accounts, Alignment, FineTuner, check_weighs};
 use crate::console::Display;
 use crate::failure::Problem;
 use crate::suggestion;
@@ -49,7 +49,7 @@ impl Alignment<'_> {
             |record: &data::Record| data::preferences(record).map_err(|error| error.in_stage("reward"));
         let (pairs, reading) = data::read(self.data, self.columns, settings.tuning.bad_records, understand)?;
         let pairs: Vec<Preference> = pairs.into_iter().flatten().collect();
-        nuwa_infer::check_config_writes(&nuwa_format::load_config(self.model)?)?;
+        check_weighs(&nuwa_format::load_config(self.model)?)?;
         let model = nuwa_format::scored_from(self.model, self.seed)?;
         let base = nuwa_format::weights_hash(&model);
         let adapters = match settings.lora.rank {

@@ -1,9 +1,9 @@
-//! An encoder-decoder learns from pairs.
+//! An encoder-decoder, or UniLM, learns from pairs.
 
 use nuwa_align::data::{TextPair, line_pairs, text_pairs};
 use nuwa_align::sequences::{SequenceLimits, SequenceStats};
 use nuwa_align::{Epochs, RecordSteps, SequenceToSequence, SftSettings};
-use nuwa_models::Model;
+use nuwa_models::{Family, Model, ModelConfig, Prediction};
 use nuwa_report::numbers;
 use nuwa_report::records::FineTuningOutcome;
 
@@ -12,18 +12,19 @@ use crate::console::Display;
 use crate::failure::Problem;
 use crate::suggestion;
 
-/// Label smoothing of an encoder-decoder, where the settings leave it open (Vaswani et al. 2017).
+/// Label smoothing of pairs, where the settings leave it open (Vaswani et al. 2017, Dong et al. 2019).
 const LABEL_SMOOTHING: f32 = 0.1;
 
 impl Alignment<'_> {
-    /// Supervised fine-tuning of an encoder-decoder: pairs, or dialogues whose answers are written for what was said before.
+    /// Supervised fine-tuning of a model that answers sources: pairs, or dialogues whose answers are written for what was said before.
     pub(super) fn sequence_to_sequence(
         &self,
         model: Box<dyn Model>,
         settings: &SftSettings,
         display: &mut Display,
     ) -> anyhow::Result<FineTuningOutcome> {
-        let (tokenizer, limits) = (self.tokenizer()?, limits(model.as_ref()));
+        let tokenizer = self.tokenizer()?;
+        let limits = SequenceLimits::of(model.as_ref(), &tokenizer, self.seed)?;
         let (pairs, reading) = match self.targets {
             [] => text_pairs(self.data, self.columns, settings.tuning.bad_records)?,
             targets => line_pairs(self.data, targets)?,
@@ -56,18 +57,15 @@ impl Alignment<'_> {
             return Ok(());
         }
         let problem = "--target: the model continues text, and has no encoder that reads sources";
-        let hint = "take an encoder-decoder (marian, t5, bart), or write the pairs as records: {\"prompt\": ..., \"completion\": ...}";
+        let hint = "take an encoder-decoder (marian, t5, bart) or unilm, or write the pairs as records: {\"prompt\": ..., \"completion\": ...}";
         Err(Problem::new(problem).hint(hint).into())
     }
 }
 
-fn limits(model: &dyn Model) -> SequenceLimits {
-    let config = model.config();
-    SequenceLimits {
-        start: config.decoder_start().unwrap_or_default(),
-        source: config.source_context().unwrap_or(config.context()),
-        target: config.context(),
-    }
+/// Whether a model answers sources, and so learns from pairs.
+pub fn learns_pairs(config: &ModelConfig) -> bool {
+    let fills_in = config.family() == Family::Unilm && config.predicts() == Prediction::MaskedTokens;
+    fills_in || config.is_encoder_decoder()
 }
 
 /// A source to try the model with: one line, and short.

@@ -10,8 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::run::About;
+use crate::source::Records;
 use crate::stages::{self, Build, eval, plan, pretrain};
 use crate::suggestion;
+use crate::taught::Taught;
 
 /// What a build came to.
 #[derive(Serialize)]
@@ -24,6 +26,12 @@ pub struct End<'a> {
     eval: Evaluation,
     #[serde(skip)]
     answers: bool,
+    /// Whether it was taught to tell labels.
+    #[serde(skip)]
+    tells_labels: bool,
+    /// Whether it was taught to answer sources.
+    #[serde(skip)]
+    answers_sources: bool,
     /// What it was taught to answer.
     #[serde(skip)]
     question: Option<String>,
@@ -41,6 +49,8 @@ impl<'a> End<'a> {
             report: build.folder.join("report.html"),
             plan: plan::made(build)?,
             pretrain: figures(build, &pretrain::ABOUT)?,
+            answers_sources: build.taught == Taught::Pairs && !build.records(Records::Answers).is_empty(),
+            tells_labels: build.taught == Taught::Labels,
             answers: eval.tasks.keys().any(|name| !name.starts_with("pretrain/") && name.contains('/')),
             eval,
             question: fine_tuned.find_map(|outcome| outcome.question),
@@ -56,23 +66,33 @@ impl<'a> End<'a> {
         let bits = [self.predicted_bits(), self.measured_bits()];
         let header = ["predicted", "measured"].map(String::from);
         let rows = [("", header), ("time", time), ("memory", memory), ("bits per byte", bits)];
+        // A model that is not measured in bits per byte has no such line.
+        let is_known = |row: &&(&str, [String; 2])| row.1.iter().any(|told| told != "?");
         let table: String = rows
             .iter()
+            .filter(is_known)
             .map(|(name, [before, after])| format!("{name:<14} {before:>13} {after:>17}\n"))
             .collect();
         let (model, report) = (self.model.display(), self.report.display());
         let next = match self.answers {
-            _ if self.plan.plan.model.is_encoder_decoder() => {
+            _ if self.tells_labels => format!(
+                "nuwa classify {} {}{}",
+                quoted_path(self.run),
+                quoted(self.prompt()),
+                self.language()
+            ),
+            _ if self.answers_sources => {
                 let source = self.question.clone().unwrap_or_else(|| self.prompt());
                 format!("nuwa translate {} {}", quoted_path(self.run), quoted(source))
             }
             true => format!("nuwa chat {}{}", quoted_path(self.run), self.question()),
             false if self.plan.plan.model.predicts() == Prediction::MaskedTokens => {
                 let text = format!("{} [MASK]", self.prompt());
-                format!("nuwa fill {} {}", quoted_path(self.run), quoted(text))
+                format!("nuwa fill {} {}{}", quoted_path(self.run), quoted(text), self.language())
             }
             false => {
-                format!("nuwa generate {} --prompt {}", quoted_path(self.run), quoted(self.prompt()))
+                let (run, prompt) = (quoted_path(self.run), quoted(self.prompt()));
+                format!("nuwa generate {run} --prompt {prompt}{}", self.language())
             }
         };
         format!("\n{table}\nmodel    {model}\nreport   {report}\ntry      {next}")
@@ -81,6 +101,14 @@ impl<'a> End<'a> {
     /// Something to continue that is in the text's own language, and safe between quotes.
     fn prompt(&self) -> String {
         suggestion::plain(&self.pretrain.prompt).unwrap_or_else(|| "Once upon a time".into())
+    }
+
+    /// Which language the model is told, where it is told one: that of the prompt is one of the first two.
+    fn language(&self) -> String {
+        let codes = self.plan.plan.model.languages();
+        let is_wide = self.prompt().chars().any(|character| character >= '\u{2E80}');
+        let code = codes.iter().find(|code| (code.as_str() == "zh") == is_wide).or(codes.first());
+        code.map_or(String::new(), |code| format!(" --language {code}"))
     }
 
     fn question(&self) -> String {

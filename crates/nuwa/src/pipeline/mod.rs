@@ -4,7 +4,9 @@ mod closing;
 
 use std::path::{Path, PathBuf};
 
+use nuwa_models::Family;
 use nuwa_report::numbers;
+use toml::Value;
 
 use crate::check::check;
 use crate::console::{message, print_figures};
@@ -29,6 +31,7 @@ impl Pipeline {
         let recipe = draft.recipe()?;
         let folder = folder(&recipe)?;
         Source::of(&recipe).put_into(&mut draft, &folder)?;
+        tell_languages(&mut draft)?;
         let recipe = draft.recipe()?;
         check(&draft, &recipe)?;
         records::check(&recipe)?;
@@ -67,6 +70,16 @@ impl Pipeline {
         build.note(about, outcome);
         stage.settle(build)
     }
+}
+
+/// A family that is told languages learns from shards that say them.
+fn tell_languages(draft: &mut Draft) -> anyhow::Result<()> {
+    const KEY: &str = "tokenize.languages";
+    let is_told = draft.recipe()?.model.family() == Family::Xlm;
+    if is_told && !draft.says(KEY) {
+        draft.put(KEY, Value::Boolean(true))?;
+    }
+    Ok(())
 }
 
 /// `collect    12 documents of 3 files (0.4s)`, and what else there is to say in further lines.

@@ -7,7 +7,7 @@ use nuwa_eval::tasks::{Items, Kind, Options, Task};
 use nuwa_eval::{Metric, Probe, TaskResult};
 use nuwa_infer::Engine;
 use nuwa_models::Prediction;
-use nuwa_report::records::{Evaluation, Tasks};
+use nuwa_report::records::{Evaluation, FineTuningOutcome, Tasks};
 use nuwa_report::stage_scores;
 use nuwa_shards::tokenize::TokenizeSummary;
 use nuwa_world::Language;
@@ -19,6 +19,7 @@ use crate::console::Display;
 use crate::evaluation::{Texts, headline, measure};
 use crate::probing;
 use crate::run::{About, Dependencies};
+use crate::taught::Taught;
 
 pub static ABOUT: About = About { format: None, ..About::new("eval", "评测") };
 
@@ -38,10 +39,17 @@ impl Stage for EvalStage {
     fn run(&self, build: &Build, out: &Path, display: &mut Display) -> anyhow::Result<String> {
         let models = build.models();
         let mut tasks = Tasks::new();
-        for (index, stage) in models.iter().enumerate().filter(|_| is_asked(build)) {
-            let engine = Engine::load_any(&build.place(stage).join("model"), None)?;
+        for (index, stage) in models.iter().enumerate() {
             // With one model only, a task's name says it all.
             let key = |task: String| if models.len() > 1 { format!("{}/{task}", stage.name) } else { task };
+            if index > 0 && build.taught == Taught::Labels {
+                tasks.extend(labels_told(build, stage)?.map(|told| (key(LABELS.to_string()), told)));
+                continue;
+            }
+            if !is_asked(build) {
+                continue;
+            }
+            let engine = Engine::load_any(&build.place(stage).join("model"), None)?;
             let found = measure_model(build, &engine, index > 0, display)?;
             tasks.extend(found.into_iter().map(|(task, result)| (key(task), result)));
         }
@@ -55,7 +63,7 @@ impl Stage for EvalStage {
         if build.predicts() != Prediction::NextToken && evaluation.tasks.is_empty() {
             return Ok("it is measured in its training alone".into());
         }
-        Ok(match models.len() > 1 && !evaluation.tasks.is_empty() {
+        Ok(match models.len() > 1 && is_asked(build) && !evaluation.tasks.is_empty() {
             true => stage_scores::text(&evaluation.tasks, &evaluation.changes, &names),
             false => headline(&evaluation.tasks),
         })
@@ -68,6 +76,15 @@ impl Stage for EvalStage {
         let models = build.stages.iter().filter(|stage| stage.about().makes_model).count();
         Ok(afterwards::of_evaluation(models, text, readings, items))
     }
+}
+
+/// How well labels are told, as a task.
+const LABELS: &str = "labels";
+
+/// How well the model of a stage tells the labels of texts that it has not seen, where some were held out.
+fn labels_told(build: &Build, stage: &About) -> anyhow::Result<Option<TaskResult>> {
+    let outcome: FineTuningOutcome = nuwa_files::read_json(&build.place(stage).join(stage.summary_file()))?;
+    Ok(outcome.labels.and_then(|labels| labels.held_out).map(|figures| figures.task_result()))
 }
 
 /// Whether the models are asked anything: an encoder is not.

@@ -12,6 +12,7 @@ use crate::console::{Display, Shown};
 use crate::recipe::{Draft, Recipe};
 use crate::run::{About, Dependencies, StageOutcome};
 use crate::source::{Records, Source};
+use crate::taught::Taught;
 
 /// A stage of a build. What it reads and writes are files; a stage is a file of this folder and a line in its table.
 pub trait Stage: Sync {
@@ -57,6 +58,8 @@ pub struct Build {
     pub folder: PathBuf,
     /// Files and folders to collect, once they are on this disk.
     pub texts: Vec<PathBuf>,
+    /// What its records teach.
+    pub taught: Taught,
     /// The stages that it has.
     pub stages: Vec<&'static dyn Stage>,
     begun: Instant,
@@ -69,6 +72,7 @@ impl Build {
         let recipe = draft.recipe()?;
         let mut build = Self {
             source: Source::of(&recipe),
+            taught: Taught::of(&recipe)?,
             draft,
             recipe,
             folder,
@@ -130,17 +134,12 @@ impl Build {
         self.recipe.model.family().registered().predicts
     }
 
-    /// Files of records to fine-tune on; none for an encoder, and for an encoder-decoder answers alone.
+    /// Files of records to fine-tune on, as far as the model learns from such.
     pub fn records(&self, records: Records) -> Vec<PathBuf> {
-        let learns = match self.predicts() {
-            Prediction::NextToken => true,
-            Prediction::Answer => records == Records::Answers,
-            Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => false,
-        };
-        if !learns {
-            return Vec::new();
+        match self.taught.learns_from(records) {
+            true => self.source.records(records, &self.recipe, &self.folder),
+            false => Vec::new(),
         }
-        self.source.records(records, &self.recipe, &self.folder)
     }
 
     /// What comes after pretraining, where the text came to `text`.

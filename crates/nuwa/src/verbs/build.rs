@@ -23,6 +23,8 @@ Examples:
   nuwa build --from book.txt --budget 1h30m       more time, a better model
   nuwa build --from book.txt --params 1M --tokens 2M
   nuwa build --align ppo --out runs/rlhf          with a reward model and PPO in place of DPO
+  nuwa build --family t5 --from book.txt --answers pairs.jsonl
+  nuwa build --family bert --from reviews.txt --answers labelled.csv
   nuwa build my.toml --seed 7 --out runs/second")]
 pub struct BuildArguments {
     /// A recipe; `nuwa init` writes one with every setting
@@ -31,7 +33,8 @@ pub struct BuildArguments {
     /// Files and folders of text, as `nuwa collect` reads them, and data sets of the Hub: hf:OWNER/NAME
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
-    /// Dialogues for supervised fine-tuning: files of records, as `nuwa sft` reads them
+    /// What is learnt by supervised fine-tuning: files of records, as `nuwa sft` reads them: dialogues, pairs for
+    /// an encoder-decoder, or texts with labels
     #[arg(long, value_name = "FILE", num_args = 1..)]
     answers: Vec<PathBuf>,
     /// Preference pairs for DPO: files of records, as `nuwa dpo` reads them

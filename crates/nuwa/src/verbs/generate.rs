@@ -7,10 +7,14 @@ use clap::{ArgGroup, Args};
 use nuwa_guard::{Blocked, Side};
 use nuwa_infer::{Engine, Finish, Flow, GenerateSettings, Generation, MaskedWriter, RequestId, SLOTS};
 use nuwa_models::Family;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::in_flags::in_flags;
+use super::language::LanguageArgument;
 use super::masked_generation::ByMasks;
+use super::prompt_lines::prompts;
 use super::sampling::SamplingArguments;
+use super::searched_generation::{BeamArguments, BySearch};
 use super::weights::WeightArguments;
 use crate::console::print;
 use crate::failure::Problem;
@@ -29,6 +33,7 @@ Examples:
   nuwa generate runs/book --prompt \"Once upon a time\"
   nuwa generate runs/book --prompt \"Q:\" --temperature 0 --stop \"Q:\" --max-tokens 50
   nuwa generate runs/book --file chapter.txt --min-p 0.05 --top-p 1
+  nuwa generate runs/book --beam 4 --max-tokens 40 --prompt \"The river\"
   nuwa generate imported --precision bf16 --prompt \"Dear diary,\"
   echo \"Once upon a time\" | nuwa generate runs/book --prompt -
   nuwa generate runs/book --prompts beginnings.txt > endings.jsonl
@@ -69,6 +74,10 @@ pub struct Generate {
     /// Random seed: the same seed gives the same text
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    beam: BeamArguments,
+    #[command(flatten)]
+    language: LanguageArgument,
 }
 
 /// A continuation as `--json` prints it.
@@ -80,38 +89,42 @@ pub(super) struct Written<'a> {
     pub finish: &'static str,
 }
 
-/// A line of a file of prompts.
-#[derive(Deserialize)]
-struct PromptLine {
-    prompt: String,
-}
-
 impl Generate {
     pub fn run(self) -> anyhow::Result<()> {
         let settings = self.settings();
-        settings.check()?;
+        settings.check().map_err(in_flags)?;
+        let search = self.beam.settings()?;
         let watch = self.guard.begin()?;
         let folder = model::folder(&self.model)?;
+        let language = self.language.number(&folder)?;
         // What is to be continued is read first: it takes less time than a model.
-        if let Some(path) = &self.prompts {
-            let prompts = prompts(path, &input::file(path)?)?;
-            if is_written_by_masks(&folder)? {
-                let prompts: Vec<String> = prompts.into_iter().map(|(_, prompt)| prompt).collect();
-                let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
-                return asked.all(&prompts, true);
-            }
-            let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
-            return asked.all(path, &prompts);
-        }
-        let prompt = self.prompt()?;
+        let lines = self
+            .prompts
+            .as_ref()
+            .map(|path| Ok::<_, anyhow::Error>((path, prompts(path, &input::file(path)?)?)));
+        let lines = lines.transpose()?;
+        let texts: Vec<String> = match &lines {
+            Some((_, lines)) => lines.iter().map(|(_, prompt)| prompt.clone()).collect(),
+            None => vec![self.prompt()?],
+        };
+        let as_json = self.json || lines.is_some();
         if is_written_by_masks(&folder)? {
+            if search.is_some() {
+                return Err(no_search());
+            }
             let asked = ByMasks { writer: &MaskedWriter::load(&folder)?, settings, watch };
-            return asked.all(&[prompt], self.json);
+            return asked.all(&texts, as_json);
         }
-        let asked = Asked { engine: &self.weights.load_any(&folder)?, settings, watch };
-        match self.json {
-            true => asked.as_json(&prompt),
-            false => asked.streamed(&prompt),
+        let engine = &self.weights.load_in_language(&folder, language)?;
+        if let Some(search) = search {
+            let asked = BySearch { engine, settings: search, max_tokens: settings.max_tokens, watch };
+            return asked.all(&texts, as_json);
+        }
+        let asked = Asked { engine, settings, watch };
+        match (&lines, &texts[..]) {
+            (Some((path, lines)), _) => asked.all(path, lines),
+            (None, [prompt]) if as_json => asked.as_json(prompt),
+            (None, texts) => texts.iter().try_for_each(|prompt| asked.streamed(prompt)),
         }
     }
 
@@ -139,6 +152,11 @@ impl Generate {
 /// Whether a model writes by filling in one mask after the other.
 fn is_written_by_masks(folder: &Path) -> anyhow::Result<bool> {
     Ok(nuwa_format::load_config(folder)?.family() == Family::Unilm)
+}
+
+fn no_search() -> anyhow::Error {
+    let problem = "--beam: the model writes by filling in one mask after the other, and is not searched";
+    Problem::new(problem).hint("leave --beam out; --temperature 0 takes the likeliest token each time").into()
 }
 
 /// How continuations are written.
@@ -230,34 +248,6 @@ impl Asked<'_> {
     }
 }
 
-/// The prompts of a file with their line numbers.
-pub(super) fn prompts(path: &Path, text: &str) -> anyhow::Result<Vec<(usize, String)>> {
-    let is_json = path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson");
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let read = |(number, line): (usize, &str)| match is_json {
-        true => Ok((number, in_json(path, number, line)?)),
-        false => Ok((number, line.to_string())),
-    };
-    let prompts = lines.map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    if prompts.is_empty() {
-        let problem = Problem::new(format!("{} holds no prompt", path.display()));
-        return Err(problem.hint("write a prompt on each line").into());
-    }
-    Ok(prompts)
-}
-
-fn in_json(path: &Path, number: usize, line: &str) -> anyhow::Result<String> {
-    let parsed = serde_json::from_str::<PromptLine>(line);
-    parsed.map(|line| line.prompt).map_err(|error| {
-        let cause = error.to_string();
-        let cause = cause.split(" at line ").next().unwrap_or_default();
-        Problem::new(format!("{}, line {number}: {cause}", path.display()))
-            .hint(r#"each line is an object with a text: {"prompt": "Once upon a time"}"#)
-            .into()
-    })
-}
-
 /// What the guard did not let be asked.
 pub(super) fn print_stopped(prompt: &str) -> anyhow::Result<()> {
     print_json(&Written { prompt, text: String::new(), tokens: 0, finish: CONTENT_FILTER })
@@ -273,27 +263,5 @@ pub(super) fn reason(finish: Finish) -> &'static str {
         Finish::Length => "length",
         Finish::Stop => "stop",
         Finish::Interrupted => "interrupted",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prompts_are_lines_or_objects() {
-        let lines = prompts(Path::new("a.txt"), "\u{feff}one \r\n\n女娲\n").unwrap();
-        assert_eq!(lines, [(1, "one ".into()), (3, "女娲".into())]);
-        let objects = "{\"prompt\": \"a\\nb\", \"id\": 3}\n{\"prompt\": \"\"}";
-        let objects = prompts(Path::new("a.jsonl"), objects).unwrap();
-        assert_eq!(objects, [(1, "a\nb".into()), (2, String::new())]);
-    }
-
-    #[test]
-    fn a_line_that_holds_no_prompt_is_named() {
-        let told = |text: &str| prompts(Path::new("a.jsonl"), text).unwrap_err().to_string();
-        assert_eq!(told("{\"prompt\": \"a\"}\n{\"text\": \"b\"}"), "a.jsonl, line 2: missing field `prompt`");
-        assert_eq!(told("{\"prompt\": 5}"), "a.jsonl, line 1: invalid type: integer `5`, expected a string");
-        assert_eq!(told("\n \n"), "a.jsonl holds no prompt");
     }
 }

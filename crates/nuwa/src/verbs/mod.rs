@@ -1,5 +1,6 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod answering;
 mod attended;
 mod build;
 mod chat;
@@ -21,6 +22,7 @@ mod generate;
 mod grpo;
 mod guard;
 mod import;
+mod in_flags;
 mod init;
 mod inspect;
 mod judge;
@@ -33,12 +35,14 @@ mod metric;
 mod plan;
 mod ppo;
 mod pretrain;
+mod prompt_lines;
 mod reinforcement;
 mod report;
 mod reward;
 mod runs;
 mod sampling;
 mod score;
+mod searched_generation;
 mod sequences;
 mod settings;
 mod sft;

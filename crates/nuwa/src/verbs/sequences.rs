@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use nuwa_infer::{
-    BeamSettings, Engine, Finish, GenerateSettings, Generation, Hypothesis, MORE_TOKENS, Request, SLOTS,
-};
-use nuwa_models::Prediction;
+use nuwa_infer::{BeamSettings, GenerateSettings, Hypothesis};
 use serde::Serialize;
 
+use super::answering::Answering;
 use super::attended;
+use super::in_flags::in_flags;
 use super::metric::texts::{Pairs, lines};
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
@@ -24,7 +23,7 @@ const TOGETHER: usize = 256;
 
 #[derive(Debug, Args)]
 pub struct SequenceArguments {
-    /// A model folder, or a run folder, of an encoder-decoder
+    /// A model folder, or a run folder, of an encoder-decoder or of UniLM
     model: PathBuf,
     /// The texts, each of which is answered by itself [default: standard input, a text a line]
     texts: Vec<String>,
@@ -106,28 +105,35 @@ impl SequenceArguments {
     /// Answers the texts, and prints the answers, or what `measure` makes of them beside their references.
     pub fn run(self, measure: impl Fn(&Pairs, bool) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let beams = self.beams();
-        beams.check()?;
+        beams.check().map_err(in_flags)?;
         let sampling = self.generating(0);
-        sampling.as_ref().map(GenerateSettings::check).transpose()?;
+        sampling.as_ref().map(GenerateSettings::check).transpose().map_err(in_flags)?;
         let sources = self.sources()?;
         let references =
             self.references.as_deref().map(|path| self.references(path, sources.len())).transpose()?;
-        let engine = self.weights.load_any(&model::folder(&self.model)?)?;
-        check_answers(&engine)?;
-        let ids = self.ids(&engine, &sources)?;
+        let model = Answering::load(&model::folder(&self.model)?, &self.weights)?;
+        if self.align && matches!(model, Answering::Masked(_)) {
+            return Err(no_alignment());
+        }
+        let ids = self.ids(&model, &sources)?;
         let mut answers = Vec::new();
         for (number, (sources, ids)) in sources.chunks(TOGETHER).zip(ids.chunks(TOGETHER)).enumerate() {
+            let most = self.max_tokens.map(|count| count.0 as usize);
             let found = match sampling {
-                Some(_) => self.sampled(&engine, ids, number * TOGETHER)?,
-                None => engine.answers(ids, &beams, self.max_tokens.map(|count| count.0 as usize))?,
+                Some(_) => {
+                    let first = number * TOGETHER;
+                    let settings = |place: usize| self.generating(first + place).unwrap_or_default();
+                    model.sampled(ids, most, settings)?
+                }
+                None => model.searched(ids, &beams, most)?,
             };
             for ((source, ids), hypotheses) in sources.iter().zip(ids).zip(found) {
                 match references {
-                    Some(_) => answers.push(one_line(&engine.text_of(&hypotheses[0].tokens)?)),
-                    None => self.print(&engine, source, &hypotheses)?,
+                    Some(_) => answers.push(one_line(&model.text_of(&hypotheses[0].tokens)?)),
+                    None => self.print(&model, source, &hypotheses)?,
                 }
-                if self.align {
-                    print(&attended::table(&engine, ids, &hypotheses[0].tokens)?)?;
+                if let (true, Answering::Decoded(engine)) = (self.align, &model) {
+                    print(&attended::table(engine, ids, &hypotheses[0].tokens)?)?;
                 }
             }
         }
@@ -151,25 +157,6 @@ impl SequenceArguments {
         let sampling = self.sampling.settings(self.temperature?, 0);
         let seed = self.seed.wrapping_add(number as u64);
         Some(GenerateSettings { seed, sampling, ..GenerateSettings::default() })
-    }
-
-    /// An answer to each source, the first of which has this number.
-    fn sampled(
-        &self,
-        engine: &Engine,
-        ids: &[Vec<u32>],
-        first: usize,
-    ) -> anyhow::Result<Vec<Vec<Hypothesis>>> {
-        let (start, ends) =
-            (engine.model().config().decoder_start().unwrap_or_default(), engine.ends_of_text());
-        let request = |(number, ids): (usize, &Vec<u32>)| {
-            let max_tokens = self.max_tokens.map_or(ids.len() + MORE_TOKENS, |count| count.0 as usize);
-            let settings = GenerateSettings { max_tokens, ..self.generating(number).unwrap_or_default() };
-            Request::answer(ids.clone(), start, &settings, &ends)
-        };
-        let requests = (first..).zip(ids).map(request).collect();
-        let written = engine.scheduler(SLOTS)?.write_all(requests)?.into_iter();
-        Ok(written.map(|written| Ok(vec![hypothesis(written?)])).collect::<nuwa_infer::Result<_>>()?)
     }
 
     fn sources(&self) -> anyhow::Result<Vec<Source>> {
@@ -207,18 +194,18 @@ impl SequenceArguments {
     }
 
     /// The ids of all texts, before any is answered.
-    fn ids(&self, engine: &Engine, sources: &[Source]) -> anyhow::Result<Vec<Vec<u32>>> {
+    fn ids(&self, model: &Answering, sources: &[Source]) -> anyhow::Result<Vec<Vec<u32>>> {
         let (mut all, mut cut) = (Vec::with_capacity(sources.len()), 0);
-        let context = engine.model().config().source_context().unwrap_or(usize::MAX);
+        let context = model.context();
         for Source { text, place } in sources {
             let text = format!("{}{text}", self.prefix);
-            let mut ids = engine.source_ids(&text).with_context(|| format!("{place} is not answered"))?;
+            let mut ids = model.ids(&text).with_context(|| format!("{place} is not answered"))?;
             if ids.len() > context {
                 if !self.truncate {
                     return Err(too_long(place, ids.len(), context));
                 }
                 cut += 1;
-                ids = engine.first_source_ids(&text)?;
+                ids = model.first_ids(&text)?;
             }
             all.push(ids);
         }
@@ -228,15 +215,15 @@ impl SequenceArguments {
         Ok(all)
     }
 
-    fn print(&self, engine: &Engine, source: &Source, hypotheses: &[Hypothesis]) -> anyhow::Result<()> {
+    fn print(&self, model: &Answering, source: &Source, hypotheses: &[Hypothesis]) -> anyhow::Result<()> {
         let (best, others) = hypotheses.split_first().context("a search gives at least one answer")?;
-        let text = engine.text_of(&best.tokens)?;
+        let text = model.text_of(&best.tokens)?;
         if !self.json {
             return print(&format!("{}\n", one_line(&text)));
         }
         let other = |other: &Hypothesis| -> anyhow::Result<Other> {
             let Hypothesis { log_probability, score, .. } = *other;
-            Ok(Other { text: engine.text_of(&other.tokens)?, log_probability, score })
+            Ok(Other { text: model.text_of(&other.tokens)?, log_probability, score })
         };
         let answered = Answered {
             source: &source.text,
@@ -251,13 +238,9 @@ impl SequenceArguments {
     }
 }
 
-/// Refuses a model that has no encoder to read a text with.
-fn check_answers(engine: &Engine) -> anyhow::Result<()> {
-    let predicts = engine.model().config().predicts();
-    match predicts {
-        Prediction::Answer => Ok(()),
-        _ => Err(nuwa_infer::Error::Predicts { wanted: Prediction::Answer, predicts }.into()),
-    }
+fn no_alignment() -> anyhow::Error {
+    let problem = "--align: the model has no attention from an answer to a source by itself";
+    Problem::new(problem).hint("take an encoder-decoder (marian, t5, bart), or leave --align out").into()
 }
 
 fn too_long(place: &str, tokens: usize, context: usize) -> anyhow::Error {
@@ -265,14 +248,6 @@ fn too_long(place: &str, tokens: usize, context: usize) -> anyhow::Error {
     Problem::new(problem)
         .hint("shorten it, give its parts one by one, or read its beginning alone: --truncate")
         .into()
-}
-
-/// What was sampled, as a search gives it.
-fn hypothesis(written: Generation) -> Hypothesis {
-    let of_tokens = written.log_probabilities.iter().map(|&one| f64::from(one)).sum::<f64>();
-    let log_probability = of_tokens + written.ended_by.map_or(0.0, |end| f64::from(end.log_probability));
-    let ended = written.finish == Finish::EndOfText;
-    Hypothesis { tokens: written.tokens, ended, log_probability, score: log_probability }
 }
 
 /// An answer in the line of its source.

@@ -18,13 +18,13 @@ use crate::stages::sft::ABOUT;
 /// (.csv, .tsv), compressed or not. Only the answers count in the loss, except those with a weight
 /// of 0; records whose label is false are left out. A record with ratings teaches the model to rate
 /// answers: {"context": TURNS, "response": TEXT, "ratings": {"sensible": 1, "specific": 0,
-/// "interesting": 0, "safe": 1}}, each from 0 to 1 (`nuwa world` writes some). An encoder-decoder (marian, t5, bart) learns pairs:
+/// "interesting": 0, "safe": 1}}, each from 0 to 1 (`nuwa world` writes some). An encoder-decoder (marian, t5, bart) or unilm learns pairs:
 /// records with source and target, with two texts that --columns names, or dialogues; or two files of lines. Writes DIR/model (with --lora: DIR/adapter) and
 /// DIR/metrics.jsonl. Run the same command again to resume after an interruption.
 ///
 /// Records with a text and a label and nothing of a dialogue (or any, where --label names a column) make a classifier of
 /// the model: a linear head on the row of the first token of an encoder, through its pooler where it has one, or on that of
-/// the last token of a decoder. A label is one of several (softmax cross-entropy), any number of several (a sigmoid each), or a number
+/// the last token of a decoder, of XLNet or of an encoder-decoder, whose decoder reads the text once more. A label is one of several (softmax cross-entropy), any number of several (a sigmoid each), or a number
 /// (squared error). Writes DIR/model, which transformers loads as ...ForSequenceClassification and `nuwa classify` runs
 /// (with --lora too: the adapters are merged), DIR/sft.json with the figures on held-out texts, and DIR/labels.html with the
 /// confusion matrix.
@@ -42,7 +42,7 @@ Examples:
 pub struct Sft {
     #[command(flatten)]
     tuning: FineTuningArguments,
-    /// For an encoder-decoder: files of lines whose line N is what is written for line N of the
+    /// For a model that learns pairs: files of lines whose line N is what is written for line N of the
     /// data, which are lines too; as many files as --data
     #[arg(long, value_name = "FILE", num_args = 1..)]
     target: Vec<PathBuf>,

@@ -5,7 +5,7 @@ use super::metric::figures::{Measured, Shown};
 use super::metric::texts::Pairs;
 use super::sequences::SequenceArguments;
 
-/// Summarize with an encoder-decoder: a line for each text
+/// Summarize with an encoder-decoder, or with UniLM: a line for each text
 ///
 /// Texts come as arguments, from a file or from standard input, and are answered many at a time by beam search. The model was
 /// trained on texts and their summaries: nuwa sft MODEL --data PAIRS. With --references, prints ROUGE instead.

@@ -6,7 +6,7 @@ use super::metric::figures::{Figure, Measured, Shown};
 use super::metric::texts::Pairs;
 use super::sequences::SequenceArguments;
 
-/// Translate with an encoder-decoder: a line for each text
+/// Translate with an encoder-decoder, or with UniLM: a line for each text
 ///
 /// Texts come as arguments, from a file or from standard input, and are translated many at a time by beam search. Which languages
 /// is up to what the model was trained on: nuwa sft MODEL --data PAIRS. With --references, prints BLEU, chrF and the share of

@@ -36,6 +36,11 @@ impl WeightArguments {
         Ok(Engine::load_in(folder, self.dtype())?)
     }
 
+    /// The same, of a model that is told the language of its texts, by its number.
+    pub fn load_in_language(&self, folder: &Path, language: Option<u32>) -> anyhow::Result<Engine> {
+        Ok(Engine::load_in_language(folder, self.dtype(), language)?)
+    }
+
     /// Reads the model in `folder`, which continues texts or answers sources.
     pub fn load_any(&self, folder: &Path) -> anyhow::Result<Engine> {
         Ok(Engine::load_any(folder, self.dtype())?)

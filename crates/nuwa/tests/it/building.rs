@@ -168,7 +168,7 @@ fn failures_of_a_model(place: &Place, model: &str) {
         "{message}"
     );
     assert_snapshot!(place.failure(&format!("generate {model} --prompt a --temperature -1")), @r#"
-    error: temperature = -1: expected 0 or more
+    error: --temperature -1: expected 0 or more
     hint: `nuwa generate --help` says what is expected
     "#);
     assert_snapshot!(place.failure(&format!("eval {model} --task spelling")), @r#"

@@ -150,6 +150,19 @@ fn unilm_fills_in_and_writes() {
     assert!(json(&written)["tokens"].as_u64().unwrap() <= 5);
     let told = place.failure("chat model --prompt a");
     assert!(told.contains("predicts masked words"), "{told}");
+    assert_snapshot!(place.failure("generate model --prompt mira --beam 3"), @r"
+    error: --beam: the model writes by filling in one mask after the other, and is not searched
+    hint: leave --beam out; --temperature 0 takes the likeliest token each time
+    ");
+    place.write("a.en", "mira\ntonel\n".repeat(30)).write("a.zh", "tonel\nmira\n".repeat(30));
+    let told = place.succeed("sft model --data a.en --target a.zh --epochs 60 --out pairs");
+    assert!(told.out.contains("60 of 60 pairs") && told.out.contains("nuwa translate"), "{}", told.out);
+    assert_eq!(place.succeed("translate pairs mira tonel").out, "tonel\nmira\n");
+    assert_eq!(place.succeed("summarize pairs mira --temperature 0 --max-tokens 9").out, "tonel\n");
+    assert_snapshot!(place.failure("translate pairs mira --align"), @r"
+    error: --align: the model has no attention from an answer to a source by itself
+    hint: take an encoder-decoder (marian, t5, bart), or leave --align out
+    ");
     place.succeed("export model --out exported");
     let config = json(&place.read("exported/config.json"));
     assert_eq!((&config["model_type"], &config["type_vocab_size"]), (&"bert".into(), &6.into()));
@@ -181,6 +194,25 @@ fn xlm_is_told_languages() {
     let config = json(&place.read("model/model/config.json"));
     assert_eq!((&config["n_langs"], &config["lang2id"]["zh"]), (&2.into(), &1.into()));
     place.succeed("fill model [MASK] --language en");
+    let causal = "--set pretrain.languages.objective=causal";
+    let told = place.succeed(&format!("pretrain --data shards --out causal {sizes} {causal} --json"));
+    assert!(json(&told.out)["bits_per_byte"].is_f64(), "{}", told.out);
+    let config = json(&place.read("causal/model/config.json"));
+    assert_eq!((&config["causal"], &config["n_langs"]), (&true.into(), &2.into()));
+    let [english, chinese] = ["en", "zh"].map(|code| {
+        place
+            .succeed(&format!(
+                "generate causal --language {code} --prompt mira --max-tokens 9 --temperature 0 --json"
+            ))
+            .out
+    });
+    assert_eq!(json(&english)["tokens"], 9);
+    assert!(json(&chinese)["tokens"].is_u64());
+    assert_snapshot!(place.failure("generate causal --prompt mira"), @r"
+    error: the model is told the language of a text, and none was named
+    hint: name it with --language: en, zh
+    ");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {sizes} {causal} {parallel}")), @"");
     assert_snapshot!(place.failure("fill model [MASK]"), @r"
     error: the model is told the language of a text, and none was named
     hint: name it with --language: en, zh
@@ -195,4 +227,44 @@ fn xlm_is_told_languages() {
     error: the text in one is in one language alone, "en": xlm learns from several
     hint: give text in more languages, or take bert
     "#);
+}
+
+const TINY: &str =
+    "--params 30k --tokens 16k --set tokenizer.vocab_size=320 --set model.context=32 --set model.layers=1";
+
+#[test]
+fn labels_are_learnt_in_a_build() {
+    let place = Place::new();
+    place.write("story.txt", story(1500)).write("data.csv", table(300).replace("verdict", "label"));
+    let build = format!("build --from story.txt --answers data.csv {TINY} --set sft.epochs=8");
+    let built = place.succeed(&format!("{build} --family bert --out run"));
+    assert!(built.out.contains("nuwa classify run"), "{}", built.out);
+    let eval = json(&place.read("run/eval/eval.json"));
+    let figures = &eval["tasks"]["sft/labels"]["metrics"];
+    assert!(figures["acc"]["value"].as_f64().unwrap() > 0.9, "{eval}");
+    assert!(figures["acc"]["stderr"].is_f64() && figures["f1_macro"]["stderr"].is_f64(), "{eval}");
+    let report = place.read("run/report.html");
+    for told in
+        ["Labels told right", "SFT of a head for labels on 285 texts", "Masked tokens predicted right"]
+    {
+        assert!(report.contains(told), "{told}");
+    }
+    assert!(!report.contains("Bits per byte"), "nothing was measured in bits per byte");
+    assert!(place.succeed("classify run mira").out.starts_with("good\t"));
+
+    let told = place.succeed(&format!("{build} --family llama --out decoder")).err;
+    assert!(told.contains("bits_per_byte") && told.contains("labels"), "{told}");
+    place.write("answers.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n".repeat(20));
+    assert_snapshot!(place.failure(&format!("build --from story.txt --answers answers.jsonl {TINY} --family bert --out other")), @r"
+    error: answers: bert writes no answers, so it learns from no dialogues and no pairs
+    hint: give texts with labels, which it learns to tell apart, or take a family that writes, such as llama
+    ");
+    place.write(
+        "preferences.jsonl",
+        "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n".repeat(20),
+    );
+    assert_snapshot!(place.failure(&format!("{build} --preferences preferences.jsonl --out other")), @r"
+    error: preferences: the answers are texts with labels, and a model that tells labels writes no dialogues, so there is nothing to prefer
+    hint: leave preferences out, or take a family that continues text, such as llama
+    ");
 }

@@ -118,11 +118,11 @@ fn refusals(place: &Place) {
         "{told}"
     );
     assert_snapshot!(place.failure("translate tuned --beam 0 mira"), @r#"
-    error: beams = 0: expected a whole number from 1 to 1000
+    error: --beam 0: expected a whole number from 1 to 1000
     hint: `nuwa translate --help` says what is expected
     "#);
     assert_snapshot!(place.failure("translate tuned --best 9 --json mira"), @r#"
-    error: returned = 9: expected at least 1, at most the beam width
+    error: --best 9: expected at least 1, at most the beam width
     hint: `nuwa translate --help` says what is expected
     "#);
     assert_snapshot!(place.failure("translate tuned --file a.en --references short.zh"), @r#"
@@ -134,6 +134,60 @@ fn refusals(place: &Place) {
     hint: it is an encoder-decoder: give it a text to answer with nuwa translate or nuwa summarize, and teach it with nuwa sft
     "#);
     assert!(!place.succeed("translate tuned --file long.txt --truncate").out.is_empty());
+    assert_snapshot!(place.nuwa("generate tuned --prompt=").err, @r#"
+    error: there is nothing to answer: the model writes answers to sources, and the source is empty
+    hint: give the text to be answered: translated, summarised or continued
+    "#);
+    assert_eq!(place.succeed("generate tuned --beam 3 --prompt mira").out.trim_end(), "MIRA");
+
+    place.write("labelled.csv", "text,label\n".to_string() + &"mira,one\ntonel,two\n".repeat(40));
+    place.succeed("sft marian --data labelled.csv --epochs 20 --learning-rate 3e-3 --out classifier");
+    let config = json(&place.read("classifier/model/config.json"));
+    assert_eq!(config["architectures"], serde_json::json!(["MarianForSequenceClassification"]));
+    let told = place.succeed("classify classifier/model mira tonel").out;
+    let labels: Vec<&str> = told.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(labels, ["one", "two"]);
+    assert_eq!(place.succeed("embed marian/model a.en --format jsonl").out.lines().count(), 400);
+    assert_snapshot!(place.failure("translate classifier mira"), @r"
+    error: classifier/model holds a classifier: it tells the labels of texts and writes none
+    hint: let it tell labels: nuwa classify classifier/model TEXT
+    ");
+}
+
+const TINY: &str =
+    "--params 30k --tokens 16k --set tokenizer.vocab_size=320 --set model.context=32 --set model.layers=2";
+
+#[test]
+fn an_encoder_decoder_is_built_from_text_and_pairs() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    let record = |index: usize| {
+        let word = ["mira", "tonel", "shabo", "kenlu"][index % 4];
+        serde_json::json!({"source": word, "target": word.to_uppercase()}).to_string() + "\n"
+    };
+    place.write("pairs.jsonl", (0..200).map(record).collect::<String>());
+    let build =
+        format!("build --from story.txt --family t5 --answers pairs.jsonl {TINY} --set sft.epochs=20");
+    let built = place.succeed(&format!("{build} --out run"));
+    assert!(
+        built.out.contains("nuwa translate run") && !built.out.contains("bits per byte"),
+        "{}",
+        built.out
+    );
+    let report = place.read("run/report.html");
+    for told in ["Target tokens predicted right", "SFT on 190 pairs", "2 layers"] {
+        assert!(report.contains(told), "{told}");
+    }
+    assert!(!report.contains("Bits per byte"), "nothing was measured in bits per byte");
+    let architecture = &json(&place.read("run/model/config.json"))["architectures"];
+    assert_eq!(*architecture, serde_json::json!(["T5ForConditionalGeneration"]));
+    assert!(!place.succeed("translate run mira").out.trim().is_empty());
+    let again = place.succeed(&format!("{build} --out run"));
+    assert!(again.err.contains("sft        skipped: unchanged"), "{}", again.err);
+
+    place.write("words.jsonl", "{\"words\": \"a\"}\n".repeat(20));
+    assert_snapshot!(place.failure(&format!("build --from story.txt --family marian --answers words.jsonl {TINY} --out other")), @"");
+    assert!(!place.path("other").join("collect").exists(), "it is refused before anything is read");
 }
 
 #[test]
@@ -175,10 +229,10 @@ fn a_decoder_is_no_translator() {
     place.write("a.en", "a\nb").write("a.zh", "c\nd");
     assert_snapshot!(place.failure("translate llama mira"), @r#"
     error: the model predicts the next token from those before it, and cannot answer a source
-    hint: take an encoder-decoder (--family marian, t5 or bart), or let this one write with nuwa generate or nuwa chat
+    hint: take an encoder-decoder (--family marian, t5 or bart) or unilm, or let this one write with nuwa generate or nuwa chat
     "#);
     assert_snapshot!(place.failure("sft llama --data a.en --target a.zh --out x"), @r#"
     error: --target: the model continues text, and has no encoder that reads sources
-    hint: take an encoder-decoder (marian, t5, bart), or write the pairs as records: {"prompt": ..., "completion": ...}
+    hint: take an encoder-decoder (marian, t5, bart) or unilm, or write the pairs as records: {"prompt": ..., "completion": ...}
     "#);
 }

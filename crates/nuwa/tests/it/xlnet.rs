@@ -8,6 +8,11 @@ use super::support::{Place, story};
 const SIZES: &str =
     "--params 20k --tokens 16k --set model.family=xlnet --set model.context=33 --set model.layers=1";
 
+/// What is said where it is to learn from preferences or rewards.
+const NO_PREFERENCES: &str = "\
+error: the head of xlnet adds a bias to its logits, so it cannot learn from preferences or rewards
+hint: take a model without one, such as GPT-2 or LLaMA, or teach this one by answers: nuwa sft";
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -59,6 +64,27 @@ fn any_order_from_text_to_answer() {
     error: pretrain.permutation.one_in = 1: expected a whole number from 2 to 100
     hint: change pretrain.permutation.one_in in the recipe, or with --set pretrain.permutation.one_in=...
     ");
+    place.write("pairs.jsonl", "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n".repeat(20));
+    place.write("prompts.txt", "a\nb\n");
+    let refused = [
+        "dpo xlnet --data pairs.jsonl --out again",
+        "reward xlnet --data pairs.jsonl --out again",
+        "ppo xlnet --rule length:3-9 --prompts prompts.txt --out again",
+        "grpo xlnet --rule length:3-9 --prompts prompts.txt --out again",
+    ];
+    for refused in refused {
+        assert_eq!(place.failure(refused).trim_end(), NO_PREFERENCES, "{refused}");
+    }
+    place.write("labelled.csv", "text,label\n".to_string() + &"mira goes,one\ntonel stays,two\n".repeat(40));
+    place.succeed("sft xlnet --data labelled.csv --epochs 12 --out classifier");
+    let config = json(&place.read("classifier/model/config.json"));
+    assert_eq!(config["architectures"], serde_json::json!(["XLNetForSequenceClassification"]));
+    let told = place.succeed("classify classifier/model \"mira goes\" \"tonel stays\"").out;
+    let labels: Vec<&str> = told.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(labels, ["one", "two"]);
+    let vectors = place.succeed("embed xlnet prompts.txt").out;
+    assert_eq!(vectors.lines().count(), 2);
+
     let short = SIZES.replace("context=33", "context=7");
     let told = place.failure(&format!("pretrain --data shards --out other {short}"));
     assert!(told.contains("8"), "{told}");

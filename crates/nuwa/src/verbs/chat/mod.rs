@@ -20,6 +20,7 @@ use nuwa_report::numbers::counted;
 use nuwa_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
+use super::in_flags::in_flags;
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::message;
@@ -102,7 +103,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Chat {
     pub fn run(self) -> anyhow::Result<()> {
-        self.settings().check()?;
+        self.settings().check().map_err(in_flags)?;
         self.choosing.check()?;
         let folder = match &self.model {
             Some(path) => model::folder(path)?,
