@@ -22,6 +22,7 @@
 
 mod attention;
 mod blocks;
+mod carried;
 mod context;
 mod cross_attention;
 mod experts;
@@ -30,7 +31,9 @@ mod head;
 mod layers;
 mod optimizer;
 mod position_bias;
+mod recurrent;
 mod relative_attention;
+mod rg_lru;
 mod rope;
 mod schedule;
 mod scope;
@@ -38,6 +41,7 @@ mod sinusoids;
 
 pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
+pub use carried::{Carried, RecurrentState};
 pub use context::Context;
 pub use cross_attention::{CrossAttention, Source, SourceLog};
 pub use experts::Experts;
@@ -46,7 +50,9 @@ pub use head::{Head, Transform};
 pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};
 pub use optimizer::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
 pub use position_bias::PositionBias;
+pub use recurrent::Recurrent;
 pub use relative_attention::{RelativeAttention, relative_sinusoids};
+pub use rg_lru::{RecurrentBlock, RecurrentBlockSizes};
 pub use rope::{Llama3, Rope, RopeScaling, Yarn};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

@@ -29,7 +29,7 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 40, "folders in fixtures/models");
+    assert_eq!(folders.len(), 45, "folders in fixtures/models");
     folders
 }
 

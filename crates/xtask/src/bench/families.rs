@@ -12,7 +12,7 @@ use super::ours::root;
 use super::{machine, median};
 
 /// The families that write, in the order of the table.
-const FAMILIES: [&str; 11] = [
+const FAMILIES: [&str; 14] = [
     "gpt2",
     "gpt_neo",
     "lamda",
@@ -24,6 +24,9 @@ const FAMILIES: [&str; 11] = [
     "mixtral",
     "qwen3_moe",
     "olmoe",
+    "lstm",
+    "gru",
+    "recurrent_gemma",
 ];
 
 /// The word for the embedded world among `--texts`.
