@@ -123,9 +123,9 @@ impl Carried<'_> {
         let given = tape.constant([self.states.len(), width], &values)?;
         let [rows, last] = operation(self.runs, Some(&given))?;
         let last = last.to_host();
-        for (state, last) in self.states.iter_mut().zip(last.chunks_exact(width)) {
+        for (run, state) in self.states.iter_mut().enumerate() {
             state.next.truncate(part);
-            state.next.push(last.to_vec());
+            state.next.push(last[run * width..][..width].to_vec());
         }
         Ok(rows)
     }

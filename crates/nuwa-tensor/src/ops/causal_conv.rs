@@ -8,7 +8,7 @@
 
 use super::recurrent::{check_runs, check_state};
 use crate::calls::Runs;
-use crate::device::{ConvCall, Storage};
+use crate::device::ConvCall;
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
 const OPERATION: &str = "causal_conv";
@@ -59,7 +59,7 @@ struct Layer {
 impl Layer {
     fn call(&self) -> ConvCall<'_> {
         let [weight, bias] = &self.parameters;
-        let state = self.state.as_ref().map(|state| -> &Storage { state.storage() });
+        let state = self.state.as_ref().map(Tensor::storage);
         ConvCall { runs: &self.runs, x: self.x.storage(), weight, bias, state }
     }
 }

@@ -17,7 +17,7 @@
 //! of the pass, no more.
 
 use crate::calls::{RecurrentCell, Runs};
-use crate::device::{RecurrentCall, Storage};
+use crate::device::RecurrentCall;
 use crate::ops::linear::with_width;
 use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
 
@@ -88,7 +88,7 @@ impl Layer {
             gates: self.gates.storage(),
             weight,
             bias,
-            state: self.state.as_ref().map(|state| -> &Storage { state.storage() }),
+            state: self.state.as_ref().map(Tensor::storage),
             is_tracked: self.is_tracked,
             batch_invariant: self.batch_invariant,
         }

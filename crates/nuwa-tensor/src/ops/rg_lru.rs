@@ -11,7 +11,7 @@
 
 use super::recurrent::{check_runs, check_state};
 use crate::calls::Runs;
-use crate::device::{RgLruCall, Storage};
+use crate::device::RgLruCall;
 use crate::ops::rms_norm::check_width;
 use crate::{Error, Parameter, Result, Tape, Tensor};
 
@@ -63,8 +63,8 @@ struct Layer {
 
 impl Layer {
     fn call(&self) -> RgLruCall<'_> {
-        let inputs = self.inputs.each_ref().map(|input| -> &Storage { input.storage() });
-        let state = self.state.as_ref().map(|state| -> &Storage { state.storage() });
+        let inputs = self.inputs.each_ref().map(Tensor::storage);
+        let state = self.state.as_ref().map(Tensor::storage);
         RgLruCall { runs: &self.runs, inputs, decay: &self.decay, state }
     }
 }

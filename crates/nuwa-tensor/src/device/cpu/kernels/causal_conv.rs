@@ -5,7 +5,7 @@ use crate::calls::Runs;
 use crate::device::{Buffer, Pool};
 use crate::element::{Element, convert};
 use crate::parallel::rows_mut;
-use crate::simd::{MultiplyAdd, vectorised};
+use crate::simd::vectorised;
 
 /// The taps of a convolution, and where in their runs its rows stand.
 pub struct Conv<'a> {

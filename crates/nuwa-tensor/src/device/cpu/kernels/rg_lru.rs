@@ -179,16 +179,15 @@ vectorised! {
     ) {
         let (width, Task { first, rows, column, count, .. }) = (rates.len(), task);
         let (rates, of_rates) = (&rates[column..][..count], &mut of_rates[..count]);
-        let (mut later, mut before) = ([0.0; COLUMNS], *state);
+        let mut later = [0.0; COLUMNS];
         for row in (first..first + rows).rev() {
             let start = row * width + column;
             let [x, input, recurrent] = inputs.at(start, count);
             let dy = &outputs[1][start..][..count];
+            let mut before = *state;
             if row > first {
                 let y = &outputs[0][start - width..][..count];
                 before.iter_mut().zip(y).for_each(|(before, y)| *before = y.widen());
-            } else {
-                before = *state;
             }
             // SAFETY: no other task has these columns of this run.
             let [d_x, d_input, d_recurrent] = slopes.each_ref().map(|slopes| unsafe { slopes.part(row, column, count) });
