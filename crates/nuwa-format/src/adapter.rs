@@ -71,7 +71,7 @@ pub fn is_adapter(folder: &Path) -> bool {
 pub fn save_adapter(adapter: &Adapter, base: &Base, transposed: bool, folder: &Path) -> Result<()> {
     let mut tensors: Vec<(String, [usize; 2], &[f32])> = Vec::new();
     for part in &adapter.parts {
-        let module = part.tensor.trim_end_matches(".weight");
+        let module = module(&part.tensor);
         let (rank, rows) = (adapter.rank, part.rows);
         tensors.push((format!("{PREFIX}{module}.lora_A.weight"), [rank, part.a.len() / rank], &part.a));
         tensors.push((format!("{PREFIX}{module}.lora_B.weight"), [rows, rank], &part.b));
@@ -83,11 +83,16 @@ pub fn save_adapter(adapter: &Adapter, base: &Base, transposed: bool, folder: &P
     Ok(nuwa_files::write_json(&folder.join(CONFIG), &config(adapter, &base.name, transposed))?)
 }
 
+/// The name of the module that a tensor is of; some of recurrent layers have no module of their own, and stand for themselves.
+fn module(tensor: &str) -> &str {
+    tensor.trim_end_matches(".weight")
+}
+
 fn config(adapter: &Adapter, base: &str, transposed: bool) -> Value {
-    let module = |part: &AdapterPart| {
-        part.tensor.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string()
+    let last = |part: &AdapterPart| {
+        module(&part.tensor).rsplit('.').next().unwrap_or_default().to_string()
     };
-    let modules: BTreeSet<String> = adapter.parts.iter().map(module).collect();
+    let modules: BTreeSet<String> = adapter.parts.iter().map(last).collect();
     json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -188,14 +193,14 @@ fn check(path: &Path, config: &Value) -> Result<()> {
 /// When it belongs to another model: a tensor is not there, or has another shape.
 pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
     let mut left: BTreeMap<&str, &AdapterPart> =
-        adapter.parts.iter().map(|part| (part.tensor.as_str(), part)).collect();
+        adapter.parts.iter().map(|part| (module(&part.tensor), part)).collect();
     for name in model.names() {
         let Some(parameter) = model.parameters().get(&name.parameter) else { continue };
         let (width, mut row) = (parameter.width(), 0);
         for (part, (tensor, rows)) in parts(&name, parameter.shape()).iter().zip(&name.parts) {
             let first = row;
             row += rows;
-            let Some(own) = left.remove(tensor.as_str()) else { continue };
+            let Some(own) = left.remove(module(tensor)) else { continue };
             if own.rows != *rows || own.a.len() != adapter.rank * width {
                 let shape = [own.rows, own.a.len() / adapter.rank];
                 let reason = format!(
@@ -211,7 +216,7 @@ pub fn merge(model: &dyn Model, adapter: &Adapter, path: &Path) -> Result<()> {
                 .set(|values| add(&mut values[first * width..row * width], &own.a, &own_b, width, scale));
         }
     }
-    let unknown: Vec<String> = left.into_keys().map(String::from).collect();
+    let unknown: Vec<String> = left.into_values().map(|part| part.tensor.clone()).collect();
     if unknown.is_empty() {
         Ok(())
     } else {

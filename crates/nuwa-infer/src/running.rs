@@ -41,6 +41,11 @@ impl Running {
         &self.ids[self.first..]
     }
 
+    /// How many of them are the prompt's.
+    pub fn prompt_length(&self) -> usize {
+        self.request.prompt.ids.len().saturating_sub(self.first)
+    }
+
     /// What it answers, of an encoder-decoder.
     pub fn source(&self) -> Option<&Arc<[u32]>> {
         self.request.source.as_ref()

@@ -261,13 +261,12 @@ impl Scheduler {
     /// A free slot that knows as many of the first of `ids` as any slot does; none where all are taken, or where waiting for
     /// a prompt that begins alike is better.
     fn place_for(&mut self, ids: &[u32]) -> Option<usize> {
-        let known = |place: &Place| place.slot.common(ids);
+        let known = |place: &Place| place.slot.known(ids);
         let free = || self.places.iter().enumerate().filter(|(_, place)| place.running.is_none());
         let (mut chosen, place) = free().max_by_key(|(_, place)| (known(place), Reverse(place.last)))?;
         let (own, best) = (known(place), self.places.iter().max_by_key(|place| known(place))?);
         let most = known(best);
-        let running = self.places.iter().filter_map(|place| place.running.as_ref());
-        let coming = running.map(|running| common(running.visible(), ids)).max().unwrap_or(0);
+        let coming = self.places.iter().map(|place| place.coming(ids)).max().unwrap_or(0);
         if coming >= most + WORTH_WAITING {
             return None;
         }
@@ -350,12 +349,27 @@ impl Place {
     /// `left` more fit the pass.
     fn work(&mut self, left: &mut usize) -> Option<Work<'_>> {
         let unseen = &self.running.as_ref()?.visible()[self.slot.seen().len()..];
-        let count = if unseen.len() == 1 { 1 } else { unseen.len().min(*left) };
+        let mut count = if unseen.len() == 1 { 1 } else { unseen.len().min(*left) };
         if unseen.len() > 1 {
+            // The last id of a prompt is run again for whoever else begins with it: of a state a copy before it is kept.
+            count -= usize::from(count == unseen.len() && self.slot.carries_states());
             *left -= count;
         }
         let (ids, wanted) = (&unseen[..count], count == unseen.len());
         (count > 0).then_some(Work { slot: &mut self.slot, ids, wanted })
+    }
+
+    /// How many of the first of `ids` will be known here once what is running has been read.
+    fn coming(&self, ids: &[u32]) -> usize {
+        let Some(running) = &self.running else { return 0 };
+        let alike = common(running.visible(), ids);
+        if !self.slot.carries_states() {
+            return alike;
+        }
+        // A copy of the state will be kept before the last id of its prompt, and none before.
+        let kept = running.prompt_length().saturating_sub(1);
+        let is_coming = self.slot.seen().len() <= kept && alike >= kept;
+        if is_coming { kept } else { 0 }
     }
 
     /// Whether the model has seen all there is.

@@ -85,7 +85,8 @@ impl<'a> Sequence<'a> {
         // The last id is always run, also when nothing was added since the last call.
         let common = self.slot.common(&seen[..seen.len() - 1]);
         self.slot.go_back(common, self.model, DType::F32);
-        let (mut logits, mut chunks) = (None, seen[common..].chunks(PROMPT_CHUNK).peekable());
+        let unseen = &seen[self.slot.seen().len()..];
+        let (mut logits, mut chunks) = (None, unseen.chunks(PROMPT_CHUNK).peekable());
         while let Some(ids) = chunks.next() {
             let wanted = chunks.peek().is_none();
             logits = pass(self.model, &self.tape, &mut [Work { slot: &mut self.slot, ids, wanted }])?;

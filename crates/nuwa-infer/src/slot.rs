@@ -44,8 +44,19 @@ impl Slot {
         common(&self.seen, ids)
     }
 
-    /// Goes back to the first `length` ids, or to the beginning where the model cannot.
+    /// How many of the first of `ids` the model has seen here that there is a way back to.
+    pub fn known(&self, ids: &[u32]) -> usize {
+        self.cache.nearest(self.common(ids))
+    }
+
+    /// Whether layers carry a state along, from which there is a way back to some lengths alone.
+    pub fn carries_states(&self) -> bool {
+        self.cache.carries_states()
+    }
+
+    /// Goes back to the first `length` ids, or where the model cannot, to the most of them that it can: [`Slot::seen`] says which.
     pub fn go_back(&mut self, length: usize, model: &dyn Model, dtype: DType) {
+        let length = self.cache.nearest(length);
         match self.cache.truncate(length) {
             true => self.seen.truncate(length),
             false => *self = Self::new(model, self.cache.capacity(), dtype),
@@ -62,8 +73,9 @@ impl Slot {
         self.seen.extend_from_slice(ids);
     }
 
-    /// A copy that has seen the first `length` ids; none where the model cannot go back to them.
+    /// A copy that has seen the first `length` ids, or where the model cannot go back to them, the most of them that it can.
     pub fn prefix(&self, length: usize) -> Option<Self> {
+        let length = self.cache.nearest(length);
         let (seen, source) = (self.seen[..length].to_vec(), self.source.clone());
         Some(Self { cache: self.cache.prefix(length)?, seen, source })
     }
@@ -107,8 +119,12 @@ pub struct Work<'a> {
 pub fn pass(model: &dyn Model, tape: &Tape, work: &mut [Work<'_>]) -> Result<Option<Tensor>> {
     let new = work.iter_mut().map(|work| NewRows { cache: &mut work.slot.cache, ids: work.ids });
     let hidden = model.hidden(&Context::new(tape), Input::Next(new.collect()))?.hidden;
-    for Work { slot, ids, .. } in &mut *work {
+    for Work { slot, ids, wanted } in &mut *work {
         slot.seen.extend_from_slice(ids);
+        // What was read may be what others begin with; what is written, one id at a time, seldom is.
+        if ids.len() > 1 || !*wanted {
+            slot.cache.snapshot();
+        }
     }
     let mut end = 0;
     let ends = work.iter().map(|work| {

@@ -112,7 +112,7 @@ pub fn backward_objective(
             "the head of the model has a bias, which an objective of log-likelihoods cannot have".into();
         return Err(Error::Shape { operation: "cross_entropy", reason });
     }
-    Ok(context.tape.backward_objective(&rows, head.weight, targets.targets, weigh)?.total)
+    Ok(context.tape.backward_objective(&head.loss(&rows, targets), weigh)?.total)
 }
 
 /// The rows of a batch in front of their heads.

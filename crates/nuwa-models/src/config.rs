@@ -221,6 +221,9 @@ pub trait FamilyConfig: Config + Serialize + DeserializeOwned {
     /// The field that names the activation, and the names that are computed.
     const ACTIVATIONS: (&'static str, &'static [&'static str]);
 
+    /// The layers of a new model where none are asked for; as many as go with its width where this does not say.
+    const LAYERS: Option<usize> = None;
+
     /// Puts what `config.json` may say in several ways, or leave out, into one form.
     ///
     /// # Errors

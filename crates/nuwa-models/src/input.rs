@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_nn::{Context, CrossAttention, Keys, LayerInput, Layers, PassMask, Source};
+use nuwa_nn::{
+    Carried, Context, CrossAttention, Keys, LayerInput, Layers, PassMask, RecurrentState, Source,
+};
 use nuwa_tensor::{
-    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog,
+    AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog, Runs,
 };
 
 use crate::content::ContentCache;
@@ -26,23 +28,44 @@ enum LayerCache {
     Decoder(KeyValueCache, Arc<KeyValueCache>),
     /// Those of each position of a content stream.
     Content(ContentCache),
+    /// A state that every position changes.
+    Recurrent(RecurrentState),
+}
+
+/// What a layer of a model remembers of a sequence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Remembers {
+    /// Keys and values of these heads.
+    Attention(HeadLayout),
+    /// A state.
+    State,
 }
 
 impl LayerCache {
-    /// Forgets the positions from `length` on.
+    /// Forgets the positions from `length` on, which [`LayerCache::nearest`] says is possible.
     fn truncate(&mut self, length: usize) {
         match self {
             Self::Attention(own) | Self::Decoder(own, _) => own.truncate(length),
             Self::Content(own) => own.truncate(length),
+            Self::Recurrent(own) => *own = own.after(length).unwrap_or_default(),
         }
     }
 
-    /// A copy of the first `length` positions.
+    /// A copy of the first `length` positions, which [`LayerCache::nearest`] says is possible.
     fn prefix(&self, length: usize) -> Self {
         match self {
             Self::Attention(own) => Self::Attention(own.prefix(length)),
             Self::Decoder(own, source) => Self::Decoder(own.prefix(length), Arc::clone(source)),
             Self::Content(own) => Self::Content(own.prefix(length)),
+            Self::Recurrent(own) => Self::Recurrent(own.after(length).unwrap_or_default()),
+        }
+    }
+
+    /// The largest length, at most `length`, to which there is a way back.
+    fn nearest(&self, length: usize) -> usize {
+        match self {
+            Self::Attention(_) | Self::Decoder(..) | Self::Content(_) => length,
+            Self::Recurrent(own) => own.nearest(length),
         }
     }
 
@@ -51,6 +74,7 @@ impl LayerCache {
             Self::Attention(own) => own.bytes(),
             Self::Decoder(own, source) => own.bytes() + source.bytes(),
             Self::Content(own) => own.bytes(),
+            Self::Recurrent(own) => own.bytes(),
         }
     }
 }
@@ -60,6 +84,19 @@ impl Cache {
     pub fn attention(layers: usize, heads: HeadLayout, capacity: usize, dtype: DType) -> Self {
         let layer = LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype));
         Self { layers: vec![layer; layers], length: 0, capacity }
+    }
+
+    /// An empty cache of what each layer remembers; keys and values are kept in this dtype.
+    pub(crate) fn of_layers(
+        layers: impl IntoIterator<Item = Remembers>,
+        capacity: usize,
+        dtype: DType,
+    ) -> Self {
+        let layer = |kind| match kind {
+            Remembers::Attention(heads) => LayerCache::Attention(KeyValueCache::new(heads, capacity, dtype)),
+            Remembers::State => LayerCache::Recurrent(RecurrentState::default()),
+        };
+        Self { layers: layers.into_iter().map(layer).collect(), length: 0, capacity }
     }
 
     /// An empty cache of a content stream for each layer.
@@ -72,13 +109,39 @@ impl Cache {
     pub(crate) fn of_content(&mut self, index: usize) -> Option<&mut ContentCache> {
         match self.layers.get_mut(index)? {
             LayerCache::Content(cache) => Some(cache),
-            LayerCache::Attention(_) | LayerCache::Decoder(..) => None,
+            LayerCache::Attention(_) | LayerCache::Decoder(..) | LayerCache::Recurrent(_) => None,
         }
     }
 
     /// Takes note that all layers have seen so many new positions.
     pub(crate) fn grow(&mut self, rows: usize) {
         self.length += rows;
+        self.states().for_each(|state| state.advance(rows));
+    }
+
+    fn states(&mut self) -> impl Iterator<Item = &mut RecurrentState> {
+        self.layers.iter_mut().filter_map(|layer| match layer {
+            LayerCache::Recurrent(state) => Some(state),
+            LayerCache::Attention(_) | LayerCache::Decoder(..) | LayerCache::Content(_) => None,
+        })
+    }
+
+    /// Whether a layer carries a state along, from which there is no way back but to a [snapshot](Cache::snapshot).
+    pub fn carries_states(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, LayerCache::Recurrent(_)))
+    }
+
+    /// Keeps a copy of the states that layers carry along, so that there is a way back to the present length. The oldest of several
+    /// is forgotten.
+    pub fn snapshot(&mut self) {
+        self.states().for_each(RecurrentState::snapshot);
+    }
+
+    /// The largest length, at most `length`, to which there is a way back: that itself where all layers keep something of each
+    /// position, else that of a snapshot, or 0.
+    pub fn nearest(&self, length: usize) -> usize {
+        let length = length.min(self.length);
+        self.layers.iter().map(|layer| layer.nearest(length)).min().unwrap_or(length)
     }
 
     /// This cache, which is empty, for an answer to each source of `memory`, which holds one a text: with what `layers` keep of it
@@ -120,12 +183,15 @@ impl Cache {
     }
 
     /// Forgets all positions from `length` on, where every layer can: what attention holds is a position each, but a state
-    /// that each position changed has no way back. Where it was not possible nothing has changed, and the cache has to be
-    /// filled anew.
+    /// that each position changed has no way back except to a snapshot ([`Cache::nearest`]). Where it was not possible nothing has
+    /// changed, and the cache has to be filled anew.
     #[must_use]
     pub fn truncate(&mut self, length: usize) -> bool {
         if length >= self.length {
             return true;
+        }
+        if self.nearest(length) != length {
+            return false;
         }
         self.layers.iter_mut().for_each(|layer| layer.truncate(length));
         self.length = length;
@@ -134,8 +200,9 @@ impl Cache {
 
     /// A copy that holds the first `length` positions; none where a layer cannot go back to them.
     pub fn prefix(&self, length: usize) -> Option<Self> {
+        let length = length.min(self.length);
         let layers = self.layers.iter().map(|layer| layer.prefix(length));
-        Some(Self { layers: layers.collect(), length: self.length.min(length), ..*self })
+        (self.nearest(length) == length).then(|| Self { layers: layers.collect(), length, ..*self })
     }
 
     /// The bytes that it takes, those of a source among them, which copies of it share.
@@ -221,11 +288,19 @@ impl<'a> Input<'a> {
                 (Cow::Owned(ids), sequences.iter().flat_map(positions).collect())
             }
         };
+        let runs = match &self {
+            Self::Text(text) | Self::Answer { text, .. } => {
+                Runs::of_texts(text.mask.sequences(), text.mask.length(), text.starts.as_deref())
+            }
+            Self::Next(sequences) => {
+                Runs::following(sequences.iter().map(|new| (new.ids.len(), new.cache.length == 0)))
+            }
+        };
         let new = match self {
             Self::Text(text) | Self::Answer { text, .. } => New::Text(PassMask::new(text.mask.clone())),
             Self::Next(sequences) => New::Rows(sequences),
         };
-        Pass { ids, positions, routers: RouterLog::new(), new }
+        Pass { ids, positions, routers: RouterLog::new(), runs, new }
     }
 }
 
@@ -238,6 +313,8 @@ pub(crate) struct Pass<'a> {
     pub positions: Arc<[u32]>,
     /// What the routers of all layers do.
     pub routers: RouterLog,
+    /// Which rows follow which.
+    runs: Runs,
     new: New<'a>,
 }
 
@@ -262,6 +339,7 @@ impl Pass<'_> {
 impl Layers for Pass<'_> {
     fn layer(&mut self, index: usize) -> LayerInput<'_> {
         let router = (!matches!(self.new, New::Rows(_))).then(|| self.routers.layer(index));
+        let mut states = Vec::new();
         let (keys, source) = match &mut self.new {
             New::Text(mask) => (Keys::Pass(mask), None),
             New::Answer { own, memory, mask } => {
@@ -272,14 +350,20 @@ impl Layers for Pass<'_> {
                 let (mut rows, mut kept) = (Vec::new(), Vec::new());
                 for new in sequences {
                     let (length, count) = (new.cache.length, new.ids.len());
-                    let layer = &mut new.cache.layers[index];
                     // A pass that failed may have left rows in some layers.
-                    layer.truncate(length);
-                    match layer {
-                        LayerCache::Attention(cache) => rows.push(CachedRows { cache, rows: count }),
+                    match &mut new.cache.layers[index] {
+                        LayerCache::Attention(cache) => {
+                            cache.truncate(length);
+                            rows.push(CachedRows { cache, rows: count });
+                        }
                         LayerCache::Decoder(cache, memory) => {
+                            cache.truncate(length);
                             rows.push(CachedRows { cache, rows: count });
                             kept.push(KeptRows { memory, rows: count });
+                        }
+                        LayerCache::Recurrent(state) => {
+                            state.begin();
+                            states.push(state);
                         }
                         // It holds no rows for these layers, which will say so.
                         LayerCache::Content(_) => {}
@@ -288,6 +372,7 @@ impl Layers for Pass<'_> {
                 (Keys::Cached(rows), (!kept.is_empty()).then_some(Source::Kept(kept)))
             }
         };
-        LayerInput { positions: &self.positions, keys, router, source }
+        let carried = Carried { runs: &self.runs, states };
+        LayerInput { positions: &self.positions, keys, router, source, carried }
     }
 }

@@ -226,6 +226,8 @@ mod tests {
             ("mixtral-8x7b", 32_000, 46_702.8),
             ("olmoe-1b-7b", 50_304, 6919.2),
             ("qwen3-30b-a3b", 151_936, 30_532.1),
+            ("lstm-large", 10_000, 66.0),
+            ("recurrentgemma-2b", 256_000, 2682.9),
         ] {
             let name = PresetName::try_from(name.to_string()).unwrap();
             let found = name.config(vocabulary, None, None).unwrap().size().parameters as f64 / 1e6;

@@ -29,6 +29,8 @@ pub struct Registered {
     pub parse: fn(Value) -> Result<ModelConfig, ParseError>,
     /// See [`FamilyConfig::presets`].
     pub presets: &'static [Preset],
+    /// See [`FamilyConfig::LAYERS`].
+    pub layers: Option<usize>,
     /// See [`FamilyConfig::shaped`].
     pub shaped: fn(&Shape) -> Result<ModelConfig>,
 }
@@ -83,6 +85,7 @@ macro_rules! families {
                         translate: <$config>::translate,
                         parse: |value| <$config>::parse(value).map(ModelConfig::$name),
                         presets: <$config>::presets(),
+                        layers: <$config>::LAYERS,
                         shaped: |shape| <$config>::shaped(shape).map(ModelConfig::$name),
                     },)+
                 }
@@ -130,6 +133,12 @@ families! {
     "xlm" => Xlm(crate::xlm::XlmConfig),
     /// Relative attention in two streams, post-norm, tokens predicted in any order (Yang et al. 2019).
     "xlnet" => Xlnet(crate::xlnet::XlnetConfig),
+    /// Long short-term memory: recurrent layers that carry a memory along, without attention (Hochreiter & Schmidhuber 1997).
+    "lstm" => Lstm(crate::lstm::LstmConfig),
+    /// Gated recurrent units, smaller than the LSTM (Cho et al. 2014).
+    "gru" => Gru(crate::gru::GruConfig),
+    /// Gated linear recurrences, and attention within a window in every third block (De et al. 2024).
+    "recurrent_gemma" => RecurrentGemma(crate::recurrent_gemma::RecurrentGemmaConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

@@ -5,7 +5,7 @@ use nuwa_tensor::{
 };
 
 use crate::position_bias::BiasOfPass;
-use crate::{Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, Source, residual};
+use crate::{Carried, Context, HeadNorm, Initialisation, Linear, PositionBias, Scope, Source, residual};
 
 /// Which keys the queries of a pass attend to, and the same within each window that a layer asked for: made once, however many
 /// layers have it.
@@ -58,6 +58,8 @@ pub struct LayerInput<'a> {
     pub router: Option<LayerRouter>,
     /// What a decoder reads besides its own rows, where there is an encoder.
     pub source: Option<Source<'a>>,
+    /// Which rows follow which, and what comes before them, for layers that carry a state along.
+    pub carried: Carried<'a>,
 }
 
 impl<'a> LayerInput<'a> {

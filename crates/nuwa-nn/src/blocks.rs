@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use nuwa_tensor::{Result, Tensor};
 
-use crate::{Context, Keys, LayerInput, Source};
+use crate::{Carried, Context, Keys, LayerInput, Source};
 
 /// Gives each layer of a model what it has to know of the rows.
 pub trait Layers {
@@ -24,9 +24,9 @@ pub fn run_blocks<B: Clone + Send + 'static>(
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
         x = match input.layer(index) {
-            LayerInput { positions, keys: Keys::Pass(mask), router, source } if context.recompute => {
+            LayerInput { positions, keys: Keys::Pass(mask), router, source, carried } if context.recompute => {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
-                let dropout = context.dropout;
+                let (dropout, runs) = (context.dropout, carried.runs.clone());
                 let (rows, visible) = match source {
                     Some(Source::Pass { rows, mask, .. }) => (Some(rows), Some(mask.clone())),
                     _ => (None, None),
@@ -36,7 +36,8 @@ pub fn run_blocks<B: Clone + Send + 'static>(
                     let keys = Keys::Pass(&mask);
                     let rows = inputs.get(1).zip(visible.as_ref());
                     let source = rows.map(|(rows, mask)| Source::Pass { rows, mask, log: None });
-                    let input = LayerInput { positions: &positions, keys, router: router.clone(), source };
+                    let (router, carried) = (router.clone(), Carried::of_texts(&runs));
+                    let input = LayerInput { positions: &positions, keys, router, source, carried };
                     forward(&block, &Context::new(tape).with_dropout(dropout), &inputs[0], input)
                 })?
             }

@@ -36,7 +36,7 @@ impl Transform {
     }
 }
 
-/// From hidden rows to logits: `scale transform(h) W^T + b`.
+/// From hidden rows to logits: `scale transform(h) W^T + b`, or `c tanh` of it `/ c` with a cap `c`.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     /// The matrix `[classes, width]`; the embedding where the two are tied.
@@ -47,12 +47,14 @@ pub struct Head<'a> {
     pub transform: Option<&'a Transform>,
     /// What rows are multiplied by.
     pub scale: f32,
+    /// The cap of logits, where they have one.
+    pub softcap: Option<f32>,
 }
 
 impl<'a> Head<'a> {
     /// A matrix alone.
     pub fn new(weight: &'a Parameter) -> Self {
-        Self { weight, bias: None, transform: None, scale: 1.0 }
+        Self { weight, bias: None, transform: None, scale: 1.0, softcap: None }
     }
 
     /// A layer with its bias.
@@ -77,7 +79,7 @@ impl<'a> Head<'a> {
     where
         'a: 'b,
     {
-        HeadLoss { bias: self.bias, ..HeadLoss::new(rows, self.weight, targets) }
+        HeadLoss { bias: self.bias, softcap: self.softcap, ..HeadLoss::new(rows, self.weight, targets) }
     }
 
     /// The logits of every class, `[n, classes]`; without a gradient.
@@ -86,9 +88,15 @@ impl<'a> Head<'a> {
     /// When the width differs, or `hidden` needs a gradient.
     pub fn logits(&self, tape: &Tape, hidden: &Tensor) -> Result<Tensor> {
         let rows = self.rows(tape, hidden)?;
-        match self.bias {
-            Some(bias) => tape.linear(&rows, self.weight, Some(bias)),
-            None => tape.logits(&rows, self.weight),
+        let logits = match self.bias {
+            Some(bias) => tape.linear(&rows, self.weight, Some(bias))?,
+            None => tape.logits(&rows, self.weight)?,
+        };
+        match self.softcap {
+            Some(cap) => {
+                tape.scale(&tape.activation(&tape.scale(&logits, 1.0 / cap)?, Activation::Tanh)?, cap)
+            }
+            None => Ok(logits),
         }
     }
 }

@@ -25,6 +25,19 @@ impl Linear {
         }
     }
 
+    /// The same with a bias of other first values.
+    pub fn with_bias(
+        mut scope: Scope<'_>,
+        [input, output]: [usize; 2],
+        weights: Initialisation,
+        bias: Initialisation,
+    ) -> Self {
+        Self {
+            weight: scope.parameter("weight", [output, input], weights),
+            bias: Some(scope.parameter("bias", [output], bias)),
+        }
+    }
+
     /// `[.., input]` to `[.., output]`.
     ///
     /// # Errors
@@ -142,12 +155,20 @@ impl LayerNorm {
 pub struct RmsNorm {
     weight: Parameter,
     epsilon: f32,
+    is_around_one: bool,
 }
 
 impl RmsNorm {
     /// Over rows of `width`.
     pub fn new(mut scope: Scope<'_>, width: usize, epsilon: f32) -> Self {
-        Self { weight: scope.parameter("weight", [width], Initialisation::Ones), epsilon }
+        let weight = scope.parameter("weight", [width], Initialisation::Ones);
+        Self { weight, epsilon, is_around_one: false }
+    }
+
+    /// The same that multiplies by `1 + weight`, which begins at 0 (Gemma Team 2024).
+    pub fn around_one(mut scope: Scope<'_>, width: usize, epsilon: f32) -> Self {
+        let weight = scope.parameter("weight", [width], Initialisation::Zeros);
+        Self { weight, epsilon, is_around_one: true }
     }
 
     /// The same shape.
@@ -155,7 +176,10 @@ impl RmsNorm {
     /// # Errors
     /// When the width differs.
     pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
-        tape.rms_norm(x, &self.weight, self.epsilon)
+        match self.is_around_one {
+            true => tape.rms_norm_around_one(x, &self.weight, self.epsilon),
+            false => tape.rms_norm(x, &self.weight, self.epsilon),
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 
 mod attention;
 mod blocks;
+mod carried;
 mod context;
 mod cross_attention;
 mod experts;
@@ -31,7 +32,9 @@ mod layers;
 mod optimizer;
 mod position_bias;
 mod post_norm;
+mod recurrent;
 mod relative_attention;
+mod rg_lru;
 mod rope;
 mod schedule;
 mod scope;
@@ -39,6 +42,7 @@ mod sinusoids;
 
 pub use attention::{Attention, Keys, LayerInput, PassMask};
 pub use blocks::{Layers, run_blocks};
+pub use carried::{Carried, RecurrentState};
 pub use context::Context;
 pub use cross_attention::{CrossAttention, Source, SourceLog};
 pub use experts::Experts;
@@ -48,7 +52,9 @@ pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residua
 pub use optimizer::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
 pub use position_bias::PositionBias;
 pub use post_norm::{PostNorm, PostNormBlock};
+pub use recurrent::Recurrent;
 pub use relative_attention::{RelativeAttention, relative_sinusoids};
+pub use rg_lru::{RecurrentBlock, RecurrentBlockSizes};
 pub use rope::{Llama3, Rope, RopeScaling, Yarn};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scope::{Initialisation, Scope};

@@ -9,6 +9,23 @@ pub enum Initialisation {
     Ones,
     /// Normal with mean 0 and this standard deviation.
     Normal(f32),
+    /// Uniform between this number below 0 and as far above.
+    Uniform(f32),
+    /// 1 from element `first` to before `end`, 0 elsewhere: biases of gates that are open at first.
+    OnesWithin {
+        /// The first that is 1.
+        first: usize,
+        /// The one after the last.
+        end: usize,
+    },
+    /// Of an [RG-LRU](nuwa_tensor::ops::rg_lru), whose decay with its gate fully open is `a = e^(-8 softplus(x))`: so that the square of
+    /// `a^(1/8)` is uniform between those of `least` and `most` (De et al. 2024).
+    Decays {
+        /// The smallest `a^(1/8)`.
+        least: f32,
+        /// The largest.
+        most: f32,
+    },
     /// The same with one deviation for the first rows of a matrix and another for the rest: of projections that are one matrix.
     NormalRows {
         /// How many rows are the first.
@@ -64,6 +81,22 @@ impl<'a> Scope<'a> {
             Initialisation::Zeros => values.fill(0.0),
             Initialisation::Ones => values.fill(1.0),
             Initialisation::Normal(deviation) => random.fill_normal(values, deviation),
+            Initialisation::Uniform(bound) => {
+                let each = (0..).map(|index| 2.0 * random.uniform(index) - 1.0);
+                values.iter_mut().zip(each).for_each(|(value, share)| *value = bound * share as f32);
+            }
+            Initialisation::OnesWithin { first, end } => {
+                values.fill(0.0);
+                values[first..end].fill(1.0);
+            }
+            Initialisation::Decays { least, most } => {
+                let [least, most] = [least, most].map(|bound| f64::from(bound).powi(2));
+                for (value, index) in values.iter_mut().zip(0..) {
+                    let square = least + (most - least) * random.uniform(index);
+                    // softplus(x) = -ln(square) / 2.
+                    *value = ((-0.5 * square.ln()).exp() - 1.0).ln() as f32;
+                }
+            }
             Initialisation::NormalRows { first, deviations } => {
                 random.fill_normal(values, 1.0);
                 let (first, rest) = values.split_at_mut(first * width);

@@ -53,8 +53,8 @@ mod tape;
 mod tensor;
 mod timing;
 
-pub use calls::RelativePlaces;
 pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
+pub use calls::{RecurrentCell, RelativePlaces, Runs};
 pub use device::{
     Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,
 };

@@ -4,9 +4,10 @@
 //!         [--context N] [--batch N] [--width N] [--layers N] [--heads N] [--vocabulary N]
 //!
 //! SIZE is tiny, mid or small; PRECISION is f32 or bf16; FAMILY is gpt, llama, falcon, falcon-sequential (the same layers one
-//! after the other), lamda, mixtral, whose eight experts, of which a token meets two, are half as wide as llama's layer, bert, of
-//! whose rows 15 in 100 are predicted, or t5, with as many layers on each side and answers a quarter as long as their source. Prints
-//! the median step time after three warm-up steps, tokens a second and the largest resident memory; with `--json` also the time of each operation.
+//! after the other), lamda, mixtral, whose eight experts, of which a token meets two, are half as wide as llama's layer, lstm, gru,
+//! recurrent_gemma, griffin-recurrent and griffin-attention, which have but one of its kinds of blocks, bert, of whose rows 15 in
+//! 100 are predicted, or t5, with as many layers on each side and answers a quarter as long as their source. Prints the median step
+//! time after three warm-up steps, tokens a second and the largest resident memory; with `--json` also the time of each operation.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -196,9 +197,24 @@ fn config(run: &Run) -> Result<ModelConfig, Box<dyn Error>> {
             "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads / 2,
             "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "num_local_experts": 8, "num_experts_per_tok": 2})
         }
+        "lstm" | "gru" => {
+            json!({"model_type": run.family, "vocab_size": vocabulary, "n_positions": context, "hidden_size": width,
+            "num_layers": layers, "tie_word_embeddings": true})
+        }
+        "recurrent_gemma" => griffin(run.sizes, &["recurrent", "recurrent", "attention"]),
+        "griffin-recurrent" => griffin(run.sizes, &["recurrent"]),
+        "griffin-attention" => griffin(run.sizes, &["attention"]),
         other => return Err(format!("unknown family {other}").into()),
     };
     Ok(serde_json::from_value(value)?)
+}
+
+/// RecurrentGemma with blocks of these kinds in turn, whose attention sees the whole context.
+fn griffin(sizes: Sizes, blocks: &[&str]) -> serde_json::Value {
+    let Sizes { vocabulary, context, width, layers, heads, .. } = sizes;
+    json!({"model_type": "recurrent_gemma", "vocab_size": vocabulary, "max_position_embeddings": context,
+        "hidden_size": width, "intermediate_size": 6 * width, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": 1, "attention_window_size": context, "block_types": blocks})
 }
 
 struct Batch {

@@ -43,7 +43,7 @@ fn trained(name: &str) -> (Box<dyn Model>, Arc<LoraAdapters>) {
 
 #[test]
 fn only_adapters_change_and_their_files_give_the_tuned_model_back() {
-    for name in ["gpt2", "llama", "falcon_grouped", "lamda", "gpt_neo"] {
+    for name in ["gpt2", "llama", "falcon_grouped", "lamda", "gpt_neo", "lstm", "recurrent_gemma"] {
         let (tuned, adapters) = trained(name);
         let base = load(name);
         assert_eq!(tuned.head().weight.to_host(), base.head().weight.to_host(), "{name}: the head is frozen");

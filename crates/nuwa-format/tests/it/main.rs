@@ -30,7 +30,7 @@ fn model_folders() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixture("models")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert_eq!(folders.len(), 41, "folders in fixtures/models");
+    assert_eq!(folders.len(), 46, "folders in fixtures/models");
     folders
 }
 

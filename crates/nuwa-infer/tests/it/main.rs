@@ -7,6 +7,7 @@ mod encoder_decoders;
 mod generate;
 mod likelihood;
 mod loaded;
+mod recurrent;
 mod sampling;
 mod scheduler;
 mod support;

@@ -18,6 +18,22 @@ pub fn model(seed: u64) -> Box<dyn Model> {
     build(&serde_json::from_str::<ModelConfig>(&config).unwrap(), seed).unwrap()
 }
 
+/// Models whose caches carry a state along: recurrent layers alone, and beside attention within a window.
+pub fn carrying() -> Vec<Box<dyn Model>> {
+    let configs = [
+        format!(
+            r#"{{"model_type": "lstm", "vocab_size": {VOCABULARY}, "hidden_size": 24, "num_layers": 2,
+                "initializer_range": 1.5, "n_positions": {CONTEXT}}}"#
+        ),
+        format!(
+            r#"{{"model_type": "recurrent_gemma", "vocab_size": {VOCABULARY}, "hidden_size": 24, "intermediate_size": 96,
+                "num_hidden_layers": 3, "num_attention_heads": 2, "w_init_variance_scale": 1.0,
+                "attention_window_size": 7, "max_position_embeddings": {CONTEXT}}}"#
+        ),
+    ];
+    configs.iter().map(|config| build(&serde_json::from_str::<ModelConfig>(config).unwrap(), 3).unwrap()).collect()
+}
+
 pub fn tokenizer() -> Tokenizer {
     let texts =
         ["Nuwa shaped people out of clay, and mended the sky. 女娲抟黄土作人，炼石补天。".to_string()];

@@ -1,6 +1,7 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
 mod encoder_decoders;
+mod recurrent;
 mod xlnet;
 
 use nuwa_models::{
@@ -79,6 +80,15 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "bart", "vocab_size": 31, "d_model": 12, "encoder_layers": 1, "decoder_layers": 2,
             "encoder_attention_heads": 3, "decoder_attention_heads": 3, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24,
             "max_position_embeddings": 16, "decoder_start_token_id": 2}"#,
+        r#"{"model_type": "lstm", "vocab_size": 31, "embedding_dim": 8, "hidden_size": 12, "num_layers": 2, "n_positions": 16}"#,
+        r#"{"model_type": "lstm", "vocab_size": 31, "hidden_size": 12, "num_layers": 1, "tie_word_embeddings": true}"#,
+        r#"{"model_type": "gru", "vocab_size": 31, "hidden_size": 12, "num_layers": 2, "n_positions": 16}"#,
+        r#"{"model_type": "recurrent_gemma", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 48,
+            "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "attention_window_size": 3,
+            "max_position_embeddings": 16}"#,
+        r#"{"model_type": "recurrent_gemma", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 48, "lru_width": 12,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "block_types": ["attention", "recurrent"],
+            "attention_bias": true, "tie_word_embeddings": false, "conv1d_width": 2, "max_position_embeddings": 16}"#,
     ])
 }
 
@@ -187,6 +197,11 @@ fn wider_families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "bart", "vocab_size": 301, "d_model": 96, "encoder_layers": 2, "decoder_layers": 2,
             "encoder_attention_heads": 3, "decoder_attention_heads": 3, "encoder_ffn_dim": 256, "decoder_ffn_dim": 256,
             "max_position_embeddings": 80, "decoder_start_token_id": 2}"#,
+        r#"{"model_type": "lstm", "vocab_size": 301, "hidden_size": 96, "num_layers": 2, "n_positions": 80}"#,
+        r#"{"model_type": "gru", "vocab_size": 301, "hidden_size": 96, "num_layers": 2, "n_positions": 80}"#,
+        r#"{"model_type": "recurrent_gemma", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 512,
+            "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1, "attention_window_size": 20,
+            "max_position_embeddings": 80}"#,
     ])
 }
 

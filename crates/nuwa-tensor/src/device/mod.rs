@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::calls::{
     Activation, Assignment, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
-    RelativeCall, RotaryCall, Routing, Update,
+    RecurrentCell, RelativeCall, RotaryCall, Routing, Runs, Update,
 };
 use crate::element::DType;
 use crate::{Precision, Random};
@@ -85,6 +85,26 @@ pub(crate) struct Affine<'a> {
     pub batch_invariant: bool,
 }
 
+/// What a device needs to normalise rows by their root mean square, besides the rows.
+#[derive(Clone, Copy)]
+pub(crate) struct RmsNormCall<'a> {
+    pub weight: &'a Parameter,
+    pub epsilon: f32,
+    /// What is added to the weight before it multiplies.
+    pub offset: f32,
+}
+
+impl RmsNormCall<'_> {
+    /// What multiplies, of a device that has the weight in host memory.
+    pub fn factors(&self) -> Vec<f32> {
+        let mut factors = self.weight.to_host();
+        if self.offset != 0.0 {
+            factors.iter_mut().for_each(|factor| *factor += self.offset);
+        }
+        factors
+    }
+}
+
 /// What a device needs to normalise queries and keys, besides the rows.
 #[derive(Clone, Copy)]
 pub(crate) struct HeadNormCall<'a> {
@@ -104,6 +124,8 @@ pub(crate) struct HeadCall<'a> {
     /// The weights of the gradients of the rows, where these are wanted.
     pub gradients: Option<&'a [f32]>,
     pub smoothing: f32,
+    /// Logits become `cap tanh(z / cap)`, where there is one.
+    pub softcap: Option<f32>,
 }
 
 /// Both running means, to change.
@@ -168,6 +190,66 @@ pub(crate) struct ExpertsCall<'a> {
     pub activation: Activation,
     pub is_tracked: bool,
     pub batch_invariant: bool,
+}
+
+/// What a device needs to run a recurrent cell over rows whose gates of the input are known.
+#[derive(Clone, Copy)]
+pub(crate) struct RecurrentCall<'a> {
+    pub precision: Precision,
+    pub cell: RecurrentCell,
+    pub runs: &'a Runs,
+    /// Of the input, `[rows, gates width]`.
+    pub gates: &'a Storage,
+    /// `[gates width, width]`.
+    pub weight: &'a Parameter,
+    pub bias: &'a Parameter,
+    /// That from which each run begins, in `f32`; all from 0 where there is none.
+    pub state: Option<&'a Storage>,
+    pub is_tracked: bool,
+    pub batch_invariant: bool,
+}
+
+/// What a recurrent cell made of rows.
+pub(crate) struct RecurrentRows {
+    /// Its outputs, in the precision.
+    pub rows: Storage,
+    /// The states after the last row of each run, in `f32`.
+    pub last: Storage,
+    /// What backward needs besides, which only the device knows.
+    pub saved: [Storage; 3],
+}
+
+/// A causal depthwise convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvCall<'a> {
+    pub runs: &'a Runs,
+    pub x: &'a Storage,
+    /// `[width, 1, taps]`.
+    pub weight: &'a Parameter,
+    pub bias: &'a Parameter,
+    /// The last rows before each run, in `f32`.
+    pub state: Option<&'a Storage>,
+}
+
+/// An affine map by groups of features.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockCall<'a> {
+    pub precision: Precision,
+    pub x: &'a Storage,
+    /// `[groups, size, size]`.
+    pub weight: &'a Parameter,
+    pub bias: &'a Parameter,
+}
+
+/// A gated linear recurrence.
+#[derive(Clone, Copy)]
+pub(crate) struct RgLruCall<'a> {
+    pub runs: &'a Runs,
+    /// The rows, the input gates and the gates of the recurrence before their sigmoid.
+    pub inputs: [&'a Storage; 3],
+    pub decay: &'a Parameter,
+    /// That from which each run begins, in `f32`.
+    pub state: Option<&'a Storage>,
 }
 
 /// What a device computes: each operation, forward and backward. Shapes and indices have been checked. Gradients of tensors go
@@ -269,15 +351,8 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         epsilon: f32,
         dx: Option<Slot<'_>>,
     );
-    fn rms_norm(&self, precision: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage;
-    fn rms_norm_backward(
-        &self,
-        x: &Storage,
-        weight: &Parameter,
-        dy: &Storage,
-        epsilon: f32,
-        dx: Option<Slot<'_>>,
-    );
+    fn rms_norm(&self, precision: Precision, x: &Storage, call: RmsNormCall<'_>) -> Storage;
+    fn rms_norm_backward(&self, x: &Storage, call: RmsNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>);
 
     fn head_norm(&self, call: HeadNormCall<'_>, x: &Storage) -> Storage;
     fn head_norm_backward(&self, call: HeadNormCall<'_>, x: &Storage, dy: &Storage, dx: Option<Slot<'_>>);
@@ -331,6 +406,29 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
         saved: &(Storage, Storage),
         dy: &Storage,
     ) -> [Storage; 3];
+
+    fn recurrent(&self, call: RecurrentCall<'_>) -> RecurrentRows;
+    /// The gradients of both parameters and, where there is a slot, of the gates. `saved` is what [`Kernels::recurrent`] kept.
+    fn recurrent_backward(
+        &self,
+        call: RecurrentCall<'_>,
+        saved: [Storage; 3],
+        dy: &Storage,
+        d_gates: Option<Slot<'_>>,
+    );
+
+    /// The rows, of the kind of `x`, and the last ones of each run in `f32`.
+    fn causal_conv(&self, call: ConvCall<'_>) -> (Storage, Storage);
+    fn causal_conv_backward(&self, call: ConvCall<'_>, dy: &Storage, dx: Option<Slot<'_>>);
+
+    /// Of the kind of `x`; each row has the same bits whatever the number of rows.
+    fn block_linear(&self, call: BlockCall<'_>) -> Storage;
+    fn block_linear_backward(&self, call: BlockCall<'_>, dy: &Storage, dx: Option<Slot<'_>>);
+
+    /// The states, of the kind of the rows, and those after the last row of each run in `f32`.
+    fn rg_lru(&self, call: RgLruCall<'_>) -> (Storage, Storage);
+    /// The gradients of the three inputs; that of the decay is added up. `y` is what [`Kernels::rg_lru`] gave.
+    fn rg_lru_backward(&self, call: RgLruCall<'_>, y: &Storage, dy: &Storage) -> [Storage; 3];
 
     /// Attention of new rows over caches in host memory, which they join, in `f32`; each row has the same bits whatever the
     /// others are.

@@ -3,7 +3,8 @@
 //! For hidden rows `h_i`, head `W` `[vocabulary, width]` with an optional bias `b` `[vocabulary]`, targets `t_i`, weights
 //! `w_i` and label smoothing `s` (Szegedy et al. 2016): `z_i = h_i W^T + b`, `log p_i = log_softmax(z_i)`,
 //! `loss_i = -(1 - s) log p_i[t_i] - s mean over v of log p_i[v]`, and the loss is `sum over i of w_i loss_i`. A mean is a
-//! sum with weights `1 / n`. Rows without a target are best left out before ([`Tape::rows`]).
+//! sum with weights `1 / n`. Rows without a target are best left out before ([`Tape::rows`]). With a cap `c` the logits are
+//! `c tanh(z_i / c)` in place of `z_i` (Gemma Team 2024), and gradients of logits are multiplied by `1 - tanh(z_i / c)^2`.
 //!
 //! [`Tape::backward_losses`] computes the loss and its gradient in one pass over the head, chunk by chunk of rows: logits,
 //! softmax, loss, `g_i = w_i (softmax_i - (1 - s) onehot(t_i) - s / vocabulary)`, `dh_i = g_i W`, `dW += g^T h`,
@@ -41,6 +42,8 @@ pub struct HeadLoss<'a> {
     pub rows: LossRows<'a>,
     /// The share of each target that is spread over the whole vocabulary, in `[0, 1)`.
     pub label_smoothing: f32,
+    /// The cap `c` of logits, above 0, where they have one.
+    pub softcap: Option<f32>,
     /// What this loss counts in a sum of several.
     pub coefficient: f32,
 }
@@ -48,7 +51,7 @@ pub struct HeadLoss<'a> {
 impl<'a> HeadLoss<'a> {
     /// Of a head without bias, without smoothing, alone.
     pub fn new(hidden: &'a Tensor, weight: &'a Parameter, rows: LossRows<'a>) -> Self {
-        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, coefficient: 1.0 }
+        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, softcap: None, coefficient: 1.0 }
     }
 
     fn check(&self) -> Result<()> {
@@ -61,6 +64,10 @@ impl<'a> HeadLoss<'a> {
         if !(0.0..1.0).contains(&self.label_smoothing) {
             let reason =
                 format!("label_smoothing is {}, expected at least 0 and below 1", self.label_smoothing);
+            return Err(Error::Option { operation: "cross_entropy", reason });
+        }
+        if let Some(cap) = self.softcap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
+            let reason = format!("softcap is {cap}, expected a number above 0");
             return Err(Error::Option { operation: "cross_entropy", reason });
         }
         Ok(())
@@ -136,20 +143,19 @@ impl Tape {
         Ok(found)
     }
 
-    /// As [`Tape::backward_losses`] of an objective that `weigh` computes from the negative log-likelihoods of `targets` under
-    /// `softmax(hidden weight^T)`. `total` of the result is its value.
+    /// As [`Tape::backward_losses`] of an objective that `weigh` computes from the negative log-likelihoods of the targets of `plain`,
+    /// whose weights do not count. `total` of the result is its value.
     ///
     /// # Errors
     /// As [`Tape::backward_losses`], and when there is not one slope a row.
     pub fn backward_objective(
         &self,
-        hidden: &Tensor,
-        weight: &Parameter,
-        targets: &[u32],
+        plain: &HeadLoss<'_>,
         weigh: impl FnOnce(&[f32]) -> Objective,
     ) -> Result<Loss> {
+        let (hidden, targets) = (plain.hidden, plain.rows.targets);
         let ones = vec![1.0; targets.len()];
-        let plain = HeadLoss::new(hidden, weight, LossRows { targets, weights: &ones });
+        let plain = HeadLoss { rows: LossRows { targets, weights: &ones }, ..*plain };
         let Objective { value, slopes } = weigh(&self.cross_entropy(&plain)?.rows);
         check_lengths(hidden, targets, &slopes)?;
         self.check_trainable(&[plain])?;
@@ -187,6 +193,7 @@ impl Tape {
             targets: loss.rows.targets,
             gradients: weights,
             smoothing: loss.label_smoothing,
+            softcap: loss.softcap,
         };
         let d_hidden = self.kernels().head_loss(&call, &mut found);
         found.total = device::host_weighted_sum(&found.rows, loss.rows.weights);

@@ -3,6 +3,8 @@
 
 pub mod activation;
 pub mod attention;
+pub mod block_linear;
+pub mod causal_conv;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
@@ -12,6 +14,8 @@ pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod optimizer;
+pub mod recurrent;
+pub mod rg_lru;
 pub mod rms_norm;
 pub mod rotary;
 pub mod route;

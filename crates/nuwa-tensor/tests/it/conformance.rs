@@ -6,8 +6,8 @@ use std::sync::Arc;
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, DType, Device, Error,
-    ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random,
-    RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
+    ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RecurrentCell,
+    RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor,
 };
 use proptest::prelude::*;
 
@@ -46,6 +46,10 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let (of_distances, segments) =
         (add("of_distances", &[memory + 2 * length, width]), add("segments", &[2, width]));
     let pair = add("pair", &[2 * width, width]);
+    let [taps, blocks] = [add("taps", &[width, 1, 3]), add("blocks", &[heads, width / heads, width / heads])];
+    let of_lstm = [add("lstm", &[4 * width, width]), add("lstm_bias", &[4 * width])];
+    let of_gru = [add("gru", &[3 * width, width]), add("gru_bias", &[3 * width])];
+    let into_cells = [add("into_lstm", &[4 * width, width]), add("into_gru", &[3 * width, width])];
     let router = add("router", &[vocabulary, EXPERTS]);
     let experts: Arc<[ExpertWeights]> = (0..EXPERTS)
         .map(|expert| ExpertWeights {
@@ -93,6 +97,8 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
         segments: &segments,
     };
     let x = tape.add(&x, &relative(&tape, &x, [&pair, &of_distances], parameters, [length, memory])).unwrap();
+    let x = recurrent(&tape, &x, [&of_lstm, &of_gru], into_cells.each_ref(), [&taps, &bias, &blocks]);
+    let x = tape.add(&x, &tape.rms_norm_around_one(&x, &norm, 1e-5).unwrap()).unwrap();
     let h = tape.linear_activation(&x, &out, Some(&bias), Activation::GeluTanh).unwrap();
     let x = tape.add(&x, &tape.multiply(&h, &tape.scale(&x, 0.3).unwrap()).unwrap()).unwrap();
     let h = tape.gated_activation(&tape.linear(&x, &gate, None).unwrap(), Activation::Silu).unwrap();
@@ -109,6 +115,7 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
     let loss = HeadLoss {
         bias: Some(&head_bias),
         label_smoothing: 0.1,
+        softcap: (heads == 1).then_some(8.0),
         coefficient: 0.5,
         ..HeadLoss::new(&chosen, &table, LossRows { targets, weights: &weights })
     };
@@ -147,6 +154,31 @@ fn relative(
     let distances: Vec<u32> = (0..(keys + length - 1) as u32).collect();
     let distances = tape.embedding(&distances, of_distances).unwrap();
     tape.relative_attention([x, &packed, &distances], parameters, heads, &mask, &places, 0.2).unwrap()
+}
+
+/// Both cells, the convolution and the linear recurrence over two texts, the first of two documents, of which it adds the rows.
+fn recurrent(
+    tape: &Tape,
+    x: &Tensor,
+    cells: [&[Parameter; 2]; 2],
+    into: [&Parameter; 2],
+    [taps, vector, blocks]: [&Parameter; 3],
+) -> Tensor {
+    let length = x.rows() / 2;
+    let starts: Vec<u32> =
+        (0..2 * length).map(|row| if row < length && row > length / 2 { length / 2 + 1 } else { 0 } as u32).collect();
+    let runs = Runs::of_texts(2, length, Some(&starts));
+    let mut sum = x.clone();
+    for ((cell, [weight, bias]), into) in [RecurrentCell::Lstm, RecurrentCell::Gru].into_iter().zip(cells).zip(into) {
+        let gates = tape.linear(x, into, None).unwrap();
+        let [y, _] = tape.recurrent(cell, &gates, [weight, bias], &runs, None).unwrap();
+        sum = tape.add(&sum, &y).unwrap();
+    }
+    let [seen, _] = tape.causal_conv(x, [taps, vector], &runs, None).unwrap();
+    let gate = tape.block_linear(&seen, [blocks, vector]).unwrap();
+    let other = tape.scale(&gate, -0.7).unwrap();
+    let [y, _] = tape.rg_lru([&seen, &gate, &other], vector, &runs, None).unwrap();
+    tape.add(&sum, &y).unwrap()
 }
 
 proptest! {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout, HeadLoss, Loss,
-    LossRows, Parameter, Parameters, ParametersBuilder, Random, RelativeBuckets, RelativeParameters,
-    RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
+    LossRows, Parameter, Parameters, ParametersBuilder, Random, RecurrentCell, RelativeBuckets,
+    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs, Tape,
+    Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -132,6 +133,9 @@ fn norms() {
     // The input is used twice, so that the gradient is added to an existing one.
     let root = |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.add(x, &tape.rms_norm(x, &p[0], 1e-5)?);
     check("rms_norm", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &root });
+    let around =
+        |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.add(x, &tape.rms_norm_around_one(x, &p[0], 1e-5)?);
+    check("around one", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &around });
 }
 
 #[test]
@@ -292,6 +296,81 @@ fn attention() {
     attention_case("dropout", grouped, 7, AttentionOptions { dropout: 0.3, ..plain }, |mask| mask);
 }
 
+/// Two documents and a text, of which the input is used again, so that its gradient is added to an existing one.
+fn recurrent_case(name: &str, width: usize, parameters: &[(&'static str, &'static [usize])], operation: Recurrence<'_>) {
+    let documents = Runs::of_texts(2, 4, Some(&[0, 0, 0, 3, 0, 0, 0, 0]));
+    let run = |tape: &Tape, x: &Tensor, p: &[Parameter]| operation(tape, x, p, &documents, None);
+    let case = Case { rows: 8, input_width: width, output_width: 3, parameters, operation: &run };
+    check(name, &case);
+    // From a state, as of texts whose beginnings were read before.
+    let going = Runs::following([(3, false), (1, true), (4, false)]);
+    let run = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+        let states: Vec<f32> = (0..18).map(|i| (i as f32 * 0.7).sin()).collect();
+        operation(tape, x, p, &going, Some(&states))
+    };
+    let case = Case { rows: 8, input_width: width, output_width: 3, parameters, operation: &run };
+    check(&format!("{name} from a state"), &case);
+}
+
+type Recurrence<'a> = &'a dyn Fn(&Tape, &Tensor, &[Parameter], &Runs, Option<&[f32]>) -> Result<Tensor>;
+
+/// The first numbers of `states` as those of three runs.
+fn state_of(tape: &Tape, states: Option<&[f32]>, width: usize) -> Result<Option<Tensor>> {
+    states.map(|states| tape.constant([3, width], &states[..3 * width])).transpose()
+}
+
+#[test]
+fn recurrent_cells() {
+    let _held = crate::levels::hold();
+    let lstm: &[(&str, &[usize])] = &[("weight", &[12, 3]), ("bias", &[12])];
+    let gru: &[(&str, &[usize])] = &[("weight", &[9, 3]), ("bias", &[9])];
+    for (cell, parameters) in [(RecurrentCell::Lstm, lstm), (RecurrentCell::Gru, gru)] {
+        let run = |tape: &Tape, x: &Tensor, p: &[Parameter], runs: &Runs, states: Option<&[f32]>| {
+            let state = state_of(tape, states, 3 * cell.states())?;
+            let [y, _] = tape.recurrent(cell, x, [&p[0], &p[1]], runs, state.as_ref())?;
+            let [again, _] = tape.recurrent(cell, x, [&p[0], &p[1]], runs, state.as_ref())?;
+            tape.add(&y, &again)
+        };
+        recurrent_case(&format!("{cell:?}"), 3 * cell.gates(), parameters, &run);
+    }
+}
+
+#[test]
+fn causal_convolution() {
+    let _held = crate::levels::hold();
+    let run = |tape: &Tape, x: &Tensor, p: &[Parameter], runs: &Runs, states: Option<&[f32]>| {
+        let state = state_of(tape, states, 6)?;
+        let [y, _] = tape.causal_conv(x, [&p[0], &p[1]], runs, state.as_ref())?;
+        tape.add(x, &y)
+    };
+    recurrent_case("conv", 3, &[("taps", &[3, 1, 3]), ("bias", &[3])], &run);
+}
+
+#[test]
+fn gated_linear_recurrence() {
+    let _held = crate::levels::hold();
+    let parameters: &[(&str, &[usize])] = &[("decay", &[3]), ("input", &[3, 1, 1]), ("bias", &[3]), ("gate", &[1, 3, 3])];
+    let run = |tape: &Tape, x: &Tensor, p: &[Parameter], runs: &Runs, states: Option<&[f32]>| {
+        let state = state_of(tape, states, 3)?;
+        let (input, gate) = (tape.block_linear(x, [&p[1], &p[2]])?, tape.block_linear(x, [&p[3], &p[2]])?);
+        let [y, _] = tape.rg_lru([x, &input, &gate], &p[0], runs, state.as_ref())?;
+        tape.add(x, &y)
+    };
+    recurrent_case("rg_lru", 3, parameters, &run);
+}
+
+#[test]
+fn half_of_each_head_is_turned() {
+    let _held = crate::levels::hold();
+    let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 4 };
+    let table = RotaryTable::new(&RotaryTable::frequencies(100.0, 2), 3);
+    let operation = |tape: &Tape, x: &Tensor, _: &[Parameter]| {
+        tape.add(x, &tape.rotary(x, heads, &[0, 1, 2], &table)?)
+    };
+    let width = heads.width();
+    check("rotary", &Case { rows: 3, input_width: width, output_width: width, parameters: &[], operation: &operation });
+}
+
 /// The table is used by two layers, as T5's is.
 #[test]
 fn attention_with_a_bias_by_distance() {
@@ -427,7 +506,7 @@ fn several_head_losses_on(device: Device) {
         let of_pairs = LossRows { targets: &[1, 0], weights: &[0.5, 0.5] };
         let losses = [
             HeadLoss { bias: Some(&bias), label_smoothing: 0.2, ..HeadLoss::new(&hidden, &words, of_words) },
-            HeadLoss { coefficient: 0.3, ..HeadLoss::new(&first, &pairs, of_pairs) },
+            HeadLoss { coefficient: 0.3, softcap: Some(1.5), ..HeadLoss::new(&first, &pairs, of_pairs) },
         ];
         let found = if is_backward {
             tape.backward_losses(&losses).unwrap()

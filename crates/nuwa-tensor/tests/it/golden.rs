@@ -12,8 +12,8 @@ use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights,
     HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets,
-    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape,
-    Tensor,
+    RecurrentCell, RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog,
+    Routing, Runs, Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -74,6 +74,10 @@ impl Golden {
 
     fn ranges(&self) -> Vec<[u32; 2]> {
         self.whole("lo").into_iter().zip(self.whole("hi")).map(|(lo, hi)| [lo, hi]).collect()
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::of_texts(self.size("texts"), self.size("time"), Some(&self.whole("starts")))
     }
 
     fn heads(&self) -> HeadLayout {
@@ -177,9 +181,34 @@ fn check(golden: &Golden) {
         "scale" => golden.check(&["x"], |t, p| t.scale(&rows(t, &p[0])?, golden.number("factor"))),
         _ if family("cross_entropy") => cross_entropy(golden),
         "adamw" => adamw(golden),
+        "around_one" => golden.check(&["x", "weight"], |t, p| {
+            t.rms_norm_around_one(&rows(t, &p[0])?, &p[1], golden.number("eps"))
+        }),
+        _ if family("recurrent") => recurrent(golden),
+        _ if family("causal_conv") => golden.check(&["x", "weight", "bias"], |t, p| {
+            t.causal_conv(&rows(t, &p[0])?, [&p[1], &p[2]], &golden.runs(), None).map(|[y, _]| y)
+        }),
+        _ if family("rg_lru") => rg_lru(golden),
         _ if family("experts") => experts(golden),
         other => panic!("fixtures/ops/{other}.safetensors is held against nothing"),
     }
+}
+
+fn recurrent(golden: &Golden) {
+    let cell = if golden.name.contains("lstm") { RecurrentCell::Lstm } else { RecurrentCell::Gru };
+    golden.check(&["x", "weight_ih", "bias_ih", "weight", "bias"], |t, p| {
+        let gates = t.linear(&rows(t, &p[0])?, &p[1], Some(&p[2]))?;
+        t.recurrent(cell, &gates, [&p[3], &p[4]], &golden.runs(), None).map(|[y, _]| y)
+    });
+}
+
+fn rg_lru(golden: &Golden) {
+    let inputs = ["x", "decay", "input_weight", "input_bias", "recurrent_weight", "recurrent_bias"];
+    golden.check(&inputs, |t, p| {
+        let x = rows(t, &p[0])?;
+        let (input, recurrent) = (t.block_linear(&x, [&p[2], &p[3]])?, t.block_linear(&x, [&p[4], &p[5]])?);
+        t.rg_lru([&x, &input, &recurrent], &p[1], &golden.runs(), None).map(|[y, _]| y)
+    });
 }
 
 fn activation(golden: &Golden, activation: Activation) {
@@ -188,7 +217,8 @@ fn activation(golden: &Golden, activation: Activation) {
 
 fn rotary(golden: &Golden) {
     let (heads, positions) = (golden.heads(), golden.whole("positions"));
-    let frequencies = RotaryTable::frequencies(f64::from(golden.number("theta")), heads.head_dim);
+    let turned = if golden.has("turned") { golden.size("turned") } else { heads.head_dim };
+    let frequencies = RotaryTable::frequencies(f64::from(golden.number("theta")), turned);
     let table = RotaryTable::new(&frequencies, *positions.iter().max().unwrap() as usize + 1);
     golden.check(&["qkv"], |tape, p| tape.rotary(&rows(tape, &p[0])?, heads, &positions, &table));
 }
@@ -302,6 +332,7 @@ fn cross_entropy(golden: &Golden) {
     let loss = HeadLoss {
         bias: parameters.get(2),
         label_smoothing: if golden.has("smoothing") { golden.number("smoothing") } else { 0.0 },
+        softcap: golden.has("softcap").then(|| golden.number("softcap")),
         coefficient: golden.number("dloss"),
         ..HeadLoss::new(&hidden, &parameters[1], of_rows)
     };
@@ -407,7 +438,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 59, "files in fixtures/ops");
+    assert_eq!(paths.len(), 71, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

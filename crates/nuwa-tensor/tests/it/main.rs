@@ -7,3 +7,4 @@ mod finite_differences;
 mod golden;
 mod invariants;
 mod levels;
+mod recurrent;

@@ -119,6 +119,7 @@ fn of_width(
 ) -> Result<ModelConfig> {
     let layers = settings
         .layers
+        .or(settings.family.registered().layers)
         .unwrap_or_else(|| (width.saturating_add(WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));

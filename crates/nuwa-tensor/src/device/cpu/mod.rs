@@ -6,6 +6,7 @@ mod kernels;
 mod linear;
 mod optimizer;
 pub(crate) mod product;
+mod recurrent;
 mod route;
 
 pub(crate) use kernels::cross_entropy::log_sum_exp;
@@ -18,16 +19,18 @@ use super::Storage;
 use super::{
     Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
 };
+use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
 use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, RouteCall, RoutedRows, RouterSlopes, Slot};
 use crate::calls::{
     Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
-    RelativeCall, RotaryCall, Update,
+    RecurrentCell, RelativeCall, RotaryCall, Update,
 };
 use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
 use crate::{Precision, Random, parallel};
 use kernels::activation::with_curve;
 use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding, head_norm};
+use kernels::{block_linear, causal_conv, gru::Gru, linear::Context, lstm::Lstm, rg_lru};
 use kernels::{layer_norm, relative, rms_norm, rotary, rows, weighted_sum};
 use product::PackedMatrix;
 
@@ -47,6 +50,18 @@ impl Cpu {
     pub(super) fn new(device: Device) -> Self {
         Self { pool: Arc::new(Pool::new(device)) }
     }
+
+    fn context(&self, precision: Precision) -> Context<'_> {
+        Context { pool: &self.pool, precision }
+    }
+}
+
+fn conv(call: ConvCall<'_>, width: usize) -> causal_conv::Conv<'_> {
+    causal_conv::Conv::new(call.runs, &call.weight.values(), width, call.state.map(<f32 as Stored>::of))
+}
+
+fn groups(call: BlockCall<'_>) -> block_linear::Groups {
+    block_linear::Groups { count: call.weight.shape().axes()[0], size: call.weight.width() }
 }
 
 impl fmt::Debug for Cpu {
@@ -257,28 +272,23 @@ impl Kernels for Cpu {
         bias.accumulate(|db| add(db, &sums[width..]));
     }
 
-    fn rms_norm(&self, precision: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage {
+    fn rms_norm(&self, precision: Precision, x: &Storage, call: RmsNormCall<'_>) -> Storage {
+        let weight = call.factors();
         filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
-            rms_norm::forward(x, &weight.values(), &mut y, epsilon);
+            rms_norm::forward(x, &weight, &mut y, call.epsilon);
         }))
     }
 
-    fn rms_norm_backward(
-        &self,
-        x: &Storage,
-        weight: &Parameter,
-        dy: &Storage,
-        epsilon: f32,
-        dx: Option<Slot<'_>>,
-    ) {
+    fn rms_norm_backward(&self, x: &Storage, call: RmsNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let epsilon = call.epsilon;
         with_values!(dy, dy => {
             with_values!(x, x => {
-                weight.accumulate(|dw| rms_norm::backward_weight(&self.pool, x, dy, dw, epsilon));
+                call.weight.accumulate(|dw| rms_norm::backward_weight(&self.pool, x, dy, dw, epsilon));
             });
             if let Some(dx) = dx {
+                let weight = call.factors();
                 with_slot!(dx, |dx, accumulate| {
-                    let (x, weight) = (Stored::of(x), weight.values());
-                    rms_norm::backward_input(x, &weight, dy, dx, epsilon, accumulate);
+                    rms_norm::backward_input(Stored::of(x), &weight, dy, dx, epsilon, accumulate);
                 });
             }
         });
@@ -429,6 +439,105 @@ impl Kernels for Cpu {
             rest = others;
             parameter.accumulate(|total| total.iter_mut().zip(own).for_each(|(total, sum)| *total += sum));
         }
+        slopes
+    }
+
+    fn recurrent(&self, call: RecurrentCall<'_>) -> RecurrentRows {
+        with_dtype!(call.precision, T => match call.cell {
+            RecurrentCell::Lstm => recurrent::forward::<Lstm, T>(&self.pool, call),
+            RecurrentCell::Gru => recurrent::forward::<Gru, T>(&self.pool, call),
+        })
+    }
+
+    fn recurrent_backward(
+        &self,
+        call: RecurrentCall<'_>,
+        saved: [Storage; 3],
+        dy: &Storage,
+        d_gates: Option<Slot<'_>>,
+    ) {
+        with_dtype!(call.precision, T => match call.cell {
+            RecurrentCell::Lstm => recurrent::backward::<Lstm, T>(&self.pool, call, saved, dy, d_gates),
+            RecurrentCell::Gru => recurrent::backward::<Gru, T>(&self.pool, call, saved, dy, d_gates),
+        });
+    }
+
+    fn causal_conv(&self, call: ConvCall<'_>) -> (Storage, Storage) {
+        let bias = call.bias.values();
+        let conv = conv(call, bias.len());
+        let mut last =
+            self.pool.take::<f32>(call.runs.count() * (call.weight.width() - 1) * bias.len());
+        with_values!(call.x, x => conv.last(x, &mut last));
+        (filled!(self, call.x.dtype(), call.x.len(), T, |y| conv.forward(T::of(call.x), &bias, &mut y)), last.into())
+    }
+
+    fn causal_conv_backward(&self, call: ConvCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let conv = conv(call, call.bias.width());
+        with_values!(dy, dy => {
+            let sums = with_values!(call.x, x => conv.backward_parameters(&self.pool, x, dy));
+            call.weight.accumulate(|dw| conv.add_taps(&sums, dw));
+            call.bias.accumulate(|db| conv.add_bias(&sums, db));
+            if let Some(dx) = dx {
+                with_slot!(dx, |dx, accumulate| conv.backward_input(dy, dx, accumulate));
+            }
+        });
+    }
+
+    fn block_linear(&self, call: BlockCall<'_>) -> Storage {
+        let (context, weight, bias) = (self.context(call.precision), call.weight.values(), call.bias.values());
+        filled!(self, call.x.dtype(), call.x.len(), T, |y| {
+            block_linear::forward(context, groups(call), T::of(call.x), &weight, &bias, &mut y);
+        })
+    }
+
+    fn block_linear_backward(&self, call: BlockCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let (context, groups) = (self.context(call.precision), groups(call));
+        with_values!(dy, dy => {
+            if let Some(dx) = dx {
+                let weight = call.weight.values();
+                with_slot!(dx, |dx, accumulate| {
+                    block_linear::backward_input(context, groups, dy, &weight, dx, accumulate);
+                });
+            }
+            with_values!(call.x, x => {
+                call.weight.accumulate(|dw| block_linear::backward_weight(context, groups, dy, x, dw));
+            });
+            call.bias.accumulate(|db| kernels::linear::backward_bias(&self.pool, dy, db));
+        });
+    }
+
+    fn rg_lru(&self, call: RgLruCall<'_>) -> (Storage, Storage) {
+        let rates = rg_lru::rates(&call.decay.values());
+        let state = call.state.map(<f32 as Stored>::of);
+        let scan = rg_lru::Scan { runs: call.runs, rates: &rates, state };
+        let mut last = self.pool.take::<f32>(call.runs.count() * rates.len());
+        let x = call.inputs[0];
+        let y = filled!(self, x.dtype(), x.len(), T, |y| {
+            let [x, input, recurrent] = call.inputs.map(T::of);
+            scan.forward(rg_lru::ScanInputs { x, input, recurrent }, &mut y, &mut last);
+        });
+        (y, last.into())
+    }
+
+    fn rg_lru_backward(&self, call: RgLruCall<'_>, y: &Storage, dy: &Storage) -> [Storage; 3] {
+        let (rates, state) = (rg_lru::rates(&call.decay.values()), call.state.map(<f32 as Stored>::of));
+        let scan = rg_lru::Scan { runs: call.runs, rates: &rates, state };
+        let mut sums = self.pool.take::<f32>(call.runs.count() * rates.len());
+        let slopes = with_dtype!(y.dtype(), T => {
+            let [x, input, recurrent] = call.inputs.map(T::of);
+            let [mut d_x, mut d_input, mut d_recurrent] = call.inputs.map(|input| self.pool.take::<T>(input.len()));
+            let inputs = rg_lru::ScanInputs { x, input, recurrent };
+            let slopes: [&mut [T]; 3] = [&mut d_x, &mut d_input, &mut d_recurrent];
+            scan.backward(inputs, [T::of(y), T::of(dy)], slopes, &mut sums);
+            [d_x.into(), d_input.into(), d_recurrent.into()]
+        });
+        let of_rates = rg_lru::slopes_of_rates(&call.decay.values());
+        call.decay.accumulate(|total| {
+            for sums in sums.chunks_exact(rates.len()) {
+                let each = total.iter_mut().zip(sums).zip(&of_rates);
+                each.for_each(|((total, sum), slope)| *total += sum * slope);
+            }
+        });
         slopes
     }
 

@@ -8,6 +8,10 @@ pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {
     let mut logits = affine(Affine { precision, x, weight, bias, is_tracked: false, batch_invariant: false });
     for (row, logits) in logits.chunks_exact_mut(vocabulary).enumerate() {
         let target = call.targets[row] as usize;
+        let cap = call.softcap.map(f64::from);
+        if let Some(cap) = cap {
+            logits.iter_mut().for_each(|z| *z = cap * (*z / cap).tanh());
+        }
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let log_total = largest + logits.iter().map(|z| (z - largest).exp()).sum::<f64>().ln();
         let mean = logits.iter().sum::<f64>() / vocabulary as f64;
@@ -17,7 +21,8 @@ pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {
         let weight = call.gradients.map_or(0.0, |weights| f64::from(weights[row]));
         for (id, z) in logits.iter_mut().enumerate() {
             let wanted = if id == target { 1.0 - smoothing } else { 0.0 } + smoothing / vocabulary as f64;
-            *z = weight * ((*z - log_total).exp() - wanted);
+            let slope = cap.map_or(1.0, |cap| 1.0 - (*z / cap).powi(2));
+            *z = weight * ((*z - log_total).exp() - wanted) * slope;
         }
     }
     call.gradients.is_some().then(|| backward(call, &logits))

@@ -28,7 +28,7 @@ pub fn backward(call: HeadNormCall<'_>, x: &[f32], dy: &[f32]) -> [Vec<f64>; 3] 
             rows.chunks_exact(width).flat_map(|row| &row[columns.clone()]).copied().collect()
         };
         let moments = |x: &[f32]| [0.0, root_mean_square(x, call.epsilon)];
-        let [dx, dw, _] = norm_backward([&part(x), &part(dy)], weight, moments, false);
+        let [dx, dw, _] = norm_backward([&part(x), &part(dy)], &weight.to_host(), moments, false);
         for (row, dx) in d_input.chunks_exact_mut(width).zip(dx.chunks_exact(columns.len())) {
             row[columns.clone()].copy_from_slice(dx);
         }

@@ -2,16 +2,21 @@
 //! what a new one is read beside. It ignores the precision that a tape asks for.
 
 mod attention;
+mod block_linear;
 mod cached;
+mod causal_conv;
 mod experts;
 mod head;
 mod head_norm;
+mod recurrent;
 mod relative;
+mod rg_lru;
 mod route;
 
 use std::sync::Arc;
 
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
+use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
 use super::{ExpertsCall, Parameter, Parameters, RouteCall, RoutedRows, RouterSlopes, Slot, Storage};
 use crate::calls::{
     Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
@@ -152,16 +157,16 @@ fn moments(x: &[f32], epsilon: f32) -> [f64; 2] {
 /// norm leaves out `mean(g)`.
 fn norm_backward(
     [x, dy]: [&[f32]; 2],
-    weight: &Parameter,
+    weight: &[f32],
     moments: impl Fn(&[f32]) -> [f64; 2],
     is_centred: bool,
 ) -> [Vec<f64>; 3] {
-    let (width, values) = (weight.width(), weight.to_host());
+    let width = weight.len();
     let (mut dx, mut dw, mut db) = (Vec::new(), vec![0.0; width], vec![0.0; width]);
     for (x, dy) in x.chunks_exact(width).zip(dy.chunks_exact(width)) {
         let [mean, scale] = moments(x);
         let normal: Vec<f64> = x.iter().map(|x| (f64::from(*x) - mean) * scale).collect();
-        let slope: Vec<f64> = dy.iter().zip(&values).map(|(dy, w)| f64::from(*dy) * f64::from(*w)).collect();
+        let slope: Vec<f64> = dy.iter().zip(weight).map(|(dy, w)| f64::from(*dy) * f64::from(*w)).collect();
         let along = slope.iter().zip(&normal).map(|(g, n)| g * n).sum::<f64>() / width as f64;
         let centre = if is_centred { slope.iter().sum::<f64>() / width as f64 } else { 0.0 };
         for column in 0..width {
@@ -384,31 +389,24 @@ impl Kernels for Reference {
         epsilon: f32,
         dx: Option<Slot<'_>>,
     ) {
-        let [d_input, dw, db] = norm_backward([of(x), of(dy)], weight, |x| moments(x, epsilon), true);
+        let [d_input, dw, db] = norm_backward([of(x), of(dy)], &weight.to_host(), |x| moments(x, epsilon), true);
         give_parameter(weight, &dw);
         give_parameter(bias, &db);
         dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
     }
 
-    fn rms_norm(&self, _: Precision, x: &Storage, weight: &Parameter, epsilon: f32) -> Storage {
-        let weight = weight.to_host();
+    fn rms_norm(&self, _: Precision, x: &Storage, call: RmsNormCall<'_>) -> Storage {
+        let weight = call.factors();
         self.put(of(x).chunks_exact(weight.len()).flat_map(|x| {
-            let scale = root_mean_square(x, epsilon);
+            let scale = root_mean_square(x, call.epsilon);
             x.iter().zip(&weight).map(|(x, w)| f64::from(*x) * scale * f64::from(*w)).collect::<Vec<_>>()
         }))
     }
 
-    fn rms_norm_backward(
-        &self,
-        x: &Storage,
-        weight: &Parameter,
-        dy: &Storage,
-        epsilon: f32,
-        dx: Option<Slot<'_>>,
-    ) {
-        let moments = |x: &[f32]| [0.0, root_mean_square(x, epsilon)];
-        let [d_input, dw, _] = norm_backward([of(x), of(dy)], weight, moments, false);
-        give_parameter(weight, &dw);
+    fn rms_norm_backward(&self, x: &Storage, call: RmsNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let moments = |x: &[f32]| [0.0, root_mean_square(x, call.epsilon)];
+        let [d_input, dw, _] = norm_backward([of(x), of(dy)], &call.factors(), moments, false);
+        give_parameter(call.weight, &dw);
         dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
     }
 
@@ -492,6 +490,59 @@ impl Kernels for Reference {
             give_parameter(parameter, &values);
         }
         [queries, memory, distances].map(|values| self.put(values))
+    }
+
+    fn recurrent(&self, call: RecurrentCall<'_>) -> RecurrentRows {
+        let (rows, last) = recurrent::forward(call);
+        let nothing = [(); 3].map(|()| self.memory.zeros(0));
+        RecurrentRows { rows: self.put(rows), last: self.put(last), saved: nothing }
+    }
+
+    fn recurrent_backward(
+        &self,
+        call: RecurrentCall<'_>,
+        _: [Storage; 3],
+        dy: &Storage,
+        d_gates: Option<Slot<'_>>,
+    ) {
+        let [slopes, dw, db] = recurrent::backward(call, of(dy));
+        give_parameter(call.weight, &dw);
+        give_parameter(call.bias, &db);
+        d_gates.into_iter().for_each(|d_gates| give(d_gates, slopes.iter().copied()));
+    }
+
+    fn causal_conv(&self, call: ConvCall<'_>) -> (Storage, Storage) {
+        let (y, last) = causal_conv::forward(call);
+        (self.put(y), self.put(last))
+    }
+
+    fn causal_conv_backward(&self, call: ConvCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let [slopes, dw, db] = causal_conv::backward(call, of(dy));
+        give_parameter(call.weight, &dw);
+        give_parameter(call.bias, &db);
+        dx.into_iter().for_each(|dx| give(dx, slopes.iter().copied()));
+    }
+
+    fn block_linear(&self, call: BlockCall<'_>) -> Storage {
+        self.put(block_linear::forward(call))
+    }
+
+    fn block_linear_backward(&self, call: BlockCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let [slopes, dw, db] = block_linear::backward(call, of(dy));
+        give_parameter(call.weight, &dw);
+        give_parameter(call.bias, &db);
+        dx.into_iter().for_each(|dx| give(dx, slopes.iter().copied()));
+    }
+
+    fn rg_lru(&self, call: RgLruCall<'_>) -> (Storage, Storage) {
+        let (y, last) = rg_lru::forward(call);
+        (self.put(y), self.put(last))
+    }
+
+    fn rg_lru_backward(&self, call: RgLruCall<'_>, _: &Storage, dy: &Storage) -> [Storage; 3] {
+        let (slopes, d_decay) = rg_lru::backward(call, of(dy));
+        give_parameter(call.decay, &d_decay);
+        slopes.map(|slopes| self.put(slopes))
     }
 
     /// That of the processor, whose caches these are.

@@ -16,7 +16,7 @@ use super::{machine, median};
 use self::tasks::{FineTuned, Tasks};
 
 /// The families of the table, in its order.
-const FAMILIES: [&str; 18] = [
+const FAMILIES: [&str; 21] = [
     "gpt2",
     "gpt_neo",
     "lamda",
@@ -35,6 +35,9 @@ const FAMILIES: [&str; 18] = [
     "marian",
     "t5",
     "bart",
+    "lstm",
+    "gru",
+    "recurrent_gemma",
 ];
 
 /// Those that learn by another objective than the next token: what they are measured by is that objective on held-out text.

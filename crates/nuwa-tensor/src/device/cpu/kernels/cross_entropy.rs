@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::cell::tanh;
 use super::linear::{self, Context, Held, Weight};
 use crate::calls::Loss;
 use crate::device::cpu::product::{Matrix, Store, product, product_over_rows, product_packed};
@@ -38,6 +39,7 @@ pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut L
             targets: &call.targets[span.clone()],
             gradients: call.gradients.map(|weights| &weights[span.clone()]),
             smoothing: call.smoothing,
+            softcap: call.softcap,
         };
         logits.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
         if let Some(d_hidden) = &mut d_hidden {
@@ -58,6 +60,8 @@ pub struct Rows<'a> {
     pub gradients: Option<&'a [f32]>,
     /// The share of each target that is spread over all ids.
     pub smoothing: f32,
+    /// The cap of logits, where they have one.
+    pub softcap: Option<f32>,
 }
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
@@ -98,6 +102,9 @@ impl Logits {
             let target = target as usize;
             let weight = rows.gradients.map(|weights| weights[index]);
             (*loss, *hit) = match weight {
+                _ if rows.softcap.is_some() => {
+                    capped_row(logits, vocabulary, target, weight, rows, narrow)
+                }
                 _ if rows.smoothing > 0.0 => {
                     smoothed_row(logits, vocabulary, target, weight, rows.smoothing, narrow)
                 }
@@ -264,6 +271,41 @@ vectorised! {
                 *value = weight * (exp(m, *value - log_total) - spread);
             }
             logits[target] -= weight * (1.0 - smoothing);
+            if narrow {
+                rest.fill(0.0);
+                narrow_in_place(row, 1.0);
+            }
+        }
+        (loss, right >= largest)
+    }
+}
+
+vectorised! {
+    /// As [`smoothed_row`] of logits `cap tanh(z / cap)`.
+    fn capped_row with m (
+        row: &mut [f32],
+        vocabulary: usize,
+        target: usize,
+        weight: Option<f32>,
+        rows: &Rows<'_>,
+        narrow: bool,
+    ) -> (f32, bool) {
+        let (cap, smoothing) = (rows.softcap.unwrap_or(f32::MAX), rows.smoothing);
+        let (logits, rest) = row.split_at_mut(vocabulary);
+        for logit in logits.iter_mut() {
+            *logit = cap * tanh::<f32>(m, *logit / cap);
+        }
+        let (largest, right) = (maximum(logits), logits[target]);
+        let log_total = largest + sum(logits, |logit| exp(m, logit - largest)).ln();
+        let spread = smoothing / vocabulary as f32;
+        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        if let Some(weight) = weight {
+            let slope = |logit: f32| m.multiply_add(-logit / cap, logit / cap, 1.0);
+            let of_target = weight * (1.0 - smoothing) * slope(right);
+            for value in logits.iter_mut() {
+                *value = weight * (exp(m, *value - log_total) - spread) * slope(*value);
+            }
+            logits[target] -= of_target;
             if narrow {
                 rest.fill(0.0);
                 narrow_in_place(row, 1.0);

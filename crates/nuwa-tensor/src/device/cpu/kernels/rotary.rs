@@ -27,8 +27,11 @@ vectorised! {
         for ((y, x), &position) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(positions) {
             let cosines = &table.cosines[position as usize * half..][..half];
             let sines = &table.sines[position as usize * half..][..half];
-            let pairs = y[..turned].chunks_exact_mut(2 * half).zip(x[..turned].chunks_exact(2 * half));
+            let pairs = y[..turned].chunks_exact_mut(heads.head_dim).zip(x[..turned].chunks_exact(heads.head_dim));
             for (y, x) in pairs {
+                let (y, others) = y.split_at_mut(2 * half);
+                let (x, other_inputs) = x.split_at(2 * half);
+                pass_through(other_inputs, others, accumulate);
                 let (y_first, y_second) = y.split_at_mut(half);
                 let (x_first, x_second) = x.split_at(half);
                 for i in 0..half {
@@ -39,9 +42,15 @@ vectorised! {
                     y_second[i] = T::narrow(before[1] + second * cosine + first * sine);
                 }
             }
-            for (y, x) in y[turned..].iter_mut().zip(&x[turned..]) {
-                *y = if accumulate { T::narrow(y.widen() + x.widen()) } else { *x };
-            }
+            pass_through(&x[turned..], &mut y[turned..], accumulate);
         }
+    }
+}
+
+/// What is not turned.
+#[inline(always)]
+fn pass_through<T: Element>(x: &[T], y: &mut [T], accumulate: bool) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = if accumulate { T::narrow(y.widen() + x.widen()) } else { *x };
     }
 }

@@ -72,6 +72,11 @@ impl PackedMatrix {
         }
     }
 
+    /// The columns of a result.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The units of its inner axis.
     fn units(&self) -> usize {
         units(self.inner, self.dtype.into())
