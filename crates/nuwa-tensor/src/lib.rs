@@ -35,11 +35,13 @@
 //! # Ok::<(), nuwa_tensor::Error>(())
 //! ```
 
+mod blocks;
 mod calls;
 mod device;
 mod element;
 mod error;
 mod gradients;
+mod mapped;
 pub mod measure;
 mod normal;
 pub mod ops;
@@ -53,6 +55,7 @@ mod tape;
 mod tensor;
 mod timing;
 
+pub use blocks::BlockType;
 pub use calls::RelativePlaces;
 pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
 pub use device::{
@@ -60,6 +63,7 @@ pub use device::{
 };
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
+pub use mapped::Bytes;
 pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, RelativeParameters};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
