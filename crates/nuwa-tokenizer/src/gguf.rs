@@ -4,10 +4,13 @@ use nuwa_files::gguf::{List, Value};
 use serde_json::Value as Json;
 
 use crate::pre::Rule;
-use crate::{Error, Result, Tokenizer};
+use crate::{Error, Result, Tokenizer, bytes};
 
 /// The types of tokens in files.
-const [NORMAL, CONTROL, USER_DEFINED, UNUSED]: [i32; 4] = [1, 3, 4, 5];
+const NORMAL: i32 = 1;
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+const UNUSED: i32 = 5;
 
 /// The roles of tokens, and the keys of their ids.
 const ROLES: [(&str, &str); 4] = [
@@ -100,8 +103,27 @@ fn pre(json: &Json) -> Result<&'static str> {
     if let Some(kind) = normalizer.filter(|kind| *kind != "NFC") {
         return Err(inexpressible(format!("its normalizer ({kind}) has no equal in llama.cpp")));
     }
-    let name = Rule::name_of(&json["pre_tokenizer"], model["ignore_merges"] == true);
-    name.ok_or_else(|| inexpressible("it cuts text into words as llama.cpp cannot"))
+    let (pre_tokenizer, ignore_merges) = (&json["pre_tokenizer"], model["ignore_merges"] == true);
+    if let Some(name) = Rule::name_of(pre_tokenizer, ignore_merges) {
+        return Ok(name);
+    }
+    match Rule::name_of_runs(pre_tokenizer, ignore_merges) {
+        Some(name) if !joins_characters(model) => Ok(name),
+        Some(_) => Err(inexpressible(
+            "it cuts Chinese characters one by one, as llama.cpp does not, and has tokens that would join two of them",
+        )),
+        None => Err(inexpressible("it cuts text into words as llama.cpp cannot")),
+    }
+}
+
+/// Whether a token joins the end of a character to the beginning of a Chinese character or of kana, whose first bytes are E3 to E9.
+fn joins_characters(model: &Json) -> bool {
+    let tokens = model["vocab"].as_object().into_iter().flatten().map(|(token, _)| token);
+    let joins = |token: &String| {
+        let bytes = bytes::from_characters(token).unwrap_or_default();
+        bytes.windows(2).any(|pair| matches!(pair, [0x80..=0xBF, 0xE3..=0xE9]))
+    };
+    tokens.into_iter().any(joins)
 }
 
 /// A merge a line, two tokens with a blank between them.
@@ -137,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_written_gives_the_same_ids() {
-        for split in [SplitRule::Multilingual, SplitRule::Llama3, SplitRule::Qwen2, SplitRule::Gpt2] {
+        for split in [SplitRule::Multilingual, SplitRule::Characters, SplitRule::Llama3, SplitRule::Qwen2, SplitRule::Gpt2] {
             let tokenizer = trained(split);
             let (_folder, path) = file(&tokenizer, 290);
             let read = Tokenizer::load(&path).unwrap();
@@ -156,11 +178,26 @@ mod tests {
     }
 
     #[test]
+    fn characters_one_by_one_are_a_run_where_no_token_joins_two() {
+        let tokenizer = trained(SplitRule::Characters);
+        let (_folder, path) = file(&tokenizer, 280);
+        let read = Tokenizer::load(&path).unwrap();
+        for text in ["女娲用黄土造人。", "かなカナ々〇女A1娲", "土土土 water 造人"] {
+            assert_eq!(read.encode(text).unwrap(), tokenizer.encode(text).unwrap(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_rule_that_llama_cpp_lacks_is_refused() {
-        let error = trained(SplitRule::Characters).gguf_keys(280).unwrap_err();
+        // Characters beyond the usual ones are cut as letters, in runs, and their tokens would join usual ones too.
+        let settings = TrainSettings { vocab_size: 272, split: SplitRule::Characters, ..TrainSettings::default() };
+        let texts = ["々々々々 々々々々".repeat(20)];
+        let tokenizer = train(texts.into_iter(), &settings, &mut |_| {}).unwrap();
+        let error = tokenizer.gguf_keys(280).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the tokenizer cannot be written into a GGUF file: it cuts text into words as llama.cpp cannot"
+            "the tokenizer cannot be written into a GGUF file: it cuts Chinese characters one by one, as llama.cpp does not, and has \
+             tokens that would join two of them"
         );
         assert!(error.hint().unwrap().contains("split = \"multilingual\""));
     }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::split::{CJK, DEEPSEEK3, GPT2, LLAMA3, O200K, QWEN2};
+use crate::split::{CJK, CJK_CHARACTER, DEEPSEEK3, GPT2, LLAMA3, O200K, QWEN2};
 
 /// A rule.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
 const THREE_DIGITS: &str = "[0-9][0-9][0-9]";
 const DIGIT: &str = r"\p{N}";
 
+/// DeepSeek-V3's steps.
+const MULTILINGUAL: [&str; 3] = [r"\p{N}{1,3}", CJK, DEEPSEEK3];
+
 const RULES: [Rule; 10] = [
     rule(&["gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "a.x-4.0", "mellum", "mpt", "olmo", "jais", "trillion", "exaone4", "granite-docling"], &[GPT2]),
     Rule {
@@ -42,7 +45,7 @@ const RULES: [Rule; 10] = [
     rule(&["smaug-bpe", "dbrx", "chatglm-bpe"], &[LLAMA3]),
     Rule { ignore_merges: true, ..rule(&["glm4", "glm5"], &[LLAMA3]) },
     rule(&["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "stablelm2", "megrez", "hunyuan", "solar-open", "grok-2"], &[QWEN2]),
-    rule(&["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"], &[r"\p{N}{1,3}", CJK, DEEPSEEK3]),
+    rule(&["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"], &MULTILINGUAL),
     rule(&["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"], &[DIGIT, GPT2]),
     Rule { is_exact: false, ..rule(&["gpt-4o", "llama4", "kanana2", "talkie"], &[O200K]) },
     rule(&["falcon"], &[FALCON, GPT2, THREE_DIGITS]),
@@ -63,6 +66,14 @@ impl Rule {
             rule.is_exact && rule.ignore_merges == ignore_merges && rule.patterns.iter().eq(patterns.iter())
         };
         RULES.iter().find(equal).map(|rule| rule.names[0])
+    }
+
+    /// The name of the rule that differs from a `pre_tokenizer` in nothing but that it leaves runs of Chinese characters and kana
+    /// whole, where that cuts them one by one. Merges that join no two of them give the same tokens by both.
+    pub fn name_of_runs(pre_tokenizer: &Value, ignore_merges: bool) -> Option<&'static str> {
+        let [digits, _, rest] = MULTILINGUAL;
+        let cuts = patterns(pre_tokenizer)?.iter().eq([digits, CJK_CHARACTER, rest]);
+        (cuts && !ignore_merges).then_some("deepseek-v3")
     }
 
     /// All names, in words, for messages.
@@ -112,7 +123,10 @@ mod tests {
         assert_eq!(name(SplitRule::Gpt2), Some("gpt-2"));
         assert_eq!(name(SplitRule::Llama3), Some("smaug-bpe"));
         assert_eq!(Rule::name_of(&SplitRule::Llama3.pre_tokenizer(), true), Some("llama-bpe"));
-        assert_eq!(name(SplitRule::Characters), None, "llama.cpp cuts runs of characters whole");
+        assert_eq!(name(SplitRule::Characters), None, "llama.cpp leaves runs of characters whole");
+        let of_runs = |rule: SplitRule| Rule::name_of_runs(&rule.pre_tokenizer(), false);
+        assert_eq!(of_runs(SplitRule::Characters), Some("deepseek-v3"));
+        assert_eq!(of_runs(SplitRule::Multilingual), None);
         assert_eq!(Rule::name_of(&split::pre_tokenizer(&[O200K]), false), None, "which it does not cut so");
     }
 

@@ -26,7 +26,7 @@ pub const O200K: &str = concat!(
 /// Chinese characters and kana, which are kept apart from Latin words and from punctuation.
 pub const CJK: &str = "[一-龥\u{3040}-ゟ゠-ヿ]+";
 /// Each of them by itself.
-const CJK_CHARACTER: &str = "[一-龥\u{3040}-ゟ゠-ヿ]";
+pub const CJK_CHARACTER: &str = "[一-龥\u{3040}-ゟ゠-ヿ]";
 /// What follows [`CJK`] and the digits in DeepSeek-V3's rule.
 pub const DEEPSEEK3: &str = concat!(
     r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##,

@@ -158,7 +158,7 @@ impl Tensors {
         let (width, outer) = tensor.shape.split_last().unwrap_or((&0, &[]));
         let fits = match is_whole {
             true => tensor.shape == expected,
-            false => Some(width) == expected.last() && rows.end <= outer.iter().product(),
+            false => Some(width) == expected.last() && rows.end <= outer.iter().product::<usize>(),
         };
         if fits {
             return Ok(());

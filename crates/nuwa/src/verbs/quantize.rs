@@ -154,7 +154,7 @@ fn own_text(folder: &Path, count: usize) -> anyhow::Result<Vec<u32>> {
     let mut ids = Vec::new();
     for seed in 0.. {
         let length = (engine.model().context() - 1).min(WINDOW);
-        let sampling = SamplingSettings { temperature: 1.0, top_k: None, ..SamplingSettings::default() };
+        let sampling = SamplingSettings { temperature: 1.0, top_k: 0, top_p: 1.0, ..SamplingSettings::default() };
         let settings = GenerateSettings { max_tokens: length, seed, sampling, ..GenerateSettings::default() };
         let written = engine.generate("", &settings, &mut |_| {})?;
         ids.extend(engine.start_of_text());

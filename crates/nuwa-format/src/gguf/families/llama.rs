@@ -27,13 +27,23 @@ fn read(metadata: &Metadata) -> Result<Value> {
             fields["attention_bias"] = metadata.has("blk.0.attn_q.bias").into();
             fields["mlp_bias"] = metadata.has("blk.0.ffn_gate.bias").into();
         }
-        experts => {
+        _ => {
             fields["model_type"] = "mixtral".into();
-            fields["num_local_experts"] = experts.into();
+            fields["num_local_experts"] = experts(metadata)?.into();
             fields["num_experts_per_tok"] = metadata.needed_size("expert_used_count")?.into();
         }
     }
     Ok(fields)
+}
+
+/// The experts of a layer.
+pub fn experts(metadata: &Metadata) -> Result<usize> {
+    /// As many as llama.cpp computes with.
+    const MOST: usize = 1024;
+    match metadata.needed_size("expert_count")? {
+        experts if experts <= MOST => Ok(experts),
+        more => Err(metadata.unsupported("expert_count", more, &format!("at most {MOST}"))),
+    }
 }
 
 /// The fields that LLaMA shares with those that follow it.

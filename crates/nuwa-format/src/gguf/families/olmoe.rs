@@ -4,7 +4,7 @@ use nuwa_models::{Config, ModelConfig};
 use serde_json::Value;
 
 use super::Architecture;
-use super::llama::{read_decoder, write_decoder};
+use super::llama::{experts, read_decoder, write_decoder};
 use crate::Result;
 use crate::gguf::keys::Keys;
 use crate::gguf::metadata::Metadata;
@@ -21,7 +21,7 @@ pub const OLMOE: Architecture = Architecture {
 
 fn read(metadata: &Metadata) -> Result<Value> {
     let mut fields = read_decoder(metadata, "olmoe")?;
-    fields["num_experts"] = metadata.needed_size("expert_count")?.into();
+    fields["num_experts"] = experts(metadata)?.into();
     fields["num_experts_per_tok"] = metadata.needed_size("expert_used_count")?.into();
     fields["norm_topk_prob"] = false.into();
     Ok(fields)

@@ -5,7 +5,7 @@ use nuwa_models::{Config, ModelConfig};
 use serde_json::Value;
 
 use super::Architecture;
-use super::llama::{read_decoder, write_decoder};
+use super::llama::{experts, read_decoder, write_decoder};
 use crate::Result;
 use crate::gguf::keys::Keys;
 use crate::gguf::metadata::Metadata;
@@ -62,7 +62,7 @@ fn write_qwen3(config: &ModelConfig, keys: &mut Keys) -> Result<Option<Vec<f32>>
 
 fn read_moe(metadata: &Metadata) -> Result<Value> {
     let mut fields = read_decoder(metadata, "qwen3_moe")?;
-    fields["num_experts"] = metadata.needed_size("expert_count")?.into();
+    fields["num_experts"] = experts(metadata)?.into();
     fields["num_experts_per_tok"] = metadata.needed_size("expert_used_count")?.into();
     fields["moe_intermediate_size"] = metadata.needed_size("expert_feed_forward_length")?.into();
     fields["norm_topk_prob"] = true.into();
