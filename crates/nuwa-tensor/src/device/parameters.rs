@@ -6,8 +6,9 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::quantised::{QuantisedRows, check_parts};
 use super::{Kernels, Slot, Storage, Stored};
-use crate::{DType, Device, Random, Shape};
+use crate::{DType, Device, Error, Random, Result, Shape};
 
 /// Entries start at multiples of this many elements: whole cache lines, and what vectors of a GPU and slices of several
 /// machines want.
@@ -251,6 +252,23 @@ impl Parameter {
     pub(crate) fn matrix(&self) -> Option<Storage> {
         let matrix = self.entry.matrix.as_ref()?;
         Some(matrix.read().expect("a matrix for inference is filled before it is used"))
+    }
+
+    /// Overwrites the values of a matrix for inference ([`ParametersBuilder::inference`]) by blocks of quantised numbers, whose rows
+    /// follow one another. Products then read them as they are, with their other operand rounded to 8 bits: each row of it in
+    /// blocks of 32, `q = round(127 x / largest |x|)`. Setting values anew makes it a matrix of the builder's dtype again.
+    ///
+    /// # Errors
+    /// When it is no such matrix, or the rows are not those of its shape, or their bytes not those of their blocks; the values
+    /// are then as before.
+    pub fn set_quantised(&self, parts: &[QuantisedRows]) -> Result<()> {
+        let Some(matrix) = &self.entry.matrix else {
+            let reason = format!("{} is no matrix for inference, and keeps f32", self.entry.path);
+            return Err(Error::Option { operation: "set_quantised", reason });
+        };
+        check_parts(parts, self.rows(), self.width())?;
+        matrix.replace(self.flat.kernels.pack_quantised(parts));
+        Ok(())
     }
 
     /// Overwrites the values.
