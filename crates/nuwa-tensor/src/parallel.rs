@@ -19,13 +19,13 @@ pub fn on_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// For work of many short operations, such as the pass of a model for one new token, which would else spend much of its time on
 /// waking threads.
 pub fn on_team<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let team = Team::default();
+    let team = &Team::default();
     rayon::scope(|scope| {
         let (own, others) = (rayon::current_thread_index(), rayon::current_num_threads() - 1);
         if others > 0 {
-            scope.spawn_broadcast(|_, context| team.wait_for_work(Some(context.index()) == own));
+            scope.spawn_broadcast(move |_, context| team.wait_for_work(Some(context.index()) == own));
         }
-        let _ending = Ending(&team);
+        let _ending = Ending(team);
         team.gather(others);
         work()
     })
@@ -123,4 +123,56 @@ pub fn chunks_mut<T: Send>(
         return f(0, out);
     }
     out.par_chunks_mut(chunk).enumerate().for_each(|(index, rows)| f(index * rows_per_chunk, rows));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// With one thread, two, and more than there are processors.
+    fn on_pools(test: impl Fn() + Sync) {
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("threads can be had").install(&test);
+        }
+    }
+
+    #[test]
+    fn each_item_is_done_once() {
+        on_pools(|| {
+            for items in [0, 1, 2, 40] {
+                let counts: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
+                claimed(items, |item| {
+                    counts[item].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            }
+        });
+    }
+
+    /// Parts of parts, from several works at a time: nobody waits for a thread that waits for the work.
+    #[test]
+    fn a_team_does_parts_of_parts() {
+        on_pools(|| {
+            (0..4_u64).into_par_iter().for_each(|work| {
+                for _ in 0..20 {
+                    let total: u64 = on_team(|| {
+                        let rows = (0..50_u64).into_par_iter();
+                        rows.map(|row| (0..50).into_par_iter().map(|i| i * row + work).sum::<u64>()).sum()
+                    });
+                    assert_eq!(total, 1225 * 1225 + 2500 * work);
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_team_ends_when_its_work_panics() {
+        on_pools(|| {
+            let result = catch_unwind(AssertUnwindSafe(|| on_team(|| panic!("a work that fails"))));
+            assert!(result.is_err());
+        });
+    }
 }

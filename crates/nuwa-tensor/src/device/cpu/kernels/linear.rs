@@ -153,12 +153,10 @@ enum Form<'a> {
 /// `x W^T`. Very few rows read the weight as it lies, so that results do not depend on whether it is packed.
 pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
     let rows = x.len() / weight.width;
-    if let Form::Quantised(matrix) = weight.form {
-        return quantised::product(context.pool, x, matrix, epilogue);
-    }
+    let numbers = x;
     let x = Matrix::new(x, rows, weight.width);
     match weight.form {
-        Form::Quantised(_) => {}
+        Form::Quantised(matrix) => quantised::product(context.pool, numbers, matrix, epilogue),
         Form::Inference(matrix) => product_of_each_row(context.pool, x, matrix, epilogue),
         Form::Rows(_, Some(packed)) if rows > FEW_ROWS => {
             product_packed(context.pool, x, &packed.forward, epilogue);

@@ -30,7 +30,8 @@ pub struct Avx512Vnni;
 /// Four features of a row, for all lanes.
 #[inline(always)]
 fn quad(x: &[i8; BLOCK], quad: usize) -> i32 {
-    i32::from_le_bytes([x[QUAD * quad], x[QUAD * quad + 1], x[QUAD * quad + 2], x[QUAD * quad + 3]].map(|x| x as u8))
+    let [a, b, c, d] = x.as_chunks::<QUAD>().0[quad];
+    i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
 }
 
 /// The sums of four products each over the quads `first..end`, for codes of few bits: products of two are added in 16 bits,
