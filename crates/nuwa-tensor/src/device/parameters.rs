@@ -126,6 +126,7 @@ struct InferenceMatrix {
     dtype: DType,
     /// None before values are set.
     packed: RwLock<Option<Storage>>,
+    is_quantised: AtomicBool,
 }
 
 impl InferenceMatrix {
@@ -133,7 +134,12 @@ impl InferenceMatrix {
         self.packed.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self, packed: Storage) {
+    fn new(dtype: DType) -> Self {
+        Self { dtype, packed: RwLock::default(), is_quantised: AtomicBool::new(false) }
+    }
+
+    fn replace(&self, packed: Storage, is_quantised: bool) {
+        self.is_quantised.store(is_quantised, Ordering::Relaxed);
         *self.packed.write().unwrap_or_else(PoisonError::into_inner) = Some(packed);
     }
 }
@@ -162,6 +168,11 @@ impl ParameterEntry {
     /// Whether it is kept for inference alone: see [`ParametersBuilder::inference`].
     pub fn is_for_inference(&self) -> bool {
         self.matrix.is_some()
+    }
+
+    /// Whether its values are quantised blocks: see [`Parameter::set_quantised`].
+    pub fn is_quantised(&self) -> bool {
+        self.matrix.as_ref().is_some_and(|matrix| matrix.is_quantised.load(Ordering::Relaxed))
     }
 
     /// Freezes (`false`) or thaws (`true`) this parameter; one for inference alone stays frozen.
@@ -267,7 +278,7 @@ impl Parameter {
             return Err(Error::Option { operation: "set_quantised", reason });
         };
         check_parts(parts, self.rows(), self.width())?;
-        matrix.replace(self.flat.kernels.pack_quantised(parts));
+        matrix.replace(self.flat.kernels.pack_quantised(parts), true);
         Ok(())
     }
 
@@ -292,7 +303,8 @@ impl Parameter {
         if let Some(matrix) = &self.entry.matrix {
             let mut values = self.to_host();
             fill(&mut values);
-            return matrix.replace(self.flat.kernels.pack(&values, self.width(), matrix.dtype));
+            let packed = self.flat.kernels.pack(&values, self.width(), matrix.dtype);
+            return matrix.replace(packed, false);
         }
         let mut values = self.flat.write();
         self.entry.has_changed();
@@ -419,7 +431,7 @@ impl ParametersBuilder {
         let matrix = self
             .inference
             .filter(|_| is_matrix)
-            .map(|dtype| InferenceMatrix { dtype, packed: RwLock::default() });
+            .map(InferenceMatrix::new);
         if matrix.is_none() {
             self.length += shape.elements().next_multiple_of(ALIGNMENT);
         }
