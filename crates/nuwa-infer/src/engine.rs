@@ -151,9 +151,9 @@ impl Engine {
         self.cache
     }
 
-    /// The ids that end a text by itself, not a turn.
+    /// The ids at which writing ends by itself.
     pub fn ends_of_text(&self) -> Vec<u32> {
-        self.tokenizer.eos().into_iter().collect()
+        self.tokenizer.ends()
     }
 
     /// A scheduler of this many slots.

@@ -41,6 +41,7 @@ mod device;
 mod element;
 mod error;
 mod gradients;
+mod inputs;
 mod mapped;
 pub mod measure;
 mod normal;
@@ -63,6 +64,7 @@ pub use device::{
 };
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
+pub use inputs::InputLog;
 pub use mapped::Bytes;
 pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, RelativeParameters};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};

@@ -18,6 +18,7 @@ mod two;
 use std::fmt;
 
 use half::f16;
+use rayon::prelude::*;
 
 /// Numbers in a block of the K types.
 const LARGE: usize = 256;
@@ -191,6 +192,37 @@ impl BlockType {
         }
     }
 }
+
+impl BlockType {
+    /// The blocks of a matrix with rows of `width` numbers, each row as [`BlockType::quantize`] writes it.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn quantize_matrix(self, matrix: &[f32], width: usize, importance: Option<&[f32]>) -> Vec<u8> {
+        let rows = |rows: &[f32]| {
+            let mut blocks = Vec::new();
+            rows.chunks_exact(width).for_each(|row| self.quantize(row, importance, &mut blocks));
+            blocks
+        };
+        let together = width * (ROWS_TOGETHER / width).max(1);
+        let parts: Vec<Vec<u8>> = matrix.par_chunks(together).map(rows).collect();
+        parts.concat()
+    }
+
+    /// The numbers of a matrix of whole blocks.
+    ///
+    /// # Panics
+    /// As [`BlockType::dequantize`].
+    pub fn dequantize_matrix(self, bytes: &[u8], out: &mut [f32]) {
+        assert_eq!(self.row_bytes(out.len()), Some(bytes.len()), "blocks of {self} and their numbers");
+        let blocks = ROWS_TOGETHER / self.width();
+        let parts = bytes.par_chunks(blocks * self.bytes()).zip(out.par_chunks_mut(blocks * self.width()));
+        parts.for_each(|(bytes, out)| self.dequantize(bytes, out));
+    }
+}
+
+/// Numbers that a thread works on at a time.
+const ROWS_TOGETHER: usize = 1 << 14;
 
 impl fmt::Display for BlockType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -121,3 +121,21 @@ fn importance_makes_the_errors_that_weigh_smaller() {
         assert!(with < without, "{kind}: {with} against {without}");
     }
 }
+
+#[test]
+fn a_matrix_is_its_rows() {
+    let width = 2 * LARGE;
+    let matrix: Vec<f32> = (0..70 * width).map(|i| (i as f32 * 0.37).sin()).collect();
+    for kind in BlockType::ALL {
+        let mut rows = Vec::new();
+        matrix.chunks_exact(width).for_each(|row| kind.quantize(row, None, &mut rows));
+        assert!(kind.quantize_matrix(&matrix, width, None) == rows, "{kind}");
+        let (mut whole, mut parts) = (vec![0.0; matrix.len()], vec![0.0; matrix.len()]);
+        kind.dequantize_matrix(&rows, &mut whole);
+        let row_bytes = kind.row_bytes(width).unwrap();
+        for (row, out) in rows.chunks_exact(row_bytes).zip(parts.chunks_exact_mut(width)) {
+            kind.dequantize(row, out);
+        }
+        assert!(whole == parts, "{kind}");
+    }
+}

@@ -33,6 +33,7 @@ mod metric;
 mod plan;
 mod ppo;
 mod pretrain;
+mod quantize;
 mod reinforcement;
 mod report;
 mod reward;
@@ -47,6 +48,7 @@ mod tokenize;
 mod tokenizer;
 mod translate;
 mod verify;
+mod weight_type;
 mod weights;
 mod world;
 
@@ -106,6 +108,7 @@ enum Verb {
     Metric(metric::Metric),
     Import(import::Import),
     Export(export::Export),
+    Quantize(quantize::Quantize),
     Report(report::Report),
     Runs(runs::Runs),
     Verify(verify::Verify),
@@ -152,6 +155,7 @@ impl Program {
             Verb::Metric(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
+            Verb::Quantize(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
             Verb::Runs(verb) => verb.run(),
             Verb::Verify(verb) => verb.run(),
