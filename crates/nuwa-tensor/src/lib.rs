@@ -70,7 +70,6 @@ pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, Relat
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};
-pub use mapped::Bytes;
 pub use parallel::{on_team, on_worker};
 pub use precision::Precision;
 pub use random::Random;

@@ -8,7 +8,9 @@ use super::{LARGE, Numbers, half_at, put_half};
 
 const WIDTH: usize = 32;
 const BLOCKS: usize = LARGE / WIDTH;
-const [LEAST, SCALES, CODES]: [usize; 3] = [2, 4, 16];
+const LEAST: usize = 2;
+const SCALES: usize = 4;
+const CODES: usize = 16;
 
 /// Scale and least of each block: those of the first four are the low 6 bits of 8 bytes, those of the others halves of 4 bytes and the
 /// bits that are left.

@@ -8,7 +8,9 @@ use super::{LARGE, Numbers, half_at, put_half};
 
 const WIDTH: usize = 16;
 const BLOCKS: usize = LARGE / WIDTH;
-const [HIGH, SCALES, SCALE]: [usize; 3] = [128, 192, 208];
+const HIGH: usize = 128;
+const SCALES: usize = 192;
+const SCALE: usize = 208;
 
 /// Where the bits of a code are: byte and shift of the low ones, of the high ones.
 fn places(i: usize) -> [(usize, usize); 2] {

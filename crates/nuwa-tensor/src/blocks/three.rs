@@ -10,7 +10,9 @@ use super::{LARGE, Numbers, half_at, put_half};
 
 const WIDTH: usize = 16;
 const BLOCKS: usize = LARGE / WIDTH;
-const [CODES, SCALES, SCALE]: [usize; 3] = [32, 96, 108];
+const CODES: usize = 32;
+const SCALES: usize = 96;
+const SCALE: usize = 108;
 
 fn scales(bytes: &[u8]) -> [i32; BLOCKS] {
     std::array::from_fn(|j| {

@@ -8,7 +8,9 @@ use super::{LARGE, Numbers, half_at, put_half};
 
 const WIDTH: usize = 16;
 const BLOCKS: usize = LARGE / WIDTH;
-const [CODES, SCALE, LEAST]: [usize; 3] = [16, 80, 82];
+const CODES: usize = 16;
+const SCALE: usize = 80;
+const LEAST: usize = 82;
 
 /// Codes of 2 bits as they lie in 64 bytes.
 pub fn two_bits(bytes: &[u8]) -> [u8; LARGE] {

@@ -34,141 +34,136 @@ fn quad(x: &[i8; BLOCK], quad: usize) -> i32 {
     i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
 }
 
-/// The sums of four products each over the quads `first..end`, for codes of few bits: products of two are added in 16 bits,
-/// as many as fit (`2 x 15 x 127 x 8`, `2 x 31 x 127 x 4`, `2 x 63 x 127 x 2` are below `2^15`).
+/// Adds to `totals` the sums of four products each over the quads `first..end`, for codes of few bits: products of two are added in
+/// 16 bits, as many as fit (`2 x 15 x 127 x 8`, `2 x 31 x 127 x 4`, `2 x 63 x 127 x 2` are below `2^15`).
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn unsigned_sums<const BITS: usize>(weights: &[__m256i; QUADS], x: &[i8; BLOCK], first: usize, end: usize) -> __m256i {
+fn unsigned_sums<const BITS: usize, const R: usize>(
+    codes: [&[u8; LANES * QUAD]; QUADS],
+    x: [&[i8; BLOCK]; R],
+    [first, end]: [usize; 2],
+) -> [__m256i; R] {
     let fit = match BITS {
         4 => 8,
         5 => 4,
         _ => 2,
     };
     let ones = _mm256_set1_epi16(1);
-    let mut total = _mm256_setzero_si256();
+    let mut totals = [_mm256_setzero_si256(); R];
     let mut start = first;
     while start < end {
-        let mut pairs = _mm256_maddubs_epi16(weights[start], _mm256_set1_epi32(quad(x, start)));
         let stop = if start + fit < end { start + fit } else { end };
-        let mut index = start + 1;
-        while index < stop {
-            let products = _mm256_maddubs_epi16(weights[index], _mm256_set1_epi32(quad(x, index)));
-            pairs = _mm256_add_epi16(pairs, products);
-            index += 1;
+        let mut pairs = [_mm256_setzero_si256(); R];
+        for place in start..stop {
+            let weight = load_codes(codes[place]);
+            for (pairs, x) in pairs.iter_mut().zip(x) {
+                let products = _mm256_maddubs_epi16(weight, _mm256_set1_epi32(quad(x, place)));
+                *pairs = _mm256_add_epi16(*pairs, products);
+            }
         }
-        let sums = _mm256_madd_epi16(pairs, ones);
-        total = if start == first { sums } else { _mm256_add_epi32(total, sums) };
+        for (total, pairs) in totals.iter_mut().zip(pairs) {
+            *total = _mm256_add_epi32(*total, _mm256_madd_epi16(pairs, ones));
+        }
         start = stop;
     }
-    total
+    totals
 }
 
 /// The same for signed bytes: `|w| (x with the sign of w)`, of which two products fit 16 bits, for `x` is never -128.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn signed_sums(weights: &[__m256i; QUADS], x: &[i8; BLOCK]) -> __m256i {
+fn signed_sums<const R: usize>(codes: [&[u8; LANES * QUAD]; QUADS], x: [&[i8; BLOCK]; R]) -> [__m256i; R] {
     let ones = _mm256_set1_epi16(1);
-    let mut total = _mm256_setzero_si256();
-    for (index, weight) in weights.iter().enumerate() {
-        let x = _mm256_sign_epi8(_mm256_set1_epi32(quad(x, index)), *weight);
-        let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(*weight), x);
-        total = _mm256_add_epi32(total, _mm256_madd_epi16(pairs, ones));
+    let mut totals = [_mm256_setzero_si256(); R];
+    for (place, codes) in codes.into_iter().enumerate() {
+        let weight = load_codes(codes);
+        let magnitude = _mm256_abs_epi8(weight);
+        for (total, x) in totals.iter_mut().zip(x) {
+            let x = _mm256_sign_epi8(_mm256_set1_epi32(quad(x, place)), weight);
+            let pairs = _mm256_maddubs_epi16(magnitude, x);
+            *total = _mm256_add_epi32(*total, _mm256_madd_epi16(pairs, ones));
+        }
     }
-    total
+    totals
 }
 
-impl Kernel for Avx2 {
-    // SAFETY: what it asks of its caller is what the trait says.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-        tiles: &[Tile],
-        rows: [Row<'_>; R],
-        sums: &mut [Sums; R],
-    ) {
-        #[target_feature(enable = "avx2,fma")]
-        fn compiled<const BITS: usize, const STEPS: usize, const R: usize>(
-            tiles: &[Tile],
-            rows: [Row<'_>; R],
-            sums: &mut [Sums; R],
-        ) {
-            for first in [0, LANES] {
-                let mut totals: [__m256; R] = load_sums(sums, first);
-                for (index, tile) in tiles.iter().enumerate() {
-                    let weights = load_codes(tile, first);
-                    let [scales, mins] = load_scales::<STEPS>(tile, first);
-                    for (row, total) in rows.iter().zip(&mut totals) {
-                        let (x, factors) = (&row.codes[index], &row.factors[index]);
-                        let scale = _mm256_set1_ps(factors[0]);
-                        for step in 0..STEPS {
-                            let products = if BITS == 8 {
-                                signed_sums(&weights, x)
-                            } else {
-                                unsigned_sums::<BITS>(&weights, x, step * QUADS / STEPS, (step + 1) * QUADS / STEPS)
-                            };
-                            let products = _mm256_cvtepi32_ps(products);
-                            *total = _mm256_fmadd_ps(products, _mm256_mul_ps(scales[step], scale), *total);
-                            if BITS < 8 {
-                                let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];
-                                *total = _mm256_fmadd_ps(mins[step], _mm256_set1_ps(shift), *total);
-                            }
-                        }
-                    }
-                }
-                store_sums(totals, sums, first);
-            }
+/// The same by the instruction that adds four products; signed bytes have been made unsigned by adding 128.
+#[inline]
+#[target_feature(enable = "avx2,fma,avxvnni")]
+fn sums_of_four<const BITS: usize, const R: usize>(
+    codes: [&[u8; LANES * QUAD]; QUADS],
+    x: [&[i8; BLOCK]; R],
+    [first, end]: [usize; 2],
+) -> [__m256i; R] {
+    let mut totals = [_mm256_setzero_si256(); R];
+    for place in first..end {
+        let mut weight = load_codes(codes[place]);
+        if BITS == 8 {
+            weight = _mm256_xor_si256(weight, _mm256_set1_epi8(i8::MIN));
         }
-        // SAFETY: the caller's promise.
-        unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
+        for (total, x) in totals.iter_mut().zip(x) {
+            *total = _mm256_dpbusd_avx_epi32(*total, weight, _mm256_set1_epi32(quad(x, place)));
+        }
     }
+    totals
 }
 
-impl Kernel for AvxVnni {
-    // SAFETY: what it asks of its caller is what the trait says.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-        tiles: &[Tile],
-        rows: [Row<'_>; R],
-        sums: &mut [Sums; R],
-    ) {
-        #[target_feature(enable = "avx2,fma,avxvnni")]
-        fn compiled<const BITS: usize, const STEPS: usize, const R: usize>(
-            tiles: &[Tile],
-            rows: [Row<'_>; R],
-            sums: &mut [Sums; R],
-        ) {
-            let turn = _mm256_set1_epi8(i8::MIN);
-            for first in [0, LANES] {
-                let mut totals: [__m256; R] = load_sums(sums, first);
-                for (index, tile) in tiles.iter().enumerate() {
-                    let mut weights = load_codes(tile, first);
-                    let [scales, mut mins] = load_scales::<STEPS>(tile, first);
-                    if BITS == 8 {
-                        for weight in &mut weights {
-                            *weight = _mm256_xor_si256(*weight, turn);
-                        }
-                        mins[0] = _mm256_mul_ps(scales[0], _mm256_set1_ps(128.0));
-                    }
-                    for (row, total) in rows.iter().zip(&mut totals) {
-                        let (x, factors) = (&row.codes[index], &row.factors[index]);
-                        let scale = _mm256_set1_ps(factors[0]);
-                        for step in 0..STEPS {
-                            let mut products = _mm256_setzero_si256();
-                            for place in step * QUADS / STEPS..(step + 1) * QUADS / STEPS {
-                                let x = _mm256_set1_epi32(quad(x, place));
-                                products = _mm256_dpbusd_avx_epi32(products, weights[place], x);
+/// A kernel over the halves of a group whose sums of whole numbers are `$sums`; `$shifts` says whether it makes signed bytes
+/// unsigned.
+macro_rules! halves {
+    ($name:ident, $features:literal, $shifts:literal, |$bits:ident, $codes:ident, $x:ident, $span:ident| $sums:expr) => {
+        impl Kernel for $name {
+            // SAFETY: what it asks of its caller is what the trait says.
+            unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
+                tiles: &[Tile],
+                rows: [Row<'_>; R],
+                sums: &mut [Sums; R],
+            ) {
+                #[target_feature(enable = $features)]
+                fn compiled<const $bits: usize, const STEPS: usize, const R: usize>(
+                    tiles: &[Tile],
+                    rows: [Row<'_>; R],
+                    sums: &mut [Sums; R],
+                ) {
+                    for first in [0, LANES] {
+                        let mut totals: [__m256; R] = load_sums(sums, first);
+                        for (index, tile) in tiles.iter().enumerate() {
+                            let ($codes, $x) = (half(tile, first), rows.map(|row| &row.codes[index]));
+                            for step in 0..STEPS {
+                                let $span = [step * QUADS / STEPS, (step + 1) * QUADS / STEPS];
+                                let products = $sums;
+                                let scales = load_scales(&tile.scales[step], first);
+                                let mut mins = load_scales(&tile.mins[step], first);
+                                if $bits == 8 {
+                                    mins = _mm256_mul_ps(scales, _mm256_set1_ps(128.0));
+                                }
+                                for ((row, total), products) in rows.iter().zip(&mut totals).zip(products) {
+                                    let factors = &row.factors[index];
+                                    let scale = _mm256_mul_ps(scales, _mm256_set1_ps(factors[0]));
+                                    *total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), scale, *total);
+                                    if $bits < 8 || $shifts {
+                                        let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];
+                                        *total = _mm256_fmadd_ps(mins, _mm256_set1_ps(shift), *total);
+                                    }
+                                }
                             }
-                            let products = _mm256_cvtepi32_ps(products);
-                            *total = _mm256_fmadd_ps(products, _mm256_mul_ps(scales[step], scale), *total);
-                            let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];
-                            *total = _mm256_fmadd_ps(mins[step], _mm256_set1_ps(shift), *total);
                         }
+                        store_sums(totals, sums, first);
                     }
                 }
-                store_sums(totals, sums, first);
+                // SAFETY: the caller's promise.
+                unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
             }
         }
-        // SAFETY: the caller's promise.
-        unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
-    }
+    };
 }
+
+halves!(Avx2, "avx2,fma", false, |BITS, codes, x, span| if BITS == 8 {
+    signed_sums(codes, x)
+} else {
+    unsigned_sums::<BITS, R>(codes, x, span)
+});
+halves!(AvxVnni, "avx2,fma,avxvnni", true, |BITS, codes, x, span| sums_of_four::<BITS, R>(codes, x, span));
 
 impl Kernel for Avx512Vnni {
     // SAFETY: what it asks of its caller is what the trait says.
@@ -251,29 +246,27 @@ fn store_sums<const R: usize>(totals: [__m256; R], sums: &mut [Sums; R], first: 
 }
 
 /// The codes of a half of the rows of a group.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn load_codes(tile: &Tile, first: usize) -> [__m256i; QUADS] {
-    let mut weights = [_mm256_setzero_si256(); QUADS];
-    for (weight, codes) in weights.iter_mut().zip(&tile.codes) {
-        let codes: &[u8; LANES * QUAD] = codes[first * QUAD..].first_chunk().expect("two vectors are a line");
-        // SAFETY: a vector of codes; lines of a tile and their halves lie at multiples of its length.
-        *weight = unsafe { _mm256_load_si256(codes.as_ptr().cast()) };
+#[inline(always)]
+fn half(tile: &Tile, first: usize) -> [&[u8; LANES * QUAD]; QUADS] {
+    let mut codes = [tile.codes[0].first_chunk().expect("two vectors are a line"); QUADS];
+    for (codes, all) in codes.iter_mut().zip(&tile.codes) {
+        *codes = all[first * QUAD..].first_chunk().expect("two vectors are a line");
     }
-    weights
+    codes
 }
 
-/// The scales and the mins of a half of the rows of a group.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn load_scales<const STEPS: usize>(tile: &Tile, first: usize) -> [[__m256; STEPS]; 2] {
-    let mut loaded = [[_mm256_setzero_ps(); STEPS]; 2];
-    for (loaded, all) in loaded.iter_mut().zip([&tile.scales, &tile.mins]) {
-        for (loaded, all) in loaded.iter_mut().zip(all) {
-            let own: &[f32; LANES] = all[first..].first_chunk().expect("two vectors are a group");
-            // SAFETY: a vector of scales, which lies at a multiple of its length.
-            *loaded = unsafe { _mm256_load_ps(own.as_ptr()) };
-        }
-    }
-    loaded
+fn load_codes(codes: &[u8; LANES * QUAD]) -> __m256i {
+    // SAFETY: a vector of codes; lines of a tile and their halves lie at multiples of its length.
+    unsafe { _mm256_load_si256(codes.as_ptr().cast()) }
+}
+
+/// The scales, or the mins, of a half of the rows of a group.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn load_scales(scales: &Sums, first: usize) -> __m256 {
+    let own: &[f32; LANES] = scales[first..].first_chunk().expect("two vectors are a group");
+    // SAFETY: a vector of scales, which lies at a multiple of its length.
+    unsafe { _mm256_load_ps(own.as_ptr()) }
 }
