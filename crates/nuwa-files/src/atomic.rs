@@ -42,6 +42,11 @@ impl AtomicFile {
         &self.target
     }
 
+    /// The name that it has meanwhile: what was written and flushed can be read there.
+    pub fn temporary(&self) -> &Path {
+        self.writer.get_ref().path()
+    }
+
     /// Flushes to the disk, renames, and flushes the folder: from here on the file exists, whole, through a loss of power too.
     ///
     /// # Errors

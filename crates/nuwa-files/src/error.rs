@@ -114,6 +114,16 @@ pub enum Error {
         /// The most bytes it may have.
         most: u64,
     },
+    /// A file that is whole, but of a form or a version that is not read.
+    #[error("{}: {problem}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what is read.
+        problem: String,
+        /// What the user can do.
+        hint: String,
+    },
     /// The content is not the JSON that was expected.
     #[error("{} is not valid: {source}", path.display())]
     Json {
@@ -149,6 +159,11 @@ impl Error {
         Self::Read { path: path.to_path_buf(), source: io::Error::new(io::ErrorKind::InvalidData, problem) }
     }
 
+    /// A file that is whole, but of a form or a version that is not read.
+    pub fn form(path: &Path, problem: String, hint: impl Into<String>) -> Self {
+        Self::Form { path: path.to_path_buf(), problem, hint: hint.into() }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -168,6 +183,7 @@ impl Error {
             Self::Line { .. } | Self::LongLine { .. } => "correct the line (JSON lines hold one object each)",
             Self::InUse { .. } => "end the other one first, or name another file",
             Self::Unfinished { path, .. } => return Some(anew(path)),
+            Self::Form { hint, .. } => hint.as_str(),
         };
         Some(hint.into())
     }

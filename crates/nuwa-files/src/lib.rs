@@ -20,6 +20,7 @@ pub mod compressed;
 mod date;
 pub mod documents;
 mod error;
+pub mod gguf;
 mod hash;
 mod journal;
 mod progress;

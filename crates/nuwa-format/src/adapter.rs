@@ -128,7 +128,7 @@ pub fn load_adapter(folder: &Path) -> Result<Adapter> {
     // Rank-stabilised adapters (Kalajdzievski 2023) are scaled by alpha / sqrt(rank).
     let alpha = if config["use_rslora"] == true { alpha * (rank as f32).sqrt() } else { alpha };
     let mut weights = Weights::open_file(&folder.join(WEIGHTS))?;
-    let names: Vec<String> = weights.names().map(String::from).collect();
+    let names: Vec<String> = weights.names().into_iter().map(String::from).collect();
     let mut found: BTreeMap<String, [Option<Vec<f32>>; 2]> = BTreeMap::new();
     for name in names {
         let bare = name.strip_prefix(PREFIX).unwrap_or(&name);

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use nuwa_files::gguf::is_gguf;
 use nuwa_models::{ModelConfig, ParseError};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Translated, translate};
+use crate::gguf::families;
 use crate::{Error, Result};
 
 pub const CONFIG: &str = "config.json";
@@ -16,24 +18,31 @@ const LONGEST_CONTEXT: usize = 1 << 22;
 /// More than any `config.json` has, in bytes.
 pub const LARGEST: u64 = 4 << 20;
 
-/// The configuration of the model in `folder`.
+/// The configuration of the model in `folder`, or in a GGUF file of that name.
 ///
 /// # Errors
 /// When there is no `config.json`, its family is unknown, or a field is missing or makes no sense.
 pub fn load_config(folder: &Path) -> Result<ModelConfig> {
+    if is_gguf(folder) {
+        return parsed(folder, families::fields(folder)?);
+    }
     std::fs::read_dir(folder).map_err(nuwa_files::Error::read(folder))?;
     let path = folder.join(CONFIG);
     if !path.exists() {
         return Err(Error::NotAModel { folder: folder.to_path_buf(), missing: CONFIG, pickled: false });
     }
-    let read = translate(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)?;
-    let Translated { config, family } = read;
-    let config = (family.parse)(config).map_err(|error| fault(&path, &error))?;
-    config.validate().map_err(|error| Error::config(&path, error.to_string()))?;
+    parsed(&path, nuwa_files::read_json_at_most(&path, LARGEST)?)
+}
+
+/// The configuration that `path` says.
+fn parsed(path: &Path, config: Value) -> Result<ModelConfig> {
+    let Translated { config, family } = translate(path, config)?;
+    let config = (family.parse)(config).map_err(|error| fault(path, &error))?;
+    config.validate().map_err(|error| Error::config(path, error.to_string()))?;
     if config.context() > LONGEST_CONTEXT {
         let reason =
             format!("a context of {} positions; expected at most {LONGEST_CONTEXT}", config.context());
-        return Err(Error::config(&path, reason));
+        return Err(Error::config(path, reason));
     }
     Ok(config)
 }

@@ -148,6 +148,14 @@ pub enum Error {
         /// Its value.
         value: f32,
     },
+    /// A model that no GGUF file is written of.
+    #[error("{} is not written: {reason}", path.display())]
+    NoGguf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Nothing that a model can be made from.
     #[error("{} cannot be imported: {reason}", path.display())]
     UnknownForm {
@@ -260,8 +268,9 @@ impl Error {
                 "the weights are damaged or training diverged; go back to an earlier checkpoint or fetch them again"
             }
             Self::UnknownForm { .. } => {
-                "a Hugging Face folder with model.safetensors or a llama2.c .bin file can be imported"
+                "a Hugging Face folder with model.safetensors, a GGUF file or a llama2.c .bin file can be imported"
             }
+            Self::NoGguf { .. } => "export it as a model folder instead: --format safetensors",
             Self::NoVocabulary { .. } => {
                 "put the vocabulary that the model was trained with into the same folder"
             }

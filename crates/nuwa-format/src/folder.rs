@@ -121,7 +121,7 @@ fn check(
     }
     check_positions(config, weights)?;
     let ignored = |name: &str| config.ignored().iter().any(|end| name.ends_with(end));
-    let unexpected = weights.names().filter(|name| !used.contains(*name) && !ignored(name));
+    let unexpected = weights.names().into_iter().filter(|name| !used.contains(*name) && !ignored(name));
     let tensors: Vec<String> = unexpected.map(String::from).collect();
     if tensors.is_empty() {
         Ok(())
@@ -182,7 +182,7 @@ fn resolve(config: &ModelConfig, weights: &Weights, name: &str) -> Result<Found>
 fn beside_attention(weights: &Weights, name: &str) -> Vec<String> {
     let layer: Vec<&str> = name.split('.').skip_while(|word| *word != "layers").take(2).collect();
     let layer = format!("{}.", layer.join("."));
-    let of_layer = weights.names().filter(|name| name.contains(&layer));
+    let of_layer = weights.names().into_iter().filter(|name| name.contains(&layer));
     of_layer.filter(|name| !name.contains("attn") && !name.contains("norm")).map(String::from).collect()
 }
 

@@ -42,6 +42,7 @@ pub fn write(
     let candidates = [
         of_tokenizer(Tokenizer::end_of_turn),
         of_tokenizer(Tokenizer::eos),
+        tokenizer.map(Tokenizer::ends).unwrap_or_default().into(),
         config[END].clone(),
         generation.remove(END).unwrap_or_default(),
     ];

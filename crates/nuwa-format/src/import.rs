@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nuwa_files::gguf::is_gguf;
 use nuwa_models::Model;
 use nuwa_tokenizer::Tokenizer;
 
@@ -22,8 +23,8 @@ pub struct Imported {
     pub tokenizer: Option<usize>,
 }
 
-/// Turns the model at `path` into a model folder `out`: a Hugging Face folder, or a llama2.c `.bin` with its `tok*.bin`
-/// beside it (the file or its folder). Weights become f32.
+/// Turns the model at `path` into a model folder `out`: a Hugging Face folder, a GGUF file, or a llama2.c `.bin` with its `tok*.bin`
+/// beside it (the file or its folder). Weights become f32, those that are quantised too.
 ///
 /// # Errors
 /// When nothing importable is there, or it is damaged.
@@ -33,8 +34,11 @@ pub fn import(path: &Path, out: &Path) -> Result<Imported> {
     if file && name.ends_with(".bin") {
         return import_llama2c(path, out);
     }
+    if is_gguf(path) {
+        return copy(load_model(path)?.as_ref(), path, out);
+    }
     if file {
-        let reason = "it is a file that does not end in .bin; give the folder that it lies in".into();
+        let reason = "it is no GGUF file, and does not end in .bin; give the folder that it lies in".into();
         return Err(Error::UnknownForm { path: path.to_path_buf(), reason });
     }
     match llama2c_in(path)? {

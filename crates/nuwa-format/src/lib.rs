@@ -27,12 +27,15 @@ mod dialect;
 mod error;
 mod folder;
 mod generation;
+mod gguf;
 mod import;
 mod labels;
 mod layout;
 mod llama2c;
 mod scored;
 mod sentence;
+mod tensor_files;
+mod to_gguf;
 mod weights;
 
 pub use adapter::{Adapter, AdapterPart, is_adapter, load_adapter, merge, save_adapter};
@@ -47,3 +50,4 @@ pub use scored::{
     is_scored, labelled_from, load_labelled, load_scored, save_labelled, save_scored, scored_from,
 };
 pub use sentence::{Pooling, SentenceSettings};
+pub use to_gguf::{GgufSettings, GgufWritten, MODELFILE, Mixture, check_trainable, export_gguf, modelfile, write as write_gguf};

@@ -14,7 +14,7 @@ use nuwa_models::llama::LlamaConfig;
 use nuwa_models::{Model, ModelConfig, Rope};
 
 use crate::layout::Part;
-use crate::weights::check_finite;
+use crate::tensor_files::check_finite;
 use crate::{Error, Result, folder};
 
 const HEADER: [&str; 7] = ["dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len"];

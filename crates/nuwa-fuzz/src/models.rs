@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use nuwa_format::{GgufSettings, Mixture};
 use nuwa_models::ModelConfig;
 use nuwa_tokenizer::{Message, Tokenizer, TrainSettings, train};
 
@@ -11,6 +12,7 @@ use crate::files::{Files, chosen, joined, parts};
 pub const TARGETS: &[Target] = &[
     Target { name: "adapter", run: adapter, seeds: adapters },
     Target { name: "chat_template", run: chat_template, seeds: chat_templates },
+    Target { name: "gguf", run: gguf, seeds: gguf_files },
     Target { name: "llama2c", run: llama2c, seeds: llama2c_files },
     Target { name: "safetensors", run: safetensors, seeds: model_folders },
     Target { name: "tokenizer", run: tokenizer, seeds: tokenizers },
@@ -96,6 +98,31 @@ fn chat_templates() -> Vec<Vec<u8>> {
         {{ 'ab'.split('b')[0].replace('a', 'x') * 3 }}{{ range(3)|list|tojson(indent=2) }}{{ eos_token[1:-1] }}";
     let chatml = joined(&[nuwa_tokenizer::CHAT_TEMPLATE.as_bytes(), br#"[{"name": "f"}]"#]);
     vec![chatml, OTHER.to_vec()]
+}
+
+/// A model with its tokenizer in one file.
+fn gguf(bytes: &[u8]) {
+    let files = Files::new(&[("model.gguf", bytes)]);
+    let path = files.path("model.gguf");
+    let _ = nuwa_format::load_for_inference(&path, None);
+    if let Ok(tokenizer) = Tokenizer::load(&path) {
+        let _ = tokenizer.encode("the potter, \u{4e2d}\u{6587} 12");
+        let _ = (tokenizer.ends(), tokenizer.end_of_turn());
+    }
+}
+
+fn gguf_files() -> Vec<Vec<u8>> {
+    let wide = LLAMA.replace("\"vocab_size\": 5", "\"vocab_size\": 264");
+    let models = [wide.clone(), GPT2.replace("\"vocab_size\": 5", "\"vocab_size\": 264"), wide.replace("llama", "mixtral")];
+    let written = models.iter().map(|config| {
+        let config: ModelConfig = serde_json::from_str(config).expect("a configuration");
+        let (model, files) = (nuwa_models::build(&config, 1).expect("a small model"), Files::new(&[]));
+        let settings = GgufSettings { mixture: Mixture::Q8_0, inputs: None, name: "small" };
+        let path = files.path("model.gguf");
+        nuwa_format::write_gguf(&*model, &TOKENIZER, &path, settings).expect("a file that can be written");
+        std::fs::read(path).expect("a file just written")
+    });
+    written.collect()
 }
 
 /// Weights in the format of llama2.c.

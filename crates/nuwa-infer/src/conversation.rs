@@ -154,7 +154,7 @@ impl Answer {
         prompt.written = self.tokens.len();
         let engine = scheduler.engine();
         let ends: Vec<u32> =
-            engine.tokenizer().end_of_turn().into_iter().chain(engine.tokenizer().eos()).collect();
+            engine.tokenizer().end_of_turn().into_iter().chain(engine.tokenizer().ends()).collect();
         let room = engine.model().context() - prompt.ids.len();
         let mut settings = settings.clone();
         settings.max_tokens = (self.most - self.tokens.len()).min(room);

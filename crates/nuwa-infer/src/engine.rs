@@ -45,6 +45,12 @@ fn around_answers(tokenizer: &Tokenizer, model: &dyn Model) -> [Option<u32>; 2] 
     [start, padding].map(|id| id.filter(|_| id != tokenizer.eos()))
 }
 
+/// What keys and values are kept in where nobody says: rounding them to bf16 is less than what quantised weights are off by.
+fn usual_cache(model: &dyn Model) -> DType {
+    let is_quantised = model.parameters().iter().any(|parameter| parameter.entry().is_quantised());
+    if is_quantised { DType::Bf16 } else { DType::F32 }
+}
+
 /// A model with its tokenizer; clones share both.
 #[derive(Clone)]
 pub struct Engine {
@@ -124,7 +130,15 @@ impl Engine {
         let around = around_answers(&tokenizer, model.as_ref());
         let is_unwritable = |id: &u32| tokenizer.id_to_token(*id).is_none() || around.contains(&Some(*id));
         let unwritable = (0..known as u32).filter(is_unwritable).collect();
-        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
+        let cache = usual_cache(model.as_ref());
+        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache, unwritable })
+    }
+
+    /// The same engine whose sequences keep keys and values in `dtype`: bf16 takes half the memory of `f32` and rounds them. Of
+    /// quantised weights they are in bf16 unless asked for otherwise, of others in `f32`.
+    #[must_use]
+    pub fn with_cache(self, dtype: DType) -> Self {
+        Self { cache: dtype, ..self }
     }
 
     /// The model.
@@ -148,9 +162,9 @@ impl Engine {
         self.cache
     }
 
-    /// The ids that end a text by itself, not a turn.
+    /// The ids at which writing ends by itself.
     pub fn ends_of_text(&self) -> Vec<u32> {
-        self.tokenizer.eos().into_iter().collect()
+        self.tokenizer.ends()
     }
 
     /// A scheduler of this many slots.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use nuwa_models::Model;
-use nuwa_tensor::{DType, Tape, on_worker};
+use nuwa_tensor::{DType, Tape, on_team};
 
 use crate::running::Running;
 use crate::sequence::{PROMPT_CHUNK, check_prompt, check_source};
@@ -148,7 +148,7 @@ impl Scheduler {
         if !self.kept.is_empty() {
             return Ok(std::mem::take(&mut self.kept));
         }
-        on_worker(|| {
+        on_team(|| {
             let mut updates = self.enter();
             self.read_sources()?;
             updates.extend(self.pass()?);

@@ -1,5 +1,5 @@
 use nuwa_models::{Model, Prediction};
-use nuwa_tensor::{DType, Tape, Tensor, on_worker};
+use nuwa_tensor::{DType, Tape, Tensor, on_team, on_worker};
 
 use crate::slot::{Slot, Work, begin, pass};
 use crate::{Error, Result};
@@ -76,7 +76,7 @@ impl<'a> Sequence<'a> {
     /// # Errors
     /// When an id is outside the model's vocabulary.
     pub fn next_logits(&mut self) -> Result<Tensor> {
-        on_worker(|| self.logits_here())
+        on_team(|| self.logits_here())
     }
 
     fn logits_here(&mut self) -> Result<Tensor> {

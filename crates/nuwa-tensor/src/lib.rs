@@ -35,11 +35,14 @@
 //! # Ok::<(), nuwa_tensor::Error>(())
 //! ```
 
+mod blocks;
 mod calls;
 mod device;
 mod element;
 mod error;
 mod gradients;
+mod inputs;
+mod mapped;
 pub mod measure;
 mod normal;
 pub mod ops;
@@ -53,18 +56,21 @@ mod tape;
 mod tensor;
 mod timing;
 
+pub use blocks::BlockType;
 pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
 pub use calls::{RecurrentCell, RelativePlaces, Runs};
 pub use device::{
-    Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,
+    Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder, QuantisedRows,
 };
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
+pub use inputs::InputLog;
+pub use mapped::Bytes;
 pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, RelativeParameters};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, AdamWState};
 pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};
-pub use parallel::on_worker;
+pub use parallel::{on_team, on_worker};
 pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;

@@ -1,5 +1,9 @@
 //! Splitting rows over threads, always into the same chunks whatever the number of threads.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::Yield;
 use rayon::prelude::*;
 
 /// Elements a chunk should hold: large against the cost of handing it to another thread (about 10 us).
@@ -9,6 +13,93 @@ pub const CHUNK_ELEMENTS: usize = 1 << 15;
 /// at once, where any other thread would wake a worker for each and wait to be woken, hundreds of times a training step.
 pub fn on_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
+}
+
+/// As [`on_worker`], with the other threads kept awake until it ends: an operation that is divided among them then begins at once.
+/// For work of many short operations, such as the pass of a model for one new token, which would else spend much of its time on
+/// waking threads.
+pub fn on_team<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let team = &Team::default();
+    rayon::scope(|scope| {
+        let (own, others) = (rayon::current_thread_index(), rayon::current_num_threads() - 1);
+        if others > 0 {
+            scope.spawn_broadcast(move |_, context| team.wait_for_work(Some(context.index()) == own));
+        }
+        let _ending = Ending(team);
+        team.gather(others);
+        work()
+    })
+}
+
+/// How long the work waits for threads to join: somewhat longer than they take to wake up. Those that are busy are not waited for.
+const GATHERING: Duration = Duration::from_micros(100);
+
+/// Rounds of waiting before a thread offers its processor to others.
+const PATIENCE: usize = 4096;
+
+/// Threads that wait for the parts of a longer work.
+#[derive(Default)]
+struct Team {
+    joined: AtomicUsize,
+    /// Whether the work has begun, and whether it has ended.
+    begun: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Team {
+    /// Waits a little for so many threads.
+    fn gather(&self, others: usize) {
+        let start = Instant::now();
+        while self.joined.load(Ordering::Relaxed) < others && start.elapsed() < GATHERING {
+            std::hint::spin_loop();
+        }
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// Does parts of the work, and of any other, until it ends. Nobody joins who comes after the beginning: such a thread may stand in
+    /// the midst of a part of this very work, which would then wait for itself.
+    fn wait_for_work(&self, is_own: bool) {
+        if is_own || self.begun.load(Ordering::SeqCst) {
+            return;
+        }
+        self.joined.fetch_add(1, Ordering::Relaxed);
+        let mut idle = 0;
+        while !self.ended.load(Ordering::Acquire) {
+            if rayon::yield_now() == Some(Yield::Executed) {
+                idle = 0;
+                continue;
+            }
+            idle += 1;
+            if idle > PATIENCE { std::thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+}
+
+/// Ends the work, also where it panics.
+struct Ending<'a>(&'a Team);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+    }
+}
+
+/// Runs `work` for each of so many items, which threads take one after the other: all end within an item of each other.
+pub fn claimed(items: usize, work: impl Fn(usize) + Sync) {
+    let threads = rayon::current_num_threads().min(items);
+    if threads <= 1 {
+        return (0..items).for_each(work);
+    }
+    let next = AtomicUsize::new(0);
+    (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
+        loop {
+            let item = next.fetch_add(1, Ordering::Relaxed);
+            if item >= items {
+                return;
+            }
+            work(item);
+        }
+    });
 }
 
 /// Calls `f(first row, rows of the chunk)` for chunks of `out`, in parallel where there is enough to do.
@@ -32,4 +123,56 @@ pub fn chunks_mut<T: Send>(
         return f(0, out);
     }
     out.par_chunks_mut(chunk).enumerate().for_each(|(index, rows)| f(index * rows_per_chunk, rows));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// With one thread, two, and more than there are processors.
+    fn on_pools(test: impl Fn() + Sync) {
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("threads can be had").install(&test);
+        }
+    }
+
+    #[test]
+    fn each_item_is_done_once() {
+        on_pools(|| {
+            for items in [0, 1, 2, 40] {
+                let counts: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
+                claimed(items, |item| {
+                    counts[item].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            }
+        });
+    }
+
+    /// Parts of parts, from several works at a time: nobody waits for a thread that waits for the work.
+    #[test]
+    fn a_team_does_parts_of_parts() {
+        on_pools(|| {
+            (0..4_u64).into_par_iter().for_each(|work| {
+                for _ in 0..20 {
+                    let total: u64 = on_team(|| {
+                        let rows = (0..50_u64).into_par_iter();
+                        rows.map(|row| (0..50).into_par_iter().map(|i| i * row + work).sum::<u64>()).sum()
+                    });
+                    assert_eq!(total, 1225 * 1225 + 2500 * work);
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_team_ends_when_its_work_panics() {
+        on_pools(|| {
+            let result = catch_unwind(AssertUnwindSafe(|| on_team(|| panic!("a work that fails"))));
+            assert!(result.is_err());
+        });
+    }
 }

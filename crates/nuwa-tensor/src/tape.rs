@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::device::Kernels;
 use crate::device::{Slot, Storage};
 use crate::gradients::Gradients;
+use crate::inputs::InputLog;
 use crate::timing::{Clock, OpTime};
 use crate::{DType, Device, Error, Parameter, Precision, Random, Result, Shape, Tensor};
 
@@ -38,6 +39,7 @@ pub struct Tape {
     batch_invariant: bool,
     precision: Precision,
     clock: Option<RefCell<Clock>>,
+    inputs: Option<Arc<InputLog>>,
     pass: Cell<u32>,
     records: RefCell<Vec<Record>>,
     random: Cell<Random>,
@@ -82,6 +84,7 @@ impl Tape {
             batch_invariant: false,
             precision: Precision::F32,
             clock: None,
+            inputs: None,
             pass: Cell::new(0),
             records: RefCell::default(),
             random: Cell::new(Random::new(0)),
@@ -106,6 +109,17 @@ impl Tape {
     /// Whether [`Tape::batch_invariant`] made it.
     pub(crate) fn is_batch_invariant(&self) -> bool {
         self.batch_invariant
+    }
+
+    /// The same tape, which adds what each matrix is multiplied by to `log`.
+    #[must_use]
+    pub fn watching(self, log: &Arc<InputLog>) -> Self {
+        Self { inputs: Some(Arc::clone(log)), ..self }
+    }
+
+    /// Where what matrices are multiplied by is noted.
+    pub(crate) fn inputs(&self) -> Option<&InputLog> {
+        self.inputs.as_deref()
     }
 
     /// What activations and operands of products are kept in.

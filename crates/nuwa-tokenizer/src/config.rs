@@ -14,6 +14,9 @@ pub struct Config {
     template_origin: Option<PathBuf>,
 }
 
+/// Ids besides that of `eos_token` at which writing ends: a note of our own.
+pub const END_IDS: &str = "nuwa_end_ids";
+
 /// More than any configuration or chat template has.
 const LARGEST: u64 = 8 << 20;
 

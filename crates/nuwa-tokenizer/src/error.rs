@@ -21,6 +21,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// No GGUF file can say what the tokenizer does.
+    #[error("the tokenizer cannot be written into a GGUF file: {reason}")]
+    Inexpressible {
+        /// Why.
+        reason: String,
+    },
     /// The file's name and content belong to no known form.
     #[error("{} is no tokenizer: {reason}", path.display())]
     UnknownForm {
@@ -178,6 +184,11 @@ impl Error {
                 "check what the earlier stages kept: the reasons are in rejected.jsonl.zst".into()
             }
             Self::Setting { name, .. } => format!("change {name} in the recipe"),
+            Self::Inexpressible { .. } => {
+                "llama.cpp would give other ids than the model was trained on. Export as safetensors, or train a model whose tokenizer has \
+                 split = \"multilingual\" (or llama3, qwen2 or gpt2), which llama.cpp cuts in the same way"
+                    .into()
+            }
             Self::Ratings { .. } => "take a tokenizer whose digits are tokens, as those trained here".into(),
             Self::NoPrivateCharacter => "look at the record: such text is usually damaged".into(),
             Self::ChatTemplate { .. } | Self::TemplateLimit { .. } => {

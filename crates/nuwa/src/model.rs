@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nuwa_files::gguf::is_gguf;
 use nuwa_files::quoted_path;
 use nuwa_report::numbers::bytes;
 
@@ -18,7 +19,7 @@ fn places_within(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The model folder that a path means: itself, or what a run or a stage keeps.
+/// The model that a path means: itself, a model folder or a GGUF file, or the folder that a run or a stage keeps.
 pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.exists() {
         let problem = Problem::new(format!("there is no {}", path.display()));
@@ -36,8 +37,16 @@ pub fn folder(path: &Path) -> anyhow::Result<PathBuf> {
     match places_within(path).into_iter().find(|folder| folder.join("config.json").is_file()) {
         Some(folder) => check_memory(&folder).map(|()| folder),
         None if path.is_dir() => Err(no_model(path).into()),
+        None if is_gguf(path) => check_memory(path).map(|()| path.to_path_buf()),
         None => Ok(path.to_path_buf()),
     }
+}
+
+/// The model folder that a path means, to be trained further.
+pub fn trainable(path: &Path) -> anyhow::Result<PathBuf> {
+    let folder = folder(path)?;
+    nuwa_format::check_trainable(&folder)?;
+    Ok(folder)
 }
 
 /// Weights that take more memory than there is would end the program, or everything else on the machine.

@@ -17,6 +17,7 @@ usage: cargo xtask tidy            hold the sources against the rules of ARCHITE
        cargo xtask bench train     training steps in turn with PyTorch
        cargo xtask bench growth    speed and memory over context and width
        cargo xtask bench clean     cleaning in turn with datatrove
+       cargo xtask bench inference reading and writing with a quantised model in turn with llama.cpp
        cargo xtask bench budgets   builds within budgets: foreseen and measured
        cargo xtask bench help      the options of all of them";
 

@@ -4,6 +4,7 @@ mod bert;
 mod damaged;
 mod encoder_decoders;
 mod export;
+mod gguf;
 mod golden;
 mod golden_files;
 mod llama2c;

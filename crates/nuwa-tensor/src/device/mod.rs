@@ -8,6 +8,7 @@ pub(crate) mod cpu;
 mod host;
 mod parameters;
 mod pool;
+mod quantised;
 mod reference;
 mod storage;
 
@@ -15,6 +16,7 @@ pub(crate) use cpu::{Cpu, host_weighted_sum, log_sum_exp};
 pub(crate) use host::{Stored, with_dtype, with_slot, with_values};
 pub(crate) use parameters::HostValues;
 pub use parameters::{GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
+pub use quantised::QuantisedRows;
 pub(crate) use pool::{Buffer, Line, Plain, Pool};
 pub(crate) use storage::{Slot, Storage};
 
@@ -287,6 +289,10 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn pack(&self, values: &[f32], width: usize, dtype: DType) -> Storage;
     /// The numbers of such a matrix, row by row.
     fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]);
+
+    /// A matrix whose rows are those of the parts, one after the other, in a form that `x W^T` reads fast. [`Kernels::unpack`] gives
+    /// its numbers, too.
+    fn pack_quantised(&self, parts: &[QuantisedRows]) -> Storage;
 
     fn embedding(&self, ids: &[u32], table: &Parameter) -> Storage;
     fn embedding_backward(&self, ids: &[u32], dy: &Storage, table: &Parameter);

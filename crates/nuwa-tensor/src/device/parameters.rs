@@ -6,8 +6,9 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::quantised::{QuantisedRows, check_parts};
 use super::{Kernels, Slot, Storage, Stored};
-use crate::{DType, Device, Random, Shape};
+use crate::{DType, Device, Error, Random, Result, Shape};
 
 /// Entries start at multiples of this many elements: whole cache lines, and what vectors of a GPU and slices of several
 /// machines want.
@@ -125,6 +126,7 @@ struct InferenceMatrix {
     dtype: DType,
     /// None before values are set.
     packed: RwLock<Option<Storage>>,
+    is_quantised: AtomicBool,
 }
 
 impl InferenceMatrix {
@@ -132,7 +134,12 @@ impl InferenceMatrix {
         self.packed.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self, packed: Storage) {
+    fn new(dtype: DType) -> Self {
+        Self { dtype, packed: RwLock::default(), is_quantised: AtomicBool::new(false) }
+    }
+
+    fn replace(&self, packed: Storage, is_quantised: bool) {
+        self.is_quantised.store(is_quantised, Ordering::Relaxed);
         *self.packed.write().unwrap_or_else(PoisonError::into_inner) = Some(packed);
     }
 }
@@ -161,6 +168,11 @@ impl ParameterEntry {
     /// Whether it is kept for inference alone: see [`ParametersBuilder::inference`].
     pub fn is_for_inference(&self) -> bool {
         self.matrix.is_some()
+    }
+
+    /// Whether its values are quantised blocks: see [`Parameter::set_quantised`].
+    pub fn is_quantised(&self) -> bool {
+        self.matrix.as_ref().is_some_and(|matrix| matrix.is_quantised.load(Ordering::Relaxed))
     }
 
     /// Freezes (`false`) or thaws (`true`) this parameter; one for inference alone stays frozen.
@@ -253,6 +265,23 @@ impl Parameter {
         Some(matrix.read().expect("a matrix for inference is filled before it is used"))
     }
 
+    /// Overwrites the values of a matrix for inference ([`ParametersBuilder::inference`]) by blocks of quantised numbers, whose rows
+    /// follow one another. Products then read them as they are, with their other operand rounded to 8 bits: each row of it in
+    /// blocks of 32, `q = round(127 x / largest |x|)`. Setting values anew makes it a matrix of the builder's dtype again.
+    ///
+    /// # Errors
+    /// When it is no such matrix, or the rows are not those of its shape, or their bytes not those of their blocks; the values
+    /// are then as before.
+    pub fn set_quantised(&self, parts: &[QuantisedRows]) -> Result<()> {
+        let Some(matrix) = &self.entry.matrix else {
+            let reason = format!("{} is no matrix for inference, and keeps f32", self.entry.path);
+            return Err(Error::Option { operation: "set_quantised", reason });
+        };
+        check_parts(parts, self.rows(), self.width())?;
+        matrix.replace(self.flat.kernels.pack_quantised(parts), true);
+        Ok(())
+    }
+
     /// Overwrites the values.
     ///
     /// # Panics
@@ -274,7 +303,8 @@ impl Parameter {
         if let Some(matrix) = &self.entry.matrix {
             let mut values = self.to_host();
             fill(&mut values);
-            return matrix.replace(self.flat.kernels.pack(&values, self.width(), matrix.dtype));
+            let packed = self.flat.kernels.pack(&values, self.width(), matrix.dtype);
+            return matrix.replace(packed, false);
         }
         let mut values = self.flat.write();
         self.entry.has_changed();
@@ -401,7 +431,7 @@ impl ParametersBuilder {
         let matrix = self
             .inference
             .filter(|_| is_matrix)
-            .map(|dtype| InferenceMatrix { dtype, packed: RwLock::default() });
+            .map(InferenceMatrix::new);
         if matrix.is_none() {
             self.length += shape.elements().next_multiple_of(ALIGNMENT);
         }

@@ -74,6 +74,9 @@ impl Block {
 pub(crate) trait Plain: Copy + Send + Sync + 'static {}
 impl Plain for f32 {}
 impl Plain for u32 {}
+impl Plain for u8 {}
+impl Plain for i8 {}
+impl Plain for [f32; 4] {}
 impl Plain for Bf16 {}
 
 /// Idle buffers by length, and the counts that bound them.

@@ -36,7 +36,12 @@ impl Storage {
         self.block.downcast_ref().expect("a device's kernels get blocks of their own")
     }
 
-    /// The same, to write; none while another clone shares it.
+    /// The block, if it is a `B`.
+    pub fn block_if<B: Any>(&self) -> Option<&B> {
+        self.block.downcast_ref()
+    }
+
+    /// [`Storage::block`], to write; none while another clone shares it.
     pub fn block_mut<B: Any>(&mut self) -> Option<&mut B> {
         let block = Arc::get_mut(&mut self.block)?;
         Some(block.downcast_mut().expect("a device's kernels get blocks of their own"))

@@ -94,6 +94,9 @@ struct Layer {
 
 impl Layer {
     fn new(tape: &Tape, x: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Self {
+        if let Some(inputs) = tape.inputs() {
+            inputs.add(weight, x);
+        }
         Self {
             precision: tape.precision(),
             x: x.clone(),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, DType, Device, Error,
-    ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RecurrentCell,
-    RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor,
+    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType, Device,
+    Error, ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, QuantisedRows,
+    Random, RecurrentCell, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing,
+    Runs, Tape, Tensor,
 };
 use proptest::prelude::*;
 
@@ -253,6 +254,84 @@ fn matrices_for_inference() {
             assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{device:?} {dtype:?}: {a}, expected {b}");
         }
     }
+}
+
+/// The blocks of random rows.
+fn blocks(block: BlockType, rows: usize, width: usize, seed: u64) -> QuantisedRows {
+    let mut bytes = Vec::new();
+    for row in 0..rows {
+        let mut values = vec![0.0; width];
+        normal(&mut values, Random::new(seed).stream(row as u64));
+        block.quantize(&values, None, &mut bytes);
+    }
+    QuantisedRows::new(block, rows, width, Bytes::from(bytes))
+}
+
+/// A layer and a head of quantised blocks, of each type, against the reference, which rounds the rows alike. What a layer gives is
+/// rounded again by the next, where a small difference may make it another number of 8 bits.
+#[test]
+fn matrices_of_quantised_blocks() {
+    let _held = crate::levels::hold();
+    for block in BlockType::ALL {
+        let width = block.width().max(64);
+        let run = |device: Device| {
+            let mut builder = ParametersBuilder::inference(DType::F32).on(device);
+            let table = builder.add("table".into(), [70, width], true, normal);
+            let weight = builder.add("weight".into(), [width, width], true, normal);
+            let bias = builder.add("bias".into(), [width], false, normal);
+            let _all = builder.finish();
+            let [first, second] = [width / 2 + 1, width / 2 - 1];
+            table.set_quantised(&[blocks(block, 70, width, 1)]).unwrap();
+            let parts = [blocks(block, first, width, 2), blocks(BlockType::Q4_1, second, width, 3)];
+            weight.set_quantised(&parts).unwrap();
+            bias.from_host(&(0..width).map(|i| (i % 7) as f32 / 10.0).collect::<Vec<_>>());
+            let tape = Tape::inference().on(device);
+            let x = tape.embedding(&[69, 0, 7, 3, 64, 1, 2], &table).unwrap();
+            let added = tape.linear_add(&x, &x, &weight, Some(&bias)).unwrap().to_host();
+            let activated = tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap().to_host();
+            let logits = tape.logits(&x, &table).unwrap().to_host();
+            let rows = LossRows { targets: &[0, 1, 2, 3, 4, 5, 6], weights: &[1.0; 7] };
+            let losses = tape.cross_entropy(&HeadLoss::new(&x, &table, rows)).unwrap().rows;
+            [table.to_host(), weight.to_host(), added, activated, logits, losses].concat()
+        };
+        let expected = run(Device::reference());
+        for device in Device::all() {
+            for (a, b) in run(device).iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-5 * (1.0 + b.abs()), "{device:?} {block}: {a}, expected {b}");
+            }
+        }
+    }
+}
+
+/// Wrong rows are refused, and leave the matrix as it was.
+#[test]
+fn quantised_rows_that_do_not_fit_are_refused() {
+    let mut builder = ParametersBuilder::inference(DType::F32);
+    let weight = builder.add("weight".into(), [3, 64], true, normal);
+    let bias = builder.add("bias".into(), [64], false, normal);
+    let _all = builder.finish();
+    let good = blocks(BlockType::Q8_0, 3, 64, 1);
+    weight.set_quantised(&[good.clone()]).unwrap();
+    let before = weight.to_host();
+    let message = |parameter: &Parameter, rows: QuantisedRows| {
+        parameter.set_quantised(&[rows]).unwrap_err().to_string()
+    };
+    let with = |block, rows, width| QuantisedRows::new(block, rows, width, good.bytes.clone());
+    for (rows, expected) in [
+        (with(BlockType::Q4_K, 3, 64), "set_quantised: rows of 64 are no whole blocks of 256 numbers (Q4_K)"),
+        (with(BlockType::Q4_0, 3, 64), "set_quantised: 3 rows of 64 in Q4_0 are not 204 bytes"),
+        (with(BlockType::Q8_0, 6, 32), "set_quantised: rows of 32 do not fill a matrix of rows of 64"),
+        (blocks(BlockType::Q8_0, 2, 64, 1), "set_quantised: 2 rows do not fill a matrix of 3"),
+        (good.clone().ordered([0, 1]), "set_quantised: 3 rows have an order of 2"),
+        (good.clone().ordered([0, 1, 3]), "set_quantised: index 3 is outside 0..3"),
+    ] {
+        assert_eq!(message(&weight, rows), expected);
+    }
+    let expected = "set_quantised: bias is no matrix for inference, and keeps f32";
+    assert_eq!(message(&bias, good.clone()), expected);
+    assert_eq!(weight.to_host(), before);
+    weight.set(|values| values[0] += 1.0);
+    assert_eq!(weight.to_host()[0], before[0] + 1.0);
 }
 
 #[test]

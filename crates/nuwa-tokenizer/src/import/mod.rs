@@ -1,6 +1,7 @@
 //! The forms a tokenizer is found in, each turned into a `tokenizer.json`.
 
 mod charsmap;
+mod gguf;
 mod gpt2;
 mod growth;
 pub(crate) mod hugging_face;
@@ -133,6 +134,9 @@ fn by_id(path: &Path, tokens: Vec<(String, u32)>) -> Result<Vec<Option<String>>>
 /// Reads whatever tokenizer `path` is or holds.
 pub fn read(path: &Path) -> Result<Source> {
     let file = if path.is_dir() { find(path)? } else { path.to_path_buf() };
+    if nuwa_files::gguf::is_gguf(&file) {
+        return gguf::read(&file);
+    }
     let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     match name.as_str() {
         "encoder.json" | "vocab.bpe" => {

@@ -160,9 +160,14 @@ fn decoders(model: &SentencePieceModel) -> Vec<Value> {
 
 /// Texts begin with the model's begin token, where it has one.
 fn post_processor(model: &SentencePieceModel) -> Value {
-    let Some((id, name)) = model.begin.and_then(|id| Some((id, &model.pieces.get(id)?.text))) else {
-        return Value::Null;
-    };
+    match model.begin.and_then(|id| Some((id, &model.pieces.get(id)?.text))) {
+        Some((id, name)) => adds_begin(id, name),
+        None => Value::Null,
+    }
+}
+
+/// A `post_processor` that puts the token of that id and name before texts.
+pub fn adds_begin(id: usize, name: &str) -> Value {
     let begin = |kind: u8| json!({"SpecialToken": {"id": name, "type_id": kind}});
     let text = |part: &str, kind: u8| json!({"Sequence": {"id": part, "type_id": kind}});
     json!({
@@ -242,7 +247,8 @@ fn parse_piece(bytes: &[u8], id: usize) -> Result<Piece, String> {
     Ok(piece)
 }
 
-fn piece_kind(number: u64, id: usize) -> Result<Kind, String> {
+/// What a piece of that type is for.
+pub fn piece_kind(number: u64, id: usize) -> Result<Kind, String> {
     Ok(match number {
         1 => Kind::Normal,
         2 => Kind::Unknown,

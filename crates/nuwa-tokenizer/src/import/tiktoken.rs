@@ -63,23 +63,23 @@ fn bpe(ranks: &Ranks, special: &[AddedToken]) -> Bpe {
 }
 
 /// `tokenizer.json`, written when it is asked for.
-fn library(mut frame: Value, bpe: &Bpe, added: &[AddedToken]) -> Library {
-    let (tokens, merges) = (bpe.tokens.clone(), bpe.merges.clone());
+pub fn library(mut frame: Value, bpe: &Bpe, added: &[AddedToken]) -> Library {
+    let (tokens, merges, ignore_merges) = (bpe.tokens.clone(), bpe.merges.clone(), bpe.ignore_merges);
     frame["added_tokens"] = added.iter().map(AddedToken::to_json).collect();
     Library::new(Box::new(move || {
-        frame["model"] = model(&tokens, &merges);
+        frame["model"] = model(&tokens, &merges, ignore_merges);
         hugging_face::written(frame)
     }))
 }
 
-fn model(tokens: &[(String, u32)], merges: &[Merge]) -> Value {
+fn model(tokens: &[(String, u32)], merges: &[Merge], ignore_merges: bool) -> Value {
     let by_id: AHashMap<u32, &str> = tokens.iter().map(|(token, id)| (*id, token.as_str())).collect();
     let pairs = merges.iter().map(|merge| json!([by_id[&merge.left], by_id[&merge.right]]));
     let vocabulary: Map<String, Value> =
         tokens.iter().map(|(token, id)| (token.clone(), Value::from(*id))).collect();
     json!({
         "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": true,
+        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": ignore_merges,
         "vocab": vocabulary, "merges": pairs.collect::<Vec<_>>(),
     })
 }

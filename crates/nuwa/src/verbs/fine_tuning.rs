@@ -80,7 +80,7 @@ impl TrainingArguments {
         work: impl FnOnce(&Alignment<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let columns = columns(&self.columns)?;
-        let folder = model::folder(model)?;
+        let folder = model::trainable(model)?;
         check_out(&self.out, &folder)?;
         let template = self.chat_template.as_deref().map(nuwa_files::read_to_string).transpose()?;
         let shards = pretraining::shards(self.shards.as_deref(), &folder)?;

@@ -7,13 +7,14 @@ use crate::console::print_figures;
 
 /// Convert another program's model into a model folder
 ///
-/// Reads Hugging Face folders of the GPT-2 and LLaMA families, and llama2.c's .bin files with the
-/// tok*.bin next to them.
+/// Reads Hugging Face folders of the GPT-2 and LLaMA families, GGUF files, and llama2.c's .bin files with the
+/// tok*.bin next to them. Quantised weights become the f32 numbers that they stand for.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa import stories260K/stories260K.bin --out stories
-  nuwa import ~/models/gpt2 --out gpt2")]
+  nuwa import ~/models/gpt2 --out gpt2
+  nuwa import SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2")]
 pub struct Import {
     /// A model file or folder
     #[arg(value_name = "FILE_OR_FOLDER")]

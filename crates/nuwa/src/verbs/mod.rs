@@ -36,6 +36,7 @@ mod plan;
 mod ppo;
 mod pretrain;
 mod prompt_lines;
+mod quantize;
 mod reinforcement;
 mod report;
 mod reward;
@@ -51,6 +52,7 @@ mod tokenize;
 mod tokenizer;
 mod translate;
 mod verify;
+mod weight_type;
 mod weights;
 mod world;
 
@@ -110,6 +112,7 @@ enum Verb {
     Metric(metric::Metric),
     Import(import::Import),
     Export(export::Export),
+    Quantize(quantize::Quantize),
     Report(report::Report),
     Runs(runs::Runs),
     Verify(verify::Verify),
@@ -156,6 +159,7 @@ impl Program {
             Verb::Metric(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Export(verb) => verb.run(),
+            Verb::Quantize(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
             Verb::Runs(verb) => verb.run(),
             Verb::Verify(verb) => verb.run(),

@@ -11,6 +11,7 @@ mod crawl;
 mod encoder;
 #[cfg(unix)]
 mod feedback;
+mod gguf;
 mod hub;
 #[cfg(unix)]
 mod interrupt;

@@ -1,10 +1,12 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
-//! datatrove (`clean`), builds within budgets (`budgets`), and every family beside the others (`families`).
+//! datatrove (`clean`), builds within budgets (`budgets`), every family beside the others (`families`), and inference in turn with
+//! llama.cpp (`inference`).
 
 mod budgets;
 mod clean;
 mod families;
 mod growth;
+mod inference;
 mod load;
 mod options;
 mod ours;
@@ -37,6 +39,13 @@ cargo xtask bench clean --against SCRIPT    cleaning: crates/xtask/rivals/datatr
     --books FOLDER            English text in .txt files (../shared/data/corpus/en/standard_ebooks)
     --json FILE               also write every figure of every pair
 
+cargo xtask bench inference                 SmolLM2-135M out of a GGUF file: llama.cpp, ours, and so on; a Markdown table
+    --python PATH             the Python that has llama-cpp-python (python3)
+    --types Q4_1,Q8_0         some of Q4_1, Q4_0, Q8_0, BF16 (all)
+    --pairs N, --threads N    how many pairs (3), threads of both (2)
+    --models FOLDER           where the files are kept; fetched and made where they are absent (target/bench/inference)
+    --json FILE               also write every figure of every pair
+
 cargo xtask bench budgets --texts A.txt,B.txt    builds of each text within each budget: foreseen and measured; a Markdown table
     --budgets 1m,3m           (1m,3m)
     --cleaning on|off         (on)
@@ -61,13 +70,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("clean") => clean::run(&arguments[1..]),
         Some("budgets") => budgets::run(&arguments[1..]),
         Some("families") => families::run(&arguments[1..]),
+        Some("inference") => inference::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
         other => {
             let got = other.unwrap_or("nothing");
-            bail!("expected train, growth, clean, budgets or families, got {got}\n\n{USAGE}")
+            bail!("expected train, growth, clean, budgets, families or inference, got {got}\n\n{USAGE}")
         }
     }
 }

@@ -6,6 +6,7 @@ mod kernels;
 mod linear;
 mod optimizer;
 pub(crate) mod product;
+mod quantised;
 mod recurrent;
 mod route;
 
@@ -20,7 +21,8 @@ use super::{
     Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
 };
 use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
-use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, RouteCall, RoutedRows, RouterSlopes, Slot};
+use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, QuantisedRows};
+use super::{RouteCall, RoutedRows, RouterSlopes, Slot};
 use crate::calls::{
     Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
     RecurrentCell, RelativeCall, RotaryCall, Update,
@@ -33,6 +35,7 @@ use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedd
 use kernels::{block_linear, causal_conv, gru::Gru, linear::Context, lstm::Lstm, rg_lru};
 use kernels::{layer_norm, relative, rms_norm, rotary, rows, weighted_sum};
 use product::PackedMatrix;
+use quantised::QuantisedMatrix;
 
 impl Device {
     /// The processor: AVX-512, AVX2 or what every processor of its kind has, found out at run time.
@@ -134,11 +137,16 @@ impl Kernels for Cpu {
         Storage::new(self.device(), dtype, values.len(), Arc::new(packed))
     }
 
+    fn pack_quantised(&self, parts: &[QuantisedRows]) -> Storage {
+        let packed = QuantisedMatrix::new(&self.pool, parts);
+        let length = parts.iter().map(|part| part.rows * part.width).sum();
+        Storage::new(self.device(), DType::F32, length, Arc::new(packed))
+    }
+
     fn unpack(&self, matrix: &Storage, width: usize, values: &mut [f32]) {
-        let matrix = matrix.block::<Arc<PackedMatrix>>();
         parallel::rows_mut(values, width, |first, rows| {
-            for (row, values) in rows.chunks_exact_mut(width).enumerate() {
-                matrix.copy_row(first + row, values);
+            for (row, values) in (first..).zip(rows.chunks_exact_mut(width)) {
+                copy_row(matrix, row, values);
             }
         });
     }
@@ -156,7 +164,7 @@ impl Kernels for Cpu {
         let mut y = self.pool.take::<f32>(ids.len() * width);
         match table.matrix() {
             Some(matrix) => {
-                embedding::forward_packed(ids, matrix.block::<Arc<PackedMatrix>>(), &mut y, width)
+                embedding::forward_packed(ids, &mut y, width, |row, values| copy_row(&matrix, row, values));
             }
             None => embedding::forward(ids, &table.values(), &mut y, width),
         }
@@ -643,6 +651,14 @@ impl Kernels for Cpu {
 
     fn adamw(&self, parameters: &Parameters, means: Means<'_>, update: &dyn Fn(&Parameter) -> Update) {
         optimizer::adamw(parameters, means, update);
+    }
+}
+
+/// A row of a matrix that is kept for inference alone.
+fn copy_row(matrix: &Storage, row: usize, values: &mut [f32]) {
+    match matrix.block_if::<Arc<QuantisedMatrix>>() {
+        Some(matrix) => matrix.copy_row(row, values),
+        None => matrix.block::<Arc<PackedMatrix>>().copy_row(row, values),
     }
 }
 

@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use super::quantised::as_read_by;
 use super::{curve, give_parameter, of};
 use crate::Parameter;
 use crate::device::ExpertsCall;
@@ -48,7 +49,8 @@ impl Choice {
         let number = call.assignment.choices[place] as usize;
         let row = number / call.assignment.top_k;
         let width = call.experts[0].down.rows();
-        let x: Vec<f64> = of(call.x)[row * width..][..width].iter().map(|x| f64::from(*x)).collect();
+        let x = of(call.x)[row * width..][..width].iter().map(|x| f64::from(*x)).collect();
+        let x = as_read_by(&call.experts[0].gate_up, x);
         let both = times(gate_up, &x);
         let (gate, value) = both.split_at(both.len() / 2);
         let curves = gate.iter().map(|gate| curve(call.activation, *gate)).collect();
@@ -69,7 +71,7 @@ pub fn forward(call: &ExpertsCall<'_>) -> Vec<f64> {
         let (gate_up, down) = (matrix(&expert.gate_up), matrix(&expert.down));
         for place in places {
             let choice = Choice::new(call, &gate_up, place);
-            let out = times(&down, &choice.hidden());
+            let out = times(&down, &as_read_by(&expert.down, choice.hidden()));
             let y = &mut y[choice.row * width..][..width];
             y.iter_mut().zip(out).for_each(|(y, out)| *y += choice.weight * out);
         }

@@ -8,6 +8,7 @@ mod causal_conv;
 mod experts;
 mod head;
 mod head_norm;
+mod quantised;
 mod recurrent;
 mod relative;
 mod rg_lru;
@@ -17,13 +18,15 @@ use std::sync::Arc;
 
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
 use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
-use super::{ExpertsCall, Parameter, Parameters, RouteCall, RoutedRows, RouterSlopes, Slot, Storage};
+use super::{ExpertsCall, Parameter, Parameters, QuantisedRows, RouteCall};
+use super::{RoutedRows, RouterSlopes, Slot, Storage};
 use crate::calls::{
     Activation, AttentionCall, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss,
     RelativeCall, RotaryCall, Update,
 };
 use crate::element::{DType, convert};
 use crate::{Precision, Random};
+use quantised::{Dequantised, as_read_by};
 
 impl Device {
     /// Loops of one thread in `f32`, slow and easy to read: for tests.
@@ -78,9 +81,10 @@ fn affine(call: Affine<'_>) -> Vec<f64> {
     let (weight, width) = (call.weight.to_host(), call.weight.width());
     let bias = call.bias.map(Parameter::to_host);
     let mut y = Vec::new();
-    for x in of(call.x).chunks_exact(width) {
+    let x = of(call.x).iter().map(|x| f64::from(*x)).collect();
+    for x in as_read_by(call.weight, x).chunks_exact(width) {
         for (out, weight) in weight.chunks_exact(width).enumerate() {
-            let sum: f64 = x.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+            let sum: f64 = x.iter().zip(weight).map(|(x, w)| x * f64::from(*w)).sum();
             y.push(sum + bias.as_ref().map_or(0.0, |bias| f64::from(bias[out])));
         }
     }
@@ -247,8 +251,16 @@ impl Kernels for Reference {
         packed
     }
 
+    fn pack_quantised(&self, parts: &[QuantisedRows]) -> Storage {
+        let numbers = Dequantised::new(parts);
+        Storage::new(self.device(), DType::F32, numbers.0.len(), numbers)
+    }
+
     fn unpack(&self, matrix: &Storage, _: usize, values: &mut [f32]) {
-        self.copy_to_host(matrix, 0, values);
+        match matrix.block_if::<Dequantised>() {
+            Some(numbers) => values.copy_from_slice(&numbers.0),
+            None => self.copy_to_host(matrix, 0, values),
+        }
     }
 
     fn copy(&self, x: &Storage) -> Storage {

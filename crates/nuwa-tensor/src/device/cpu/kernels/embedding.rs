@@ -1,4 +1,3 @@
-use crate::device::cpu::product::PackedMatrix;
 use crate::element::Element;
 use crate::parallel::rows_mut;
 
@@ -10,11 +9,11 @@ pub fn forward(ids: &[u32], table: &[f32], y: &mut [f32], width: usize) {
     });
 }
 
-/// The same of a table that is packed for the products of a head.
-pub fn forward_packed(ids: &[u32], table: &PackedMatrix, y: &mut [f32], width: usize) {
+/// The same of a table that is packed for the products of a head, whose rows are written through `copy`.
+pub fn forward_packed(ids: &[u32], y: &mut [f32], width: usize, copy: impl Fn(usize, &mut [f32]) + Sync) {
     rows_mut(y, width, |first, rows| {
         for (row, &id) in rows.chunks_exact_mut(width).zip(&ids[first..]) {
-            table.copy_row(id as usize, row);
+            copy(id as usize, row);
         }
     });
 }

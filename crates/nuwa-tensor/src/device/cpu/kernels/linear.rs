@@ -7,6 +7,7 @@ use crate::device::cpu::product::{
     Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedMatrix, PackedWeight, Store, product,
     product_of_each_row, product_over_rows, product_packed,
 };
+use crate::device::cpu::quantised::{self, QuantisedMatrix};
 use crate::device::{HostValues, Pool};
 use crate::element::{Bf16, Element, convert};
 use crate::parallel::rows_mut;
@@ -48,19 +49,22 @@ fn packed_for_inference(
     pool: &Arc<Pool>,
     weight: &Parameter,
     batch_invariant: bool,
-) -> Option<Arc<PackedMatrix>> {
+) -> Option<HeldForm<'static>> {
     if let Some(matrix) = weight.matrix() {
-        return Some(Arc::clone(matrix.block()));
+        return Some(match matrix.block_if::<Arc<QuantisedMatrix>>() {
+            Some(matrix) => HeldForm::Quantised(Arc::clone(matrix)),
+            None => HeldForm::Inference(Arc::clone(matrix.block())),
+        });
     }
     if !batch_invariant {
         return None;
     }
     let before = weight.entry().cached::<PackedMatrix>().filter(|packed| packed.is_readable());
-    Some(before.unwrap_or_else(|| {
+    Some(HeldForm::Inference(before.unwrap_or_else(|| {
         let packed = Arc::new(PackedMatrix::new(pool, &weight.values(), weight.width(), DType::F32));
         weight.entry().cache(Arc::clone(&packed));
         packed
-    }))
+    })))
 }
 
 /// A weight in the form that its products read, while they run.
@@ -72,6 +76,7 @@ pub struct Held<'a> {
 
 enum HeldForm<'a> {
     Inference(Arc<PackedMatrix>),
+    Quantised(Arc<QuantisedMatrix>),
     Training(HostValues<'a>, Option<Arc<PackedWeight>>),
 }
 
@@ -94,7 +99,7 @@ impl<'a> Held<'a> {
         packed: impl FnOnce() -> Option<Arc<PackedWeight>>,
     ) -> Self {
         let form = match packed_for_inference(context.pool, weight, batch_invariant) {
-            Some(matrix) => HeldForm::Inference(matrix),
+            Some(form) => form,
             None => {
                 let packed = packed();
                 HeldForm::Training(weight.values(), packed)
@@ -106,6 +111,7 @@ impl<'a> Held<'a> {
     pub fn weight(&self) -> Weight<'_> {
         let form = match &self.form {
             HeldForm::Inference(matrix) => Form::Inference(matrix),
+            HeldForm::Quantised(matrix) => Form::Quantised(matrix),
             HeldForm::Training(values, packed) => Form::Rows(values, packed.as_deref()),
         };
         Weight { form, rows: self.rows, width: self.width }
@@ -128,7 +134,7 @@ impl<'a> Weight<'a> {
     pub fn training(self) -> (Matrix<'a, f32>, Option<&'a PackedWeight>) {
         match self.form {
             Form::Rows(values, packed) => (Matrix::new(values, self.rows, self.width), packed),
-            Form::Inference(_) => unreachable!("a weight for inference alone has no backward"),
+            Form::Inference(_) | Form::Quantised(_) => unreachable!("a weight for inference alone has no backward"),
         }
     }
 }
@@ -140,13 +146,17 @@ enum Form<'a> {
     Rows(&'a [f32], Option<&'a PackedWeight>),
     /// Packed for `x W^T` alone.
     Inference(&'a PackedMatrix),
+    /// The same of quantised blocks.
+    Quantised(&'a QuantisedMatrix),
 }
 
 /// `x W^T`. Very few rows read the weight as it lies, so that results do not depend on whether it is packed.
 pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
     let rows = x.len() / weight.width;
+    let numbers = x;
     let x = Matrix::new(x, rows, weight.width);
     match weight.form {
+        Form::Quantised(matrix) => quantised::product(context.pool, numbers, matrix, epilogue),
         Form::Inference(matrix) => product_of_each_row(context.pool, x, matrix, epilogue),
         Form::Rows(_, Some(packed)) if rows > FEW_ROWS => {
             product_packed(context.pool, x, &packed.forward, epilogue);

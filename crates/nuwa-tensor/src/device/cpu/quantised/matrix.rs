@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::form::Form;
+use super::kernel::Tile;
+use super::{BLOCK, GROUP, QUAD, repack, unpack};
+use crate::device::{Buffer, Pool, QuantisedRows};
+
+/// A weight of quantised blocks, in groups of rows.
+pub struct QuantisedMatrix {
+    parts: Vec<Part>,
+    width: usize,
+}
+
+/// Rows whose blocks are of one type.
+pub struct Part {
+    pub form: Form,
+    /// The first of its rows in the matrix, and how many there are.
+    pub first: usize,
+    pub rows: usize,
+    bytes: Buffer<u8>,
+}
+
+/// Up to [`GROUP`] rows.
+pub struct Group<'a> {
+    pub form: Form,
+    /// The first of the rows in the matrix, and how many there are.
+    pub first: usize,
+    pub rows: usize,
+    pub bytes: &'a [u8],
+}
+
+impl QuantisedMatrix {
+    /// Puts rows into groups; they have been checked. What is mapped of a file is given back as soon as it has been read.
+    pub fn new(pool: &Arc<Pool>, parts: &[QuantisedRows]) -> Self {
+        let width = parts.first().map_or(0, |part| part.width);
+        let mut first = 0;
+        let parts = parts.iter().map(|rows| {
+            let part = Part::new(pool, rows, first);
+            rows.bytes.release();
+            first += rows.rows;
+            part
+        });
+        Self { parts: parts.collect(), width }
+    }
+
+    /// Features of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The groups of all rows.
+    pub fn groups(&self) -> usize {
+        self.parts.iter().map(Part::groups).sum()
+    }
+
+    /// The bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.len()).sum()
+    }
+
+    /// A group, counted through all parts.
+    pub fn group(&self, mut index: usize) -> Group<'_> {
+        for part in &self.parts {
+            if index < part.groups() {
+                return part.group(index, self.width);
+            }
+            index -= part.groups();
+        }
+        panic!("a matrix has no such group");
+    }
+
+    /// The numbers of a row.
+    pub fn copy_row(&self, row: usize, values: &mut [f32]) {
+        let part = self.parts.iter().rfind(|part| part.first <= row).expect("the first row is 0");
+        let (index, lane) = ((row - part.first) / GROUP, (row - part.first) % GROUP);
+        let group = part.group(index, self.width);
+        let mut tile = [Tile::ZERO];
+        for (block, values) in values.chunks_exact_mut(BLOCK).enumerate() {
+            unpack::tiles(group.form, group.bytes, block, &mut tile);
+            tile[0].copy_lane(group.form, lane, values);
+        }
+    }
+}
+
+impl Part {
+    fn new(pool: &Arc<Pool>, rows: &QuantisedRows, first: usize) -> Self {
+        let form = Form::of(rows.block);
+        let length = form.group_bytes(rows.width);
+        let groups = rows.rows.div_ceil(GROUP);
+        let mut bytes = pool.take::<u8>(groups * length);
+        bytes.par_chunks_mut(length.max(1)).enumerate().for_each(|(index, out)| {
+            let first = index * GROUP;
+            repack::group(form, rows.block, rows.rows - first, |row| rows.row(first + row), out);
+        });
+        Self { form, first, rows: rows.rows, bytes }
+    }
+
+    fn groups(&self) -> usize {
+        self.rows.div_ceil(GROUP)
+    }
+
+    fn group(&self, index: usize, width: usize) -> Group<'_> {
+        let length = self.form.group_bytes(width);
+        Group {
+            form: self.form,
+            first: self.first + index * GROUP,
+            rows: GROUP.min(self.rows - index * GROUP),
+            bytes: &self.bytes[index * length..][..length],
+        }
+    }
+}
+
+impl Tile {
+    /// The numbers of one row.
+    fn copy_lane(&self, form: Form, lane: usize, values: &mut [f32]) {
+        let step = BLOCK / form.steps;
+        for (index, value) in values.iter_mut().enumerate() {
+            let code = self.codes[index / QUAD][lane * QUAD + index % QUAD];
+            let (scale, min) = (self.scales[index / step][lane], self.mins[index / step][lane]);
+            *value = match form.bits() {
+                8 => scale * f32::from(code as i8),
+                // Not `scale code - min`, which would be rounded twice.
+                _ if form.offset > 0 => scale * (f32::from(code) - f32::from(form.offset)),
+                _ => scale * f32::from(code) - min,
+            };
+        }
+    }
+}

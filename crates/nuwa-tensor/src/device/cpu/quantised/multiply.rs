@@ -1,0 +1,103 @@
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::activations::RoundedRows;
+use super::kernel::{Instructions, Kind, Sums, Tile, multiply};
+use super::matrix::{Group, QuantisedMatrix};
+use super::{BLOCK, GROUP, unpack};
+use crate::device::Pool;
+use crate::device::cpu::product::Epilogue;
+use crate::element::Element;
+use crate::parallel::claimed;
+use crate::simd::vectorised;
+
+/// Blocks that are unpacked at a time: whole spans of each type, and tiles that stay in a first-level cache.
+const TILES: usize = 24;
+
+/// Rows of `x` that a task takes: enough that unpacking counts for little, few enough that their sums stay in the cache.
+const ROWS: usize = 256;
+
+/// Bytes of a weight, times the rows that they are multiplied by, that a task should have against the cost of claiming it.
+const TASK: usize = 1 << 15;
+
+/// What a task works with, used again from one to the next.
+struct Scratch {
+    tiles: Box<[Tile; TILES]>,
+    sums: Box<[Sums; ROWS]>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        RefCell::new(Scratch { tiles: Box::new([Tile::ZERO; TILES]), sums: Box::new([[0.0; GROUP]; ROWS]) });
+}
+
+/// `x W^T` for rows of the weight's width; each row has the same bits whatever the number of rows.
+pub fn product<A: Element, E: Epilogue>(
+    pool: &Arc<Pool>,
+    x: &[A],
+    weight: &QuantisedMatrix,
+    epilogue: &E,
+) {
+    product_by(Instructions::best(), pool, x, weight, epilogue);
+}
+
+pub(super) fn product_by<A: Element, E: Epilogue>(
+    instructions: Instructions,
+    pool: &Arc<Pool>,
+    x: &[A],
+    weight: &QuantisedMatrix,
+    epilogue: &E,
+) {
+    let (rows, groups) = (x.len() / weight.width(), weight.groups());
+    if rows == 0 || groups == 0 {
+        return;
+    }
+    let rounded = RoundedRows::new(pool, x, weight.width());
+    let work = weight.bytes() / groups * rows.min(ROWS);
+    let step = (TASK / work.max(1)).clamp(1, groups);
+    let (parts, steps) = (rows.div_ceil(ROWS), groups.div_ceil(step));
+    claimed(parts * steps, |index| {
+        let (part, first) = (index / steps, index % steps * step);
+        let rows = part * ROWS..rows.min((part + 1) * ROWS);
+        SCRATCH.with_borrow_mut(|scratch| {
+            for group in first..groups.min(first + step) {
+                let group = weight.group(group);
+                scratch.group(instructions, &group, &rounded, &rows, weight.width());
+                finish(epilogue, &rows, &group, &scratch.sums[..rows.len()]);
+            }
+        });
+    });
+}
+
+impl Scratch {
+    /// The sums of a group for some rows.
+    fn group(
+        &mut self,
+        instructions: Instructions,
+        group: &Group<'_>,
+        x: &RoundedRows,
+        rows: &Range<usize>,
+        width: usize,
+    ) {
+        let Self { tiles, sums } = self;
+        let sums = &mut sums[..rows.len()];
+        sums.fill([0.0; GROUP]);
+        let (form, blocks) = (group.form, width / BLOCK);
+        let kind = Kind { bits: form.bits(), steps: form.steps };
+        for first in (0..blocks).step_by(TILES) {
+            let tiles = &mut tiles[..TILES.min(blocks - first)];
+            unpack::tiles(form, group.bytes, first, tiles);
+            multiply(instructions, kind, tiles, |row| x.row(rows.start + row, first), sums);
+        }
+    }
+}
+
+vectorised! {
+    fn finish with m [E: Epilogue](epilogue: &E, rows: &Range<usize>, group: &Group<'_>, sums: &[Sums]) {
+        for (row, sums) in rows.clone().zip(sums) {
+            let mut own = *sums;
+            epilogue.apply(m, row, group.first, &mut own[..group.rows]);
+        }
+    }
+}
