@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// The dtype of key-value caches.
-    pub(crate) fn cache(&self) -> DType {
+    pub fn cache(&self) -> DType {
         self.cache
     }
 

@@ -109,6 +109,12 @@ pub enum Error {
         /// The first token with such a logit.
         id: usize,
     },
+    /// The model failed while texts were written beside this one.
+    #[error("the model failed: {reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
     /// A schema that text cannot be held to.
     #[error("the schema, at {place}: {problem}")]
     Schema {
@@ -165,7 +171,7 @@ impl Error {
         let hint = match self {
             Self::Format(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
-            Self::Model(_) | Self::Setting { .. } | Self::Window { .. } => return None,
+            Self::Model(_) | Self::Failed { .. } | Self::Setting { .. } | Self::Window { .. } => return None,
             Self::PromptTooLong { tokens, context } => {
                 format!(
                     "shorten the prompt by {} tokens, or use a model with a longer context",
