@@ -25,7 +25,7 @@ struct ChatRequest {
     #[serde(default)]
     model: Option<String>,
     messages: Vec<SentMessage>,
-    #[serde(flatten)]
+    #[serde(skip)]
     sampling: Sampling,
     #[serde(default)]
     max_tokens: Option<usize>,
@@ -64,7 +64,8 @@ pub async fn chat(mut asked: Asked) -> Reply {
 }
 
 async fn begin(asked: &mut Asked) -> Result<(Arc<ChatRequest>, Arc<ServedModel>, Ready, Listening), ApiError> {
-    let request: Arc<ChatRequest> = Arc::new(asked.read()?);
+    // The two are read apart, so that an error names its field.
+    let request = Arc::new(ChatRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
     let model = asked.model(request.model.as_deref())?;
     engine(&model)?;

@@ -27,7 +27,7 @@ struct CompletionRequest {
     #[serde(default)]
     model: Option<String>,
     prompt: Prompts,
-    #[serde(flatten)]
+    #[serde(skip)]
     sampling: Sampling,
     #[serde(default)]
     max_tokens: Option<usize>,
@@ -66,7 +66,8 @@ pub async fn completions(mut asked: Asked) -> Reply {
 }
 
 async fn begin(asked: &mut Asked) -> Result<(Arc<CompletionRequest>, Arc<ServedModel>, Vec<Begun>), ApiError> {
-    let request: Arc<CompletionRequest> = Arc::new(asked.read()?);
+    // The two are read apart, so that an error names its field.
+    let request = Arc::new(CompletionRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
     let model = asked.model(request.model.as_deref())?;
     engine(&model)?;
