@@ -13,7 +13,7 @@ const MOST_EXPONENT_DIGITS: u8 = 2;
 pub type Place = Option<Arc<Open>>;
 
 /// Something that has begun and not ended, and what it lies in.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Open {
     frame: Frame,
     within: Place,
@@ -97,12 +97,12 @@ impl Frame {
 
 impl JsonSchema {
     /// Where a text begins. Templates put a blank before what is said, so it may.
-    pub fn start(&self) -> Vec<Place> {
+    pub(super) fn start(&self) -> Vec<Place> {
         vec![open(Frame::Value { node: self.root, blank: true }, &None)]
     }
 
     /// Adds to `out` where a byte leads from a place: nowhere where it may not come.
-    pub fn step(&self, place: &Place, byte: u8, out: &mut Vec<Place>) {
+    pub(super) fn step(&self, place: &Place, byte: u8, out: &mut Vec<Place>) {
         let Some(top) = place else { return };
         let within = &top.within;
         match top.frame {
@@ -128,7 +128,7 @@ impl JsonSchema {
     }
 
     /// Whether the text may end at one of these places.
-    pub fn may_end(&self, places: &[Place]) -> bool {
+    pub(super) fn may_end(&self, places: &[Place]) -> bool {
         let ends = |place: &Place| match place {
             None => true,
             Some(top) => match top.frame {

@@ -226,7 +226,9 @@ impl Frame {
         if !found.is_empty() {
             let called = found.iter().enumerate().map(|(index, call)| {
                 let mut call = call.value(index);
-                call.as_object_mut().map(|call| call.remove("index"));
+                if let Some(members) = call.as_object_mut() {
+                    members.remove("index");
+                }
                 call
             });
             message["tool_calls"] = called.collect();
@@ -280,8 +282,8 @@ impl ChatShape {
 
     fn around(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {
         let mut piece = self.frame.around("chat.completion.chunk", choices, usage);
-        if !self.has_usage {
-            piece.as_object_mut().map(|piece| piece.remove("usage"));
+        if let Some(members) = piece.as_object_mut().filter(|_| !self.has_usage) {
+            members.remove("usage");
         }
         piece
     }
