@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use super::compile::{DEEPEST, JsonSchema, Node};
-
-/// The most digits before and after the point of a number: it stays within what a 64-bit float and an integer tell apart.
-const MOST_DIGITS: u8 = 18;
-const MOST_EXPONENT_DIGITS: u8 = 2;
+use super::node::{DEEPEST, JsonSchema, Node};
+use super::number::Number;
+use super::text::{After, InText};
 
 /// Where a text is: what is open, from the innermost on. None where the whole value has ended.
 pub type Place = Option<Arc<Open>>;
@@ -29,7 +27,7 @@ enum Frame {
     /// In the name of a member.
     Key { node: usize, member: usize, at: usize },
     /// Between the quotes of a string.
-    Text { least: usize, most: Option<usize>, count: usize, character: Character },
+    Text(InText),
     /// Between the quotes of a string that has to match.
     Matching { node: usize, state: u32 },
     Number { node: usize, number: Number },
@@ -37,40 +35,6 @@ enum Frame {
     List { node: usize, count: usize, begun: bool },
     /// In an object, of whose members those from `next` on may come.
     Object { node: usize, next: usize, at: InObject },
-}
-
-/// Where in a character of a string.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Character {
-    Start,
-    /// So many more bytes, the next of which lies within bounds.
-    Bytes { left: u8, low: u8, high: u8 },
-    /// Behind a backslash.
-    Escape,
-    /// In the four digits of an escape.
-    Digits { left: u8, surrogate: bool },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Number {
-    part: Part,
-    negative: bool,
-    /// Digits of this part.
-    digits: u8,
-    /// The digits before the point as a number.
-    whole: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Part {
-    Minus,
-    Zero,
-    Whole,
-    Point,
-    Fraction,
-    Exponent,
-    Sign,
-    ExponentDigits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -150,7 +114,10 @@ impl JsonSchema {
                 let next = Frame::Key { node, member, at: at + 1 };
                 spell(&members[member].key, at, byte, next, within, out);
             }
-            Frame::Text { .. } => out.extend(in_text(top.frame, within, byte)),
+            Frame::Text(text) => out.extend(text.step(byte).map(|after| match after {
+                After::Within(text) => open(Frame::Text(text), within),
+                After::End => within.clone(),
+            })),
             Frame::Matching { node, state } => {
                 let Node::Matching(pattern) = &self.nodes[node] else { return };
                 match byte {
@@ -187,15 +154,11 @@ impl JsonSchema {
                     spell(spelt, 0, byte, Frame::Literal { node, text, at: 1 }, within, out);
                 }
             }
-            Node::Number { .. } => {
-                let number = Number { part: Part::Minus, negative: byte == b'-', digits: 0, whole: 0 };
-                let begun = if number.negative { Some(number) } else { self.next_in_number(node, number, byte) };
-                let begun = begun.filter(|number| self.can_become(node, *number));
-                out.extend(begun.map(|number| open(Frame::Number { node, number }, within)));
+            Node::Number(numbers) => {
+                out.extend(numbers.begin(byte).map(|number| open(Frame::Number { node, number }, within)));
             }
             &Node::Text { least, most } if byte == b'"' => {
-                let frame = Frame::Text { least, most, count: 0, character: Character::Start };
-                out.push(open(frame, within));
+                out.push(open(Frame::Text(InText::begin(least, most)), within));
             }
             Node::Matching(pattern) if byte == b'"' => {
                 out.push(open(Frame::Matching { node, state: pattern.start() }, within));
@@ -262,8 +225,7 @@ impl JsonSchema {
         }
         if self.may_have_others(*others, within) {
             let colon = open(Frame::Object { node, next, at: InObject::Colon }, within);
-            let name = Frame::Text { least: 0, most: None, count: 0, character: Character::Start };
-            out.push(open(name, &colon));
+            out.push(open(Frame::Text(InText::begin(0, None)), &colon));
         }
     }
 
@@ -280,71 +242,17 @@ impl JsonSchema {
     }
 
     fn in_number(&self, node: usize, number: Number, within: &Place, byte: u8, out: &mut Vec<Place>) {
-        if let Some(next) = self.next_in_number(node, number, byte) {
-            if self.can_become(node, next) {
-                out.push(open(Frame::Number { node, number: next }, within));
-            }
-            return;
-        }
-        // A number ends where something else begins.
-        if self.is_number(node, number) {
-            self.step(within, byte, out);
+        let Node::Number(numbers) = &self.nodes[node] else { return };
+        match numbers.next(number, byte) {
+            Some(number) => out.push(open(Frame::Number { node, number }, within)),
+            // A number ends where something else begins.
+            None if numbers.may_end(number) => self.step(within, byte, out),
+            None => {}
         }
     }
 
-    fn next_in_number(&self, node: usize, number: Number, byte: u8) -> Option<Number> {
-        let Node::Number { integer, .. } = self.nodes[node] else { return None };
-        let digit = byte.is_ascii_digit().then(|| byte - b'0');
-        let to = |part: Part| Some(Number { part, digits: 0, ..number });
-        let more = |part: Part, most: u8| {
-            let digits = if number.part == part { number.digits } else { 0 };
-            (digits < most).then_some(Number { part, digits: digits + 1, ..number })
-        };
-        match (number.part, byte, digit) {
-            (Part::Minus, _, Some(0)) => to(Part::Zero),
-            (Part::Minus | Part::Whole, _, Some(digit)) => {
-                let whole = || number.whole * 10 + i64::from(digit);
-                more(Part::Whole, MOST_DIGITS).map(|more| Number { whole: whole(), ..more })
-            }
-            (Part::Zero | Part::Whole, b'.', _) if !integer => to(Part::Point),
-            (Part::Point | Part::Fraction, _, Some(_)) => more(Part::Fraction, MOST_DIGITS),
-            (Part::Zero | Part::Whole | Part::Fraction, b'e' | b'E', _) if !integer => to(Part::Exponent),
-            (Part::Exponent, b'+' | b'-', _) => to(Part::Sign),
-            (Part::Exponent | Part::Sign | Part::ExponentDigits, _, Some(_)) => {
-                more(Part::ExponentDigits, MOST_EXPONENT_DIGITS)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a number may end here.
     fn is_number(&self, node: usize, number: Number) -> bool {
-        let ends = matches!(number.part, Part::Zero | Part::Whole | Part::Fraction | Part::ExponentDigits);
-        let value = if number.negative { -number.whole } else { number.whole };
-        ends && self.is_within(node, value, value)
-    }
-
-    /// Whether some number within the bounds begins so.
-    fn can_become(&self, node: usize, number: Number) -> bool {
-        let reaches = |smallest: i64, largest: i64| match number.negative {
-            true => self.is_within(node, -largest, -smallest),
-            false => self.is_within(node, smallest, largest),
-        };
-        match number.part {
-            Part::Minus => reaches(0, i64::MAX),
-            Part::Zero => reaches(0, 0),
-            Part::Whole => (0..=u32::from(MOST_DIGITS - number.digits)).any(|more| {
-                let factor = 10_i64.pow(more);
-                reaches(number.whole * factor, number.whole * factor + (factor - 1))
-            }),
-            _ => true,
-        }
-    }
-
-    /// Whether some number from `smallest` to `largest` lies within the bounds.
-    fn is_within(&self, node: usize, smallest: i64, largest: i64) -> bool {
-        let Node::Number { least, most, .. } = self.nodes[node] else { return false };
-        least.is_none_or(|least| largest >= least) && most.is_none_or(|most| smallest <= most)
+        matches!(&self.nodes[node], Node::Number(numbers) if numbers.may_end(number))
     }
 }
 
@@ -356,64 +264,10 @@ fn spell(text: &[u8], at: usize, byte: u8, next: Frame, within: &Place, out: &mu
     out.push(if at + 1 == text.len() { within.clone() } else { open(next, within) });
 }
 
-/// The next byte of a string, whose text is UTF-8 and whose escapes are no halves of a pair.
-fn in_text(frame: Frame, within: &Place, byte: u8) -> Option<Place> {
-    let Frame::Text { least, most, count, character } = frame else { return None };
-    let has_room = most.is_none_or(|most| count < most);
-    let to = |character: Character, count: usize| {
-        Some(open(Frame::Text { least, most, count, character }, within))
-    };
-    let hexadecimal = byte.is_ascii_hexdigit();
-    match character {
-        Character::Start => match byte {
-            b'"' => (count >= least).then(|| within.clone()),
-            _ if !has_room => None,
-            b'\\' => to(Character::Escape, count),
-            0x20..=0x7e => to(Character::Start, count + 1),
-            _ => to(leading(byte)?, count),
-        },
-        Character::Bytes { left, low, high } if (low..=high).contains(&byte) => match left {
-            1 => to(Character::Start, count + 1),
-            _ => to(Character::Bytes { left: left - 1, low: 0x80, high: 0xbf }, count),
-        },
-        Character::Escape => match byte {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => to(Character::Start, count + 1),
-            b'u' => to(Character::Digits { left: 4, surrogate: false }, count),
-            _ => None,
-        },
-        Character::Digits { left: 4, .. } if hexadecimal => {
-            to(Character::Digits { left: 3, surrogate: byte.eq_ignore_ascii_case(&b'd') }, count)
-        }
-        Character::Digits { left: 3, surrogate: true } if !(b'0'..=b'7').contains(&byte) => None,
-        Character::Digits { left: 1, .. } if hexadecimal => to(Character::Start, count + 1),
-        Character::Digits { left, .. } if hexadecimal => {
-            to(Character::Digits { left: left - 1, surrogate: false }, count)
-        }
-        _ => None,
-    }
-}
-
-/// What follows the first byte of a character of several (Unicode, table 3-7).
-fn leading(byte: u8) -> Option<Character> {
-    let (left, low, high) = match byte {
-        0xc2..=0xdf => (1, 0x80, 0xbf),
-        0xe0 => (2, 0xa0, 0xbf),
-        0xed => (2, 0x80, 0x9f),
-        0xe1..=0xef => (2, 0x80, 0xbf),
-        0xf0 => (3, 0x90, 0xbf),
-        0xf1..=0xf3 => (3, 0x80, 0xbf),
-        0xf4 => (3, 0x80, 0x8f),
-        _ => return None,
-    };
-    Some(Character::Bytes { left, low, high })
-}
-
 /// Whether any text may follow at one of these places, up to a quote, a backslash or a control character.
 pub fn is_free(places: &[Place]) -> bool {
     let free = |place: &Place| {
-        place.as_ref().is_some_and(|top| {
-            matches!(top.frame, Frame::Text { most: None, character: Character::Start, .. })
-        })
+        place.as_ref().is_some_and(|top| matches!(top.frame, Frame::Text(text) if text.is_free()))
     };
     places.iter().any(free)
 }
@@ -464,21 +318,6 @@ mod tests {
         ] {
             assert!(!takes(person, bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn numbers_end_before_they_grow_for_ever() {
-        for good in ["0", "-0", "12", "-1.50", "1e9", "0.25E-3", "123456789012345678"] {
-            assert!(takes(r#"{"type": "number"}"#, good), "{good}");
-        }
-        for bad in ["01", "1.", "-", "1e", "+1", ".5", "1234567890123456789", "1e100", "1.0000000000000000000"] {
-            assert!(!takes(r#"{"type": "number"}"#, bad), "{bad}");
-        }
-        let within = r#"{"type": "integer", "exclusiveMinimum": -13, "maximum": 105}"#;
-        for value in -200..200 {
-            assert_eq!(takes(within, &value.to_string()), (-12..=105).contains(&value), "{value}");
-        }
-        assert!(!takes(within, "1.0") && !takes(within, "1e1"));
     }
 
     #[test]

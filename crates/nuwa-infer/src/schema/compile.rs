@@ -1,57 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::keywords::{
+    BOUNDS, Members, UNKNOWN, alone, bounds, counts, exclude_each_other, is_of, kinds, list, named_kinds, refused, text,
+};
+use super::node::{DEEPEST, JsonSchema, Member, Node, heights};
+use super::number::Numbers;
 use super::ordered::OrderedJson;
-use super::pattern::{Pattern, of_format};
-use crate::{Error, Result};
+use crate::Result;
 
 /// The most schemas within a schema, those that it refers to among them.
 const MOST_NODES: usize = 10_000;
 /// The most schemas that lie within one another or refer to each other in a row.
 const MOST_WITHIN: usize = 200;
-/// The deepest that arrays and objects are written within one another.
-pub(super) const DEEPEST: usize = 64;
-
-/// A schema (JSON Schema 2020-12) that text can be held to while it is written.
-///
-/// `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`, `maxItems`,
-/// `minLength`, `maxLength`, `pattern`, the usual `format`s, bounds of integers, `anyOf`, `oneOf` of schemas that exclude each other, `allOf` of one, `$ref` within
-/// the schema, recursive or not.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JsonSchema {
-    pub(super) nodes: Vec<Node>,
-    /// The levels that the flattest value of each node needs.
-    pub(super) heights: Vec<usize>,
-    pub(super) root: usize,
-}
-
-/// What a value may be. Other nodes are named by their place.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
-    /// One of these texts.
-    Literals(Vec<Box<[u8]>>),
-    /// A number, an integer within bounds.
-    Number { integer: bool, least: Option<i64>, most: Option<i64> },
-    /// A string of so many characters.
-    Text { least: usize, most: Option<usize> },
-    /// A string that matches an expression.
-    Matching(Pattern),
-    /// An array: the first items one by one, then any number of another kind.
-    List { first: Vec<usize>, rest: Option<usize>, least: usize, most: Option<usize> },
-    /// An object: members in order, or any names.
-    Object { members: Vec<Member>, others: Option<usize> },
-    /// What any of these may be.
-    Choice(Vec<usize>),
-}
-
-/// A member of an object.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Member {
-    /// The name as it is written, with its quotes.
-    pub key: Box<[u8]>,
-    pub value: usize,
-    pub required: bool,
-}
-
 impl JsonSchema {
     /// Compiles a schema.
     ///
@@ -93,32 +53,6 @@ impl JsonSchema {
     }
 }
 
-fn refused(place: &str, problem: String) -> Error {
-    Error::Schema { place: place.to_string(), problem }
-}
-
-/// What would have to be held to and cannot be.
-const UNKNOWN: [&str; 18] = [
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "patternProperties",
-    "propertyNames",
-    "minProperties",
-    "maxProperties",
-    "contains",
-    "multipleOf",
-    "$dynamicRef",
-    "$recursiveRef",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "contentEncoding",
-];
-
 struct Compiler<'a> {
     whole: &'a OrderedJson,
     nodes: Vec<Option<Node>>,
@@ -129,8 +63,6 @@ struct Compiler<'a> {
     /// Schemas within which the one lies that is being compiled.
     depth: usize,
 }
-
-type Members<'a> = &'a [(String, OrderedJson)];
 
 impl<'a> Compiler<'a> {
     /// The node of the schema at a place, which is compiled once.
@@ -258,13 +190,13 @@ impl<'a> Compiler<'a> {
             "string" => text(schema, place)?,
             "integer" => {
                 let (least, most) = bounds(schema, place)?;
-                Node::Number { integer: true, least, most }
+                Node::Number(Numbers { integer: true, least, most })
             }
             "number" => match BOUNDS.iter().find(|name| schema.get(name).is_some()) {
                 Some(name) => {
                     return Err(refused(place, format!("text can be held to `{name}` of integers only; leave it out, or say \"type\": \"integer\"")));
                 }
-                None => Node::Number { integer: false, least: None, most: None },
+                None => Node::Number(Numbers::ANY),
             },
             "array" => self.array(schema, place)?,
             "object" => self.object(schema, place)?,
@@ -334,7 +266,7 @@ impl<'a> Compiler<'a> {
         let words = ["false", "null", "true"].map(|word| word.as_bytes().into()).to_vec();
         let kinds = [
             Node::Literals(words),
-            Node::Number { integer: false, least: None, most: None },
+            Node::Number(Numbers::ANY),
             Node::Text { least: 0, most: None },
             Node::List { first: Vec::new(), rest: Some(any), least: 0, most: None },
             Node::Object { members: Vec::new(), others: Some(any) },
@@ -358,204 +290,6 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(nodes)
-    }
-}
-
-/// An error where something beside `keyword` says which values are valid.
-fn alone(members: Members<'_>, keyword: &str, place: &str) -> Result<()> {
-    let other = members.iter().find(|(name, _)| name != keyword && LIMITING.contains(&name.as_str()));
-    match other {
-        Some((other, _)) => Err(refused(place, format!("text cannot be held to `{keyword}` and `{other}` together; put `{other}` into each of its schemas"))),
-        None => Ok(()),
-    }
-}
-
-/// All keywords that say which values are valid and are known here.
-const LIMITING: [&str; 22] = [
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "prefixItems",
-    "minItems",
-    "maxItems",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "format",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "$ref",
-    "anyOf",
-    "oneOf",
-    "allOf",
-];
-
-const BOUNDS: [&str; 4] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
-
-fn list<'a>(value: &'a OrderedJson, keyword: &str, place: &str) -> Result<&'a [OrderedJson]> {
-    match value {
-        OrderedJson::List(items) => Ok(items),
-        _ => Err(refused(place, format!("`{keyword}`: expected an array"))),
-    }
-}
-
-/// The kinds of value that a schema names, or that its keywords are about; none for any.
-fn kinds<'a>(schema: &'a OrderedJson, members: Members<'a>, place: &str) -> Result<Vec<&'a str>> {
-    if let Some(kind) = schema.get("type") {
-        return named_kinds(kind, place);
-    }
-    let about = |name: &str| match name {
-        "properties" | "required" | "additionalProperties" => Some("object"),
-        "items" | "prefixItems" | "minItems" | "maxItems" => Some("array"),
-        "minLength" | "maxLength" | "pattern" | "format" => Some("string"),
-        name if BOUNDS.contains(&name) => Some("number"),
-        _ => None,
-    };
-    let mut kinds: Vec<&str> = members.iter().filter_map(|(name, _)| about(name)).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    Ok(kinds)
-}
-
-fn named_kinds<'a>(kind: &'a OrderedJson, place: &str) -> Result<Vec<&'a str>> {
-    let named = |kind: &'a OrderedJson| {
-        kind.as_str().ok_or_else(|| refused(place, "`type`: expected a string, or an array of them".into()))
-    };
-    match kind {
-        OrderedJson::List(kinds) => kinds.iter().map(named).collect(),
-        kind => Ok(vec![named(kind)?]),
-    }
-}
-
-fn is_of(value: &OrderedJson, kind: &str) -> bool {
-    match value {
-        OrderedJson::Null => kind == "null",
-        OrderedJson::Bool(_) => kind == "boolean",
-        OrderedJson::Number(number) => kind == "number" || kind == "integer" && !number.is_f64(),
-        OrderedJson::Text(_) => kind == "string",
-        OrderedJson::List(_) => kind == "array",
-        OrderedJson::Object(_) => kind == "object",
-    }
-}
-
-/// The fewest and the most of something.
-fn counts(schema: &OrderedJson, least: &str, most: &str, place: &str) -> Result<(usize, Option<usize>)> {
-    let count = |name: &str| match schema.get(name) {
-        None => Ok(None),
-        Some(OrderedJson::Number(number)) if number.as_u64().is_some_and(|count| count <= 1 << 20) => {
-            Ok(number.as_u64().map(|count| count as usize))
-        }
-        Some(_) => Err(refused(place, format!("`{name}`: expected a whole number from 0 to {}", 1 << 20))),
-    };
-    let (least, most) = (count(least)?.unwrap_or(0), count(most)?);
-    Ok((least, most))
-}
-
-/// A string, with what limits it.
-fn text(schema: &OrderedJson, place: &str) -> Result<Node> {
-    let (least, most) = counts(schema, "minLength", "maxLength", place)?;
-    let expected = |name: &str| refused(place, format!("`{name}`: expected a string"));
-    let named = |name: &str| schema.get(name).map(|value| value.as_str().ok_or_else(|| expected(name))).transpose();
-    let (pattern, format) = (named("pattern")?, named("format")?);
-    let known = |format: &str| {
-        let unknown = || refused(place, format!("text cannot be held to the `format` \"{format}\" here; leave it out, or give a `pattern`"));
-        of_format(format).ok_or_else(unknown)
-    };
-    let expression = match (pattern, format) {
-        (None, None) => return Ok(Node::Text { least, most }),
-        (Some(pattern), None) => pattern.to_string(),
-        (None, Some(format)) => known(format)?,
-        (Some(_), Some(_)) => return Err(refused(place, "text cannot be held to `pattern` and `format` together".into())),
-    };
-    if least > 0 || most.is_some() {
-        let told = "text cannot be held to a length beside `pattern` or `format`; write it into the pattern, as in ^.{1,9}$";
-        return Err(refused(place, told.into()));
-    }
-    let compiled = Pattern::new(&expression).map_err(|problem| refused(place, format!("`pattern`: {problem}")))?;
-    Ok(Node::Matching(compiled))
-}
-
-/// The least and the largest integer.
-fn bounds(schema: &OrderedJson, place: &str) -> Result<(Option<i64>, Option<i64>)> {
-    let number = |name: &str| match schema.get(name) {
-        None => Ok(None),
-        Some(OrderedJson::Number(number)) => match number.as_f64() {
-            Some(value) if value.abs() <= 1e15 => Ok(Some(value)),
-            _ => Err(refused(place, format!("`{name}`: expected a number from -1e15 to 1e15"))),
-        },
-        Some(_) => Err(refused(place, format!("`{name}`: expected a number"))),
-    };
-    let [minimum, maximum, above, below] = BOUNDS.map(number);
-    let least = [minimum?.map(f64::ceil), above?.map(|above| above.floor() + 1.0)];
-    let most = [maximum?.map(f64::floor), below?.map(|below| below.ceil() - 1.0)];
-    let least = least.into_iter().flatten().map(|value| value as i64).max();
-    let most = most.into_iter().flatten().map(|value| value as i64).min();
-    Ok((least, most))
-}
-
-/// Whether no value is valid under two of these schemas: their kinds differ, or a required member has another constant in each.
-fn exclude_each_other(schemas: &[OrderedJson]) -> bool {
-    let kind = |schema: &OrderedJson| schema.get("type").and_then(OrderedJson::as_str).map(String::from);
-    let constants = |schema: &OrderedJson| -> BTreeMap<String, String> {
-        let required = match schema.get("required") {
-            Some(OrderedJson::List(names)) => names.iter().filter_map(OrderedJson::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let constant = |name: &&str| {
-            let value = schema.get("properties")?.get(name)?.get("const")?;
-            Some((name.to_string(), value.to_text()))
-        };
-        required.iter().filter_map(constant).collect()
-    };
-    let exclude = |a: &OrderedJson, b: &OrderedJson| match (kind(a), kind(b)) {
-        (Some(a), Some(b)) if a != b => ![&a, &b].iter().all(|kind| ["integer", "number"].contains(&kind.as_str())),
-        (Some(_), Some(_)) => {
-            let others = constants(b);
-            constants(a).iter().any(|(name, value)| others.get(name).is_some_and(|other| other != value))
-        }
-        _ => false,
-    };
-    (0..schemas.len()).all(|a| (0..a).all(|b| exclude(&schemas[a], &schemas[b])))
-}
-
-/// The levels that the flattest value of each node needs; more than [`DEEPEST`] where there is none.
-fn heights(nodes: &[Node]) -> Vec<usize> {
-    let mut heights = vec![DEEPEST + 1; nodes.len()];
-    loop {
-        let next: Vec<usize> = nodes.iter().map(|node| height(node, &heights)).collect();
-        if next == heights {
-            return heights;
-        }
-        heights = next;
-    }
-}
-
-fn height(node: &Node, heights: &[usize]) -> usize {
-    const NONE: usize = DEEPEST + 1;
-    let above = |highest: Option<usize>| highest.map_or(1, |highest| highest.saturating_add(1).min(NONE));
-    match node {
-        Node::Literals(texts) => if texts.is_empty() { NONE } else { 1 },
-        Node::Number { least: Some(least), most: Some(most), .. } if least > most => NONE,
-        Node::Text { least, most: Some(most) } if least > most => NONE,
-        Node::Number { .. } | Node::Text { .. } | Node::Matching(_) => 1,
-        Node::List { least, most: Some(most), .. } if least > most => NONE,
-        Node::List { first, rest, least, .. } => {
-            if *least > first.len() && rest.is_none() {
-                return NONE;
-            }
-            let items = (0..*least).map(|index| first.get(index).copied().or(*rest));
-            above(items.take(first.len() + 1).flatten().map(|item| heights[item]).max())
-        }
-        Node::Object { members, .. } => {
-            above(members.iter().filter(|member| member.required).map(|member| heights[member.value]).max())
-        }
-        Node::Choice(choices) => choices.iter().map(|choice| heights[*choice]).min().unwrap_or(NONE),
     }
 }
 

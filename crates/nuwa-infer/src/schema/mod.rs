@@ -7,10 +7,14 @@
 
 mod automaton;
 mod compile;
+mod keywords;
+mod node;
+mod number;
 mod ordered;
 mod pattern;
 mod spelling;
+mod text;
 
-pub use compile::JsonSchema;
+pub use node::JsonSchema;
 pub use ordered::OrderedJson;
 pub(crate) use spelling::{Held, Spelling};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nuwa_tokenizer::Tokenizer;
 
 use super::automaton::{Place, is_free};
-use super::compile::JsonSchema;
+use super::node::JsonSchema;
 use crate::{Error, Result};
 
 /// The bytes of all tokens that a model may write, as trees.
