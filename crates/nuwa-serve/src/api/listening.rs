@@ -81,6 +81,16 @@ impl Listening {
             Some(told) => told,
             None => self.told.recv().await.ok_or_else(gone)?,
         };
+        self.noted(told)
+    }
+
+    /// What has come already; none where one would have to wait.
+    pub fn ready(&mut self) -> Option<Result<Told, ApiError>> {
+        let told = self.ahead.pop_front().or_else(|| self.told.try_recv().ok())?;
+        Some(self.noted(told))
+    }
+
+    fn noted(&mut self, told: Told) -> Result<Told, ApiError> {
         match told {
             Told::Failed(failure) => Err(failure.into()),
             Told::Ended { choice, generation } => {
@@ -178,10 +188,24 @@ impl<'a> Texts<'a> {
     /// # Errors
     /// When nothing more comes.
     pub async fn next(&mut self) -> Result<Option<Heard>, ApiError> {
-        if self.shown.iter().all(|shown| shown.has_ended) {
+        if self.have_ended() {
             return Ok(None);
         }
         let told = self.listening.next().await?;
+        self.heard(told).map(Some)
+    }
+
+    /// What has come already; none where one would have to wait, and at the end of all.
+    pub fn ready(&mut self) -> Option<Result<Heard, ApiError>> {
+        let told = if self.have_ended() { None } else { self.listening.ready() };
+        Some(told?.and_then(|told| self.heard(told)))
+    }
+
+    fn have_ended(&self) -> bool {
+        self.shown.iter().all(|shown| shown.has_ended)
+    }
+
+    fn heard(&mut self, told: Told) -> Result<Heard, ApiError> {
         let ends = &self.ends;
         let heard = match told {
             Told::Piece { choice, text, chosen } => {
@@ -198,7 +222,7 @@ impl<'a> Texts<'a> {
         if let Some(blocked) = &heard.blocked {
             (self.app.observer)(Event::Blocked(blocked.clone()));
         }
-        Ok(Some(heard))
+        Ok(heard)
     }
 
     /// The tokens so far.

@@ -68,7 +68,7 @@ async fn write<S: Shape>(app: Arc<App>, streamed: Streamed<S>, sender: Sender<By
         None => return record.status(499),
         Some(Err(error)) => {
             record.status(error.status);
-            return drop(sender.send(event(&error.value())).await);
+            return drop(sender.send(event(&error.value()).into()).await);
         }
         Some(Ok(())) if tells_usage => vec![shape.usage(usage)],
         Some(Ok(())) => Vec::new(),
@@ -96,13 +96,25 @@ async fn pass_on<S: Shape>(
                 continue;
             }
         };
-        let heard = match heard {
-            Ok(Some(heard)) => heard,
+        let mut next = match heard {
+            Ok(Some(heard)) => Some(Ok(heard)),
             Ok(None) => return Some(Ok(())),
             Err(error) => return Some(Err(error)),
         };
-        record.answered(&heard.text);
-        let pieces = shape.heard(&heard);
+        // What has come meanwhile goes with it.
+        let mut pieces = Vec::new();
+        while let Some(heard) = next {
+            let heard = match heard {
+                Ok(heard) => heard,
+                Err(error) => {
+                    send(sender, &pieces).await?;
+                    return Some(Err(error));
+                }
+            };
+            record.answered(&heard.text);
+            pieces.extend(shape.heard(&heard));
+            next = texts.ready();
+        }
         if !pieces.is_empty() {
             send(sender, &pieces).await?;
             silent_until = Instant::now() + SILENCE;
@@ -111,14 +123,15 @@ async fn pass_on<S: Shape>(
 }
 
 async fn send(sender: &Sender<Bytes>, pieces: &[Value]) -> Option<()> {
-    for piece in pieces {
-        sender.send(event(piece)).await.ok()?;
+    let text: String = pieces.iter().map(event).collect();
+    match text.is_empty() {
+        true => Some(()),
+        false => sender.send(text.into()).await.ok(),
     }
-    Some(())
 }
 
-fn event(value: &Value) -> Bytes {
-    format!("data: {value}\n\n").into()
+fn event(value: &Value) -> String {
+    format!("data: {value}\n\n")
 }
 
 /// 64 random bits, in hexadecimal.
