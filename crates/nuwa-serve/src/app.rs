@@ -29,7 +29,11 @@ impl App {
         let (mut named, mut workers) = (BTreeMap::new(), BTreeMap::new());
         for model in models.into_iter().map(Arc::new) {
             let name = model.name.clone();
-            let mut schedule = SchedulerSettings { slots: settings.slots, prompt_chunk: settings.prompt_chunk, ..SchedulerSettings::default() };
+            let mut schedule = SchedulerSettings {
+                slots: settings.slots,
+                prompt_chunk: settings.prompt_chunk,
+                ..SchedulerSettings::default()
+            };
             if let Some(engine) = &model.engine {
                 schedule.cache = engine.cache();
             }

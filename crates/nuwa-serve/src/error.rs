@@ -51,7 +51,9 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => "another program has the port: name another one",
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "another program has the port: name another one"
+            }
             Self::Listen { .. } => "name a host that this machine has, and a port above 1023",
             Self::NoKey { .. } => "name a file with a key, or listen on 127.0.0.1",
             Self::SameName { .. } => "give each model a name of its own",

@@ -106,25 +106,71 @@ impl Metrics {
         let models: Vec<(String, ModelFigures)> =
             self.models.iter().map(|(name, figures)| (escaped(name), locked(figures).clone())).collect();
         let now = self.began.elapsed().as_secs();
-        let waits = |name: &str| waiting.iter().find(|(own, _)| escaped(own) == name).map_or(0, |(_, count)| *count);
+        let waits =
+            |name: &str| waiting.iter().find(|(own, _)| escaped(own) == name).map_or(0, |(_, count)| *count);
         let share = |cache: &CacheUse| cache.positions as f64 / cache.capacity.max(1) as f64;
         type Figure<'a> = (&'a str, &'a str, &'a str, Box<dyn Fn(&str, &ModelFigures) -> f64 + 'a>);
         let figures: [Figure<'_>; 10] = [
-            ("nuwa_prompt_tokens_total", "counter", "Tokens of prompts.", Box::new(|_, own| own.prompt_tokens as f64)),
+            (
+                "nuwa_prompt_tokens_total",
+                "counter",
+                "Tokens of prompts.",
+                Box::new(|_, own| own.prompt_tokens as f64),
+            ),
             (
                 "nuwa_prompt_tokens_reused_total",
                 "counter",
                 "Tokens of prompts that were in a cache.",
                 Box::new(|_, own| own.reused_tokens as f64),
             ),
-            ("nuwa_completion_tokens_total", "counter", "Tokens written.", Box::new(|_, own| own.written_tokens as f64)),
-            ("nuwa_cancelled_total", "counter", "Requests whose client went.", Box::new(|_, own| own.cancelled as f64)),
-            ("nuwa_refused_total", "counter", "Requests for which the queue was full.", Box::new(|_, own| own.refused as f64)),
-            ("nuwa_tokens_per_second", "gauge", "Tokens written a second, over ten seconds.", Box::new(|_, own| own.rate(now))),
-            ("nuwa_queue_length", "gauge", "Requests that wait for a slot.", Box::new(|name, _| waits(name) as f64)),
-            ("nuwa_running", "gauge", "Texts that are read or written.", Box::new(|_, own| own.cache.busy as f64)),
-            ("nuwa_cache_positions", "gauge", "Positions in key-value caches.", Box::new(|_, own| own.cache.positions as f64)),
-            ("nuwa_cache_use", "gauge", "The share of key-value caches in use, 0 to 1.", Box::new(|_, own| share(&own.cache))),
+            (
+                "nuwa_completion_tokens_total",
+                "counter",
+                "Tokens written.",
+                Box::new(|_, own| own.written_tokens as f64),
+            ),
+            (
+                "nuwa_cancelled_total",
+                "counter",
+                "Requests whose client went.",
+                Box::new(|_, own| own.cancelled as f64),
+            ),
+            (
+                "nuwa_refused_total",
+                "counter",
+                "Requests for which the queue was full.",
+                Box::new(|_, own| own.refused as f64),
+            ),
+            (
+                "nuwa_tokens_per_second",
+                "gauge",
+                "Tokens written a second, over ten seconds.",
+                Box::new(|_, own| own.rate(now)),
+            ),
+            (
+                "nuwa_queue_length",
+                "gauge",
+                "Requests that wait for a slot.",
+                Box::new(|name, _| waits(name) as f64),
+            ),
+            (
+                "nuwa_running",
+                "gauge",
+                "Texts that are read or written.",
+                Box::new(|_, own| own.cache.busy as f64),
+            ),
+            (
+                "nuwa_cache_positions",
+                "gauge",
+                "Positions in key-value caches.",
+                Box::new(|_, own| own.cache.positions as f64),
+            ),
+            (
+                "nuwa_cache_use",
+                "gauge",
+                "The share of key-value caches in use, 0 to 1.",
+                Box::new(|_, own| share(&own.cache)),
+            ),
         ];
         for (name, kind, help, value) in &figures {
             head(&mut out, name, kind, help);
@@ -133,7 +179,9 @@ impl Metrics {
             }
         }
         head(&mut out, "nuwa_time_to_first_token_seconds", "histogram", "From a request to its first token.");
-        models.iter().for_each(|(name, own)| own.first_token.write(&mut out, "nuwa_time_to_first_token_seconds", name));
+        models.iter().for_each(|(name, own)| {
+            own.first_token.write(&mut out, "nuwa_time_to_first_token_seconds", name)
+        });
         head(&mut out, "nuwa_request_seconds", "histogram", "From a request to its end.");
         models.iter().for_each(|(name, own)| own.whole.write(&mut out, "nuwa_request_seconds", name));
         out

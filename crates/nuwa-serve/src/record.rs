@@ -17,7 +17,13 @@ pub struct Record {
 
 impl Record {
     pub fn new(app: &Arc<App>, client: IpAddr, method: &str, route: &'static str) -> Self {
-        let told = RequestRecord { client: Some(client), method: method.into(), route, status: GONE, ..RequestRecord::default() };
+        let told = RequestRecord {
+            client: Some(client),
+            method: method.into(),
+            route,
+            status: GONE,
+            ..RequestRecord::default()
+        };
         Self { app: Arc::clone(app), came: Instant::now(), told }
     }
 

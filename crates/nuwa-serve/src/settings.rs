@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn other_machines_need_a_key() {
-        let open = |keys| ServeSettings { host: IpAddr::from([0, 0, 0, 0]), keys, ..ServeSettings::default() };
+        let open =
+            |keys| ServeSettings { host: IpAddr::from([0, 0, 0, 0]), keys, ..ServeSettings::default() };
         assert!(matches!(open(Vec::new()).check(), Err(Error::NoKey { .. })));
         open(vec![ApiKey::new("0123456789abcdef").unwrap()]).check().unwrap();
         let none = ServeSettings { slots: 0, ..ServeSettings::default() };

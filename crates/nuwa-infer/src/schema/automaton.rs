@@ -21,20 +21,45 @@ pub struct Open {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Frame {
     /// A value is to begin, perhaps after one blank.
-    Value { node: usize, blank: bool },
+    Value {
+        node: usize,
+        blank: bool,
+    },
     /// In one of the texts of a node.
-    Literal { node: usize, text: usize, at: usize },
+    Literal {
+        node: usize,
+        text: usize,
+        at: usize,
+    },
     /// In the name of a member.
-    Key { node: usize, member: usize, at: usize },
+    Key {
+        node: usize,
+        member: usize,
+        at: usize,
+    },
     /// Between the quotes of a string.
     Text(InText),
     /// Between the quotes of a string that has to match.
-    Matching { node: usize, state: u32 },
-    Number { node: usize, number: Number },
+    Matching {
+        node: usize,
+        state: u32,
+    },
+    Number {
+        node: usize,
+        number: Number,
+    },
     /// In an array that has begun so many items.
-    List { node: usize, count: usize, begun: bool },
+    List {
+        node: usize,
+        count: usize,
+        begun: bool,
+    },
     /// In an object, of whose members those from `next` on may come.
-    Object { node: usize, next: usize, at: InObject },
+    Object {
+        node: usize,
+        next: usize,
+        at: InObject,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +115,11 @@ impl JsonSchema {
         // Several ways to one place are one: their number would grow with every byte.
         if out.len() > 1 {
             let mut kept: Vec<Place> = Vec::with_capacity(out.len());
-            out.drain(..).for_each(|place| if !kept.iter().any(|own| is_same(own, &place)) { kept.push(place) });
+            out.drain(..).for_each(|place| {
+                if !kept.iter().any(|own| is_same(own, &place)) {
+                    kept.push(place)
+                }
+            });
             *out = kept;
         }
     }
@@ -122,7 +151,9 @@ impl JsonSchema {
                 let Node::Matching(pattern) = &self.nodes[node] else { return };
                 match byte {
                     b'"' if pattern.may_end(state) => out.push(within.clone()),
-                    _ => out.extend(pattern.step(state, byte).map(|state| open(Frame::Matching { node, state }, within))),
+                    _ => out.extend(
+                        pattern.step(state, byte).map(|state| open(Frame::Matching { node, state }, within)),
+                    ),
                 }
             }
             Frame::Number { node, number } => self.in_number(node, number, within, byte, out),
@@ -174,7 +205,15 @@ impl JsonSchema {
         }
     }
 
-    fn in_list(&self, node: usize, count: usize, begun: bool, within: &Place, byte: u8, out: &mut Vec<Place>) {
+    fn in_list(
+        &self,
+        node: usize,
+        count: usize,
+        begun: bool,
+        within: &Place,
+        byte: u8,
+        out: &mut Vec<Place>,
+    ) {
         let Node::List { first, rest, least, most } = &self.nodes[node] else { return };
         if byte == b']' && count >= *least {
             return out.push(within.clone());
@@ -191,7 +230,13 @@ impl JsonSchema {
         }
     }
 
-    fn in_object(&self, (node, next, at): (usize, usize, InObject), within: &Place, byte: u8, out: &mut Vec<Place>) {
+    fn in_object(
+        &self,
+        (node, next, at): (usize, usize, InObject),
+        within: &Place,
+        byte: u8,
+        out: &mut Vec<Place>,
+    ) {
         let Node::Object { members, others } = &self.nodes[node] else { return };
         let rest = members.get(next..).unwrap_or_default();
         let is_complete = !rest.iter().any(|member| member.required);
@@ -201,7 +246,10 @@ impl JsonSchema {
             (InObject::Name { blank: true }, b' ') => {
                 out.push(open(Frame::Object { node, next, at: InObject::Name { blank: false } }, within));
             }
-            (InObject::Value, b',') if !self.names_from(node, next, within).is_empty() || self.may_have_others(*others, within) => {
+            (InObject::Value, b',')
+                if !self.names_from(node, next, within).is_empty()
+                    || self.may_have_others(*others, within) =>
+            {
                 out.push(open(Frame::Object { node, next, at: InObject::Name { blank: true } }, within));
             }
             (InObject::Colon, b':') => {
@@ -232,7 +280,9 @@ impl JsonSchema {
     /// The members that may come next: up to the first that has to, without those whose values would lie too deep.
     fn names_from(&self, node: usize, next: usize, within: &Place) -> Vec<usize> {
         let Node::Object { members, .. } = &self.nodes[node] else { return Vec::new() };
-        let last = (next..members.len()).find(|&member| members[member].required).map_or(members.len(), |last| last + 1);
+        let last = (next..members.len())
+            .find(|&member| members[member].required)
+            .map_or(members.len(), |last| last + 1);
         let fits = |member: &usize| depth(within) + 1 + self.heights[members[*member].value] <= DEEPEST;
         (next..last).filter(fits).collect()
     }
@@ -336,7 +386,8 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(takes("{}", &nested(DEEPEST)));
         assert!(!takes("{}", &nested(DEEPEST + 1)));
-        let tree = r##"{"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}"##;
+        let tree =
+            r##"{"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}"##;
         assert!(takes(tree, r#"{"kids": [{}, {"kids": [{"kids": []}]}]}"#));
         assert!(!takes(tree, r#"{"kids": [[]]}"#));
     }

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keywords::{
-    BOUNDS, Members, UNKNOWN, alone, bounds, counts, exclude_each_other, is_of, kinds, list, named_kinds, refused, text,
+    BOUNDS, Members, UNKNOWN, alone, bounds, counts, exclude_each_other, is_of, kinds, list, named_kinds,
+    refused, text,
 };
 use super::node::{DEEPEST, JsonSchema, Member, Node, heights};
 use super::number::Numbers;
@@ -27,7 +28,8 @@ impl JsonSchema {
     /// # Errors
     /// As there.
     pub fn of(schema: &OrderedJson) -> Result<Self> {
-        let mut compiler = Compiler { whole: schema, nodes: Vec::new(), places: BTreeMap::new(), any: None, depth: 0 };
+        let mut compiler =
+            Compiler { whole: schema, nodes: Vec::new(), places: BTreeMap::new(), any: None, depth: 0 };
         let root = compiler.at("#")?;
         let nodes = compiler.finished()?;
         let heights = heights(&nodes);
@@ -123,7 +125,10 @@ impl<'a> Compiler<'a> {
             _ => return Err(refused(place, "expected an object, true or false".into())),
         };
         if let Some((name, _)) = members.iter().find(|(name, _)| UNKNOWN.contains(&name.as_str())) {
-            return Err(refused(place, format!("text cannot be held to `{name}` here; leave it out, and check it afterwards")));
+            return Err(refused(
+                place,
+                format!("text cannot be held to `{name}` here; leave it out, and check it afterwards"),
+            ));
         }
         for combining in ["$ref", "anyOf", "oneOf", "allOf"] {
             if let Some(value) = schema.get(combining) {
@@ -159,7 +164,10 @@ impl<'a> Compiler<'a> {
         }
         let parts = list(value, keyword, place)?;
         if keyword == "allOf" && parts.len() != 1 {
-            return Err(refused(place, "text can be held to `allOf` of one schema only; put them together into one".into()));
+            return Err(refused(
+                place,
+                "text can be held to `allOf` of one schema only; put them together into one".into(),
+            ));
         }
         if keyword == "oneOf" && !exclude_each_other(parts) {
             let problem = "the schemas of `oneOf` may be valid together; write `anyOf`, or give each a required member \
@@ -194,13 +202,25 @@ impl<'a> Compiler<'a> {
             }
             "number" => match BOUNDS.iter().find(|name| schema.get(name).is_some()) {
                 Some(name) => {
-                    return Err(refused(place, format!("text can be held to `{name}` of integers only; leave it out, or say \"type\": \"integer\"")));
+                    return Err(refused(
+                        place,
+                        format!(
+                            "text can be held to `{name}` of integers only; leave it out, or say \"type\": \"integer\""
+                        ),
+                    ));
                 }
                 None => Node::Number(Numbers::ANY),
             },
             "array" => self.array(schema, place)?,
             "object" => self.object(schema, place)?,
-            other => return Err(refused(place, format!("`type`: \"{other}\": expected null, boolean, integer, number, string, array or object"))),
+            other => {
+                return Err(refused(
+                    place,
+                    format!(
+                        "`type`: \"{other}\": expected null, boolean, integer, number, string, array or object"
+                    ),
+                ));
+            }
         };
         Ok(node)
     }
@@ -213,7 +233,9 @@ impl<'a> Compiler<'a> {
         let first = match schema.get("prefixItems") {
             Some(items) => {
                 let count = list(items, "prefixItems", place)?.len();
-                (0..count).map(|index| self.at(&format!("{place}/prefixItems/{index}"))).collect::<Result<_>>()?
+                (0..count)
+                    .map(|index| self.at(&format!("{place}/prefixItems/{index}")))
+                    .collect::<Result<_>>()?
             }
             None => Vec::new(),
         };
@@ -237,7 +259,10 @@ impl<'a> Compiler<'a> {
         };
         let known = |name: &&&str| properties.iter().any(|(own, _)| own == **name);
         if let Some(name) = required.iter().find(|name| !known(name)) {
-            return Err(refused(place, format!("`required` names \"{name}\", which `properties` does not have")));
+            return Err(refused(
+                place,
+                format!("`required` names \"{name}\", which `properties` does not have"),
+            ));
         }
         let mut members = Vec::new();
         for (name, _) in properties {
@@ -278,7 +303,8 @@ impl<'a> Compiler<'a> {
 
     /// The nodes, none of which leads to itself without anything being written.
     fn finished(self) -> Result<Vec<Node>> {
-        let nodes: Vec<Node> = self.nodes.into_iter().map(|node| node.unwrap_or(Node::Choice(Vec::new()))).collect();
+        let nodes: Vec<Node> =
+            self.nodes.into_iter().map(|node| node.unwrap_or(Node::Choice(Vec::new()))).collect();
         for (place, &node) in &self.places {
             let (mut open, mut seen) = (vec![node], BTreeSet::new());
             while let Some(next) = open.pop() {
@@ -304,7 +330,11 @@ mod tests {
     #[test]
     fn what_cannot_be_held_to_is_refused_at_its_place() {
         let refused = [
-            (r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)"}}}"#, "#/properties/a", "`pattern`"),
+            (
+                r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)"}}}"#,
+                "#/properties/a",
+                "`pattern`",
+            ),
             (r#"{"type": "string", "pattern": "a", "maxLength": 3}"#, "#", "a length beside `pattern`"),
             (r#"{"type": "string", "format": "regex"}"#, "#", "\"regex\""),
             (r#"{"type": "integer", "multipleOf": 3}"#, "#", "`multipleOf`"),

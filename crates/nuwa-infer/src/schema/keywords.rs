@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::node::Node;
 use super::ordered::OrderedJson;
@@ -39,7 +39,12 @@ pub const UNKNOWN: [&str; 18] = [
 pub fn alone(members: Members<'_>, keyword: &str, place: &str) -> Result<()> {
     let other = members.iter().find(|(name, _)| name != keyword && LIMITING.contains(&name.as_str()));
     match other {
-        Some((other, _)) => Err(refused(place, format!("text cannot be held to `{keyword}` and `{other}` together; put `{other}` into each of its schemas"))),
+        Some((other, _)) => Err(refused(
+            place,
+            format!(
+                "text cannot be held to `{keyword}` and `{other}` together; put `{other}` into each of its schemas"
+            ),
+        )),
         None => Ok(()),
     }
 }
@@ -139,23 +144,34 @@ pub fn counts(schema: &OrderedJson, least: &str, most: &str, place: &str) -> Res
 pub fn text(schema: &OrderedJson, place: &str) -> Result<Node> {
     let (least, most) = counts(schema, "minLength", "maxLength", place)?;
     let expected = |name: &str| refused(place, format!("`{name}`: expected a string"));
-    let named = |name: &str| schema.get(name).map(|value| value.as_str().ok_or_else(|| expected(name))).transpose();
+    let named =
+        |name: &str| schema.get(name).map(|value| value.as_str().ok_or_else(|| expected(name))).transpose();
     let (pattern, format) = (named("pattern")?, named("format")?);
     let known = |format: &str| {
-        let unknown = || refused(place, format!("text cannot be held to the `format` \"{format}\" here; leave it out, or give a `pattern`"));
+        let unknown = || {
+            refused(
+                place,
+                format!(
+                    "text cannot be held to the `format` \"{format}\" here; leave it out, or give a `pattern`"
+                ),
+            )
+        };
         of_format(format).ok_or_else(unknown)
     };
     let expression = match (pattern, format) {
         (None, None) => return Ok(Node::Text { least, most }),
         (Some(pattern), None) => pattern.to_string(),
         (None, Some(format)) => known(format)?,
-        (Some(_), Some(_)) => return Err(refused(place, "text cannot be held to `pattern` and `format` together".into())),
+        (Some(_), Some(_)) => {
+            return Err(refused(place, "text cannot be held to `pattern` and `format` together".into()));
+        }
     };
     if least > 0 || most.is_some() {
         let told = "text cannot be held to a length beside `pattern` or `format`; write it into the pattern, as in ^.{1,9}$";
         return Err(refused(place, told.into()));
     }
-    let compiled = Pattern::new(&expression).map_err(|problem| refused(place, format!("`pattern`: {problem}")))?;
+    let compiled =
+        Pattern::new(&expression).map_err(|problem| refused(place, format!("`pattern`: {problem}")))?;
     Ok(Node::Matching(compiled))
 }
 
@@ -192,7 +208,9 @@ pub fn exclude_each_other(schemas: &[OrderedJson]) -> bool {
         required.iter().filter_map(constant).collect()
     };
     let exclude = |a: &OrderedJson, b: &OrderedJson| match (kind(a), kind(b)) {
-        (Some(a), Some(b)) if a != b => ![&a, &b].iter().all(|kind| ["integer", "number"].contains(&kind.as_str())),
+        (Some(a), Some(b)) if a != b => {
+            ![&a, &b].iter().all(|kind| ["integer", "number"].contains(&kind.as_str()))
+        }
         (Some(_), Some(_)) => {
             let others = constants(b);
             constants(a).iter().any(|(name, value)| others.get(name).is_some_and(|other| other != value))

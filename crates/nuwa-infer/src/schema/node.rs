@@ -61,7 +61,13 @@ fn height(node: &Node, heights: &[usize]) -> usize {
     const NONE: usize = DEEPEST + 1;
     let above = |highest: Option<usize>| highest.map_or(1, |highest| highest.saturating_add(1).min(NONE));
     match node {
-        Node::Literals(texts) => if texts.is_empty() { NONE } else { 1 },
+        Node::Literals(texts) => {
+            if texts.is_empty() {
+                NONE
+            } else {
+                1
+            }
+        }
         Node::Number(Numbers { least: Some(least), most: Some(most), .. }) if least > most => NONE,
         Node::Text { least, most: Some(most) } if least > most => NONE,
         Node::Number(_) | Node::Text { .. } | Node::Matching(_) => 1,

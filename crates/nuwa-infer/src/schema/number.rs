@@ -77,7 +77,9 @@ impl Numbers {
             }
             (Part::Zero | Part::Whole, b'.', _) if !self.integer => to(Part::Point),
             (Part::Point | Part::Fraction, _, Some(_)) => more(Part::Fraction, MOST_DIGITS),
-            (Part::Zero | Part::Whole | Part::Fraction, b'e' | b'E', _) if !self.integer => to(Part::Exponent),
+            (Part::Zero | Part::Whole | Part::Fraction, b'e' | b'E', _) if !self.integer => {
+                to(Part::Exponent)
+            }
             (Part::Exponent, b'+' | b'-', _) => to(Part::Sign),
             (Part::Exponent | Part::Sign | Part::ExponentDigits, _, Some(_)) => {
                 more(Part::ExponentDigits, MOST_EXPONENT_DIGITS)
@@ -132,10 +134,13 @@ mod tests {
 
     #[test]
     fn integers_stay_within_their_bounds() {
-        for (least, most) in [(Some(-12), Some(105)), (Some(7), None), (None, Some(-30)), (Some(100), Some(100))] {
+        for (least, most) in
+            [(Some(-12), Some(105)), (Some(7), None), (None, Some(-30)), (Some(100), Some(100))]
+        {
             let numbers = Numbers { integer: true, least, most };
             for value in -200..200 {
-                let is_within = least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most);
+                let is_within =
+                    least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most);
                 assert_eq!(takes(numbers, &value.to_string()), is_within, "{value} {least:?} {most:?}");
             }
             assert!(!takes(numbers, "100.0") && !takes(numbers, "1e2"));

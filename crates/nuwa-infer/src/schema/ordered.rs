@@ -25,7 +25,9 @@ impl OrderedJson {
     /// The member of an object; the last one where a name comes twice.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value),
+            Self::Object(members) => {
+                members.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }

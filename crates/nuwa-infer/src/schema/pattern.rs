@@ -37,7 +37,10 @@ impl Pattern {
             format!("not an expression that can be held to: {}", told.lines().last().unwrap_or(&told).trim())
         })?;
         if nfa.states().len() > MOST_STATES {
-            return Err(format!("an expression of {} states; expected at most {MOST_STATES}", nfa.states().len()));
+            return Err(format!(
+                "an expression of {} states; expected at most {MOST_STATES}",
+                nfa.states().len()
+            ));
         }
         let pattern = Self::of(&nfa)?;
         match pattern.is_live(pattern.start) {
@@ -53,7 +56,8 @@ impl Pattern {
         let mut steps: Vec<Vec<(u8, u8, u32)>> = Vec::with_capacity(start + 1);
         let mut ends = Vec::with_capacity(start + 1);
         for index in 0..=start {
-            let (first, at_start) = if index == start { (nfa.start_anchored().as_usize(), true) } else { (index, false) };
+            let (first, at_start) =
+                if index == start { (nfa.start_anchored().as_usize(), true) } else { (index, false) };
             let (reached, _) = reach(states, first, at_start, false)?;
             let (_, is_end) = reach(states, first, at_start, true)?;
             steps.push(reached.into_iter().flat_map(|state| plain(&states[state])).collect());
@@ -68,7 +72,8 @@ impl Pattern {
     fn keep_live(&mut self) {
         let mut live = self.ends.clone();
         loop {
-            let now = |state: usize| live[state] || self.steps[state].iter().any(|(_, _, to)| live[*to as usize]);
+            let now =
+                |state: usize| live[state] || self.steps[state].iter().any(|(_, _, to)| live[*to as usize]);
             let next: Vec<bool> = (0..live.len()).map(now).collect();
             if next == live {
                 break;
@@ -101,7 +106,8 @@ impl Pattern {
 
 /// The states that are reached from one without a byte, and whether an end is among them.
 fn reach(states: &[State], first: usize, at_start: bool, at_end: bool) -> Result<(Vec<usize>, bool), String> {
-    let (mut seen, mut open, mut reached, mut is_end) = (vec![false; states.len()], vec![first], Vec::new(), false);
+    let (mut seen, mut open, mut reached, mut is_end) =
+        (vec![false; states.len()], vec![first], Vec::new(), false);
     while let Some(state) = open.pop() {
         if std::mem::replace(&mut seen[state], true) {
             continue;
@@ -110,7 +116,9 @@ fn reach(states: &[State], first: usize, at_start: bool, at_end: bool) -> Result
             State::Look { look: Look::Start, next } if at_start => open.push(next.as_usize()),
             State::Look { look: Look::End, next } if at_end => open.push(next.as_usize()),
             State::Look { look: Look::Start | Look::End, .. } | State::Fail => {}
-            State::Look { look, .. } => return Err(format!("{look:?} cannot be held to; of places in a text only ^ and $ can")),
+            State::Look { look, .. } => {
+                return Err(format!("{look:?} cannot be held to; of places in a text only ^ and $ can"));
+            }
             State::Union { alternates } => open.extend(alternates.iter().map(|next| next.as_usize())),
             State::BinaryUnion { alt1, alt2 } => open.extend([alt1.as_usize(), alt2.as_usize()]),
             State::Capture { next, .. } => open.push(next.as_usize()),
@@ -134,7 +142,9 @@ fn plain(state: &State) -> Vec<(u8, u8, u32)> {
     };
     match state {
         State::ByteRange { trans } => add(trans.start, trans.end, trans.next.as_u32()),
-        State::Sparse(sparse) => sparse.transitions.iter().for_each(|own| add(own.start, own.end, own.next.as_u32())),
+        State::Sparse(sparse) => {
+            sparse.transitions.iter().for_each(|own| add(own.start, own.end, own.next.as_u32()))
+        }
         State::Dense(dense) => (0..=255).for_each(|byte| {
             dense.matches(&[byte], 0).into_iter().for_each(|next| add(byte, byte, next.as_u32()));
         }),
@@ -241,7 +251,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_held_to_is_refused() {
-        for pattern in ["(?=a)", "\\bword", "(a)\\1", "[\\D]", "[a&&b]", "(", "\\", "^\"$", "(a{1000}){1000}"] {
+        for pattern in ["(?=a)", "\\bword", "(a)\\1", "[\\D]", "[a&&b]", "(", "\\", "^\"$", "(a{1000}){1000}"]
+        {
             assert!(Pattern::new(pattern).is_err(), "{pattern}");
         }
     }

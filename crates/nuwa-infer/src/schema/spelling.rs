@@ -56,7 +56,8 @@ fn tree(ids: &[u32], bytes: &[Box<[u8]>]) -> Vec<Step> {
     let (mut steps, mut path): (Vec<Step>, Vec<usize>) = (Vec::new(), Vec::new());
     for id in sorted {
         let own = &bytes[id as usize];
-        let shared = path.iter().zip(own.iter()).take_while(|(step, byte)| steps[**step].byte == **byte).count();
+        let shared =
+            path.iter().zip(own.iter()).take_while(|(step, byte)| steps[**step].byte == **byte).count();
         close(&mut steps, &mut path, shared);
         for byte in &own[shared..] {
             path.push(steps.len());

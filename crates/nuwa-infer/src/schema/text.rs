@@ -127,10 +127,21 @@ mod tests {
     fn characters_are_counted_and_whole() {
         assert!(takes(2, Some(2), "女a".as_bytes()) && takes(2, Some(2), b"\\u0041\\n"));
         assert!(!takes(3, None, "女a".as_bytes()) && !takes(0, Some(1), "女a".as_bytes()));
-        for bad in [b"\xff".as_slice(), b"\xe5\xa5", b"\xed\xa0\x80", b"\xc0\x80", b"\\ud800", b"\\x", b"\n", b"\\u12"] {
+        for bad in [
+            b"\xff".as_slice(),
+            b"\xe5\xa5",
+            b"\xed\xa0\x80",
+            b"\xc0\x80",
+            b"\\ud800",
+            b"\\x",
+            b"\n",
+            b"\\u12",
+        ] {
             assert!(!takes(0, None, bad), "{bad:?}");
         }
-        for character in ['\u{80}', '\u{7ff}', '\u{800}', '\u{d7ff}', '\u{e000}', '\u{ffff}', '\u{10000}', '\u{10ffff}'] {
+        for character in
+            ['\u{80}', '\u{7ff}', '\u{800}', '\u{d7ff}', '\u{e000}', '\u{ffff}', '\u{10000}', '\u{10ffff}']
+        {
             assert!(takes(1, Some(1), character.to_string().as_bytes()), "{character:?}");
         }
     }

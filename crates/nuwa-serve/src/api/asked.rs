@@ -26,8 +26,9 @@ pub struct Asked {
 impl Asked {
     /// What the body says.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        let text = std::str::from_utf8(&self.body)
-            .map_err(|error| ApiError::invalid(&format!("the body is not UTF-8, from byte {} on", error.valid_up_to())))?;
+        let text = std::str::from_utf8(&self.body).map_err(|error| {
+            ApiError::invalid(&format!("the body is not UTF-8, from byte {} on", error.valid_up_to()))
+        })?;
         let mut reader = serde_json::Deserializer::from_str(text);
         let read = serde_path_to_error::deserialize(&mut reader);
         let read = read.map_err(|error| {
@@ -94,12 +95,17 @@ pub fn unknown_model(app: &App, name: &str) -> ApiError {
 
 /// The engine of a model that writes.
 pub fn engine(model: &ServedModel) -> Result<&Engine, ApiError> {
-    let told = format!("the model {} writes no text: it is an encoder; it makes vectors at /v1/embeddings", model.name);
+    let told = format!(
+        "the model {} writes no text: it is an encoder; it makes vectors at /v1/embeddings",
+        model.name
+    );
     model.engine.as_ref().ok_or_else(|| ApiError::invalid(&told).with_code("model_does_not_write"))
 }
 
 /// Does what takes a while on a thread that may: a template, a tokenizer, a schema.
-pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, ApiError> + Send + 'static) -> Result<T, ApiError> {
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(_) => Err(ApiError::server("the request could not be read: this is a fault of the program")),

@@ -63,7 +63,9 @@ pub async fn chat(mut asked: Asked) -> Reply {
     }
 }
 
-async fn begin(asked: &mut Asked) -> Result<(Arc<ChatRequest>, Arc<ServedModel>, Ready, Listening), ApiError> {
+async fn begin(
+    asked: &mut Asked,
+) -> Result<(Arc<ChatRequest>, Arc<ServedModel>, Ready, Listening), ApiError> {
     // The two are read apart, so that an error names its field.
     let request = Arc::new(ChatRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
@@ -71,7 +73,9 @@ async fn begin(asked: &mut Asked) -> Result<(Arc<ChatRequest>, Arc<ServedModel>,
     engine(&model)?;
     let said = messages(&request.messages)?;
     asked.check_prompts(said.iter().filter(|own| own.role != "assistant").map(|own| own.content.as_str()))?;
-    asked.record.asked(|| said.iter().map(|own| format!("{}: {}", own.role, own.content)).collect::<Vec<_>>().join("\n"));
+    asked.record.asked(|| {
+        said.iter().map(|own| format!("{}: {}", own.role, own.content)).collect::<Vec<_>>().join("\n")
+    });
     let (own, of, app) = (Arc::clone(&request), Arc::clone(&model), Arc::clone(&asked.app));
     let ready = apart(move || own.ready(engine(&of)?, &said, &app.settings)).await?;
     let listening = Listening::begin(asked, &model, ready.requests.clone())?;
@@ -97,7 +101,10 @@ impl ChatRequest {
             return Err(ApiError::field("top_logprobs", "needs \"logprobs\": true"));
         }
         if self.wants_log_probabilities() && asked.app.settings.guard.is_some() {
-            return Err(ApiError::field("logprobs", "not told here: tokens would show what the server's guard holds back"));
+            return Err(ApiError::field(
+                "logprobs",
+                "not told here: tokens would show what the server's guard holds back",
+            ));
         }
         Ok(())
     }
@@ -115,7 +122,10 @@ impl ChatRequest {
         let tools = Tools::read(self.tools.as_deref(), self.tool_choice.as_ref(), engine)?;
         let schema = schema(self.response_format.as_ref())?;
         if schema.is_some() && tools.is_some() {
-            return Err(ApiError::field("response_format", "an answer that is held to a schema calls no tools; set \"tool_choice\": \"none\""));
+            return Err(ApiError::field(
+                "response_format",
+                "an answer that is held to a schema calls no tools; set \"tool_choice\": \"none\"",
+            ));
         }
         let tokenizer = engine.tokenizer();
         let failed = |error: nuwa_tokenizer::Error| ApiError::of_request(&error.into());
@@ -157,22 +167,36 @@ fn schema(format: Option<&OrderedJson>) -> Result<Option<Arc<JsonSchema>>, ApiEr
             Some(schema) => compiled(schema),
             None => Ok(Some(Arc::new(JsonSchema::object()))),
         },
-        Some("json_schema") => match format.get("json_schema").and_then(|own| own.get("schema")).or_else(|| format.get("schema")) {
-            Some(schema) => compiled(schema),
-            None => Err(ApiError::field("response_format.json_schema.schema", "missing")),
-        },
+        Some("json_schema") => {
+            match format.get("json_schema").and_then(|own| own.get("schema")).or_else(|| format.get("schema"))
+            {
+                Some(schema) => compiled(schema),
+                None => Err(ApiError::field("response_format.json_schema.schema", "missing")),
+            }
+        }
         _ => Err(ApiError::field("response_format.type", "expected text, json_object or json_schema")),
     }
 }
 
-async fn answer(mut asked: Asked, request: Arc<ChatRequest>, model: Arc<ServedModel>, ready: Ready, listening: Listening) -> Reply {
+async fn answer(
+    mut asked: Asked,
+    request: Arc<ChatRequest>,
+    model: Arc<ServedModel>,
+    ready: Ready,
+    listening: Listening,
+) -> Reply {
     let count = ready.requests.len();
     let ends = ready.requests.first().map_or_else(Vec::new, |request| request.ends.clone());
     let calls = || ready.tools.as_ref().map(Tools::calls);
     let frame = Frame { id: format!("chatcmpl-{}", random_id()), created: now(), model };
     let tells = request.wants_log_probabilities();
     if request.sampling.is_streamed() {
-        let shape = ChatShape { frame, tells, calls: (0..count).map(|_| calls()).collect(), has_usage: request.sampling.tells_usage() };
+        let shape = ChatShape {
+            frame,
+            tells,
+            calls: (0..count).map(|_| calls()).collect(),
+            has_usage: request.sampling.tells_usage(),
+        };
         let tells_usage = request.sampling.tells_usage();
         return streamed(asked, Streamed { listening, count, ends, trims: true, tells_usage, shape }).await;
     }
@@ -186,8 +210,11 @@ async fn answer(mut asked: Asked, request: Arc<ChatRequest>, model: Arc<ServedMo
         Err(error) => return asked.refused(&error),
     };
     answers.iter().for_each(|answer| asked.record.answered(&answer.text));
-    let choices: Vec<Value> =
-        answers.into_iter().enumerate().map(|(index, answer)| frame.choice(index, answer, calls(), tells)).collect();
+    let choices: Vec<Value> = answers
+        .into_iter()
+        .enumerate()
+        .map(|(index, answer)| frame.choice(index, answer, calls(), tells))
+        .collect();
     asked.record.status(200);
     json_reply(200, &frame.around("chat.completion", choices, Some(usage)))
 }
@@ -244,7 +271,8 @@ impl Frame {
     fn told(&self, chosen: &[Chosen], tells: bool) -> Value {
         match &self.model.engine {
             Some(engine) if tells => {
-                let content: Vec<Value> = chosen.iter().map(|chosen| log_probabilities::in_chat(chosen, engine)).collect();
+                let content: Vec<Value> =
+                    chosen.iter().map(|chosen| log_probabilities::in_chat(chosen, engine)).collect();
                 json!({"content": content, "refusal": null})
             }
             _ => Value::Null,
@@ -291,7 +319,12 @@ impl ChatShape {
 
 impl Shape for ChatShape {
     fn begin(&mut self, choice: usize) -> Option<Value> {
-        Some(self.piece(choice, json!({"role": "assistant", "content": "", "refusal": null}), Value::Null, None))
+        Some(self.piece(
+            choice,
+            json!({"role": "assistant", "content": "", "refusal": null}),
+            Value::Null,
+            None,
+        ))
     }
 
     fn heard(&mut self, heard: &Heard) -> Vec<Value> {
@@ -311,7 +344,12 @@ impl Shape for ChatShape {
         }
         let has_called = !found.is_empty();
         for (index, call) in found.iter().enumerate() {
-            pieces.push(self.piece(heard.choice, json!({"tool_calls": [call.value(index)]}), Value::Null, None));
+            pieces.push(self.piece(
+                heard.choice,
+                json!({"tool_calls": [call.value(index)]}),
+                Value::Null,
+                None,
+            ));
         }
         if let Some(finish) = heard.finish {
             let finish = if has_called && finish == "stop" { "tool_calls" } else { finish };
@@ -335,7 +373,11 @@ mod tests {
         assert!(of(r#"{"type": "text"}"#).unwrap().is_none());
         assert!(of("null").unwrap().is_none());
         assert!(of(r#"{"type": "json_object"}"#).unwrap().is_some());
-        assert!(of(r#"{"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "string"}}}"#).unwrap().is_some());
+        assert!(
+            of(r#"{"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "string"}}}"#)
+                .unwrap()
+                .is_some()
+        );
         for wrong in [
             r#"{"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}"#,
             r#"{"type": "json_schema"}"#,

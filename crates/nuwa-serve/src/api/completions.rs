@@ -42,7 +42,10 @@ struct CompletionRequest {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a string, a list of strings, a list of ids, or a list of lists of ids")]
+#[serde(
+    untagged,
+    expecting = "expected a string, a list of strings, a list of ids, or a list of lists of ids"
+)]
 pub enum Prompts {
     Text(String),
     Ids(Vec<u32>),
@@ -65,7 +68,9 @@ pub async fn completions(mut asked: Asked) -> Reply {
     }
 }
 
-async fn begin(asked: &mut Asked) -> Result<(Arc<CompletionRequest>, Arc<ServedModel>, Vec<Begun>), ApiError> {
+async fn begin(
+    asked: &mut Asked,
+) -> Result<(Arc<CompletionRequest>, Arc<ServedModel>, Vec<Begun>), ApiError> {
     // The two are read apart, so that an error names its field.
     let request = Arc::new(CompletionRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
@@ -87,10 +92,16 @@ impl CompletionRequest {
             return Err(ApiError::field("logprobs", &format!("expected 0 to {MOST_TOP}")));
         }
         if self.logprobs.is_some() && asked.app.settings.guard.is_some() {
-            return Err(ApiError::field("logprobs", "not told here: tokens would show what the server's guard holds back"));
+            return Err(ApiError::field(
+                "logprobs",
+                "not told here: tokens would show what the server's guard holds back",
+            ));
         }
         if self.logprobs.is_some() && self.echoes() {
-            return Err(ApiError::field("echo", "the tokens of a prompt are not rated here; leave out echo or logprobs"));
+            return Err(ApiError::field(
+                "echo",
+                "the tokens of a prompt are not rated here; leave out echo or logprobs",
+            ));
         }
         if self.best_of() > self.sampling.choices()? && self.sampling.is_streamed() {
             return Err(ApiError::field("best_of", "the best can be told only at the end; leave out stream"));
@@ -112,7 +123,8 @@ impl CompletionRequest {
     fn begun(&self, engine: &Engine, server: &ServeSettings) -> Result<Vec<Begun>, ApiError> {
         let failed = |error: nuwa_infer::Error| ApiError::of_request(&error);
         type Read = Result<(String, Vec<u32>), ApiError>;
-        let of_text = |text: &String| -> Read { Ok((text.clone(), engine.prompt_ids(text).map_err(failed)?)) };
+        let of_text =
+            |text: &String| -> Read { Ok((text.clone(), engine.prompt_ids(text).map_err(failed)?)) };
         let of_ids = |ids: &Vec<u32>| -> Read {
             let text = engine.tokenizer().decode(ids).map_err(|error| failed(error.into()))?;
             Ok((text, ids.clone()))
@@ -124,12 +136,21 @@ impl CompletionRequest {
             Prompts::ManyIds(many) => many.iter().map(of_ids).collect::<Result<_, _>>()?,
         };
         if prompts.len() > MOST_PROMPTS || prompts.is_empty() {
-            return Err(ApiError::field("prompt", &format!("{} prompts: expected 1 to {MOST_PROMPTS}", prompts.len())));
+            return Err(ApiError::field(
+                "prompt",
+                &format!("{} prompts: expected 1 to {MOST_PROMPTS}", prompts.len()),
+            ));
         }
         prompts.into_iter().map(|(text, ids)| self.request(text, ids, engine, server)).collect()
     }
 
-    fn request(&self, text: String, ids: Vec<u32>, engine: &Engine, server: &ServeSettings) -> Result<Begun, ApiError> {
+    fn request(
+        &self,
+        text: String,
+        ids: Vec<u32>,
+        engine: &Engine,
+        server: &ServeSettings,
+    ) -> Result<Begun, ApiError> {
         let context = engine.model().context();
         if ids.is_empty() {
             return Err(ApiError::field("prompt", "a prompt without ids"));
@@ -155,11 +176,24 @@ impl CompletionRequest {
     }
 }
 
-async fn answer(mut asked: Asked, request: Arc<CompletionRequest>, model: Arc<ServedModel>, begun: Vec<Begun>) -> Reply {
-    let frame = Frame { id: format!("cmpl-{}", random_id()), created: now(), model, tells: request.logprobs.is_some() };
+async fn answer(
+    mut asked: Asked,
+    request: Arc<CompletionRequest>,
+    model: Arc<ServedModel>,
+    begun: Vec<Begun>,
+) -> Reply {
+    let frame = Frame {
+        id: format!("cmpl-{}", random_id()),
+        created: now(),
+        model,
+        tells: request.logprobs.is_some(),
+    };
     if request.sampling.is_streamed() {
         let [begun] = begun.as_slice() else {
-            return asked.refused(&ApiError::field("prompt", "a stream continues one prompt; send one request for each"));
+            return asked.refused(&ApiError::field(
+                "prompt",
+                "a stream continues one prompt; send one request for each",
+            ));
         };
         let listening = match Listening::begin(&asked, &frame.model, begun.requests.clone()) {
             Ok(listening) => listening,
@@ -184,17 +218,28 @@ fn ends(begun: &Begun) -> Vec<u32> {
     begun.requests.first().map_or_else(Vec::new, |request| request.ends.clone())
 }
 
-async fn whole(asked: &mut Asked, request: &CompletionRequest, frame: &Frame, begun: &[Begun]) -> Result<Value, ApiError> {
+async fn whole(
+    asked: &mut Asked,
+    request: &CompletionRequest,
+    frame: &Frame,
+    begun: &[Begun],
+) -> Result<Value, ApiError> {
     let app = Arc::clone(&asked.app);
     // All prompts are handed over before the first is heard, so that they are written together.
-    let listening: Vec<Listening> =
-        begun.iter().map(|begun| Listening::begin(asked, &frame.model, begun.requests.clone())).collect::<Result<_, _>>()?;
+    let listening: Vec<Listening> = begun
+        .iter()
+        .map(|begun| Listening::begin(asked, &frame.model, begun.requests.clone()))
+        .collect::<Result<_, _>>()?;
     let (mut choices, mut usage) = (Vec::new(), Usage::default());
     for (begun, listening) in begun.iter().zip(listening) {
         let mut texts = Texts::new(&app, listening, begun.requests.len(), ends(begun), false);
         let mut answers = texts.whole().await?;
         let own = texts.usage();
-        usage = Usage { prompt: usage.prompt + own.prompt, reused: usage.reused + own.reused, written: usage.written + own.written };
+        usage = Usage {
+            prompt: usage.prompt + own.prompt,
+            reused: usage.reused + own.reused,
+            written: usage.written + own.written,
+        };
         asked.record.tokens(usage.prompt, usage.written);
         // Where nothing is chosen among, they stay in the order of their seeds.
         if request.best_of() > request.sampling.choices()? {
@@ -238,7 +283,9 @@ impl Frame {
 
     fn choice(&self, index: usize, echo: &str, answer: &WholeAnswer) -> Value {
         let told = match &self.model.engine {
-            Some(engine) if self.tells => log_probabilities::in_completion(&answer.chosen, engine, echo.chars().count()),
+            Some(engine) if self.tells => {
+                log_probabilities::in_completion(&answer.chosen, engine, echo.chars().count())
+            }
             _ => Value::Null,
         };
         let text = format!("{echo}{}", answer.text);
@@ -257,7 +304,10 @@ struct CompletionShape {
 
 impl CompletionShape {
     fn piece(&self, choice: usize, text: &str, told: Value, finish: Option<&str>) -> Value {
-        self.around(vec![json!({"index": choice, "text": text, "logprobs": told, "finish_reason": finish})], None)
+        self.around(
+            vec![json!({"index": choice, "text": text, "logprobs": told, "finish_reason": finish})],
+            None,
+        )
     }
 
     fn around(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {

@@ -52,7 +52,10 @@ async fn whole(asked: &mut Asked) -> Result<Value, ApiError> {
     let model = asked.model(request.model.as_deref())?;
     let embedder = embedder(&model)?;
     if let Some(dimensions) = request.dimensions.filter(|dimensions| *dimensions != embedder.width()) {
-        let told = format!("{dimensions}: the vectors of this model have {} numbers and are not cut", embedder.width());
+        let told = format!(
+            "{dimensions}: the vectors of this model have {} numbers and are not cut",
+            embedder.width()
+        );
         return Err(ApiError::field("dimensions", &told));
     }
     let (of, input) = (Arc::clone(&model), request.input);
@@ -66,7 +69,8 @@ async fn whole(asked: &mut Asked) -> Result<Value, ApiError> {
     let vectors = vectors.await.map_err(|_| ApiError::server("the model's thread has ended"))?;
     let vectors = vectors.map_err(|error| ApiError::of_request(&error))?;
     let encoding = request.encoding_format.unwrap_or(Encoding::Float);
-    let data: Vec<Value> = vectors.iter().enumerate().map(|(index, vector)| described(index, vector, encoding)).collect();
+    let data: Vec<Value> =
+        vectors.iter().enumerate().map(|(index, vector)| described(index, vector, encoding)).collect();
     let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
     Ok(json!({"object": "list", "model": model.name, "data": data, "usage": usage}))
 }
@@ -77,10 +81,17 @@ fn embedder(model: &ServedModel) -> Result<&Embedder, ApiError> {
 }
 
 /// The texts, and their ids; none of them is cut.
-fn read(embedder: &Embedder, input: &Prompts, model: &ServedModel) -> Result<(Vec<String>, Vec<WholeText>), ApiError> {
+fn read(
+    embedder: &Embedder,
+    input: &Prompts,
+    model: &ServedModel,
+) -> Result<(Vec<String>, Vec<WholeText>), ApiError> {
     let decode = |ids: &Vec<u32>| match &model.engine {
         Some(engine) => engine.tokenizer().decode(ids).map_err(|error| ApiError::of_request(&error.into())),
-        None => Err(ApiError::field("input", "expected texts: the ids of another tokenizer would say something else")),
+        None => Err(ApiError::field(
+            "input",
+            "expected texts: the ids of another tokenizer would say something else",
+        )),
     };
     let texts: Vec<String> = match input {
         Prompts::Text(text) => vec![text.clone()],

@@ -95,7 +95,8 @@ impl From<Refusal> for ApiError {
                 Self { retry_after: Some(retry_after), ..error }
             }
             Refusal::Ended => {
-                Self::new(503, "unavailable_error", "the model takes no more requests: the server stops").with_code("unavailable")
+                Self::new(503, "unavailable_error", "the model takes no more requests: the server stops")
+                    .with_code("unavailable")
             }
         }
     }
@@ -106,7 +107,8 @@ impl From<Failure> for ApiError {
         match failure {
             Failure::Infer(error) => Self::of_request(&error),
             Failure::TimedOut => {
-                Self::new(504, "server_error", "the request took longer than this server lets one take").with_code("timeout")
+                Self::new(504, "server_error", "the request took longer than this server lets one take")
+                    .with_code("timeout")
             }
         }
     }
@@ -122,17 +124,18 @@ impl ApiError {
         };
         match error {
             Error::Setting { name, .. } => Self { param: Some((*name).into()), ..Self::invalid(&told) },
-            Error::Schema { .. } => {
-                Self { param: Some("response_format".into()), ..Self::invalid(&told) }.with_code("invalid_json_schema")
-            }
+            Error::Schema { .. } => Self { param: Some("response_format".into()), ..Self::invalid(&told) }
+                .with_code("invalid_json_schema"),
             Error::Tokenizer(nuwa_tokenizer::Error::NoChatTemplate) => {
                 let told = "the model has no chat template: it was not taught to answer; use /v1/completions";
                 Self::invalid(told).with_code("no_chat_template")
             }
             Error::PromptTooLong { tokens, context } => Self::too_long(*tokens, *context, "prompt"),
-            Error::Tokenizer(_) | Error::EmptyPrompt | Error::EmptyText | Error::NoRoom { .. } | Error::NothingAllowed => {
-                Self::invalid(&told)
-            }
+            Error::Tokenizer(_)
+            | Error::EmptyPrompt
+            | Error::EmptyText
+            | Error::NoRoom { .. }
+            | Error::NothingAllowed => Self::invalid(&told),
             _ => Self::server(&told),
         }
     }

@@ -155,7 +155,13 @@ impl<'a> Shown<'a> {
         self.heard(rest, None, blocked, Some(finish))
     }
 
-    fn heard(&mut self, text: String, chosen: Option<Chosen>, blocked: Option<Blocked>, finish: Option<&'static str>) -> Heard {
+    fn heard(
+        &mut self,
+        text: String,
+        chosen: Option<Chosen>,
+        blocked: Option<Blocked>,
+        finish: Option<&'static str>,
+    ) -> Heard {
         let text = match self.trims && !self.has_begun {
             true => text.trim_start().to_string(),
             false => text,

@@ -89,7 +89,8 @@ mod tests {
 
     fn told(sent: Value) -> Result<Vec<Message>, String> {
         let sent: Vec<SentMessage> = serde_json::from_value(sent).map_err(|error| error.to_string())?;
-        messages(&sent).map_err(|error| error.value()["error"]["message"].as_str().unwrap_or_default().to_string())
+        messages(&sent)
+            .map_err(|error| error.value()["error"]["message"].as_str().unwrap_or_default().to_string())
     }
 
     #[test]
@@ -109,8 +110,15 @@ mod tests {
     #[test]
     fn what_is_no_text_is_refused_at_its_place() {
         let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]);
-        assert_eq!(told(image).unwrap_err(), "messages[0].content: a part of type \"image_url\": the model reads text only");
-        assert!(told(json!([{"role": "pope", "content": ""}])).unwrap_err().starts_with("messages[0].role: \"pope\""));
+        assert_eq!(
+            told(image).unwrap_err(),
+            "messages[0].content: a part of type \"image_url\": the model reads text only"
+        );
+        assert!(
+            told(json!([{"role": "pope", "content": ""}]))
+                .unwrap_err()
+                .starts_with("messages[0].role: \"pope\"")
+        );
         assert!(told(json!([])).unwrap_err().starts_with("messages: there is none"));
     }
 }

@@ -12,7 +12,10 @@ pub fn health(mut asked: Asked) -> Reply {
     let is_alive = asked.app.workers.values().all(Worker::is_alive);
     let (status, told) = match is_alive {
         true => (200, json!({"status": "ok"})),
-        false => (503, json!({"error": {"code": 503, "message": "a model takes no requests", "type": "unavailable_error"}})),
+        false => (
+            503,
+            json!({"error": {"code": 503, "message": "a model takes no requests", "type": "unavailable_error"}}),
+        ),
     };
     asked.record.status(status);
     json_reply(status, &told)
@@ -32,7 +35,8 @@ pub fn models(mut asked: Asked) -> Reply {
     // The one that is meant where none is named comes first.
     let usual = &asked.app.usual;
     let others = asked.app.models.iter().filter(|(name, _)| *name != usual).map(|(_, model)| model);
-    let all: Vec<Value> = asked.app.models.get(usual).into_iter().chain(others).map(|model| described(model)).collect();
+    let all: Vec<Value> =
+        asked.app.models.get(usual).into_iter().chain(others).map(|model| described(model)).collect();
     asked.record.status(200);
     json_reply(200, &json!({"object": "list", "data": all}))
 }

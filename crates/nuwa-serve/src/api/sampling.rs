@@ -51,7 +51,12 @@ impl Sampling {
     ///
     /// # Errors
     /// When a value is out of its range; the message names the field.
-    pub fn settings(&self, server: &ServeSettings, most: Option<usize>, room: usize) -> Result<GenerateSettings, ApiError> {
+    pub fn settings(
+        &self,
+        server: &ServeSettings,
+        most: Option<usize>,
+        room: usize,
+    ) -> Result<GenerateSettings, ApiError> {
         if most == Some(0) {
             return Err(ApiError::field("max_tokens", "0: expected at least 1"));
         }
@@ -80,10 +85,16 @@ impl Sampling {
             Some(Stop::Several(stops)) => stops.clone(),
         };
         if stops.len() > MOST_STOPS {
-            return Err(ApiError::field("stop", &format!("{} strings: expected at most {MOST_STOPS}", stops.len())));
+            return Err(ApiError::field(
+                "stop",
+                &format!("{} strings: expected at most {MOST_STOPS}", stops.len()),
+            ));
         }
         match stops.iter().find(|stop| stop.is_empty() || stop.len() > LONGEST_STOP) {
-            Some(stop) => Err(ApiError::field("stop", &format!("a string of {} bytes: expected 1 to {LONGEST_STOP}", stop.len()))),
+            Some(stop) => Err(ApiError::field(
+                "stop",
+                &format!("a string of {} bytes: expected 1 to {LONGEST_STOP}", stop.len()),
+            )),
             None => Ok(stops),
         }
     }
@@ -100,12 +111,17 @@ impl Sampling {
     pub fn bias(&self, engine: &Engine) -> Result<Vec<(u32, f32)>, ApiError> {
         let Some(bias) = &self.logit_bias else { return Ok(Vec::new()) };
         if bias.len() > MOST_BIASES {
-            return Err(ApiError::field("logit_bias", &format!("{} ids: expected at most {MOST_BIASES}", bias.len())));
+            return Err(ApiError::field(
+                "logit_bias",
+                &format!("{} ids: expected at most {MOST_BIASES}", bias.len()),
+            ));
         }
         let known = engine.model().vocabulary() as u32;
         let read = |(id, bias): (&String, &f32)| {
             let id = id.parse().ok().filter(|id| *id < known);
-            let id = id.ok_or_else(|| ApiError::field("logit_bias", &format!("expected ids from 0 to {}", known - 1)))?;
+            let id = id.ok_or_else(|| {
+                ApiError::field("logit_bias", &format!("expected ids from 0 to {}", known - 1))
+            })?;
             let is_within = (-100.0..=100.0).contains(bias);
             let told = format!("{bias} for {id}: expected a number from -100 to 100");
             is_within.then_some((id, *bias)).ok_or_else(|| ApiError::field("logit_bias", &told))

@@ -42,7 +42,8 @@ impl Tools {
             let told = "the chat template of the model does not write tools: it was not taught to call any";
             return Err(ApiError::field("tools", told).with_code("tools_unsupported"));
         }
-        let names = tools.iter().enumerate().map(|(index, tool)| name(tool, index)).collect::<Result<Vec<_>, _>>()?;
+        let names =
+            tools.iter().enumerate().map(|(index, tool)| name(tool, index)).collect::<Result<Vec<_>, _>>()?;
         let wanted: Vec<usize> = match &chosen {
             Choice::Any => (0..names.len()).collect(),
             Choice::One(one) => names.iter().position(|name| name == one).into_iter().collect(),
@@ -52,14 +53,17 @@ impl Tools {
             return Err(ApiError::field("tool_choice", &format!("{one:?} is none of the tools")));
         }
         if !wanted.is_empty() && !template.contains(BEGIN) {
-            let told = format!("a call can be asked for only of models whose template writes {BEGIN}; leave it at \"auto\"");
+            let told = format!(
+                "a call can be asked for only of models whose template writes {BEGIN}; leave it at \"auto\""
+            );
             return Err(ApiError::field("tool_choice", &told).with_code("tools_unsupported"));
         }
         let schema = match wanted.is_empty() {
             true => None,
             false => Some(Arc::new(calls_schema(tools, &wanted, &names)?)),
         };
-        let list = serde_json::to_value(tools).map_err(|error| ApiError::field("tools", &error.to_string()))?;
+        let list =
+            serde_json::to_value(tools).map_err(|error| ApiError::field("tools", &error.to_string()))?;
         Ok(Some(Self { list, names, schema }))
     }
 
@@ -70,7 +74,12 @@ impl Tools {
 
     /// What finds the calls of an answer.
     pub fn calls(&self) -> Calls {
-        Calls { names: self.names.clone(), is_forced: self.schema.is_some(), held: String::new(), has_text: false }
+        Calls {
+            names: self.names.clone(),
+            is_forced: self.schema.is_some(),
+            held: String::new(),
+            has_text: false,
+        }
     }
 }
 
@@ -111,12 +120,14 @@ fn calls_schema(tools: &[OrderedJson], wanted: &[usize], names: &[String]) -> Re
         let parameters = tools[index].get("function").and_then(|function| function.get("parameters"));
         let parameters = parameters.cloned().unwrap_or_else(|| object(vec![("type", text("object"))]));
         let parameters = moved(&parameters, &format!("#/anyOf/{place}/properties/arguments"));
-        let properties = vec![("name", object(vec![("const", text(&names[index]))])), ("arguments", parameters)];
+        let properties =
+            vec![("name", object(vec![("const", text(&names[index]))])), ("arguments", parameters)];
         let required = OrderedJson::List(vec![text("name"), text("arguments")]);
         object(vec![("type", text("object")), ("properties", object(properties)), ("required", required)])
     };
     let schemas: Vec<OrderedJson> = wanted.iter().enumerate().map(of_tool).collect();
-    JsonSchema::any_of(&schemas).map_err(|error| ApiError::field("tools", &error.to_string()).with_code("invalid_json_schema"))
+    JsonSchema::any_of(&schemas)
+        .map_err(|error| ApiError::field("tools", &error.to_string()).with_code("invalid_json_schema"))
 }
 
 /// A schema that lies at `place` now: what it refers to lies there too.
@@ -184,7 +195,9 @@ impl Calls {
     pub fn finish(&mut self) -> (String, Vec<Call>) {
         let held = std::mem::take(&mut self.held);
         let parts: Vec<&str> = match held.contains(BEGIN) {
-            true => held.split(BEGIN).skip(1).map(|part| part.split(END).next().unwrap_or_default()).collect(),
+            true => {
+                held.split(BEGIN).skip(1).map(|part| part.split(END).next().unwrap_or_default()).collect()
+            }
             false => vec![&held],
         };
         let calls: Option<Vec<Call>> = parts.into_iter().map(|part| self.call(part)).collect();
@@ -197,7 +210,10 @@ impl Calls {
 
     fn call(&self, text: &str) -> Option<Call> {
         let value: OrderedJson = serde_json::from_str(text.trim()).ok()?;
-        let name = value.get("name").and_then(OrderedJson::as_str).filter(|name| self.names.iter().any(|own| own == name))?;
+        let name = value
+            .get("name")
+            .and_then(OrderedJson::as_str)
+            .filter(|name| self.names.iter().any(|own| own == name))?;
         let arguments = value.get("arguments").or_else(|| value.get("parameters"));
         let arguments = arguments.map_or_else(|| "{}".to_string(), OrderedJson::to_text);
         Some(Call { name: name.into(), arguments })
@@ -227,7 +243,9 @@ mod tests {
                     <tool_call>{\"name\": \"g\"}</tool_call>";
         for size in 1..text.len() {
             let (mut own, mut shown) = (calls(), String::new());
-            text.as_bytes().chunks(size).for_each(|piece| shown += &own.push(std::str::from_utf8(piece).unwrap()));
+            text.as_bytes()
+                .chunks(size)
+                .for_each(|piece| shown += &own.push(std::str::from_utf8(piece).unwrap()));
             let (rest, found) = own.finish();
             assert_eq!(shown + &rest, "I look.", "{size}");
             assert_eq!(found, [call("f", r#"{"z":1,"a":"b"}"#), call("g", "{}")], "{size}");
@@ -249,7 +267,8 @@ mod tests {
 
     #[test]
     fn references_move_with_their_schema() {
-        let schema: OrderedJson = serde_json::from_str(r##"{"a": [{"$ref": "#/$defs/b"}], "b": {"$ref": "x"}}"##).unwrap();
+        let schema: OrderedJson =
+            serde_json::from_str(r##"{"a": [{"$ref": "#/$defs/b"}], "b": {"$ref": "x"}}"##).unwrap();
         let expected = r##"{"a":[{"$ref":"#/c/$defs/b"}],"b":{"$ref":"x"}}"##;
         assert_eq!(moved(&schema, "#/c").to_text(), expected);
     }

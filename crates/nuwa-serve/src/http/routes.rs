@@ -80,7 +80,9 @@ impl Route {
 
     fn method(self) -> Method {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Tokenize | Self::Detokenize => Method::POST,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Tokenize | Self::Detokenize => {
+                Method::POST
+            }
             _ => Method::GET,
         }
     }
@@ -112,7 +114,13 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-async fn routed(app: &Arc<App>, route: Option<Route>, request: Request<Incoming>, admitted: Admitted, mut record: Record) -> Reply {
+async fn routed(
+    app: &Arc<App>,
+    route: Option<Route>,
+    request: Request<Incoming>,
+    admitted: Admitted,
+    mut record: Record,
+) -> Reply {
     let method = request.method();
     if *method == Method::OPTIONS && admitted.foreign.is_some() {
         record.status(204);
@@ -188,7 +196,8 @@ async fn read(app: &App, request: Request<Incoming>) -> Result<Bytes, ApiError> 
         let told = format!("the body is larger than {most} bytes");
         ApiError::new(413, "invalid_request_error", &told).with_code("body_too_large")
     };
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let mut body = request.into_body();
     if announced.is_some_and(|length| length > most as u64) {
         drain(&mut body).await;

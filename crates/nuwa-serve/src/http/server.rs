@@ -131,7 +131,10 @@ async fn connection(stream: TcpStream, peer: IpAddr, app: Arc<App>, mut stopped:
         async move { Ok::<_, Infallible>(answer(app, peer, request).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(MOST_HEADERS);
     let mut connection = pin!(http.serve_connection(io, service));
     loop {
         tokio::select! {

@@ -16,8 +16,8 @@ use crate::event::{Event, Observer};
 use crate::metrics::Metrics;
 use crate::served::ServedModel;
 use crate::{Error, Result};
-use queue::FairQueue;
 pub use queue::Client;
+use queue::FairQueue;
 use run::Run;
 
 /// What is told of a request to write. Each of its texts ends with [`Told::Ended`], or all with [`Told::Failed`].
@@ -137,7 +137,8 @@ impl Worker {
         metrics: Arc<Metrics>,
         observer: Observer,
     ) -> Result<Self> {
-        let state = State { queue: FairQueue::default(), stops: false, ends: false, usual: Duration::from_secs(1) };
+        let state =
+            State { queue: FairQueue::default(), stops: false, ends: false, usual: Duration::from_secs(1) };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let name = model.name.clone();
         let run = Run::new(model, settings, Arc::clone(&shared), metrics)?;

@@ -77,7 +77,9 @@ impl Run {
             return None;
         }
         let mut jobs = Vec::new();
-        while room > 0 && let Some(job) = state.queue.pop() {
+        while room > 0
+            && let Some(job) = state.queue.pop()
+        {
             if job.is_abandoned() {
                 continue;
             }
@@ -122,7 +124,8 @@ impl Run {
     fn let_go(&mut self) {
         let now = Instant::now();
         let is_over = |live: &Live| live.job.told.is_closed() || now >= live.job.deadline;
-        let over: Vec<u64> = self.live.iter().filter(|(_, live)| is_over(live)).map(|(key, _)| *key).collect();
+        let over: Vec<u64> =
+            self.live.iter().filter(|(_, live)| is_over(live)).map(|(key, _)| *key).collect();
         for key in over {
             let Some(live) = self.live.remove(&key) else { continue };
             for id in live.open {
@@ -140,12 +143,16 @@ impl Run {
 
     /// Makes a few vectors.
     fn embed(&mut self) {
-        let (Some(mut at), Some(embedder)) = (self.embeddings.pop_front(), &self.model.embedder) else { return };
+        let (Some(mut at), Some(embedder)) = (self.embeddings.pop_front(), &self.model.embedder) else {
+            return;
+        };
         if at.job.told.is_closed() {
             return;
         }
         let (mut texts, mut tokens) = (Vec::new(), 0);
-        while let Some(text) = at.rest.pop_front_if(|text| texts.is_empty() || tokens + text.ids.len() <= EMBEDDED) {
+        while let Some(text) =
+            at.rest.pop_front_if(|text| texts.is_empty() || tokens + text.ids.len() <= EMBEDDED)
+        {
             tokens += text.ids.len();
             texts.push(text);
         }

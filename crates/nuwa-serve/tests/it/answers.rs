@@ -16,13 +16,15 @@ fn a_chat_is_answered_and_the_same_seed_answers_the_same() {
     assert_eq!(answer["model"], "tiny");
     assert_eq!(answer["choices"][0]["message"]["role"], "assistant");
     let usage = &answer["usage"];
-    let [prompt, written, total] = ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| usage[name].as_u64().unwrap());
+    let [prompt, written, total] =
+        ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| usage[name].as_u64().unwrap());
     assert!(prompt > 5 && written <= 8 && total == prompt + written, "{usage}");
     let again = place.chat(json!({})).ok().json();
     assert_eq!(content(&again), content(&answer));
     // The prompt was read before, up to its last token.
     assert_eq!(again["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64(), Some(prompt - 1));
-    let others: Vec<String> = (2..6).map(|seed| content(&place.chat(json!({"seed": seed})).ok().json())).collect();
+    let others: Vec<String> =
+        (2..6).map(|seed| content(&place.chat(json!({"seed": seed})).ok().json())).collect();
     assert!(others.iter().any(|other| *other != content(&answer)));
     // Without a version, and of the usual model.
     let mut body = crate::support::chat(json!({}));
@@ -33,7 +35,11 @@ fn a_chat_is_answered_and_the_same_seed_answers_the_same() {
 #[test]
 fn a_stream_says_what_a_whole_answer_says() {
     let place = usual();
-    for fields in [json!({"max_tokens": 40}), json!({"max_tokens": 40, "n": 3}), json!({"stop": ["e", "娲"], "max_tokens": 60, "seed": 5})] {
+    for fields in [
+        json!({"max_tokens": 40}),
+        json!({"max_tokens": 40, "n": 3}),
+        json!({"stop": ["e", "娲"], "max_tokens": 60, "seed": 5}),
+    ] {
         let whole = place.chat(fields.clone()).ok().json();
         let mut streamed = fields.clone();
         streamed["stream"] = json!(true);
@@ -42,10 +48,18 @@ fn a_stream_says_what_a_whole_answer_says() {
         let usage = pieces.last().unwrap();
         assert_eq!(usage["choices"], json!([]));
         assert_eq!(usage["usage"]["completion_tokens"], whole["usage"]["completion_tokens"]);
-        assert!(pieces[..pieces.len() - 1].iter().all(|piece| piece["usage"].is_null() && piece["object"] == "chat.completion.chunk"));
+        assert!(
+            pieces[..pieces.len() - 1]
+                .iter()
+                .all(|piece| piece["usage"].is_null() && piece["object"] == "chat.completion.chunk")
+        );
         assert!(pieces.iter().all(|piece| piece["id"] == pieces[0]["id"]));
         for choice in whole["choices"].as_array().unwrap() {
-            let own: Vec<&Value> = pieces.iter().flat_map(|piece| piece["choices"].as_array().unwrap()).filter(|own| own["index"] == choice["index"]).collect();
+            let own: Vec<&Value> = pieces
+                .iter()
+                .flat_map(|piece| piece["choices"].as_array().unwrap())
+                .filter(|own| own["index"] == choice["index"])
+                .collect();
             assert_eq!(own[0]["delta"]["role"], "assistant");
             let text: String = own.iter().filter_map(|own| own["delta"]["content"].as_str()).collect();
             assert_eq!(text, choice["message"]["content"].as_str().unwrap());
@@ -72,7 +86,11 @@ fn log_probabilities_are_those_of_the_tokens() {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     assert!(text.trim_start().starts_with(content(&answer).trim_end_matches('\u{fffd}')), "{text}");
     let streamed = place.chat(json!({"logprobs": true, "temperature": 0, "stream": true})).ok().pieces();
-    let count: usize = streamed.iter().filter_map(|piece| piece["choices"][0]["logprobs"]["content"].as_array()).map(Vec::len).sum();
+    let count: usize = streamed
+        .iter()
+        .filter_map(|piece| piece["choices"][0]["logprobs"]["content"].as_array())
+        .map(Vec::len)
+        .sum();
     assert_eq!(count, told.len());
 }
 
@@ -93,8 +111,11 @@ fn an_answer_is_held_to_its_schema() {
         "name": {"type": "string", "maxLength": 6}, "kind": {"enum": ["clay", "sky"]}},
         "required": ["zeal", "name", "kind"], "additionalProperties": false}"#;
     for seed in 0..6 {
-        let body = crate::support::chat(json!({"max_tokens": 120, "seed": seed, "temperature": 1.5})).to_string();
-        let format = format!(r#"{{"type": "json_schema", "json_schema": {{"name": "a", "strict": true, "schema": {schema}}}}}"#);
+        let body =
+            crate::support::chat(json!({"max_tokens": 120, "seed": seed, "temperature": 1.5})).to_string();
+        let format = format!(
+            r#"{{"type": "json_schema", "json_schema": {{"name": "a", "strict": true, "schema": {schema}}}}}"#
+        );
         let body = format!("{}, \"response_format\": {format}}}", body.strip_suffix('}').unwrap());
         let answer = place.post_bytes("/v1/chat/completions", body.as_bytes()).ok().json();
         assert_eq!(answer["choices"][0]["finish_reason"], "stop");
@@ -106,7 +127,10 @@ fn an_answer_is_held_to_its_schema() {
         assert!(value["name"].as_str().unwrap().chars().count() <= 6, "{value}");
         assert!(["clay", "sky"].contains(&value["kind"].as_str().unwrap()), "{value}");
     }
-    let any = place.chat(json!({"response_format": {"type": "json_object"}, "max_tokens": 200, "temperature": 0.5})).ok().json();
+    let any = place
+        .chat(json!({"response_format": {"type": "json_object"}, "max_tokens": 200, "temperature": 0.5}))
+        .ok()
+        .json();
     let text = content(&any);
     assert!(text.starts_with('{'), "{text}");
     if any["choices"][0]["finish_reason"] == "stop" {
@@ -137,11 +161,17 @@ fn completions_go_on_with_texts_and_ids() {
     assert_eq!(many["choices"].as_array().unwrap().len(), 4);
     assert_eq!(text(&many, 0), text(&plain, 0));
     let told = &many["choices"][0]["logprobs"];
-    let lengths = ["tokens", "token_logprobs", "top_logprobs", "text_offset"].map(|name| told[name].as_array().unwrap().len());
+    let lengths = ["tokens", "token_logprobs", "top_logprobs", "text_offset"]
+        .map(|name| told[name].as_array().unwrap().len());
     assert_eq!(lengths, [lengths[0]; 4]);
     let best = ask(json!({"best_of": 4, "logprobs": 0, "max_tokens": 4})).ok().json();
     let mean = |answer: &Value| {
-        let all: Vec<f64> = answer["logprobs"]["token_logprobs"].as_array().unwrap().iter().map(|one| one.as_f64().unwrap()).collect();
+        let all: Vec<f64> = answer["logprobs"]["token_logprobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_f64().unwrap())
+            .collect();
         all.iter().sum::<f64>() / all.len() as f64
     };
     let all = ask(json!({"n": 4, "logprobs": 0, "max_tokens": 4})).ok().json();
@@ -168,7 +198,8 @@ fn a_prompt_beyond_the_context_is_refused_and_never_cut() {
         assert!(message.contains(&CONTEXT.to_string()), "{message}");
     }
     // One token less fits, and the answer ends where the context does.
-    let last = place.post("/v1/completions", json!({"prompt": vec![5; CONTEXT - 1], "max_tokens": 50})).ok().json();
+    let last =
+        place.post("/v1/completions", json!({"prompt": vec![5; CONTEXT - 1], "max_tokens": 50})).ok().json();
     assert_eq!(last["choices"][0]["finish_reason"], "length");
     assert_eq!(last["usage"]["completion_tokens"], 1);
 }

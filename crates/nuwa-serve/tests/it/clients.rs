@@ -30,7 +30,9 @@ fn a_connection_is_kept_for_the_next_request() {
 #[test]
 fn each_model_answers_by_its_name() {
     let place = usual();
-    let content = |model: &str| place.chat(json!({"model": model, "max_tokens": 30, "temperature": 0})).ok().json()["choices"].clone();
+    let content = |model: &str| {
+        place.chat(json!({"model": model, "max_tokens": 30, "temperature": 0})).ok().json()["choices"].clone()
+    };
     assert_ne!(content("tiny"), content("other"));
     assert_eq!(content("tiny"), content("tiny"));
 }

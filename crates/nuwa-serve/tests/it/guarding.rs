@@ -11,7 +11,8 @@ fn what_must_not_be_asked_or_said_is_stopped() {
     let rules = "[[rules]]\ncategory = 'clay'\nwords = ['clay']\nmessage = 'Not here.'\n[[rules]]\ncategory = 'letters'\npatterns = ['a{4}']\non = ['answer']";
     let guard = Guard::parse(rules, "guard.toml".as_ref()).unwrap();
     let place = start(ServeSettings { guard: Some(guard), ..ServeSettings::default() });
-    let (status, code, message) = place.chat(json!({"messages": [{"role": "user", "content": "What is CLAY?"}]})).error();
+    let (status, code, message) =
+        place.chat(json!({"messages": [{"role": "user", "content": "What is CLAY?"}]})).error();
     assert_eq!((status, code.as_str(), message.as_str()), (400, "content_filter", "Not here. (clay)"));
     assert_eq!(place.post("/v1/completions", json!({"prompt": "clay"})).error().1, "content_filter");
     assert_eq!(place.post("/v1/embeddings", json!({"input": "clay"})).error().1, "content_filter");
@@ -23,7 +24,8 @@ fn what_must_not_be_asked_or_said_is_stopped() {
     let mut streamed = fields;
     streamed["stream"] = json!(true);
     let pieces = place.chat(streamed).ok().pieces();
-    let text: String = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String =
+        pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(text, "");
     assert_eq!(pieces.last().unwrap()["choices"][0]["finish_reason"], "content_filter");
     // Tokens would show what is held back.

@@ -71,9 +71,13 @@ fn a_key_opens_all_and_without_one_only_health_and_the_page_are_open() {
 fn other_hosts_and_other_pages_are_refused() {
     let origins = vec!["http://good.example".to_string()];
     let place = start(ServeSettings { allowed_origins: origins, ..ServeSettings::default() });
-    let host = |host: &str| place.raw(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).status;
+    let host = |host: &str| {
+        place.raw(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).status
+    };
     assert_eq!([host("localhost:1"), host("127.0.0.1"), host("evil.example")], [200, 200, 403]);
-    let origin = |origin: &str| place.ask("POST", "/tokenize", &format!("{JSON}Origin: {origin}\r\n"), b"{\"content\": \"a\"}");
+    let origin = |origin: &str| {
+        place.ask("POST", "/tokenize", &format!("{JSON}Origin: {origin}\r\n"), b"{\"content\": \"a\"}")
+    };
     assert_eq!(origin("http://evil.example").error().1, "origin_not_allowed");
     assert_eq!(origin("null").status, 403);
     let own = origin(&format!("http://{}", place.server.address())).ok();
@@ -84,7 +88,10 @@ fn other_hosts_and_other_pages_are_refused() {
     assert!(before.status == 204 && before.head.contains("access-control-allow-methods"), "{before:?}");
     assert_eq!(place.ask("OPTIONS", "/v1/chat/completions", "", b"").status, 405);
     // A form of another site cannot say that it sends JSON.
-    assert_eq!(place.ask("POST", "/tokenize", "Content-Type: text/plain\r\n", b"{\"content\": \"a\"}").status, 415);
+    assert_eq!(
+        place.ask("POST", "/tokenize", "Content-Type: text/plain\r\n", b"{\"content\": \"a\"}").status,
+        415
+    );
 }
 
 #[test]

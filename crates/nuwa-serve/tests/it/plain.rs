@@ -8,7 +8,8 @@ use crate::support::usual;
 fn models_are_listed_and_told_one_by_one() {
     let place = usual();
     let list = place.get("/v1/models").ok().json();
-    let names: Vec<&str> = list["data"].as_array().unwrap().iter().map(|own| own["id"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|own| own["id"].as_str().unwrap()).collect();
     assert_eq!(names, ["tiny", "other"]);
     assert_eq!(place.get("/models/other").ok().json()["object"], "model");
     assert_eq!(place.get("/v1/models/gone").error().1, "model_not_found");
@@ -19,7 +20,8 @@ fn tokens_and_texts_lead_to_each_other() {
     let place = usual();
     let text = "女娲 <|im_end|> clay";
     let plain = place.post("/tokenize", json!({"content": text, "with_pieces": true})).ok().json();
-    let ids: Vec<u64> = plain["tokens"].as_array().unwrap().iter().map(|own| own["id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> =
+        plain["tokens"].as_array().unwrap().iter().map(|own| own["id"].as_u64().unwrap()).collect();
     assert_eq!(place.post("/detokenize", json!({"tokens": ids})).ok().json()["content"], text);
     let special = place.post("/tokenize", json!({"content": text, "parse_special": true})).ok().json();
     assert!(special["tokens"].as_array().unwrap().len() < ids.len());
@@ -42,11 +44,20 @@ fn health_and_figures_are_told() {
 fn the_page_runs_nothing_but_its_own() {
     let place = usual();
     let page = place.get("/").ok();
-    for header in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "nosniff", "no-referrer", "no-store"] {
+    for header in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "frame-ancestors 'none'",
+        "nosniff",
+        "no-referrer",
+        "no-store",
+    ] {
         assert!(page.head.contains(header), "{header}: {}", page.head);
     }
     assert!(page.body.contains("/page.js") && page.body.contains("/page.css"));
-    assert!(page.head.contains("text/html") && !page.body.contains("http://") && !page.body.contains("https://"));
+    assert!(
+        page.head.contains("text/html") && !page.body.contains("http://") && !page.body.contains("https://")
+    );
     assert!(place.get("/page.js").ok().head.contains("text/javascript"));
     assert!(place.get("/page.css").ok().head.contains("text/css"));
 }

@@ -32,7 +32,8 @@ pub struct Answer {
 
 /// Writes a model of random weights and its tokenizer into `folder`.
 pub fn write_model(folder: &Path, seed: u64) {
-    let text = r#"Nuwa shaped people out of clay, and mended the sky. {"name": "Nuwa", "age": 3} 女娲抟黄土作人。 "#;
+    let text =
+        r#"Nuwa shaped people out of clay, and mended the sky. {"name": "Nuwa", "age": 3} 女娲抟黄土作人。 "#;
     let settings = TrainSettings { vocab_size: 340, min_frequency: 1, ..TrainSettings::default() };
     train(std::iter::repeat_n(text.to_string(), 9), &settings, &mut |_| {}).unwrap().save(folder).unwrap();
     let config = format!(
@@ -183,15 +184,21 @@ impl Answer {
         let mut events: Vec<&str> =
             self.body.split("\n\n").filter(|event| !event.is_empty() && !event.starts_with(':')).collect();
         assert_eq!(events.pop(), Some("data: [DONE]"), "{self:?}");
-        events.iter().map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
+        events
+            .iter()
+            .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
+            .collect()
     }
 }
 
 fn unchunked(body: &str) -> String {
     let (mut text, mut rest) = (Vec::new(), body.as_bytes());
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let length = std::str::from_utf8(&rest[..end]).ok().and_then(|length| usize::from_str_radix(length, 16).ok());
-        let Some(length) = length.filter(|length| *length > 0 && rest.len() >= end + 2 + length) else { break };
+        let length =
+            std::str::from_utf8(&rest[..end]).ok().and_then(|length| usize::from_str_radix(length, 16).ok());
+        let Some(length) = length.filter(|length| *length > 0 && rest.len() >= end + 2 + length) else {
+            break;
+        };
         text.extend_from_slice(&rest[end + 2..end + 2 + length]);
         rest = &rest[(end + 4 + length).min(rest.len())..];
     }

@@ -39,7 +39,8 @@ fn streamed(fields: &Value) -> Value {
 #[test]
 fn many_at_once_write_what_each_writes_alone() {
     let place = Arc::new(usual());
-    let alone: Vec<Value> = (0..24).map(|seed| place.chat(json!({"seed": seed, "max_tokens": 20})).ok().json()).collect();
+    let alone: Vec<Value> =
+        (0..24).map(|seed| place.chat(json!({"seed": seed, "max_tokens": 20})).ok().json()).collect();
     let asked = (0..24).map(|seed| {
         let place = Arc::clone(&place);
         thread::spawn(move || place.chat(json!({"seed": seed, "max_tokens": 20})).ok().json())
@@ -71,7 +72,8 @@ fn a_full_queue_says_when_to_come_again() {
 
 #[test]
 fn a_request_that_takes_too_long_is_ended() {
-    let place = start(ServeSettings { request_time: Duration::from_millis(1), slots: 1, ..ServeSettings::default() });
+    let place =
+        start(ServeSettings { request_time: Duration::from_millis(1), slots: 1, ..ServeSettings::default() });
     let answer = place.chat(long(&place));
     let (status, code, _) = answer.error();
     assert_eq!((status, code.as_str()), (504, "timeout"));
@@ -91,10 +93,18 @@ fn a_thousand_cancelled_streams_leave_nothing_behind() {
             open[0].read_exact(&mut first).unwrap();
         }
     }
-    eventually("all are gone", || place.metric("nuwa_running") == 0.0 && place.metric("nuwa_queue_length") == 0.0);
+    eventually("all are gone", || {
+        place.metric("nuwa_running") == 0.0 && place.metric("nuwa_queue_length") == 0.0
+    });
     place.chat(json!({})).ok();
     let began = Instant::now();
-    let cancelled = || place.records().iter().filter(|record| record.route == "/v1/chat/completions" && record.status == 499).count();
+    let cancelled = || {
+        place
+            .records()
+            .iter()
+            .filter(|record| record.route == "/v1/chat/completions" && record.status == 499)
+            .count()
+    };
     eventually("they are told of", || cancelled() > 0);
     assert!(began.elapsed() < Duration::from_secs(60));
     // A whole answer whose client goes is ended too.
@@ -105,11 +115,17 @@ fn a_thousand_cancelled_streams_leave_nothing_behind() {
 
 #[test]
 fn a_reader_that_takes_nothing_holds_nobody_up() {
-    let place = start(ServeSettings { client_time: Duration::from_millis(500), slots: 2, ..ServeSettings::default() });
+    let place = start(ServeSettings {
+        client_time: Duration::from_millis(500),
+        slots: 2,
+        ..ServeSettings::default()
+    });
     let long = long(&place);
     let slow: Vec<TcpStream> = (0..8).map(|_| send(&place, streamed(&long))).collect();
     place.chat(json!({})).ok();
-    eventually("all have been written or given up", || place.metric("nuwa_running") == 0.0 && place.metric("nuwa_queue_length") == 0.0);
+    eventually("all have been written or given up", || {
+        place.metric("nuwa_running") == 0.0 && place.metric("nuwa_queue_length") == 0.0
+    });
     drop(slow);
 }
 

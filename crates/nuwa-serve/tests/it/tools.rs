@@ -28,7 +28,8 @@ fn a_call_that_is_asked_for_is_made() {
     let mut streamed = fields;
     streamed["stream"] = json!(true);
     let pieces = place.chat(streamed).ok().pieces();
-    let called: Vec<&Value> = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["tool_calls"].get(0)).collect();
+    let called: Vec<&Value> =
+        pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["tool_calls"].get(0)).collect();
     assert_eq!((called.len(), &called[0]["function"]["arguments"]), (1, &call["function"]["arguments"]));
     assert_eq!(pieces.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
 }
@@ -41,11 +42,18 @@ fn tools_reach_the_template_and_what_cannot_be_is_refused() {
     assert!(with > without + 20, "{with} {without}");
     assert_eq!(tokens(json!({"tools": tools(), "tool_choice": "none"})), without);
     for (fields, name) in [
-        (json!({"tools": tools(), "tool_choice": {"type": "function", "function": {"name": "gone"}}}), "tool_choice"),
+        (
+            json!({"tools": tools(), "tool_choice": {"type": "function", "function": {"name": "gone"}}}),
+            "tool_choice",
+        ),
         (json!({"tools": [{"type": "function"}]}), "tools[0]"),
         (json!({"tools": tools(), "response_format": {"type": "json_object"}}), "response_format"),
     ] {
         let answer = place.chat(fields);
-        assert_eq!((answer.status, answer.json()["error"]["param"].as_str()), (400, Some(name)), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.json()["error"]["param"].as_str()),
+            (400, Some(name)),
+            "{answer:?}"
+        );
     }
 }

@@ -41,7 +41,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let before = served.memory()?;
     let together = Load { clients, requests, tokens }.measure(&served)?;
     let after = served.memory()?;
-    println!("| clients | answered | 429 | tokens/s | first token p50, p99 | whole p50, p99 |\n| --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| clients | answered | 429 | tokens/s | first token p50, p99 | whole p50, p99 |\n| --- | --- | --- | --- | --- | --- |"
+    );
     println!("{}\n{}", alone.row(1), together.row(clients));
     let ratio = together.tokens_per_second() / alone.tokens_per_second();
     println!("\nthroughput {ratio:.1} times one client's; memory {before} kB, then {after} kB");
@@ -52,7 +54,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
             "machine": machine(), "clients": clients, "requests": requests, "tokens": tokens, "ratio": ratio,
             "memory_kb": [before, after], "alone": alone.figures(), "together": together.figures(),
         });
-        fs::write(&path, serde_json::to_string_pretty(&figures)?).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, serde_json::to_string_pretty(&figures)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     ensure!(together.wrong.is_empty(), "not answered: {:?}", together.wrong);
     Ok(())
@@ -74,13 +77,20 @@ impl Served {
         let out = process.stdout.take().context("the program has no output")?;
         BufReader::new(out).read_line(&mut line)?;
         let address = line.trim().strip_prefix("http://").map(String::from);
-        Ok(Self { process, address: address.with_context(|| format!("the program printed no address but {line:?}"))? })
+        Ok(Self {
+            process,
+            address: address.with_context(|| format!("the program printed no address but {line:?}"))?,
+        })
     }
 
     /// Memory in use, in kB.
     fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).context("the system tells no memory")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the system tells no memory")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))
+            .context("the system tells no memory")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("the system tells no memory")?;
         line.trim().trim_end_matches(" kB").trim().parse().context("the system tells no memory")
     }
 
@@ -123,10 +133,15 @@ impl Load {
     fn measure(&self, served: &Served) -> Result<Figures> {
         let (next, meter, began) = (AtomicUsize::new(0), Meter::start(), Instant::now());
         let parts: Vec<Figures> = thread::scope(|scope| {
-            let clients: Vec<_> = (0..self.clients).map(|_| scope.spawn(|| self.client(&served.address, &next))).collect();
+            let clients: Vec<_> =
+                (0..self.clients).map(|_| scope.spawn(|| self.client(&served.address, &next))).collect();
             clients.into_iter().map(|client| client.join().unwrap_or_default()).collect()
         });
-        let mut all = Figures { seconds: began.elapsed().as_secs_f64(), others: meter.and_then(Meter::others), ..Figures::default() };
+        let mut all = Figures {
+            seconds: began.elapsed().as_secs_f64(),
+            others: meter.and_then(Meter::others),
+            ..Figures::default()
+        };
         for part in parts {
             all.tokens += part.tokens;
             all.refused += part.refused;
@@ -161,7 +176,9 @@ impl Load {
                     figures.refused += 1;
                     thread::sleep(Duration::from_millis(100));
                 }
-                Ok((_, Answer::Refused(status))) => *figures.wrong.entry(status.to_string()).or_default() += 1,
+                Ok((_, Answer::Refused(status))) => {
+                    *figures.wrong.entry(status.to_string()).or_default() += 1
+                }
                 Err(error) => *figures.wrong.entry(format!("{error:#}")).or_default() += 1,
             }
         }
@@ -176,7 +193,8 @@ impl Figures {
     fn row(&self, clients: usize) -> String {
         let times = |all: &[f64]| format!("{:.0}, {:.0} ms", 1e3 * share(all, 0.5), 1e3 * share(all, 0.99));
         let disturbed = self.others.filter(|others| *others > DISTURBED);
-        let note = disturbed.map_or(String::new(), |others| format!(" (other work took {:.0} %)", 100.0 * others));
+        let note =
+            disturbed.map_or(String::new(), |others| format!(" (other work took {:.0} %)", 100.0 * others));
         format!(
             "| {clients} | {} | {} | {:.0}{note} | {} | {} |",
             self.whole.len(),
