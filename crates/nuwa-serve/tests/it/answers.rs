@@ -81,6 +81,10 @@ fn log_probabilities_are_those_of_the_tokens() {
         // Greedy: the likeliest is the one.
         assert_eq!((&top[0]["token"], &top[0]["logprob"]), (&entry["token"], &entry["logprob"]));
         assert!(entry["logprob"].as_f64().unwrap() <= 0.0);
+        // Special tokens are told and leave no trace in the text.
+        if entry["token"].as_str().unwrap().starts_with("<|") {
+            continue;
+        }
         bytes.extend(entry["bytes"].as_array().unwrap().iter().map(|byte| byte.as_u64().unwrap() as u8));
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -185,7 +189,7 @@ fn completions_go_on_with_texts_and_ids() {
 #[test]
 fn a_prompt_beyond_the_context_is_refused_and_never_cut() {
     let place = usual();
-    let long = "Nuwa shaped people out of clay. ".repeat(60);
+    let long = "Nuwa shaped people out of clay. ".repeat(400);
     let refused = [
         place.chat(json!({"messages": [{"role": "user", "content": long}]})),
         place.post("/v1/completions", json!({"prompt": long})),
@@ -198,8 +202,10 @@ fn a_prompt_beyond_the_context_is_refused_and_never_cut() {
         assert!(message.contains(&CONTEXT.to_string()), "{message}");
     }
     // One token less fits, and the answer ends where the context does.
-    let last =
-        place.post("/v1/completions", json!({"prompt": vec![5; CONTEXT - 1], "max_tokens": 50})).ok().json();
+    let last = place
+        .post("/v1/completions", json!({"prompt": vec![5; CONTEXT - 1], "max_tokens": 50, "seed": 1}))
+        .ok()
+        .json();
     assert_eq!(last["choices"][0]["finish_reason"], "length");
     assert_eq!(last["usage"]["completion_tokens"], 1);
 }

@@ -13,7 +13,7 @@ use nuwa_tokenizer::{TrainSettings, train};
 use serde_json::{Value, json};
 
 /// Positions of the model.
-pub const CONTEXT: usize = 256;
+pub const CONTEXT: usize = 640;
 
 /// A server that ends with the test.
 pub struct Place {
@@ -35,11 +35,13 @@ pub fn write_model(folder: &Path, seed: u64) {
     let text =
         r#"Nuwa shaped people out of clay, and mended the sky. {"name": "Nuwa", "age": 3} 女娲抟黄土作人。 "#;
     let settings = TrainSettings { vocab_size: 340, min_frequency: 1, ..TrainSettings::default() };
-    train(std::iter::repeat_n(text.to_string(), 9), &settings, &mut |_| {}).unwrap().save(folder).unwrap();
+    let tokenizer = train(std::iter::repeat_n(text.to_string(), 9), &settings, &mut |_| {}).unwrap();
+    tokenizer.save(folder).unwrap();
     let config = format!(
-        r#"{{"model_type": "llama", "vocab_size": 340, "hidden_size": 32, "intermediate_size": 48,
+        r#"{{"model_type": "llama", "vocab_size": {}, "hidden_size": 32, "intermediate_size": 48,
             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.2,
-            "max_position_embeddings": {CONTEXT}}}"#
+            "max_position_embeddings": {CONTEXT}}}"#,
+        tokenizer.vocab_size()
     );
     let config: ModelConfig = serde_json::from_str(&config).unwrap();
     nuwa_format::save_model(nuwa_models::build(&config, seed).unwrap().as_ref(), folder).unwrap();
