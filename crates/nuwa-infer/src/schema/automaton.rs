@@ -395,7 +395,7 @@ mod tests {
     proptest! {
         /// Whatever is written, one of some bytes always goes on, and what ends is valid.
         #[test]
-        fn no_text_comes_to_a_place_that_nothing_follows(choices in prop::collection::vec(any::<u16>(), 400), which in 0..5_usize) {
+        fn no_text_comes_to_a_place_that_nothing_follows(choices in prop::collection::vec(any::<u16>(), 150), which in 0..5_usize) {
             let schema = [
                 "{}",
                 r#"{"type": "object"}"#,
@@ -415,15 +415,15 @@ mod tests {
                 };
                 let mut possible: Vec<_> = (0..=255).filter_map(after).collect();
                 if possible.is_empty() {
+                    let text = String::from_utf8_lossy(&text);
+                    prop_assert!(compiled.may_end(&places), "nothing may follow {text}");
                     break;
                 }
                 let (byte, next) = possible.swap_remove(usize::from(choice) % possible.len());
                 text.push(byte);
                 places = next;
             }
-            let ended = compiled.may_end(&places);
-            prop_assert!(ended || places.iter().any(Option::is_some), "{}", String::from_utf8_lossy(&text));
-            if ended {
+            if compiled.may_end(&places) {
                 let text = String::from_utf8(text).unwrap();
                 prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
             }
