@@ -1,6 +1,6 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
-//! datatrove (`clean`), builds within budgets (`budgets`), every family beside the others (`families`), and inference in turn with
-//! llama.cpp (`inference`).
+//! datatrove (`clean`), builds within budgets (`budgets`), every family beside the others (`families`), inference in turn with
+//! llama.cpp (`inference`), and a server under load (`serve`).
 
 mod budgets;
 mod clean;
@@ -12,6 +12,7 @@ mod options;
 mod ours;
 mod plot;
 mod rival;
+mod serve;
 mod train;
 
 use anyhow::{Result, bail};
@@ -60,7 +61,13 @@ cargo xtask bench families                  a build of every family with the sam
     --language en             the language of these texts, for a family that wants to know it
     --pairs A,B,C,D           then fine-tune encoder-decoders on the lines of A and B, and measure them on those of C and D
     --folder FOLDER           where the runs are kept; one that is there is gone on with (a temporary folder)
-    --program FILE            as above";
+    --program FILE            as above
+
+cargo xtask bench serve --model FOLDER      a server under load: one client, then many; times, tokens a second, memory
+    --clients N, --requests N (64, 10000)
+    --tokens N                the most tokens of an answer (32)
+    --program FILE            as above
+    --json FILE               also write every figure";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -71,13 +78,17 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("budgets") => budgets::run(&arguments[1..]),
         Some("families") => families::run(&arguments[1..]),
         Some("inference") => inference::run(&arguments[1..]),
+        Some("serve") => serve::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
         other => {
             let got = other.unwrap_or("nothing");
-            bail!("expected train, growth, clean, budgets, families or inference, got {got}\n\n{USAGE}")
+            let known = "train, growth, clean, budgets, families, inference or serve";
+            bail!("expected {known}, got {got}
+
+{USAGE}")
         }
     }
 }
