@@ -2,6 +2,7 @@
 
 mod beam;
 mod candidates;
+mod constrained;
 mod conversation;
 mod encoder_decoders;
 mod generate;
