@@ -1,7 +1,10 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod answer;
+mod asked;
 mod attended;
 mod build;
+mod by_likelihood;
 mod chat;
 mod classifier;
 mod classify;
@@ -14,6 +17,7 @@ mod dpo;
 mod embed;
 mod eval;
 mod export;
+mod extract;
 mod feedback;
 mod fill;
 mod fine_tuning;
@@ -33,6 +37,7 @@ mod metric;
 mod plan;
 mod ppo;
 mod pretrain;
+mod prompting;
 mod reinforcement;
 mod report;
 mod reward;
@@ -101,6 +106,8 @@ enum Verb {
     Embed(embed::Embed),
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
+    Answer(answer::Answer),
+    Extract(extract::Extract),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Metric(metric::Metric),
@@ -147,6 +154,8 @@ impl Program {
             Verb::Embed(verb) => verb.run(),
             Verb::Translate(verb) => verb.run(),
             Verb::Summarize(verb) => verb.run(),
+            Verb::Answer(verb) => verb.run(),
+            Verb::Extract(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),
