@@ -1,11 +1,10 @@
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use nuwa_models::{Model, ModelConfig, Prediction};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 
-use crate::constrained::Vocabulary;
 use crate::{
     Error, Flow, GenerateSettings, Generation, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
     score_shared,
@@ -56,8 +55,6 @@ pub struct Engine {
     cache: DType,
     /// Ids that the model knows and the tokenizer has no token for, and those that only stand around answers.
     unwritable: Arc<[u32]>,
-    /// What each id writes, once that is asked for.
-    vocabulary: Arc<OnceLock<Arc<Vocabulary>>>,
 }
 
 impl Engine {
@@ -116,8 +113,7 @@ impl Engine {
         let around = around_answers(&tokenizer, model.as_ref());
         let is_unwritable = |id: &u32| tokenizer.id_to_token(*id).is_none() || around.contains(&Some(*id));
         let unwritable = (0..known as u32).filter(is_unwritable).collect();
-        let (tokenizer, vocabulary) = (Arc::new(tokenizer), Arc::default());
-        Ok(Self { model, tokenizer, adds_beginning, cache: DType::F32, unwritable, vocabulary })
+        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
     }
 
     /// The model.
@@ -134,15 +130,6 @@ impl Engine {
     /// answers.
     pub(crate) fn unwritable(&self) -> &Arc<[u32]> {
         &self.unwritable
-    }
-
-    /// What each id writes.
-    pub(crate) fn vocabulary(&self) -> Result<Arc<Vocabulary>> {
-        if let Some(known) = self.vocabulary.get() {
-            return Ok(Arc::clone(known));
-        }
-        let made = Arc::new(Vocabulary::new(&self.tokenizer, self.model.vocabulary())?);
-        Ok(Arc::clone(self.vocabulary.get_or_init(|| made)))
     }
 
     /// The dtype of key-value caches.

@@ -109,28 +109,6 @@ pub enum Error {
         /// The first token with such a logit.
         id: usize,
     },
-    /// A JSON schema that no text can be held to.
-    #[error("the schema cannot be used, at {place}: {problem}")]
-    Schema {
-        /// A JSON pointer to the part of it.
-        place: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A tokenizer whose tokens do not write bytes of their own.
-    #[error(
-        "the text of this tokenizer's tokens depends on those beside them, so no text can be held to a rule token by token"
-    )]
-    TokensAreNoBytes,
-    /// A constraint was told of an id that it had not allowed.
-    #[error("the constraint does not allow token {id} here")]
-    NotAllowed {
-        /// The id.
-        id: u32,
-    },
-    /// A constraint that no token of the model can follow.
-    #[error("no token that the model knows goes on as the constraint wants it")]
-    NothingAllowed,
     /// A window to score that the model cannot see as a whole, or that holds nothing to score.
     #[error(
         "a window of {ids} ids scored from {scored_from} on cannot be scored: expected 1 <= scored_from < ids \
@@ -212,13 +190,6 @@ impl Error {
                 "fine-tune it on rated answers beside its dialogues: records with a context, a response and ratings"
                     .to_string()
             }
-            Self::Schema { .. } => {
-                "types, properties, required, items, enum, const, anyOf, $ref within the schema, and bounds of lengths are supported"
-                    .to_string()
-            }
-            Self::TokensAreNoBytes => "take a model whose tokenizer is of bytes or of SentencePiece".to_string(),
-            Self::NotAllowed { .. } => "choose among the ids that it allows".to_string(),
-            Self::NothingAllowed => "relax the schema, or take a model whose tokens can write it".to_string(),
             Self::EmptyText => "give a text with some words in it".to_string(),
             Self::NoRoom { .. } => "use a model with a longer context".to_string(),
             Self::ReadsNothingWhole { .. } => {

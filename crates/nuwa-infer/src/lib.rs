@@ -9,7 +9,6 @@
 //! - [`BeamSettings`]: beam search, for continuations ([`Engine::beams`]) and for answers to sources ([`Engine::answers`]).
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
-//! - [`Constraint`]: which ids may come next, such as those that go on with JSON of a schema ([`JsonConstraint`]).
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
 //! - [`MaskedWriter`]: a text of masks that are filled in one after the other, of UniLM.
 //! - [`LabelTeller`]: the labels of texts, of a model with a head for them.
@@ -39,7 +38,6 @@ mod answers;
 mod beam;
 mod calculator;
 mod candidates;
-mod constrained;
 mod conversation;
 mod embed;
 mod engine;
@@ -67,7 +65,6 @@ pub use answers::MORE_TOKENS;
 pub use beam::{BeamSettings, Hypothesis};
 pub use calculator::calculate;
 pub use candidates::{CandidateSettings, Candidates, RatedAnswer};
-pub use constrained::{Constraint, JsonConstraint, JsonShape, TokenMask};
 pub use conversation::{Answer, Conversation, Prompt};
 pub use embed::Embedder;
 pub use engine::{Engine, check_config_writes, check_writes};

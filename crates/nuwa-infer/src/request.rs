@@ -1,10 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Constraint, GenerateSettings, Generation, Prompt, Result};
+use crate::{GenerateSettings, Generation, Prompt, Result};
 
 /// A text to be continued.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// What an encoder-decoder reads and answers; nothing is added to it.
     pub source: Option<Arc<[u32]>>,
@@ -18,8 +18,6 @@ pub struct Request {
     pub top_log_probabilities: usize,
     /// Ids that are told after those with each chosen one, however unlikely they are.
     pub watched: Vec<u32>,
-    /// What the text has to fulfil; one that is complete ends by itself.
-    pub constraint: Option<Box<dyn Constraint>>,
 }
 
 impl Request {
@@ -32,7 +30,6 @@ impl Request {
             ends: ends.to_vec(),
             top_log_probabilities: 0,
             watched: Vec::new(),
-            constraint: None,
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use nuwa_tensor::log_sum_exp;
 
-use crate::constrained::Held;
 use crate::request::{Chosen, LogProbability};
 use crate::sequence::first_seen;
 use crate::writer::Writer;
@@ -21,8 +20,6 @@ pub struct Running {
     sampler: Sampler,
     writer: Writer,
     chosen: Vec<Chosen>,
-    /// What the text is held to.
-    held: Option<Held>,
     ended_by: Option<LogProbability>,
 }
 
@@ -36,10 +33,7 @@ impl Running {
         sampler.observe(given);
         sampler.wrote(written);
         let writer = Writer::new(engine.tokenizer(), &ids, settings.stop.clone())?;
-        let size = engine.model().vocabulary();
-        let held = request.constraint.clone().map(|own| Held::new(own, &request.ends, size)).transpose()?;
-        let chosen = Vec::new();
-        Ok(Self { id, request, ids, first: 0, sampler, writer, chosen, held, ended_by: None })
+        Ok(Self { id, request, ids, first: 0, sampler, writer, chosen: Vec::new(), ended_by: None })
     }
 
     /// The ids that the model sees.
@@ -72,7 +66,7 @@ impl Running {
 
     fn chosen(&mut self, logits: &[f32]) -> Result<Chosen> {
         let log_sum = log_sum_exp(logits);
-        let id = self.sampler.choose_among(logits, self.held.as_ref().map(Held::allowed))?;
+        let id = self.sampler.choose(logits)?;
         let of = |id: u32| LogProbability { id, log_probability: logits[id as usize] - log_sum };
         let watched = self.request.watched.iter().copied();
         let top = likeliest(logits, self.request.top_log_probabilities)
@@ -101,13 +95,8 @@ impl Running {
         self.chosen.push(chosen.clone());
         self.sampler.wrote(&[id]);
         let mut text = self.writer.push(id)?;
-        if let Some(held) = &mut self.held {
-            held.accept(id)?;
-        }
-        let is_complete = self.held.as_ref().is_some_and(Held::is_complete);
         let finish = match self.writer.is_stopped() {
             true => Some(Finish::Stop),
-            false if is_complete => Some(Finish::EndOfText),
             false => (self.is_full() || !has_room).then_some(Finish::Length),
         };
         let outcome = finish.map(|finish| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nuwa_tensor::Random;
 
-use crate::{Error, Result, SamplingSettings, TokenMask};
+use crate::{Error, Result, SamplingSettings};
 
 /// A token that may come next.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,17 +84,8 @@ impl Sampler {
     /// # Errors
     /// When a logit is no finite number.
     pub fn choose(&mut self, logits: &[f32]) -> Result<u32> {
-        self.choose_among(logits, None)
-    }
-
-    /// As [`Sampler::choose`], among the ids `allowed` where some are named: the others count as impossible before anything else is
-    /// looked at.
-    ///
-    /// # Errors
-    /// As there, and when none of those can be chosen.
-    pub fn choose_among(&mut self, logits: &[f32], allowed: Option<&TokenMask>) -> Result<u32> {
         let draw = self.random.uniform(self.choices);
-        let candidates = self.candidates_among(logits, allowed)?;
+        let candidates = self.candidates(logits)?;
         let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
         let mut left = draw * total;
         let chosen = candidates.iter().find(|candidate| {
@@ -112,19 +103,9 @@ impl Sampler {
     /// # Errors
     /// When a logit is no finite number.
     pub fn candidates(&mut self, logits: &[f32]) -> Result<&[Candidate]> {
-        self.candidates_among(logits, None)
-    }
-
-    fn candidates_among(&mut self, logits: &[f32], allowed: Option<&TokenMask>) -> Result<&[Candidate]> {
         self.take_logits(logits)?;
-        if let Some(allowed) = allowed {
-            forbid_others(&mut self.logits, allowed);
-        }
         self.candidates.clear();
         let best = best(&self.logits);
-        if allowed.is_some() && self.logits[best] == f32::NEG_INFINITY {
-            return Err(Error::NothingAllowed);
-        }
         if self.settings.temperature == 0.0 {
             self.candidates.push(Candidate { id: best as u32, weight: 1.0 });
             return Ok(&self.candidates);
@@ -170,14 +151,6 @@ impl Sampler {
             if let Some(logit) = self.logits.get_mut(id as usize) {
                 *logit -= (frequency_penalty * f64::from(times) + presence_penalty) as f32;
             }
-        }
-    }
-}
-
-fn forbid_others(logits: &mut [f32], allowed: &TokenMask) {
-    for (id, logit) in logits.iter_mut().enumerate() {
-        if !allowed.contains(id as u32) {
-            *logit = f32::NEG_INFINITY;
         }
     }
 }
@@ -246,24 +219,6 @@ mod tests {
         assert_eq!(greedy.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 1);
         let mut without = sampler(SamplingSettings::greedy(), 0).without([1]);
         assert_eq!(without.choose(&[0.0, 2.0, 2.0, -1.0]).unwrap(), 2);
-    }
-
-    #[test]
-    fn only_what_is_allowed_is_chosen() {
-        let mut mask = TokenMask::none(4);
-        let mut greedy = sampler(SamplingSettings::greedy(), 0).without([3]);
-        let error = greedy.choose_among(&[0.0, 2.0, 1.0, 9.0], Some(&mask)).unwrap_err();
-        assert!(matches!(error, Error::NothingAllowed));
-        mask.insert(3);
-        assert!(greedy.choose_among(&[0.0, 2.0, 1.0, 9.0], Some(&mask)).is_err(), "never written");
-        mask.insert(2);
-        assert_eq!(greedy.choose_among(&[0.0, 2.0, 1.0, 9.0], Some(&mask)).unwrap(), 2);
-        let settings = SamplingSettings { temperature: 1.0, top_p: 0.5, ..SamplingSettings::default() };
-        let mut drawn = sampler(settings, 1);
-        for _ in 0..50 {
-            let id = drawn.choose_among(&[0.0, 9.0, 0.1, 0.0], Some(&mask)).unwrap();
-            assert!(id == 2 || id == 3, "{id}");
-        }
     }
 
     #[test]

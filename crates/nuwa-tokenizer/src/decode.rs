@@ -27,8 +27,7 @@ impl Pieces {
         Some(Self { by_id, drops_first_blank })
     }
 
-    /// The bytes of an id.
-    pub fn get(&self, id: u32) -> &[u8] {
+    fn get(&self, id: u32) -> &[u8] {
         self.by_id.get(id as usize).and_then(Option::as_deref).unwrap_or_default()
     }
 

@@ -173,13 +173,6 @@ impl Tokenizer {
         self.inner.tokens.get(id as usize)?.clone()
     }
 
-    /// The bytes that a token writes, wherever it stands; none where they depend on the tokens beside it, or there is no such token.
-    /// (SentencePiece's blank before a text is among them.)
-    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
-        self.id_to_token(id)?;
-        Some(self.inner.pieces.as_ref()?.get(id).to_vec())
-    }
-
     /// Whether `id` is a special token.
     pub fn is_special(&self, id: u32) -> bool {
         self.inner.is_special(id)

@@ -2,7 +2,6 @@
 
 mod beam;
 mod candidates;
-mod constrained;
 mod conversation;
 mod encoder_decoders;
 mod generate;
