@@ -160,6 +160,7 @@ mod tests {
                 tokens: Vec::new(),
                 log_probabilities: Vec::new(),
                 top: Vec::new(),
+                reused: 0,
                 ended_by: None,
                 finish: Finish::EndOfText,
             });

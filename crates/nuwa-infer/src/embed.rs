@@ -4,6 +4,7 @@
 //! too; the row of the first token; or that of the last one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nuwa_format::{Pooling, SentenceSettings};
 use nuwa_models::{Context, Input, LabelRow, Model};
@@ -11,11 +12,11 @@ use nuwa_tensor::{Tape, on_worker};
 use nuwa_tokenizer::Tokenizer;
 
 use crate::whole::runs;
-use crate::{Error, Result, TextReader, WholeText};
+use crate::{Engine, Error, Result, TextReader, WholeText};
 
 /// A model that makes vectors of texts.
 pub struct Embedder {
-    model: Box<dyn Model>,
+    model: Arc<dyn Model>,
     reader: TextReader,
     pooling: Pooling,
     normalised: bool,
@@ -33,11 +34,29 @@ impl Embedder {
             true => Box::new(nuwa_format::load_scored(folder)?),
             false => nuwa_format::load_model(folder)?,
         };
+        Self::of(model.into(), &Tokenizer::load(folder)?, folder, pooling, normalised)
+    }
+
+    /// As [`Embedder::load`], of a model that was read from `folder` to write and is shared with it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_engine(engine: &Engine, folder: &Path, normalised: bool) -> Result<Self> {
+        Self::of(engine.shared_model(), engine.tokenizer(), folder, None, normalised)
+    }
+
+    fn of(
+        model: Arc<dyn Model>,
+        tokenizer: &Tokenizer,
+        folder: &Path,
+        pooling: Option<Pooling>,
+        normalised: bool,
+    ) -> Result<Self> {
         let beside = match pooling {
             Some(_) => SentenceSettings::default(),
             None => SentenceSettings::load(folder)?,
         };
-        let reader = TextReader::new(model.as_ref(), &Tokenizer::load(folder)?)?;
+        let reader = TextReader::new(model.as_ref(), tokenizer)?;
         let reader = beside.longest.map_or(reader.clone(), |longest| reader.of_at_most(longest));
         let usual = if reader.row() == LabelRow::First { Pooling::Mean } else { Pooling::Last };
         let pooling = pooling.or(beside.pooling).unwrap_or(usual);

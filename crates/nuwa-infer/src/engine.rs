@@ -1,10 +1,11 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nuwa_models::{Model, ModelConfig, Prediction};
 use nuwa_tensor::DType;
 use nuwa_tokenizer::Tokenizer;
 
+use crate::schema::Spelling;
 use crate::{
     Error, Flow, GenerateSettings, Generation, Prompt, Request, Result, Scheduler, SchedulerSettings, Window,
     score_shared,
@@ -55,6 +56,8 @@ pub struct Engine {
     cache: DType,
     /// Ids that the model knows and the tokenizer has no token for, and those that only stand around answers.
     unwritable: Arc<[u32]>,
+    /// The bytes of its tokens, once a text is held to a schema.
+    spelling: Arc<OnceLock<Arc<Spelling>>>,
 }
 
 impl Engine {
@@ -113,7 +116,8 @@ impl Engine {
         let around = around_answers(&tokenizer, model.as_ref());
         let is_unwritable = |id: &u32| tokenizer.id_to_token(*id).is_none() || around.contains(&Some(*id));
         let unwritable = (0..known as u32).filter(is_unwritable).collect();
-        Ok(Self { model, tokenizer: Arc::new(tokenizer), adds_beginning, cache: DType::F32, unwritable })
+        let (tokenizer, spelling) = (Arc::new(tokenizer), Arc::default());
+        Ok(Self { model, tokenizer, adds_beginning, cache: DType::F32, unwritable, spelling })
     }
 
     /// The model.
@@ -132,8 +136,19 @@ impl Engine {
         &self.unwritable
     }
 
+    /// The model, to be shared.
+    pub(crate) fn shared_model(&self) -> Arc<dyn Model> {
+        Arc::clone(&self.model)
+    }
+
+    /// The bytes of its tokens.
+    pub(crate) fn spelling(&self) -> Arc<Spelling> {
+        let spelt = || Spelling::new(&self.tokenizer, &self.unwritable, self.model.vocabulary()).into();
+        Arc::clone(self.spelling.get_or_init(spelt))
+    }
+
     /// The dtype of key-value caches.
-    pub(crate) fn cache(&self) -> DType {
+    pub fn cache(&self) -> DType {
         self.cache
     }
 

@@ -109,6 +109,23 @@ pub enum Error {
         /// The first token with such a logit.
         id: usize,
     },
+    /// The model failed while texts were written beside this one.
+    #[error("the model failed: {reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+    /// A schema that text cannot be held to.
+    #[error("the schema, at {place}: {problem}")]
+    Schema {
+        /// Where in it, as a JSON pointer.
+        place: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// A vocabulary without the tokens that a schema asks for.
+    #[error("no token of the vocabulary may come next")]
+    NothingAllowed,
     /// A window to score that the model cannot see as a whole, or that holds nothing to score.
     #[error(
         "a window of {ids} ids scored from {scored_from} on cannot be scored: expected 1 <= scored_from < ids \
@@ -154,7 +171,7 @@ impl Error {
         let hint = match self {
             Self::Format(error) => return error.hint(),
             Self::Tokenizer(error) => return error.hint(),
-            Self::Model(_) | Self::Setting { .. } | Self::Window { .. } => return None,
+            Self::Model(_) | Self::Failed { .. } | Self::Setting { .. } | Self::Window { .. } => return None,
             Self::PromptTooLong { tokens, context } => {
                 format!(
                     "shorten the prompt by {} tokens, or use a model with a longer context",
@@ -200,6 +217,8 @@ impl Error {
             Self::Vocabulary { .. } => {
                 "use the tokenizer that the model was trained with; it lies in the model's folder".to_string()
             }
+            Self::Schema { .. } => "correct the schema there; the rest of it is not left out in silence".to_string(),
+            Self::NothingAllowed => "the tokenizer cannot spell what the schema asks for; take another model".to_string(),
             Self::NotFinite { .. } => {
                 "the weights are damaged or training diverged; go back to an earlier checkpoint".to_string()
             }

@@ -12,6 +12,8 @@ pub struct Generation {
     pub log_probabilities: Vec<f32>,
     /// The likeliest ids in the place of each, as many as were asked for, and after them those that are watched.
     pub top: Vec<Vec<LogProbability>>,
+    /// How many ids of the prompt were not read, since they had been for another request.
+    pub reused: usize,
     /// The id that ended the text, where the model did.
     pub ended_by: Option<LogProbability>,
     /// Why it ended.

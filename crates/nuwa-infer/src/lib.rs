@@ -10,6 +10,7 @@
 //! - [`Sequence`]: one growing row of ids, of a model that somebody else has.
 //! - [`Sampler`]: logits to the next id, with seeded randomness.
 //! - [`fill`]: the likeliest tokens for the masks of a text, of an encoder.
+//! - [`JsonSchema`]: what a text can be held to while it is written.
 //! - [`MaskedWriter`]: a text of masks that are filled in one after the other, of UniLM.
 //! - [`LabelTeller`]: the labels of texts, of a model with a head for them.
 //! - [`Embedder`]: a vector for each text.
@@ -52,6 +53,7 @@ mod request;
 mod running;
 mod sampler;
 mod scheduler;
+mod schema;
 mod score;
 mod sequence;
 mod settings;
@@ -77,7 +79,8 @@ pub use masked_writing::{MaskedBeginning, MaskedWriter};
 pub use ratings::{Ratings, answered_ids, rate};
 pub use request::{Chosen, LogProbability, Request, RequestId, Update};
 pub use sampler::{Candidate, Sampler};
-pub use scheduler::{SLOTS, Scheduler, SchedulerSettings};
+pub use scheduler::{CacheUse, SLOTS, Scheduler, SchedulerSettings};
+pub use schema::{JsonSchema, OrderedJson};
 pub use score::{Window, score};
 pub use sequence::Sequence;
 pub use settings::{GenerateSettings, SamplingSettings};

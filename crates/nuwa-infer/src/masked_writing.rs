@@ -128,7 +128,7 @@ impl MaskedWriter {
         let finish = if writer.is_stopped() { Finish::Stop } else { finish };
         let top = vec![Vec::new(); log_probabilities.len()];
         let tokens = ids.split_off(first);
-        Ok(Generation { text: writer.take_text(), tokens, log_probabilities, top, ended_by, finish })
+        Ok(Generation { text: writer.take_text(), tokens, log_probabilities, top, reused: 0, ended_by, finish })
     }
 
     /// The logits of the token behind `ids`: those of a mask in its place.

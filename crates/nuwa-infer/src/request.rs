@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::schema::JsonSchema;
 use crate::{GenerateSettings, Generation, Prompt, Result};
 
 /// A text to be continued.
@@ -18,6 +19,12 @@ pub struct Request {
     pub top_log_probabilities: usize,
     /// Ids that are told after those with each chosen one, however unlikely they are.
     pub watched: Vec<u32>,
+    /// What is added to the logits of some ids before one is chosen.
+    pub bias: Vec<(u32, f32)>,
+    /// What the text is held to. It ends where it is whole, whatever `ends` says.
+    pub schema: Option<Arc<JsonSchema>>,
+    /// Whether the text ends where the context is full. Otherwise it goes on from the last half of it.
+    pub within_context: bool,
 }
 
 impl Request {
@@ -30,6 +37,9 @@ impl Request {
             ends: ends.to_vec(),
             top_log_probabilities: 0,
             watched: Vec::new(),
+            bias: Vec::new(),
+            schema: None,
+            within_context: false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nuwa_tensor::log_sum_exp;
 
 use crate::request::{Chosen, LogProbability};
+use crate::schema::Held;
 use crate::sequence::first_seen;
 use crate::writer::Writer;
 use crate::{Engine, Finish, Generation, Request, RequestId, Result, Sampler, Update};
@@ -19,6 +20,10 @@ pub struct Running {
     first: usize,
     sampler: Sampler,
     writer: Writer,
+    /// What the text is held to.
+    held: Option<Held>,
+    /// How many ids of the prompt were known already.
+    pub reused: usize,
     chosen: Vec<Chosen>,
     ended_by: Option<LogProbability>,
 }
@@ -28,12 +33,14 @@ impl Running {
     pub fn new(id: RequestId, request: Request, engine: &Engine) -> Result<Self> {
         let (settings, ids) = (&request.settings, request.prompt.ids.clone());
         let sampler = Sampler::new(&settings.sampling, engine.model().vocabulary(), settings.seed)?;
-        let mut sampler = sampler.without(Arc::clone(engine.unwritable()));
+        let mut sampler = sampler.without(Arc::clone(engine.unwritable())).with_bias(&request.bias);
         let (given, written) = ids.split_at(ids.len().saturating_sub(request.prompt.written));
         sampler.observe(given);
         sampler.wrote(written);
         let writer = Writer::new(engine.tokenizer(), &ids, settings.stop.clone())?;
-        Ok(Self { id, request, ids, first: 0, sampler, writer, chosen: Vec::new(), ended_by: None })
+        let held = request.schema.clone().map(|schema| Held::new(schema, engine.spelling()));
+        let (chosen, ended_by) = (Vec::new(), None);
+        Ok(Self { id, request, ids, first: 0, sampler, writer, held, reused: 0, chosen, ended_by })
     }
 
     /// The ids that the model sees.
@@ -66,7 +73,8 @@ impl Running {
 
     fn chosen(&mut self, logits: &[f32]) -> Result<Chosen> {
         let log_sum = log_sum_exp(logits);
-        let id = self.sampler.choose(logits)?;
+        let allowed = self.held.as_mut().map(|held| held.allowed(&self.request.ends)).transpose()?;
+        let id = self.sampler.choose_among(logits, allowed)?;
         let of = |id: u32| LogProbability { id, log_probability: logits[id as usize] - log_sum };
         let watched = self.request.watched.iter().copied();
         let top = likeliest(logits, self.request.top_log_probabilities)
@@ -87,6 +95,7 @@ impl Running {
         // An answer keeps its beginning, and ends where its positions do.
         let has_room = match self.source() {
             Some(_) => self.ids.len() <= context,
+            None if self.request.within_context => self.ids.len() <= context,
             None => {
                 self.first = first_seen(&self.ids, self.first, context);
                 true
@@ -95,8 +104,13 @@ impl Running {
         self.chosen.push(chosen.clone());
         self.sampler.wrote(&[id]);
         let mut text = self.writer.push(id)?;
+        let is_whole = self.held.as_mut().is_some_and(|held| {
+            held.take(id);
+            held.has_ended()
+        });
         let finish = match self.writer.is_stopped() {
             true => Some(Finish::Stop),
+            false if is_whole => Some(Finish::EndOfText),
             false => (self.is_full() || !has_room).then_some(Finish::Length),
         };
         let outcome = finish.map(|finish| {
@@ -131,6 +145,7 @@ impl Running {
             tokens: chosen.iter().map(|chosen| chosen.token.id).collect(),
             log_probabilities: chosen.iter().map(|chosen| chosen.token.log_probability).collect(),
             top: chosen.into_iter().map(|chosen| chosen.top).collect(),
+            reused: self.reused,
             ended_by: self.ended_by,
             finish,
         }

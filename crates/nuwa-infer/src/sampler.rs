@@ -30,6 +30,8 @@ pub struct Sampler {
     /// How often each id was written.
     written: BTreeMap<u32, u32>,
     forbidden: Arc<[u32]>,
+    /// What is added to logits, by id.
+    bias: Vec<(u32, f32)>,
     logits: Vec<f32>,
     candidates: Vec<Candidate>,
 }
@@ -49,6 +51,7 @@ impl Sampler {
             occurs: vec![false; vocabulary],
             written: BTreeMap::new(),
             forbidden: Arc::default(),
+            bias: Vec::new(),
             logits: Vec::with_capacity(vocabulary),
             candidates: Vec::with_capacity(vocabulary),
         })
@@ -58,6 +61,13 @@ impl Sampler {
     #[must_use]
     pub fn without(mut self, ids: impl Into<Arc<[u32]>>) -> Self {
         self.forbidden = ids.into();
+        self
+    }
+
+    /// Adds to the logits of some ids, behind the penalties.
+    #[must_use]
+    pub fn with_bias(mut self, bias: &[(u32, f32)]) -> Self {
+        self.bias = bias.to_vec();
         self
     }
 
@@ -84,8 +94,16 @@ impl Sampler {
     /// # Errors
     /// When a logit is no finite number.
     pub fn choose(&mut self, logits: &[f32]) -> Result<u32> {
+        self.choose_among(logits, None)
+    }
+
+    /// As [`Sampler::choose`], among the ids that are `allowed`; among all where that is none.
+    ///
+    /// # Errors
+    /// As there, and when no id is allowed that may be chosen at all.
+    pub fn choose_among(&mut self, logits: &[f32], allowed: Option<&[bool]>) -> Result<u32> {
         let draw = self.random.uniform(self.choices);
-        let candidates = self.candidates(logits)?;
+        let candidates = self.candidates_among(logits, allowed)?;
         let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.weight)).sum();
         let mut left = draw * total;
         let chosen = candidates.iter().find(|candidate| {
@@ -103,9 +121,21 @@ impl Sampler {
     /// # Errors
     /// When a logit is no finite number.
     pub fn candidates(&mut self, logits: &[f32]) -> Result<&[Candidate]> {
+        self.candidates_among(logits, None)
+    }
+
+    fn candidates_among(&mut self, logits: &[f32], allowed: Option<&[bool]>) -> Result<&[Candidate]> {
         self.take_logits(logits)?;
+        for (logit, allowed) in self.logits.iter_mut().zip(allowed.into_iter().flatten()) {
+            if !allowed {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
         self.candidates.clear();
         let best = best(&self.logits);
+        if allowed.is_some() && self.logits.get(best) == Some(&f32::NEG_INFINITY) {
+            return Err(Error::NothingAllowed);
+        }
         if self.settings.temperature == 0.0 {
             self.candidates.push(Candidate { id: best as u32, weight: 1.0 });
             return Ok(&self.candidates);
@@ -131,6 +161,11 @@ impl Sampler {
         self.logits.clear();
         self.logits.extend_from_slice(logits);
         self.penalise();
+        for &(id, bias) in &self.bias {
+            if let Some(logit) = self.logits.get_mut(id as usize) {
+                *logit += bias;
+            }
+        }
         for &id in &*self.forbidden {
             if let Some(logit) = self.logits.get_mut(id as usize) {
                 *logit = f32::NEG_INFINITY;
@@ -317,6 +352,18 @@ mod tests {
         let mut sampler = sampler(SamplingSettings { top_k: 2, ..plain() }, 0);
         let ids: Vec<u32> = sampler.candidates(&[1.0; 4]).unwrap().iter().map(|c| c.id).collect();
         assert_eq!(ids, [0, 1]);
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_not_chosen_and_a_bias_shifts_the_choice() {
+        let greedy = || sampler(SamplingSettings::greedy(), 0);
+        let logits = [3.0, 2.0, 1.0, 0.0];
+        let among = |allowed: [bool; 4]| greedy().choose_among(&logits, Some(&allowed));
+        assert_eq!(among([false, true, false, true]).unwrap(), 1);
+        assert!(matches!(among([false; 4]), Err(Error::NothingAllowed)));
+        assert_eq!(greedy().with_bias(&[(3, 3.5), (0, -100.0), (9, 1.0)]).choose(&logits).unwrap(), 3);
+        let mut drawn = sampler(plain(), 1);
+        assert!((0..200).all(|_| drawn.choose_among(&logits, Some(&[true, false, true, false])).unwrap() % 2 == 0));
     }
 
     #[test]

@@ -61,6 +61,19 @@ pub struct Scheduler {
     submitted: u64,
 }
 
+/// How full the slots of a [`Scheduler`] are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheUse {
+    /// Slots in which a text is read or written.
+    pub busy: usize,
+    /// All slots.
+    pub slots: usize,
+    /// Positions that are remembered, of texts that have ended too.
+    pub positions: usize,
+    /// Positions that there is room for.
+    pub capacity: usize,
+}
+
 /// A slot, and who has it.
 struct Place {
     slot: Slot,
@@ -120,6 +133,14 @@ impl Scheduler {
         self.waiting.push_back(Running::new(id, request, &self.engine)?);
         self.submitted += 1;
         Ok(id)
+    }
+
+    /// How much is kept in slots.
+    pub fn cache_use(&self) -> CacheUse {
+        let busy = self.places.iter().filter(|place| place.running.is_some()).count();
+        let positions = self.places.iter().map(|place| place.slot.seen().len()).sum();
+        let capacity = self.places.iter().map(|place| place.slot.capacity()).sum();
+        CacheUse { busy, slots: self.places.len(), positions, capacity }
     }
 
     /// How many requests have not ended.
@@ -253,6 +274,7 @@ impl Scheduler {
             };
             let place = &mut self.places[index];
             place.last = next.id.0;
+            next.reused = place.slot.seen().len();
             place.running = Some(next);
         }
         updates
@@ -271,10 +293,14 @@ impl Scheduler {
         if coming >= most + WORTH_WAITING {
             return None;
         }
+        // Two conversations begin alike, with what the template writes: one does not take the other's slot for that.
+        let forgets_much = 2 * own < place.slot.seen().len();
+        if most > own || forgets_much {
+            chosen = free().min_by_key(|(_, place)| place.last)?.0;
+        }
         // The last id is run again, for the logits after it.
         let length = most.min(ids.len() - 1);
-        if most > own {
-            chosen = free().min_by_key(|(_, place)| place.last)?.0;
+        if known(&self.places[chosen]) < most {
             self.places[chosen].slot = best.slot.prefix(length).unwrap_or_else(|| self.empty_slot());
         } else {
             self.places[chosen].slot.go_back(length, self.engine.model(), self.settings.cache);
@@ -322,11 +348,14 @@ impl Scheduler {
     }
 
     fn pass(&mut self) -> Result<Vec<Update>> {
-        let (model, mut left) = (self.engine.model(), self.settings.prompt_chunk);
+        let model = self.engine.model();
         let mut busy: Vec<&mut Place> =
             self.places.iter_mut().filter(|place| place.running.is_some()).collect();
         busy.sort_by_key(|place| place.last);
-        let mut work: Vec<Work<'_>> = busy.iter_mut().filter_map(|place| place.work(&mut left)).collect();
+        let unseen: Vec<usize> = busy.iter().map(|place| place.unseen()).collect();
+        let counts = shares(&unseen, self.settings.prompt_chunk);
+        let work = busy.iter_mut().zip(counts).filter_map(|(place, count)| place.work(count));
+        let mut work: Vec<Work<'_>> = work.collect();
         if work.is_empty() {
             return Ok(Vec::new());
         }
@@ -346,14 +375,14 @@ impl Place {
         self.running.as_ref()?.source().filter(|source| !self.slot.answers(source))
     }
 
-    /// What the next pass does here: the one new id of a sequence that is being written, or the next of a prompt, of which
-    /// `left` more fit the pass.
-    fn work(&mut self, left: &mut usize) -> Option<Work<'_>> {
+    /// How many ids the model has not seen: one of a sequence that is being written, more of a prompt.
+    fn unseen(&self) -> usize {
+        self.running.as_ref().map_or(0, |running| running.visible().len() - self.slot.seen().len())
+    }
+
+    /// The next pass reads so many ids here.
+    fn work(&mut self, count: usize) -> Option<Work<'_>> {
         let unseen = &self.running.as_ref()?.visible()[self.slot.seen().len()..];
-        let count = if unseen.len() == 1 { 1 } else { unseen.len().min(*left) };
-        if unseen.len() > 1 {
-            *left -= count;
-        }
         let (ids, wanted) = (&unseen[..count], count == unseen.len());
         (count > 0).then_some(Work { slot: &mut self.slot, ids, wanted })
     }
@@ -379,8 +408,37 @@ impl Place {
     }
 }
 
+/// How many ids are read of each sequence in one pass: the one that is new, and of prompts `most` in all. Prompts share that
+/// evenly, and what a short one leaves goes to longer ones; so a long prompt does not keep short ones waiting.
+fn shares(unseen: &[usize], most: usize) -> Vec<usize> {
+    let mut prompts: Vec<usize> = (0..unseen.len()).filter(|&index| unseen[index] > 1).collect();
+    prompts.sort_by_key(|&index| unseen[index]);
+    let (mut counts, mut left) = (unseen.to_vec(), most);
+    for (done, &index) in prompts.iter().enumerate() {
+        let share = left.div_ceil(prompts.len() - done);
+        counts[index] = unseen[index].min(share);
+        left -= counts[index];
+    }
+    counts
+}
+
 fn on_rest(text: &str, on_text: &mut dyn FnMut(&str)) {
     if !text.is_empty() {
         on_text(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_share_a_pass_and_short_ones_do_not_wait_for_long_ones() {
+        assert_eq!(shares(&[1, 5000, 1, 20], 512), [1, 492, 1, 20]);
+        assert_eq!(shares(&[5000, 4000], 512), [256, 256]);
+        assert_eq!(shares(&[3, 9, 2], 4), [1, 1, 2]);
+        assert_eq!(shares(&[5, 5, 5], 2), [1, 1, 0]);
+        assert_eq!(shares(&[1, 1], 512), [1, 1]);
+        assert_eq!(shares(&[2], 1), [1]);
     }
 }

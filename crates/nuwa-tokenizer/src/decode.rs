@@ -27,7 +27,8 @@ impl Pieces {
         Some(Self { by_id, drops_first_blank })
     }
 
-    fn get(&self, id: u32) -> &[u8] {
+    /// The bytes of a token.
+    pub fn get(&self, id: u32) -> &[u8] {
         self.by_id.get(id as usize).and_then(Option::as_deref).unwrap_or_default()
     }
 

@@ -173,6 +173,16 @@ impl Tokenizer {
         self.inner.tokens.get(id as usize)?.clone()
     }
 
+    /// The bytes that a token stands for within a text; of tokenizers whose tokens depend on those beside them, those that it
+    /// stands for alone. None where `id` has no token.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        self.inner.check_id(id).ok()?;
+        match &self.inner.pieces {
+            Some(pieces) => Some(pieces.get(id).to_vec()),
+            None => self.inner.library.decode(&[id]).ok().map(String::into_bytes),
+        }
+    }
+
     /// Whether `id` is a special token.
     pub fn is_special(&self, id: u32) -> bool {
         self.inner.is_special(id)
