@@ -80,6 +80,7 @@ function messagesFor(column) {
 async function write(columns) {
   const [own, controller] = [chat, new AbortController()];
   writing = controller;
+  keepChat(own);
   showState();
   await Promise.all(columns.map((column) => writeOne(own, column, controller.signal)));
   if (writing === controller) writing = null;
@@ -105,16 +106,18 @@ async function writeOne(own, column, signal) {
     await complete(answer, messagesFor(column), own.sampling, signal, later);
   } catch (error) {
     if (signal.aborted) answer.finish = "stopped";
-    else {
-      answer.error = error instanceof Failure ? error.message : say("broken");
-      answer.isTooLong = error.code?.includes?.("context") && own.skipped < own.turns.length - 1;
-      if (error.code === "key") openSettings(byId("key"));
-    }
+    else fail(own, answer, error);
   }
   delete answer.isOpen;
-  const { isTooLong } = answer;
   later();
-  if (!isTooLong) delete answer.isTooLong;
+}
+
+/** What is shown of an answer that did not come. */
+function fail(own, answer, error) {
+  answer.error = error instanceof Failure ? error.message : say("broken");
+  // Of several turns the oldest can be left out.
+  if (error.code?.includes("context") && own.skipped < own.turns.length - 1) answer.isTooLong = true;
+  if (error.code === "key") openSettings(byId("key"));
 }
 
 function stop() {
@@ -311,6 +314,8 @@ function listen() {
     if (document.body.classList.contains("side-open")) closeSide();
     else stop();
   });
+  // What was written until the page is left stays.
+  window.addEventListener("pagehide", () => writing && keepChat(chat));
   // Another window of this page may have changed the list.
   window.addEventListener("storage", (event) => event.key?.startsWith(PREFIX) && showList());
 }

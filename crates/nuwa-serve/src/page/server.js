@@ -33,10 +33,11 @@ function failureOf(body, status) {
   return new Failure(isText(error.message) && error.message ? error.message : say("failed", { status }), code);
 }
 
-/** The models: their names and, where the server says so, how many tokens they see. */
+/** The models that chat, or may: their names and, where the server says so, how many tokens they see. */
 async function models() {
   const { data } = await (await request("/v1/models")).json();
-  return (Array.isArray(data) ? data : []).filter((model) => isText(model?.id)).map((model) => ({
+  const chats = (model) => isText(model?.id) && model.capabilities?.chat !== false;
+  return (Array.isArray(data) ? data : []).filter(chats).map((model) => ({
     id: model.id,
     context: [model.context_length, model.max_model_len, model.meta?.n_ctx, model.meta?.n_ctx_train].find(Number.isFinite),
   }));

@@ -1,9 +1,10 @@
 //! A model that is asked one thing at a time, or many things together.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nuwa_infer::{
-    Constraint, Conversation, Engine, GenerateSettings, Generation, Prompt, Request, SLOTS, Scheduler,
+    Conversation, Engine, GenerateSettings, Generation, JsonSchema, Prompt, Request, SLOTS, Scheduler,
 };
 
 use crate::base;
@@ -20,9 +21,6 @@ pub enum Reserve {
     /// At most so many tokens, and at most half of what there is.
     Tokens(usize),
 }
-
-/// Makes what an answer is held to.
-pub type Making<'a> = &'a dyn Fn(&Engine) -> nuwa_infer::Result<Box<dyn Constraint>>;
 
 /// A model that does what it is asked.
 pub struct Asker {
@@ -97,13 +95,13 @@ impl Asker {
         self.settings.max_tokens
     }
 
-    /// Answers to prompts, all of them at the same time, each under its own seed; `constraint` makes what they are held to.
+    /// Answers to prompts, all of them at the same time, each under its own seed; held to `schema` where there is one.
     pub fn write_all(
         &mut self,
         prompts: Vec<Vec<u32>>,
-        constraint: Option<Making<'_>>,
+        schema: Option<&Arc<JsonSchema>>,
     ) -> anyhow::Result<Vec<Generation>> {
-        self.write_at_most(prompts, self.settings.max_tokens, constraint)
+        self.write_at_most(prompts, self.settings.max_tokens, schema)
     }
 
     /// As [`Asker::write_all`], with at most so many tokens each.
@@ -111,7 +109,7 @@ impl Asker {
         &mut self,
         prompts: Vec<Vec<u32>>,
         most_tokens: usize,
-        constraint: Option<Making<'_>>,
+        schema: Option<&Arc<JsonSchema>>,
     ) -> anyhow::Result<Vec<Generation>> {
         let mut requests = Vec::with_capacity(prompts.len());
         for (number, ids) in (0..).zip(prompts) {
@@ -122,8 +120,9 @@ impl Asker {
                 seed: self.settings.seed.wrapping_add(number),
                 ..self.settings.clone()
             };
-            let constraint = constraint.map(|make| make(self.engine())).transpose()?;
-            requests.push(Request { constraint, ..Request::new(Prompt::of(ids), &settings, &self.ends) });
+            let schema = schema.cloned();
+            let request = Request::new(Prompt::of(ids), &settings, &self.ends);
+            requests.push(Request { schema, within_context: true, ..request });
         }
         let written = self.scheduler.write_all(requests)?.into_iter();
         Ok(written.collect::<nuwa_infer::Result<_>>()?)

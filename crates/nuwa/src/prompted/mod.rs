@@ -10,7 +10,7 @@ mod pieces;
 mod reading;
 mod template;
 
-pub use asker::{Asker, Making, Reserve};
+pub use asker::{Asker, Reserve};
 pub use pieces::{Piece, joined, pieces};
 pub use reading::{GivenText, Passage, Passages, given, language_of, passages};
 pub use template::{PromptTemplate, Task};

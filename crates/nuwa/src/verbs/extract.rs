@@ -1,8 +1,8 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use nuwa_infer::Result as InferResult;
-use nuwa_infer::{Constraint, Engine, Finish, JsonConstraint, JsonShape};
+use nuwa_infer::{Finish, JsonSchema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -64,7 +64,7 @@ impl Extract {
         self.writing.settings().check()?;
         let template = self.writing.prompt.template(Task::Extract)?;
         let schema = input::file(&self.schema)?;
-        let shape = JsonShape::schema(&schema).map_err(|error| {
+        let shape = JsonSchema::parse(&schema).map(Arc::new).map_err(|error| {
             anyhow::Error::from(error).context(format!("{} cannot be used", self.schema.display()))
         })?;
         let folder = model::folder(&self.model)?;
@@ -91,7 +91,7 @@ impl Extract {
 struct Extracting<'a> {
     template: &'a PromptTemplate,
     schema: &'a str,
-    shape: &'a JsonShape,
+    shape: &'a Arc<JsonSchema>,
 }
 
 impl Extracting<'_> {
@@ -102,10 +102,7 @@ impl Extracting<'_> {
         let room = asker.room(&prompt("")?, Reserve::Tokens(asker.most_tokens()))?;
         let cut = pieces(&text.text, room, &|text| asker.count(text))?;
         let prompts = cut.iter().map(|piece| asker.prompt(&prompt(piece.text)?));
-        let make = |engine: &Engine| -> InferResult<Box<dyn Constraint>> {
-            Ok(Box::new(JsonConstraint::new(self.shape, engine)?))
-        };
-        let written = asker.write_all(prompts.collect::<anyhow::Result<_>>()?, Some(&make))?;
+        let written = asker.write_all(prompts.collect::<anyhow::Result<_>>()?, Some(self.shape))?;
         let parsed = written.into_iter().map(|written| match written.finish {
             Finish::EndOfText => Ok(serde_json::from_str(written.text.trim())?),
             _ => Err(unfinished(&text.place, written.tokens.len())),
