@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod apart;
 #[cfg(unix)]
+mod asked;
+#[cfg(unix)]
 mod browser;
 mod building;
 mod certificate;
