@@ -13,6 +13,7 @@ function element(name, ...content) {
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$/;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])\s+(.*)$/;
+const RULE = /^ {0,3}([-*_])(\s*\1){2,}\s*$/;
 const DIVIDER = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 
 /** A text in pieces that are shown by themselves: blank lines part them, except within code. */
@@ -63,7 +64,7 @@ function takeOne(lines) {
     // The page has headings of its own above these.
     return element(`h${Math.min(6, heading[1].length + 2)}`, ...inline(heading[2]));
   }
-  if (/^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(lines[0])) {
+  if (RULE.test(lines[0])) {
     lines.shift();
     return element("hr");
   }
@@ -81,7 +82,7 @@ function takeOne(lines) {
 
 /** Whether a line within a paragraph begins something else. */
 function begins(line) {
-  return /^ {0,3}(#{1,6}\s|>)/.test(line) || ITEM.test(line);
+  return /^ {0,3}(#{1,6}\s|>)/.test(line) || ITEM.test(line) || RULE.test(line);
 }
 
 function takeWhile(lines, test) {
@@ -149,20 +150,26 @@ function list(lines) {
   return made;
 }
 
-/** Kinds of emphasis with what stands around them; code first, for nothing in it is emphasis. */
+/**
+ * Kinds of emphasis with what stands around them; code first, for nothing in it is emphasis. Two underscores are none: they stand around
+ * names of programs, such as __init__, far more often.
+ */
 const SPANS = [
   { find: /(`+)(?!`)([^]*?[^`])\1(?!`)/, make: (found) => element("code", found[2].trim() || found[2]) },
   { find: /\[([^\]\n]+)\]\(\s*<?([^\s)>]+)>?(?:\s+["'][^"')]*["'])?\s*\)/, make: (found) => link(found[2], inline(found[1])) },
   { find: /https?:\/\/[^\s<>"'`）】」』，。；]+[^\s<>"'`）】」』，。；.,;:!?)\]*_]/, make: (found) => link(found[0], [found[0]]) },
   { find: /\*\*(?=\S)([^]*?\S)\*\*(?!\*)/, make: (found) => element("strong", ...inline(found[1])) },
-  { find: /(?<![\w_])__(?=\S)([^]*?\S)__(?![\w_])/, make: (found) => element("strong", ...inline(found[1])) },
   { find: /(?<!\*)\*(?=[^\s*])([^*\n]*?[^\s*])\*(?!\*)/, make: (found) => element("em", ...inline(found[1])) },
   { find: /(?<![\w_])_(?=[^\s_])([^_\n]*?[^\s_])_(?![\w_])/, make: (found) => element("em", ...inline(found[1])) },
   { find: /~~(?=\S)([^\n]*?\S)~~/, make: (found) => element("del", ...inline(found[1])) },
 ];
 
+/** A longer line is shown as it is: looking for emphasis in it would take too long. */
+const LONGEST = 8000;
+
 /** The text of a line with its emphasis: the span that begins first is taken, of those that begin together the first kind. */
 function inline(text) {
+  if (text.length > LONGEST) return [text];
   const made = [];
   let rest = text;
   while (rest) {

@@ -21,6 +21,8 @@ mod judge;
 mod labels;
 mod messages;
 mod metric;
+#[cfg(unix)]
+mod page;
 mod ratings;
 #[cfg(unix)]
 mod rewards;
