@@ -10,6 +10,7 @@ pub const SCRIPT: &str = concat!(
     include_str!("store.js"),
     include_str!("server.js"),
     include_str!("view.js"),
+    include_str!("settings.js"),
     include_str!("page.js"),
 );
 

@@ -7,6 +7,7 @@ mod lines;
 mod remote;
 mod search;
 mod served;
+mod stream;
 mod talk;
 
 use std::path::{Path, PathBuf};
