@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -23,9 +23,14 @@ pub struct GuardArguments {
 }
 
 impl GuardArguments {
-    /// The guard that was asked for.
+    /// The guard that was asked for, which keeps its decisions.
     pub fn begin(&self) -> anyhow::Result<Option<Watch>> {
-        Ok(self.guard.as_ref().map(|path| Guard::read(path)).transpose()?.map(|guard| Watch { guard }))
+        Ok(self.read()?.map(|guard| Watch { guard }))
+    }
+
+    /// The guard that was asked for.
+    pub fn read(&self) -> anyhow::Result<Option<Guard>> {
+        Ok(self.guard.as_ref().map(|path| Guard::read(path)).transpose()?)
     }
 }
 
@@ -62,13 +67,17 @@ impl Watch {
         Ok((first.release + &last.release, blocked))
     }
 
-    fn keep(&self, Blocked { category, by, side, .. }: &Blocked) -> anyhow::Result<()> {
-        let Some(path) = &self.guard.log else { return Ok(()) };
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let line = serde_json::to_string(&LogLine { seconds, side: *side, category, by: *by })?;
-        let written = nuwa_files::open_for_append(path)?.write_all(format!("{line}\n").as_bytes());
-        Ok(written.map_err(nuwa_files::Error::write(path))?)
+    fn keep(&self, blocked: &Blocked) -> anyhow::Result<()> {
+        self.guard.log.as_ref().map_or(Ok(()), |path| keep(path, blocked))
     }
+}
+
+/// Adds a decision to the log of a guard.
+pub fn keep(path: &Path, Blocked { category, by, side, .. }: &Blocked) -> anyhow::Result<()> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let line = serde_json::to_string(&LogLine { seconds, side: *side, category, by: *by })?;
+    let written = nuwa_files::open_for_append(path)?.write_all(format!("{line}\n").as_bytes());
+    Ok(written.map_err(nuwa_files::Error::write(path))?)
 }
 
 /// Tells the user that something was stopped.

@@ -19,6 +19,7 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
     hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align, nuwa_guard::Error => of_guard);
     hint_of!(nuwa_tokenizer::Error => of_tokenizer, nuwa_format::Error => of_format);
+    hint_of!(nuwa_serve::Error => of_serve);
     hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval, nuwa_report::Error => of_report);
     of_io(cause.downcast_ref::<io::Error>()?)
 }
@@ -157,6 +158,23 @@ fn of_infer(error: &nuwa_infer::Error) -> Option<String> {
         ),
         error => error.hint(),
     }
+}
+
+fn of_serve(error: &nuwa_serve::Error) -> Option<String> {
+    use nuwa_serve::Error;
+    let hint = match error {
+        Error::Infer(error) => return of_infer(error),
+        Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            "another program has the port: name another one with --port"
+        }
+        Error::Listen { .. } => "name an address of this machine with --host, and a port above 1023 with --port",
+        Error::NoKey { .. } => {
+            "write a key of at least 16 characters into a file and name it with --api-key FILE, or listen on 127.0.0.1"
+        }
+        Error::SameName { .. } => "name each model once; NAME=PATH gives it a name",
+        error => return error.hint(),
+    };
+    Some(hint.into())
 }
 
 fn of_eval(error: &nuwa_eval::Error) -> Option<String> {

@@ -18,6 +18,7 @@ usage: cargo xtask tidy            hold the sources against the rules of ARCHITE
        cargo xtask bench growth    speed and memory over context and width
        cargo xtask bench clean     cleaning in turn with datatrove
        cargo xtask bench budgets   builds within budgets: foreseen and measured
+       cargo xtask bench serve     a server under load
        cargo xtask bench help      the options of all of them";
 
 fn main() -> ExitCode {

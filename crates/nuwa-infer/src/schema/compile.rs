@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ordered::OrderedJson;
+use super::pattern::{Pattern, of_format};
 use crate::{Error, Result};
 
 /// The most schemas within a schema, those that it refers to among them.
@@ -13,7 +14,7 @@ pub(super) const DEEPEST: usize = 64;
 /// A schema (JSON Schema 2020-12) that text can be held to while it is written.
 ///
 /// `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`, `maxItems`,
-/// `minLength`, `maxLength`, bounds of integers, `anyOf`, `oneOf` of schemas that exclude each other, `allOf` of one, `$ref` within
+/// `minLength`, `maxLength`, `pattern`, the usual `format`s, bounds of integers, `anyOf`, `oneOf` of schemas that exclude each other, `allOf` of one, `$ref` within
 /// the schema, recursive or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonSchema {
@@ -32,6 +33,8 @@ pub(super) enum Node {
     Number { integer: bool, least: Option<i64>, most: Option<i64> },
     /// A string of so many characters.
     Text { least: usize, most: Option<usize> },
+    /// A string that matches an expression.
+    Matching(Pattern),
     /// An array: the first items one by one, then any number of another kind.
     List { first: Vec<usize>, rest: Option<usize>, least: usize, most: Option<usize> },
     /// An object: members in order, or any names.
@@ -95,7 +98,7 @@ fn refused(place: &str, problem: String) -> Error {
 }
 
 /// What would have to be held to and cannot be.
-const UNKNOWN: [&str; 20] = [
+const UNKNOWN: [&str; 18] = [
     "not",
     "if",
     "then",
@@ -109,8 +112,6 @@ const UNKNOWN: [&str; 20] = [
     "maxProperties",
     "contains",
     "multipleOf",
-    "pattern",
-    "format",
     "$dynamicRef",
     "$recursiveRef",
     "unevaluatedProperties",
@@ -254,10 +255,7 @@ impl<'a> Compiler<'a> {
         let node = match kind {
             "null" => Node::Literals(vec![b"null".as_slice().into()]),
             "boolean" => Node::Literals(vec![b"false".as_slice().into(), b"true".as_slice().into()]),
-            "string" => {
-                let (least, most) = counts(schema, "minLength", "maxLength", place)?;
-                Node::Text { least, most }
-            }
+            "string" => text(schema, place)?,
             "integer" => {
                 let (least, most) = bounds(schema, place)?;
                 Node::Number { integer: true, least, most }
@@ -373,7 +371,7 @@ fn alone(members: Members<'_>, keyword: &str, place: &str) -> Result<()> {
 }
 
 /// All keywords that say which values are valid and are known here.
-const LIMITING: [&str; 20] = [
+const LIMITING: [&str; 22] = [
     "type",
     "enum",
     "const",
@@ -386,6 +384,8 @@ const LIMITING: [&str; 20] = [
     "maxItems",
     "minLength",
     "maxLength",
+    "pattern",
+    "format",
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -413,7 +413,7 @@ fn kinds<'a>(schema: &'a OrderedJson, members: Members<'a>, place: &str) -> Resu
     let about = |name: &str| match name {
         "properties" | "required" | "additionalProperties" => Some("object"),
         "items" | "prefixItems" | "minItems" | "maxItems" => Some("array"),
-        "minLength" | "maxLength" => Some("string"),
+        "minLength" | "maxLength" | "pattern" | "format" => Some("string"),
         name if BOUNDS.contains(&name) => Some("number"),
         _ => None,
     };
@@ -455,6 +455,30 @@ fn counts(schema: &OrderedJson, least: &str, most: &str, place: &str) -> Result<
     };
     let (least, most) = (count(least)?.unwrap_or(0), count(most)?);
     Ok((least, most))
+}
+
+/// A string, with what limits it.
+fn text(schema: &OrderedJson, place: &str) -> Result<Node> {
+    let (least, most) = counts(schema, "minLength", "maxLength", place)?;
+    let expected = |name: &str| refused(place, format!("`{name}`: expected a string"));
+    let named = |name: &str| schema.get(name).map(|value| value.as_str().ok_or_else(|| expected(name))).transpose();
+    let (pattern, format) = (named("pattern")?, named("format")?);
+    let known = |format: &str| {
+        let unknown = || refused(place, format!("text cannot be held to the `format` \"{format}\" here; leave it out, or give a `pattern`"));
+        of_format(format).ok_or_else(unknown)
+    };
+    let expression = match (pattern, format) {
+        (None, None) => return Ok(Node::Text { least, most }),
+        (Some(pattern), None) => pattern.to_string(),
+        (None, Some(format)) => known(format)?,
+        (Some(_), Some(_)) => return Err(refused(place, "text cannot be held to `pattern` and `format` together".into())),
+    };
+    if least > 0 || most.is_some() {
+        let told = "text cannot be held to a length beside `pattern` or `format`; write it into the pattern, as in ^.{1,9}$";
+        return Err(refused(place, told.into()));
+    }
+    let compiled = Pattern::new(&expression).map_err(|problem| refused(place, format!("`pattern`: {problem}")))?;
+    Ok(Node::Matching(compiled))
 }
 
 /// The least and the largest integer.
@@ -519,7 +543,7 @@ fn height(node: &Node, heights: &[usize]) -> usize {
         Node::Literals(texts) => if texts.is_empty() { NONE } else { 1 },
         Node::Number { least: Some(least), most: Some(most), .. } if least > most => NONE,
         Node::Text { least, most: Some(most) } if least > most => NONE,
-        Node::Number { .. } | Node::Text { .. } => 1,
+        Node::Number { .. } | Node::Text { .. } | Node::Matching(_) => 1,
         Node::List { least, most: Some(most), .. } if least > most => NONE,
         Node::List { first, rest, least, .. } => {
             if *least > first.len() && rest.is_none() {
@@ -546,7 +570,10 @@ mod tests {
     #[test]
     fn what_cannot_be_held_to_is_refused_at_its_place() {
         let refused = [
-            (r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "a+"}}}"#, "#/properties/a", "`pattern`"),
+            (r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)"}}}"#, "#/properties/a", "`pattern`"),
+            (r#"{"type": "string", "pattern": "a", "maxLength": 3}"#, "#", "a length beside `pattern`"),
+            (r#"{"type": "string", "format": "regex"}"#, "#", "\"regex\""),
+            (r#"{"type": "integer", "multipleOf": 3}"#, "#", "`multipleOf`"),
             (r#"{"type": "number", "minimum": 1}"#, "#", "`minimum` of integers only"),
             (r#"{"$ref": "http://a.example/b"}"#, "http://a.example/b", "not in the schema"),
             (r##"{"$ref": "#/$defs/a"}"##, "#/$defs/a", "no such place"),

@@ -8,6 +8,7 @@
 mod automaton;
 mod compile;
 mod ordered;
+mod pattern;
 mod spelling;
 
 pub use compile::JsonSchema;

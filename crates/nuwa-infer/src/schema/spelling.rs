@@ -128,8 +128,7 @@ impl Held {
             }
             let (before, after) = reached.split_at_mut(step.depth + 1);
             let (before, after) = (&before[step.depth], &mut after[0]);
-            after.clear();
-            before.iter().for_each(|place| self.schema.step(place, step.byte, after));
+            self.schema.advance(before, step.byte, after);
             if after.is_empty() {
                 index = step.over;
                 continue;
@@ -144,7 +143,7 @@ impl Held {
         let spelling = Arc::clone(&self.spelling);
         for &byte in spelling.bytes.get(id as usize).into_iter().flatten() {
             let mut next = Vec::new();
-            self.places.iter().for_each(|place| self.schema.step(place, byte, &mut next));
+            self.schema.advance(&self.places, byte, &mut next);
             self.places = next;
         }
     }
@@ -173,7 +172,7 @@ mod tests {
             let mut places = held.places.clone();
             for &byte in bytes {
                 let mut next = Vec::new();
-                places.iter().for_each(|place| held.schema.step(place, byte, &mut next));
+                held.schema.advance(&places, byte, &mut next);
                 places = next;
             }
             !bytes.is_empty() && !places.is_empty()

@@ -25,7 +25,7 @@ struct ChatRequest {
     #[serde(default)]
     model: Option<String>,
     messages: Vec<SentMessage>,
-    #[serde(flatten)]
+    #[serde(skip)]
     sampling: Sampling,
     #[serde(default)]
     max_tokens: Option<usize>,
@@ -64,7 +64,8 @@ pub async fn chat(mut asked: Asked) -> Reply {
 }
 
 async fn begin(asked: &mut Asked) -> Result<(Arc<ChatRequest>, Arc<ServedModel>, Ready, Listening), ApiError> {
-    let request: Arc<ChatRequest> = Arc::new(asked.read()?);
+    // The two are read apart, so that an error names its field.
+    let request = Arc::new(ChatRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
     let model = asked.model(request.model.as_deref())?;
     engine(&model)?;
@@ -225,7 +226,9 @@ impl Frame {
         if !found.is_empty() {
             let called = found.iter().enumerate().map(|(index, call)| {
                 let mut call = call.value(index);
-                call.as_object_mut().map(|call| call.remove("index"));
+                if let Some(members) = call.as_object_mut() {
+                    members.remove("index");
+                }
                 call
             });
             message["tool_calls"] = called.collect();
@@ -279,8 +282,8 @@ impl ChatShape {
 
     fn around(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {
         let mut piece = self.frame.around("chat.completion.chunk", choices, usage);
-        if !self.has_usage {
-            piece.as_object_mut().map(|piece| piece.remove("usage"));
+        if let Some(members) = piece.as_object_mut().filter(|_| !self.has_usage) {
+            members.remove("usage");
         }
         piece
     }

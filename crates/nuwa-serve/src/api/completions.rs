@@ -27,7 +27,7 @@ struct CompletionRequest {
     #[serde(default)]
     model: Option<String>,
     prompt: Prompts,
-    #[serde(flatten)]
+    #[serde(skip)]
     sampling: Sampling,
     #[serde(default)]
     max_tokens: Option<usize>,
@@ -66,7 +66,8 @@ pub async fn completions(mut asked: Asked) -> Reply {
 }
 
 async fn begin(asked: &mut Asked) -> Result<(Arc<CompletionRequest>, Arc<ServedModel>, Vec<Begun>), ApiError> {
-    let request: Arc<CompletionRequest> = Arc::new(asked.read()?);
+    // The two are read apart, so that an error names its field.
+    let request = Arc::new(CompletionRequest { sampling: asked.read()?, ..asked.read()? });
     request.check(asked)?;
     let model = asked.model(request.model.as_deref())?;
     engine(&model)?;
@@ -110,16 +111,17 @@ impl CompletionRequest {
 
     fn begun(&self, engine: &Engine, server: &ServeSettings) -> Result<Vec<Begun>, ApiError> {
         let failed = |error: nuwa_infer::Error| ApiError::of_request(&error);
-        let of_text = |text: &String| Ok((text.clone(), engine.prompt_ids(text).map_err(failed)?));
-        let of_ids = |ids: &Vec<u32>| {
+        type Read = Result<(String, Vec<u32>), ApiError>;
+        let of_text = |text: &String| -> Read { Ok((text.clone(), engine.prompt_ids(text).map_err(failed)?)) };
+        let of_ids = |ids: &Vec<u32>| -> Read {
             let text = engine.tokenizer().decode(ids).map_err(|error| failed(error.into()))?;
             Ok((text, ids.clone()))
         };
         let prompts: Vec<(String, Vec<u32>)> = match &self.prompt {
             Prompts::Text(text) => vec![of_text(text)?],
             Prompts::Ids(ids) => vec![of_ids(ids)?],
-            Prompts::Texts(texts) => texts.iter().map(of_text).collect::<Result<_, ApiError>>()?,
-            Prompts::ManyIds(many) => many.iter().map(of_ids).collect::<Result<_, ApiError>>()?,
+            Prompts::Texts(texts) => texts.iter().map(of_text).collect::<Result<_, _>>()?,
+            Prompts::ManyIds(many) => many.iter().map(of_ids).collect::<Result<_, _>>()?,
         };
         if prompts.len() > MOST_PROMPTS || prompts.is_empty() {
             return Err(ApiError::field("prompt", &format!("{} prompts: expected 1 to {MOST_PROMPTS}", prompts.len())));
@@ -260,8 +262,8 @@ impl CompletionShape {
 
     fn around(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {
         let mut piece = self.frame.around(choices, usage);
-        if !self.has_usage {
-            piece.as_object_mut().map(|piece| piece.remove("usage"));
+        if let Some(members) = piece.as_object_mut().filter(|_| !self.has_usage) {
+            members.remove("usage");
         }
         piece
     }

@@ -68,3 +68,34 @@ impl AsyncWrite for Timed {
         self.timed(polled, context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Instant;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let reader = std::net::TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut timed = Timed::new(stream, Duration::from_millis(200));
+        let (bytes, began) = (vec![0; 1 << 20], Instant::now());
+        let mut written = 0;
+        let error = loop {
+            match poll_fn(|context| Pin::new(&mut timed).poll_write(context, &bytes)).await {
+                Ok(count) => written += count,
+                Err(error) => break error,
+            }
+            assert!(written < 1 << 30, "somebody reads");
+        };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(began.elapsed() >= Duration::from_millis(200));
+        drop(reader);
+    }
+}

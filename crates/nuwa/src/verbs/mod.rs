@@ -45,6 +45,7 @@ mod runs;
 mod sampling;
 mod score;
 mod sequences;
+mod serve;
 mod settings;
 mod sft;
 mod summarize;
@@ -100,6 +101,7 @@ enum Verb {
     Merge(merge::Merge),
     Inspect(inspect::Inspect),
     Chat(chat::Chat),
+    Serve(serve::Serve),
     Generate(generate::Generate),
     Fill(fill::Fill),
     Classify(classify::Classify),
@@ -148,6 +150,7 @@ impl Program {
             Verb::Merge(verb) => verb.run(),
             Verb::Inspect(verb) => verb.run(),
             Verb::Chat(verb) => verb.run(),
+            Verb::Serve(verb) => verb.run(),
             Verb::Generate(verb) => verb.run(),
             Verb::Fill(verb) => verb.run(),
             Verb::Classify(verb) => verb.run(),

@@ -32,10 +32,14 @@ pub struct SamplingArguments {
 impl SamplingArguments {
     /// The settings, with the usual value for what was not said; `top_k` stands for what was not said of it.
     pub fn settings(&self, temperature: f64, top_k: usize) -> SamplingSettings {
-        let usual = SamplingSettings::default();
+        self.settings_over(&SamplingSettings { temperature, top_k, ..SamplingSettings::default() })
+    }
+
+    /// The settings, with those of `usual` for what was not said.
+    pub fn settings_over(&self, usual: &SamplingSettings) -> SamplingSettings {
         SamplingSettings {
-            temperature,
-            top_k: self.top_k.unwrap_or(top_k),
+            temperature: usual.temperature,
+            top_k: self.top_k.unwrap_or(usual.top_k),
             top_p: self.top_p.unwrap_or(usual.top_p),
             min_p: self.min_p.unwrap_or(usual.min_p),
             repetition_penalty: self.repetition_penalty.unwrap_or(usual.repetition_penalty),

@@ -29,6 +29,8 @@ mod rewards;
 mod runs;
 mod sequences;
 #[cfg(unix)]
+mod serve;
+#[cfg(unix)]
 mod serving;
 mod support;
 #[cfg(unix)]

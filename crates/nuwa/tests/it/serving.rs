@@ -47,6 +47,12 @@ impl Serving {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_string())
     }
 
+    /// Kills it without a word.
+    pub fn kill(mut self) {
+        self.program.kill().unwrap();
+        self.program.wait().unwrap();
+    }
+
     /// Presses Ctrl-C; what the program said.
     pub fn end(mut self) -> String {
         kill_process(Pid::from_child(&self.program), Signal::INT).unwrap();

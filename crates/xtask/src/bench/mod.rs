@@ -1,5 +1,5 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
-//! datatrove (`clean`), builds within budgets (`budgets`), and every family beside the others (`families`).
+//! datatrove (`clean`), builds within budgets (`budgets`), every family beside the others (`families`), and a server under load (`serve`).
 
 mod budgets;
 mod clean;
@@ -10,6 +10,7 @@ mod options;
 mod ours;
 mod plot;
 mod rival;
+mod serve;
 mod train;
 
 use anyhow::{Result, bail};
@@ -48,7 +49,13 @@ cargo xtask bench families                  a build of every family with the sam
     --params N, --budget TIME (1M, 3m)
     --tokens N                as many tokens instead of a time: what is learnt does not depend on what else runs
     --folder FOLDER           where the runs are kept; one that is there is gone on with (a temporary folder)
-    --program FILE            as above";
+    --program FILE            as above
+
+cargo xtask bench serve --model FOLDER      a server under load: one client, then many; times, tokens a second, memory
+    --clients N, --requests N (64, 10000)
+    --tokens N                the most tokens of an answer (32)
+    --program FILE            as above
+    --json FILE               also write every figure";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -58,13 +65,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("clean") => clean::run(&arguments[1..]),
         Some("budgets") => budgets::run(&arguments[1..]),
         Some("families") => families::run(&arguments[1..]),
+        Some("serve") => serve::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
         }
         other => {
             let got = other.unwrap_or("nothing");
-            bail!("expected train, growth, clean, budgets or families, got {got}\n\n{USAGE}")
+            bail!("expected train, growth, clean, budgets, families or serve, got {got}\n\n{USAGE}")
         }
     }
 }

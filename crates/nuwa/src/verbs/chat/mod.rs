@@ -174,7 +174,7 @@ impl Chat {
 }
 
 /// The model of the run that was built last.
-fn newest(runs: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn newest(runs: &Path) -> anyhow::Result<PathBuf> {
     let built = |folder: PathBuf| -> Option<(SystemTime, PathBuf)> {
         let config = folder.join("model").join("config.json");
         Some((config.metadata().ok()?.modified().ok()?, folder.join("model")))
