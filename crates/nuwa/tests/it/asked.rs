@@ -145,7 +145,7 @@ fn refuses(place: &Place) {
     error: wrong.jinja, line 1: undefined value
     hint: it is a Jinja template; its first comment in the program's own (crates/nuwa/prompts) names the values that there are
     ");
-    place.write("wrong.json", r#"{"properties": {"a": {"pattern": "x"}}}"#);
+    place.write("wrong.json", r#"{"properties": {"a": {"not": {}}}}"#);
     assert_snapshot!(place.failure("extract tuned Dorn --schema wrong.json"), @"");
     assert_snapshot!(place.failure("classify tuned --labels good Dorn"), @r"
     error: --labels names fewer than two
