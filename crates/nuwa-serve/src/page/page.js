@@ -82,6 +82,7 @@ async function write(columns) {
   writing = controller;
   keepChat(own);
   showState();
+  showList();
   await Promise.all(columns.map((column) => writeOne(own, column, controller.signal)));
   if (writing === controller) writing = null;
   own.updated = Date.now();
@@ -251,6 +252,7 @@ function listen() {
   on("shade", "click", closeSide);
   on("open-settings", "click", () => openSettings());
   on("settings", "close", takeSettings);
+  on("ask-no", "click", () => byId("ask").close(""));
   on("export-all", "click", () => exportChats(allChats(), "nuwa-conversations"));
   on("import", "change", importFile);
   on("model", "change", () => chooseModels([byId("model").value, ...chat.models.slice(1)]));
