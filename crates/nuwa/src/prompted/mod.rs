@@ -11,6 +11,6 @@ mod reading;
 mod template;
 
 pub use asker::{Asker, Reserve};
-pub use pieces::{Piece, joined, pieces};
+pub use pieces::{joined, pieces};
 pub use reading::{GivenText, Passage, Passages, given, language_of, passages};
 pub use template::{PromptTemplate, Task};

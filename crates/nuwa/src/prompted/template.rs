@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::failure::Problem;
@@ -38,6 +39,7 @@ impl Task {
 #[derive(Debug)]
 pub struct PromptTemplate {
     name: String,
+    text: String,
     environment: Environment<'static>,
 }
 
@@ -51,13 +53,16 @@ impl PromptTemplate {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
-        environment.add_template_owned(name.clone(), text).map_err(|error| wrong(&name, &error))?;
-        Ok(Self { name, environment })
+        // What comes of it is no page, whatever the file is called.
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        let parsed = environment.template_from_named_str(&name, &text).map(drop);
+        parsed.map_err(|error| wrong(&name, &error))?;
+        Ok(Self { name, text, environment })
     }
 
     /// The prompt with these values.
     pub fn render(&self, values: impl Serialize) -> anyhow::Result<String> {
-        let rendered = self.environment.get_template(&self.name).and_then(|template| template.render(values));
+        let rendered = self.environment.render_named_str(&self.name, &self.text, Serde(values));
         let rendered = rendered.map_err(|error| wrong(&self.name, &error))?;
         match rendered.trim() {
             "" => Err(Problem::new(format!("{} gives an empty prompt", self.name))

@@ -124,8 +124,8 @@ fn probabilities(prior: &[f64], pieces: &[Vec<f64>]) -> Vec<f64> {
 /// The labels of a list between commas.
 pub fn labels_of(given: &[String]) -> anyhow::Result<Labels> {
     let names: Vec<String> = given.iter().map(|name| name.trim().to_string()).collect();
-    let is_twice = |(place, name): (usize, &String)| names[..place].contains(name);
-    let problem = match names.iter().enumerate().find(|(place, name)| is_twice((*place, name))) {
+    let twice = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+    let problem = match twice {
         _ if names.len() < 2 => Some("--labels names fewer than two".to_string()),
         _ if names.iter().any(String::is_empty) => Some("--labels holds an empty name".to_string()),
         Some((_, name)) => Some(format!("--labels names {name} twice")),

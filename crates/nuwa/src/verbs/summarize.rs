@@ -82,8 +82,8 @@ impl Summarize {
             let limit = if cut.len() > 1 { most.min(room / 2) } else { most };
             let written = asker.write_at_most(prompts.collect::<anyhow::Result<_>>()?, limit, None)?;
             let texts: Vec<&str> = written.iter().map(|written| written.text.trim()).collect();
-            (current, is_of_parts) = (texts.join("\n"), true);
             let is_last = cut.len() <= 1;
+            (current, is_of_parts) = (texts.join("\n"), true);
             all.extend(written);
             if is_last {
                 let last = all.len() - 1;

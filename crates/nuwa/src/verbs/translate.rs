@@ -70,9 +70,8 @@ impl Translate {
         };
         let template = self.arguments.prompt.template(Task::Translate)?;
         let from = self.from.as_deref().map(language_name);
-        let values = |text| Values { text, to, from };
         let work = |asker: &mut Asker, texts: &[GivenText]| {
-            translated(asker, texts, &|text| template.render(values(text)))
+            translated(asker, texts, &|text| template.render(Values { text, to, from }))
         };
         self.arguments.run_asked(folder, work, measure)
     }
