@@ -136,7 +136,7 @@ fn of_format(error: &nuwa_format::Error) -> Option<String> {
         nuwa_format::Error::Files(error) => of_files(error),
         nuwa_format::Error::Tokenizer(error) => of_tokenizer(error),
         nuwa_format::Error::TellsNothing { .. } => Some(
-            "fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR".into(),
+            "fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR; or name labels for a model that writes: --labels good,bad".into(),
         ),
         nuwa_format::Error::TellsLabels { folder } => {
             let model = quoted_path(folder);

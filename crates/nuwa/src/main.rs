@@ -29,6 +29,7 @@ mod pipeline;
 mod planning;
 mod pretraining;
 mod probing;
+mod prompted;
 mod prompts;
 mod provenance;
 mod recipe;

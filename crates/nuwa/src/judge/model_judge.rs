@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::session::Session;
 use crate::failure::Problem;
-use crate::http::Http;
+use crate::http::{Http, checked_address};
 
 /// How often a request is sent that is refused for the moment, and the first wait between two.
 const TRIES: u32 = 5;
@@ -42,17 +42,7 @@ pub struct Told {
 impl ModelJudge {
     /// The model at an address, up to `/v1`; the key is sent over an encrypted connection or within this machine alone.
     pub fn new(address: &str, model: &str, key: Option<String>) -> anyhow::Result<Self> {
-        let base = address.trim_end_matches('/');
-        if !(base.starts_with("http://") || base.starts_with("https://")) {
-            let problem =
-                Problem::new(format!("{address}: expected an address that begins with http:// or https://"));
-            return Err(problem.hint("name the address of the API: https://HOST/v1").into());
-        }
-        if key.is_some() && base.starts_with("http://") && !is_loopback(base) {
-            let problem =
-                Problem::new(format!("{address}: a key is not sent over a connection that others can read"));
-            return Err(problem.hint("name an https:// address, or leave --key-env out").into());
-        }
+        let base = checked_address(address, key.is_some(), "leave --key-env out")?;
         let url = format!("{}/chat/completions", base.trim_end_matches("/chat/completions"));
         Ok(Self { http: Http::new(), url, model: model.into(), key })
     }
@@ -165,14 +155,6 @@ impl ModelJudge {
 fn shortened(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(SHOWN).collect()
-}
-
-fn is_loopback(address: &str) -> bool {
-    let rest = address.trim_start_matches("http://");
-    let host = rest.split('/').next().unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|own| host.strip_prefix(own).is_some_and(|port| port.is_empty() || port.starts_with(':')))
 }
 
 /// What both orders say together: the second one is already turned back.

@@ -1,37 +1,43 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nuwa_align::data::{Columns, LabelColumns, LabelledTexts, PlainText, plain_texts};
 use nuwa_align::labelling::JudgedText;
 use nuwa_align::{BadRecords, Labels, Problem};
-use nuwa_infer::{LabelTeller, likeliest_label};
+use nuwa_infer::{Engine, LabelTeller, likeliest_label};
 use nuwa_report::records::LabelFigures;
 use nuwa_text::clip;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::by_likelihood::{LabelWeigher, labels_of};
 use super::label_columns::LabelArguments;
 use super::language::LanguageArgument;
+use super::prompting::PromptArguments;
 use crate::alignment::figures_text;
 use crate::console::{print_figures, print_line};
 use crate::failure::Problem as Failure;
+use crate::prompted::Task;
 use crate::{input, model, texts};
 
 /// Tell the labels of texts, with probabilities
 ///
 /// Runs a model with a head for labels, as `nuwa sft` makes one of texts with labels, or transformers'
-/// ...ForSequenceClassification. Prints a line a text: the label, its probability, the text. With a file that has labels of its own,
-/// prints how well they are told: accuracy, F1, the confusion matrix. Not to be mistaken for `nuwa classifier`, which trains a
-/// bag-of-words classifier of two classes for the cleaning of text: this is a whole language model with a head.
+/// ...ForSequenceClassification; or, with --labels, any model that writes: each label is weighed by how much likelier the model finds it
+/// as an answer than it does without the text, and nothing is trained. Prints a line a text: the label, its probability, the text. With a
+/// file that has labels of its own, prints how well they are told: accuracy, F1, the confusion matrix. Not to be mistaken for `nuwa
+/// classifier`, which trains a bag-of-words classifier of two classes for the cleaning of text: this is a whole language model.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nuwa classify classifier \"What a lovely film.\" \"Too long by half.\"
   nuwa classify classifier --file reviews.txt --json
   nuwa classify classifier --file test.csv
-  nuwa classify classifier --file test.csv --out predictions.jsonl")]
+  nuwa classify classifier --file test.csv --out predictions.jsonl
+  nuwa classify runs/world --labels positive,negative \"What a lovely film.\"
+  nuwa classify smollm2 --labels sports,politics,science --file headlines.txt --prompt-file topic.jinja")]
 pub struct Classify {
-    /// The model folder, as `nuwa sft` writes it
+    /// The model folder, as `nuwa sft` writes it; with --labels of any model that writes
     model: PathBuf,
     /// Texts; `-` reads standard input, a text a line
     texts: Vec<String>,
@@ -39,6 +45,11 @@ pub struct Classify {
     /// repeated
     #[arg(long, value_name = "FILE", num_args = 1..)]
     file: Vec<PathBuf>,
+    /// Choose among these labels by their likelihood, without training: names with commas between
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    labels: Vec<String>,
+    #[command(flatten)]
+    prompt: PromptArguments,
     #[command(flatten)]
     columns: LabelArguments,
     #[command(flatten)]
@@ -70,10 +81,34 @@ struct Line<'a> {
 impl Classify {
     pub fn run(self) -> anyhow::Result<()> {
         let folder = model::folder(&self.model)?;
+        if !self.labels.is_empty() {
+            return self.weigh(&folder);
+        }
+        if let Some(name) = self.prompt.given() {
+            let problem =
+                Failure::new(format!("{name} goes with --labels: a model with a head is asked nothing"));
+            return Err(problem.hint("name labels with --labels, or leave it out").into());
+        }
         let teller = LabelTeller::load(&folder)?.in_language(self.language.number(&folder)?);
         let asked = self.asked(teller.labels())?;
         let told = teller.tell(&texts::whole(teller.reader(), &asked.texts)?)?;
         self.print(teller.labels(), &asked, &told)
+    }
+
+    /// Weighs the labels that were named.
+    fn weigh(&self, folder: &Path) -> anyhow::Result<()> {
+        let labels = labels_of(&self.labels)?;
+        let config = nuwa_format::load_config(folder)?;
+        if config.label_head().is_some() && !config.predicts().writes() {
+            let problem = Failure::new(format!("{} has a head with labels of its own", folder.display()));
+            return Err(problem.hint("leave --labels out").into());
+        }
+        let template = self.prompt.template(Task::Classify)?;
+        let asked = self.asked(&labels)?;
+        let engine = Engine::load(folder)?;
+        let weigher = LabelWeigher::new(engine, folder, &template, self.prompt.system(), &labels)?;
+        let told = weigher.weigh(&asked.texts)?;
+        self.print(&labels, &asked, &told)
     }
 
     fn print(&self, labels: &Labels, asked: &Asked, told: &[Vec<f64>]) -> anyhow::Result<()> {

@@ -1,8 +1,11 @@
 //! The verbs, a file each: the arguments with their help, and what is done.
 
+mod answer;
 mod answering;
+mod asked;
 mod attended;
 mod build;
+mod by_likelihood;
 mod chat;
 mod classifier;
 mod classify;
@@ -15,6 +18,7 @@ mod dpo;
 mod embed;
 mod eval;
 mod export;
+mod extract;
 mod feedback;
 mod fill;
 mod fine_tuning;
@@ -36,6 +40,7 @@ mod plan;
 mod ppo;
 mod pretrain;
 mod prompt_lines;
+mod prompting;
 mod quantize;
 mod reinforcement;
 mod report;
@@ -109,6 +114,8 @@ enum Verb {
     Embed(embed::Embed),
     Translate(translate::Translate),
     Summarize(summarize::Summarize),
+    Answer(answer::Answer),
+    Extract(extract::Extract),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Metric(metric::Metric),
@@ -157,6 +164,8 @@ impl Program {
             Verb::Embed(verb) => verb.run(),
             Verb::Translate(verb) => verb.run(),
             Verb::Summarize(verb) => verb.run(),
+            Verb::Answer(verb) => verb.run(),
+            Verb::Extract(verb) => verb.run(),
             Verb::Eval(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Metric(verb) => verb.run(),

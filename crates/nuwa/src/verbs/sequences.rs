@@ -1,4 +1,4 @@
-//! What `translate` and `summarize` have in common: texts in, an answer for each out.
+//! What `translate` and `summarize` have in common: texts in, an answer for each out. Here an encoder-decoder gives it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::answering::Answering;
 use super::attended;
 use super::in_flags::in_flags;
 use super::metric::texts::{Pairs, lines};
+use super::prompting::PromptArguments;
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::{message, print};
@@ -23,16 +24,22 @@ const TOGETHER: usize = 256;
 
 #[derive(Debug, Args)]
 pub struct SequenceArguments {
-    /// A model folder, or a run folder, of an encoder-decoder or of UniLM
-    model: PathBuf,
-    /// The texts, each of which is answered by itself [default: standard input, a text a line]
-    texts: Vec<String>,
-    /// Read the texts from this file, one per line
+    /// A model folder, or a run folder: an encoder-decoder, UniLM, or a model that chats
+    pub(super) model: PathBuf,
+    /// The texts, each of which is answered by itself [default: standard input]
+    pub(super) texts: Vec<String>,
+    /// Read the texts from this file: of an encoder-decoder one per line; of a model that chats the whole of a file of any format that
+    /// nuwa collect reads
     #[arg(short, long, value_name = "FILE", conflicts_with = "texts")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
+    /// Of a model that chats, too: the file, or standard input, holds one text per line
+    #[arg(long)]
+    pub(super) lines: bool,
+    #[command(flatten)]
+    pub(super) prompt: PromptArguments,
     /// Text in front of every source, such as "translate English to German: " for T5
     #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
-    prefix: String,
+    pub(super) prefix: String,
     /// Beam width; 1 is greedy decoding
     #[arg(long, alias = "beams", value_name = "N", default_value_t = 4)]
     beam: usize,
@@ -42,36 +49,36 @@ pub struct SequenceArguments {
     length_penalty: f64,
     /// Stop as soon as as many hypotheses have ended as the beam is wide
     #[arg(long)]
-    early_stopping: bool,
+    pub(super) early_stopping: bool,
     /// Print the best N hypotheses of each text (with --json), at most the beam width
     #[arg(long, value_name = "N", default_value_t = 1, requires = "json")]
-    best: usize,
+    pub(super) best: usize,
     /// Sample the answers at this softmax temperature instead of searching
     #[arg(long, alias = "temp", value_name = "T", allow_negative_numbers = true)]
-    temperature: Option<f64>,
+    pub(super) temperature: Option<f64>,
     #[command(flatten)]
-    sampling: SamplingArguments,
+    pub(super) sampling: SamplingArguments,
     /// Random seed of sampling
     #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Maximum number of tokens of an answer [default: 50 more than the source has]
+    pub(super) seed: u64,
+    /// Maximum number of tokens of an answer [default: 50 more than the source has; of a model that chats 256]
     #[arg(long, value_name = "N")]
-    max_tokens: Option<Count>,
+    pub(super) max_tokens: Option<Count>,
     /// Cut texts that are longer than the model reads instead of refusing them
     #[arg(long)]
-    truncate: bool,
+    pub(super) truncate: bool,
     /// Measure the answers against this file, one reference per line, instead of printing them
     #[arg(long, value_name = "FILE", conflicts_with = "best")]
-    references: Option<PathBuf>,
+    pub(super) references: Option<PathBuf>,
     /// Print below each answer which word of the source each of its words attended to: the mean
     /// weight over the heads of the last layer's cross-attention
     #[arg(long, conflicts_with_all = ["json", "references"])]
-    align: bool,
+    pub(super) align: bool,
     /// Print JSON: an object per text, or the figures
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    weights: WeightArguments,
+    pub(super) weights: WeightArguments,
 }
 
 /// A source, and where it stands.
@@ -104,6 +111,11 @@ struct Other {
 impl SequenceArguments {
     /// Answers the texts, and prints the answers, or what `measure` makes of them beside their references.
     pub fn run(self, measure: impl Fn(&Pairs, bool) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if let Some(name) = self.prompt.given() {
+            return Err(Problem::new(format!("{name} is for models that chat, and this one is an encoder-decoder"))
+                .hint("leave it out: the model answers as it was trained; --prefix puts a text in front of every source")
+                .into());
+        }
         let beams = self.beams();
         beams.check().map_err(in_flags)?;
         let sampling = self.generating(0);
@@ -180,7 +192,7 @@ impl SequenceArguments {
     }
 
     /// The references of so many texts.
-    fn references(&self, path: &Path, texts: usize) -> anyhow::Result<Vec<Vec<String>>> {
+    pub(super) fn references(&self, path: &Path, texts: usize) -> anyhow::Result<Vec<Vec<String>>> {
         let references = lines(&path.display().to_string(), &input::file(path)?)?;
         if references.len() != texts {
             let problem = format!(
@@ -251,6 +263,6 @@ fn too_long(place: &str, tokens: usize, context: usize) -> anyhow::Error {
 }
 
 /// An answer in the line of its source.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod apart;
 #[cfg(unix)]
+mod asked;
+#[cfg(unix)]
 mod browser;
 mod building;
 mod certificate;
@@ -20,6 +22,8 @@ mod judge;
 mod labels;
 mod messages;
 mod metric;
+#[cfg(unix)]
+mod page;
 mod ratings;
 #[cfg(unix)]
 mod rewards;

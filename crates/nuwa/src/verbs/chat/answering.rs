@@ -181,6 +181,13 @@ pub fn shown<T>(
     watch: Option<&Watch>,
     write: impl FnOnce(&mut dyn FnMut() -> Flow, &mut dyn FnMut(&str)) -> nuwa_infer::Result<T>,
 ) -> anyhow::Result<(T, Option<Blocked>)> {
+    printed(|goes_on, on_text| guarded(watch, goes_on, on_text, write))
+}
+
+/// Writes a text to standard output as it comes, until it ends, Ctrl-C stops it, or nobody reads it any more.
+pub fn printed<T>(
+    write: impl FnOnce(&mut dyn FnMut() -> Flow, &mut dyn FnMut(&str)) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     STOP.store(false, Ordering::Relaxed);
     ANSWERING.store(true, Ordering::Relaxed);
     let printed = RefCell::new(Ok(()));
@@ -193,7 +200,7 @@ pub fn shown<T>(
         true => Flow::Break(()),
         false => Flow::Continue(()),
     };
-    let written = guarded(watch, &mut goes_on, &mut on_text, write);
+    let written = write(&mut goes_on, &mut on_text);
     ANSWERING.store(false, Ordering::Relaxed);
     let written = written?;
     printed.into_inner()?;

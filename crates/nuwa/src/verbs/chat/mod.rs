@@ -2,12 +2,16 @@
 
 mod answering;
 mod choosing;
+mod keeping;
 mod lines;
+mod remote;
 mod search;
+mod served;
+mod stream;
+mod talk;
 
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -18,20 +22,21 @@ use nuwa_infer::{
 };
 use nuwa_report::numbers::counted;
 use nuwa_tokenizer::Message;
-use serde::{Deserialize, Serialize};
 
 use super::in_flags::in_flags;
 use super::sampling::SamplingArguments;
 use super::weights::WeightArguments;
 use crate::console::message;
-use crate::failure::{self, Problem};
+use crate::failure::Problem;
 use crate::guarding::{self, GuardArguments, Watch};
 use crate::numbers::Count;
 use crate::{base, model};
 use answering::{Answered, shown};
 use choosing::{Choosing, ChoosingArguments};
-use lines::Lines;
+use remote::Remote;
 use search::{Search, SearchArguments};
+use served::Served;
+use talk::History;
 
 /// Chat with a model
 ///
@@ -50,12 +55,31 @@ Examples:
   nuwa chat runs/world --search                 looks up the run's own documents, and names its sources
   nuwa chat tuned --guard guard.toml            what must not be asked or said is stopped
   nuwa chat tuned --drafts 3                    three answers to choose from; choices are kept for nuwa dpo
+  nuwa chat --server http://localhost:8080      a model that nuwa serve, or another server, has
 
 While talking: /reset forgets the turns, /system TEXT, /temperature T, /why, /choose N, /save FILE, /load FILE, /help,
 /quit; //word asks /word")]
 pub struct Chat {
     /// A model folder, or a run folder [default: the newest run in runs/]
     model: Option<PathBuf>,
+    /// Talk to a server that speaks OpenAI's API (nuwa serve, llama.cpp, vLLM, ...) instead of a model on this machine
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = [
+            "model", "candidates", "drafts", "feedback", "least_safe", "refusal", "search", "documents", "why", "precision", "guard"
+        ]
+    )]
+    server: Option<String>,
+    /// With --server: a file that holds the key
+    #[arg(long, value_name = "FILE", requires = "server")]
+    api_key: Option<PathBuf>,
+    /// With --server: which of its models [default: its first]
+    #[arg(long = "model", id = "served_model", value_name = "NAME", requires = "server")]
+    served_model: Option<String>,
+    /// Keep what is typed for this session only: otherwise the arrow keys find it the next time, too
+    #[arg(long)]
+    no_history: bool,
     /// Answer this question and exit
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -104,6 +128,9 @@ static STOP: AtomicBool = AtomicBool::new(false);
 impl Chat {
     pub fn run(self) -> anyhow::Result<()> {
         self.settings().check().map_err(in_flags)?;
+        if let Some(address) = &self.server {
+            return self.run_served(address);
+        }
         self.choosing.check()?;
         let folder = match &self.model {
             Some(path) => model::folder(path)?,
@@ -117,7 +144,7 @@ impl Chat {
         }
         match &self.prompt {
             Some(prompt) => session.ask(prompt),
-            None => session.talk(&folder),
+            None => talk::talk(&folder.display().to_string(), self.history(), &mut |line| session.hear(line)),
         }
     }
 
@@ -127,6 +154,23 @@ impl Chat {
         let sampling = self.sampling.settings(self.temperature.unwrap_or(temperature), top_k);
         let max_tokens = self.max_tokens.map_or(200, |count| count.0 as usize);
         GenerateSettings { max_tokens, seed: self.seed, sampling, ..GenerateSettings::default() }
+    }
+}
+
+impl Chat {
+    /// Talks to a server.
+    fn run_served(&self, address: &str) -> anyhow::Result<()> {
+        let served = Served::connect(address, self.api_key.as_deref(), self.served_model.as_deref())?;
+        let name = format!("{} of {}", served.model, served.base());
+        let mut remote = Remote::new(served, self.system.clone(), self.settings());
+        match &self.prompt {
+            Some(prompt) => remote.ask(prompt),
+            None => talk::talk(&name, self.history(), &mut |line| remote.hear(line)),
+        }
+    }
+
+    fn history(&self) -> History {
+        if self.no_history { History::Session } else { History::Kept }
     }
 }
 
@@ -142,25 +186,6 @@ pub(super) fn newest(runs: &Path) -> anyhow::Result<PathBuf> {
         None => Err(Problem::new("there is no model in runs/")
             .hint("name a model folder, or make one first: nuwa build")
             .into()),
-    }
-}
-
-/// A conversation as `/save` keeps it; what holds more than that is another kind of file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    messages: Vec<Message>,
-}
-
-impl Kept {
-    /// Reads a file; a device or a pipe might never end.
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        const LARGEST: u64 = 16 << 20;
-        if path.exists() && !path.is_file() {
-            let problem = Problem::new(format!("{} is no file", path.display()));
-            return Err(problem.hint("name a file that /save wrote").into());
-        }
-        Ok(nuwa_files::read_json_at_most(path, LARGEST)?)
     }
 }
 
@@ -209,45 +234,6 @@ impl Session {
         }
     }
 
-    fn talk(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let at_terminal = io::stdin().is_terminal();
-        if at_terminal {
-            message(&format!("{}; /help says what can be done", folder.display()));
-        }
-        listen_for_interrupts();
-        let failed = self.hear_all(at_terminal)?;
-        // At a terminal somebody saw each error and could ask again.
-        if failed == 0 || at_terminal {
-            return Ok(());
-        }
-        Err(Problem::new(format!("{} could not be answered", counted(failed, "line")))
-            .hint("each is named above, with the reason")
-            .into())
-    }
-
-    /// Answers line after line; how many could not be answered.
-    fn hear_all(&mut self, at_terminal: bool) -> anyhow::Result<u64> {
-        let mut lines = Lines::new(io::stdin().lock());
-        let mut failed = 0;
-        loop {
-            if at_terminal {
-                eprint!("> ");
-                io::stderr().flush()?;
-            }
-            let Some(line) = lines.read()? else { return Ok(failed) };
-            match line.map_err(anyhow::Error::from).and_then(|line| self.hear(&line)) {
-                Ok(Flow::Continue(())) => {}
-                Ok(Flow::Break(())) => return Ok(failed),
-                // Where nothing can be printed, nobody hears the next answer either.
-                Err(error) if error.is::<io::Error>() => return Err(error),
-                Err(error) => {
-                    failed += 1;
-                    failure::tell((!at_terminal).then_some(lines.number()), &error);
-                }
-            }
-        }
-    }
-
     fn hear(&mut self, line: &str) -> anyhow::Result<Flow> {
         match Said::in_line(line) {
             Said::Nothing => {}
@@ -259,12 +245,8 @@ impl Session {
     }
 
     fn obey(&mut self, name: &str, rest: &str) -> anyhow::Result<()> {
+        check_command(name, rest)?;
         match name {
-            "/help" | "/reset" | "/quit" | "/exit" | "/why" if !rest.is_empty() => {
-                return Err(Problem::new(format!("{name} takes nothing after it"))
-                    .hint(format!("to ask the model: /{name} {rest}"))
-                    .into());
-            }
             "/help" => message(HELP),
             "/reset" => {
                 self.conversation.turns.clear();
@@ -275,60 +257,14 @@ impl Session {
             "/why" => self.explain()?,
             "/choose" => self.choose(rest)?,
             "/system" => self.conversation.system = (!rest.is_empty()).then(|| rest.to_string()),
-            "/temperature" => self.set_temperature(rest)?,
-            "/save" | "/load" if rest.is_empty() => {
-                return Err(Problem::new(format!("{name} needs the name of a file"))
-                    .hint(format!("for example: {name} talk.json"))
-                    .into());
+            "/temperature" => self.settings.sampling.temperature = temperature(rest)?,
+            "/save" => keeping::save(&self.conversation, Path::new(rest))?,
+            "/load" => {
+                self.conversation = keeping::load(Path::new(rest))?;
+                self.choosing.iter_mut().for_each(Choosing::forget);
             }
-            "/save" => self.save(Path::new(rest))?,
-            "/load" => self.load(Path::new(rest))?,
-            _ => {
-                return Err(Problem::new(format!("there is no {name}"))
-                    .hint(format!("/help lists what there is; to ask the model: /{name} {rest}").trim_end())
-                    .into());
-            }
+            _ => return Err(no_command(name, rest)),
         }
-        Ok(())
-    }
-
-    fn set_temperature(&mut self, text: &str) -> anyhow::Result<()> {
-        match text.parse::<f64>() {
-            Ok(value) if value >= 0.0 && value.is_finite() => {
-                self.settings.sampling.temperature = value;
-                Ok(())
-            }
-            _ => Err(Problem::new(format!("/temperature {text}: expected a number of 0 or more"))
-                .hint("for example: /temperature 0.3")
-                .into()),
-        }
-    }
-
-    fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let system = self.conversation.system.iter().map(|text| Message::new("system", text.as_str()));
-        let messages = system.chain(self.conversation.turns.iter().cloned()).collect();
-        if path.exists() && Kept::read(path).is_err() {
-            return Err(Problem::new(format!("{} exists and is no conversation", path.display()))
-                .hint("name another file: this one would be lost")
-                .into());
-        }
-        nuwa_files::write_json(path, &Kept { messages })?;
-        message(&format!("kept in {}", path.display()));
-        Ok(())
-    }
-
-    fn load(&mut self, path: &Path) -> anyhow::Result<()> {
-        let Kept { mut messages } = Kept::read(path)?;
-        if messages.last().is_some_and(|turn| turn.role != "assistant") {
-            return Err(Problem::new(format!("{} does not end in an answer", path.display()))
-                .hint("the last of its messages must have the role `assistant`")
-                .into());
-        }
-        let has_system = messages.first().is_some_and(|turn| turn.role == "system");
-        self.conversation.system = has_system.then(|| messages.remove(0).content);
-        self.choosing.iter_mut().for_each(Choosing::forget);
-        self.conversation.turns = messages;
-        message(&format!("{} loaded", counted(self.conversation.turns.len() as u64, "turn")));
         Ok(())
     }
 
@@ -416,6 +352,38 @@ fn base_note(folder: &Path) -> String {
     )
 }
 
+/// A temperature that was typed.
+fn temperature(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err(Problem::new(format!("/temperature {text}: expected a number of 0 or more"))
+            .hint("for example: /temperature 0.3")
+            .into()),
+    }
+}
+
+/// Refuses what is typed after a command that takes nothing, and a file that is not named.
+fn check_command(name: &str, rest: &str) -> anyhow::Result<()> {
+    let takes_nothing = ["/help", "/reset", "/quit", "/exit", "/why"].contains(&name);
+    if takes_nothing && !rest.is_empty() {
+        return Err(Problem::new(format!("{name} takes nothing after it"))
+            .hint(format!("to ask the model: /{name} {rest}"))
+            .into());
+    }
+    if ["/save", "/load"].contains(&name) && rest.is_empty() {
+        return Err(Problem::new(format!("{name} needs the name of a file"))
+            .hint(format!("for example: {name} talk.json"))
+            .into());
+    }
+    Ok(())
+}
+
+/// A command that there is not.
+fn no_command(name: &str, rest: &str) -> anyhow::Error {
+    let hint = format!("/help lists what there is; to ask the model: /{name} {rest}");
+    Problem::new(format!("there is no {name}")).hint(hint.trim_end()).into()
+}
+
 /// What a line says.
 #[derive(Debug, PartialEq, Eq)]
 enum Said<'a> {
@@ -444,36 +412,9 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Ctrl-C stops an answer; where none is being written, it ends the program.
-fn listen_for_interrupts() {
-    let stop = || match ANSWERING.load(Ordering::Relaxed) {
-        true => STOP.store(true, Ordering::Relaxed),
-        false => std::process::exit(130),
-    };
-    if ctrlc::set_handler(stop).is_err() {
-        message("Ctrl-C will end the program, not only an answer");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_conversation_is_read_or_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        let told = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            Kept::read(&path).map(|kept| kept.messages.len()).map_err(|error| error.to_string())
-        };
-        assert_eq!(told(r#"{"messages": [{"role": "user", "content": "a"}]}"#), Ok(1));
-        assert!(told(r#"{"model": "m", "messages": []}"#).unwrap_err().contains("unknown field `model`"));
-        assert!(told(&" ".repeat(17 << 20)).unwrap_err().contains("is too large"));
-        assert!(Kept::read(folder.path()).err().unwrap().to_string().ends_with("is no file"));
-        #[cfg(unix)]
-        assert!(Kept::read(Path::new("/dev/zero")).err().unwrap().to_string().ends_with("is no file"));
-    }
 
     #[test]
     fn a_slash_and_letters_are_a_command_and_all_else_is_a_question() {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nuwa_files::documents;
 use nuwa_infer::{Conversation, GroundedAnswer, NOTHING, Snippet, calculate};
-use nuwa_text::cut_near;
 use nuwa_text::search::SearchIndex;
 
 use crate::base;
 use crate::console::message;
 use crate::failure::Problem;
+use crate::prompted::passages;
 use nuwa_report::numbers::{bytes, counted};
 use nuwa_report::text::{clipped, printable};
 
@@ -97,7 +97,7 @@ impl Search {
                 ));
                 break;
             }
-            passages(&document.text).for_each(|passage| search.add(passage, &document.id));
+            passages(&document.text, PASSAGE).for_each(|(_, passage)| search.add(passage, &document.id));
         }
         Ok(search)
     }
@@ -134,21 +134,6 @@ impl Search {
 /// Passages that are tried before a question, ever fewer.
 pub fn counts() -> impl Iterator<Item = usize> {
     (0..=PUT_BEFORE).rev()
-}
-
-/// A text in passages that end with a sentence where that is possible.
-fn passages(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        if rest.is_empty() {
-            return None;
-        }
-        let end = if rest.len() <= PASSAGE { rest.len() } else { cut_near(rest, PASSAGE, PASSAGE * 2 / 3) };
-        let (passage, after) = rest.split_at(end.max(1));
-        rest = after;
-        Some(passage.trim_end())
-    })
 }
 
 /// The sources below an answer, each once.
@@ -193,19 +178,6 @@ fn shown(snippet: &Snippet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_into_passages_after_sentences() {
-        let text = "Mina lives in Dorn. ".repeat(40);
-        let all: Vec<&str> = passages(&text).collect();
-        assert!(
-            all.len() > 2 && all.iter().all(|passage| passage.len() <= PASSAGE && passage.ends_with('.'))
-        );
-        assert_eq!(all.join(" "), text.trim_end());
-        let chinese = "米娜住在多恩。".repeat(40);
-        assert_eq!(passages(&chinese).collect::<String>(), chinese);
-        assert_eq!(passages("  ").count(), 0);
-    }
 
     #[test]
     fn sums_are_worked_out_and_all_else_is_looked_up() {
