@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn both_sides_share_the_context_where_they_are_read_together() {
         let tokenizer = tokenizer();
-        let special = nuwa_train::objectives::Special::NAMES;
+        let special = Special::NAMES;
         let tokenizer = tokenizer.with_special_tokens(&special).unwrap();
         let answers = MaskedAnswers::new(MaskedTokens::of(&tokenizer), 1);
         let limits = SequenceLimits { form: PairForm::Masked(answers), source: 12, target: 12 };

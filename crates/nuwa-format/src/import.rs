@@ -10,7 +10,7 @@ use nuwa_tokenizer::Tokenizer;
 use crate::config::CONFIG;
 use crate::generation;
 use crate::llama2c::Llama2c;
-use crate::{Error, Result, load_model, save_model, save_with_tokenizer};
+use crate::{Error, Result, load_labelled, load_model, save_labelled, save_model, save_with_tokenizer};
 
 const MODEL_CARD: &str = "README.md";
 
@@ -61,6 +61,16 @@ pub fn export(folder: &Path, out: &Path) -> Result<Imported> {
         nuwa_files::write_atomically(&out.join(MODEL_CARD), &nuwa_files::read(&card)?)?;
     }
     Ok(exported)
+}
+
+/// The same of a model that tells labels, which is written as it is.
+///
+/// # Errors
+/// As [`export`], and when the model tells no labels.
+pub fn export_labelled(folder: &Path, out: &Path) -> Result<Imported> {
+    let ((model, labels), tokenizer) = (load_labelled(folder)?, Tokenizer::load(folder)?);
+    save_labelled(&model, &labels, &tokenizer, out)?;
+    Ok(Imported { parameters: model.parameters().count(), tokenizer: Some(tokenizer.vocab_size()) })
 }
 
 fn copy(model: &dyn Model, folder: &Path, out: &Path) -> Result<Imported> {

@@ -43,7 +43,7 @@ pub use base::{Base, weights_hash};
 pub use config::load_config;
 pub use error::{Error, Result};
 pub use folder::{load_for_inference, load_model, save_model, save_with_tokenizer, weights_memory};
-pub use import::{Imported, export, import};
+pub use import::{Imported, export, export_labelled, import};
 pub use labels::{Labels, Problem};
 pub use layout::{Part, parts};
 pub use scored::{

@@ -84,17 +84,17 @@ fn what_stands_beside_sources_is_learnt_and_written() {
     let mut objective = objective(&settings, 64);
     let mut trainer = made(&settings);
     let out = tempfile::tempdir().unwrap();
-    let (before, _) = (objective.validate(&mut trainer).unwrap(), ());
+    let before = objective.validate(&mut trainer).unwrap();
     let summary =
         tune(&job(out.path(), &settings.tuning), &mut trainer, &mut objective, &mut |_| {}).unwrap();
     assert!(summary.steps > 10 && before.is_none(), "too few pairs to hold any out");
     let writer = MaskedWriter::new(trainer.into_model(), tokenizer()).unwrap();
-    let sources: Vec<_> = pairs(64).iter().map(|pair| writer.source_ids(&pair.source).unwrap()).collect();
+    let all = pairs(64);
+    let sources: Vec<_> = all.iter().map(|pair| writer.source_ids(&pair.source).unwrap()).collect();
     let found = writer.answers(&sources, &BeamSettings::default(), None).unwrap();
-    let right = pairs(64)
-        .iter()
-        .zip(&found)
-        .filter(|(pair, found)| writer.text_of(&found[0].tokens).unwrap() == pair.target && found[0].ended);
-    let right = right.count();
+    let is_right = |(pair, found): &(&TextPair, &Vec<nuwa_infer::Hypothesis>)| {
+        writer.text_of(&found[0].tokens).unwrap() == pair.target && found[0].ended
+    };
+    let right = all.iter().zip(&found).filter(is_right).count();
     assert!(right >= 58, "{right} of 64 are written right");
 }

@@ -7,6 +7,7 @@ use nuwa_report::records::PROVENANCE;
 use super::stage::{Build, Stage};
 use crate::console::Display;
 use crate::run::{About, Dependencies};
+use crate::taught::Taught;
 
 pub static ABOUT: About = About { format: None, places: &["model"], ..About::new("export", "导出") };
 
@@ -29,7 +30,13 @@ impl Stage for ExportStage {
             let _ = std::fs::remove_file(model.join(beside));
         }
         let last = build.models().pop().expect("a model is trained before it is exported");
-        nuwa_format::export(&build.place(last).join("model"), &model)?;
+        let trained = build.place(last).join("model");
+        match build.taught {
+            Taught::Labels => nuwa_format::export_labelled(&trained, &model)?,
+            // Under another family's name it would not be known to answer sources.
+            Taught::Pairs => nuwa_format::import(&trained, &model)?,
+            Taught::Dialogues | Taught::Nothing => nuwa_format::export(&trained, &model)?,
+        };
         Ok(format!("{}", model.display()))
     }
 }
