@@ -163,6 +163,9 @@ impl Bench {
         // Where a build would write its last model, so that the text it is measured on is found.
         let mut command = self.pretrain(&out, &out, family);
         command.args(&self.length);
+        if self.length[0] == "--tokens" {
+            command.args(["--params", &self.parameters]);
+        }
         command.args(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
         said(&mut command)?;
         let metrics = std::fs::read_to_string(out.join("metrics.jsonl"))?;
