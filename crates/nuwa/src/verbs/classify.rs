@@ -5,6 +5,7 @@ use nuwa_align::data::{Columns, LabelColumns, LabelledTexts, PlainText, plain_te
 use nuwa_align::labelling::JudgedText;
 use nuwa_align::{BadRecords, Labels, Problem};
 use nuwa_infer::{Engine, LabelTeller, likeliest_label};
+use nuwa_models::Prediction;
 use nuwa_report::records::LabelFigures;
 use nuwa_text::clip;
 use serde::Serialize;
@@ -99,7 +100,7 @@ impl Classify {
     fn weigh(&self, folder: &Path) -> anyhow::Result<()> {
         let labels = labels_of(&self.labels)?;
         let config = nuwa_format::load_config(folder)?;
-        if config.label_head().is_some() && !config.predicts().writes() {
+        if config.predicts() == Prediction::Nothing {
             let problem = Failure::new(format!("{} has a head with labels of its own", folder.display()));
             return Err(problem.hint("leave --labels out").into());
         }
