@@ -23,10 +23,13 @@ pub fn run_blocks<B: Clone + Send + 'static>(
     forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
+        if context.skips(index, blocks.len()) {
+            continue;
+        }
         x = match input.layer(index) {
             LayerInput { positions, keys: Keys::Pass(mask), router, source } if context.recompute => {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
-                let dropout = context.dropout;
+                let (dropout, dropouts) = (context.dropout, context.dropouts);
                 let (rows, visible) = match source {
                     Some(Source::Pass { rows, mask, .. }) => (Some(rows), Some(mask.clone())),
                     _ => (None, None),
@@ -37,11 +40,15 @@ pub fn run_blocks<B: Clone + Send + 'static>(
                     let rows = inputs.get(1).zip(visible.as_ref());
                     let source = rows.map(|(rows, mask)| Source::Pass { rows, mask, log: None });
                     let input = LayerInput { positions: &positions, keys, router: router.clone(), source };
-                    forward(&block, &Context::new(tape).with_dropout(dropout), &inputs[0], input)
+                    let context = Context::new(tape).with_dropout(dropout).with_dropouts(dropouts);
+                    forward(&block, &context, &inputs[0], input)
                 })?
             }
             input => forward(block, context, &x, input)?,
         };
+        if let Some(probe) = context.probe {
+            probe.look(&x);
+        }
     }
     Ok(x)
 }

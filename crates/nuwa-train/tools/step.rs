@@ -13,7 +13,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use nuwa_models::{Context, Model, ModelConfig, SequencePair, Targets, Text, backward};
-use nuwa_nn::{AdamW, OptimizerSettings};
+use nuwa_nn::{Optimizer, OptimizerSettings};
 use nuwa_tensor::{Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut tape = Tape::training().with_precision(run.precision);
     let settings =
         OptimizerSettings { beta2: 0.999, weight_decay: Some(0.01), ..OptimizerSettings::default() };
-    let mut optimizer = AdamW::new(model.parameters(), &settings);
+    let mut optimizer = Optimizer::new(model.parameters(), &settings);
     let batch = Batch::draw(run.sizes);
     let ready = start.elapsed();
     let (mut times, mut loss, mut first, mut optimizing) = (Vec::new(), 0.0, Duration::ZERO, Duration::ZERO);
@@ -238,14 +238,23 @@ impl Batch {
         let ids = rows.iter().map(|&row| self.targets[row as usize]).collect();
         let weights = vec![1.0 / rows.len() as f32; rows.len()];
         let source = Text::bidirectional(self.ids.clone(), self.sizes.batch);
-        nuwa_models::Batch { source, answer: None, targets: Targets { rows: Some(rows), ids, weights }, classes: None }
+        nuwa_models::Batch {
+            source,
+            answer: None,
+            targets: Targets { rows: Some(rows), ids, weights },
+            classes: None,
+        }
     }
 
     /// Sources, and answers a quarter as long.
     fn pairs(&self) -> nuwa_models::Batch {
         let (source, answer) = (self.sizes.context, self.sizes.context / 4);
-        let pair = |(source, answer): (&[u32], &[u32])| SequencePair { source: source.into(), answer: answer.into() };
-        let pairs: Vec<SequencePair> = self.ids.chunks(source).zip(self.targets.chunks(answer)).map(pair).collect();
+        let pair = |(source, answer): (&[u32], &[u32])| SequencePair {
+            source: source.into(),
+            answer: answer.into(),
+        };
+        let pairs: Vec<SequencePair> =
+            self.ids.chunks(source).zip(self.targets.chunks(answer)).map(pair).collect();
         nuwa_models::Batch::of_pairs(&pairs, 0, 1.0 / (self.sizes.batch * answer) as f32)
     }
 }

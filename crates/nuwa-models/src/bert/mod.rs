@@ -139,7 +139,8 @@ impl Model for Bert {
             (&self.positions, &pass.positions),
         ];
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
-        let hidden = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        let hidden =
+            run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, Block::forward)?;
         let pooled = self.pooled(context, &hidden, &text.first_rows())?;
         Ok(Rows { pooled, ..hidden.into() })
     }

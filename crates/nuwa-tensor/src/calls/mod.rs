@@ -20,7 +20,7 @@ pub(crate) use dropout::Dropout;
 pub use loss::Loss;
 pub use mask::AttentionMask;
 pub(crate) use mask::Visible;
-pub(crate) use optimizer::Update;
+pub(crate) use optimizer::{Formula, Step, Update};
 pub(crate) use relative::RelativeCall;
 pub use relative::RelativePlaces;
 pub(crate) use rotary::RotaryCall;

@@ -5,6 +5,9 @@
 //! `loss_i = -(1 - s) log p_i[t_i] - s mean over v of log p_i[v]`, and the loss is `sum over i of w_i loss_i`. A mean is a
 //! sum with weights `1 / n`. Rows without a target are best left out before ([`Tape::rows`]).
 //!
+//! A z-loss of coefficient `c` (Chowdhery et al., "PaLM", 2022) adds `c l_i^2` to `loss_i`, with `l_i = log sum over v of e^(z_i[v])`, and
+//! `2 c l_i softmax_i` to the gradient of the logits: it keeps the logits from drifting.
+//!
 //! [`Tape::backward_losses`] computes the loss and its gradient in one pass over the head, chunk by chunk of rows: logits,
 //! softmax, loss, `g_i = w_i (softmax_i - (1 - s) onehot(t_i) - s / vocabulary)`, `dh_i = g_i W`, `dW += g^T h`,
 //! `db += sum of g_i`; then it runs the rest of the tape back. So backward needs no logits again, and a tape that is
@@ -41,6 +44,8 @@ pub struct HeadLoss<'a> {
     pub rows: LossRows<'a>,
     /// The share of each target that is spread over the whole vocabulary, in `[0, 1)`.
     pub label_smoothing: f32,
+    /// What the z-loss counts, 0 or more.
+    pub z_loss: f32,
     /// What this loss counts in a sum of several.
     pub coefficient: f32,
 }
@@ -48,7 +53,7 @@ pub struct HeadLoss<'a> {
 impl<'a> HeadLoss<'a> {
     /// Of a head without bias, without smoothing, alone.
     pub fn new(hidden: &'a Tensor, weight: &'a Parameter, rows: LossRows<'a>) -> Self {
-        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, coefficient: 1.0 }
+        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, z_loss: 0.0, coefficient: 1.0 }
     }
 
     fn check(&self) -> Result<()> {
@@ -61,6 +66,10 @@ impl<'a> HeadLoss<'a> {
         if !(0.0..1.0).contains(&self.label_smoothing) {
             let reason =
                 format!("label_smoothing is {}, expected at least 0 and below 1", self.label_smoothing);
+            return Err(Error::Option { operation: "cross_entropy", reason });
+        }
+        if !(self.z_loss >= 0.0 && self.z_loss.is_finite()) {
+            let reason = format!("z_loss is {}, expected 0 or more", self.z_loss);
             return Err(Error::Option { operation: "cross_entropy", reason });
         }
         Ok(())
@@ -187,6 +196,7 @@ impl Tape {
             targets: loss.rows.targets,
             gradients: weights,
             smoothing: loss.label_smoothing,
+            z: loss.z_loss,
         };
         let d_hidden = self.kernels().head_loss(&call, &mut found);
         found.total = device::host_weighted_sum(&found.rows, loss.rows.weights);

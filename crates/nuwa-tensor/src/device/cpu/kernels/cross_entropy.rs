@@ -38,6 +38,7 @@ pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut L
             targets: &call.targets[span.clone()],
             gradients: call.gradients.map(|weights| &weights[span.clone()]),
             smoothing: call.smoothing,
+            z: call.z,
         };
         logits.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
         if let Some(d_hidden) = &mut d_hidden {
@@ -58,6 +59,8 @@ pub struct Rows<'a> {
     pub gradients: Option<&'a [f32]>,
     /// The share of each target that is spread over all ids.
     pub smoothing: f32,
+    /// What the square of the logarithm of the sum of exponentials counts.
+    pub z: f32,
 }
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
@@ -98,8 +101,8 @@ impl Logits {
             let target = target as usize;
             let weight = rows.gradients.map(|weights| weights[index]);
             (*loss, *hit) = match weight {
-                _ if rows.smoothing > 0.0 => {
-                    smoothed_row(logits, vocabulary, target, weight, rows.smoothing, narrow)
+                _ if rows.smoothing > 0.0 || rows.z > 0.0 => {
+                    smoothed_row(logits, vocabulary, target, weight, [rows.smoothing, rows.z], narrow)
                 }
                 None => loss_of_row(&logits[..vocabulary], target),
                 Some(weight) if narrow => narrow_gradient_of_row(logits, vocabulary, target, weight),
@@ -245,23 +248,27 @@ vectorised! {
 }
 
 vectorised! {
-    /// With smoothed targets; with a weight, each logit becomes `weight * (softmax - target)`.
+    /// With smoothed targets and a z-loss; with a weight, each logit becomes `weight` times its slope.
     fn smoothed_row with m (
         row: &mut [f32],
         vocabulary: usize,
         target: usize,
         weight: Option<f32>,
-        smoothing: f32,
+        shares: [f32; 2],
         narrow: bool,
     ) -> (f32, bool) {
+        let [smoothing, z] = shares;
         let (logits, rest) = row.split_at_mut(vocabulary);
         let (largest, right) = (maximum(logits), logits[target]);
         let log_total = largest + sum(logits, |logit| exp(m, logit - largest)).ln();
         let spread = smoothing / vocabulary as f32;
-        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        let smoothed = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        // Without a z-loss these are the same bits.
+        let loss = smoothed + z * log_total * log_total;
+        let slope = 1.0 + 2.0 * z * log_total;
         if let Some(weight) = weight {
             for value in logits.iter_mut() {
-                *value = weight * (exp(m, *value - log_total) - spread);
+                *value = weight * (slope * exp(m, *value - log_total) - spread);
             }
             logits[target] -= weight * (1.0 - smoothing);
             if narrow {
