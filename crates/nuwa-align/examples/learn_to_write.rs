@@ -38,12 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = nuwa_models::build(&serde_json::from_value(config)?, 1)?;
     let mut trainer = Trainer::new(model, None, TrainerSettings::default());
     trainer.set_schedule(Schedule {
-        kind: ScheduleKind::Cosine,
-        peak: 3e-3,
         floor: 0.1,
         warmup: 10,
-        decay: 0,
-        steps: STEPS,
+        ..Schedule::new(ScheduleKind::Cosine, 3e-3, STEPS)
     });
 
     // What a step is made of: 8 windows of CONTEXT tokens, of which each next token is predicted.

@@ -27,7 +27,7 @@
 //! let settings = SftSettings { epochs: Some(20), ..SftSettings::default() };
 //! let mut source = Sft::of_examples(vec![example; 8], Vec::new(), &settings, 1)?;
 //! let mut trainer = trainer(model, None, &TuningSettings::default(), 1);
-//! trainer.set_schedule(Schedule { kind: ScheduleKind::Cosine, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 20 });
+//! trainer.set_schedule(Schedule { floor: 0.1, warmup: 2, ..Schedule::new(ScheduleKind::Cosine, 1e-2, 20) });
 //! let losses = (0..20).map(|step| Ok(trainer.step(&mut source, step)?.measured.loss)).collect::<nuwa_train::Result<Vec<_>>>()?;
 //! assert!(losses[19] < losses[0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -90,6 +90,10 @@ pub enum TuningSchedule {
     Cosine,
     /// Falls with the square root of the steps, as in the Transformer paper.
     InverseSquareRoot,
+    /// A straight line to the floor.
+    Linear,
+    /// Stays at the peak.
+    Constant,
 }
 
 /// Settings shared by all kinds of fine-tuning.
@@ -98,7 +102,7 @@ pub enum TuningSchedule {
 pub struct TuningSettings {
     /// Largest micro-batch, in tokens: larger batches use gradient accumulation. Limits memory.
     pub micro_batch_tokens: usize,
-    /// Learning-rate schedule: cosine or inverse-square-root.
+    /// Learning-rate schedule: cosine, inverse-square-root, linear or constant.
     pub schedule: TuningSchedule,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
@@ -152,8 +156,10 @@ impl TuningSettings {
         let kind = match self.schedule {
             TuningSchedule::Cosine => ScheduleKind::Cosine,
             TuningSchedule::InverseSquareRoot => ScheduleKind::InverseSquareRoot,
+            TuningSchedule::Linear => ScheduleKind::Linear,
+            TuningSchedule::Constant => ScheduleKind::Constant,
         };
-        Schedule { kind, peak, floor: self.floor, warmup, decay: 0, steps }
+        Schedule { floor: self.floor, warmup, ..Schedule::new(kind, peak, steps) }
     }
 
     /// What decides the outcome: how often is measured and saved does not, so a killed run goes on when they change.
@@ -175,6 +181,7 @@ impl TuningSettings {
         share("floor", f64::from(self.floor), 1.0)?;
         share("dropout", f64::from(self.dropout), 0.9)?;
         share("held_out", self.held_out, 0.5)?;
+        nuwa_train::check_optimizer(&format!("{stage}.tuning"), &self.optimizer)?;
         let name = format!("{stage}.tuning.micro_batch_tokens");
         ensure(self.micro_batch_tokens > 0, &name, self.micro_batch_tokens, "at least 1")
     }
@@ -241,7 +248,7 @@ impl SftSettings {
             0 => of_size.clamp(LEAST_RATE, RATE_OF_A_MILLION) as f32,
             _ => RATE_OF_ADAPTERS,
         };
-        self.learning_rate.unwrap_or(chosen)
+        self.learning_rate.unwrap_or(chosen * self.tuning.optimizer.kind.rate_factor())
     }
 
     /// Whether each value lies in its range.

@@ -87,8 +87,8 @@ pub fn trainer(
         optimizer: settings.optimizer.clone(),
         precision: Precision::from(settings.precision),
         dropout: settings.dropout,
-        recompute: false,
         seed,
+        ..TrainerSettings::default()
     };
     Trainer::new(model, adapters.map(|adapters| adapters as Arc<dyn Adapters>), settings)
 }

@@ -83,7 +83,7 @@ fn write_shards(folder: &Path) -> Result<()> {
 }
 
 fn schedule() -> Schedule {
-    Schedule { kind: ScheduleKind::Cosine, peak: 3e-3, floor: 0.1, warmup: 4, decay: 0, steps: STEPS }
+    Schedule { floor: 0.1, warmup: 4, ..Schedule::new(ScheduleKind::Cosine, 3e-3, STEPS) }
 }
 
 fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: usize) -> Result<String> {
@@ -91,8 +91,8 @@ fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: u
         optimizer: OptimizerSettings::default(),
         precision,
         dropout: 0.1,
-        recompute: false,
         seed: 3,
+        ..TrainerSettings::default()
     };
     let mut trainer = Trainer::new(model(family)?, None, settings);
     let loader = Loader::new(Shards::open(shards, Part::Train)?, CONTEXT, 3)?;

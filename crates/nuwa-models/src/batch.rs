@@ -122,6 +122,7 @@ struct Asked<'a> {
     auxiliary: Option<Tensor>,
     shares: Vec<Option<RouterShares>>,
     label_smoothing: f32,
+    z_loss: f32,
 }
 
 impl<'a> Asked<'a> {
@@ -141,9 +142,9 @@ impl<'a> Asked<'a> {
         let targets = LossRows { targets: &batch.targets.ids, weights: &batch.targets.weights };
         let tokens = (model.head(), model.head().rows(tape, &hidden)?, targets);
         let (auxiliary, shares) = (rows.auxiliary, rows.shares);
-        let label_smoothing = context.label_smoothing;
+        let (label_smoothing, z_loss) = (context.label_smoothing, context.z_loss);
         let Some(classes) = &batch.classes else {
-            return Ok(Self { tokens, classes: None, auxiliary, shares, label_smoothing });
+            return Ok(Self { tokens, classes: None, auxiliary, shares, label_smoothing, z_loss });
         };
         let (Some(head), Some(pooled)) = (model.class_head(), rows.pooled) else {
             return Err(Error::Shape {
@@ -157,12 +158,13 @@ impl<'a> Asked<'a> {
             None => pooled,
         };
         let rows = head.rows(tape, &pooled)?;
-        Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares, label_smoothing })
+        Ok(Self { tokens, classes: Some((head, rows, targets)), auxiliary, shares, label_smoothing, z_loss })
     }
 
     fn losses(&self) -> Vec<HeadLoss<'_>> {
         let (head, rows, targets) = &self.tokens;
-        let tokens = HeadLoss { label_smoothing: self.label_smoothing, ..head.loss(rows, *targets) };
+        let (label_smoothing, z_loss) = (self.label_smoothing, self.z_loss);
+        let tokens = HeadLoss { label_smoothing, z_loss, ..head.loss(rows, *targets) };
         let classes = self.classes.as_ref().map(|(head, rows, targets)| head.loss(rows, *targets));
         std::iter::once(tokens).chain(classes).collect()
     }

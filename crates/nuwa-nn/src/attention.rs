@@ -167,7 +167,7 @@ impl Attention {
         if let Some(table) = &self.rotary {
             qkv = tape.rotary(&qkv, self.heads, input.positions, table)?;
         }
-        let dropout = if self.drops_weights { context.dropout } else { 0.0 };
+        let dropout = context.attention_dropout(self.drops_weights);
         let bias = self.bias.as_ref().map(|bias| bias.of_pass(tape, &input)).transpose()?;
         let bias = bias.as_ref().map(BiasOfPass::get);
         let options = AttentionOptions { scale: self.scale, dropout, bias };

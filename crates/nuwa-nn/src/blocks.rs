@@ -23,10 +23,13 @@ pub fn run_blocks<B: Clone + Send + 'static>(
     forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
+        if context.skips(index, blocks.len()) {
+            continue;
+        }
         x = match input.layer(index) {
             LayerInput { positions, keys: Keys::Pass(mask), router, source, carried } if context.recompute => {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
-                let (dropout, runs) = (context.dropout, carried.runs.clone());
+                let (dropout, dropouts, runs) = (context.dropout, context.dropouts, carried.runs.clone());
                 let (rows, visible) = match source {
                     Some(Source::Pass { rows, mask, .. }) => (Some(rows), Some(mask.clone())),
                     _ => (None, None),
@@ -38,11 +41,15 @@ pub fn run_blocks<B: Clone + Send + 'static>(
                     let source = rows.map(|(rows, mask)| Source::Pass { rows, mask, log: None });
                     let (router, carried) = (router.clone(), Carried::of_texts(&runs));
                     let input = LayerInput { positions: &positions, keys, router, source, carried };
-                    forward(&block, &Context::new(tape).with_dropout(dropout), &inputs[0], input)
+                    let context = Context::new(tape).with_dropout(dropout).with_dropouts(dropouts);
+                    forward(&block, &context, &inputs[0], input)
                 })?
             }
             input => forward(block, context, &x, input)?,
         };
+        if let Some(probe) = context.probe {
+            probe.look(&x);
+        }
     }
     Ok(x)
 }

@@ -93,7 +93,7 @@ impl CrossAttention {
     ) -> Result<Tensor> {
         let tape = context.tape;
         let queries = self.queries.forward(tape, rows)?;
-        let dropout = if self.drops_weights { context.dropout } else { 0.0 };
+        let dropout = context.attention_dropout(self.drops_weights);
         let options = AttentionOptions { scale: self.scale, dropout, bias: None };
         let attention = match source {
             Source::Pass { rows, mask, log } => {

@@ -89,7 +89,8 @@ impl RelativeAttention {
             segment_bias: &self.segment_bias,
             segments: &self.segments,
         };
-        context.tape.relative_attention(inputs, parameters, self.heads, mask, places, context.dropout)
+        let dropout = context.attention_dropout(true);
+        context.tape.relative_attention(inputs, parameters, self.heads, mask, places, dropout)
     }
 
     /// `x + dropout(gathered W^T)`.

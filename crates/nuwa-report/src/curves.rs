@@ -1,5 +1,6 @@
 //! The curves of pretraining.
 
+use nuwa_train::inside::LayerSizes;
 use serde::Serialize;
 
 use crate::chart::{Band, Chart, Curve, Horizontal, smoothed};
@@ -108,6 +109,28 @@ pub fn small(run: &Run) -> Vec<Chart> {
         drawn(WORDS.learning_rate, exact),
         noisy(WORDS.gradient_norm, |step| step.gradient_norm),
         noisy(WORDS.speed_title, |step| step.tokens_per_second),
+    ];
+    charts.into_iter().flatten().collect()
+}
+
+/// The sizes of activations and gradients by block, at the first and the last step that tells them.
+pub fn inside(run: &Run) -> Vec<Chart> {
+    let steps = || run.metrics.inside.iter();
+    let mut told: Vec<(&u64, &LayerSizes)> = steps().next().into_iter().chain(steps().next_back()).collect();
+    told.dedup_by_key(|(step, _)| **step);
+    let drawn = |title: Fixed, sizes: fn(&LayerSizes) -> &[f32]| {
+        let classes = ["train", "validation"];
+        let curves = told.iter().zip(classes).map(|((step, inside), class)| {
+            let points = sizes(inside).iter().enumerate();
+            let points = points.map(|(block, size)| ((block + 1) as f64, f64::from(*size))).collect();
+            Curve { name: words::at_step(**step), class, points, marked: true }
+        });
+        let description = words::by_block(&title.into());
+        Chart::draw(title, description, curves.collect(), None, Horizontal::Linear)
+    };
+    let charts = [
+        drawn(WORDS.activations_title, |inside| &inside.activations),
+        drawn(WORDS.gradients_title, |inside| &inside.gradients),
     ];
     charts.into_iter().flatten().collect()
 }

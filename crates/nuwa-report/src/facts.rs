@@ -250,6 +250,7 @@ pub fn training(run: &Run) -> Vec<Fact> {
     let number = |value: f64| Text::same(numbers::value(value));
     let steps = run.metrics.steps.keys().next_back().copied().or_else(|| Some(plan?.steps));
     let seed = run.manifests().find_map(|manifest| manifest.basis.seed);
+    let trained = run.pretrain.as_ref().map(|trained| &trained.summary);
     known([
         (WORDS.goal, plan.map(goal)),
         (WORDS.pilot, plan.and_then(pilot)),
@@ -261,11 +262,56 @@ pub fn training(run: &Run) -> Vec<Fact> {
         (WORDS.sequence, plan.and_then(|plan| count(plan.context as u64))),
         (WORDS.peak_rate, plan.map(|plan| number(f64::from(plan.learning_rate)))),
         (WORDS.dropout, plan.map(|plan| number(f64::from(plan.dropout)))),
+        (WORDS.optimizer, optimizer(run)),
+        (WORDS.regularisation, regularisation(run)),
+        (
+            WORDS.zeros,
+            trained
+                .and_then(|summary| summary.zeros)
+                .map(|share| Text::same(format!("{:.1} %", 100.0 * share))),
+        ),
+        (WORDS.noise_scale, trained.and_then(|summary| summary.noise_scale).map(number)),
         (WORDS.time, training_seconds(run).map(|time| Text::same(seconds(time)))),
         (WORDS.speed, run.metrics.median_speed().map(number)),
         (WORDS.memory, training_memory(run).and_then(size)),
         (WORDS.seed, seed.map(|seed| Text::same(seed.to_string()))),
     ])
+}
+
+/// A setting of pretraining.
+fn setting<'a>(run: &'a Run, name: &str) -> Option<&'a serde_json::Value> {
+    Some(&run.manifest("pretrain")?.basis.settings[name]).filter(|value| !value.is_null())
+}
+
+fn optimizer(run: &Run) -> Option<Text> {
+    Some(Text::same(setting(run, "optimizer")?["kind"].as_str()?))
+}
+
+/// What keeps weights and activations in check beside dropout, by the names of the settings, where it was in use.
+fn regularisation(run: &Run) -> Option<Text> {
+    let plan = plan(run)?;
+    let of_optimizer = |name: &str| setting(run, "optimizer").and_then(|all| all[name].as_f64());
+    let of_pretraining = |name: &str| setting(run, name).and_then(serde_json::Value::as_f64);
+    let all = [
+        ("weight_decay", Some(f64::from(plan.weight_decay))),
+        ("l1", of_optimizer("l1")),
+        ("embedding_dropout", of_pretraining("embedding_dropout")),
+        ("attention_dropout", of_pretraining("attention_dropout")),
+        ("stochastic_depth", of_pretraining("stochastic_depth")),
+        ("label_smoothing", of_pretraining("label_smoothing")),
+        ("z_loss", of_pretraining("z_loss")),
+    ];
+    let used = all.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| *value > 0.0)?)));
+    let told: Vec<String> =
+        used.map(|(name, value)| format!("{name} {}", numbers::digits(value, 3))).collect();
+    (!told.is_empty()).then(|| Text::same(told.join(", ")))
+}
+
+/// What `nuwa tune` expected of the bits per byte: the lower end, the likeliest value, the upper end.
+pub fn forecast(run: &Run) -> Option<[f64; 3]> {
+    let told = setting(run, "forecast")?.as_array()?;
+    let numbers: Vec<f64> = told.iter().filter_map(serde_json::Value::as_f64).collect();
+    numbers.try_into().ok()
 }
 
 /// What the user asked the plan for.

@@ -163,6 +163,7 @@ pub fn predictions(run: &Run) -> Vec<Prediction> {
         row(WORDS.memory, predicted.memory_bytes as f64, memory, |size| bytes(size as u64)),
     ];
     rows.extend(predicted_bits(run).map(|expected| bits_row(run, expected)));
+    rows.extend(facts::forecast(run).map(|expected| forecast_row(run, expected)));
     rows
 }
 
@@ -175,6 +176,21 @@ fn bits_row(run: &Run, expected: (f64, f64)) -> Prediction {
         predicted: plus_minus(expected),
         measured: measured.map_or(WORDS.not_measured.into(), |measured| Text::same(worded(measured))),
         difference: measured.map(|(measured, _)| difference(measured, expected.0)).unwrap_or_default(),
+    }
+}
+
+/// The forecast of a search with small models, with the range that should hold the outcome in nineteen cases of twenty.
+fn forecast_row(run: &Run, [low, value, high]: [f64; 3]) -> Prediction {
+    let measured = facts::pretrained_bits_per_byte(run).map(|(measured, _)| measured);
+    let told = |measured: f64| match (low..=high).contains(&measured) {
+        true => Text::joined(&[difference(measured, value), WORDS.inside.into()], COMMA),
+        false => difference(measured, value),
+    };
+    Prediction {
+        what: WORDS.forecast.into(),
+        predicted: format!("{value:.3} ({low:.3} – {high:.3})"),
+        measured: measured.map_or(WORDS.not_measured.into(), |measured| Text::same(format!("{measured:.3}"))),
+        difference: measured.map(told).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nuwa_train::Sample;
+use nuwa_train::inside::{LAYER_FIGURES, LayerSizes};
+use nuwa_train::{Figures, Sample};
 use serde::Deserialize;
 
 /// The steps, validations and samples of a training run, by step.
@@ -12,6 +13,8 @@ pub struct Metrics {
     pub validations: BTreeMap<u64, Validation>,
     /// Texts the model wrote, by step and prompt.
     pub samples: BTreeMap<(u64, String), String>,
+    /// Sizes of activations, gradients and weights by block, of the steps that tell them.
+    pub inside: BTreeMap<u64, LayerSizes>,
     /// How many whole lines could not be read.
     pub unreadable: u64,
 }
@@ -86,7 +89,10 @@ impl Metrics {
         let mut metrics = Self::default();
         for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
             match serde_json::from_str::<MetricsLine>(line) {
-                Ok(line) => metrics.push(line),
+                Ok(parsed) => {
+                    metrics.inside.extend(inside(line).map(|sizes| (parsed.step, sizes)));
+                    metrics.push(parsed);
+                }
                 Err(_) => metrics.unreadable += u64::from(line.ends_with('\n')),
             }
         }
@@ -134,6 +140,17 @@ impl Metrics {
     }
 }
 
+/// What a line tells of each block; few do.
+fn inside(line: &str) -> Option<LayerSizes> {
+    if !line.contains(LAYER_FIGURES[0]) {
+        return None;
+    }
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+    let figures: Figures =
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
+    LayerSizes::from_figures(&figures)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +174,15 @@ mod tests {
         assert_eq!(metrics.last_bits_per_byte(), Some(3.1));
         assert_eq!(metrics.samples[&(2, "a".into())], "b");
         assert_eq!(metrics.unreadable, 1);
+        assert!(metrics.inside.is_empty());
+    }
+
+    #[test]
+    fn sizes_by_block_are_read() {
+        let line = "{\"step\":1,\"loss\":9.0,\"tokens\":10,\"activation.0\":1.5,\"gradient.0\":0.25,\"weight.0\":0.02}\n";
+        let metrics = Metrics::parse(line);
+        assert_eq!(metrics.inside[&1].activations, [1.5]);
+        assert_eq!(metrics.inside[&1].gradients, [0.25]);
+        assert_eq!(metrics.steps[&1].loss, Some(9.0));
     }
 }

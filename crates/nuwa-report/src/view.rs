@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_clean::CleanSummary;
 use nuwa_files::{quoted, quoted_path};
+use nuwa_train::inside::LayerSizes;
 use serde::Serialize;
 
 use crate::chart::Chart;
@@ -130,7 +131,7 @@ impl Page {
             warnings: warnings(run),
             predictions: headline::predictions(run),
             curves: curves::large(run),
-            small_curves: curves::small(run),
+            small_curves: curves::small(run).into_iter().chain(curves::inside(run)).collect(),
             validations: validations(run),
             samples: samples(run),
             cleaning: run.clean.as_ref().map(cleaning),
@@ -169,7 +170,12 @@ fn subtitle(run: &Run) -> Text {
 
 fn warnings(run: &Run) -> Vec<Text> {
     let times = facts::epochs(run).and_then(repetition::too_often);
-    times.map(|times| words::repeated(&times)).into_iter().collect()
+    let inside = run.metrics.inside.values().next().map(LayerSizes::warnings).unwrap_or_default();
+    times
+        .map(|times| words::repeated(&times))
+        .into_iter()
+        .chain(inside.into_iter().map(words::bad_sign))
+        .collect()
 }
 
 fn validations(run: &Run) -> Option<Validations> {

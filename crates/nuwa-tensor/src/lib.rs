@@ -15,14 +15,14 @@
 //! A table and a head learn which token follows which:
 //!
 //! ```
-//! use nuwa_tensor::{AdamWSettings, AdamWState, HeadLoss, LossRows, ParametersBuilder, Random, Tape};
+//! use nuwa_tensor::{AdamWSettings, OptimizerState, HeadLoss, LossRows, ParametersBuilder, Random, Tape};
 //!
 //! let normal = |values: &mut [f32], random: Random| random.fill_normal(values, 0.1);
 //! let mut builder = ParametersBuilder::new(7);
 //! let table = builder.add("table".into(), [5, 16], true, normal);
 //! let head = builder.add("head".into(), [5, 16], true, normal);
 //! let parameters = builder.finish();
-//! let mut optimizer = AdamWState::new(&parameters);
+//! let mut optimizer = OptimizerState::new(&parameters);
 //! let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.0, clip: 1.0 };
 //! let (tape, rows) = (Tape::training(), LossRows { targets: &[1, 2, 3, 4, 0], weights: &[0.2; 5] });
 //! let mut loss = 0.0;
@@ -68,7 +68,7 @@ pub use inputs::InputLog;
 pub use mapped::Bytes;
 pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, RelativeParameters};
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
-pub use ops::optimizer::{AdamWSettings, AdamWState};
+pub use ops::optimizer::{AdamWSettings, OptimizerState, ParameterRule, UpdateRule};
 pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};
 pub use parallel::{on_team, on_worker};
 pub use precision::Precision;

@@ -167,6 +167,11 @@ impl Tape {
         self.draws.set(0);
     }
 
+    /// A number from 0 up to 1 of the stream of random numbers that dropout draws from, too.
+    pub fn draw(&self) -> f64 {
+        self.next_random().uniform(0)
+    }
+
     /// An independent generator for the next random operation.
     pub(crate) fn next_random(&self) -> Random {
         let draw = self.draws.get();

@@ -1,7 +1,7 @@
 //! Checkpoints: all that a killed run needs to go on as if it had never stopped.
 //!
 //! Layout, little-endian: magic `NUWACKPT`, version `u32`, header length `u32`, header (JSON), then three blocks of
-//! `elements` `f32`: the flat parameters, and AdamW's two running means; then the same of each companion. Everything else (data
+//! `elements` `f32`: the flat parameters, and the two of the optimizer's state; then the same of each companion. Everything else (data
 //! order, dropout, learning rate) is a function of the seed and the step.
 
 use std::fs::File;
@@ -9,8 +9,8 @@ use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use nuwa_files::{AtomicFile, Error as FileError};
-use nuwa_nn::AdamW;
-use nuwa_tensor::{AdamWState, Parameters};
+use nuwa_nn::{Optimizer, OptimizerKind};
+use nuwa_tensor::{OptimizerState, Parameters};
 use serde::{Deserialize, Serialize};
 
 use crate::course::Course;
@@ -39,6 +39,9 @@ pub struct Header {
     pub elements: usize,
     /// Steps the optimizer did.
     pub optimizer_steps: u64,
+    /// Whose state it is; older checkpoints do not say it, and are AdamW's.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
     /// Whether the learning rate falls yet, and the best state so far.
     pub course: Course,
     /// The validation before all others.
@@ -55,7 +58,7 @@ pub struct Header {
 }
 
 /// A model in training, as a checkpoint keeps it.
-pub type Trained<'a> = (&'a Parameters, &'a AdamW);
+pub type Trained<'a> = (&'a Parameters, &'a Optimizer);
 
 /// What lies where a checkpoint may be.
 #[derive(Debug)]
@@ -67,7 +70,7 @@ pub enum Found {
     /// A checkpoint of an older format, with its version.
     Older(u32),
     /// A checkpoint of this run, whose weights are in the parameters now; with the state of the optimizer of each model.
-    Checkpoint(Box<Header>, Vec<AdamWState>),
+    Checkpoint(Box<Header>, Vec<OptimizerState>),
 }
 
 /// Writes a checkpoint of the main model and its companions, whole or not at all.
@@ -122,7 +125,7 @@ fn write_block(
 ///
 /// # Errors
 /// When the file is there but is not a whole checkpoint for these parameters.
-pub fn load(path: &Path, fingerprint: &str, models: &[&Parameters]) -> Result<Found> {
+pub fn load(path: &Path, fingerprint: &str, models: &[Trained<'_>]) -> Result<Found> {
     if !path.exists() {
         return Ok(Found::Nothing);
     }
@@ -141,7 +144,11 @@ pub fn load(path: &Path, fingerprint: &str, models: &[&Parameters]) -> Result<Fo
         return Err(wrong(format!("it holds {} models, the run trains {}", kept.len(), models.len())));
     }
     let mut found = Vec::new();
-    for (&(elements, steps), parameters) in kept.iter().zip(models) {
+    for (&(elements, steps), (parameters, optimizer)) in kept.iter().zip(models) {
+        if header.optimizer != optimizer.kind() {
+            let [of, by] = [header.optimizer, optimizer.kind()].map(OptimizerKind::name);
+            return Err(wrong(format!("it holds the state of {of}, the run trains by {by}")));
+        }
         if elements != parameters.length() {
             let has = parameters.length();
             return Err(wrong(format!("it holds {elements} weights, the model has {has}")));
@@ -151,9 +158,9 @@ pub fn load(path: &Path, fingerprint: &str, models: &[&Parameters]) -> Result<Fo
     if file.read(&mut [0]).map_err(FileError::read(path))? != 0 {
         return Err(wrong("it goes on after its last block".into()));
     }
-    let taken = found.iter().zip(models).map(|(([values, first, second], steps), parameters)| {
+    let taken = found.iter().zip(models).map(|(([values, first, second], steps), (parameters, _))| {
         parameters.from_host(values);
-        let state = AdamWState::from_host(parameters, *steps, [first, second]);
+        let state = OptimizerState::from_host(parameters, *steps, [first, second]);
         state.expect("the blocks are as long as the parameters")
     });
     Ok(Found::Checkpoint(Box::new(header), taken.collect()))

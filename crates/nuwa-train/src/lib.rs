@@ -23,7 +23,7 @@
 //! let loader = Loader::new(Shards::open(folder.path(), Part::Train)?, 8, 1)?;
 //! let mut source = Pretraining::new(loader, Arc::new(Causal { eos: Some(0) }), [4, 1]);
 //! let mut trainer = Trainer::new(build(&config, 1)?, None, TrainerSettings::default());
-//! trainer.set_schedule(Schedule { kind: ScheduleKind::Cosine, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 20 });
+//! trainer.set_schedule(Schedule { floor: 0.1, warmup: 2, ..Schedule::new(ScheduleKind::Cosine, 1e-2, 20) });
 //! let losses = (0..20).map(|step| Ok(trainer.step(&mut source, step)?.measured.loss)).collect::<nuwa_train::Result<Vec<_>>>()?;
 //! assert!(losses[19] < losses[0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -35,6 +35,7 @@ pub mod clock;
 pub mod course;
 mod earlier;
 mod error;
+pub mod inside;
 mod loader;
 mod metrics;
 pub mod objectives;
@@ -42,6 +43,7 @@ pub mod plan;
 mod pretrain;
 mod pretraining;
 mod run;
+pub mod search;
 mod settings;
 mod shares;
 mod steps;
@@ -57,8 +59,9 @@ pub use pretrain::{Job, MOST_TEST_TOKENS, Summary, pretrain};
 pub use pretraining::Pretraining;
 pub use run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, remove_best, remove_checkpoint, run};
 pub use settings::{
-    LanguageObjective, LanguageSettings, MaskedSettings, ModelSettings, PermutationSettings, PrecisionChoice,
-    PretrainSettings, Recompute, SequenceObjective, SpanSettings,
+    LanguageObjective, LanguageSettings, MaskedSettings, MicroBatch, ModelSettings, Parametrization,
+    PermutationSettings, PrecisionChoice, PretrainSettings, Recompute, SequenceObjective, SpanSettings,
+    check_optimizer,
 };
 pub use shares::LayerShares;
 pub use steps::{Figures, Measured, Steps};

@@ -2,17 +2,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuwa_models::Model;
-use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_nn::{Dropouts, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_shards::{Part, Shards};
-use nuwa_tensor::Precision;
+use nuwa_tensor::{Parameters, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::course::{Ended, Fall};
+use crate::inside::GradientNoise;
 use crate::objectives::Objective;
 use crate::plan::Plan;
 use crate::run::{BEST, CHECKPOINT, Finished, Hooks, Pacing, Run, run};
-use crate::{Figures, LayerShares, Loader, PretrainSettings, Pretraining, Result, Trainer, TrainerSettings};
+use crate::{
+    Figures, LayerShares, Loader, PretrainSettings, Pretraining, Result, StepLine, Trainer, TrainerSettings,
+};
 
 /// One pretraining run.
 #[derive(Debug)]
@@ -67,6 +70,13 @@ pub struct Summary {
     /// Why it ended.
     #[serde(default)]
     pub ended: Ended,
+    /// The batch, in tokens, at which the noise of the gradient was as large as the gradient itself in the later part of the run, where
+    /// that could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_scale: Option<f64>,
+    /// The share of weights that are exactly 0, where L1 regularisation was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zeros: Option<f64>,
 }
 
 /// What a run leaves in its folder, but for its plan.
@@ -118,8 +128,24 @@ pub fn pretrain(job: &Job<'_>, hooks: &mut Hooks<'_>) -> Result<(Box<dyn Model>,
         kept_step,
         fall,
         ended,
+        noise_scale: noise_scale(job.out)?,
+        zeros: (job.settings.optimizer.l1 > 0.0).then(|| share_of_zeros(trainer.parameters())),
     };
     Ok((trainer.into_model(), summary))
+}
+
+fn share_of_zeros(parameters: &Parameters) -> f64 {
+    let zeros = |values: Vec<f32>| values.iter().filter(|value| **value == 0.0).count();
+    let all: usize = parameters.iter().map(|parameter| zeros(parameter.to_host())).sum();
+    all as f64 / parameters.count().max(1) as f64
+}
+
+/// What the lines of a run's metrics tell of the noise of gradients.
+fn noise_scale(out: &Path) -> Result<Option<f64>> {
+    let text = nuwa_files::read_to_string(&out.join("metrics.jsonl"))?;
+    let lines: Vec<StepLine> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let mean = GradientNoise::mean(lines.iter().map(|line| &line.figures));
+    Ok(mean.and_then(GradientNoise::scale))
 }
 
 /// Bits a byte, and all other figures.
@@ -132,6 +158,8 @@ fn steps(job: &Job<'_>) -> Result<Pretraining> {
     let loader = Loader::new(Shards::open(job.shards, Part::Train)?, plan.context, job.seed)?;
     let held_out = held_out(job, Part::Validation)?;
     Ok(Pretraining::new(loader, Arc::clone(job.objective), [plan.sequences, plan.accumulation])
+        .growing_over(plan.ramp)
+        .telling()
         .measured_on(held_out, job.settings.validation_tokens)
         .known_as(data_hash(job)?))
 }
@@ -141,17 +169,32 @@ fn trainer(job: &Job<'_>) -> Result<Trainer> {
     if let Some(weights) = job.init {
         model.parameters().from_host(weights);
     }
-    let settings = TrainerSettings {
-        optimizer: OptimizerSettings {
-            weight_decay: Some(job.plan.weight_decay),
-            ..job.settings.optimizer.clone()
-        },
-        precision: Precision::from(job.settings.precision),
-        dropout: job.plan.dropout,
-        recompute: job.plan.recomputes(job.settings.recompute),
-        seed: job.seed,
-    };
+    let settings = trainer_settings(job.plan, job.settings, model.parameters(), job.seed);
     Ok(Trainer::new(model, None, settings))
+}
+
+/// How a plan's model is trained.
+pub(crate) fn trainer_settings(
+    plan: &Plan,
+    settings: &PretrainSettings,
+    parameters: &Parameters,
+    seed: u64,
+) -> TrainerSettings {
+    TrainerSettings {
+        optimizer: OptimizerSettings { weight_decay: Some(plan.weight_decay), ..settings.optimizer.clone() },
+        precision: Precision::from(settings.precision),
+        dropout: plan.dropout,
+        dropouts: Dropouts {
+            embedding: settings.embedding_dropout,
+            attention: settings.attention_dropout,
+            blocks: settings.stochastic_depth,
+        },
+        label_smoothing: settings.label_smoothing,
+        z_loss: settings.z_loss,
+        rates: plan.start.rates(parameters, plan.model.width()),
+        recompute: plan.recomputes(settings.recompute),
+        seed,
+    }
 }
 
 fn pacing(job: &Job<'_>) -> Pacing {
@@ -176,7 +219,11 @@ fn pacing(job: &Job<'_>) -> Pacing {
 fn planned_fall(job: &Job<'_>) -> Option<Fall> {
     let plan = job.plan;
     let start = match plan.schedule {
-        ScheduleKind::Cosine | ScheduleKind::InverseSquareRoot => 0,
+        ScheduleKind::Cosine
+        | ScheduleKind::InverseSquareRoot
+        | ScheduleKind::Linear
+        | ScheduleKind::Constant
+        | ScheduleKind::Cycles => 0,
         ScheduleKind::WarmupStableDecay => plan.steps.saturating_sub(plan.decay),
     };
     (!plan.clocked || job.clock.is_none()).then_some(Fall { start, end: plan.steps })
@@ -196,6 +243,8 @@ fn schedule(plan: &Plan, settings: &PretrainSettings, fall: Option<Fall>) -> Sch
         floor: settings.floor,
         warmup: plan.warmup,
         decay: end - start,
+        shape: settings.decay_shape,
+        cycles: settings.cycles,
         steps: end,
     }
 }
@@ -203,6 +252,7 @@ fn schedule(plan: &Plan, settings: &PretrainSettings, fall: Option<Fall>) -> Sch
 /// Changes with anything but the data that changes the weights.
 fn identity(job: &Job<'_>) -> serde_json::Value {
     let init = job.init.map(|weights| nuwa_files::hash_bytes(bytemuck::cast_slice(weights)));
+    let settings = job.settings;
     serde_json::json!([
         job.plan.what_is_trained(),
         &job.settings.optimizer,
@@ -217,6 +267,14 @@ fn identity(job: &Job<'_>) -> serde_json::Value {
         Precision::from(job.settings.precision) == Precision::Bf16,
         job.objective.settings(),
         init,
+        settings.decay_shape,
+        settings.cycles,
+        settings.batch_ramp,
+        settings.embedding_dropout,
+        settings.attention_dropout,
+        settings.stochastic_depth,
+        settings.label_smoothing,
+        settings.z_loss,
     ])
 }
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use nuwa_models::Model;
 use nuwa_nn::Schedule;
-use nuwa_tensor::{AdamWState, Parameters};
+use nuwa_tensor::OptimizerState;
 
-use crate::checkpoint::{self, Found, Header};
+use crate::checkpoint::{self, Found, Header, Trained};
 use crate::clock::{Clock, Pace};
 use crate::course::{self, Course, Ended, Fall, Verdict};
 use crate::metrics::MetricsFile;
@@ -439,15 +439,14 @@ impl<'a> State<'a> {
             fingerprint: self.fingerprint.clone(),
             elements: trainer.parameters().length(),
             optimizer_steps: trainer.optimizer().state().steps(),
+            optimizer: trainer.optimizer().kind(),
             course: self.course.clone(),
             first_validation: self.first_validation.clone(),
             tokens: self.tokens,
             companions: companions.iter().map(trained).collect(),
             state: source.state(),
         };
-        let all = [trainer].into_iter().chain(companions);
-        let models: Vec<_> = all.map(|trainer| (trainer.parameters(), trainer.optimizer())).collect();
-        checkpoint::save(path, &header, &models)
+        checkpoint::save(path, &header, &models(trainer, source))
     }
 
     /// Goes back to the best state, where that is not the last.
@@ -472,14 +471,14 @@ impl<'a> State<'a> {
     }
 }
 
-/// The weights that a checkpoint keeps: of the main model, and of those that are trained beside it.
-fn models<'a>(trainer: &'a Trainer, source: &'a dyn Steps) -> Vec<&'a Parameters> {
+/// What a checkpoint keeps: the main model, and those that are trained beside it.
+fn models<'a>(trainer: &'a Trainer, source: &'a dyn Steps) -> Vec<Trained<'a>> {
     let all = [trainer].into_iter().chain(source.companions());
-    all.map(Trainer::parameters).collect()
+    all.map(|trainer| (trainer.parameters(), trainer.optimizer())).collect()
 }
 
 /// Goes on with what a checkpoint has kept beside the weights.
-fn resume(trainer: &mut Trainer, source: &mut dyn Steps, header: &Header, optimizers: Vec<AdamWState>) {
+fn resume(trainer: &mut Trainer, source: &mut dyn Steps, header: &Header, optimizers: Vec<OptimizerState>) {
     let all = [trainer].into_iter().chain(source.companions_mut());
     all.zip(optimizers).for_each(|(trainer, optimizer)| trainer.resume(optimizer));
     source.restore(&header.state);

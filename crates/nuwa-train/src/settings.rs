@@ -1,5 +1,5 @@
 use nuwa_models::{Family, PresetName};
-use nuwa_nn::{OptimizerSettings, ScheduleKind};
+use nuwa_nn::{DecayShape, InitialisationScheme, ModelStart, OptimizerSettings, ScheduleKind};
 use nuwa_tensor::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,10 @@ pub struct ModelSettings {
     pub width: Option<usize>,
     /// Number of transformer blocks; encoder and decoder share them where there are both. If unset, chosen from the width.
     pub layers: Option<usize>,
+    /// Number of blocks by the number that a width has by itself, 0.1 to 10: above 1 deeper and narrower,
+    /// for the same number of weights. If unset, 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<f64>,
     /// Number of attention heads; must divide the width. If unset, chosen so that a head has 32 to
     /// 64 features.
     pub heads: Option<usize>,
@@ -31,12 +35,62 @@ pub struct ModelSettings {
     pub context: Option<usize>,
     /// Use a separate output matrix (LM head) instead of tying it to the token embedding.
     pub untied_head: bool,
+    /// Initialisation of the matrices of the blocks: published (as the family is), normal, gpt2, xavier,
+    /// kaiming, lecun or small.
+    pub initialisation: InitialisationScheme,
+    /// What the first weights of all matrices are multiplied by, 0.01 to 100. If unset, 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initialisation_scale: Option<f32>,
+    /// Parametrization: standard, or mup (maximal update parametrization), with which the best
+    /// learning rate of a narrow model is that of a wide one, too; for models with a norm in front of
+    /// the head, such as llama and gpt2.
+    pub parametrization: Parametrization,
+    /// The width at which mup is the same as the standard parametrization. If unset, 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mup_base_width: Option<usize>,
 }
+
+/// How first weights and learning rates depend on the width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parametrization {
+    /// As models are usually trained: one learning rate for all parameters.
+    #[default]
+    Standard,
+    /// Maximal update parametrization (Yang et al., "Tensor Programs V", 2022).
+    Mup,
+}
+
+/// The width at which muP is the same as the usual way, where none is said.
+const MUP_BASE_WIDTH: usize = 64;
 
 impl ModelSettings {
     /// The family: that of the preset, where one is named.
     pub fn family(&self) -> Family {
         self.preset.map_or(self.family, |name| name.preset().0)
+    }
+
+    /// How a new model starts.
+    pub fn start(&self) -> ModelStart {
+        let base = self.mup_base_width.unwrap_or(MUP_BASE_WIDTH);
+        ModelStart {
+            scheme: self.initialisation,
+            scale: self.initialisation_scale.unwrap_or(1.0),
+            mup_base_width: (self.parametrization == Parametrization::Mup).then_some(base),
+        }
+    }
+
+    /// Whether what says how a model starts lies in its range.
+    ///
+    /// # Errors
+    /// With the key, its value, and what was expected.
+    pub fn check(&self) -> Result<()> {
+        let scale = self.initialisation_scale.unwrap_or(1.0);
+        ensure((0.01..=100.0).contains(&scale), "model.initialisation_scale", scale, "0.01 to 100")?;
+        let depth = self.depth.unwrap_or(1.0);
+        ensure((0.1..=10.0).contains(&depth), "model.depth", depth, "0.1 to 10")?;
+        let base = self.mup_base_width.unwrap_or(MUP_BASE_WIDTH);
+        ensure((1..=32_768).contains(&base), "model.mup_base_width", base, "1 to 32768")
     }
 }
 
@@ -63,6 +117,17 @@ impl From<PrecisionChoice> for Precision {
     }
 }
 
+/// How many tokens go through the model at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MicroBatch {
+    /// As many as the setting says.
+    #[default]
+    Fixed,
+    /// As many as fit the memory.
+    Auto,
+}
+
 /// Whether activations are computed again in backward rather than kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -86,17 +151,44 @@ pub struct PretrainSettings {
     pub batch_tokens: Option<u64>,
     /// Largest micro-batch, in tokens: larger batches use gradient accumulation. Limits memory.
     pub micro_batch_tokens: u64,
+    /// Micro-batch: fixed (micro_batch_tokens) or auto, the largest that fits into free memory, by
+    /// prediction and a trial; the plan then depends on the machine.
+    pub micro_batch: MicroBatch,
+    /// Batch ramp: share of the steps, 0 to 1, over which the batch grows from a quarter of its size.
+    /// 0 turns it off.
+    pub batch_ramp: f64,
     /// Activation checkpointing: recompute the activations of each block in the backward pass
     /// instead of storing them: auto (when memory is short), on or off. Takes about a third more
     /// time and much less memory; the weights are the same.
     #[schemars(extend("x-decides" = false))]
     pub recompute: Recompute,
-    /// Dropout probability, 0 to 0.9. If unset, chosen from the number of epochs over the text.
+    /// Dropout probability of residual branches and embeddings, 0 to 0.9. If unset, chosen from the
+    /// number of epochs over the text.
     pub dropout: Option<f32>,
+    /// Dropout probability of embeddings, 0 to 0.9. If unset, that of residual branches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_dropout: Option<f32>,
+    /// Dropout probability of attention weights, 0 to 0.9. If unset, that of residual branches in
+    /// families that are published with it (bert, xlm, xlnet, t5), 0 in others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_dropout: Option<f32>,
+    /// Stochastic depth: the probability of skipping the last block in a pass, 0 to 0.9; earlier
+    /// blocks are skipped in proportion to their depth.
+    pub stochastic_depth: f32,
+    /// Label smoothing: share of each target that the loss spreads over the vocabulary, 0 to 0.9.
+    pub label_smoothing: f32,
+    /// Coefficient of the z-loss, which keeps logits small; 1e-4 is usual. 0 turns it off.
+    pub z_loss: f32,
     /// Learning-rate schedule: cosine; warmup-stable-decay, whose decay phase starts in time to end
-    /// with the time budget; or inverse-square-root, as in the Transformer paper. If unset:
-    /// warmup-stable-decay with a time budget, cosine with a fixed number of parameters and tokens.
+    /// with the time budget; inverse-square-root, as in the Transformer paper; linear; constant; or
+    /// cycles. If unset: warmup-stable-decay with a time budget, cosine with a fixed number of
+    /// parameters and tokens.
     pub schedule: Option<ScheduleKind>,
+    /// Shape of the decay phase of the warmup-stable-decay schedule: linear, cosine, square-root or
+    /// exponential.
+    pub decay_shape: DecayShape,
+    /// Number of cycles of the cycles schedule, 1 to 1000.
+    pub cycles: u64,
     /// Learning-rate warmup, as a share of all steps, 0 to 1.
     pub warmup: f64,
     /// Length of the warmup in steps instead of as a share (`warmup`).
@@ -144,6 +236,11 @@ pub struct PretrainSettings {
     /// Languages, where the model is told them (xlm).
     #[serde(skip_serializing_if = "LanguageSettings::is_usual")]
     pub languages: LanguageSettings,
+    /// The bits per byte that `nuwa tune` expects on held-out text: the lower end of the range that should
+    /// hold them in 19 of 20 cases, the likeliest value, the upper end. The report compares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-decides" = false))]
+    pub forecast: Vec<f64>,
     /// Optimizer.
     pub optimizer: OptimizerSettings,
 }
@@ -154,9 +251,18 @@ impl Default for PretrainSettings {
             learning_rate: None,
             batch_tokens: None,
             micro_batch_tokens: 4096,
+            micro_batch: MicroBatch::Fixed,
+            batch_ramp: 0.0,
             recompute: Recompute::Auto,
             dropout: None,
+            embedding_dropout: None,
+            attention_dropout: None,
+            stochastic_depth: 0.0,
+            label_smoothing: 0.0,
+            z_loss: 0.0,
             schedule: None,
+            decay_shape: DecayShape::Linear,
+            cycles: 4,
             warmup: 0.05,
             warmup_steps: None,
             decay: 0.3,
@@ -176,6 +282,7 @@ impl Default for PretrainSettings {
             sequence_objective: None,
             spans: SpanSettings::default(),
             languages: LanguageSettings::default(),
+            forecast: Vec::new(),
             optimizer: OptimizerSettings::default(),
         }
     }
@@ -192,8 +299,20 @@ impl PretrainSettings {
         share("pretrain.warmup", self.warmup)?;
         share("pretrain.decay", self.decay)?;
         share("pretrain.floor", f64::from(self.floor))?;
-        let dropout = f64::from(self.dropout.unwrap_or(0.0));
-        ensure((0.0..=0.9).contains(&dropout), "pretrain.dropout", dropout, "a share from 0 to 0.9")?;
+        share("pretrain.batch_ramp", self.batch_ramp)?;
+        for (name, dropped) in [
+            ("pretrain.dropout", self.dropout.unwrap_or(0.0)),
+            ("pretrain.embedding_dropout", self.embedding_dropout.unwrap_or(0.0)),
+            ("pretrain.attention_dropout", self.attention_dropout.unwrap_or(0.0)),
+            ("pretrain.stochastic_depth", self.stochastic_depth),
+            ("pretrain.label_smoothing", self.label_smoothing),
+        ] {
+            ensure((0.0..=0.9).contains(&dropped), name, dropped, "a share from 0 to 0.9")?;
+        }
+        let z_loss = self.z_loss;
+        ensure((0.0..=1.0).contains(&z_loss), "pretrain.z_loss", z_loss, "a number from 0 to 1")?;
+        ensure((1..=1000).contains(&self.cycles), "pretrain.cycles", self.cycles, "1 to 1000")?;
+        check_optimizer("pretrain", &self.optimizer)?;
         let rate = f64::from(self.learning_rate.unwrap_or(1e-3));
         ensure(rate > 0.0 && rate <= 1.0, "pretrain.learning_rate", rate, "a number above 0, at most 1")?;
         self.masked.check()?;
@@ -387,6 +506,21 @@ impl LanguageSettings {
         );
         ensure(!translates, name, self.parallel.join(", "), expected)?;
         share("pretrain.languages.parallel_share", self.parallel_share)
+    }
+}
+
+/// Whether each value of an optimizer below the table `stage` lies in its range.
+///
+/// # Errors
+/// With the key, its value, and what was expected.
+pub fn check_optimizer(stage: &str, settings: &OptimizerSettings) -> Result<()> {
+    match settings.wrong() {
+        None => Ok(()),
+        Some((field, value, expected)) => Err(Error::Setting {
+            name: format!("{stage}.optimizer.{field}").into(),
+            value: value.to_string(),
+            expected: expected.into(),
+        }),
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use nuwa_models::{
     Batch, Losses, Model, Text, backward, backward_objective, backward_scores, losses, scores,
 };
-use nuwa_nn::{AdamW, Context, OptimizerSettings, Schedule, ScheduleKind};
-use nuwa_tensor::{AdamWState, Parameters, Precision, Random, Tape, on_worker};
+use nuwa_nn::{Context, Dropouts, Optimizer, OptimizerSettings, Probe, Schedule, ScheduleKind};
+use nuwa_tensor::{OptimizerState, Parameters, Precision, Random, Tape, on_worker};
 
+use crate::inside::{GradientNoise, LayerSizes};
 use crate::steps::{Measured, Steps};
 use crate::sum::PassSum;
 use crate::{Error, Result};
@@ -46,6 +47,14 @@ pub struct TrainerSettings {
     pub precision: Precision,
     /// The share of activations dropped, on embeddings and residual branches.
     pub dropout: f32,
+    /// What else is dropped, and where a share differs.
+    pub dropouts: Dropouts,
+    /// The share of each target token that is spread over the whole vocabulary in the loss that is minimised.
+    pub label_smoothing: f32,
+    /// The coefficient of the z-loss that is added to the loss that is minimised.
+    pub z_loss: f32,
+    /// What the learning rate of each parameter is multiplied by, in the order of declaration; empty where all are trained at one rate.
+    pub rates: Vec<f32>,
     /// Whether only the input of each block is kept and the rest computed again in backward: less memory, one more forward
     /// pass, the same bits.
     pub recompute: bool,
@@ -57,7 +66,7 @@ pub struct TrainerSettings {
 pub struct Trainer {
     model: Box<dyn Model>,
     adapters: Option<Arc<dyn Adapters>>,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     settings: TrainerSettings,
     schedule: Schedule,
     sum: PassSum,
@@ -75,25 +84,18 @@ impl Trainer {
         settings: TrainerSettings,
     ) -> Self {
         let parameters = adapters.as_ref().map_or(model.parameters(), |adapters| adapters.parameters());
-        let optimizer = AdamW::new(parameters, &settings.optimizer);
+        let optimizer = Optimizer::new(parameters, &settings.optimizer).with_rates(settings.rates.clone());
         let tape = Tape::training().with_precision(settings.precision);
         Self {
             model,
             adapters,
             optimizer,
-            schedule: Schedule {
-                kind: ScheduleKind::Cosine,
-                peak: 0.0,
-                floor: 0.0,
-                warmup: 0,
-                decay: 0,
-                steps: 1,
-            },
+            schedule: Schedule::new(ScheduleKind::Cosine, 0.0, 1),
             sum: PassSum::default(),
             inference: tape.for_inference(),
             tape,
             random: Random::new(settings.seed).named("dropout"),
-            label_smoothing: 0.0,
+            label_smoothing: settings.label_smoothing,
             settings,
         }
     }
@@ -125,13 +127,14 @@ impl Trainer {
     }
 
     /// The optimizer.
-    pub fn optimizer(&self) -> &AdamW {
+    pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
 
     /// Goes on with an optimizer's state from a checkpoint, whose weights are in [`Trainer::parameters`] already.
-    pub fn resume(&mut self, state: AdamWState) {
-        self.optimizer = AdamW::resume(&self.settings.optimizer, state);
+    pub fn resume(&mut self, state: OptimizerState) {
+        self.optimizer =
+            Optimizer::resume(&self.settings.optimizer, state).with_rates(self.settings.rates.clone());
         if let Some(adapters) = &self.adapters {
             adapters.apply();
         }
@@ -264,6 +267,60 @@ impl Trainer {
         })
     }
 
+    /// The sizes of activations, gradients and weights of each block in a pass of `batch`, from which nothing is learnt; before the
+    /// first pass of a step.
+    ///
+    /// # Errors
+    /// As [`Trainer::losses`].
+    pub fn look_inside(&mut self, batch: &Batch, number: u64) -> Result<LayerSizes> {
+        on_worker(move || {
+            self.begin(number);
+            let probe = Probe::default();
+            let dropouts = Dropouts { blocks: 0.0, ..self.settings.dropouts };
+            let context = self.context().with_dropouts(dropouts).with_probe(Some(&probe));
+            let passed = backward(self.model(), &context, batch);
+            let sizes = LayerSizes::of(self.model.parameters(), probe.sizes());
+            self.forget();
+            passed?;
+            Ok(sizes)
+        })
+    }
+
+    /// How much the gradients of batches of so many tokens each differ, from which nothing is learnt; before the first pass of a step. The
+    /// weights of each batch sum to 1.
+    ///
+    /// # Errors
+    /// As [`Trainer::losses`].
+    pub fn gradient_noise(&mut self, batches: &[Batch], tokens: u64, number: u64) -> Result<GradientNoise> {
+        on_worker(move || {
+            let measured = self.gradient_norms(batches, number);
+            self.forget();
+            let [mean_square, square_of_mean] = measured?;
+            let (small, count) = (tokens as f64, batches.len() as f64);
+            Ok(GradientNoise::of([small, small * count], [mean_square, square_of_mean]))
+        })
+    }
+
+    /// The mean square of the norms of the gradients of all batches, and the square of the norm of their mean. Each batch is gone through
+    /// twice, which takes no memory beside the one block of gradients.
+    fn gradient_norms(&mut self, batches: &[Batch], number: u64) -> Result<[f64; 2]> {
+        let parameters = self.model.parameters();
+        let pass = |batch: &Batch| -> Result<f64> {
+            self.tape.set_random(self.random.stream(number));
+            backward(self.model(), &self.context(), batch)?;
+            Ok(f64::from(parameters.gradient_norm()))
+        };
+        let (count, mut squares, mut norm_of_sum) = (batches.len() as f64, 0.0, 0.0);
+        for batch in batches {
+            squares += pass(batch)?.powi(2);
+            parameters.clear_gradients();
+        }
+        for batch in batches {
+            norm_of_sum = pass(batch)?;
+        }
+        Ok([squares / count, (norm_of_sum / count).powi(2)])
+    }
+
     /// Begins a pass: its gradient starts at zero.
     fn begin(&mut self, number: u64) {
         self.sum.begin(self.model.parameters());
@@ -273,6 +330,8 @@ impl Trainer {
     fn context(&self) -> Context<'_> {
         Context::new(&self.tape)
             .with_dropout(self.settings.dropout)
+            .with_dropouts(self.settings.dropouts)
+            .with_z_loss(self.settings.z_loss)
             .with_recompute(self.settings.recompute)
             .with_label_smoothing(self.label_smoothing)
     }

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use nuwa_models::{Context, Model, ModelConfig, SequencePair, Targets, Text, backward};
-use nuwa_nn::{AdamW, OptimizerSettings};
+use nuwa_nn::{Optimizer, OptimizerSettings};
 use nuwa_tensor::{Precision, Random, Tape, measure, on_worker, simd};
 use serde_json::json;
 
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut tape = Tape::training().with_precision(run.precision);
     let settings =
         OptimizerSettings { beta2: 0.999, weight_decay: Some(0.01), ..OptimizerSettings::default() };
-    let mut optimizer = AdamW::new(model.parameters(), &settings);
+    let mut optimizer = Optimizer::new(model.parameters(), &settings);
     let batch = Batch::draw(run.sizes);
     let ready = start.elapsed();
     let (mut times, mut loss, mut first, mut optimizing) = (Vec::new(), 0.0, Duration::ZERO, Duration::ZERO);

@@ -18,6 +18,7 @@ pub fn hint(cause: &(dyn StandardError + 'static)) -> Option<String> {
     hint_of!(nuwa_files::Error => of_files, nuwa_text::Error => of_text, nuwa_collect::Error => of_collect);
     hint_of!(nuwa_clean::Error => of_clean, nuwa_world::Error => of_world, nuwa_shards::Error => of_shards);
     hint_of!(nuwa_train::Error => of_train, nuwa_align::Error => of_align, nuwa_guard::Error => of_guard);
+    hint_of!(nuwa_train::search::SearchError => of_search);
     hint_of!(nuwa_tokenizer::Error => of_tokenizer, nuwa_format::Error => of_format);
     hint_of!(nuwa_serve::Error => of_serve);
     hint_of!(nuwa_infer::Error => of_infer, nuwa_eval::Error => of_eval, nuwa_report::Error => of_report);
@@ -249,6 +250,25 @@ fn of_train(error: &nuwa_train::Error) -> Option<String> {
             auto"
         }
         error => return error.hint(),
+    };
+    Some(hint.into())
+}
+
+fn of_search(error: &nuwa_train::search::SearchError) -> Option<String> {
+    use nuwa_train::search::SearchError;
+    let hint = match error {
+        SearchError::Train(error) => return of_train(error),
+        SearchError::Key { .. } => {
+            "for example --over learning_rate,batch_tokens=0.5..2,optimizer=adamw|muon"
+        }
+        SearchError::Range { .. } => "leave the range out to search the usual one",
+        SearchError::Twice { .. } => "name each setting once in --over",
+        SearchError::Dimensions { .. } => "name fewer settings in --over",
+        SearchError::Target { .. } => {
+            "give a larger --target: a model this small is trained faster than searched for"
+        }
+        SearchError::Budget { .. } => "give more time (--budget 1h), more text, or fewer settings in --over",
+        SearchError::Log { .. } => "give another --out to begin a new search",
     };
     Some(hint.into())
 }

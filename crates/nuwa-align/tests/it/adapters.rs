@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nuwa_align::{Job, LoraAdapters, LoraSettings, Sft, SftSettings, trainer, tune};
 use nuwa_format::{Adapter, Base, load_adapter, merge, save_adapter, weights_hash};
 use nuwa_models::Model;
-use nuwa_tensor::AdamWState;
+use nuwa_tensor::OptimizerState;
 use nuwa_train::{Steps, Trainer};
 
 use crate::{difference, exact, examples, gradient, load, sft_settings, tuned};
@@ -76,7 +76,7 @@ fn compare_with_finite_differences(name: &str) {
     for parameter in trainer.parameters().iter() {
         parameter.set(|values| random.named(parameter.entry().path()).fill_normal(values, 0.1));
     }
-    trainer.resume(AdamWState::new(trainer.parameters()));
+    trainer.resume(OptimizerState::new(trainer.parameters()));
     let mut sft = Sft::of_examples(examples(4), Vec::new(), &sft_settings(), 0).unwrap();
     sft.step(&mut trainer, 0).unwrap();
     let found = gradient(&mut trainer);
@@ -84,7 +84,7 @@ fn compare_with_finite_differences(name: &str) {
     for (parameter, index) in [(&all[0], 3), (&all[1], 5), (&all[2], 1), (&all[5], 7)] {
         let mut loss_at = |change: f32| {
             parameter.set(|values| values[index] += change);
-            trainer.resume(AdamWState::new(trainer.parameters()));
+            trainer.resume(OptimizerState::new(trainer.parameters()));
             let packed = nuwa_align::packed(&examples(4), 1.0);
             let losses = trainer.losses(&packed).unwrap();
             parameter.set(|values| values[index] -= change);

@@ -101,14 +101,7 @@ fn a_model_learns_to_rate_beside_its_dialogues() {
     let mut trainer = tuned("llama");
     let settings = nuwa_align::SftSettings { epochs: Some(60), batch_tokens: Some(24), ..sft_settings() };
     let mut sft = Sft::of_examples(examples, vec![of(5, 20), of(6, 21)], &settings, 1).unwrap();
-    trainer.set_schedule(Schedule {
-        kind: ScheduleKind::Cosine,
-        peak: 1e-2,
-        floor: 0.1,
-        warmup: 2,
-        decay: 0,
-        steps: 60,
-    });
+    trainer.set_schedule(Schedule { floor: 0.1, warmup: 2, ..Schedule::new(ScheduleKind::Cosine, 1e-2, 60) });
     let before = sft.validate(&mut trainer).unwrap().unwrap().loss;
     for step in 0..60 {
         trainer.step(&mut sft, step).unwrap();

@@ -2,7 +2,7 @@
 
 use nuwa_format::load_model;
 use nuwa_models::{Batch, Context, Input, Model, Targets, Text, backward};
-use nuwa_nn::{AdamW, OptimizerSettings, USUAL_WEIGHT_DECAY};
+use nuwa_nn::{Optimizer, OptimizerSettings, USUAL_WEIGHT_DECAY};
 use nuwa_tensor::{Precision, Tape};
 
 use crate::{difference, fixture, golden, ids, logits};
@@ -75,7 +75,7 @@ fn train(name: &str, precision: Precision) -> Run {
         (settings.beta1, settings.beta2, settings.epsilon, USUAL_WEIGHT_DECAY, settings.clip),
         (0.9, 0.95, 1e-8, 0.1, 1.0)
     );
-    let mut optimizer = AdamW::new(model.parameters(), &settings);
+    let mut optimizer = Optimizer::new(model.parameters(), &settings);
     let tape = Tape::training().with_precision(precision);
     let (mut losses, mut norms) = (Vec::new(), Vec::new());
     for batch in ids(&curve["ids"]).chunks_exact(BATCH * LENGTH) {

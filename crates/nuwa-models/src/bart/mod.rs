@@ -68,7 +68,7 @@ impl Bart {
         let x = if scale == 1.0 { x } else { tape.scale(&x, scale)? };
         let rows: Vec<u32> = positions.iter().map(|position| position + OFFSET as u32).collect();
         let x = tape.add(&x, &own.positions.forward(tape, &rows)?)?;
-        context.dropout(&own.norm.forward_residual(tape, &x)?)
+        context.embedding_dropout(&own.norm.forward_residual(tape, &x)?)
     }
 }
 

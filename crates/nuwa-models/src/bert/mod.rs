@@ -114,7 +114,7 @@ impl Model for Bert {
         ];
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
         let hidden =
-            run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, PostNormBlock::forward)?;
+            run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, PostNormBlock::forward)?;
         let pooled = self.pooled(context, &hidden, &text.first_rows())?;
         Ok(Rows { pooled, ..hidden.into() })
     }

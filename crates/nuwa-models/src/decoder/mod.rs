@@ -90,7 +90,7 @@ impl<B: Clone + Send + 'static> Decoder<B> {
         forward: fn(&B, &Context<'_>, &Tensor, LayerInput<'_>) -> Result<Tensor>,
     ) -> Result<(Rows, RouterLog)> {
         let mut pass = input.begin();
-        let x = context.dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
+        let x = context.embedding_dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
         let x = run_blocks(context, &self.blocks, x, &mut pass, forward)?;
         let routers = pass.finish();
         Ok((self.norm.forward(context.tape, &x)?.into(), routers))

@@ -124,7 +124,7 @@ impl Model for Falcon {
 
     fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
         let mut pass = input.begin();
-        let x = context.dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
+        let x = context.embedding_dropout(&self.tokens.forward(context.tape, &pass.ids)?)?;
         let x = run_blocks(context, &self.blocks, x, &mut pass, Block::forward)?;
         pass.finish();
         Ok(self.norm.forward(context.tape, &x)?.into())

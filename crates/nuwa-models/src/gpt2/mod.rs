@@ -96,7 +96,7 @@ impl Body {
     pub fn hidden(&self, context: &Context<'_>, input: Input<'_>) -> Result<Rows> {
         let mut pass = input.begin();
         let x = embed(context.tape, &[(&self.tokens, &pass.ids), (&self.positions, &pass.positions)])?;
-        let x = run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, Block::forward)?;
+        let x = run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, Block::forward)?;
         pass.finish();
         Ok(self.norm.forward(context.tape, &x)?.into())
     }

@@ -45,7 +45,7 @@ impl Marian {
     fn embed(&self, context: &Context<'_>, ids: &[u32], positions: &[u32]) -> Result<Tensor> {
         let tape = context.tape;
         let x = tape.scale(&self.tokens.forward(tape, ids)?, self.config.stacks.embedding_scale())?;
-        context.dropout(&self.positions.add_to(tape, &x, positions)?)
+        context.embedding_dropout(&self.positions.add_to(tape, &x, positions)?)
     }
 }
 

@@ -69,7 +69,7 @@ impl T5 {
     }
 
     fn embed(&self, context: &Context<'_>, ids: &[u32]) -> Result<Tensor> {
-        context.dropout(&self.tokens.forward(context.tape, ids)?)
+        context.embedding_dropout(&self.tokens.forward(context.tape, ids)?)
     }
 }
 

@@ -103,7 +103,7 @@ impl Model for Xlm {
         tables.extend(self.languages.as_ref().map(|table| (table, &languages[..])));
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
         let hidden =
-            run_blocks(context, &self.blocks, context.dropout(&x)?, &mut pass, PostNormBlock::forward)?;
+            run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, PostNormBlock::forward)?;
         pass.finish();
         Ok(hidden.into())
     }

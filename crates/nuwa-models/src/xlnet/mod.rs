@@ -88,16 +88,17 @@ impl Xlnet {
         let tape = context.tape;
         let memory = self.memory(context, text)?;
         let distances = relative_sinusoids(tape, self.config.d_model, streams.farthest, self.config.clamp())?;
-        let mut x = context.dropout(&self.embed(context, &text.ids, &streams)?)?;
+        let mut x = context.embedding_dropout(&self.embed(context, &text.ids, &streams)?)?;
         let pass = Arc::new(Pass { streams, distances: context.dropout(&distances)? });
         for (index, block) in self.blocks.iter().enumerate() {
             given(&x);
             let memory = memory.get(index).cloned();
             let is_last = index + 1 == self.blocks.len();
             x = if context.recompute {
-                let (block, pass, dropout) = (block.clone(), Arc::clone(&pass), context.dropout);
+                let (block, pass) = (block.clone(), Arc::clone(&pass));
+                let (dropout, dropouts) = (context.dropout, context.dropouts);
                 tape.recomputed(&x, move |tape, x| {
-                    let context = Context::new(tape).with_dropout(dropout);
+                    let context = Context::new(tape).with_dropout(dropout).with_dropouts(dropouts);
                     block.forward(&context, x, &pass, memory.as_ref(), is_last)
                 })?
             } else {

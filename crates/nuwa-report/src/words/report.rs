@@ -1,5 +1,7 @@
 //! The words of `report.html`, and of the facts that the model card shares with it.
 
+use nuwa_train::inside::Warning;
+
 use super::{Fixed, Text, both, counted, fixed};
 use crate::numbers::{bytes, grouped, rounded, seconds};
 
@@ -61,6 +63,13 @@ fixed! {
         bits_title: "Bits per byte of held-out text", "留出文本的每字节比特数";
         learning_rate: "Learning rate", "学习率";
         gradient_norm: "Gradient norm", "梯度范数";
+        activations_title: "Size of activations by block (root mean square)", "各层激活值大小（均方根）";
+        gradients_title: "Size of gradients by block (root mean square)", "各层梯度大小（均方根）";
+        optimizer: "Optimizer", "优化器";
+        regularisation: "Regularization", "正则化";
+        zeros: "Weights that L1 made 0", "被 L1 置零的权重";
+        noise_scale: "Gradient noise scale, in tokens", "梯度噪声尺度（token）";
+        forecast: "Bits per byte, forecast by nuwa tune", "每字节比特数（nuwa tune 预测）";
         speed_title: "Tokens per second", "每秒 token 数";
         training_curve: "training", "训练";
         validation_curve: "validation", "验证";
@@ -259,6 +268,37 @@ pub fn repeated(times: &str) -> Text {
         "The text is repeated for {times} epochs. Up to about 4 epochs are nearly as good as new text; beyond 16 the model memorises the text rather than learning the language. More text helps most; otherwise use a smaller budget.",
         "文本被重复训练 {times} 轮（epoch）。约 4 轮以内的效果与新文本接近；超过 16 轮后，模型主要是在死记文本，而不是学习语言。最有效的办法是增加文本，否则请减小预算。"
     )
+}
+
+/// What a picture over blocks shows.
+pub fn by_block(title: &Text) -> Text {
+    Text::new(
+        format!("{}, from the first block to the last.", title.en),
+        format!("{}，从第一层到最后一层。", title.zh),
+    )
+}
+
+/// A bad sign in the first steps.
+pub fn bad_sign(warning: Warning) -> Text {
+    let (english, chinese) = match warning {
+        Warning::VanishingGradient => (
+            "In the first step some blocks got less than a thousandth of the gradient of others: they hardly learn. Try another initialisation (model.initialisation).",
+            "第一步中某些层的梯度不足其他层的千分之一，几乎无法学习。请尝试其他初始化方式（model.initialisation）。",
+        ),
+        Warning::ExplodingGradient => (
+            "In the first step the gradient grew more than a hundredfold towards the first block. Try a smaller model.initialisation_scale, or fewer blocks.",
+            "第一步中梯度向第一层方向增长超过一百倍。请减小 model.initialisation_scale 或减少层数。",
+        ),
+        Warning::GrowingActivation => (
+            "In the first step activations grew more than a hundredfold from the first block to the last. Try a smaller model.initialisation_scale.",
+            "第一步中激活值从第一层到最后一层增长超过一百倍。请减小 model.initialisation_scale。",
+        ),
+        Warning::NotFinite => (
+            "In the first step some activations or gradients were infinite or no numbers. Try a smaller learning rate or initialisation.",
+            "第一步中出现了无穷大或非数值的激活值或梯度。请减小学习率或初始化尺度。",
+        ),
+    };
+    Text::new(english, chinese)
 }
 
 /// Smallest, largest and equal share of an expert in per cent, the entropy against the highest one, and experts that are not used.

@@ -22,7 +22,7 @@ pub(crate) use dropout::Dropout;
 pub use loss::Loss;
 pub use mask::AttentionMask;
 pub(crate) use mask::Visible;
-pub(crate) use optimizer::Update;
+pub(crate) use optimizer::{Formula, Step, Update};
 pub use recurrent::RecurrentCell;
 pub(crate) use relative::RelativeCall;
 pub use relative::RelativePlaces;

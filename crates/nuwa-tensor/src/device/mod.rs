@@ -11,6 +11,7 @@ mod pool;
 mod quantised;
 mod reference;
 mod storage;
+pub(crate) mod update;
 
 pub(crate) use cpu::{Cpu, host_weighted_sum, log_sum_exp};
 pub(crate) use host::{Stored, with_dtype, with_slot, with_values};
@@ -128,6 +129,8 @@ pub(crate) struct HeadCall<'a> {
     pub smoothing: f32,
     /// Logits become `cap tanh(z / cap)`, where there is one.
     pub softcap: Option<f32>,
+    /// What the square of the logarithm of the sum of exponentials counts.
+    pub z: f32,
 }
 
 /// Both running means, to change.
@@ -479,6 +482,25 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     fn head_loss(&self, call: &HeadCall<'_>, found: &mut Loss) -> Option<Storage>;
     /// `x W^T` in `f32`.
     fn logits(&self, call: Affine<'_>) -> Storage;
+
+    /// `A B`, or `A B^T` where `is_transposed`, of matrices in host memory of `[rows, inner, columns]`.
+    fn host_product(
+        &self,
+        [a, b]: [&[f32]; 2],
+        [_, inner, columns]: [usize; 3],
+        is_transposed: bool,
+        out: &mut [f32],
+    ) {
+        let place =
+            |k: usize, column: usize| if is_transposed { column * inner + k } else { k * columns + column };
+        for (row, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(columns)) {
+            for (column, out) in out.iter_mut().enumerate() {
+                let products =
+                    row.iter().enumerate().map(|(k, a)| f64::from(*a) * f64::from(b[place(k, column)]));
+                *out = products.sum::<f64>() as f32;
+            }
+        }
+    }
 
     /// The Euclidean norm of all gradients together.
     fn gradient_norm(&self, gradients: &Storage) -> f32;

@@ -88,6 +88,11 @@ impl GradientBlock {
         self.kernels.add_to(Slot { storage: &mut self.storage, accumulate: true }, &part.storage);
     }
 
+    /// The Euclidean norm of all elements together.
+    pub fn norm(&self) -> f32 {
+        self.kernels.gradient_norm(&self.storage)
+    }
+
     /// Sets all elements to zero.
     pub fn clear(&mut self) {
         self.kernels.clear(&mut self.storage);
@@ -536,6 +541,11 @@ impl Parameters {
         let mut values = vec![0.0; self.length()];
         self.flat.kernels.copy_to_host(&self.gradients_block(), 0, &mut values);
         values
+    }
+
+    /// The Euclidean norm of all gradients together.
+    pub fn gradient_norm(&self) -> f32 {
+        self.flat.kernels.gradient_norm(&self.gradients_block())
     }
 
     /// Sets all gradients to zero.

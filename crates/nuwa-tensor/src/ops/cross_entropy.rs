@@ -6,6 +6,9 @@
 //! sum with weights `1 / n`. Rows without a target are best left out before ([`Tape::rows`]). With a cap `c` the logits are
 //! `c tanh(z_i / c)` in place of `z_i` (Gemma Team 2024), and gradients of logits are multiplied by `1 - tanh(z_i / c)^2`.
 //!
+//! A z-loss of coefficient `c` (Chowdhery et al., "PaLM", 2022) adds `c l_i^2` to `loss_i`, with `l_i = log sum over v of e^(z_i[v])`, and
+//! `2 c l_i softmax_i` to the gradient of the logits: it keeps the logits from drifting.
+//!
 //! [`Tape::backward_losses`] computes the loss and its gradient in one pass over the head, chunk by chunk of rows: logits,
 //! softmax, loss, `g_i = w_i (softmax_i - (1 - s) onehot(t_i) - s / vocabulary)`, `dh_i = g_i W`, `dW += g^T h`,
 //! `db += sum of g_i`; then it runs the rest of the tape back. So backward needs no logits again, and a tape that is
@@ -44,6 +47,8 @@ pub struct HeadLoss<'a> {
     pub label_smoothing: f32,
     /// The cap `c` of logits, above 0, where they have one.
     pub softcap: Option<f32>,
+    /// What the z-loss counts, 0 or more.
+    pub z_loss: f32,
     /// What this loss counts in a sum of several.
     pub coefficient: f32,
 }
@@ -51,7 +56,8 @@ pub struct HeadLoss<'a> {
 impl<'a> HeadLoss<'a> {
     /// Of a head without bias, without smoothing, alone.
     pub fn new(hidden: &'a Tensor, weight: &'a Parameter, rows: LossRows<'a>) -> Self {
-        Self { hidden, weight, bias: None, rows, label_smoothing: 0.0, softcap: None, coefficient: 1.0 }
+        let (label_smoothing, softcap, z_loss) = (0.0, None, 0.0);
+        Self { hidden, weight, bias: None, rows, label_smoothing, softcap, z_loss, coefficient: 1.0 }
     }
 
     fn check(&self) -> Result<()> {
@@ -68,6 +74,10 @@ impl<'a> HeadLoss<'a> {
         }
         if let Some(cap) = self.softcap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
             let reason = format!("softcap is {cap}, expected a number above 0");
+            return Err(Error::Option { operation: "cross_entropy", reason });
+        }
+        if !(self.z_loss >= 0.0 && self.z_loss.is_finite()) {
+            let reason = format!("z_loss is {}, expected 0 or more", self.z_loss);
             return Err(Error::Option { operation: "cross_entropy", reason });
         }
         Ok(())
@@ -194,6 +204,7 @@ impl Tape {
             gradients: weights,
             smoothing: loss.label_smoothing,
             softcap: loss.softcap,
+            z: loss.z_loss,
         };
         let d_hidden = self.kernels().head_loss(&call, &mut found);
         found.total = device::host_weighted_sum(&found.rows, loss.rows.weights);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType, Device,
-    Error, ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, QuantisedRows,
-    Random, RecurrentCell, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing,
-    Runs, Tape, Tensor,
+    AdamWSettings, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType, Device, Error,
+    ExpertWeights, HeadLayout, HeadLoss, LossRows, OptimizerState, Parameter, ParametersBuilder, Precision,
+    QuantisedRows, Random, RecurrentCell, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients,
+    RouterLog, Routing, Runs, Tape, Tensor,
 };
 use proptest::prelude::*;
 
@@ -117,13 +117,14 @@ fn step(device: Device, sizes: Sizes, seed: u64) -> Vec<f32> {
         bias: Some(&head_bias),
         label_smoothing: 0.1,
         softcap: (heads == 1).then_some(8.0),
+        z_loss: 0.02,
         coefficient: 0.5,
         ..HeadLoss::new(&chosen, &table, LossRows { targets, weights: &weights })
     };
     let loss = tape.backward_losses_and(&[loss], &[(&router_loss, 0.7)]).unwrap().remove(0);
     let mut numbers = [y.to_host(), loss.rows, router_loss.to_host(), all.gradients_to_host()].concat();
     let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-3, weight_decay: 0.1, clip: 1.0 };
-    numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-2));
+    numbers.push(OptimizerState::new(&all).step(&all, &settings, 1e-2));
     numbers.extend(all.to_host());
     numbers
 }

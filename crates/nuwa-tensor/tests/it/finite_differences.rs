@@ -505,8 +505,18 @@ fn several_head_losses_on(device: Device) {
         let of_words = LossRows { targets: &[1, 8, 0, 3, 3, 7], weights: &[0.5, 1.0, 0.0, 0.25, 2.0, 1.0] };
         let of_pairs = LossRows { targets: &[1, 0], weights: &[0.5, 0.5] };
         let losses = [
-            HeadLoss { bias: Some(&bias), label_smoothing: 0.2, ..HeadLoss::new(&hidden, &words, of_words) },
-            HeadLoss { coefficient: 0.3, softcap: Some(1.5), ..HeadLoss::new(&first, &pairs, of_pairs) },
+            HeadLoss {
+                bias: Some(&bias),
+                label_smoothing: 0.2,
+                z_loss: 0.05,
+                ..HeadLoss::new(&hidden, &words, of_words)
+            },
+            HeadLoss {
+                coefficient: 0.3,
+                softcap: Some(1.5),
+                z_loss: 0.1,
+                ..HeadLoss::new(&first, &pairs, of_pairs)
+            },
         ];
         let found = if is_backward {
             tape.backward_losses(&losses).unwrap()

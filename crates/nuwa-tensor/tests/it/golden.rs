@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights,
-    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets,
-    RecurrentCell, RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog,
-    Routing, Runs, Tape, Tensor,
+    AdamWSettings, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout,
+    HeadLoss, LossRows, OptimizerState, Parameter, ParameterRule, Parameters, ParametersBuilder,
+    RecurrentCell, RelativeBuckets, RelativeParameters, RelativePlaces, Result, RotaryTable,
+    RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor, UpdateRule,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -189,6 +189,7 @@ fn check(golden: &Golden) {
             t.causal_conv(&rows(t, &p[0])?, [&p[1], &p[2]], &golden.runs(), None).map(|[y, _]| y)
         }),
         _ if family("rg_lru") => rg_lru(golden),
+        _ if family("optimizer") => optimizer(golden),
         _ if family("experts") => experts(golden),
         other => panic!("fixtures/ops/{other}.safetensors is held against nothing"),
     }
@@ -333,6 +334,7 @@ fn cross_entropy(golden: &Golden) {
         bias: parameters.get(2),
         label_smoothing: if golden.has("smoothing") { golden.number("smoothing") } else { 0.0 },
         softcap: golden.has("softcap").then(|| golden.number("softcap")),
+        z_loss: if golden.has("z_loss") { golden.number("z_loss") } else { 0.0 },
         coefficient: golden.number("dloss"),
         ..HeadLoss::new(&hidden, &parameters[1], of_rows)
     };
@@ -401,7 +403,7 @@ fn adamw(golden: &Golden) {
         clip: golden.number("max_norm"),
     };
     assert_eq!(golden.number("bias.weight_decay"), 0.0);
-    let mut state = AdamWState::new(&all);
+    let mut state = OptimizerState::new(&all);
     let mut histories: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for (step, &rate) in golden.floats("lr").iter().enumerate() {
         for parameter in &parameters {
@@ -431,6 +433,55 @@ fn adamw(golden: &Golden) {
     }
 }
 
+/// Twenty steps of an optimizer over matrices of both shapes and a bias.
+fn optimizer(golden: &Golden) {
+    let mut builder = ParametersBuilder::new(0).on(golden.device);
+    let mut add = |name: &str, axes: &[usize]| {
+        let start = golden.floats(&format!("{name}.start")).to_vec();
+        builder.add(name.into(), axes, axes.len() > 1, move |values, _| values.copy_from_slice(&start))
+    };
+    let parameters = [add("wide", &[6, 10]), add("tall", &[9, 4]), add("bias", &[5])];
+    let all = builder.finish();
+    let settings = AdamWSettings {
+        betas: [0.9, 0.95],
+        epsilon: 1e-8,
+        weight_decay: golden.number("weight_decay"),
+        clip: golden.number("max_norm"),
+    };
+    let rule = |parameter: &Parameter| match golden.name.as_str() {
+        "optimizer_muon" if parameter.entry().decays() => UpdateRule::Muon { momentum: 0.95 },
+        "optimizer_muon" => UpdateRule::AdamW,
+        "optimizer_lion" => UpdateRule::Lion { betas: [0.9, 0.95] },
+        "optimizer_adafactor" => {
+            UpdateRule::Adafactor { decay: -0.8, epsilons: [f32::EPSILON, 1e-3], largest: 1.0 }
+        }
+        "optimizer_sgd" => UpdateRule::Sgd { momentum: 0.9, nesterov: false },
+        "optimizer_sgd_nesterov" => UpdateRule::Sgd { momentum: 0.9, nesterov: true },
+        other => panic!("{other} is no optimizer"),
+    };
+    let mut state = OptimizerState::new(&all);
+    let mut histories: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+    let rates = golden.floats("lr");
+    assert_eq!(rates.len(), 20);
+    for (step, &rate) in rates.iter().enumerate() {
+        for parameter in &parameters {
+            let length = parameter.shape().elements();
+            let gradients = golden.floats(&format!("{}.gradients", parameter.entry().path()));
+            let one = &gradients[step * length..][..length];
+            parameter.set_gradient(|gradient| gradient.copy_from_slice(one));
+        }
+        state.step_by(&all, &settings, rate, &|parameter| ParameterRule::new(rule(parameter)));
+        for parameter in &parameters {
+            let name = format!("{}.values", parameter.entry().path());
+            histories.entry(name).or_default().extend(parameter.to_host());
+        }
+    }
+    assert_eq!((state.steps(), all.gradient_norm()), (20, 0.0));
+    for (name, values) in histories {
+        golden.expect(&name, &values);
+    }
+}
+
 #[test]
 fn every_file_of_fixtures_ops() {
     let _held = crate::levels::hold();
@@ -438,7 +489,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 71, "files in fixtures/ops");
+    assert_eq!(paths.len(), 78, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

@@ -1,8 +1,8 @@
 //! What must hold whatever the numbers: determinism, errors.
 
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss,
-    LossRows, Parameter, Parameters, ParametersBuilder, Precision, Random, Tape, Tensor,
+    AdamWSettings, AttentionMask, AttentionOptions, Device, Error, HeadLayout, HeadLoss, LossRows,
+    OptimizerState, Parameter, Parameters, ParametersBuilder, Precision, Random, Tape, Tensor,
 };
 
 fn normal(values: &mut [f32], random: Random) {
@@ -132,6 +132,11 @@ fn misfits_are_errors_that_name_the_shapes() {
         message(tape.cross_entropy(&loss).unwrap_err()),
         "cross_entropy: label_smoothing is 1, expected at least 0 and below 1"
     );
+    let loss = HeadLoss { z_loss: -0.1, ..HeadLoss::new(&x, &weight, rows) };
+    assert_eq!(
+        tape.cross_entropy(&loss).unwrap_err().to_string(),
+        "cross_entropy: z_loss is -0.1, expected 0 or more"
+    );
     let loss = HeadLoss { bias: Some(&weight), ..HeadLoss::new(&x, &weight, rows) };
     assert_eq!(
         message(tape.cross_entropy(&loss).unwrap_err()),
@@ -230,7 +235,7 @@ fn packed_weights_follow_their_values() {
             tape.discard();
         };
         let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
-        let mut optimizer = AdamWState::new(&all);
+        let mut optimizer = OptimizerState::new(&all);
         for (what, is_held, is_frozen) in
             [("a step", false, false), ("held", true, false), ("frozen", false, true)]
         {

@@ -3,7 +3,7 @@
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::simd::{Level, detect, force, levels};
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionMask, AttentionOptions, HeadLayout, HeadLoss, LossRows,
+    AdamWSettings, AttentionMask, AttentionOptions, HeadLayout, HeadLoss, LossRows, OptimizerState,
     ParametersBuilder, Precision, Random, Tape,
 };
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn step(precision: Precision, rows: usize, width: usize, heads: usize, seed: u64
     let loss = tape.backward_losses(&[HeadLoss::new(&y, &table, rows)]).unwrap().remove(0);
     let mut numbers = [&y.to_host()[..], &loss.rows[..], &all.gradients_to_host()[..]].concat();
     let settings = AdamWSettings { betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0 };
-    numbers.push(AdamWState::new(&all).step(&all, &settings, 1e-3));
+    numbers.push(OptimizerState::new(&all).step(&all, &settings, 1e-3));
     numbers
 }
 

@@ -87,6 +87,7 @@ mod tests {
             seconds: 10.0,
             tokens_per_second: 1e4,
             held_out: vec![(50_000, 3.2), (100_000, 3.0)],
+            noise_scale: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! follow (`law.rs`).
 
 mod law;
+mod micro_batch;
 mod ngram;
 mod pilot;
 pub mod shape;
@@ -17,13 +18,14 @@ use std::time::Instant;
 
 use nuwa_files::Progress;
 use nuwa_models::{Model, ModelConfig, PresetName};
-use nuwa_nn::ScheduleKind;
+use nuwa_nn::{ModelStart, ScheduleKind};
 use nuwa_shards::{Part, Shards};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Afterwards, LEAST_TRAINING};
 use crate::objectives::Objective;
-use crate::{Error, ModelSettings, PretrainSettings, Recompute, Result};
+use crate::pretraining::share_of_tokens;
+use crate::{Error, MicroBatch, ModelSettings, PretrainSettings, Recompute, Result};
 use law::Ahead;
 use ngram::SelfPrediction;
 use pilot::{FEWEST_STEPS, Pilot};
@@ -96,6 +98,9 @@ pub struct Plan {
     pub sequences: usize,
     /// Such passes a step.
     pub accumulation: usize,
+    /// The most sequences that fit the memory at one time, where that was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<usize>,
     /// All steps; an estimate where the clock decides.
     pub steps: u64,
     /// The most steps that the text is worth, however much time there is.
@@ -126,6 +131,12 @@ pub struct Plan {
     /// Decoupled weight decay.
     #[serde(default)]
     pub weight_decay: f32,
+    /// Steps over which the batch grows.
+    #[serde(default)]
+    pub ramp: u64,
+    /// How the model starts, where that is not as its family is published.
+    #[serde(default)]
+    pub start: ModelStart,
     /// Whether the inside of blocks is computed again in backward.
     #[serde(default)]
     pub recompute: bool,
@@ -167,6 +178,10 @@ pub struct PilotResult {
     /// Halfway and at the end: tokens of training, repetitions included, and bits a byte of the held-out text.
     #[serde(default, alias = "held_back")]
     pub held_out: Vec<(u64, f64)>,
+    /// The batch, in tokens, at which the noise of the gradient is as large as the gradient after these steps, where that could be told;
+    /// it grows while the loss falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_scale: Option<f64>,
 }
 
 impl Plan {
@@ -180,7 +195,16 @@ impl Plan {
     /// # Errors
     /// When the configuration makes no sense.
     pub(crate) fn build(&self, seed: u64) -> Result<Box<dyn Model>> {
-        Ok(nuwa_models::build(&self.model, seed)?)
+        let model = nuwa_models::build(&self.model, seed)?;
+        if self.start.mup_base_width.is_some() && !ModelStart::allows_mup(model.parameters()) {
+            return Err(Error::Setting {
+                name: "model.parametrization".into(),
+                value: "mup".into(),
+                expected: "standard: the family has no norm in front of its head".into(),
+            });
+        }
+        self.start.apply(model.parameters(), [self.model.layers(), self.model.width()], seed);
+        Ok(model)
     }
 
     /// Whether blocks are computed again in backward: as planned, or as was said since.
@@ -193,7 +217,7 @@ impl Plan {
 
     /// The part of the plan that decides the weights, as one value to compare.
     pub fn what_is_trained(&self) -> serde_json::Value {
-        serde_json::json!([
+        let mut decides = serde_json::json!([
             self.model,
             self.context,
             self.sequences,
@@ -208,7 +232,13 @@ impl Plan {
             self.validate_every,
             self.dropout,
             self.weight_decay
-        ])
+        ]);
+        // Plans of versions that did not know these are none other.
+        if let (Some(decides), true) = (decides.as_array_mut(), (self.ramp, self.start) != Default::default())
+        {
+            decides.extend([serde_json::json!(self.ramp), serde_json::json!(self.start)]);
+        }
+        decides
     }
 }
 
@@ -244,6 +274,7 @@ const SHORTEST: f64 = 5.0;
 /// When the text is too short, the budget too small, a setting out of range, or the memory too small.
 pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Plan> {
     request.pretrain.check()?;
+    request.model.check()?;
     if request.model.preset.is_some() && request.given.is_none() {
         check(request)?;
     }
@@ -274,6 +305,7 @@ pub fn make(request: &Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result
 /// As [`make`].
 pub fn check(request: &Request<'_>) -> Result<()> {
     request.pretrain.check()?;
+    request.model.check()?;
     let (parameters, tokens) = match request.goal {
         Goal::Seconds(left) if left < SHORTEST => return Err(Error::Budget { left }),
         Goal::Seconds(_) => (1, 1),
@@ -294,6 +326,33 @@ struct Text {
     tested: u64,
 }
 
+/// A plan for a search of settings: of these sizes, without trying anything and without expectations.
+///
+/// # Errors
+/// When the text is too short, a setting is out of range, or the memory too small.
+pub fn for_trial(request: &Request<'_>, parameters: u64, tokens: u64) -> Result<Plan> {
+    request.pretrain.check()?;
+    request.model.check()?;
+    let train = Shards::open(request.shards, Part::Train)?;
+    let held_out = Shards::open_if_any(request.shards, Part::Validation)?;
+    let text = Text { tokens: train.tokens(), held_out: held_out.map_or(0, |part| part.tokens()), tested: 0 };
+    let mut plan = draft(request, text, parameters, tokens)?;
+    plan.most_steps = plan.steps;
+    refuse_too_large(request, &plan)?;
+    Ok(plan)
+}
+
+/// Tokens a second in which a model of so many weights is trained here, by a few steps.
+///
+/// # Errors
+/// As [`for_trial`].
+pub fn speed(request: &Request<'_>, parameters: u64, progress: &mut dyn FnMut(Progress)) -> Result<f64> {
+    let plan = for_trial(request, parameters, 12 * parameters)?;
+    let mut pilot = Pilot::start(request, &plan)?;
+    pilot.run_steps(2 * FEWEST_STEPS, progress)?;
+    Ok(pilot.tokens_per_second())
+}
+
 /// The plan does not depend on the machine; the steps that are tried only say how long it will take and how good it will
 /// be.
 fn for_sizes(
@@ -304,6 +363,7 @@ fn for_sizes(
 ) -> Result<Plan> {
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
+    micro_batch::probe(&mut plan, request, text, progress)?;
     let mut pilot = Pilot::start(request, &plan)?;
     let share = (plan.steps as f64 * PILOT_SHARE) as usize;
     let steps = share.clamp(PILOT_STEPS[0], PILOT_STEPS[1]);
@@ -333,6 +393,7 @@ fn for_seconds(
     let [parameters, tokens] = sizes::split(operations, text.tokens);
     let mut plan = draft(request, text, parameters, tokens)?;
     refuse_too_large(request, &plan)?;
+    micro_batch::probe(&mut plan, request, text, progress)?;
     let mut pilot = Pilot::start(request, &plan)?;
     for _ in 0..2 {
         pilot.run_seconds(pilot_seconds / 2.0, progress)?;
@@ -408,12 +469,13 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         learning_rate: request
             .pretrain
             .learning_rate
-            .unwrap_or_else(|| gentler * sizes::learning_rate(active)),
+            .unwrap_or_else(|| gentler * usual_rate(request, active)),
         model,
         tokens: 0,
         epochs: 0.0,
         sequences: 1,
         accumulation: 1,
+        largest: None,
         steps: 0,
         most_steps: 0,
         clocked: false,
@@ -424,6 +486,8 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         validate_every: 0,
         dropout: 0.0,
         weight_decay: 0.0,
+        ramp: 0,
+        start: if request.given.is_some() { ModelStart::default() } else { request.model.start() },
         recompute: request.pretrain.recompute == Recompute::On,
         goal: request.goal,
         predicted: Prediction {
@@ -435,6 +499,9 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
         pilot: None,
         ngrams: Vec::new(),
     };
+    if request.pretrain.micro_batch == MicroBatch::Auto {
+        plan.largest = micro_batch::largest_by_prediction(&plan, request);
+    }
     set_tokens(&mut plan, request, text, tokens);
     Ok(plan)
 }
@@ -442,6 +509,12 @@ fn draft(request: &Request<'_>, text: Text, parameters: u64, tokens: u64) -> Res
 /// Whether a model learns from some of its tokens alone, by what is on both sides of them: BERT and its relatives.
 fn predicts_few(model: &ModelConfig) -> bool {
     model.predicts() == nuwa_models::Prediction::MaskedTokens
+}
+
+/// The highest rate of a new model where none is said: with muP that of the base width, of other optimizers than AdamW by their own
+/// factor.
+fn usual_rate(request: &Request<'_>, active: u64) -> f32 {
+    sizes::learning_rate(active) * request.pretrain.optimizer.kind.rate_factor()
 }
 
 /// Fits batch, steps, schedule and dropout to a number of tokens.
@@ -453,11 +526,17 @@ fn set_tokens(plan: &mut Plan, request: &Request<'_>, text: Text, tokens: u64) {
     };
     let wanted = settings.batch_tokens.unwrap_or_else(usual);
     let sequences = (wanted / plan.context as u64).max(1) as usize;
-    let at_once = (settings.micro_batch_tokens as usize / plan.context).clamp(1, sequences);
+    let at_once = match plan.largest {
+        Some(largest) => largest.clamp(1, sequences),
+        None => (settings.micro_batch_tokens as usize / plan.context).clamp(1, sequences),
+    };
     plan.accumulation = sequences.div_ceil(at_once);
     plan.sequences = sequences.div_ceil(plan.accumulation);
-    plan.steps = (tokens / plan.batch_tokens()).max(1);
-    plan.tokens = plan.steps * plan.batch_tokens();
+    let whole = (tokens / plan.batch_tokens()).max(1);
+    let of_whole = share_of_tokens(settings.batch_ramp);
+    plan.steps = if of_whole < 1.0 { (whole as f64 / of_whole).round() as u64 } else { whole };
+    plan.ramp = (settings.batch_ramp * plan.steps as f64).round() as u64;
+    plan.tokens = whole * plan.batch_tokens();
     plan.epochs = plan.tokens as f64 / text.tokens.max(1) as f64;
     plan.dropout = settings.dropout.unwrap_or_else(|| sizes::dropout(plan.epochs));
     plan.weight_decay = settings.optimizer.weight_decay.unwrap_or_else(|| sizes::weight_decay(plan.epochs));
@@ -500,8 +579,13 @@ fn predict_itself(request: &Request<'_>, train: &Shards) -> Result<Option<SelfPr
 /// Time and memory.
 fn foreseen(plan: &Plan, request: &Request<'_>, pilot: &Pilot) -> Prediction {
     let seconds = plan.tokens as f64 / pilot.tokens_per_second() / (1.0 - ASIDE_SHARE);
-    let memory_bytes = pilot.held_bytes() + shape::state_bytes(plan) + resident(request);
+    let memory_bytes = foreseen_bytes(plan, request, pilot);
     Prediction { seconds, memory_bytes, bits_per_byte: None, bits_per_byte_error: None }
+}
+
+/// Memory, by what a pilot took.
+fn foreseen_bytes(plan: &Plan, request: &Request<'_>, pilot: &Pilot) -> u64 {
+    pilot.held_bytes() + shape::state_bytes(plan) + resident(request)
 }
 
 /// The loss.

@@ -6,6 +6,8 @@ use nuwa_nn::{Schedule, ScheduleKind};
 use nuwa_shards::{Part, Shards};
 
 use super::{PilotResult, Plan, Request};
+use crate::inside::GradientNoise;
+use crate::pretrain::trainer_settings;
 use crate::{Loader, Pretraining, Result, Trainer, TrainerSettings};
 
 /// Steps that fill caches and buffers and are not counted.
@@ -31,6 +33,7 @@ pub(super) struct Pilot {
     steps: Vec<f64>,
     /// After how many tokens it was measured, and bits a byte of the held-out text.
     measured: Vec<(u64, f64)>,
+    noise_scale: Option<f64>,
 }
 
 impl Pilot {
@@ -38,22 +41,12 @@ impl Pilot {
         let loader = Loader::new(Shards::open(request.shards, Part::Train)?, plan.context, request.seed)?;
         let model = plan.build(request.seed)?;
         let peak = plan.learning_rate;
-        // Far more steps than it will do: the rate rises and stays.
-        let schedule = Schedule {
-            kind: ScheduleKind::WarmupStableDecay,
-            peak,
-            floor: 1.0,
-            warmup: RISE,
-            decay: 0,
-            steps: u64::MAX,
-        };
+        // The rate rises and stays.
+        let schedule = Schedule { warmup: RISE, ..Schedule::new(ScheduleKind::Constant, peak, u64::MAX) };
         let sizes = [plan.sequences, plan.accumulation];
         let settings = TrainerSettings {
             optimizer: request.pretrain.optimizer.clone(),
-            precision: request.pretrain.precision.into(),
-            dropout: plan.dropout,
-            recompute: plan.recomputes(request.pretrain.recompute),
-            seed: request.seed,
+            ..trainer_settings(plan, request.pretrain, model.parameters(), request.seed)
         };
         let mut trainer = Trainer::new(model, None, settings);
         trainer.set_schedule(schedule);
@@ -64,6 +57,7 @@ impl Pilot {
             batch_tokens: plan.batch_tokens(),
             steps: Vec::new(),
             measured: Vec::new(),
+            noise_scale: None,
         })
     }
 
@@ -88,8 +82,10 @@ impl Pilot {
         }
     }
 
-    /// Measures on the held-out text what was learnt so far.
+    /// Measures the noise of gradients, and on the held-out text what was learnt so far.
     pub fn measure(&mut self) -> Result<()> {
+        let noise = self.source.gradient_noise(&mut self.trainer, self.steps.len() as u64)?;
+        self.noise_scale = noise.and_then(GradientNoise::scale);
         let Some(held_out) = self.held_out.as_ref().filter(|part| part.tokens() > 1) else { return Ok(()) };
         let measured = self.source.measure(&mut self.trainer, held_out, MOST_HELD_OUT)?;
         if let Some(bits) = measured.bits_per_byte {
@@ -123,6 +119,7 @@ impl Pilot {
             seconds: self.steps.iter().sum(),
             tokens_per_second: self.tokens_per_second(),
             held_out: self.measured.clone(),
+            noise_scale: self.noise_scale,
         }
     }
 }

@@ -117,10 +117,8 @@ fn of_width(
     eos: Option<u32>,
     text_tokens: u64,
 ) -> Result<ModelConfig> {
-    let layers = settings
-        .layers
-        .or(settings.family.registered().layers)
-        .unwrap_or_else(|| (width.saturating_add(WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2));
+    let own = settings.layers.or(settings.family.registered().layers);
+    let layers = own.unwrap_or_else(|| usual_layers(width, settings.depth));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
     check([width, layers, heads, context])?;
@@ -140,6 +138,14 @@ fn of_width(
         expected: error.expected.trim_start_matches("expected ").into(),
     };
     (settings.family.registered().shaped)(&shape).map_err(setting)
+}
+
+/// Layers of a width, times a factor.
+fn usual_layers(width: usize, depth: Option<f64>) -> usize {
+    match depth {
+        None => (width.saturating_add(WIDTH_PER_LAYER / 2) / WIDTH_PER_LAYER).max(2),
+        Some(depth) => ((width as f64 * depth / WIDTH_PER_LAYER as f64).round() as usize).max(1),
+    }
 }
 
 /// Heads of 32 features in narrow models, 64 in wide ones; one head where neither divides the width.

@@ -20,10 +20,11 @@ fn trainer(world: &World, precision: Precision) -> Trainer {
 fn trainer_of(config: &ModelConfig, precision: Precision) -> Trainer {
     let model = nuwa_models::build(config, 5).unwrap();
     let optimizer = OptimizerSettings::default();
-    let settings = TrainerSettings { optimizer, precision, dropout: 0.1, recompute: false, seed: 3 };
+    let settings =
+        TrainerSettings { optimizer, precision, dropout: 0.1, seed: 3, ..TrainerSettings::default() };
     let mut trainer = Trainer::new(model, None, settings);
     let kind = ScheduleKind::Cosine;
-    trainer.set_schedule(Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 });
+    trainer.set_schedule(Schedule { floor: 0.1, warmup: 2, ..Schedule::new(kind, 1e-2, 10) });
     trainer
 }
 

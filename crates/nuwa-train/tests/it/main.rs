@@ -2,6 +2,7 @@
 
 mod causal;
 mod course;
+mod optimizers;
 mod permutation;
 mod sequences;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use nuwa_files::Progress;
 use nuwa_models::{Model, PresetName};
-use nuwa_nn::{OptimizerSettings, Schedule, ScheduleKind};
+use nuwa_nn::{Optimizer, OptimizerKind, OptimizerSettings, Schedule, ScheduleKind};
 use nuwa_shards::{IdWidth, Part, ShardWriter, Shards};
 use nuwa_tensor::{Precision, Random};
 use nuwa_train::checkpoint::{self, Found};
@@ -256,13 +257,12 @@ fn trainer(world: &World, sizes: [usize; 2]) -> (Trainer, Pretraining) {
     let settings = TrainerSettings {
         optimizer: OptimizerSettings::default(),
         precision: Precision::F32,
-        dropout: 0.0,
-        recompute: false,
         seed: 3,
+        ..TrainerSettings::default()
     };
     let mut trainer = Trainer::new(model, None, settings);
     let kind = ScheduleKind::Cosine;
-    trainer.set_schedule(Schedule { kind, peak: 1e-2, floor: 0.1, warmup: 2, decay: 0, steps: 10 });
+    trainer.set_schedule(Schedule { floor: 0.1, warmup: 2, ..Schedule::new(kind, 1e-2, 10) });
     let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), 16, 3).unwrap();
     (trainer, Pretraining::new(loader, causal(), sizes))
 }
@@ -307,6 +307,7 @@ fn checkpoints_are_checked() {
         fingerprint: "abc".into(),
         elements: trainer.parameters().length(),
         optimizer_steps: 7,
+        optimizer: Default::default(),
         course: Default::default(),
         first_validation: None,
         tokens: 0,
@@ -314,9 +315,16 @@ fn checkpoints_are_checked() {
         state: Default::default(),
     };
     checkpoint::save(&path, &header, &[(trainer.parameters(), trainer.optimizer())]).unwrap();
-    let load = |fingerprint: &str| checkpoint::load(&path, fingerprint, &[trainer.parameters()]);
+    let load = |fingerprint: &str| {
+        checkpoint::load(&path, fingerprint, &[(trainer.parameters(), trainer.optimizer())])
+    };
     assert!(matches!(load("abc").unwrap(), Found::Checkpoint(found, _) if *found == header));
     assert!(matches!(load("another run").unwrap(), Found::Other));
+    let lion = OptimizerSettings { kind: OptimizerKind::Lion, ..OptimizerSettings::default() };
+    let lion = Optimizer::new(trainer.parameters(), &lion);
+    let refused = checkpoint::load(&path, "abc", &[(trainer.parameters(), &lion)]).unwrap_err().to_string();
+    let refused = refused.replace(&path.display().to_string(), "FILE");
+    insta::assert_snapshot!(refused, @"FILE is not a usable checkpoint: it holds the state of adamw, the run trains by lion");
 
     let bytes = std::fs::read(&path).unwrap();
     let message = |bytes: &[u8]| {
@@ -355,7 +363,9 @@ fn version_3_of_the_checkpoint_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.bin");
     std::fs::write(&path, bytes).unwrap();
-    let Found::Checkpoint(header, states) = checkpoint::load(&path, "f", &[model.parameters()]).unwrap()
+    let optimizer = Optimizer::new(model.parameters(), &OptimizerSettings::default());
+    let Found::Checkpoint(header, states) =
+        checkpoint::load(&path, "f", &[(model.parameters(), &optimizer)]).unwrap()
     else {
         panic!("no checkpoint of this run");
     };

@@ -68,15 +68,11 @@ fn each_family_learns_by_its_objective() {
         let loader = Loader::new(Shards::open(&world.shards(), Part::Train).unwrap(), CONTEXT, 3).unwrap();
         let mut steps = Pretraining::new(loader, objective, [4, 2]);
         let (optimizer, precision) = (OptimizerSettings::default(), Precision::F32);
-        let settings = TrainerSettings { optimizer, precision, dropout: 0.0, recompute: false, seed: 3 };
+        let settings = TrainerSettings { optimizer, precision, seed: 3, ..TrainerSettings::default() };
         let mut trainer = Trainer::new(nuwa_models::build(&config, 5).unwrap(), None, settings);
         trainer.set_schedule(Schedule {
-            kind: ScheduleKind::InverseSquareRoot,
-            peak: 1e-2,
-            floor: 0.0,
             warmup: 10,
-            decay: 0,
-            steps: 60,
+            ..Schedule::new(ScheduleKind::InverseSquareRoot, 1e-2, 60)
         });
         let held_out = Shards::open(&world.shards(), Part::Validation).unwrap();
         let measure =

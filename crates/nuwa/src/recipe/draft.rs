@@ -74,6 +74,11 @@ impl Draft {
         steps.fold(first, |value, step| value?.get(step)).is_some()
     }
 
+    /// What was said, as a recipe file.
+    pub fn text(&self) -> String {
+        toml::to_string(&self.said).unwrap_or_default()
+    }
+
     /// The whole recipe, with defaults for what was not said.
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
         let wrong = |error: toml::de::Error| {

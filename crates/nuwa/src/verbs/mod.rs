@@ -57,6 +57,7 @@ mod summarize;
 mod tokenize;
 mod tokenizer;
 mod translate;
+mod tune;
 mod verify;
 mod weight_type;
 mod weights;
@@ -95,6 +96,7 @@ enum Verb {
     Tokenizer(tokenizer::Tokenizer),
     Tokenize(tokenize::Tokenize),
     Plan(plan::Plan),
+    Tune(tune::Tune),
     Pretrain(pretrain::Pretrain),
     Sft(sft::Sft),
     Dpo(dpo::Dpo),
@@ -145,6 +147,7 @@ impl Program {
             Verb::Tokenizer(verb) => verb.run(),
             Verb::Tokenize(verb) => verb.run(),
             Verb::Plan(verb) => verb.run(),
+            Verb::Tune(verb) => verb.run(),
             Verb::Pretrain(verb) => verb.run(),
             Verb::Sft(verb) => verb.run(),
             Verb::Dpo(verb) => verb.run(),

@@ -10,7 +10,7 @@ use nuwa_report::numbers::{bytes, counted, grouped, rounded, seconds};
 use nuwa_report::repetition;
 use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
 use nuwa_tokenizer::{Tokenizer, TrainSettings};
-use nuwa_train::plan::Plan as Planned;
+use nuwa_train::plan::{Plan as Planned, sizes};
 use serde::Serialize;
 use toml::Value;
 
@@ -185,12 +185,14 @@ impl Plan {
             bytes(plan.predicted.memory_bytes),
             planning::bits(&plan.predicted)
         );
+        let batch = batch(plan);
         let published = plan.preset.and_then(|preset| published(preset, plan));
         let rows = [
             ("text", read),
             ("kept", kept),
             ("model", model),
             ("training", training),
+            ("batch", batch),
             ("expected", expected),
         ];
         let mut lines: Vec<String> = rows.iter().map(|(name, told)| format!("{name:<9} {told}")).collect();
@@ -198,6 +200,22 @@ impl Plan {
         lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
         lines.join("\n")
     }
+}
+
+/// The batch, the one that the law suggests, and the noise of gradients, where that could be told.
+fn batch(plan: &Planned) -> String {
+    let count = |tokens: f64| rounded(tokens);
+    let noise = plan.pilot.as_ref().and_then(|pilot| Some((pilot.noise_scale?, pilot.tokens)));
+    let noise = noise.map_or(String::new(), |(scale, tokens)| {
+        let (scale, tokens) = (count(scale), count(tokens as f64));
+        format!("; the gradient noise scale after {tokens} tokens is {scale}, and grows")
+    });
+    format!(
+        "{} tokens a step, {} at a time (the law suggests {}){noise}",
+        count(plan.batch_tokens() as f64),
+        count((plan.sequences * plan.context) as f64),
+        count(sizes::batch_tokens(plan.tokens) as f64)
+    )
 }
 
 /// How the published model was trained, beside the plan; nothing where that is not known.

@@ -665,3 +665,34 @@ fn nothing_that_a_terminal_obeys_is_told() {
         assert!(told.starts_with("error: ") && !told.contains(['\u{1b}', '\u{7}']), "{told:?}");
     }
 }
+
+#[test]
+fn a_search_that_cannot_be() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    place.succeed("collect story.txt --out documents");
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
+    place.succeed("tokenize documents --tokenizer tokenizer --out shards");
+    let said = |arguments: &str| place.failure(&format!("tune shards --out search {arguments}"));
+    assert_snapshot!(said("--target 100k"), @r"
+    error: a target of 100000 weights is too near to the smallest trials: expected at least 160000
+    hint: give a larger --target: a model this small is trained faster than searched for
+    ");
+    assert_snapshot!(said("--target 10M --over seed"), @r"
+    error: seed cannot be searched: expected one of learning_rate, batch_tokens, weight_decay, warmup, dropout, beta2, initialisation_scale, depth, stochastic_depth, optimizer, schedule
+    hint: for example --over learning_rate,batch_tokens=0.5..2,optimizer=adamw|muon
+    ");
+    assert_snapshot!(said("--target 10M --over learning_rate=4..1"), @r"
+    error: learning_rate = 4..1: expected LOW..HIGH, two numbers from 0.001 to 1000, the lower one first
+    hint: leave the range out to search the usual one
+    ");
+    assert_snapshot!(said("--target 10M --over warmup,warmup"), @r"
+    error: warmup is searched twice
+    hint: name each setting once in --over
+    ");
+    assert_snapshot!(said("--target 10M --trial-tokens 1000"), @r"
+    error: budget and text are enough for 1000 tokens of training in all: the smallest search needs 4786667
+    hint: give more time (--budget 1h), more text, or fewer settings in --over
+    ");
+    assert!(!place.path("search").exists());
+}

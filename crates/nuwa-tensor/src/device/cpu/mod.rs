@@ -34,7 +34,7 @@ use kernels::activation::with_curve;
 use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding, head_norm};
 use kernels::{block_linear, causal_conv, gru::Gru, linear::Context, lstm::Lstm, rg_lru};
 use kernels::{layer_norm, relative, rms_norm, rotary, rows, weighted_sum};
-use product::PackedMatrix;
+use product::{Matrix, PackedMatrix, Store};
 use quantised::QuantisedMatrix;
 
 impl Device {
@@ -643,6 +643,21 @@ impl Kernels for Cpu {
 
     fn logits(&self, call: Affine<'_>) -> Storage {
         linear::logits(&self.pool, call)
+    }
+
+    fn host_product(
+        &self,
+        [a, b]: [&[f32]; 2],
+        [rows, inner, columns]: [usize; 3],
+        is_transposed: bool,
+        out: &mut [f32],
+    ) {
+        let b = match is_transposed {
+            true => Matrix::new(b, columns, inner).transposed(),
+            false => Matrix::new(b, inner, columns),
+        };
+        let store = Store::plain(out, columns);
+        product::product(&self.pool, Precision::F32, Matrix::new(a, rows, inner), b, &store);
     }
 
     fn gradient_norm(&self, gradients: &Storage) -> f32 {

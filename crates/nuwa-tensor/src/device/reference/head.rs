@@ -3,7 +3,7 @@ use crate::calls::Loss;
 
 /// The loss of each row and, where weights for it are given, the gradient of the hidden rows; those of the head are added up.
 pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {
-    let (vocabulary, smoothing) = (call.weight.rows(), f64::from(call.smoothing));
+    let (vocabulary, smoothing, z_loss) = (call.weight.rows(), f64::from(call.smoothing), f64::from(call.z));
     let (precision, x, weight, bias) = (call.precision, call.hidden, call.weight, call.bias);
     let mut logits = affine(Affine { precision, x, weight, bias, is_tracked: false, batch_invariant: false });
     for (row, logits) in logits.chunks_exact_mut(vocabulary).enumerate() {
@@ -16,13 +16,14 @@ pub fn losses(call: &HeadCall<'_>, found: &mut Loss) -> Option<Vec<f64>> {
         let log_total = largest + logits.iter().map(|z| (z - largest).exp()).sum::<f64>().ln();
         let mean = logits.iter().sum::<f64>() / vocabulary as f64;
         found.hits[row] = logits[target] >= largest;
-        found.rows[row] =
-            ((1.0 - smoothing) * (log_total - logits[target]) + smoothing * (log_total - mean)) as f32;
+        let smoothed = (1.0 - smoothing) * (log_total - logits[target]) + smoothing * (log_total - mean);
+        found.rows[row] = (smoothed + z_loss * log_total.powi(2)) as f32;
+        let larger = 1.0 + 2.0 * z_loss * log_total;
         let weight = call.gradients.map_or(0.0, |weights| f64::from(weights[row]));
         for (id, z) in logits.iter_mut().enumerate() {
             let wanted = if id == target { 1.0 - smoothing } else { 0.0 } + smoothing / vocabulary as f64;
             let slope = cap.map_or(1.0, |cap| 1.0 - (*z / cap).powi(2));
-            *z = weight * ((*z - log_total).exp() - wanted) * slope;
+            *z = weight * (larger * (*z - log_total).exp() - wanted) * slope;
         }
     }
     call.gradients.is_some().then(|| backward(call, &logits))

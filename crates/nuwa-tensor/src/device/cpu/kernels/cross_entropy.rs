@@ -40,6 +40,7 @@ pub fn head_loss<H: Stored>(pool: &Arc<Pool>, call: &HeadCall<'_>, found: &mut L
             gradients: call.gradients.map(|weights| &weights[span.clone()]),
             smoothing: call.smoothing,
             softcap: call.softcap,
+            z: call.z,
         };
         logits.losses(&rows, &mut found.rows[span.clone()], &mut found.hits[span.clone()]);
         if let Some(d_hidden) = &mut d_hidden {
@@ -62,6 +63,8 @@ pub struct Rows<'a> {
     pub smoothing: f32,
     /// The cap of logits, where they have one.
     pub softcap: Option<f32>,
+    /// What the square of the logarithm of the sum of exponentials counts.
+    pub z: f32,
 }
 
 /// Logits of some rows, which become their gradients in place: of `f32`, or of bf16 in the first half of each row.
@@ -105,8 +108,8 @@ impl Logits {
                 _ if rows.softcap.is_some() => {
                     capped_row(logits, vocabulary, target, weight, rows, narrow)
                 }
-                _ if rows.smoothing > 0.0 => {
-                    smoothed_row(logits, vocabulary, target, weight, rows.smoothing, narrow)
+                _ if rows.smoothing > 0.0 || rows.z > 0.0 => {
+                    smoothed_row(logits, vocabulary, target, weight, [rows.smoothing, rows.z], narrow)
                 }
                 None => loss_of_row(&logits[..vocabulary], target),
                 Some(weight) if narrow => narrow_gradient_of_row(logits, vocabulary, target, weight),
@@ -252,23 +255,27 @@ vectorised! {
 }
 
 vectorised! {
-    /// With smoothed targets; with a weight, each logit becomes `weight * (softmax - target)`.
+    /// With smoothed targets and a z-loss; with a weight, each logit becomes `weight` times its slope.
     fn smoothed_row with m (
         row: &mut [f32],
         vocabulary: usize,
         target: usize,
         weight: Option<f32>,
-        smoothing: f32,
+        shares: [f32; 2],
         narrow: bool,
     ) -> (f32, bool) {
+        let [smoothing, z] = shares;
         let (logits, rest) = row.split_at_mut(vocabulary);
         let (largest, right) = (maximum(logits), logits[target]);
         let log_total = largest + sum(logits, |logit| exp(m, logit - largest)).ln();
         let spread = smoothing / vocabulary as f32;
-        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        let smoothed = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        // Without a z-loss these are the same bits.
+        let loss = smoothed + z * log_total * log_total;
+        let slope = 1.0 + 2.0 * z * log_total;
         if let Some(weight) = weight {
             for value in logits.iter_mut() {
-                *value = weight * (exp(m, *value - log_total) - spread);
+                *value = weight * (slope * exp(m, *value - log_total) - spread);
             }
             logits[target] -= weight * (1.0 - smoothing);
             if narrow {
@@ -290,7 +297,7 @@ vectorised! {
         rows: &Rows<'_>,
         narrow: bool,
     ) -> (f32, bool) {
-        let (cap, smoothing) = (rows.softcap.unwrap_or(f32::MAX), rows.smoothing);
+        let (cap, smoothing, z) = (rows.softcap.unwrap_or(f32::MAX), rows.smoothing, rows.z);
         let (logits, rest) = row.split_at_mut(vocabulary);
         for logit in logits.iter_mut() {
             *logit = cap * tanh::<f32>(m, *logit / cap);
@@ -298,12 +305,13 @@ vectorised! {
         let (largest, right) = (maximum(logits), logits[target]);
         let log_total = largest + sum(logits, |logit| exp(m, logit - largest)).ln();
         let spread = smoothing / vocabulary as f32;
-        let loss = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        let smoothed = log_total - (1.0 - smoothing) * right - spread * sum(logits, |logit| logit);
+        let (loss, larger) = (smoothed + z * log_total * log_total, 1.0 + 2.0 * z * log_total);
         if let Some(weight) = weight {
             let slope = |logit: f32| m.multiply_add(-logit / cap, logit / cap, 1.0);
             let of_target = weight * (1.0 - smoothing) * slope(right);
             for value in logits.iter_mut() {
-                *value = weight * (exp(m, *value - log_total) - spread) * slope(*value);
+                *value = weight * (larger * exp(m, *value - log_total) - spread) * slope(*value);
             }
             logits[target] -= of_target;
             if narrow {
