@@ -144,7 +144,8 @@ fn save(model: &dyn Model, labels: Option<&Labels>, tokenizer: &Tokenizer, folde
         Some(labels) => labels.put_into(&mut more, true),
         None => Labels::unnamed(score.weight().rows()).put_into(&mut more, false),
     }
-    more.insert("pad_token_id".into(), padding(tokenizer).map_or(Value::Null, Value::from));
+    let padding = padding(tokenizer, config.is_encoder_decoder());
+    more.insert("pad_token_id".into(), padding.map_or(Value::Null, Value::from));
     config::write(&config, more, folder)
 }
 
@@ -167,8 +168,11 @@ fn architecture(other: &str) -> String {
     format!("{family}ForSequenceClassification")
 }
 
-/// An id that no answer ends with.
-fn padding(tokenizer: &Tokenizer) -> Option<u32> {
+/// An id that no answer ends with or, of an encoder-decoder, whose texts all end with the end of a text, that of the tokenizer.
+fn padding(tokenizer: &Tokenizer, reads_sources: bool) -> Option<u32> {
+    if reads_sources {
+        return tokenizer.token_of_role("pad_token");
+    }
     let end = tokenizer.end_of_turn().or(tokenizer.eos());
     let named = ["<|pad|>", "<pad>", "[PAD]", "<|endoftext|>"].map(|name| tokenizer.token_to_id(name));
     let of_role = tokenizer.token_of_role("pad_token");

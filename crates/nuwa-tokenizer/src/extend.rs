@@ -65,13 +65,27 @@ impl Tokenizer {
         let marks = [named(before)?, named(behind)?, named(last)?];
         let mut json: Value = serde_json::from_str(self.json()).map_err(|error| Error::json(path, &error))?;
         json["post_processor"] = framing(&marks, segments);
-        let config = match segments {
-            true => self.config().clone(),
-            false => {
-                self.config().clone().with_note("model_input_names", json!(["input_ids", "attention_mask"]))
-            }
-        };
+        let mut config = self.config().clone();
+        if last.is_some() {
+            // The row that is read is that of the last token.
+            config = config.with_note("padding_side", "left".into());
+        }
+        if !segments {
+            config = config.with_note("model_input_names", json!(["input_ids", "attention_mask"]));
+        }
+        if self.token_of_role("pad_token") == behind
+            && let Some(other) = self.special_but(behind)
+        {
+            // What fills up a text is not to be taken for its end.
+            config = config.with_token("pad_token", &other);
+        }
         Self::from_source(hugging_face::parse(path, json.to_string(), config)?)
+    }
+
+    /// The first special token that has not this id.
+    fn special_but(&self, id: Option<u32>) -> Option<String> {
+        let other = (0..self.vocab_size() as u32).find(|own| self.is_special(*own) && Some(*own) != id)?;
+        self.id_to_token(other)
     }
 
     /// The same with those of the tokens that are not there yet, and with two `around` a text where they are given.
@@ -197,7 +211,7 @@ mod tests {
         assert_eq!(after.encode("water").unwrap(), before.encode("water").unwrap());
         let source = before.with_marks([None, before.eos(), None], false).unwrap();
         assert_eq!(json(&source)["post_processor"]["single"].as_array().unwrap().len(), 2);
-        assert!(!source.adds_bos());
+        assert!(!source.adds_bos() && source.token_of_role("pad_token") != before.eos());
         assert!(before.with_marks([None, Some(9999), None], false).is_err());
     }
 

@@ -203,7 +203,8 @@ impl Objective for Masked {
     }
 
     fn settings(&self) -> Option<serde_json::Value> {
-        Some(serde_json::json!(["masked", self.settings]))
+        let parts = if self.settings.next_sentence { "sentences" } else { "windows" };
+        Some(serde_json::json!(["masked", self.settings, parts]))
     }
 }
 
