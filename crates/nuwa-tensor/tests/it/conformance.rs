@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType, Device,
-    Error, ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, QuantisedRows,
-    Random, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog, Routing, Tape, Tensor,
+    AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType,
+    Device, Error, ExpertWeights, HeadLayout, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision,
+    QuantisedRows, Random, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients, RouterLog,
+    Routing, Tape, Tensor,
 };
 use proptest::prelude::*;
 
@@ -255,7 +256,8 @@ fn matrices_of_quantised_blocks() {
             let tape = Tape::inference().on(device);
             let x = tape.embedding(&[69, 0, 7, 3, 64, 1, 2], &table).unwrap();
             let added = tape.linear_add(&x, &x, &weight, Some(&bias)).unwrap().to_host();
-            let activated = tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap().to_host();
+            let activated =
+                tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap().to_host();
             let logits = tape.logits(&x, &table).unwrap().to_host();
             let rows = LossRows { targets: &[0, 1, 2, 3, 4, 5, 6], weights: &[1.0; 7] };
             let losses = tape.cross_entropy(&HeadLoss::new(&x, &table, rows)).unwrap().rows;
