@@ -20,24 +20,28 @@ use crate::{Error, Result};
 /// # Errors
 /// When a file is missing or damaged, or configuration and weights do not fit each other.
 pub fn load_model(folder: &Path) -> Result<Box<dyn Model>> {
-    load(folder, Weights::open(folder)?, nuwa_models::build_zeros)
+    load(folder, Weights::open(folder)?, nuwa_models::build_zeros, false)
 }
 
-/// Reads the model in `folder` for inference alone: its matrices are kept once, in `dtype` or, where none is named, in
-/// those of the file: bf16 where it holds bf16, else `f32`.
+/// Reads the model in `folder`, or in a GGUF file of that name, for inference alone: its matrices are kept once, in `dtype` or, where
+/// none is named, in those of the file: as they lie there where they are quantised, in bf16 where it holds bf16, else in `f32`.
+///
+/// A GGUF file is mapped into memory, and has to stay as it is while it is read and, where blocks are kept as they lie, while the model
+/// lives: whoever cuts it short meanwhile ends the program by a signal (SIGBUS). With a `dtype` nothing of it is needed after loading.
 ///
 /// # Errors
 /// As [`load_model`].
 pub fn load_for_inference(folder: &Path, dtype: Option<DType>) -> Result<Box<dyn Model>> {
     let weights = Weights::open(folder)?;
-    let dtype = dtype.unwrap_or(weights.dtype());
-    load(folder, weights, |config| nuwa_models::build_for_inference(config, dtype))
+    let (keeps_blocks, dtype) = (dtype.is_none(), dtype.unwrap_or(weights.dtype()));
+    load(folder, weights, |config| nuwa_models::build_for_inference(config, dtype), keeps_blocks)
 }
 
 fn load(
     folder: &Path,
     weights: Weights,
     make: impl Fn(&ModelConfig) -> nuwa_models::Result<Box<dyn Model>>,
+    keeps_blocks: bool,
 ) -> Result<Box<dyn Model>> {
     if let Some(outputs) = scored::outputs(&*config::load_config(folder)?, &weights) {
         let folder = folder.to_path_buf();
@@ -46,9 +50,28 @@ fn load(
     let Opened { config, mut weights } = open(folder, weights, |config| config.names())?;
     let path = folder.join(CONFIG);
     let model = make(&config).map_err(|error| Error::config(&path, error.to_string()))?;
-    fill(model.as_ref(), &model.names(), |part| read(&config, &mut weights, &part.name))?;
+    let mut names = model.names();
+    if keeps_blocks {
+        names = hand_over(model.as_ref(), &weights, names)?;
+    }
+    fill(model.as_ref(), &names, |part| read(&config, &mut weights, &part.name))?;
     check_copies(&config, &mut weights)?;
     Ok(model)
+}
+
+/// Gives matrices the blocks of quantised numbers that a file holds, as they lie there; the names of what is left to be read.
+fn hand_over(model: &dyn Model, weights: &Weights, names: Vec<TensorName>) -> Result<Vec<TensorName>> {
+    let mut left = Vec::new();
+    for name in names {
+        let parameter = model.parameters().get(&name.parameter).expect("names are those of the parameters");
+        match weights.blocks(&name)?.filter(|_| parameter.entry().is_for_inference()) {
+            None => left.push(name),
+            Some(parts) => parameter
+                .set_quantised(&parts)
+                .map_err(|error| Error::invalid(weights.path(), format!("{}: {error}", name.parameter)))?,
+        }
+    }
+    Ok(left)
 }
 
 /// A folder whose configuration and weights fit each other.

@@ -181,12 +181,7 @@ impl TensorFiles {
         Error::Kind { path, tensor: name.to_string(), found }
     }
 
-    /// The numbers of a tensor, all of them finite.
-    pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
-        self.read_part(name, None)
-    }
-
-    /// The same of these elements alone, where some are named.
+    /// The numbers of a tensor, all of them finite, or of these elements of it alone.
     pub fn read_part(&mut self, name: &str, elements: Option<Range<usize>>) -> Result<Vec<f32>> {
         let missing = || Error::MissingTensor { path: self.path.clone(), tensor: name.to_string() };
         let place = self.tensors.get(name).ok_or_else(missing)?;
@@ -235,7 +230,11 @@ fn no_weights(folder: &Path, names: &[String]) -> Error {
             "if they are the weights of config.json beside them, rename the file",
         );
     }
-    if let (Some(name), None) = (ends(&[".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".npz"]), pickled) {
+    if let (Some(name), None) = (ends(&[".gguf"]), pickled) {
+        let reason = format!("it holds no {WEIGHTS}, but {name}, which is a whole model by itself");
+        return Error::unsupported(folder, reason, "name the GGUF file and not its folder");
+    }
+    if let (Some(name), None) = (ends(&[".ggml", ".h5", ".msgpack", ".onnx", ".npz"]), pickled) {
         let reason = format!("weights in the form of {name} are not supported, only {WEIGHTS} is");
         return Error::unsupported(
             folder,

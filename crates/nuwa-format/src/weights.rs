@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use nuwa_files::gguf::is_gguf;
-use nuwa_tensor::DType;
+use nuwa_models::TensorName;
+use nuwa_tensor::{DType, QuantisedRows};
 
 use crate::gguf::tensors::Tensors;
 pub use crate::tensor_files::{WEIGHTS, write};
@@ -79,6 +80,14 @@ impl Weights {
         match self {
             Self::Safetensors(files) => files.check_kind(name),
             Self::Gguf(tensors) => tensors.check_kind(name),
+        }
+    }
+
+    /// The blocks that a parameter is made of, where a file holds all of it quantised.
+    pub fn blocks(&self, name: &TensorName) -> Result<Option<Vec<QuantisedRows>>> {
+        match self {
+            Self::Safetensors(_) => Ok(None),
+            Self::Gguf(tensors) => tensors.blocks(name),
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nuwa_files::Error as FileError;
 use nuwa_files::gguf::TensorPlace;
 use nuwa_models::{ModelConfig, RowOrder, TensorName};
-use nuwa_tensor::{Bytes, DType};
+use nuwa_tensor::{Bytes, DType, QuantisedRows};
 
 use super::families::Architecture;
 use super::kept::Kept;
@@ -214,15 +214,48 @@ impl Tensors {
         })
     }
 
+    /// The blocks that a parameter is made of, where all of it is quantised.
+    pub fn blocks(&self, name: &TensorName) -> Result<Option<Vec<QuantisedRows>>> {
+        if name.columns.is_none() {
+            return Ok(None);
+        }
+        let parts = name.parts.iter().map(|(there, _)| self.quantised(there));
+        Ok(parts.collect::<Result<Vec<_>>>()?.into_iter().collect())
+    }
+
+    /// The rows of a tensor, where they are quantised.
+    fn quantised(&self, there: &str) -> Result<Option<QuantisedRows>> {
+        let Some(place) = self.places.get(there) else { return Ok(None) };
+        let tensor = &self.tensors[place.tensor];
+        let Some(Kept::Blocks(block)) = Kept::of(tensor.kind) else { return Ok(None) };
+        let bytes = self.row_bytes(place)?;
+        if let Some(number) = block.first_infinite(&bytes) {
+            let reason = format!("tensor {} has a scale that is no finite number, in block {number}", tensor.name);
+            return Err(Error::invalid(&self.path, reason));
+        }
+        let rows = QuantisedRows::new(block, place.rows.len(), place.columns, bytes);
+        Ok(Some(match place.form {
+            Form::Pairs(head) => rows.ordered(halves_in_pairs(place.rows.len(), head)),
+            // The others are in the order of the parameter here.
+            Form::Same | Form::Transposed | Form::Ordered(_) => rows,
+        }))
+    }
+
+    /// The bytes of a place.
+    fn row_bytes(&self, place: &Place) -> Result<Bytes> {
+        let tensor = &self.tensors[place.tensor];
+        let row = tensor.kind.length(&tensor.shape[tensor.shape.len() - 1..]).unwrap_or(0) as usize;
+        let bytes = self.bytes(tensor).and_then(|bytes| {
+            bytes.slice(place.rows.start.checked_mul(row)?..place.rows.end.checked_mul(row)?)
+        });
+        bytes.ok_or_else(|| Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name)))
+    }
+
     /// The numbers of a place as they lie in the file.
     fn rows(&self, place: &Place) -> Result<Vec<f32>> {
         let tensor = &self.tensors[place.tensor];
         let width = tensor.shape.last().copied().unwrap_or(0);
-        let row_bytes = tensor.kind.length(&[width]).unwrap_or(0) as usize;
-        let bytes = self.bytes(tensor).and_then(|bytes| {
-            bytes.slice(place.rows.start.checked_mul(row_bytes)?..place.rows.end.checked_mul(row_bytes)?)
-        });
-        let bytes = bytes.ok_or_else(|| Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name)))?;
+        let bytes = self.row_bytes(place)?;
         let mut numbers = vec![0.0; place.rows.len() * width];
         if let Some(kept) = Kept::of(tensor.kind) {
             kept.read(&bytes, &mut numbers);
@@ -275,6 +308,15 @@ impl Form {
     }
 }
 
+/// Of each row here, which row it is in a file where heads of `head` rows are in pairs: row `i + p * head / 2` is `2 i + p`.
+fn halves_in_pairs(rows: usize, head: usize) -> Vec<u32> {
+    let place = |row: usize| {
+        let (first, row) = (row / head * head, row % head);
+        (first + 2 * (row % (head / 2)) + row / (head / 2)) as u32
+    };
+    (0..rows).map(place).collect()
+}
+
 /// In each head, row `2 i + p` goes to `i + p * rows / 2`. A head has `rows` rows of `width` numbers.
 pub fn pairs_to_halves(own: &[f32], rows: usize, width: usize) -> Vec<f32> {
     let mut turned = Vec::with_capacity(own.len());
@@ -285,4 +327,19 @@ pub fn pairs_to_halves(own: &[f32], rows: usize, width: usize) -> Vec<f32> {
         }
     }
     turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_of_rows_is_what_turning_them_does() {
+        let (rows, head) = (24, 8);
+        let own: Vec<f32> = (0..rows).map(|row| row as f32).collect();
+        let order = halves_in_pairs(rows, head);
+        let taken: Vec<f32> = order.iter().map(|&row| own[row as usize]).collect();
+        assert_eq!(taken, pairs_to_halves(&own, head, 1));
+        assert_eq!(order[..8], [0, 2, 4, 6, 1, 3, 5, 7]);
+    }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use nuwa_format::{Mixture, check_trainable, export_gguf, load_config, load_for_inference, load_model};
-use nuwa_models::{Model, ModelConfig};
+use nuwa_models::ModelConfig;
+use nuwa_tensor::DType;
 use nuwa_tokenizer::{Tokenizer, TrainSettings, train};
 
 use crate::{difference, fixture, golden, ids, logits};
@@ -28,11 +29,18 @@ fn logits_are_those_of_the_folders() {
         let beside = if rounded.exists() { rounded } else { fixture("models").join(&name).join("golden.safetensors") };
         let golden = golden(&beside);
         let input = ids(&golden["ids"]);
-        for model in [load_model(&file).unwrap(), load_for_inference(&file, None).unwrap()] {
+        for model in [load_model(&file).unwrap(), load_for_inference(&file, Some(DType::F32)).unwrap()] {
             let off = difference(&logits(model.as_ref(), &input, 17), &golden["logits"]);
             // The divisors of frequencies are f32 in the file.
             assert!(off < 5e-5, "{name}: {off}");
         }
+        // Quantised matrices are multiplied by inputs that are rounded to 8 bits.
+        let as_they_lie = load_for_inference(&file, None).unwrap();
+        let largest = golden["logits"].iter().fold(0.0, |most: f32, logit| logit.abs().max(most));
+        let off = difference(&logits(as_they_lie.as_ref(), &input, 17), &golden["logits"]);
+        let is_quantised = as_they_lie.parameters().iter().any(|parameter| parameter.entry().is_quantised());
+        assert_eq!(is_quantised, name.contains("_q"), "{name}");
+        assert!(off < if is_quantised { 0.05 * largest } else { 5e-5 }, "{name}: {off} of {largest}");
     }
 }
 

@@ -263,8 +263,8 @@ fn weights_that_are_not_there_are_told_apart() {
       fetch the file itself, in the folder that was cloned: git lfs pull
     MODEL: its weights are called model.fp16.safetensors, expected model.safetensors
       if they are the weights of config.json beside them, rename the file
-    MODEL: weights in the form of llama-q4_0.gguf are not supported, only model.safetensors is
-      take the model's folder in Hugging Face's form, with safetensors files
+    MODEL: it holds no model.safetensors, but llama-q4_0.gguf, which is a whole model by itself
+      name the GGUF file and not its folder
     MODEL is no model folder: it has no model.safetensors
       its weights are a PyTorch pickle, which is not read; load it in transformers and save it again with save_pretrained, which writes model.safetensors
     "#);

@@ -47,7 +47,7 @@ pub struct SentencePieceModel {
     pub joins_blanks: bool,
     /// Compiled rules for characters (NFKC and the like).
     pub character_map: Vec<u8>,
-    is_bpe: bool,
+    pub is_bpe: bool,
 }
 
 impl SentencePieceModel {

@@ -365,6 +365,7 @@ fn help_goes_to_standard_output() {
       metric       Measure texts, classes or numbers in files against the true ones
       import       Convert another program's model into a model folder
       export       Export a model for other programs
+      quantize     Quantise a model into GGUF files, and measure what that costs
       report       Write a run's report again, with the cards of its data and of its model
       runs         List runs with their results, or remove some
       verify       Check a run or a model against its provenance.json

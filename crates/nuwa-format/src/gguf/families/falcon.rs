@@ -1,6 +1,6 @@
 //! Falcon. Its queries, keys and values are all queries, then all keys, then all values there, and not in groups of heads.
 
-use nuwa_models::{Config, ModelConfig};
+use nuwa_models::ModelConfig;
 use serde_json::{Value, json};
 
 use super::Architecture;

@@ -1,7 +1,7 @@
 //! GPT-2. Its matrices are rows of outputs there, as everywhere else, and not GPT-2's own transposes.
 
 use nuwa_models::gpt2::Gelu;
-use nuwa_models::{Config, ModelConfig};
+use nuwa_models::ModelConfig;
 use serde_json::{Value, json};
 
 use super::Architecture;

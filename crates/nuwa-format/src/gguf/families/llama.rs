@@ -1,7 +1,7 @@
 //! LLaMA, and what is written as it: Mistral, and with experts Mixtral. Queries and keys are turned in neighbouring pairs.
 
 use nuwa_models::decoder::{DecoderConfig, GateActivation};
-use nuwa_models::{Config, ModelConfig};
+use nuwa_models::ModelConfig;
 use serde_json::{Value, json};
 
 use super::Architecture;

@@ -1,6 +1,6 @@
 //! OLMoE.
 
-use nuwa_models::{Config, ModelConfig};
+use nuwa_models::ModelConfig;
 use serde_json::Value;
 
 use super::Architecture;

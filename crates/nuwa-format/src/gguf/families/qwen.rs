@@ -1,7 +1,7 @@
 //! Qwen2, Qwen3 and Qwen3 with experts.
 
 use nuwa_models::decoder::Windows;
-use nuwa_models::{Config, ModelConfig};
+use nuwa_models::ModelConfig;
 use serde_json::Value;
 
 use super::Architecture;
