@@ -6,6 +6,9 @@ use nuwa_tensor::Random;
 
 use crate::{Error, Result, SamplingSettings};
 
+/// Logits that are looked at together.
+const BLOCK: usize = 64;
+
 /// A token that may come next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
@@ -155,7 +158,9 @@ impl Sampler {
     }
 
     fn take_logits(&mut self, logits: &[f32]) -> Result<()> {
-        if let Some(id) = logits.iter().position(|logit| !logit.is_finite()) {
+        // Without an end before the last one, so that vectors look at many at once.
+        let has_other = logits.iter().fold(false, |found, logit| found | !logit.is_finite());
+        if has_other && let Some(id) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(Error::NotFinite { value: logits[id], id });
         }
         self.logits.clear();
@@ -192,13 +197,15 @@ impl Sampler {
 
 /// The index of the largest logit, the first of equal ones.
 fn best(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
-            best = index;
+    // Of each place in a block the largest, which vectors find at once.
+    let mut largest = [f32::NEG_INFINITY; BLOCK];
+    for block in logits.chunks(BLOCK) {
+        for (largest, &logit) in largest.iter_mut().zip(block) {
+            *largest = if logit > *largest { logit } else { *largest };
         }
     }
-    best
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter().position(|&logit| logit == largest).unwrap_or(0)
 }
 
 /// From likely to unlikely; equal ones by id, so that the order is always the same.

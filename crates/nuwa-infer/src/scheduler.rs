@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use nuwa_models::Model;
-use nuwa_tensor::{DType, Tape, on_team};
+use nuwa_tensor::{DType, Tape, map_each, on_team};
 
 use crate::running::Running;
 use crate::sequence::{PROMPT_CHUNK, check_prompt, check_source};
@@ -360,11 +360,10 @@ impl Scheduler {
         }
         let Some(logits) = pass(model, &self.tape, &mut work)? else { return Ok(Vec::new()) };
         let (width, logits) = (logits.width(), logits.to_host());
-        let read = busy.into_iter().filter(|place| place.is_read());
-        Ok(read
-            .zip(logits.chunks_exact(width))
-            .filter_map(|(place, logits)| place.choose(logits, model, self.settings.cache))
-            .collect())
+        let read = busy.into_iter().filter(|place| place.is_read()).zip(logits.chunks_exact(width));
+        let cache = self.settings.cache;
+        let choose = |(place, logits): (&mut Place, &[f32])| place.choose(logits, model, cache);
+        Ok(map_each(read.collect(), choose).into_iter().flatten().collect())
     }
 }
 

@@ -60,7 +60,8 @@ pub use blocks::BlockType;
 pub use calls::{AttentionMask, CachedRows, HeadLayout, KeptRows, KeyValueCache, Loss, RotaryTable, Routing};
 pub use calls::{RecurrentCell, RelativePlaces, Runs};
 pub use device::{
-    Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder, QuantisedRows,
+    Device, ExpertWeights, GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder,
+    QuantisedRows,
 };
 pub use element::{Bf16, DType, Element};
 pub use error::{Error, Result};
@@ -70,7 +71,7 @@ pub use ops::attention::{AttentionBias, AttentionOptions, RelativeBuckets, Relat
 pub use ops::cross_entropy::{HeadLoss, LossRows, Objective, log_sum_exp};
 pub use ops::optimizer::{AdamWSettings, OptimizerState, ParameterRule, UpdateRule};
 pub use ops::route::{LayerRouter, Routed, RouterCoefficients, RouterLog, RouterShares};
-pub use parallel::{on_team, on_worker};
+pub use parallel::{map_each, on_team, on_worker};
 pub use precision::Precision;
 pub use random::Random;
 pub use shape::Shape;

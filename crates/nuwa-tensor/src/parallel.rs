@@ -31,6 +31,11 @@ pub fn on_team<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// What `f` makes of each item, in their order: each by one of the threads.
+pub fn map_each<I: Send, T: Send>(items: Vec<I>, f: impl Fn(I) -> T + Send + Sync) -> Vec<T> {
+    items.into_par_iter().with_max_len(1).map(f).collect()
+}
+
 /// How long the work waits for threads to join: somewhat longer than they take to wake up. Those that are busy are not waited for.
 const GATHERING: Duration = Duration::from_micros(100);
 

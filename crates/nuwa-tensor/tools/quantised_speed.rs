@@ -7,7 +7,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use nuwa_tensor::{BlockType, Bytes, DType, Parameter, ParametersBuilder, QuantisedRows, Random, Tape, on_team};
+use nuwa_tensor::{
+    BlockType, Bytes, DType, Parameter, ParametersBuilder, QuantisedRows, Random, Tape, on_team,
+};
 
 const LAYERS: usize = 30;
 const WIDTH: usize = 576;

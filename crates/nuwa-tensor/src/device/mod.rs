@@ -17,8 +17,8 @@ pub(crate) use cpu::{Cpu, host_weighted_sum, log_sum_exp};
 pub(crate) use host::{Stored, with_dtype, with_slot, with_values};
 pub(crate) use parameters::HostValues;
 pub use parameters::{GradientBlock, Parameter, ParameterEntry, Parameters, ParametersBuilder};
-pub use quantised::QuantisedRows;
 pub(crate) use pool::{Buffer, Line, Plain, Pool};
+pub use quantised::QuantisedRows;
 pub(crate) use storage::{Slot, Storage};
 
 use std::fmt;

@@ -433,10 +433,7 @@ impl ParametersBuilder {
         let shape = shape.into();
         let offset = self.length;
         let is_matrix = shape.axes().len() == 2 && shape.elements() > 0;
-        let matrix = self
-            .inference
-            .filter(|_| is_matrix)
-            .map(InferenceMatrix::new);
+        let matrix = self.inference.filter(|_| is_matrix).map(InferenceMatrix::new);
         if matrix.is_none() {
             self.length += shape.elements().next_multiple_of(ALIGNMENT);
         }

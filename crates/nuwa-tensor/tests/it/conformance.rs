@@ -289,7 +289,8 @@ fn matrices_of_quantised_blocks() {
             let tape = Tape::inference().on(device);
             let x = tape.embedding(&[69, 0, 7, 3, 64, 1, 2], &table).unwrap();
             let added = tape.linear_add(&x, &x, &weight, Some(&bias)).unwrap().to_host();
-            let activated = tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap().to_host();
+            let activated =
+                tape.linear_activation(&x, &weight, Some(&bias), Activation::Silu).unwrap().to_host();
             let logits = tape.logits(&x, &table).unwrap().to_host();
             let rows = LossRows { targets: &[0, 1, 2, 3, 4, 5, 6], weights: &[1.0; 7] };
             let losses = tape.cross_entropy(&HeadLoss::new(&x, &table, rows)).unwrap().rows;

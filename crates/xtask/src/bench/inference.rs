@@ -130,7 +130,10 @@ impl Sides {
         for (key, words) in FIGURES {
             let [rival, ours] = sides.each_ref().map(|side| side[key].as_f64());
             let (rival, ours) = rival.zip(ours).with_context(|| format!("a report lacks {key}"))?;
-            println!("{number} {name}, {words}: rival {rival:.1}, ours {ours:.1}, {:.2} times{disturbed}", ours / rival);
+            println!(
+                "{number} {name}, {words}: rival {rival:.1}, ours {ours:.1}, {:.2} times{disturbed}",
+                ours / rival
+            );
         }
         let mut add = |key: &str, side: usize, value: f64| {
             runs.entry(key.to_string()).or_default()[side].push(value);
@@ -140,7 +143,9 @@ impl Sides {
                 add(key, side, report[key].as_f64().unwrap_or(f64::NAN));
             }
         }
-        for (side, mut command) in [self.rival("first", path), self.ours("first", path)].into_iter().enumerate() {
+        for (side, mut command) in
+            [self.rival("first", path), self.ours("first", path)].into_iter().enumerate()
+        {
             let start = Instant::now();
             report(&mut command)?;
             add("first", side, start.elapsed().as_secs_f64());
@@ -153,7 +158,9 @@ impl Sides {
 fn print_medians(runs: &Runs) {
     println!("\n| type | figure | llama.cpp | nuwa | times |\n| --- | --- | ---: | ---: | ---: |");
     for (name, figures) in runs {
-        let of = |key: &str| figures.get(key).map_or([f64::NAN; 2], |sides| sides.each_ref().map(|all| median(all)));
+        let of = |key: &str| {
+            figures.get(key).map_or([f64::NAN; 2], |sides| sides.each_ref().map(|all| median(all)))
+        };
         for (key, words) in FIGURES {
             let [rival, ours] = of(key);
             println!("| {name} | {words} | {rival:.0} | {ours:.0} | {:.2} |", ours / rival);
@@ -173,7 +180,10 @@ mod tests {
     #[test]
     fn a_rival_that_is_absent_is_to_be_installed() {
         let message = format!("{:#}", version(Path::new("no-such-python")).unwrap_err());
-        assert!(message.contains("pip install llama-cpp-python") && message.contains("no-such-python"), "{message}");
+        assert!(
+            message.contains("pip install llama-cpp-python") && message.contains("no-such-python"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -134,7 +134,9 @@ impl<'a> Weight<'a> {
     pub fn training(self) -> (Matrix<'a, f32>, Option<&'a PackedWeight>) {
         match self.form {
             Form::Rows(values, packed) => (Matrix::new(values, self.rows, self.width), packed),
-            Form::Inference(_) | Form::Quantised(_) => unreachable!("a weight for inference alone has no backward"),
+            Form::Inference(_) | Form::Quantised(_) => {
+                unreachable!("a weight for inference alone has no backward")
+            }
         }
     }
 }

@@ -41,15 +41,8 @@ static NON_LINEAR: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 
 impl Form {
     /// That of a type of block.
     pub fn of(block: BlockType) -> Self {
-        let short = |scales, high, offset| Self {
-            span: BLOCK,
-            scales,
-            steps: 1,
-            low: 4,
-            high,
-            offset,
-            table: None,
-        };
+        let short =
+            |scales, high, offset| Self { span: BLOCK, scales, steps: 1, low: 4, high, offset, table: None };
         let long = |scales, steps, low, high, offset| Self {
             span: 8 * BLOCK,
             scales,

@@ -33,12 +33,7 @@ thread_local! {
 }
 
 /// `x W^T` for rows of the weight's width; each row has the same bits whatever the number of rows.
-pub fn product<A: Element, E: Epilogue>(
-    pool: &Arc<Pool>,
-    x: &[A],
-    weight: &QuantisedMatrix,
-    epilogue: &E,
-) {
+pub fn product<A: Element, E: Epilogue>(pool: &Arc<Pool>, x: &[A], weight: &QuantisedMatrix, epilogue: &E) {
     product_by(Instructions::best(), pool, x, weight, epilogue);
 }
 

@@ -6,13 +6,7 @@ use super::{BLOCK, GROUP, LINE, QUAD, QUADS};
 use crate::BlockType;
 
 /// Writes a group, of which `row(r)` are the blocks; rows that are missing are left out, and count as 0.
-pub fn group<'a>(
-    form: Form,
-    block: BlockType,
-    rows: usize,
-    row: impl Fn(usize) -> &'a [u8],
-    out: &mut [u8],
-) {
+pub fn group<'a>(form: Form, block: BlockType, rows: usize, row: impl Fn(usize) -> &'a [u8], out: &mut [u8]) {
     out.fill(0);
     let mut codes = Codes::default();
     for lane in 0..rows.min(GROUP) {

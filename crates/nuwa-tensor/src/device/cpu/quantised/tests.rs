@@ -96,7 +96,8 @@ fn products_are_those_of_the_numbers() {
                         let own = rounded.row(of_x, 0);
                         let blocks = own.codes.iter().zip(own.factors).zip(weight.chunks_exact(BLOCK));
                         let dots = blocks.map(|((codes, factors), weight)| {
-                            let products = codes.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                            let products =
+                                codes.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
                             f64::from(factors[0]) * products.sum::<f64>()
                         });
                         let expected: f64 = dots.sum();
@@ -167,7 +168,8 @@ fn bits_do_not_depend_on_other_rows_or_threads() {
             assert_eq!(some, expected[..count * all], "{count} rows by {instructions:?}");
         }
         for threads in [1, 2, 5] {
-            let own = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
+            let own =
+                rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
             let found = own.install(|| multiplied(instructions, &pool, &x, &matrix, all));
             assert_eq!(found, expected, "{threads} threads, by {instructions:?}");
         }

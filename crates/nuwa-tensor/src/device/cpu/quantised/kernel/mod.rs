@@ -160,12 +160,7 @@ trait Kernel {
 
 /// # Safety
 /// The processor has the instructions of the kernel.
-unsafe fn all<'a, K: Kernel>(
-    kind: Kind,
-    tiles: &[Tile],
-    row: impl Fn(usize) -> Row<'a>,
-    sums: &mut [Sums],
-) {
+unsafe fn all<'a, K: Kernel>(kind: Kind, tiles: &[Tile], row: impl Fn(usize) -> Row<'a>, sums: &mut [Sums]) {
     // SAFETY: the caller's promise.
     unsafe {
         match (kind.bits, kind.steps) {
@@ -194,8 +189,6 @@ unsafe fn by_rows<'a, K: Kernel, const BITS: usize, const STEPS: usize>(
     }
     for (index, sums) in rest.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe {
-            K::rows::<BITS, STEPS, 1>(tiles, [row(first_of_rest + index)], std::array::from_mut(sums))
-        };
+        unsafe { K::rows::<BITS, STEPS, 1>(tiles, [row(first_of_rest + index)], std::array::from_mut(sums)) };
     }
 }

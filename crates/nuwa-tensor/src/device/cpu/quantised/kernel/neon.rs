@@ -75,7 +75,8 @@ macro_rules! neon {
                                     for place in step * QUADS / STEPS..(step + 1) * QUADS / STEPS {
                                         products = $add(products, weights[place], quad(x, place));
                                     }
-                                    let scale = vmulq_f32(load(&tile.scales[step], first), vdupq_n_f32(factors[0]));
+                                    let scale =
+                                        vmulq_f32(load(&tile.scales[step], first), vdupq_n_f32(factors[0]));
                                     *total = vfmaq_f32(*total, vcvtq_f32_s32(products), scale);
                                     if BITS < 8 {
                                         let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];

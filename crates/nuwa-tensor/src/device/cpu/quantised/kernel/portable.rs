@@ -37,11 +37,7 @@ impl Kernel for Portable {
 }
 
 #[inline(always)]
-fn add_products(
-    codes: &[u8; GROUP * QUAD],
-    x: &[i8; QUAD],
-    products: &mut [i32; GROUP],
-) {
+fn add_products(codes: &[u8; GROUP * QUAD], x: &[i8; QUAD], products: &mut [i32; GROUP]) {
     for (product, codes) in products.iter_mut().zip(codes.as_chunks::<QUAD>().0) {
         for (code, x) in codes.iter().zip(x) {
             // Codes of fewer bits are the same in both readings.
