@@ -83,10 +83,28 @@ fn what_cannot_be_served_is_told() {
         .write("short.txt", "secret\n")
         .write("none.txt", "# nothing\n")
         .write("keys.txt", "0123456789abcdef\n");
-    assert_snapshot!(place.failure("serve"), @"");
-    assert_snapshot!(place.failure("serve --host 0.0.0.0"), @"");
-    assert_snapshot!(place.failure("serve --api-key short.txt"), @"");
-    assert_snapshot!(place.failure("serve --api-key none.txt"), @"");
-    assert_snapshot!(place.failure("serve gone --host 0.0.0.0 --api-key keys.txt"), @"");
-    assert_snapshot!(place.failure("serve --temperature -1"), @"");
+    assert_snapshot!(place.failure("serve"), @r"
+    error: there is no model in runs/
+    hint: name a model folder, or make one first: nuwa build
+    ");
+    assert_snapshot!(place.failure("serve --host 0.0.0.0"), @r"
+    error: 0.0.0.0 can be reached from other machines, and there is no key that they would have to know
+    hint: write a key of at least 16 characters into a file and name it with --api-key FILE, or listen on 127.0.0.1
+    ");
+    assert_snapshot!(place.failure("serve --api-key short.txt"), @r"
+    error: short.txt, line 1: key = a text of 6 bytes: expected at least 16 visible ASCII characters without blanks
+    hint: make one: openssl rand -hex 32
+    ");
+    assert_snapshot!(place.failure("serve --api-key none.txt"), @r"
+    error: none.txt holds no key
+    hint: write one on its first line, such as that of: openssl rand -hex 32
+    ");
+    assert_snapshot!(place.failure("serve gone --host 0.0.0.0 --api-key keys.txt"), @r"
+    error: there is no gone
+    hint: name a model folder, or the folder of a run: runs/NAME
+    ");
+    assert_snapshot!(place.failure("serve --temperature -1"), @r"
+    error: temperature = -1: expected 0 or more
+    hint: `nuwa serve --help` says what is expected
+    ");
 }
