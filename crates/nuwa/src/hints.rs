@@ -167,7 +167,9 @@ fn of_serve(error: &nuwa_serve::Error) -> Option<String> {
         Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
             "another program has the port: name another one with --port"
         }
-        Error::Listen { .. } => "name an address of this machine with --host, and a port above 1023 with --port",
+        Error::Listen { .. } => {
+            "name an address of this machine with --host, and a port above 1023 with --port"
+        }
         Error::NoKey { .. } => {
             "write a key of at least 16 characters into a file and name it with --api-key FILE, or listen on 127.0.0.1"
         }

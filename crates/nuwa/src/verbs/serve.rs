@@ -85,7 +85,8 @@ impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
         let settings = self.settings()?;
         settings.check()?;
-        let models = self.places()?.iter().map(|place| self.load(place)).collect::<anyhow::Result<Vec<_>>>()?;
+        let models =
+            self.places()?.iter().map(|place| self.load(place)).collect::<anyhow::Result<Vec<_>>>()?;
         let observer = observer(settings.guard.as_ref().and_then(|guard| guard.log.clone()));
         // Whoever has the address may press Ctrl-C at once.
         let ended = interrupt::on_end()?;
@@ -93,7 +94,9 @@ impl Serve {
         print_line(&format!("http://{}", server.address()))?;
         // Only Ctrl-C says that it is enough.
         let _ = ended.recv();
-        message("taking no more requests; those that run go on for at most 30 seconds, Ctrl-C again ends at once");
+        message(
+            "taking no more requests; those that run go on for at most 30 seconds, Ctrl-C again ends at once",
+        );
         let (done, is_done) = channel();
         let server = Arc::new(server);
         let stopping = Arc::clone(&server);
@@ -118,7 +121,11 @@ impl Serve {
             port: self.port,
             keys: self.api_key.as_deref().map(keys).transpose()?.unwrap_or_default(),
             allowed_hosts: self.allow_host.clone(),
-            allowed_origins: self.cors.iter().map(|origin| origin.trim_end_matches('/').to_string()).collect(),
+            allowed_origins: self
+                .cors
+                .iter()
+                .map(|origin| origin.trim_end_matches('/').to_string())
+                .collect(),
             guard: self.guard.read()?,
             sampling,
             most_tokens: self.max_tokens.map(|count| count.0 as usize),
@@ -147,7 +154,8 @@ impl Serve {
         }
         let engine = self.weights.load(&folder)?;
         if !base::answers(&folder, &engine)? {
-            let told = "a base model: it was not taught to answer, and continues what it is given (/v1/completions)";
+            let told =
+                "a base model: it was not taught to answer, and continues what it is given (/v1/completions)";
             message(&format!("{}: {told}", place.name));
         }
         Ok(ServedModel::writing(&place.name, engine, &folder))
@@ -165,7 +173,9 @@ fn keys(path: &Path) -> anyhow::Result<Vec<ApiKey>> {
     let keys = keys.collect::<anyhow::Result<Vec<ApiKey>>>()?;
     if keys.is_empty() {
         let problem = Problem::new(format!("{} holds no key", path.display()));
-        return Err(problem.hint("write one on its first line, such as that of: openssl rand -hex 32").into());
+        return Err(problem
+            .hint("write one on its first line, such as that of: openssl rand -hex 32")
+            .into());
     }
     Ok(keys)
 }
@@ -219,7 +229,10 @@ mod tests {
         };
         assert_eq!(line(&record), "200 POST /v1/chat/completions world, 12 + 3 tokens, 0.045 s");
         let texts = Some(("user: a\n".into(), "b".into()));
-        assert!(line(&RequestRecord { texts, ..record }).ends_with("\n  asked: \"user: a\\n\"\n  answered: \"b\""));
+        assert!(
+            line(&RequestRecord { texts, ..record })
+                .ends_with("\n  asked: \"user: a\\n\"\n  answered: \"b\"")
+        );
     }
 
     #[test]

@@ -79,7 +79,10 @@ fn with_a_key(place: &Place) {
 #[test]
 fn what_cannot_be_served_is_told() {
     let place = Place::new();
-    place.write("short.txt", "secret\n").write("none.txt", "# nothing\n").write("keys.txt", "0123456789abcdef\n");
+    place
+        .write("short.txt", "secret\n")
+        .write("none.txt", "# nothing\n")
+        .write("keys.txt", "0123456789abcdef\n");
     assert_snapshot!(place.failure("serve"), @"");
     assert_snapshot!(place.failure("serve --host 0.0.0.0"), @"");
     assert_snapshot!(place.failure("serve --api-key short.txt"), @"");
