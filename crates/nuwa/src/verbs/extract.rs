@@ -16,7 +16,7 @@ use crate::{input, model};
 ///
 /// The model is held to the schema token by token, so what it writes is always JSON of it, a line a text: what it is worth is up to the
 /// model. Members come in the order of the schema's `properties`. Long texts are read in pieces that end with a sentence; lists of the
-/// pieces are put together, and of other values the first that says something is kept. docs/reference.md says which keywords of JSON
+/// pieces are put together, and of other values the first that says something is kept. docs/serve.md says which keywords of JSON
 /// Schema are supported; a schema with others is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
