@@ -13,7 +13,7 @@ use crate::taught::Taught;
 /// As the stages `sft` and `dpo` would give hours later.
 pub fn check(recipe: &Recipe) -> anyhow::Result<()> {
     let columns = Columns::new();
-    let (taught, bad) = (Taught::of(recipe)?, recipe.sft.tuning.bad_records);
+    let (taught, bad) = (Taught::of(recipe), recipe.sft.tuning.bad_records);
     let has_answers = !recipe.answers.is_empty();
     match taught {
         Taught::Pairs if has_answers => drop(data::text_pairs(&recipe.answers, &columns, bad)?),

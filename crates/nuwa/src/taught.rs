@@ -21,17 +21,17 @@ pub enum Taught {
 
 impl Taught {
     /// What the records of `recipe` teach.
-    pub fn of(recipe: &Recipe) -> anyhow::Result<Self> {
-        if holds_labels(recipe)? {
-            return Ok(Self::Labels);
+    pub fn of(recipe: &Recipe) -> Self {
+        if holds_labels(recipe) {
+            return Self::Labels;
         }
         let family = recipe.model.family();
-        Ok(match family.registered().predicts {
+        match family.registered().predicts {
             Prediction::NextToken => Self::Dialogues,
             Prediction::Answer => Self::Pairs,
             Prediction::MaskedTokens if family == Family::Unilm => Self::Pairs,
             Prediction::MaskedTokens | Prediction::AnyOrder | Prediction::Nothing => Self::Nothing,
-        })
+        }
     }
 
     /// Whether such records are learnt from.
@@ -44,8 +44,10 @@ impl Taught {
     }
 }
 
-/// Whether the first record that the recipe names as an answer is a text with a label.
-fn holds_labels(recipe: &Recipe) -> anyhow::Result<bool> {
-    let Some(first) = recipe.answers.first() else { return Ok(false) };
-    Ok(nuwa_align::data::records(first, &Columns::new())?.first().is_some_and(is_labelled))
+/// Whether the first record that the recipe names as an answer is a text with a label. What cannot be read is told of by who learns
+/// from it, where it may be left out.
+fn holds_labels(recipe: &Recipe) -> bool {
+    let Some(first) = recipe.answers.first() else { return false };
+    let records = nuwa_align::data::records(first, &Columns::new());
+    records.is_ok_and(|records| records.first().is_some_and(is_labelled))
 }

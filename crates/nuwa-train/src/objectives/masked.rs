@@ -327,7 +327,7 @@ mod tests {
         let batch = masked(MaskedSettings::default()).batch(&Counted, 0..200, 1).unwrap();
         let labels = &batch.classes.as_ref().unwrap().labels;
         let elsewhere = labels.iter().filter(|label| **label == 1).count();
-        assert!((80..120).contains(&elsewhere), "{elsewhere} of 200 come from elsewhere");
+        assert!((80..140).contains(&elsewhere), "{elsewhere} of 200 come from elsewhere");
         let (ids, segments) = (restored(&batch), &batch.source.segments);
         let mut shorter = 0;
         for (number, (text, segments)) in ids.chunks_exact(32).zip(segments.chunks_exact(32)).enumerate() {
@@ -339,7 +339,7 @@ mod tests {
             assert!(segments[length..].iter().all(|&segment| segment == 0));
             assert!(!text.contains(&END), "text {number} goes over the end of a document");
         }
-        assert!((5..120).contains(&shorter), "{shorter} of 200 are shorter");
+        assert!((20..195).contains(&shorter), "{shorter} of 200 are shorter");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Sentences<'a>(&'a MaskedTokens);
 
 /// Windows that are looked at for another document, before one is taken whatever it is of.
 const MOST_TRIES: usize = 10;
+/// Tokens that are read beyond those that are wanted, so that the last sentence is whole.
+const SENTENCE: usize = 64;
 
 impl<'a> Sentences<'a> {
     pub fn of(tokens: &'a MaskedTokens) -> Self {
@@ -29,7 +31,7 @@ impl<'a> Sentences<'a> {
     pub fn pair(&self, windows: &dyn Windows, number: u64, draw: &mut Draw) -> Result<Parts> {
         let most = windows.context() - 3;
         let wanted = if draw.chance(SHORT) { 2 + draw.below(most - 1) } else { most };
-        let own = read_on(windows, number, wanted)?;
+        let own = read_on(windows, number, wanted + SENTENCE)?;
         let document = self.drawn(&own, windows.context(), draw);
         let sentences = self.filling(self.whole(windows, number, &own, document.clone())?, &own, wanted);
         let count = if sentences.len() > 1 { 1 + draw.below(sentences.len() - 1) } else { 1 };
@@ -127,7 +129,7 @@ impl<'a> Sentences<'a> {
         for _ in 0..MOST_TRIES {
             let others = draw.below(windows.count() as usize - 1) as u64 + 1;
             let other = (number + others) % windows.count();
-            let ids = read_on(windows, other, wanted)?;
+            let ids = read_on(windows, other, wanted + SENTENCE)?;
             let start = start(windows, other);
             let begun =
                 self.documents(&ids).into_iter().filter(|document| document.start < windows.context());
@@ -135,7 +137,7 @@ impl<'a> Sentences<'a> {
                 begun.partition(|document| Stretch::of(start, document, ids.len()).is_of_another_than(own));
             let documents = if others.is_empty() { &same } else { &others };
             let Some(document) = documents.get(draw.below(documents.len().max(1))) else { continue };
-            found = self.from_a_sentence_on(document.clone(), &ids, wanted, draw);
+            found = self.from_a_sentence_on(document.clone(), windows.context(), &ids, wanted, draw);
             if !others.is_empty() {
                 break;
             }
@@ -143,17 +145,19 @@ impl<'a> Sentences<'a> {
         Ok(found)
     }
 
-    /// Sentences of a document from a random one on.
+    /// Sentences of a document from a random one on that begins within the `first` tokens.
     fn from_a_sentence_on(
         &self,
         document: Range<usize>,
+        first: usize,
         ids: &[u32],
         wanted: usize,
         draw: &mut Draw,
     ) -> Vec<u32> {
-        let all = self.filling(document.clone(), ids, usize::MAX);
-        let first = all.get(draw.below(all.len().max(1))).map_or(document.start, |sentence| sentence.start);
-        let chosen = self.filling(first..document.end, ids, wanted);
+        let mut all = self.filling(document.clone(), ids, usize::MAX);
+        all.retain(|sentence| sentence.start < first);
+        let begins = all.get(draw.below(all.len().max(1))).map_or(document.start, |own| own.start);
+        let chosen = self.filling(begins..document.end, ids, wanted);
         chosen.into_iter().flat_map(|sentence| ids[sentence].iter().copied()).collect()
     }
 }

@@ -31,13 +31,12 @@ pub struct AskedLabels<'a> {
 }
 
 impl Alignment<'_> {
-    /// Whether the first record is a text with a label, and no dialogue.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn holds_labels(&self) -> anyhow::Result<bool> {
-        let Some(first) = self.data.first() else { return Ok(false) };
-        Ok(nuwa_align::data::records(first, self.columns)?.first().is_some_and(is_labelled))
+    /// Whether the first record is a text with a label, and no dialogue. What cannot be read is told of by who learns from it, where it
+    /// may be left out.
+    pub fn holds_labels(&self) -> bool {
+        let Some(first) = self.data.first() else { return false };
+        let records = nuwa_align::data::records(first, self.columns);
+        records.is_ok_and(|records| records.first().is_some_and(is_labelled))
     }
 
     /// The language that most of the texts are in, by its number, of a model that is told languages; the first of those that it knows

@@ -72,7 +72,7 @@ impl Build {
         let recipe = draft.recipe()?;
         let mut build = Self {
             source: Source::of(&recipe),
-            taught: Taught::of(&recipe)?,
+            taught: Taught::of(&recipe),
             draft,
             recipe,
             folder,

@@ -89,7 +89,7 @@ impl Sft {
 
     fn learns_labels(&self, job: &Alignment<'_>) -> anyhow::Result<bool> {
         let is_said = self.labels.columns().is_said() || !self.held_out.is_empty();
-        let is_other = !self.target.is_empty() || !(is_said || job.holds_labels()?);
+        let is_other = !self.target.is_empty() || !(is_said || job.holds_labels());
         if is_other {
             return Ok(false);
         }

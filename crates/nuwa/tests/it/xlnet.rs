@@ -75,11 +75,11 @@ fn any_order_from_text_to_answer() {
     for refused in refused {
         assert_eq!(place.failure(refused).trim_end(), NO_PREFERENCES, "{refused}");
     }
-    place.write("labelled.csv", "text,label\n".to_string() + &"mira goes,one\ntonel stays,two\n".repeat(40));
-    place.succeed("sft xlnet --data labelled.csv --epochs 12 --out classifier");
+    place.write("labelled.csv", "text,label\n".to_string() + &"mira,one\ntonel,two\n".repeat(40));
+    place.succeed("sft xlnet --data labelled.csv --epochs 20 --learning-rate 3e-3 --out classifier");
     let config = json(&place.read("classifier/model/config.json"));
     assert_eq!(config["architectures"], serde_json::json!(["XLNetForSequenceClassification"]));
-    let told = place.succeed("classify classifier/model \"mira goes\" \"tonel stays\"").out;
+    let told = place.succeed("classify classifier/model mira tonel").out;
     let labels: Vec<&str> = told.lines().filter_map(|line| line.split('\t').next()).collect();
     assert_eq!(labels, ["one", "two"]);
     let vectors = place.succeed("embed xlnet prompts.txt").out;
