@@ -24,7 +24,9 @@ pub fn run_blocks<B: Clone + Send + 'static>(
 ) -> Result<Tensor> {
     for (index, block) in blocks.iter().enumerate() {
         x = match input.layer(index) {
-            LayerInput { positions, keys: Keys::Pass(mask), router, source, carried } if context.recompute => {
+            LayerInput { positions, keys: Keys::Pass(mask), router, source, carried }
+                if context.recompute =>
+            {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
                 let (dropout, runs) = (context.dropout, carried.runs.clone());
                 let (rows, visible) = match source {

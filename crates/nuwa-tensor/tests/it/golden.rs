@@ -11,9 +11,9 @@ use std::sync::Arc;
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AdamWState, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights,
-    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RelativeBuckets,
-    RecurrentCell, RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog,
-    Routing, Runs, Tape, Tensor,
+    HeadLayout, HeadLoss, LossRows, Parameter, Parameters, ParametersBuilder, RecurrentCell, RelativeBuckets,
+    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs,
+    Tape, Tensor,
 };
 use safetensors::{Dtype, SafeTensors};
 
