@@ -89,9 +89,7 @@ fn module(tensor: &str) -> &str {
 }
 
 fn config(adapter: &Adapter, base: &str, transposed: bool) -> Value {
-    let last = |part: &AdapterPart| {
-        module(&part.tensor).rsplit('.').next().unwrap_or_default().to_string()
-    };
+    let last = |part: &AdapterPart| module(&part.tensor).rsplit('.').next().unwrap_or_default().to_string();
     let modules: BTreeSet<String> = adapter.parts.iter().map(last).collect();
     json!({
         "peft_type": "LORA",

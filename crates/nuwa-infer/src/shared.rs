@@ -122,7 +122,8 @@ impl Shared<'_> {
     fn score(&self, batch: &[Item], trunk: &mut Option<Slot>) -> Result<Vec<Vec<f32>>> {
         let ids = trunk_of(self.windows, batch);
         let root = self.root(ids, trunk.take())?;
-        let copy = |slot: &Slot, length: usize| slot.prefix(length).filter(|copy| copy.seen().len() == length);
+        let copy =
+            |slot: &Slot, length: usize| slot.prefix(length).filter(|copy| copy.seen().len() == length);
         let stems: Option<Vec<Slot>> = batch.iter().map(|_| copy(&root, ids.len())).collect();
         let Some(mut stems) = stems else { return self.plain(batch) };
         let rest = |item: &Item| &self.windows[item.windows.start].ids[ids.len()..item.shared];

@@ -1,9 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nuwa_nn::{
-    Carried, Context, CrossAttention, Keys, LayerInput, Layers, PassMask, RecurrentState, Source,
-};
+use nuwa_nn::{Carried, Context, CrossAttention, Keys, LayerInput, Layers, PassMask, RecurrentState, Source};
 use nuwa_tensor::{
     AttentionMask, CachedRows, DType, Error, HeadLayout, KeptRows, KeyValueCache, Result, RouterLog, Runs,
 };

@@ -27,7 +27,9 @@ pub fn run_blocks<B: Clone + Send + 'static>(
             continue;
         }
         x = match input.layer(index) {
-            LayerInput { positions, keys: Keys::Pass(mask), router, source, carried } if context.recompute => {
+            LayerInput { positions, keys: Keys::Pass(mask), router, source, carried }
+                if context.recompute =>
+            {
                 let (block, positions, mask) = (block.clone(), Arc::clone(positions), mask.clone());
                 let (dropout, dropouts, runs) = (context.dropout, context.dropouts, carried.runs.clone());
                 let (rows, visible) = match source {

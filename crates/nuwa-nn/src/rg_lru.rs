@@ -70,9 +70,8 @@ impl RecurrentBlock {
         let gate = self.gate.forward_activation(tape, rows, Activation::GeluTanh)?;
         let inner = self.input.forward(tape, rows)?;
         let kept = (taps.width() - 1) * self.inner;
-        let inner = carried.through(tape, [0, kept], |runs, state| {
-            tape.causal_conv(&inner, [taps, bias], runs, state)
-        })?;
+        let inner = carried
+            .through(tape, [0, kept], |runs, state| tape.causal_conv(&inner, [taps, bias], runs, state))?;
         let [input, recurrent] =
             self.gates.each_ref().map(|[weight, bias]| tape.block_linear(&inner, [weight, bias]));
         let (input, recurrent) = (input?, recurrent?);

@@ -199,7 +199,7 @@ fn config(run: &Run) -> Result<ModelConfig, Box<dyn Error>> {
         }
         "lstm" | "gru" => {
             json!({"model_type": run.family, "vocab_size": vocabulary, "n_positions": context, "hidden_size": width,
-            "num_layers": layers, "tie_word_embeddings": true})
+            "num_hidden_layers": layers, "tie_word_embeddings": true})
         }
         "recurrent_gemma" => griffin(run.sizes, &["recurrent", "recurrent", "attention"]),
         "griffin-recurrent" => griffin(run.sizes, &["recurrent"]),

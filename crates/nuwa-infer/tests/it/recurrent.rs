@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nuwa_infer::{
-    Engine, GenerateSettings, Generation, Prompt, Request, Scheduler, SchedulerSettings, Sequence,
-    Window, score, score_shared,
+    Engine, GenerateSettings, Generation, Prompt, Request, Scheduler, SchedulerSettings, Sequence, Window,
+    score, score_shared,
 };
 use nuwa_models::{Cache, Context, Head, Input, Model, ModelConfig, Rows};
 use nuwa_tensor::{DType, Parameters};
 
-use crate::support::{CONTEXT, VOCABULARY, argmax, carrying, greedy, logits_without_cache, sampled, tokenizer};
+use crate::support::{
+    CONTEXT, VOCABULARY, argmax, carrying, greedy, logits_without_cache, sampled, tokenizer,
+};
 
 /// A model that counts the ids that go through it.
 struct Counting {
@@ -83,7 +85,8 @@ fn what_is_written_depends_on_no_other_sequence() {
         let alone = bits(&last(&mut scheduler(&engine, 1, 512), vec![own()]));
         assert_eq!(alone.0.len(), 40);
         for (others, slots, chunk) in [(3, 4, 512), (15, 16, 1), (15, 5, 7), (3, 4, 10)] {
-            let other = |n: u32| request(prompt(n, 1 + n as usize), &sampled(3 + 4 * n as usize, u64::from(n)));
+            let other =
+                |n: u32| request(prompt(n, 1 + n as usize), &sampled(3 + 4 * n as usize, u64::from(n)));
             let requests = (1..=others).map(other).chain([own()]).collect();
             let together = bits(&last(&mut scheduler(&engine, slots, chunk), requests));
             assert!(alone == together, "{others} others, {slots} slots, chunks of {chunk}");
@@ -171,7 +174,8 @@ fn nobody_waits_for_what_will_not_be_known() {
 fn scores_of_windows_that_begin_alike_are_those_of_each_alone() {
     for model in carrying() {
         let start = prompt(0, 14);
-        let texts: Vec<Vec<u32>> = (1..7).map(|n| [start.clone(), prompt(n, 1 + n as usize)].concat()).collect();
+        let texts: Vec<Vec<u32>> =
+            (1..7).map(|n| [start.clone(), prompt(n, 1 + n as usize)].concat()).collect();
         let windows: Vec<Window<'_>> = texts.iter().map(|ids| Window { ids, scored_from: 14 }).collect();
         let (shared, alone) =
             (score_shared(model.as_ref(), &windows).unwrap(), score(model.as_ref(), &windows).unwrap());

@@ -22,7 +22,7 @@ pub fn model(seed: u64) -> Box<dyn Model> {
 pub fn carrying() -> Vec<Box<dyn Model>> {
     let configs = [
         format!(
-            r#"{{"model_type": "lstm", "vocab_size": {VOCABULARY}, "hidden_size": 24, "num_layers": 2,
+            r#"{{"model_type": "lstm", "vocab_size": {VOCABULARY}, "hidden_size": 24, "num_hidden_layers": 2,
                 "initializer_range": 1.5, "n_positions": {CONTEXT}}}"#
         ),
         format!(
@@ -31,7 +31,10 @@ pub fn carrying() -> Vec<Box<dyn Model>> {
                 "attention_window_size": 7, "max_position_embeddings": {CONTEXT}}}"#
         ),
     ];
-    configs.iter().map(|config| build(&serde_json::from_str::<ModelConfig>(config).unwrap(), 3).unwrap()).collect()
+    configs
+        .iter()
+        .map(|config| build(&serde_json::from_str::<ModelConfig>(config).unwrap(), 3).unwrap())
+        .collect()
 }
 
 pub fn tokenizer() -> Tokenizer {

@@ -5,8 +5,8 @@ use super::names;
 use crate::TensorName;
 use crate::config::{Result, Shape, Size, above_zero, default_range, ensure, positive};
 
-/// The fields of a `config.json` of recurrent layers, which no model at Hugging Face has: by the names of PyTorch's `nn.LSTM`,
-/// `nn.GRU` and `nn.Embedding` where they have one.
+/// The fields of a `config.json` of recurrent layers, which no model at Hugging Face has: by the names that other models have
+/// for them there, and of PyTorch's `nn.Embedding`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecurrentConfig {
     /// Token ids.
@@ -17,7 +17,7 @@ pub struct RecurrentConfig {
     /// Features of a layer.
     pub hidden_size: usize,
     /// Layers.
-    pub num_layers: usize,
+    pub num_hidden_layers: usize,
     /// Positions of a training window. Nothing else depends on it: a text may be longer.
     #[serde(default = "default_positions")]
     pub n_positions: usize,
@@ -57,7 +57,7 @@ impl RecurrentConfig {
         positive("vocab_size", self.vocab_size)?;
         positive("embedding_dim", self.embedding_dim())?;
         positive("hidden_size", self.hidden_size)?;
-        positive("num_layers", self.num_layers)?;
+        positive("num_hidden_layers", self.num_hidden_layers)?;
         positive("n_positions", self.n_positions)?;
         above_zero("initializer_range", f64::from(self.initializer_range))?;
         let expected = format!("expected hidden_size = {}, or a head of its own", self.hidden_size);
@@ -75,7 +75,7 @@ impl RecurrentConfig {
         let (width, rows) = (self.hidden_size, cell.gates() * self.hidden_size);
         let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
         let layer = |layer: usize| rows * (self.input_of(layer) + width + 2);
-        let layers: usize = (0..self.num_layers).map(layer).sum();
+        let layers: usize = (0..self.num_hidden_layers).map(layer).sum();
         Size {
             parameters: self.vocab_size * self.embedding_dim() + layers + head,
             idle: 0,
@@ -94,7 +94,7 @@ impl RecurrentConfig {
             vocab_size: shape.vocabulary,
             embedding_dim: None,
             hidden_size: shape.width,
-            num_layers: shape.layers,
+            num_hidden_layers: shape.layers,
             n_positions: shape.context,
             tie_word_embeddings: !shape.untied_head,
             initializer_range: NEW_RANGE,
@@ -116,7 +116,7 @@ macro_rules! as_recurrent {
         }
 
         fn layers(&self) -> usize {
-            self.stack.num_layers
+            self.stack.num_hidden_layers
         }
 
         fn width(&self) -> usize {

@@ -4,8 +4,8 @@
 mod config;
 mod names;
 
-pub(crate) use config::as_recurrent;
 pub use config::RecurrentConfig;
+pub(crate) use config::as_recurrent;
 use nuwa_nn::{Context, Embedding, Head, Initialisation, LayerInput, Linear, Recurrent, Scope, run_blocks};
 use nuwa_tensor::{DType, Parameters, ParametersBuilder, RecurrentCell, Result, Tensor};
 
@@ -28,7 +28,7 @@ impl Stack {
         let (vocabulary, width) = (config.vocab_size, config.hidden_size);
         let weights = Initialisation::Normal(config.initializer_range);
         let tokens = Embedding::new(root.child("tokens"), vocabulary, config.embedding_dim(), weights);
-        let layers = (0..config.num_layers)
+        let layers = (0..config.num_hidden_layers)
             .map(|layer| {
                 let place = root.child(&format!("layers.{layer}"));
                 Recurrent::new(place, cell, [config.input_of(layer), width])

@@ -10,7 +10,7 @@ pub fn names(config: &RecurrentConfig, cell: RecurrentCell, layers: &str) -> Vec
     let (vocabulary, width) = (config.vocab_size, config.hidden_size);
     let mut names =
         vec![matrix_name("tokens.weight", "embedding.weight", vocabulary, config.embedding_dim())];
-    for layer in 0..config.num_layers {
+    for layer in 0..config.num_hidden_layers {
         let rows = cell.gates() * width;
         for (here, there, columns) in [("input", "ih", config.input_of(layer)), ("hidden", "hh", width)] {
             let parameter = |kind: &str| format!("layers.{layer}.{here}.{kind}");

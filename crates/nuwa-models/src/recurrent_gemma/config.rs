@@ -282,7 +282,12 @@ impl Config for RecurrentGemmaConfig {
         ensure(is_even, "intermediate_size", self.intermediate_size, expected)?;
         let heads = self.num_attention_heads;
         let divides = self.hidden_size.is_multiple_of(heads);
-        ensure(divides, "num_attention_heads", heads, format!("expected a divisor of hidden_size = {}", self.hidden_size))?;
+        ensure(
+            divides,
+            "num_attention_heads",
+            heads,
+            format!("expected a divisor of hidden_size = {}", self.hidden_size),
+        )?;
         let kv_heads = self.num_key_value_heads.unwrap_or(heads);
         positive("num_key_value_heads", kv_heads)?;
         let expected = format!("expected a divisor of num_attention_heads = {heads}");
@@ -297,7 +302,8 @@ impl Config for RecurrentGemmaConfig {
             "expected a share of up to 1 that leaves an even number of the {} features of a head",
             self.head_layout().head_dim
         );
-        let turns = (0.0..=1.0).contains(&self.rope.share) && self.turned().is_multiple_of(2) && self.turned() > 0;
+        let turns =
+            (0.0..=1.0).contains(&self.rope.share) && self.turned().is_multiple_of(2) && self.turned() > 0;
         ensure(turns, "partial_rotary_factor", self.rope.share, expected)
     }
 
@@ -321,7 +327,8 @@ impl Config for RecurrentGemmaConfig {
         let (width, heads) = (self.hidden_size, self.head_layout());
         let RecurrentBlockSizes { inner, .. } = self.recurrence();
         let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * width };
-        let [recurrent, attention] = [TemporalBlock::Recurrent, TemporalBlock::Attention].map(|kind| self.count(kind));
+        let [recurrent, attention] =
+            [TemporalBlock::Recurrent, TemporalBlock::Attention].map(|kind| self.count(kind));
         let blocks = recurrent * self.block_weights(TemporalBlock::Recurrent)
             + attention * self.block_weights(TemporalBlock::Attention);
         // Of a recurrent block the gate and its slope, what goes through the convolution, both gates, the states and the product.
@@ -341,12 +348,11 @@ impl Config for RecurrentGemmaConfig {
 }
 
 impl FamilyConfig for RecurrentGemmaConfig {
-    const FIXED: &'static [(&'static str, Value)] = &[
-        ("is_encoder_decoder", Value::Bool(false)),
-        ("embeddings_scale_by_sqrt_dim", Value::Bool(true)),
-    ];
+    const FIXED: &'static [(&'static str, Value)] =
+        &[("is_encoder_decoder", Value::Bool(false)), ("embeddings_scale_by_sqrt_dim", Value::Bool(true))];
 
-    const ACTIVATIONS: (&'static str, &'static [&'static str]) = ("hidden_activation", &["gelu_pytorch_tanh"]);
+    const ACTIVATIONS: (&'static str, &'static [&'static str]) =
+        ("hidden_activation", &["gelu_pytorch_tanh"]);
 
     fn translate(config: &mut Value) -> Result<(), String> {
         let kind = &config["rope_parameters"]["rope_type"];

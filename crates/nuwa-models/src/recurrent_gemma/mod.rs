@@ -76,17 +76,16 @@ impl RecurrentGemma {
 }
 
 impl Block {
-    fn new(
-        mut scope: Scope<'_>,
-        config: &RecurrentGemmaConfig,
-        layer: usize,
-        rotary: &RotaryTable,
-    ) -> Self {
+    fn new(mut scope: Scope<'_>, config: &RecurrentGemmaConfig, layer: usize, rotary: &RotaryTable) -> Self {
         let (width, epsilon) = (config.hidden_size, config.rms_norm_eps);
         let temporal = match config.block(layer) {
             TemporalBlock::Recurrent => {
                 let place = scope.child("recurrent");
-                Temporal::Recurrent(RecurrentBlock::new(place, config.recurrence(), config.recurrent_weights()))
+                Temporal::Recurrent(RecurrentBlock::new(
+                    place,
+                    config.recurrence(),
+                    config.recurrent_weights(),
+                ))
             }
             TemporalBlock::Attention => {
                 let (place, heads) = (scope.child("attention"), config.head_layout());
@@ -129,7 +128,8 @@ impl RecurrentGemmaConfig {
     /// Those of layers that read the residual stream, and of those that write into it from `inner` features.
     fn around_residual(&self, inner: usize) -> [Initialisation; 2] {
         let into = 2.0 / self.num_hidden_layers as f32;
-        [1.0 / self.hidden_size as f32, into / inner as f32].map(|variance| Initialisation::Normal(variance.sqrt()))
+        [1.0 / self.hidden_size as f32, into / inner as f32]
+            .map(|variance| Initialisation::Normal(variance.sqrt()))
     }
 
     fn attention_weights(&self) -> [Initialisation; 2] {

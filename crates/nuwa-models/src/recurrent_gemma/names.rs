@@ -13,7 +13,9 @@ pub fn names(config: &RecurrentGemmaConfig) -> Vec<TensorName> {
     ];
     for layer in 0..config.num_hidden_layers {
         let (here, there) = (format!("layers.{layer}"), format!("model.layers.{layer}"));
-        for (own, other) in [("temporal_norm", "temporal_pre_norm"), ("feed_forward_norm", "channel_pre_norm")] {
+        for (own, other) in
+            [("temporal_norm", "temporal_pre_norm"), ("feed_forward_norm", "channel_pre_norm")]
+        {
             let other = format!("{there}.{other}.weight");
             names.push(vector_name(format!("{here}.{own}.weight"), other, width));
         }

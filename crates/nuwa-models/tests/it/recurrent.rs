@@ -91,7 +91,7 @@ fn a_pass_that_fails_changes_no_state() {
     }
 }
 
-const WIDER: &str = r#"{"model_type": "lstm", "vocab_size": 31, "hidden_size": 20, "num_layers": 2, "n_positions": 16}"#;
+const WIDER: &str = r#"{"model_type": "lstm", "vocab_size": 31, "hidden_size": 20, "num_hidden_layers": 2, "n_positions": 16}"#;
 
 #[test]
 fn the_state_of_another_model_is_refused() {
@@ -136,9 +136,9 @@ fn configurations_that_make_no_sense_are_named() {
     let parsed = |json: &str| serde_json::from_str::<ModelConfig>(json);
     let told = |json: &str| build(&parsed(json).unwrap(), 0).err().unwrap().to_string();
     let found = [
-        told(r#"{"model_type": "lstm", "vocab_size": 31, "hidden_size": 12, "num_layers": 0}"#),
+        told(r#"{"model_type": "lstm", "vocab_size": 31, "hidden_size": 12, "num_hidden_layers": 0}"#),
         told(
-            r#"{"model_type": "gru", "vocab_size": 31, "embedding_dim": 8, "hidden_size": 12, "num_layers": 1,
+            r#"{"model_type": "gru", "vocab_size": 31, "embedding_dim": 8, "hidden_size": 12, "num_hidden_layers": 1,
                 "tie_word_embeddings": true}"#,
         ),
         told(&gemma(r#""block_types": []"#)),
@@ -150,7 +150,7 @@ fn configurations_that_make_no_sense_are_named() {
         parsed(&gemma(r#""block_types": ["recurrent", "mamba"]"#)).unwrap_err().to_string(),
     ];
     let expected = [
-        "num_layers = 0: expected a whole number of at least 1",
+        "num_hidden_layers = 0: expected a whole number of at least 1",
         "embedding_dim = 8: expected hidden_size = 12, or a head of its own",
         "block_types = []: expected recurrent and attention in any order, at least one of them",
         "lru_width = 15: expected a multiple of num_attention_heads = 2",
@@ -171,5 +171,8 @@ fn first_weights_remember() {
     let shares: Vec<f64> = decay.iter().map(|&x| (-f64::from(x).exp().ln_1p()).exp()).collect();
     assert!(shares.iter().all(|share| (0.8999..=0.9991).contains(share)), "{shares:?}");
     let bias = all[0].parameters().get("layers.0.input.bias").unwrap().to_host();
-    assert!(bias.iter().enumerate().all(|(at, &b)| b == if (12..24).contains(&at) { 1.0 } else { 0.0 }), "{bias:?}");
+    assert!(
+        bias.iter().enumerate().all(|(at, &b)| b == if (12..24).contains(&at) { 1.0 } else { 0.0 }),
+        "{bias:?}"
+    );
 }

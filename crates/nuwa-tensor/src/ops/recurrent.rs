@@ -55,13 +55,15 @@ impl Tape {
         };
         let found = kernels.recurrent(layer.call());
         let shape = with_width(gates.shape(), width);
-        let last = self.untracked(OPERATION, &[], [runs.count(), cell.states() * width].into(), found.last)?;
+        let last =
+            self.untracked(OPERATION, &[], [runs.count(), cell.states() * width].into(), found.last)?;
         let saved = found.saved;
-        let rows = self.record(OPERATION, &[gates], &parameters, shape, found.rows, move |dy, gradients| {
-            let (kernels, d_gates) = (gradients.kernels(), gradients.slot(&layer.gates));
-            kernels.recurrent_backward(layer.call(), saved, dy, d_gates);
-            Ok(())
-        })?;
+        let rows =
+            self.record(OPERATION, &[gates], &parameters, shape, found.rows, move |dy, gradients| {
+                let (kernels, d_gates) = (gradients.kernels(), gradients.slot(&layer.gates));
+                kernels.recurrent_backward(layer.call(), saved, dy, d_gates);
+                Ok(())
+            })?;
         Ok([rows, last])
     }
 }
@@ -140,11 +142,8 @@ pub(crate) fn check_state(
         return Err(Error::NoBackward { operation });
     }
     if state.shape().axes() != [runs.count(), width] {
-        let reason = format!(
-            "a state has shape {}, expected {} runs of {width} numbers",
-            state.shape(),
-            runs.count()
-        );
+        let reason =
+            format!("a state has shape {}, expected {} runs of {width} numbers", state.shape(), runs.count());
         return Err(Error::shape(operation, reason));
     }
     Ok(())

@@ -167,11 +167,14 @@ fn recurrent(
     [taps, vector, blocks]: [&Parameter; 3],
 ) -> Tensor {
     let length = x.rows() / 2;
-    let starts: Vec<u32> =
-        (0..2 * length).map(|row| if row < length && row > length / 2 { length / 2 + 1 } else { 0 } as u32).collect();
+    let starts: Vec<u32> = (0..2 * length)
+        .map(|row| if row < length && row > length / 2 { length / 2 + 1 } else { 0 } as u32)
+        .collect();
     let runs = Runs::of_texts(2, length, Some(&starts));
     let mut sum = x.clone();
-    for ((cell, [weight, bias]), into) in [RecurrentCell::Lstm, RecurrentCell::Gru].into_iter().zip(cells).zip(into) {
+    for ((cell, [weight, bias]), into) in
+        [RecurrentCell::Lstm, RecurrentCell::Gru].into_iter().zip(cells).zip(into)
+    {
         let gates = tape.linear(x, into, None).unwrap();
         let [y, _] = tape.recurrent(cell, &gates, [weight, bias], &runs, None).unwrap();
         sum = tape.add(&sum, &y).unwrap();

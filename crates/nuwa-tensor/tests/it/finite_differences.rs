@@ -9,8 +9,8 @@ use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout, HeadLoss, Loss,
     LossRows, Parameter, Parameters, ParametersBuilder, Random, RecurrentCell, RelativeBuckets,
-    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs, Tape,
-    Tensor,
+    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs,
+    Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -297,7 +297,12 @@ fn attention() {
 }
 
 /// Two documents and a text, of which the input is used again, so that its gradient is added to an existing one.
-fn recurrent_case(name: &str, width: usize, parameters: &[(&'static str, &'static [usize])], operation: Recurrence<'_>) {
+fn recurrent_case(
+    name: &str,
+    width: usize,
+    parameters: &[(&'static str, &'static [usize])],
+    operation: Recurrence<'_>,
+) {
     let documents = Runs::of_texts(2, 4, Some(&[0, 0, 0, 3, 0, 0, 0, 0]));
     let run = |tape: &Tape, x: &Tensor, p: &[Parameter]| operation(tape, x, p, &documents, None);
     let case = Case { rows: 8, input_width: width, output_width: 3, parameters, operation: &run };
@@ -349,7 +354,8 @@ fn causal_convolution() {
 #[test]
 fn gated_linear_recurrence() {
     let _held = crate::levels::hold();
-    let parameters: &[(&str, &[usize])] = &[("decay", &[3]), ("input", &[3, 1, 1]), ("bias", &[3]), ("gate", &[1, 3, 3])];
+    let parameters: &[(&str, &[usize])] =
+        &[("decay", &[3]), ("input_gate", &[3, 1, 1]), ("bias", &[3]), ("gate", &[1, 3, 3])];
     let run = |tape: &Tape, x: &Tensor, p: &[Parameter], runs: &Runs, states: Option<&[f32]>| {
         let state = state_of(tape, states, 3)?;
         let (input, gate) = (tape.block_linear(x, [&p[1], &p[2]])?, tape.block_linear(x, [&p[3], &p[2]])?);
@@ -364,11 +370,13 @@ fn half_of_each_head_is_turned() {
     let _held = crate::levels::hold();
     let heads = HeadLayout { heads: 2, kv_heads: 1, head_dim: 4 };
     let table = RotaryTable::new(&RotaryTable::frequencies(100.0, 2), 3);
-    let operation = |tape: &Tape, x: &Tensor, _: &[Parameter]| {
-        tape.add(x, &tape.rotary(x, heads, &[0, 1, 2], &table)?)
-    };
+    let operation =
+        |tape: &Tape, x: &Tensor, _: &[Parameter]| tape.add(x, &tape.rotary(x, heads, &[0, 1, 2], &table)?);
     let width = heads.width();
-    check("rotary", &Case { rows: 3, input_width: width, output_width: width, parameters: &[], operation: &operation });
+    check(
+        "rotary",
+        &Case { rows: 3, input_width: width, output_width: width, parameters: &[], operation: &operation },
+    );
 }
 
 /// The table is used by two layers, as T5's is.

@@ -1,8 +1,8 @@
 //! Layers that carry a state along: in one go or row by row, alone or beside others, by any number of threads.
 
 use nuwa_tensor::{
-    Device, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RecurrentCell, Result, Runs, Tape,
-    Tensor,
+    Device, HeadLoss, LossRows, Parameter, ParametersBuilder, Precision, Random, RecurrentCell, Result, Runs,
+    Tape, Tensor,
 };
 
 const WIDTH: usize = 24;
@@ -21,14 +21,18 @@ const LAYERS: [Layer; 4] = [
         name: "lstm",
         input: 4 * WIDTH,
         state: 2 * WIDTH,
-        operation: |tape, x, p, runs, state| tape.recurrent(RecurrentCell::Lstm, x, [&p[0], &p[1]], runs, state),
+        operation: |tape, x, p, runs, state| {
+            tape.recurrent(RecurrentCell::Lstm, x, [&p[0], &p[1]], runs, state)
+        },
         shapes: &[&[4 * WIDTH, WIDTH], &[4 * WIDTH]],
     },
     Layer {
         name: "gru",
         input: 3 * WIDTH,
         state: WIDTH,
-        operation: |tape, x, p, runs, state| tape.recurrent(RecurrentCell::Gru, x, [&p[0], &p[1]], runs, state),
+        operation: |tape, x, p, runs, state| {
+            tape.recurrent(RecurrentCell::Gru, x, [&p[0], &p[1]], runs, state)
+        },
         shapes: &[&[3 * WIDTH, WIDTH], &[3 * WIDTH]],
     },
     Layer {
@@ -69,7 +73,9 @@ fn made(layer: &Layer, device: Device, rows: usize) -> (Vec<Parameter>, Vec<f32>
 #[test]
 fn pieces_equal_the_whole() {
     let _held = crate::levels::hold();
-    for (device, layer) in Device::all().into_iter().flat_map(|device| LAYERS.iter().map(move |layer| (device, layer))) {
+    for (device, layer) in
+        Device::all().into_iter().flat_map(|device| LAYERS.iter().map(move |layer| (device, layer)))
+    {
         let (parameters, values) = made(layer, device, 30);
         let tape = Tape::inference().batch_invariant().on(device);
         let run = |rows: &[usize], runs: &Runs, state: Option<&Tensor>| {
@@ -111,12 +117,15 @@ fn is_equal(device: Device, found: &[f32], expected: &[f32]) -> bool {
 #[test]
 fn documents_learn_alone() {
     let _held = crate::levels::hold();
-    for (device, layer) in Device::all().into_iter().flat_map(|device| LAYERS.iter().map(move |layer| (device, layer))) {
+    for (device, layer) in
+        Device::all().into_iter().flat_map(|device| LAYERS.iter().map(move |layer| (device, layer)))
+    {
         let (_, values) = made(layer, device, 9);
         let gradients = |parts: &[(std::ops::Range<usize>, &[u32])]| {
             let mut builder = ParametersBuilder::new(5).on(device);
             let each = layer.shapes.iter().enumerate();
-            let own: Vec<Parameter> = each.map(|(i, axes)| builder.add(format!("p{i}"), *axes, true, normal)).collect();
+            let own: Vec<Parameter> =
+                each.map(|(i, axes)| builder.add(format!("p{i}"), *axes, true, normal)).collect();
             let all = builder.finish();
             let tape = Tape::training().on(device);
             for (rows, starts) in parts {
@@ -151,12 +160,14 @@ fn the_number_of_threads_does_not_change_a_bit() {
                 let into = builder.add("into".into(), [layer.input, 40], true, normal);
                 let head = builder.add("head".into(), [50, WIDTH], true, normal);
                 let each = layer.shapes.iter().enumerate();
-                let own: Vec<Parameter> = each.map(|(i, axes)| builder.add(format!("p{i}"), *axes, true, normal)).collect();
+                let own: Vec<Parameter> =
+                    each.map(|(i, axes)| builder.add(format!("p{i}"), *axes, true, normal)).collect();
                 let all = builder.finish();
                 let tape = Tape::training().with_precision(precision);
                 let ids: Vec<u32> = (0..1200).map(|i| i * 7 % 50).collect();
                 let x = tape.linear(&tape.embedding(&ids, &table).unwrap(), &into, None).unwrap();
-                let [y, last] = (layer.operation)(&tape, &x, &own, &Runs::of_texts(24, 50, None), None).unwrap();
+                let [y, last] =
+                    (layer.operation)(&tape, &x, &own, &Runs::of_texts(24, 50, None), None).unwrap();
                 let rows = LossRows { targets: &ids, weights: &[1.0 / 1200.0; 1200] };
                 let loss = tape.backward_losses(&[HeadLoss::new(&y, &head, rows)]).unwrap().remove(0);
                 (y.to_host(), last.to_host(), loss.rows, all.gradients_to_host())
@@ -164,7 +175,11 @@ fn the_number_of_threads_does_not_change_a_bit() {
         };
         let one = run(1);
         assert!(one.3.iter().all(|slope| slope.is_finite()), "{} in {precision:?}", layer.name);
-        assert!(one == run(2) && one == run(5), "{} in {precision:?} depends on the number of threads", layer.name);
+        assert!(
+            one == run(2) && one == run(5),
+            "{} in {precision:?} depends on the number of threads",
+            layer.name
+        );
     }
 }
 
@@ -187,10 +202,7 @@ fn misfits_are_errors_that_name_what_is_wrong() {
         "recurrent: Gru of 3 gates got rows of shape [3, 8], weight has shape [8, 2], its bias [8]"
     );
     let lstm = RecurrentCell::Lstm;
-    assert_eq!(
-        of(&gates, lstm, &Runs::of_texts(2, 2, None), None),
-        "recurrent: 3 rows, but the runs have 4"
-    );
+    assert_eq!(of(&gates, lstm, &Runs::of_texts(2, 2, None), None), "recurrent: 3 rows, but the runs have 4");
     assert_eq!(
         of(&gates, lstm, &Runs::following([(1, true), (2, false)]), None),
         "recurrent: run 1 goes on from a state, and none is given"

@@ -473,10 +473,12 @@ impl Kernels for Cpu {
     fn causal_conv(&self, call: ConvCall<'_>) -> (Storage, Storage) {
         let bias = call.bias.values();
         let conv = conv(call, bias.len());
-        let mut last =
-            self.pool.take::<f32>(call.runs.count() * (call.weight.width() - 1) * bias.len());
+        let mut last = self.pool.take::<f32>(call.runs.count() * (call.weight.width() - 1) * bias.len());
         with_values!(call.x, x => conv.last(x, &mut last));
-        (filled!(self, call.x.dtype(), call.x.len(), T, |y| conv.forward(T::of(call.x), &bias, &mut y)), last.into())
+        (
+            filled!(self, call.x.dtype(), call.x.len(), T, |y| conv.forward(T::of(call.x), &bias, &mut y)),
+            last.into(),
+        )
     }
 
     fn causal_conv_backward(&self, call: ConvCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
@@ -492,7 +494,8 @@ impl Kernels for Cpu {
     }
 
     fn block_linear(&self, call: BlockCall<'_>) -> Storage {
-        let (context, weight, bias) = (self.context(call.precision), call.weight.values(), call.bias.values());
+        let (context, weight, bias) =
+            (self.context(call.precision), call.weight.values(), call.bias.values());
         filled!(self, call.x.dtype(), call.x.len(), T, |y| {
             block_linear::forward(context, groups(call), T::of(call.x), &weight, &bias, &mut y);
         })

@@ -401,7 +401,8 @@ impl Kernels for Reference {
         epsilon: f32,
         dx: Option<Slot<'_>>,
     ) {
-        let [d_input, dw, db] = norm_backward([of(x), of(dy)], &weight.to_host(), |x| moments(x, epsilon), true);
+        let [d_input, dw, db] =
+            norm_backward([of(x), of(dy)], &weight.to_host(), |x| moments(x, epsilon), true);
         give_parameter(weight, &dw);
         give_parameter(bias, &db);
         dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));

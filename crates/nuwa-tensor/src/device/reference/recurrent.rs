@@ -60,14 +60,20 @@ fn steps(call: RecurrentCall<'_>, run: usize) -> (Vec<Step>, State) {
                     let g = gate(2, at).tanh();
                     after.carry[at] = f * state.carry[at] + i * g;
                     after.hidden[at] = o * after.carry[at].tanh();
-                    [i, f, g, o].iter().enumerate().for_each(|(index, value)| gates[index * width + at] = *value);
+                    [i, f, g, o]
+                        .iter()
+                        .enumerate()
+                        .for_each(|(index, value)| gates[index * width + at] = *value);
                 }
                 RecurrentCell::Gru => {
                     let [r, z] = [0, 1].map(|index| sigmoid(gate(index, at)));
                     let n = (f64::from(x[2 * width + at]) + r * own[2 * width + at]).tanh();
                     after.hidden[at] = (1.0 - z) * n + z * state.hidden[at];
                     after.carry[at] = after.hidden[at];
-                    [r, z, n].iter().enumerate().for_each(|(index, value)| gates[index * width + at] = *value);
+                    [r, z, n]
+                        .iter()
+                        .enumerate()
+                        .for_each(|(index, value)| gates[index * width + at] = *value);
                 }
             }
         }
