@@ -39,7 +39,11 @@ pub fn divergence(original: &dyn Model, other: &dyn Model, windows: &[Vec<u32>])
             let (inputs, targets) = (&ids[..ids.len() - 1], &ids[1..]);
             let [own, others] = [logits(original, &tape, inputs)?, logits(other, &tape, inputs)?];
             for (row, &target) in targets.iter().enumerate() {
-                positions.push(Position::of(&own.row_to_host(row), &others.row_to_host(row), target as usize));
+                positions.push(Position::of(
+                    &own.row_to_host(row),
+                    &others.row_to_host(row),
+                    target as usize,
+                ));
             }
         }
         match positions.is_empty() {
@@ -107,7 +111,8 @@ fn summary(positions: &[Position]) -> Divergence {
         change: of(&|position| position.losses[1] - position.losses[0]),
         divergence: of(&|position| position.divergence),
         highest: sorted[(sorted.len() * 99 / 100).min(sorted.len() - 1)],
-        agreement: positions.iter().filter(|position| position.agrees).count() as f64 / positions.len() as f64,
+        agreement: positions.iter().filter(|position| position.agrees).count() as f64
+            / positions.len() as f64,
     }
 }
 
@@ -133,10 +138,16 @@ mod tests {
     fn a_model_is_not_far_from_itself() {
         let windows = vec![vec![1, 5, 9, 13], vec![2, 4]];
         let same = divergence(model(1).as_ref(), model(1).as_ref(), &windows).unwrap();
-        assert_eq!((same.positions, same.divergence, same.change, same.agreement), (4, (0.0, 0.0), (0.0, 0.0), 1.0));
+        assert_eq!(
+            (same.positions, same.divergence, same.change, same.agreement),
+            (4, (0.0, 0.0), (0.0, 0.0), 1.0)
+        );
         let other = divergence(model(1).as_ref(), model(2).as_ref(), &windows).unwrap();
         assert!(other.divergence.0 > 0.0 && other.agreement < 1.0, "{other:?}");
-        assert!(matches!(divergence(model(1).as_ref(), model(1).as_ref(), &[vec![3]]), Err(Error::EmptyPrompt)));
+        assert!(matches!(
+            divergence(model(1).as_ref(), model(1).as_ref(), &[vec![3]]),
+            Err(Error::EmptyPrompt)
+        ));
     }
 
     #[test]
@@ -146,7 +157,10 @@ mod tests {
         let position = Position::of(&logits(p), &logits(q), 0);
         let expected = 0.75 * (0.75_f64 / 0.5).ln() + 0.25 * (0.25_f64 / 0.5).ln();
         assert!((position.divergence - expected).abs() < 1e-6);
-        assert!((position.losses[0] + 0.75_f64.ln()).abs() < 1e-6 && (position.losses[1] + 0.5_f64.ln()).abs() < 1e-6);
+        assert!(
+            (position.losses[0] + 0.75_f64.ln()).abs() < 1e-6
+                && (position.losses[1] + 0.5_f64.ln()).abs() < 1e-6
+        );
     }
 
     #[test]

@@ -26,7 +26,8 @@ fn logits_are_those_of_the_folders() {
     for name in files() {
         let file = fixture("gguf").join(format!("{name}.gguf"));
         let rounded = fixture("gguf").join(format!("{name}.safetensors"));
-        let beside = if rounded.exists() { rounded } else { fixture("models").join(&name).join("golden.safetensors") };
+        let beside =
+            if rounded.exists() { rounded } else { fixture("models").join(&name).join("golden.safetensors") };
         let golden = golden(&beside);
         let input = ids(&golden["ids"]);
         for model in [load_model(&file).unwrap(), load_for_inference(&file, Some(DType::F32)).unwrap()] {
@@ -51,8 +52,13 @@ fn a_configuration_is_that_of_the_folder() {
         if !folder.exists() {
             continue;
         }
-        let (own, other) = (load_config(&fixture("gguf").join(format!("{name}.gguf"))).unwrap(), load_config(&folder).unwrap());
-        let told = |config: &ModelConfig| (config.layers(), config.width(), config.heads(), config.vocabulary(), config.context());
+        let (own, other) = (
+            load_config(&fixture("gguf").join(format!("{name}.gguf"))).unwrap(),
+            load_config(&folder).unwrap(),
+        );
+        let told = |config: &ModelConfig| {
+            (config.layers(), config.width(), config.heads(), config.vocabulary(), config.context())
+        };
         assert_eq!(told(&own), told(&other), "{name}");
         assert_eq!(own.names().len(), other.names().len(), "{name}");
     }
@@ -104,7 +110,9 @@ fn what_is_written_gives_the_same_logits() {
         folder(config, &model);
         let original = logits(load_model(&model).unwrap().as_ref(), &input, 16);
         let largest = original.iter().fold(0.0, |most: f32, logit| logit.abs().max(most));
-        for (mixture, allowed) in [(Mixture::F32, 1e-5), (Mixture::BF16, 0.05), (Mixture::Q8_0, 0.05), (Mixture::Q4_K_M, 0.6)] {
+        for (mixture, allowed) in
+            [(Mixture::F32, 1e-5), (Mixture::BF16, 0.05), (Mixture::Q8_0, 0.05), (Mixture::Q4_K_M, 0.6)]
+        {
             let out = model.join(format!("{}.gguf", mixture.name()));
             let written = export_gguf(&model, &out, mixture, None).unwrap();
             assert_eq!(written.bytes, out.metadata().unwrap().len());
@@ -123,7 +131,8 @@ fn what_is_written_gives_the_same_logits() {
 #[test]
 fn a_file_is_turned_into_a_folder() {
     let place = tempfile::tempdir().unwrap();
-    let (model, file, out) = (place.path().join("model"), place.path().join("a.gguf"), place.path().join("out"));
+    let (model, file, out) =
+        (place.path().join("model"), place.path().join("a.gguf"), place.path().join("out"));
     folder(&wide()[3], &model);
     export_gguf(&model, &file, Mixture::Q8_0, None).unwrap();
     let imported = nuwa_format::import(&file, &out).unwrap();

@@ -235,8 +235,7 @@ fn descend(
                 continue;
             }
             own.add(weight, value, new as f32);
-            let better =
-                own.product * own.product * sums.square > sums.product * sums.product * own.square;
+            let better = own.product * own.product * sums.square > sums.product * sums.product * own.square;
             if own.square > 0.0 && better {
                 codes[i] = (new + shift) as u8;
                 sums = own;

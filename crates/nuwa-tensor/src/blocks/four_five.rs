@@ -17,10 +17,7 @@ const CODES: usize = 16;
 fn scales(bytes: &[u8]) -> [[u8; 2]; BLOCKS] {
     std::array::from_fn(|j| match j < 4 {
         true => [bytes[j] & 63, bytes[j + 4] & 63],
-        false => [
-            (bytes[j + 4] & 15) | (bytes[j - 4] >> 6) << 4,
-            (bytes[j + 4] >> 4) | (bytes[j] >> 6) << 4,
-        ],
+        false => [(bytes[j + 4] & 15) | (bytes[j - 4] >> 6) << 4, (bytes[j + 4] >> 4) | (bytes[j] >> 6) << 4],
     })
 }
 

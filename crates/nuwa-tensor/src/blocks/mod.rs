@@ -8,8 +8,8 @@
 //! Dequantising gives the bits of ggml's reference, and quantising without importance writes its bytes: both follow
 //! `ggml-quants.c` in the order in which sums are added and numbers rounded.
 
-mod four_five;
 mod fit;
+mod four_five;
 mod six;
 mod small;
 mod three;

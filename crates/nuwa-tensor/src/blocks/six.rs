@@ -30,9 +30,7 @@ pub fn read(block: &[u8], out: &mut [f32]) {
 pub fn write(numbers: &Numbers<'_>, block: &mut [u8]) {
     let values = numbers.values;
     let (mut codes, mut fitted) = ([0; LARGE], [0.0; BLOCKS]);
-    for (i, (codes, values)) in
-        codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate()
-    {
+    for (i, (codes, values)) in codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate() {
         let weights = numbers.importance.map(|importance| &importance[WIDTH * i..WIDTH * (i + 1)]);
         fitted[i] = fit::symmetric(values, 32, weights, codes);
     }
@@ -45,9 +43,7 @@ pub fn write(numbers: &Numbers<'_>, block: &mut [u8]) {
     for (byte, own) in block[SCALES..SCALE].iter_mut().zip(fitted) {
         *byte = nearest(inverse * own).min(127) as i8 as u8;
     }
-    for (i, (codes, values)) in
-        codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate()
-    {
+    for (i, (codes, values)) in codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate() {
         let scale = scale * f32::from(block[SCALES + i] as i8);
         if scale != 0.0 {
             for (code, value) in codes.iter_mut().zip(values) {

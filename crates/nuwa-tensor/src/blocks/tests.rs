@@ -113,7 +113,8 @@ fn importance_makes_the_errors_that_weigh_smaller() {
         let (mut bytes, mut back) = (Vec::new(), vec![0.0; LARGE]);
         kind.quantize(&row, given, &mut bytes);
         kind.dequantize(&bytes, &mut back);
-        let squares = row.iter().zip(&back).zip(&importance).map(|((a, b), weight)| weight * (a - b) * (a - b));
+        let squares =
+            row.iter().zip(&back).zip(&importance).map(|((a, b), weight)| weight * (a - b) * (a - b));
         squares.sum::<f32>()
     };
     for kind in BlockType::ALL.into_iter().filter(|kind| *kind != BlockType::Q8_0) {

@@ -40,9 +40,7 @@ pub fn write(numbers: &Numbers<'_>, block: &mut [u8]) {
         None => without_importance(values, &mut codes, block),
     }
     let (scale, least) = (half_at(block, SCALE), half_at(block, LEAST));
-    for (i, (codes, values)) in
-        codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate()
-    {
+    for (i, (codes, values)) in codes.chunks_exact_mut(WIDTH).zip(values.chunks_exact(WIDTH)).enumerate() {
         let (scale, least) = (scale * f32::from(block[i] & 15), least * f32::from(block[i] >> 4));
         if scale != 0.0 {
             for (code, value) in codes.iter_mut().zip(values) {

@@ -35,7 +35,8 @@ fn a_model_is_the_same_in_a_file() {
     };
     assert_eq!(write(file), write("clay"));
     let measured = |model: &str| {
-        let told = place.succeed(&format!("eval {model} --task language_modelling --text text.txt --json")).out;
+        let told =
+            place.succeed(&format!("eval {model} --task language_modelling --text text.txt --json")).out;
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         told["tasks"]["language_modelling"]["metrics"]["bits_per_byte"]["value"].clone()
     };
@@ -54,10 +55,16 @@ fn quantising_is_measured() {
     assert!(divergence(0) > 0.0 && divergence(0) < divergence(1), "{told}");
     assert!(told["types"][0]["bytes"].as_u64().unwrap() > told["types"][1]["bytes"].as_u64().unwrap());
     assert!(told["perplexity"].as_f64().unwrap() > 1.0);
-    let calibrated = place.succeed("quantize clay --type Q4_0 --text text.txt --calibrate text.txt --out other --json").out;
+    let calibrated = place
+        .succeed("quantize clay --type Q4_0 --text text.txt --calibrate text.txt --out other --json")
+        .out;
     let calibrated: serde_json::Value = serde_json::from_str(&calibrated).unwrap();
     let own = calibrated["types"][0]["divergence"].as_f64().unwrap();
-    assert!(own < divergence(1), "weighing errors by the same text makes them smaller: {own} against {}", divergence(1));
+    assert!(
+        own < divergence(1),
+        "weighing errors by the same text makes them smaller: {own} against {}",
+        divergence(1)
+    );
     let table = place.succeed("quantize clay --type Q4_K_M --out third");
     assert!(table.out.contains("KL divergence") && table.out.contains("Q4_K_M"), "{}", table.out);
     assert!(table.err.contains("kept as Q5_0 in place of Q4_K"), "{}", table.err);
@@ -84,13 +91,22 @@ fn text(text: &str) -> Value {
 fn what_is_wrong_with_a_file_is_told() {
     let place = place();
     place.succeed("export clay --format gguf --type Q4_0 --out quantised.gguf");
-    place.write("talk.jsonl", r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#);
+    place.write(
+        "talk.jsonl",
+        r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+    );
     assert_snapshot!(place.failure("sft quantised.gguf --data talk.jsonl --out tuned"), @"");
     file(&place.path("mamba.gguf"), &[("general.architecture", text("mamba"))]);
     assert_snapshot!(place.failure("generate mamba.gguf --prompt a"), @"");
     file(&place.path("bare.gguf"), &[("general.architecture", text("llama"))]);
     assert_snapshot!(place.failure("generate bare.gguf --prompt a"), @"");
-    let split = |number: u16| [("split.no", Value::U16(number)), ("split.count", Value::U16(2)), ("general.architecture", text("llama"))];
+    let split = |number: u16| {
+        [
+            ("split.no", Value::U16(number)),
+            ("split.count", Value::U16(2)),
+            ("general.architecture", text("llama")),
+        ]
+    };
     file(&place.path("m-00001-of-00002.gguf"), &split(0));
     assert_snapshot!(place.failure("generate m-00001-of-00002.gguf --prompt a"), @"");
     file(&place.path("m-00002-of-00002.gguf"), &split(1));
