@@ -50,4 +50,7 @@ pub use scored::{
     is_scored, labelled_from, load_labelled, load_scored, save_labelled, save_scored, scored_from,
 };
 pub use sentence::{Pooling, SentenceSettings};
-pub use to_gguf::{GgufSettings, GgufWritten, MODELFILE, Mixture, check_trainable, export_gguf, modelfile, write as write_gguf};
+pub use to_gguf::{
+    GgufSettings, GgufWritten, MODELFILE, Mixture, check_trainable, export_gguf, modelfile,
+    write as write_gguf,
+};

@@ -9,8 +9,8 @@ use nuwa_models::TensorName;
 use nuwa_tensor::{DType, QuantisedRows};
 
 use crate::gguf::tensors::Tensors;
-pub use crate::tensor_files::{WEIGHTS, write};
 use crate::tensor_files::TensorFiles;
+pub use crate::tensor_files::{WEIGHTS, write};
 use crate::{Result, config};
 
 /// The tensors of a model by their names at Hugging Face.

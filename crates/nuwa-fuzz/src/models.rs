@@ -113,7 +113,11 @@ fn gguf(bytes: &[u8]) {
 
 fn gguf_files() -> Vec<Vec<u8>> {
     let wide = LLAMA.replace("\"vocab_size\": 5", "\"vocab_size\": 264");
-    let models = [wide.clone(), GPT2.replace("\"vocab_size\": 5", "\"vocab_size\": 264"), wide.replace("llama", "mixtral")];
+    let models = [
+        wide.clone(),
+        GPT2.replace("\"vocab_size\": 5", "\"vocab_size\": 264"),
+        wide.replace("llama", "mixtral"),
+    ];
     let written = models.iter().map(|config| {
         let config: ModelConfig = serde_json::from_str(config).expect("a configuration");
         let (model, files) = (nuwa_models::build(&config, 1).expect("a small model"), Files::new(&[]));

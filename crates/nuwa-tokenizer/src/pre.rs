@@ -36,17 +36,53 @@ const DIGIT: &str = r"\p{N}";
 const MULTILINGUAL: [&str; 3] = [r"\p{N}{1,3}", CJK, DEEPSEEK3];
 
 const RULES: [Rule; 10] = [
-    rule(&["gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "a.x-4.0", "mellum", "mpt", "olmo", "jais", "trillion", "exaone4", "granite-docling"], &[GPT2]),
+    rule(
+        &[
+            "gpt-2",
+            "phi-2",
+            "jina-es",
+            "jina-de",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
+            "exaone4",
+            "granite-docling",
+        ],
+        &[GPT2],
+    ),
     Rule {
         ignore_merges: true,
         adds_begin: true,
-        ..rule(&["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"], &[LLAMA3])
+        ..rule(
+            &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"],
+            &[LLAMA3],
+        )
     },
     rule(&["smaug-bpe", "dbrx", "chatglm-bpe"], &[LLAMA3]),
     Rule { ignore_merges: true, ..rule(&["glm4", "glm5"], &[LLAMA3]) },
-    rule(&["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "stablelm2", "megrez", "hunyuan", "solar-open", "grok-2"], &[QWEN2]),
+    rule(
+        &[
+            "qwen2",
+            "deepseek-r1-qwen",
+            "kormo",
+            "f2llmv2",
+            "stablelm2",
+            "megrez",
+            "hunyuan",
+            "solar-open",
+            "grok-2",
+        ],
+        &[QWEN2],
+    ),
     rule(&["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"], &MULTILINGUAL),
-    rule(&["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"], &[DIGIT, GPT2]),
+    rule(
+        &["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"],
+        &[DIGIT, GPT2],
+    ),
     Rule { is_exact: false, ..rule(&["gpt-4o", "llama4", "kanana2", "talkie"], &[O200K]) },
     rule(&["falcon"], &[FALCON, GPT2, THREE_DIGITS]),
     Rule { is_exact: false, ..rule(&["default"], &[PUNCTUATION, GPT2, r"\p{N}+", THREE_DIGITS]) },
@@ -132,7 +168,8 @@ mod tests {
 
     #[test]
     fn published_tokenizers_are_known_by_what_they_do() {
-        let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        let bytes =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
         assert_eq!(Rule::name_of(&bytes, false), Some("gpt-2"));
         let digits = json!({"type": "Digits", "individual_digits": true});
         let smollm = json!({"type": "Sequence", "pretokenizers": [digits, bytes]});

@@ -195,7 +195,8 @@ impl Tokenizer {
 
     /// The ids at which writing ends: that of `eos_token`, and those that came with the vocabulary as ends of turns or texts.
     pub fn ends(&self) -> Vec<u32> {
-        let further = self.config.note(crate::config::END_IDS).and_then(Value::as_array).into_iter().flatten();
+        let further =
+            self.config.note(crate::config::END_IDS).and_then(Value::as_array).into_iter().flatten();
         let further = further.filter_map(|id| u32::try_from(id.as_u64()?).ok());
         let mut ends: Vec<u32> = self.eos().into_iter().collect();
         for id in further.filter(|&id| (id as usize) < self.vocab_size()) {

@@ -163,7 +163,8 @@ impl Gguf {
         take: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>> {
         let Some(value) = self.values.get(key) else { return Ok(None) };
-        let wrong = || Error::damage(&self.path, format!("{key} is {}, expected {expected}", value.described()));
+        let wrong =
+            || Error::damage(&self.path, format!("{key} is {}, expected {expected}", value.described()));
         take(value).ok_or_else(wrong).map(Some)
     }
 }

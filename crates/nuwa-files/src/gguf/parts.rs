@@ -50,7 +50,8 @@ fn add(model: &mut Gguf, path: &Path, part: u64, count: u64) -> Result<()> {
     let own = Gguf { path: path.to_path_buf(), values: head.values, tensors: Vec::new(), files: Vec::new() };
     let told = (own.whole(NUMBER)?, own.whole(COUNT)?);
     if told != (Some(part - 1), Some(count)) {
-        let problem = format!("it does not say that it is part {part} of {count}: it belongs to another model");
+        let problem =
+            format!("it does not say that it is part {part} of {count}: it belongs to another model");
         return Err(Error::form(path, problem, "fetch all parts of one model into one folder"));
     }
     let file = model.files.len();

@@ -48,7 +48,8 @@ pub fn read(path: &Path) -> Result<Head> {
     let length = file.metadata().map_err(Error::read(path))?.len();
     let input = BufReader::with_capacity(1 << 16, file);
     let place = "the header".into();
-    let mut reader = Reader { path: path.into(), input, position: 0, length, values_left: MOST_VALUES, place };
+    let mut reader =
+        Reader { path: path.into(), input, position: 0, length, values_left: MOST_VALUES, place };
     let [tensors, keys] = reader.counts()?;
     let values = reader.keys(keys)?;
     let entries = (0..tensors).map(|number| reader.entry(number)).collect::<Result<Vec<_>>>()?;
@@ -154,7 +155,11 @@ impl Reader {
         let version = self.u32()?;
         if version & 0xffff == 0 {
             let problem = "it is written for machines of the other byte order (big-endian)".into();
-            return Err(Error::form(&self.path, problem, "take the file for usual machines, which are little-endian"));
+            return Err(Error::form(
+                &self.path,
+                problem,
+                "take the file for usual machines, which are little-endian",
+            ));
         }
         if !(2..=3).contains(&version) {
             let problem = format!("it is GGUF of version {version}, only 2 and 3 are read");
@@ -163,7 +168,10 @@ impl Reader {
         let (tensors, keys) = (self.u64()?, self.u64()?);
         for (what, count, least) in [("tensors", tensors, LEAST_OF_TENSOR), ("keys", keys, LEAST_OF_KEY)] {
             if count > self.left() / least {
-                let problem = format!("says that there are {count} {what}, which its {} bytes cannot hold", self.length);
+                let problem = format!(
+                    "says that there are {count} {what}, which its {} bytes cannot hold",
+                    self.length
+                );
                 return Err(self.damage(problem));
             }
         }
@@ -235,9 +243,9 @@ impl Reader {
             if !offset.is_multiple_of(alignment) {
                 return Err(self.damage(format!("begins at {offset}, expected a multiple of {alignment}")));
             }
-            let start = data.checked_add(offset).filter(|start| {
-                start.checked_add(length).is_some_and(|end| end <= self.length)
-            });
+            let start = data
+                .checked_add(offset)
+                .filter(|start| start.checked_add(length).is_some_and(|end| end <= self.length));
             let Some(start) = start else {
                 let problem = format!(
                     "has {length} bytes from byte {offset} of {} on, but the file ends before: it is damaged or cut short",

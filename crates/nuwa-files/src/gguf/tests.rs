@@ -21,9 +21,13 @@ fn values() -> Vec<(String, Value)> {
 }
 
 fn tensors() -> Vec<NewTensor> {
-    [("token_embd.weight", vec![3, 32], "Q4_0"), ("norm.weight", vec![5], "F32"), ("deep", vec![2, 3, 4], "F16")]
-        .map(|(name, shape, kind)| NewTensor { name: name.into(), shape, kind: TensorType::named(kind).unwrap() })
-        .to_vec()
+    [
+        ("token_embd.weight", vec![3, 32], "Q4_0"),
+        ("norm.weight", vec![5], "F32"),
+        ("deep", vec![2, 3, 4], "F16"),
+    ]
+    .map(|(name, shape, kind)| NewTensor { name: name.into(), shape, kind: TensorType::named(kind).unwrap() })
+    .to_vec()
 }
 
 fn write_file(path: &Path, values: &[(String, Value)]) {
@@ -60,7 +64,10 @@ fn what_is_written_is_read_again() {
     let told = read.whole("a.byte").unwrap_err().to_string();
     assert!(told.ends_with("a.byte is -3, expected a whole number of at least 0"), "{told}");
     let told = read.texts("a.list").unwrap_err().to_string();
-    assert!(told.ends_with("a.list is a list of 3 values of the kind i32, expected a list of texts"), "{told}");
+    assert!(
+        told.ends_with("a.list is a list of 3 values of the kind i32, expected a list of texts"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -96,7 +103,7 @@ fn counts_beyond_measure_ask_for_no_memory() {
     write_file(&path, &values());
     let whole = fs::read(&path).unwrap();
     // Each 8 bytes of the head as a number that is too large, whatever stands there.
-    for at in 8..whole.len().min(700) - 8 {
+    for at in (8..whole.len().min(700) - 8).step_by(5) {
         for number in [u64::MAX, i64::MAX as u64, 1 << 40, 1 << 32] {
             let mut damaged = whole.clone();
             damaged[at..at + 8].copy_from_slice(&number.to_le_bytes());

@@ -26,7 +26,8 @@ impl NewTensor {
     /// How many bytes it has.
     fn length(&self, path: &Path) -> Result<u64> {
         let Self { name, shape, kind } = self;
-        let wrong = || Error::damage(path, format!("tensor {name} of the shape {shape:?} cannot be kept as {kind}"));
+        let wrong =
+            || Error::damage(path, format!("tensor {name} of the shape {shape:?} cannot be kept as {kind}"));
         kind.length(shape).ok_or_else(wrong)
     }
 }
@@ -73,7 +74,8 @@ pub fn write<E: From<Error>>(
         let mut bytes = Vec::new();
         data(number, &mut bytes)?;
         if bytes.len() as u64 != length {
-            let problem = format!("tensor {} has {} bytes, expected {length}", tensors[number].name, bytes.len());
+            let problem =
+                format!("tensor {} has {} bytes, expected {length}", tensors[number].name, bytes.len());
             return Err(Error::damage(path, problem).into());
         }
         pad(&mut bytes);

@@ -25,7 +25,10 @@ impl Keys {
 
     /// A whole number under a key of the architecture.
     pub fn size(&mut self, name: &str, size: usize) {
-        self.put(format!("{}.{name}", self.architecture), Value::U32(u32::try_from(size).unwrap_or(u32::MAX)));
+        self.put(
+            format!("{}.{name}", self.architecture),
+            Value::U32(u32::try_from(size).unwrap_or(u32::MAX)),
+        );
     }
 
     /// A number under a key of the architecture.

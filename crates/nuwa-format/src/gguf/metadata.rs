@@ -21,7 +21,11 @@ impl Metadata {
         let architecture = architecture.ok_or_else(|| missing(path, "general.architecture"))?;
         if let Some(kind) = file.text("general.type")?.filter(|kind| *kind != "model") {
             let reason = format!("general.type is {kind:?}: it holds no model of its own");
-            return Err(Error::unsupported(path, reason, "give the GGUF file of the model that it belongs to"));
+            return Err(Error::unsupported(
+                path,
+                reason,
+                "give the GGUF file of the model that it belongs to",
+            ));
         }
         Ok(Self { file, architecture })
     }
@@ -58,7 +62,9 @@ impl Metadata {
         let key = self.key(name);
         let Some(nuwa_files::gguf::Value::List(list)) = self.file.get(&key) else {
             let whole = self.file.whole(&key)?;
-            return whole.map(|whole| usize::try_from(whole).map_err(|_| self.fault(name, "is too large"))).transpose();
+            return whole
+                .map(|whole| usize::try_from(whole).map_err(|_| self.fault(name, "is too large")))
+                .transpose();
         };
         let numbers = list.numbers().unwrap_or_default();
         let Some(&first) = numbers.first().filter(|&&first| first >= 0.0 && first.fract() == 0.0) else {
@@ -66,7 +72,11 @@ impl Metadata {
         };
         match numbers.iter().find(|&&other| other != first) {
             None => Ok(Some(first as usize)),
-            Some(other) => Err(self.unsupported(name, format_args!("{first} in one layer and {other} in another"), "one number for all layers")),
+            Some(other) => Err(self.unsupported(
+                name,
+                format_args!("{first} in one layer and {other} in another"),
+                "one number for all layers",
+            )),
         }
     }
 
@@ -101,7 +111,10 @@ impl Metadata {
         let missing = || Error::MissingTensor { path: self.path().to_path_buf(), tensor: EMBEDDING.into() };
         match tensor.ok_or_else(missing)?.shape[..] {
             [rows, _] => Ok(rows),
-            ref shape => Err(Error::invalid(self.path(), format!("tensor {EMBEDDING} has the shape {shape:?}, expected two axes"))),
+            ref shape => Err(Error::invalid(
+                self.path(),
+                format!("tensor {EMBEDDING} has the shape {shape:?}, expected two axes"),
+            )),
         }
     }
 

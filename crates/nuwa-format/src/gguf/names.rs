@@ -69,7 +69,8 @@ pub const DECODER: Names = Names {
 };
 
 /// The same with Mixtral's experts.
-pub const MIXTRAL: Names = Names { experts: Some(("block_sparse_moe.experts.", ["w1", "w3", "w2"])), ..DECODER };
+pub const MIXTRAL: Names =
+    Names { experts: Some(("block_sparse_moe.experts.", ["w1", "w3", "w2"])), ..DECODER };
 
 #[cfg(test)]
 mod tests {

@@ -24,7 +24,11 @@ const ORIGINALS: [usize; 7] = [8192, 4096, 2048, 16_384, 32_768, 65_536, 131_072
 pub fn read(metadata: &Metadata, head_dim: usize) -> Result<Value> {
     let theta = metadata.number("rope.freq_base")?.unwrap_or(BASE);
     if let Some(turned) = metadata.size("rope.dimension_count")?.filter(|&turned| turned != head_dim) {
-        return Err(metadata.unsupported("rope.dimension_count", turned, &format!("{head_dim}, all features of a head")));
+        return Err(metadata.unsupported(
+            "rope.dimension_count",
+            turned,
+            &format!("{head_dim}, all features of a head"),
+        ));
     }
     let factor = match metadata.number("rope.scaling.factor")? {
         Some(factor) => factor,
@@ -37,7 +41,13 @@ pub fn read(metadata: &Metadata, head_dim: usize) -> Result<Value> {
         "linear" if factor == 1.0 => json!({"rope_type": "default"}),
         "linear" => json!({"rope_type": "linear", "factor": factor}),
         "yarn" => yarn(metadata, factor)?,
-        other => return Err(metadata.unsupported("rope.scaling.type", format_args!("{other:?}"), "none, linear or yarn")),
+        other => {
+            return Err(metadata.unsupported(
+                "rope.scaling.type",
+                format_args!("{other:?}"),
+                "none, linear or yarn",
+            ));
+        }
     };
     if let Some(divisors) = divisors(metadata, head_dim)? {
         rope = llama3(metadata, theta, &divisors)?;
@@ -47,14 +57,18 @@ pub fn read(metadata: &Metadata, head_dim: usize) -> Result<Value> {
 }
 
 fn yarn(metadata: &Metadata, factor: f64) -> Result<Value> {
-    for name in ["rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor"] {
+    for name in ["rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor"]
+    {
         if let Some(other) = metadata.number(name)?.filter(|&own| own != 1.0) {
             return Err(metadata.unsupported(name, other, "1"));
         }
     }
     let original = metadata.needed_size("rope.scaling.original_context_length")?;
-    let mut rope = json!({"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original});
-    for (name, field) in [("rope.scaling.yarn_beta_fast", "beta_fast"), ("rope.scaling.yarn_beta_slow", "beta_slow")] {
+    let mut rope =
+        json!({"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original});
+    for (name, field) in
+        [("rope.scaling.yarn_beta_fast", "beta_fast"), ("rope.scaling.yarn_beta_slow", "beta_slow")]
+    {
         if let Some(beta) = metadata.number(name)? {
             rope[field] = json!(beta);
         }
@@ -66,7 +80,12 @@ fn yarn(metadata: &Metadata, factor: f64) -> Result<Value> {
 fn divisors(metadata: &Metadata, head_dim: usize) -> Result<Option<Vec<f32>>> {
     let Some(tensor) = metadata.tensor(DIVISORS) else { return Ok(None) };
     if tensor.kind.name != "F32" || tensor.shape != [head_dim / 2] {
-        let reason = format!("tensor {DIVISORS} is {} of the shape {:?}, expected F32 of [{}]", tensor.kind, tensor.shape, head_dim / 2);
+        let reason = format!(
+            "tensor {DIVISORS} is {} of the shape {:?}, expected F32 of [{}]",
+            tensor.kind,
+            tensor.shape,
+            head_dim / 2
+        );
         return Err(Error::invalid(metadata.path(), reason));
     }
     let path = &metadata.file().files()[tensor.file];
@@ -91,8 +110,14 @@ fn llama3(metadata: &Metadata, theta: f64, divisors: &[f32]) -> Result<Value> {
             "original_max_position_embeddings": original,
         })),
         None => {
-            let reason = format!("tensor {DIVISORS} stretches frequencies in another way than Llama 3.1, which is not supported");
-            Err(Error::unsupported(metadata.path(), reason, "run this model with llama.cpp, or take one without this"))
+            let reason = format!(
+                "tensor {DIVISORS} stretches frequencies in another way than Llama 3.1, which is not supported"
+            );
+            Err(Error::unsupported(
+                metadata.path(),
+                reason,
+                "run this model with llama.cpp, or take one without this",
+            ))
         }
     }
 }

@@ -70,7 +70,9 @@ impl Tensors {
         let is_within = |tensor: &&TensorPlace| self.bytes(tensor).is_some();
         match self.tensors.iter().find(|tensor| !is_within(tensor)) {
             None => Ok(()),
-            Some(tensor) => Err(Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name))),
+            Some(tensor) => {
+                Err(Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name)))
+            }
         }
     }
 
@@ -102,7 +104,8 @@ impl Tensors {
         for (index, tensor) in self.tensors.iter().enumerate().filter(|(index, _)| !used[*index]) {
             if tensor.name != DIVISORS {
                 let rows = 0..tensor.shape[..tensor.shape.len() - 1].iter().product();
-                let place = Place { tensor: index, rows, shape: tensor.shape.clone(), columns: 1, form: Form::Same };
+                let place =
+                    Place { tensor: index, rows, shape: tensor.shape.clone(), columns: 1, form: Form::Same };
                 places.insert(tensor.name.clone(), place);
             }
         }
@@ -141,7 +144,13 @@ impl Tensors {
             () if architecture.turns_pairs && is_turned(part.there) => Form::Pairs(head_rows(config, part)),
             () => Form::Same,
         };
-        Ok(Place { tensor: index, rows, shape: name.shape(part.rows), columns: name.columns.unwrap_or(1), form })
+        Ok(Place {
+            tensor: index,
+            rows,
+            shape: name.shape(part.rows),
+            columns: name.columns.unwrap_or(1),
+            form,
+        })
     }
 
     /// Queries, keys and values may be one tensor.
@@ -153,7 +162,13 @@ impl Tensors {
 
     /// An error unless `rows` of that tensor are the numbers of a matrix or vector of this shape, and all that it holds where it
     /// `is_whole`.
-    fn check_shape(&self, index: usize, rows: &Range<usize>, expected: &[usize], is_whole: bool) -> Result<()> {
+    fn check_shape(
+        &self,
+        index: usize,
+        rows: &Range<usize>,
+        expected: &[usize],
+        is_whole: bool,
+    ) -> Result<()> {
         let tensor = &self.tensors[index];
         let (width, outer) = tensor.shape.split_last().unwrap_or((&0, &[]));
         let fits = match is_whole {
@@ -163,7 +178,10 @@ impl Tensors {
         if fits {
             return Ok(());
         }
-        let reason = format!("tensor {} has the shape {:?}, but the keys ask for {expected:?}", tensor.name, tensor.shape);
+        let reason = format!(
+            "tensor {} has the shape {:?}, but the keys ask for {expected:?}",
+            tensor.name, tensor.shape
+        );
         Err(Error::invalid(&self.path, reason))
     }
 
@@ -230,7 +248,8 @@ impl Tensors {
         let Some(Kept::Blocks(block)) = Kept::of(tensor.kind) else { return Ok(None) };
         let bytes = self.row_bytes(place)?;
         if let Some(number) = block.first_infinite(&bytes) {
-            let reason = format!("tensor {} has a scale that is no finite number, in block {number}", tensor.name);
+            let reason =
+                format!("tensor {} has a scale that is no finite number, in block {number}", tensor.name);
             return Err(Error::invalid(&self.path, reason));
         }
         let rows = QuantisedRows::new(block, place.rows.len(), place.columns, bytes);
@@ -248,7 +267,9 @@ impl Tensors {
         let bytes = self.bytes(tensor).and_then(|bytes| {
             bytes.slice(place.rows.start.checked_mul(row)?..place.rows.end.checked_mul(row)?)
         });
-        bytes.ok_or_else(|| Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name)))
+        bytes.ok_or_else(|| {
+            Error::invalid(&self.path, format!("tensor {} is not within the file", tensor.name))
+        })
     }
 
     /// The numbers of a place as they lie in the file.
@@ -301,7 +322,9 @@ impl Form {
     fn there(&self, own: Vec<f32>, columns: usize) -> Vec<f32> {
         match self {
             Self::Same => own,
-            Self::Transposed => (0..columns).flat_map(|c| own.iter().skip(c).step_by(columns).copied()).collect(),
+            Self::Transposed => {
+                (0..columns).flat_map(|c| own.iter().skip(c).step_by(columns).copied()).collect()
+            }
             Self::Pairs(rows) => pairs_to_halves(&own, *rows, columns),
             Self::Ordered(order) => order.there(&own, columns),
         }

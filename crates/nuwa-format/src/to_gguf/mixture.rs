@@ -42,7 +42,8 @@ pub struct Shape<'a> {
 }
 
 /// Tensors that stay as they are: they are small, or errors in them weigh much.
-const WHOLE: [&str; 5] = ["_norm.weight", "_norm_2.weight", "ffn_gate_inp.weight", "position_embd.weight", "rope_freqs.weight"];
+const WHOLE: [&str; 5] =
+    ["_norm.weight", "_norm_2.weight", "ffn_gate_inp.weight", "position_embd.weight", "rope_freqs.weight"];
 
 impl Mixture {
     /// Each of them, the largest first.
@@ -115,7 +116,13 @@ impl Mixture {
             // Eight experts share these: they cost little.
             () if experts == 8 && (is(".attn_v.") || is(".attn_k.")) => Q8_0,
             () if (is(".attn_v.") || is(".ffn_down")) && weighs_more => Q6_K,
-            () if is(".attn_qkv.") => if large == Q4_K { Q5_K } else { Q6_K },
+            () if is(".attn_qkv.") => {
+                if large == Q4_K {
+                    Q5_K
+                } else {
+                    Q6_K
+                }
+            }
             () => large,
         })
     }

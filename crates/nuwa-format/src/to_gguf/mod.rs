@@ -22,7 +22,12 @@ use crate::{Error, Result, load_model};
 /// # Errors
 /// When `source` is no model or has no tokenizer, llama.cpp computes no such model or cuts text in no such way, or `out` cannot be
 /// written.
-pub fn export_gguf(source: &Path, out: &Path, mixture: Mixture, inputs: Option<&InputLog>) -> Result<GgufWritten> {
+pub fn export_gguf(
+    source: &Path,
+    out: &Path,
+    mixture: Mixture,
+    inputs: Option<&InputLog>,
+) -> Result<GgufWritten> {
     let model = load_model(source)?;
     let model = model.in_common_family().unwrap_or(model);
     let tokenizer = Tokenizer::load(source)?;
@@ -46,8 +51,14 @@ pub fn check_trainable(model: &Path) -> Result<()> {
     let matrices = file.tensors().iter().filter(|tensor| tensor.shape.len() > 1);
     let quantised = matrices.map(|tensor| tensor.kind).find(|kind| kind.width > 1);
     let reason = match quantised {
-        Some(kind) => format!("its weights are quantised ({kind}), and training changes weights by less than a step of theirs"),
+        Some(kind) => format!(
+            "its weights are quantised ({kind}), and training changes weights by less than a step of theirs"
+        ),
         None => "a GGUF file is for inference: what is trained is a model folder".into(),
     };
-    Err(Error::unsupported(model, reason, "turn it into a model folder of f32 weights first: nuwa import FILE --out DIR"))
+    Err(Error::unsupported(
+        model,
+        reason,
+        "turn it into a model folder of f32 weights first: nuwa import FILE --out DIR",
+    ))
 }

@@ -66,11 +66,17 @@ struct Source {
 ///
 /// # Errors
 /// When llama.cpp computes no such model or cuts text in no such way, the file cannot be written, or what is read back differs.
-pub fn write(model: &dyn Model, tokenizer: &Tokenizer, out: &Path, settings: GgufSettings<'_>) -> Result<GgufWritten> {
+pub fn write(
+    model: &dyn Model,
+    tokenizer: &Tokenizer,
+    out: &Path,
+    settings: GgufSettings<'_>,
+) -> Result<GgufWritten> {
     let config = model.config();
     let refuse = |reason: String| Error::NoGguf { path: out.to_path_buf(), reason };
-    let architecture = Architecture::of_config(&config)
-        .ok_or_else(|| refuse(format!("{} has no architecture there that is written", config.architecture())))?;
+    let architecture = Architecture::of_config(&config).ok_or_else(|| {
+        refuse(format!("{} has no architecture there that is written", config.architecture()))
+    })?;
     let mut keys = Keys::new(architecture.name, settings.name);
     let divisors = (architecture.write)(&config, &mut keys).map_err(refuse)?;
     keys.put("general.file_type", Value::U32(settings.mixture.number()));
@@ -88,14 +94,12 @@ pub fn write(model: &dyn Model, tokenizer: &Tokenizer, out: &Path, settings: Ggu
     let new: Vec<NewTensor> = parts.iter().map(|part| part.new.clone()).collect();
     // The model with its weights as the file can keep them.
     let rounded = nuwa_models::build_zeros(&config).map_err(|error| refuse(error.to_string()))?;
-    let written = nuwa_files::gguf::write(out, &keys.values, &new, |index, bytes| {
-        match &divisors {
-            Some(divisors) if index + 1 == parts.len() => {
-                bytes.extend(divisors.iter().flat_map(|divisor| divisor.to_le_bytes()));
-                Ok(())
-            }
-            _ => parts[index].write(model, settings.inputs, rounded.as_ref(), bytes).map_err(refuse),
+    let written = nuwa_files::gguf::write(out, &keys.values, &new, |index, bytes| match &divisors {
+        Some(divisors) if index + 1 == parts.len() => {
+            bytes.extend(divisors.iter().flat_map(|divisor| divisor.to_le_bytes()));
+            Ok(())
         }
+        _ => parts[index].write(model, settings.inputs, rounded.as_ref(), bytes).map_err(refuse),
     })?;
     confirm(rounded.as_ref(), &written).map_err(refuse)?;
     let bytes = written.path().metadata().map_err(nuwa_files::Error::read(out))?.len();
@@ -150,7 +154,11 @@ impl Part {
             shape.insert(0, 0);
         }
         let whole = Kind { wanted: Kept::F32, kept: Kept::F32 };
-        Self { new: NewTensor { name, shape, kind: Kept::F32.tensor_type() }, kind: whole, sources: Vec::new() }
+        Self {
+            new: NewTensor { name, shape, kind: Kept::F32.tensor_type() },
+            kind: whole,
+            sources: Vec::new(),
+        }
     }
 
     fn of_divisors(pairs: usize) -> Self {
@@ -238,7 +246,9 @@ fn confirm(model: &dyn Model, written: &Unconfirmed) -> Result<(), String> {
     let apart = apart.fold(0.0, |most: f32, own| if own > most || own.is_nan() { own } else { most });
     match expected.len() == found.len() && apart <= ALLOWED * largest {
         true => Ok(()),
-        false => Err(format!("read again, its logits are up to {apart} apart from the model's, of at most {largest}")),
+        false => Err(format!(
+            "read again, its logits are up to {apart} apart from the model's, of at most {largest}"
+        )),
     }
 }
 
@@ -265,7 +275,8 @@ fn summary(model: &dyn Model, parts: &[Part]) -> GgufWritten {
         weights += own;
         bytes += new.kind.length(&new.shape).unwrap_or(0);
         if kind.wanted != kind.kept {
-            *fallbacks.entry((kind.wanted.tensor_type().name, kind.kept.tensor_type().name)).or_insert(0) += own;
+            *fallbacks.entry((kind.wanted.tensor_type().name, kind.kept.tensor_type().name)).or_insert(0) +=
+                own;
         }
     }
     let bits = 8.0 * bytes as f64 / weights.max(1) as f64;

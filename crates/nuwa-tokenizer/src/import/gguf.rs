@@ -113,7 +113,9 @@ impl<'a> Vocabulary<'a> {
         let size = self.tokens.len();
         match number as usize {
             id if id < size => Ok(Some(id)),
-            id => Err(self.invalid(format!("{key} is {id}, expected an id below {size}, the number of tokens"))),
+            id => {
+                Err(self.invalid(format!("{key} is {id}, expected an id below {size}, the number of tokens")))
+            }
         }
     }
 
@@ -195,7 +197,11 @@ impl<'a> Vocabulary<'a> {
             let parts = at.map(|at| (&line[..at], &line[at + 1..]));
             let found = parts.and_then(|(left, right)| {
                 let merged = [left, right].concat();
-                Some(Merge { left: *ids.get(left)?, right: *ids.get(right)?, merged: *ids.get(merged.as_str())? })
+                Some(Merge {
+                    left: *ids.get(left)?,
+                    right: *ids.get(right)?,
+                    merged: *ids.get(merged.as_str())?,
+                })
             });
             found.ok_or_else(|| {
                 self.invalid(format!("merge {number} of tokenizer.ggml.merges is {line:?}: expected two tokens that make a third"))
@@ -215,7 +221,8 @@ impl<'a> Vocabulary<'a> {
             }
         };
         let piece = |(id, text): (usize, &String)| {
-            check_byte(text, self.kinds[id]).map_err(|reason| self.invalid(format!("token {id} {reason}")))?;
+            check_byte(text, self.kinds[id])
+                .map_err(|reason| self.invalid(format!("token {id} {reason}")))?;
             Ok(Piece { text: text.clone(), score: scores[id], kind: self.kinds[id] })
         };
         let pieces = self.tokens.iter().enumerate().map(piece).collect::<Result<Vec<_>>>()?;
@@ -237,7 +244,8 @@ impl<'a> Vocabulary<'a> {
 /// A token of a byte is `<0x` with two digits and `>`.
 fn check_byte(text: &str, kind: Kind) -> Result<(), String> {
     let digits = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    let is_byte = digits.is_some_and(|digits| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_byte =
+        digits.is_some_and(|digits| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     match kind == Kind::Byte && !is_byte {
         true => Err(format!("is {text:?} and of the type of bytes, expected <0x00> to <0xFF>")),
         false => Ok(()),

@@ -97,7 +97,9 @@ impl Quantize {
             let out = self.out.join(file_name(&folder, *mixture));
             let written = write(original.as_ref(), &tokenizer, &out, *mixture, inputs.as_ref())?;
             if !self.json {
-                fallback_notes(&written).iter().for_each(|note| message(&format!("note: {}: {note}", mixture.name())));
+                fallback_notes(&written)
+                    .iter()
+                    .for_each(|note| message(&format!("note: {}: {note}", mixture.name())));
             }
             let quantised = nuwa_format::load_for_inference(&out, None)?;
             let told = divergence(original.as_ref(), quantised.as_ref(), &windows.measuring)?;
@@ -129,15 +131,24 @@ impl Quantize {
         if let Some(path) = &self.calibrate {
             let kept = calibration.len().div_ceil(5);
             if kept == calibration.len() {
-                let problem = Problem::new(format!("{} is too short to keep a part of it for measuring", path.display()));
-                return Err(problem.hint("give a longer text, or another one to measure on with --text").into());
+                let problem = Problem::new(format!(
+                    "{} is too short to keep a part of it for measuring",
+                    path.display()
+                ));
+                return Err(problem
+                    .hint("give a longer text, or another one to measure on with --text")
+                    .into());
             }
             let measuring = calibration.split_off(calibration.len() - kept);
             return Ok(Windows { calibration, measuring, from: format!("the end of {}", path.display()) });
         }
         message("measured on what the model writes itself: --text FILE measures on a text of yours");
         let written = own_text(folder, most.min(2048))?;
-        Ok(Windows { calibration, measuring: cut(&written, model, most), from: "what the model wrote itself".into() })
+        Ok(Windows {
+            calibration,
+            measuring: cut(&written, model, most),
+            from: "what the model wrote itself".into(),
+        })
     }
 }
 
@@ -154,7 +165,8 @@ fn own_text(folder: &Path, count: usize) -> anyhow::Result<Vec<u32>> {
     let mut ids = Vec::new();
     for seed in 0.. {
         let length = (engine.model().context() - 1).min(WINDOW);
-        let sampling = SamplingSettings { temperature: 1.0, top_k: 0, top_p: 1.0, ..SamplingSettings::default() };
+        let sampling =
+            SamplingSettings { temperature: 1.0, top_k: 0, top_p: 1.0, ..SamplingSettings::default() };
         let settings = GenerateSettings { max_tokens: length, seed, sampling, ..GenerateSettings::default() };
         let written = engine.generate("", &settings, &mut |_| {})?;
         ids.extend(engine.start_of_text());
@@ -179,7 +191,10 @@ fn write(
     let written = write_gguf(model, tokenizer, out, settings)?;
     let file = out.file_name().unwrap_or_default().to_string_lossy();
     let text = modelfile(&file, tokenizer);
-    nuwa_files::write_atomically(&out.with_file_name(format!("{MODELFILE}-{}", mixture.name())), text.as_bytes())?;
+    nuwa_files::write_atomically(
+        &out.with_file_name(format!("{MODELFILE}-{}", mixture.name())),
+        text.as_bytes(),
+    )?;
     Ok(written)
 }
 
@@ -203,7 +218,10 @@ impl Row {
 
 fn table(rows: &[Row], perplexity: f64, positions: usize, from: &str) -> String {
     let mut lines = vec![
-        format!("perplexity of the model: {perplexity:.3} ({} of {from})", counted(positions as u64, "position")),
+        format!(
+            "perplexity of the model: {perplexity:.3} ({} of {from})",
+            counted(positions as u64, "position")
+        ),
         format!(
             "{:<8}{:>10}{:>7}{:>12}{:>20}{:>21}{:>9}{:>8}",
             "type", "size", "bits", "perplexity", "change of its log", "KL divergence", "99 %", "same"

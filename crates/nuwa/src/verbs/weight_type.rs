@@ -50,7 +50,10 @@ mod tests {
     fn types_are_named_in_any_case() {
         assert_eq!("q4_k_m".parse(), Ok(WeightType(Mixture::Q4_K_M)));
         let told = "q3".parse::<WeightType>().unwrap_err();
-        assert_eq!(told, "`q3` is not a type that is written: expected one of F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_0");
+        assert_eq!(
+            told,
+            "`q3` is not a type that is written: expected one of F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_0"
+        );
     }
 
     #[test]

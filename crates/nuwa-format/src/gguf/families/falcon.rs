@@ -40,7 +40,8 @@ const NAMES: Names = Names {
 };
 
 fn read(metadata: &Metadata) -> Result<Value> {
-    let (width, heads) = (metadata.needed_size("embedding_length")?, metadata.needed_size("attention.head_count")?);
+    let (width, heads) =
+        (metadata.needed_size("embedding_length")?, metadata.needed_size("attention.head_count")?);
     let kv_heads = metadata.size("attention.head_count_kv")?.unwrap_or(heads);
     if let Some(other) = metadata.text("tensor_data_layout")?.filter(|layout| *layout != LAYOUT) {
         return Err(metadata.unsupported("tensor_data_layout", format_args!("{other:?}"), LAYOUT));

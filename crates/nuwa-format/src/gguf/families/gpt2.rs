@@ -1,7 +1,7 @@
 //! GPT-2. Its matrices are rows of outputs there, as everywhere else, and not GPT-2's own transposes.
 
-use nuwa_models::gpt2::Gelu;
 use nuwa_models::ModelConfig;
+use nuwa_models::gpt2::Gelu;
 use serde_json::{Value, json};
 
 use super::Architecture;
@@ -53,7 +53,9 @@ fn read(metadata: &Metadata) -> Result<Value> {
 }
 
 fn write(config: &ModelConfig, keys: &mut Keys) -> Result<Option<Vec<f32>>, String> {
-    let ModelConfig::Gpt2(gpt2) = config else { return Err(format!("{} is no GPT-2", config.architecture())) };
+    let ModelConfig::Gpt2(gpt2) = config else {
+        return Err(format!("{} is no GPT-2", config.architecture()));
+    };
     if gpt2.activation_function != Gelu::Tanh {
         return Err("it computes GELU by the error function, and llama.cpp by the tanh formula".into());
     }

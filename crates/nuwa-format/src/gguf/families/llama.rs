@@ -1,7 +1,7 @@
 //! LLaMA, and what is written as it: Mistral, and with experts Mixtral. Queries and keys are turned in neighbouring pairs.
 
-use nuwa_models::decoder::{DecoderConfig, GateActivation};
 use nuwa_models::ModelConfig;
+use nuwa_models::decoder::{DecoderConfig, GateActivation};
 use serde_json::{Value, json};
 
 use super::Architecture;
@@ -14,7 +14,9 @@ use crate::gguf::rope;
 pub const LLAMA: Architecture = Architecture {
     name: "llama",
     read,
-    is_of: |config| matches!(config, ModelConfig::Llama(_) | ModelConfig::Mistral(_) | ModelConfig::Mixtral(_)),
+    is_of: |config| {
+        matches!(config, ModelConfig::Llama(_) | ModelConfig::Mistral(_) | ModelConfig::Mixtral(_))
+    },
     write,
     names: |config| if matches!(config, ModelConfig::Mixtral(_)) { &MIXTRAL } else { &DECODER },
     turns_pairs: true,
@@ -48,7 +50,8 @@ pub fn experts(metadata: &Metadata) -> Result<usize> {
 
 /// The fields that LLaMA shares with those that follow it.
 pub fn read_decoder(metadata: &Metadata, model_type: &str) -> Result<Value> {
-    let (width, heads) = (metadata.needed_size("embedding_length")?, metadata.needed_size("attention.head_count")?);
+    let (width, heads) =
+        (metadata.needed_size("embedding_length")?, metadata.needed_size("attention.head_count")?);
     let head_dim = match metadata.size("attention.key_length")? {
         Some(head_dim) => head_dim,
         None => width.checked_div(heads).ok_or_else(|| metadata.fault("attention.head_count", "is 0"))?,
@@ -96,7 +99,9 @@ pub fn write_decoder(
     keys: &mut Keys,
 ) -> Result<Option<Vec<f32>>, String> {
     if decoder.hidden_act != GateActivation::Silu {
-        return Err("its feed-forward layers have GELU for their gate, and llama.cpp computes SiLU there".into());
+        return Err(
+            "its feed-forward layers have GELU for their gate, and llama.cpp computes SiLU there".into()
+        );
     }
     let context = decoder.max_position_embeddings;
     keys.size("context_length", window.map_or(context, |window| window.min(context)));

@@ -34,8 +34,15 @@ pub struct Architecture {
     pub turns_pairs: bool,
 }
 
-const ALL: [&Architecture; 7] =
-    [&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &qwen::QWEN3_MOE, &gpt2::GPT2, &falcon::FALCON, &olmoe::OLMOE];
+const ALL: [&Architecture; 7] = [
+    &llama::LLAMA,
+    &qwen::QWEN2,
+    &qwen::QWEN3,
+    &qwen::QWEN3_MOE,
+    &gpt2::GPT2,
+    &falcon::FALCON,
+    &olmoe::OLMOE,
+];
 
 /// The architectures, in words.
 fn known() -> String {

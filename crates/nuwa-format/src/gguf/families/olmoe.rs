@@ -28,7 +28,9 @@ fn read(metadata: &Metadata) -> Result<Value> {
 }
 
 fn write(config: &ModelConfig, keys: &mut Keys) -> Result<Option<Vec<f32>>, String> {
-    let ModelConfig::Olmoe(olmoe) = config else { return Err(format!("{} is no OLMoE", config.architecture())) };
+    let ModelConfig::Olmoe(olmoe) = config else {
+        return Err(format!("{} is no OLMoE", config.architecture()));
+    };
     if olmoe.norm_topk_prob {
         return Err("the weights of a token's experts are made to sum to 1 (norm_topk_prob), which llama.cpp does not do in OLMoE".into());
     }

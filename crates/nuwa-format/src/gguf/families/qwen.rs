@@ -1,7 +1,7 @@
 //! Qwen2, Qwen3 and Qwen3 with experts.
 
-use nuwa_models::decoder::Windows;
 use nuwa_models::ModelConfig;
+use nuwa_models::decoder::Windows;
 use serde_json::Value;
 
 use super::Architecture;
@@ -48,12 +48,16 @@ fn window(windows: &Windows, layers: usize) -> Option<usize> {
 }
 
 fn write_qwen2(config: &ModelConfig, keys: &mut Keys) -> Result<Option<Vec<f32>>, String> {
-    let ModelConfig::Qwen2(qwen) = config else { return Err(format!("{} is no Qwen2", config.architecture())) };
+    let ModelConfig::Qwen2(qwen) = config else {
+        return Err(format!("{} is no Qwen2", config.architecture()));
+    };
     write_decoder(&qwen.decoder, window(&qwen.windows, config.layers()), keys)
 }
 
 fn write_qwen3(config: &ModelConfig, keys: &mut Keys) -> Result<Option<Vec<f32>>, String> {
-    let ModelConfig::Qwen3(qwen) = config else { return Err(format!("{} is no Qwen3", config.architecture())) };
+    let ModelConfig::Qwen3(qwen) = config else {
+        return Err(format!("{} is no Qwen3", config.architecture()));
+    };
     if qwen.attention_bias {
         return Err("its attention has biases, which llama.cpp does not have in Qwen3".into());
     }
