@@ -25,9 +25,11 @@ vectorised! {
                 4 => halves(low.as_chunks().0, tile),
                 _ => bytes(low.as_chunks().0, tile),
             }
-            match form.high {
-                1 => join::<1>(high.as_chunks().0, form.low, tile),
-                2 => join::<2>(high.as_chunks().0, form.low, tile),
+            // A shift by a number that the compiler knows is one of whole vectors.
+            match (form.high, form.low) {
+                (1, 2) => join::<1, 2>(high.as_chunks().0, tile),
+                (1, _) => join::<1, 4>(high.as_chunks().0, tile),
+                (2, _) => join::<2, 4>(high.as_chunks().0, tile),
                 _ => {}
             }
             if let Some(table) = form.table {
@@ -107,8 +109,9 @@ fn bytes(lines: &[[u8; LINE]], tile: &mut Tile) {
 fn halves(lines: &[[u8; LINE]], tile: &mut Tile) {
     let (first, second) = tile.codes.split_at_mut(QUADS / 2);
     for ((first, second), line) in first.iter_mut().zip(second).zip(lines) {
-        *first = line.map(|byte| byte & 15);
-        *second = line.map(|byte| byte >> 4);
+        for ((first, second), byte) in first.iter_mut().zip(second).zip(line) {
+            (*first, *second) = (byte & 15, byte >> 4);
+        }
     }
 }
 
@@ -118,19 +121,21 @@ fn spread<const BITS: usize>(lines: &[[u8; LINE]], tile: &mut Tile) {
     let per_byte = 8 / BITS;
     for (quads, line) in tile.codes.chunks_exact_mut(per_byte).zip(lines) {
         for (index, quad) in quads.iter_mut().enumerate() {
-            *quad = line.map(|byte| byte >> (index * BITS) & ((1 << BITS) - 1));
+            for (code, byte) in quad.iter_mut().zip(line) {
+                *code = byte >> (index * BITS) & ((1 << BITS) - 1);
+            }
         }
     }
 }
 
-/// Adds the `BITS` higher bits to codes of `low` bits.
+/// Adds the `BITS` higher bits to codes of `LOW` bits.
 #[inline(always)]
-fn join<const BITS: usize>(lines: &[[u8; LINE]], low: usize, tile: &mut Tile) {
+fn join<const BITS: usize, const LOW: usize>(lines: &[[u8; LINE]], tile: &mut Tile) {
     let per_byte = 8 / BITS;
     for (quads, line) in tile.codes.chunks_exact_mut(per_byte).zip(lines) {
         for (index, quad) in quads.iter_mut().enumerate() {
             for (code, byte) in quad.iter_mut().zip(line) {
-                *code |= (byte >> (index * BITS) & ((1 << BITS) - 1)) << low;
+                *code |= (byte >> (index * BITS) & ((1 << BITS) - 1)) << LOW;
             }
         }
     }
