@@ -113,8 +113,13 @@ impl Model for Bert {
             (&self.positions, &pass.positions),
         ];
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
-        let hidden =
-            run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, PostNormBlock::forward)?;
+        let hidden = run_blocks(
+            context,
+            &self.blocks,
+            context.embedding_dropout(&x)?,
+            &mut pass,
+            PostNormBlock::forward,
+        )?;
         let pooled = self.pooled(context, &hidden, &text.first_rows())?;
         Ok(Rows { pooled, ..hidden.into() })
     }

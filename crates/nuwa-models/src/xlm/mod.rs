@@ -102,8 +102,13 @@ impl Model for Xlm {
         let mut tables = vec![(&self.tokens, &pass.ids[..]), (&self.positions, &pass.positions[..])];
         tables.extend(self.languages.as_ref().map(|table| (table, &languages[..])));
         let x = self.embedding_norm.forward_residual(context.tape, &embed(context.tape, &tables)?)?;
-        let hidden =
-            run_blocks(context, &self.blocks, context.embedding_dropout(&x)?, &mut pass, PostNormBlock::forward)?;
+        let hidden = run_blocks(
+            context,
+            &self.blocks,
+            context.embedding_dropout(&x)?,
+            &mut pass,
+            PostNormBlock::forward,
+        )?;
         pass.finish();
         Ok(hidden.into())
     }

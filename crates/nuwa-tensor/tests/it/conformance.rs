@@ -7,8 +7,8 @@ use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
     AdamWSettings, AttentionBias, AttentionMask, AttentionOptions, BlockType, Bytes, DType, Device, Error,
     ExpertWeights, HeadLayout, HeadLoss, LossRows, OptimizerState, Parameter, ParametersBuilder, Precision,
-    QuantisedRows, Random, RecurrentCell, RelativeParameters, RelativePlaces, RotaryTable, RouterCoefficients,
-    RouterLog, Routing, Runs, Tape, Tensor,
+    QuantisedRows, Random, RecurrentCell, RelativeParameters, RelativePlaces, RotaryTable,
+    RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor,
 };
 use proptest::prelude::*;
 

@@ -86,9 +86,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
         other => {
             let got = other.unwrap_or("nothing");
             let known = "train, growth, clean, budgets, families, inference or serve";
-            bail!("expected {known}, got {got}
+            bail!(
+                "expected {known}, got {got}
 
-{USAGE}")
+{USAGE}"
+            )
         }
     }
 }

@@ -105,9 +105,7 @@ impl Logits {
             let target = target as usize;
             let weight = rows.gradients.map(|weights| weights[index]);
             (*loss, *hit) = match weight {
-                _ if rows.softcap.is_some() => {
-                    capped_row(logits, vocabulary, target, weight, rows, narrow)
-                }
+                _ if rows.softcap.is_some() => capped_row(logits, vocabulary, target, weight, rows, narrow),
                 _ if rows.smoothing > 0.0 || rows.z > 0.0 => {
                     smoothed_row(logits, vocabulary, target, weight, [rows.smoothing, rows.z], narrow)
                 }
