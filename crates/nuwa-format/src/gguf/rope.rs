@@ -1,5 +1,6 @@
 //! Rotary settings: keys, and for Llama 3.1's stretching a tensor with a divisor of each frequency.
 
+use std::f64::consts::TAU;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
@@ -104,7 +105,7 @@ fn llama3(metadata: &Metadata, theta: f64, divisors: &[f32]) -> Result<Value> {
         let own = divisors_of(&Rope { theta, scaling: RopeScaling::Llama3(scaling) }, 2 * divisors.len());
         own.iter().zip(divisors).all(|(own, given)| (own - given).abs() <= 1e-4 * own)
     };
-    match ORIGINALS.into_iter().find(|&original| fits(original)) {
+    match originals(theta, factor, divisors).into_iter().chain(ORIGINALS).find(|&original| fits(original)) {
         Some(original) => Ok(json!({
             "rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
             "original_max_position_embeddings": original,
@@ -120,6 +121,21 @@ fn llama3(metadata: &Metadata, theta: f64, divisors: &[f32]) -> Result<Value> {
             ))
         }
     }
+}
+
+/// The contexts that follow from divisors between 1 and `factor`, of which the inverse is blended by
+/// `(original / wavelength - 1) / 3`.
+fn originals(theta: f64, factor: f64, divisors: &[f32]) -> Vec<usize> {
+    let plain = Rope::plain(theta).frequencies(2 * divisors.len());
+    let blended = plain.iter().zip(divisors).filter(|(_, divisor)| {
+        let divisor = f64::from(**divisor);
+        divisor > 1.001 && divisor < 0.999 * factor
+    });
+    let original = |(frequency, divisor): (&f64, &f32)| {
+        let share = (1.0 / f64::from(*divisor) - 1.0 / factor) / (1.0 - 1.0 / factor);
+        ((1.0 + 3.0 * share) * TAU / frequency).round() as usize
+    };
+    blended.map(original).collect()
 }
 
 /// What a scaling divides the frequencies of a head by.
