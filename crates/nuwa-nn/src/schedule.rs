@@ -65,7 +65,7 @@ impl Schedule {
             peak,
             floor: 0.0,
             warmup: 0,
-            decay: steps * 3 / 10,
+            decay: steps / 10 * 3 + steps % 10 * 3 / 10,
             shape: DecayShape::Linear,
             cycles: 4,
             steps,

@@ -240,7 +240,8 @@ fn parameter<'a>(model: &'a dyn Model, path: &str) -> &'a Parameter {
 /// Reads a file back and compares the logits of some ids with those of the model that was written; the error is in words.
 fn confirm(model: &dyn Model, written: &Unconfirmed) -> Result<(), String> {
     let read = load_model(written.path()).map_err(|error| format!("it cannot be read again: {error}"))?;
-    let [expected, found] = [logits(model)?, logits(read.as_ref())?];
+    let ids = ids(model, model.context().min(read.context()));
+    let [expected, found] = [logits(model, &ids)?, logits(read.as_ref(), &ids)?];
     let largest = expected.iter().fold(0.0, |most: f32, logit| logit.abs().max(most));
     let apart = expected.iter().zip(&found).map(|(own, other)| (own - other).abs());
     let apart = apart.fold(0.0, |most: f32, own| if own > most || own.is_nan() { own } else { most });
@@ -255,14 +256,17 @@ fn confirm(model: &dyn Model, written: &Unconfirmed) -> Result<(), String> {
 /// How far logits may be apart, as a part of the largest: the sums of both are the same.
 const ALLOWED: f32 = 1e-4;
 
-/// The logits after each of some ids.
-fn logits(model: &dyn Model) -> Result<Vec<f32>, String> {
-    const IDS: usize = 32;
+/// Some ids that `model` knows, at most `context` of them.
+fn ids(model: &dyn Model, context: usize) -> Vec<u32> {
+    const MOST: usize = 32;
+    (0..context.min(MOST)).map(|i| ((i * 37 + 11) % model.vocabulary()) as u32).collect()
+}
+
+/// The logits after each of the ids.
+fn logits(model: &dyn Model, ids: &[u32]) -> Result<Vec<f32>, String> {
     let words = |error: nuwa_tensor::Error| error.to_string();
-    let ids: Vec<u32> =
-        (0..model.context().min(IDS)).map(|i| ((i * 37 + 11) % model.vocabulary()) as u32).collect();
     let tape = Tape::inference();
-    let text = Text::causal(ids, 1);
+    let text = Text::causal(ids.to_vec(), 1);
     let rows = model.hidden(&Context::new(&tape), Input::Text(&text)).map_err(words)?;
     let logits = model.head().logits(&tape, &rows.hidden).map_err(words)?;
     Ok(logits.to_host())

@@ -111,7 +111,7 @@ fn what_is_written_gives_the_same_logits() {
         let original = logits(load_model(&model).unwrap().as_ref(), &input, 16);
         let largest = original.iter().fold(0.0, |most: f32, logit| logit.abs().max(most));
         for (mixture, allowed) in
-            [(Mixture::F32, 1e-5), (Mixture::BF16, 0.05), (Mixture::Q8_0, 0.05), (Mixture::Q4_K_M, 0.6)]
+            [(Mixture::F32, 1e-5), (Mixture::BF16, 0.05), (Mixture::Q8_0, 0.08), (Mixture::Q4_K_M, 0.6)]
         {
             let out = model.join(format!("{}.gguf", mixture.name()));
             let written = export_gguf(&model, &out, mixture, None).unwrap();

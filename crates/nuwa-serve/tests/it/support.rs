@@ -34,7 +34,7 @@ pub struct Answer {
 pub fn write_model(folder: &Path, seed: u64) {
     let text =
         r#"Nuwa shaped people out of clay, and mended the sky. {"name": "Nuwa", "age": 3} 女娲抟黄土作人。 "#;
-    let settings = TrainSettings { vocab_size: 340, min_frequency: 1, ..TrainSettings::default() };
+    let settings = TrainSettings { vocab_size: 320, min_frequency: 1, ..TrainSettings::default() };
     let tokenizer = train(std::iter::repeat_n(text.to_string(), 9), &settings, &mut |_| {}).unwrap();
     tokenizer.save(folder).unwrap();
     let config = format!(

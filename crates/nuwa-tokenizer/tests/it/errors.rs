@@ -162,8 +162,8 @@ error: DIR/tokenizer.model is no tokenizer: the file is empty
 hint: name a folder with tokenizer.json, or train one
 "#);
     insta::assert_snapshot!(load_error("model.gguf", b"GGUF"), @r#"
-error: DIR/model.gguf is no tokenizer: it is neither JSON, nor a tiktoken file, nor a SentencePiece model
-hint: name a folder with tokenizer.json, or train one
+error: cannot read DIR/model.gguf: the header asks for 4 bytes where 0 are left: the file is damaged or cut short
+hint: the file is damaged or cut short; fetch it again
 "#);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("vocab.json"), r#"{"a": 0}"#).unwrap();

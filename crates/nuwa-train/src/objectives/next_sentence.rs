@@ -137,7 +137,7 @@ impl<'a> Sentences<'a> {
                 begun.partition(|document| Stretch::of(start, document, ids.len()).is_of_another_than(own));
             let documents = if others.is_empty() { &same } else { &others };
             let Some(document) = documents.get(draw.below(documents.len().max(1))) else { continue };
-            found = self.from_a_sentence_on(document.clone(), windows.context(), &ids, wanted, draw);
+            found = self.sentences_from_one_on(document.clone(), windows.context(), &ids, wanted, draw);
             if !others.is_empty() {
                 break;
             }
@@ -146,7 +146,7 @@ impl<'a> Sentences<'a> {
     }
 
     /// Sentences of a document from a random one on that begins within the `first` tokens.
-    fn from_a_sentence_on(
+    fn sentences_from_one_on(
         &self,
         document: Range<usize>,
         first: usize,

@@ -202,7 +202,7 @@ pub fn best_value(parameters: f64, tried: &[(f64, f64)], noise: f64) -> Option<B
 pub fn best_at(found: &[Best], parameters: f64, [usual, doubt]: [f64; 2]) -> Option<Interval> {
     let weights: Vec<f64> = found.iter().map(|best| best.error.powi(-2)).collect();
     let all: f64 = weights.iter().sum();
-    if found.is_empty() || !(all > 0.0) {
+    if found.is_empty() || all.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
         return None;
     }
     let mean = |of: &dyn Fn(&Best) -> f64| {

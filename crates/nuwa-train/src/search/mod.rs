@@ -126,6 +126,9 @@ const LEAST_PARAMETERS: u64 = 20_000;
 /// By what tokens grow from one round of the race to the next, and models fall away.
 const ETA: usize = 3;
 
+/// Weights, and learning rates with their figures.
+type AtSize = (u64, Vec<(f64, f64)>);
+
 /// The factors of the learning rate that are tried at each size.
 const RATES: [f64; 3] = [0.5, 1.0, 2.0];
 
@@ -379,7 +382,7 @@ impl Race<'_> {
     }
 
     /// The winner at half, once and twice the size, at several learning rates: sizes, and rates with their figures.
-    fn at_sizes(&mut self, winner: &Values) -> Result<Vec<(u64, Vec<(f64, f64)>)>, SearchError> {
+    fn at_sizes(&mut self, winner: &Values) -> Result<Vec<AtSize>, SearchError> {
         let Extent { parameters, .. } = self.extent;
         let mut found = Vec::new();
         for size in [parameters / 2, parameters, 2 * parameters] {

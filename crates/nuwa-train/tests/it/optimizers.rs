@@ -148,10 +148,10 @@ fn a_batch_that_fits_the_memory_is_found() {
     let settings = PretrainSettings { batch_tokens: Some(8192), micro_batch: MicroBatch::Auto, ..settings() };
     let plenty = plan(&world, &small(), &settings, Some(1 << 40)).unwrap();
     assert_eq!((plenty.sequences, plenty.accumulation), (512, 1));
-    let little = plan(&world, &small(), &settings, Some(20_000_000)).unwrap();
+    let little = plan(&world, &small(), &settings, Some(30_000_000)).unwrap();
     assert!(little.sequences < 512 && little.accumulation > 1, "{little:?}");
     assert_eq!(little.batch_tokens(), plenty.batch_tokens());
-    assert!(little.predicted.memory_bytes <= 20_000_000, "{little:?}");
+    assert!(little.predicted.memory_bytes <= 30_000_000, "{little:?}");
 }
 
 #[test]

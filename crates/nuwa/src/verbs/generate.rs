@@ -96,7 +96,6 @@ impl Generate {
         let search = self.beam.settings()?;
         let watch = self.guard.begin()?;
         let folder = model::folder(&self.model)?;
-        let language = self.language.number(&folder)?;
         // What is to be continued is read first: it takes less time than a model.
         let lines = self
             .prompts
@@ -108,6 +107,7 @@ impl Generate {
             None => vec![self.prompt()?],
         };
         let as_json = self.json || lines.is_some();
+        let language = self.language.number(&folder)?;
         if is_written_by_masks(&folder)? {
             if search.is_some() {
                 return Err(no_search());

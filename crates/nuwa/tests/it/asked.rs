@@ -142,11 +142,15 @@ fn refuses(place: &Place) {
     ");
     place.write("wrong.jinja", "{{ texte }}");
     assert_snapshot!(place.failure("summarize tuned Dorn --prompt-file wrong.jinja"), @r"
-    error: wrong.jinja, line 1: undefined value
+    error: wrong.jinja, line 1: undefined value: `texte` is undefined
     hint: it is a Jinja template; its first comment in the program's own (crates/nuwa/prompts) names the values that there are
     ");
     place.write("wrong.json", r#"{"properties": {"a": {"not": {}}}}"#);
-    assert_snapshot!(place.failure("extract tuned Dorn --schema wrong.json"), @"");
+    assert_snapshot!(place.failure("extract tuned Dorn --schema wrong.json"), @r"
+    error: wrong.json cannot be used
+    cause: the schema, at #/properties/a: text cannot be held to `not` here; leave it out, and check it afterwards
+    hint: correct the schema there; the rest of it is not left out in silence
+    ");
     assert_snapshot!(place.failure("classify tuned --labels good Dorn"), @r"
     error: --labels names fewer than two
     hint: name each once, with commas between: --labels good,bad

@@ -19,7 +19,7 @@ fn place() -> Place {
     let tokenizer = train(std::iter::once(TEXT.repeat(30)), &settings, &mut |_| {}).unwrap();
     let model = nuwa_models::build(&serde_json::from_str(CONFIG).unwrap(), 3).unwrap();
     nuwa_format::save_with_tokenizer(model.as_ref(), &tokenizer, &place.path("clay")).unwrap();
-    place.write("text.txt", &TEXT.repeat(40));
+    place.write("text.txt", TEXT.repeat(40));
     place
 }
 

@@ -64,7 +64,7 @@ fn labels_from_a_table_to_a_prediction() {
 
     assert_snapshot!(place.failure("classify model mira"), @r"
     error: model/model holds a model without a head for labels
-    hint: fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR
+    hint: fine-tune it on texts with labels first: nuwa sft MODEL --data labelled.csv --out DIR; or name labels for a model that writes: --labels good,bad
     ");
     assert_snapshot!(place.failure("fill tuned/model [MASK]"), @r"
     error: tuned/model holds a classifier: it tells the labels of texts and writes none

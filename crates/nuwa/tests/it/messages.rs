@@ -341,6 +341,7 @@ fn help_goes_to_standard_output() {
       tokenizer    Train or use a tokenizer
       tokenize     Tokenize documents into shards of token ids
       plan         Predict a build's size, time, memory and quality (dry run)
+      tune         Search for the best settings with small models, and carry them to a larger one
       pretrain     Pretrain a new model on token shards, or continue training one
       sft          Fine-tune a model on dialogues (SFT), or on texts with labels
       dpo          Fine-tune a model on preferences (DPO and its relatives)
@@ -354,12 +355,15 @@ fn help_goes_to_standard_output() {
       merge        Merge LoRA adapters into the model they were trained on
       inspect      Inspect the effect of cleaning, or the tokens a model is fine-tuned on
       chat         Chat with a model
+      serve        Serve models over HTTP: OpenAI's interface, and a page to talk to them
       generate     Generate text from a prompt
       fill         Fill in masked words with an encoder such as BERT
       classify     Tell the labels of texts, with probabilities
       embed        Turn texts into vectors, one each
-      translate    Translate with an encoder-decoder: a line for each text
-      summarize    Summarize with an encoder-decoder: a line for each text
+      translate    Translate texts
+      summarize    Sum texts up
+      answer       Answer questions from documents, and name the places
+      extract      Take data out of texts, as JSON of a schema
       eval         Evaluate a model
       compare      Compare models on the tasks that their evaluations have in common
       metric       Measure texts, classes or numbers in files against the true ones
@@ -475,19 +479,19 @@ fn values_that_choose_no_token_are_refused_before_a_model_is_looked_for() {
     let place = Place::new();
     let said = |arguments: &str| place.failure(arguments);
     assert_snapshot!(said("generate nowhere --prompt a --top-p 1.5"), @r"
-    error: top_p = 1.5: expected more than 0, at most 1
+    error: --top-p 1.5: expected more than 0, at most 1
     hint: `nuwa generate --help` says what is expected
     ");
     assert_snapshot!(said("chat nowhere --min-p -0.1"), @r"
-    error: min_p = -0.1: expected a number from 0 to 1
+    error: --min-p -0.1: expected a number from 0 to 1
     hint: `nuwa chat --help` says what is expected
     ");
     assert_snapshot!(said("chat nowhere --frequency-penalty 3"), @r"
-    error: frequency_penalty = 3: expected a number from -2 to 2
+    error: --frequency-penalty 3: expected a number from -2 to 2
     hint: `nuwa chat --help` says what is expected
     ");
     assert_snapshot!(said("chat nowhere --repeat-penalty 0"), @r"
-    error: repetition_penalty = 0: expected a number above 0
+    error: --repetition-penalty 0: expected a number above 0
     hint: `nuwa chat --help` says what is expected
     ");
 }
@@ -555,8 +559,8 @@ fn prompts_that_cannot_be_read_are_told() {
     ");
     place.write("model/config.json", "{}");
     assert_snapshot!(place.failure("generate model --file latin1.txt"), @r"
-    error: latin1.txt is not UTF-8: byte 3 begins no character
-    hint: convert it first, for example with iconv -f GB18030 -t UTF-8
+    error: model/config.json: model_type is missing, expected bart, bert, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet
+    hint: config.json has to be the one that came with the weights: fetch it again, or export the model again
     ");
     assert_snapshot!(place.failure("generate model --file nowhere.txt"), @r"
     error: nowhere.txt does not exist

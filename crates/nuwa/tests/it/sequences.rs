@@ -92,10 +92,10 @@ fn refusals(place: &Place) {
     error: 2 files of sources, and 1 of targets: expected as many
     hint: name a file of targets (--target) for each file of sources (--data), in the same order
     "#);
-    assert_snapshot!(place.failure("sft tuned --data records.jsonl --out x"), @r#"
+    assert_snapshot!(place.failure("sft tuned --data records.jsonl --out x"), @r"
     error: records.jsonl:1: its fields are en, zh: expected source and target, instruction and output, messages, or two texts that are named
-    hint: say which of the texts is read and which is written: --columns source=en,target=zh
-    "#);
+    hint: call the text that is read source and the other one target, or say which is which; nuwa sft takes --columns source=en,target=zh
+    ");
     assert_snapshot!(place.failure("sft tuned --data records.jsonl --target a.zh --out x"), @r#"
     error: records.jsonl is a table or JSON, expected a text a line
     hint: leave --target out: both texts of a pair stand in one record
@@ -239,10 +239,10 @@ fn a_decoder_is_no_translator() {
     let place = shards();
     place.succeed(&format!("pretrain --data shards --out llama {SIZES}"));
     place.write("a.en", "a\nb").write("a.zh", "c\nd");
-    assert_snapshot!(place.failure("translate llama mira"), @r#"
-    error: the model predicts the next token from those before it, and cannot answer a source
-    hint: take an encoder-decoder (--family marian, t5 or bart) or unilm, or let this one write with nuwa generate or nuwa chat
-    "#);
+    assert_snapshot!(place.failure("translate llama mira"), @r"
+    error: this model chats, and is not told which language to translate into
+    hint: name it: --to Chinese
+    ");
     assert_snapshot!(place.failure("sft llama --data a.en --target a.zh --out x"), @r#"
     error: --target: the model continues text, and has no encoder that reads sources
     hint: take an encoder-decoder (marian, t5, bart) or unilm, or write the pairs as records: {"prompt": ..., "completion": ...}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::serving::Serving;
 use super::support::{Place, story};
 
-const SIZES: &str = "--params 20k --tokens 8k --set model.context=128 --set model.layers=1";
+const SIZES: &str = "--params 20k --tokens 8k --set model.context=512 --set model.layers=1";
 
 /// A model that was only pretrained, in `base`.
 fn place() -> Place {

@@ -16,6 +16,9 @@ use super::metadata::Metadata;
 use super::names::Names;
 use crate::{Error, Result};
 
+/// What frequencies are divided by, where that is a tensor; the error is in words.
+type Written = Result<Option<Vec<f32>>, String>;
+
 /// What is known of an architecture.
 #[derive(Debug)]
 pub struct Architecture {
@@ -27,7 +30,7 @@ pub struct Architecture {
     is_of: fn(&ModelConfig) -> bool,
     /// Writes the keys of a configuration; gives what frequencies are divided by, where that is a tensor. The error is in words: why
     /// llama.cpp computes no such model.
-    pub write: fn(&ModelConfig, &mut Keys) -> Result<Option<Vec<f32>>, String>,
+    pub write: fn(&ModelConfig, &mut Keys) -> Written,
     /// What tensors are called.
     pub names: fn(&ModelConfig) -> &'static Names,
     /// Whether queries and keys are turned in neighbouring pairs there, so that their rows change places.

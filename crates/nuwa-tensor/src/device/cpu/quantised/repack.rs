@@ -50,8 +50,7 @@ fn write_planes(form: Form, codes: &[u8; BLOCK], lane: usize, planes: &mut [u8])
             _ => (quad / per_byte, quad % per_byte * form.low),
         };
         put(&mut low[line * LINE..], lane, codes.map(|code| (code & mask) << shift));
-        if form.high > 0 {
-            let per_byte = 8 / form.high;
+        if let Some(per_byte) = 8usize.checked_div(form.high) {
             let (line, shift) = (quad / per_byte, quad % per_byte * form.high);
             put(&mut high[line * LINE..], lane, codes.map(|code| code >> form.low << shift));
         }

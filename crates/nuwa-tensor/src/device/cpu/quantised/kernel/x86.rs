@@ -1,5 +1,7 @@
 //! The loops of AVX2, and of processors that add up four products of bytes in one instruction (VNNI).
 
+#![expect(clippy::needless_range_loop, reason = "a place is one of the weights and one of the activations")]
+
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __m512i, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32,
     _mm256_cvtepi32_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_load_ps, _mm256_load_si256,
