@@ -316,7 +316,7 @@ fn quantised_rows_that_do_not_fit_are_refused() {
     let bias = builder.add("bias".into(), [64], false, normal);
     let _all = builder.finish();
     let good = blocks(BlockType::Q8_0, 3, 64, 1);
-    weight.set_quantised(&[good.clone()]).unwrap();
+    weight.set_quantised(std::slice::from_ref(&good)).unwrap();
     let before = weight.to_host();
     let message = |parameter: &Parameter, rows: QuantisedRows| {
         parameter.set_quantised(&[rows]).unwrap_err().to_string()

@@ -7,12 +7,15 @@ use nuwa_tensor::{
 
 const WIDTH: usize = 24;
 
+/// An operation over rows, with its parameters and the state that it goes on from.
+type Operation = fn(&Tape, &Tensor, &[Parameter], &Runs, Option<&Tensor>) -> Result<[Tensor; 2]>;
+
 /// A layer: what goes in, the width of its state, and the operation.
 struct Layer {
     name: &'static str,
     input: usize,
     state: usize,
-    operation: fn(&Tape, &Tensor, &[Parameter], &Runs, Option<&Tensor>) -> Result<[Tensor; 2]>,
+    operation: Operation,
     shapes: &'static [&'static [usize]],
 }
 

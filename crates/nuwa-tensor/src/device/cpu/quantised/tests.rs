@@ -66,7 +66,7 @@ fn rows_have_the_numbers_of_their_blocks() {
         for &width in widths(block) {
             let bytes = random_blocks(block, ROWS * width, Random::new(7));
             let rows = QuantisedRows::new(block, ROWS, width, Bytes::from(bytes));
-            let matrix = QuantisedMatrix::new(&pool, &[rows.clone()]);
+            let matrix = QuantisedMatrix::new(&pool, std::slice::from_ref(&rows));
             let [mut found, mut expected] = [vec![0.0; width], vec![0.0; width]];
             for row in 0..ROWS {
                 matrix.copy_row(row, &mut found);
@@ -84,7 +84,7 @@ fn products_are_those_of_the_numbers() {
     for block in BlockType::ALL {
         for &width in widths(block) {
             let rows = quantised(block, ROWS, width, 3);
-            let matrix = QuantisedMatrix::new(&pool, &[rows.clone()]);
+            let matrix = QuantisedMatrix::new(&pool, std::slice::from_ref(&rows));
             let x = normal(5 * width, 11);
             let rounded = RoundedRows::new(&pool, &x, width);
             let mut weight = vec![0.0; width];
@@ -204,7 +204,7 @@ fn rows_may_be_in_another_order() {
     let pool = Arc::new(Pool::default());
     let rows = quantised(BlockType::Q5_1, 6, 64, 9);
     let order = [4, 2, 0, 5, 3, 1];
-    let plain = QuantisedMatrix::new(&pool, &[rows.clone()]);
+    let plain = QuantisedMatrix::new(&pool, std::slice::from_ref(&rows));
     let ordered = QuantisedMatrix::new(&pool, &[rows.ordered(order)]);
     let [mut a, mut b] = [vec![0.0; 64], vec![0.0; 64]];
     for (row, place) in order.into_iter().enumerate() {
