@@ -2,7 +2,7 @@
 //!
 //! - [`template`]: prompt files.
 //! - [`asker`]: a model that is asked, with all that fits its context.
-//! - [`pieces`]: long texts in parts that fit.
+//! - [`mod@pieces`]: long texts in parts that fit.
 //! - [`reading`]: files and folders as texts, and passages of them.
 
 mod asker;

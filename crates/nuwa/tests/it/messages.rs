@@ -559,8 +559,8 @@ fn prompts_that_cannot_be_read_are_told() {
     ");
     place.write("model/config.json", "{}");
     assert_snapshot!(place.failure("generate model --file latin1.txt"), @r"
-    error: model/config.json: model_type is missing, expected bart, bert, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet
-    hint: config.json has to be the one that came with the weights: fetch it again, or export the model again
+    error: latin1.txt is not UTF-8: byte 3 begins no character
+    hint: convert it first, for example with iconv -f GB18030 -t UTF-8
     ");
     assert_snapshot!(place.failure("generate model --file nowhere.txt"), @r"
     error: nowhere.txt does not exist
