@@ -10,10 +10,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use self::tasks::{FineTuned, Tasks};
 use super::options::Options;
 use super::ours::root;
 use super::{machine, median};
-use self::tasks::{FineTuned, Tasks};
 
 /// The families of the table, in its order.
 const FAMILIES: [&str; 18] = [
@@ -172,7 +172,8 @@ impl Bench {
         let tasks = if writes { self.tasks(&out)? } else { Value::Null };
         let name = self.place(text, "").file_name().unwrap_or_default().to_string_lossy().into_owned();
         let fine_tuned = self.tasks.fine_tuned(&self.program, family, &out)?;
-        let mut outcome = outcome([family, name.trim_end_matches('-')], [&pretrain, &tasks], &metrics, speed)?;
+        let mut outcome =
+            outcome([family, name.trim_end_matches('-')], [&pretrain, &tasks], &metrics, speed)?;
         outcome.fine_tuned = fine_tuned;
         Ok(outcome)
     }
@@ -277,7 +278,8 @@ fn outcome(
     let learnt = if tasks.is_null() {
         let measured = lines.iter().rev().find(|line| line["validation_loss"].is_f64());
         let measured = measured.with_context(|| format!("{family} was not measured on held-out text"))?;
-        let right = ["target_accuracy", "masked_accuracy", "predicted_accuracy"].map(|name| measured[name].as_f64());
+        let right =
+            ["target_accuracy", "masked_accuracy", "predicted_accuracy"].map(|name| measured[name].as_f64());
         let nats = ["target_loss", "masked_loss", "predicted_loss"].map(|name| measured[name].as_f64());
         let nats = nats.into_iter().flatten().next().context("no loss on held-out text")?;
         Learnt::Objective { nats, right: right.into_iter().flatten().next() }
@@ -344,7 +346,8 @@ mod tests {
         let world = json!({"language_modelling": measured(0.0), "world_choice_en": measured(0.5),
             "world_choice_zh": measured(0.75)});
         let row = outcome(["gpt2", "world"], [&pretrain, &world], metrics, Some(99.6)).unwrap().row();
-        let expected = "| gpt2 | world | 1000 | 1.500 ± 0.020 bits/byte | 62.5 % | 20 | 100 | 2 | - | - | - |";
+        let expected =
+            "| gpt2 | world | 1000 | 1.500 ± 0.020 bits/byte | 62.5 % | 20 | 100 | 2 | - | - | - |";
         assert_eq!(row, expected);
         let book = json!({"language_modelling": measured(0.0)});
         let row = outcome(["gpt2", "novel"], [&pretrain, &book], metrics, Some(99.6)).unwrap().row();
@@ -359,7 +362,8 @@ mod tests {
         let metrics = "{\"tokens_per_second\": 10}\n{\"validation_loss\": 3.5, \"masked_loss\": 3.0, \"masked_accuracy\": 0.4}";
         let mut bert = outcome(["bert", "world"], [&pretrain, &Value::Null], metrics, None).unwrap();
         bert.fine_tuned = FineTuned { labels: Some(0.8), exact: None, bleu: Some(21.26) };
-        let expected = "| bert | world | 1000 | 3.00 nats, 40.0 % right | - | 10 | - | 2 | 80.0 % | - | 21.3 |";
+        let expected =
+            "| bert | world | 1000 | 3.00 nats, 40.0 % right | - | 10 | - | 2 | 80.0 % | - | 21.3 |";
         assert_eq!(bert.row(), expected);
         assert!(outcome(["bert", "world"], [&pretrain, &Value::Null], "", None).is_err());
     }

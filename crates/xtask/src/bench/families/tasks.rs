@@ -73,14 +73,28 @@ impl Tasks {
         Ok(found)
     }
 
-    fn labelled(&self, program: &Path, family: &str, run: &Path, [train, test]: &[PathBuf; 2]) -> Result<Value> {
+    fn labelled(
+        &self,
+        program: &Path,
+        family: &str,
+        run: &Path,
+        [train, test]: &[PathBuf; 2],
+    ) -> Result<Value> {
         let out = place(run, "labels", train);
         let told = out.join("test.json");
         if !told.is_file() {
             let language = ["--language", self.language.as_str()];
             let own: &[&str] = if family == "xlm" { &language } else { &[] };
             let mut sft = Command::new(program);
-            said(sft.arg("sft").arg(run.join("model")).arg("--data").arg(train).arg("--out").arg(&out).args(own))?;
+            said(
+                sft.arg("sft")
+                    .arg(run.join("model"))
+                    .arg("--data")
+                    .arg(train)
+                    .arg("--out")
+                    .arg(&out)
+                    .args(own),
+            )?;
             let mut classify = Command::new(program);
             classify.arg("classify").arg(out.join("model")).arg("--file").arg(test).arg("--json").args(own);
             std::fs::write(&told, said(&mut classify)?)?;
@@ -129,9 +143,8 @@ mod tests {
 
     #[test]
     fn files_are_counted_before_anything_runs() {
-        let options = |text: &str| {
-            Options::parse(&["--labels".to_string(), text.to_string()], &OPTIONS).unwrap()
-        };
+        let options =
+            |text: &str| Options::parse(&["--labels".to_string(), text.to_string()], &OPTIONS).unwrap();
         let told = Tasks::of(&options("Cargo.toml")).unwrap_err().to_string();
         assert_eq!(told, "--labels: expected 2 files, got 1");
         let told = Tasks::of(&options("Cargo.toml,nowhere.csv")).unwrap_err().to_string();
