@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper};
+use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Token};
 
 use crate::added::{AddedToken, AddedTokens, Part};
 use crate::byte_level::ByteLevelEncoder;
@@ -388,9 +388,11 @@ fn special_flags(added: &[AddedToken], size: usize) -> Vec<bool> {
 
 /// What a `post_processor` puts before a text.
 fn first_mark(post_processor: &Value) -> Option<u32> {
+    // A text of one token, so that what stands behind it is not taken for what stands before.
+    let text = Encoding::from_tokens(vec![Token::new(u32::MAX, String::new(), (0, 0))], 0);
     let wrapper = PostProcessorWrapper::deserialize(post_processor).ok()?;
-    let encoding = wrapper.process(Encoding::default(), None, true).ok()?;
-    encoding.get_ids().first().copied()
+    let encoding = wrapper.process(text, None, true).ok()?;
+    encoding.get_ids().first().copied().filter(|id| *id != u32::MAX)
 }
 
 /// Without a `tokenizer_config.json` the usual names tell begin and end.

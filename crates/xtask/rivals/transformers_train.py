@@ -89,7 +89,8 @@ def pairs_loss(model, vocabulary):
 
     def loss_of(ids, targets):
         answers = targets.reshape(-1)[: targets.numel() // 4].view(ids.shape[0], -1)
-        logits = model(input_ids=ids, labels=answers).logits
+        # Without labels, or transformers computes a loss of its own besides.
+        logits = model(input_ids=ids, decoder_input_ids=model._shift_right(answers)).logits
         return torch.nn.functional.cross_entropy(logits.view(-1, vocabulary).float(), answers.reshape(-1))
 
     return loss_of

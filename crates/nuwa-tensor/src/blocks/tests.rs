@@ -55,7 +55,7 @@ fn rows_are_whole_blocks() {
     assert_eq!(BlockType::Q4_K.row_bytes(512), Some(288));
     assert_eq!(BlockType::Q4_K.row_bytes(576), None);
     assert_eq!(BlockType::Q4_0.row_bytes(576), Some(324));
-    assert_eq!(BlockType::Q4_0.row_bytes(usize::MAX - 31), None, "more bytes than there can be");
+    assert_eq!(BlockType::Q8_0.row_bytes(usize::MAX - 31), None, "more bytes than there can be");
     assert_eq!(BlockType::Q8_0.row_bytes(0), Some(0));
 }
 

@@ -239,8 +239,8 @@ fn seconds_by_those_of_a_run(tried: [usize; 2]) -> f64 {
     race_by_a_run(tried) + RATES.len() as f64 * (0.25 + 4.0) + AT_ONE_SIZE
 }
 
-/// Runs at the race's own size that follow it: the other learning rates, then winner and defaults with several seeds.
-const AT_ONE_SIZE: f64 = (RATES.len() - 1) as f64 + 2.0 * SEEDS as f64;
+/// Runs at the race's own size that follow it: the learning rates, then winner and defaults with several seeds.
+const AT_ONE_SIZE: f64 = RATES.len() as f64 + 2.0 * SEEDS as f64;
 
 fn race_by_a_run([first, asked]: [usize; 2]) -> f64 {
     let (all, second) = ((first + asked) as f64, ((first + asked) / ETA) as f64);

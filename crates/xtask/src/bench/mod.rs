@@ -54,7 +54,7 @@ cargo xtask bench budgets --texts A.txt,B.txt    builds of each text within each
 
 cargo xtask bench families                  a build of every family with the same number of weights in the same time; a Markdown table
     --texts world,A.txt       the embedded world, and texts (world)
-    --families gpt2,llama     some of them (all)
+    --families gpt2,llama     some of them (all; with xlm, English and Chinese text alone)
     --params N, --budget TIME (1M, 3m)
     --tokens N                as many tokens instead of a time: what is learnt does not depend on what else runs
     --labels TRAIN,TEST       then fine-tune each on texts with labels (csv, jsonl), and measure it on others

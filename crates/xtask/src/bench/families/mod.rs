@@ -125,6 +125,13 @@ const SHARED: [&str; 5] = [WORLD, "clean", "tokenizer", "tokenize", "recipe.toml
 /// Questions of the world, in both languages.
 const CHOICES: [&str; 2] = ["world_choice_en", "world_choice_zh"];
 
+/// XLM is told the language of each token, so each document has one: those that are in neither of the two are left out.
+const TELLING_LANGUAGES: [&str; 3] = [
+    "tokenize.languages=true",
+    r#"clean.language.languages=["en","zh"]"#,
+    "clean.language.keep_unknown=false",
+];
+
 impl Bench {
     fn place(&self, text: &str, name: &str) -> PathBuf {
         let stem = Path::new(text).file_stem().unwrap_or_default().to_string_lossy();
@@ -144,8 +151,9 @@ impl Bench {
         if text != WORLD {
             command.arg("--from").arg(text);
         }
-        // XLM is told the language of each token.
-        command.args(["--set", &format!("tokenize.languages={languages}")]);
+        if languages {
+            command.args(TELLING_LANGUAGES.iter().flat_map(|setting| ["--set", setting]));
+        }
         // The vocabulary follows from the size of the model.
         said(command.args(["--params", &self.parameters, "--tokens", "20k"])).map(drop)
     }
