@@ -27,6 +27,8 @@ struct Turns {
     system: [String; 2],
     user: [String; 2],
     assistant: [String; 2],
+    /// What the answer is written after; a turn that was said may have a blank more.
+    opening: String,
 }
 
 /// What no template writes of its own.
@@ -48,19 +50,21 @@ impl Turns {
         let alone = render(&[("user", user)], false)?;
         let (before_user, after_user) = alone.split_once(user)?;
         let opened = render(&[("user", user)], true)?;
-        let before_answer = opened.strip_prefix(&alone)?.to_string();
+        let opening = opened.strip_prefix(&alone)?.to_string();
         let all = [("system", system), ("user", user), ("assistant", assistant), ("user", last)];
         let text = render(&all, true)?;
         let (before_system, rest) = text.split_once(system)?;
         let (between, rest) = rest.split_once(user)?;
         let after_system = between.strip_suffix(before_user)?;
-        let (_, rest) = rest.split_once(assistant)?;
+        let (between, rest) = rest.split_once(assistant)?;
+        let before_answer = between.strip_prefix(after_user)?;
         let (between, _) = rest.split_once(last)?;
         let after_answer = between.strip_suffix(before_user)?;
         let turns = Self {
-            system: [before_system.into(), after_system.into()],
-            user: [before_user.into(), after_user.into()],
-            assistant: [before_answer, after_answer.into()],
+            system: [before_system, after_system].map(String::from),
+            user: [before_user, after_user].map(String::from),
+            assistant: [before_answer, after_answer].map(String::from),
+            opening,
         };
         let longer = [&all[..], &[("assistant", system), ("user", assistant)]].concat();
         (turns.render(&longer) == render(&longer, true)?).then_some(turns)
@@ -75,7 +79,7 @@ impl Turns {
             };
             format!("{before}{said}{after}")
         };
-        messages.iter().map(turn).chain([self.assistant[0].clone()]).collect()
+        messages.iter().map(turn).chain([self.opening.clone()]).collect()
     }
 
     /// In the language of Go's templates; none where the marks mean something else there.
@@ -85,13 +89,13 @@ impl Turns {
         };
         let marks = [&self.system, &self.user, &self.assistant];
         let is_plain = |mark: &String| !mark.contains("{{") && !mark.contains("\"\"\"");
-        marks.into_iter().flatten().all(is_plain).then(|| {
+        marks.into_iter().flatten().chain([&self.opening]).all(is_plain).then(|| {
             format!(
                 "{{{{ range .Messages }}}}{{{{ {}else {}else {}end }}}}{{{{ end }}}}{}",
                 turn("system", &self.system),
                 turn("user", &self.user),
                 turn("assistant", &self.assistant),
-                self.assistant[0]
+                self.opening
             )
         })
     }
