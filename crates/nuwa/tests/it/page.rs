@@ -42,13 +42,12 @@ fn talked(serving: &Serving, mut browser: Browser) {
     browser.wait("document.documentElement.lang", "zh");
     browser.wait("document.querySelector('.greeting').textContent", "想问点什么？");
 
-    ask(&mut browser, "Who are you? <img src=x onerror=document.body.remove()>");
+    // Short answers, so that the whole conversation fits the small context.
+    browser.value("chat.sampling.max_tokens = 8");
+    ask(&mut browser, "<img src=x onerror=alert()> Hi");
     browser.wait(TURNS, 1);
     browser.wait(ENDED, true);
-    assert_eq!(
-        last(&mut browser, ".said"),
-        json!(["Who are you? <img src=x onerror=document.body.remove()>"])
-    );
+    assert_eq!(last(&mut browser, ".said"), json!(["<img src=x onerror=alert()> Hi"]));
     assert_eq!(browser.value("document.querySelectorAll('#log img').length"), 0);
     assert_eq!(browser.value("chat.turns[0].answers[0].error"), "");
     assert!(browser.value("chat.turns[0].answers[0].figures.tokens").as_f64().unwrap() > 0.0);
