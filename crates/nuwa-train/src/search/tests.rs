@@ -119,8 +119,8 @@ fn what_cannot_be_searched_is_refused() {
     let told = refused.map(|search| search.extent().unwrap_err().to_string());
     insta::assert_snapshot!(told.join("\n"), @r"
     a target of 100000 weights is too near to the smallest trials: expected at least 160000
-    budget and text are enough for 1000000 tokens of training in all: the smallest search needs 4786667
-    budget and text are enough for 79777 tokens of training in all: the smallest search needs 4786667
+    budget and text are enough for 1000000 tokens of training in all: the smallest search needs 5026667
+    budget and text are enough for 83777 tokens of training in all: the smallest search needs 5026667
     warmup is searched twice
     ");
 }

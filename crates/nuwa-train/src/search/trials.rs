@@ -115,6 +115,8 @@ impl TrialLog {
         let failed = || nuwa_files::Error::write(&self.path);
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed())?;
         let text = serde_json::to_string(&line).expect("a trial of numbers and texts is JSON");
+        // As whoever goes on reads it, which may be another number in its last digit.
+        let line: TrialLine = serde_json::from_str(&text).expect("what was just written is a trial");
         file.write_all(format!("{text}\n").as_bytes()).map_err(failed())?;
         file.sync_data().map_err(failed())?;
         self.lines.push(line.clone());
