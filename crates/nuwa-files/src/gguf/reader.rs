@@ -24,7 +24,7 @@ pub struct Head {
 }
 
 /// Reads from the beginning of a file, and knows how many bytes are left.
-pub struct Reader {
+pub(super) struct Reader {
     path: PathBuf,
     input: BufReader<File>,
     position: u64,

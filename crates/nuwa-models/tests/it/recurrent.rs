@@ -1,4 +1,4 @@
-//! Families that carry a state along: many sequences at one time, the way back to an earlier place, texts of any length.
+//! Families that carry a state along: many sequences at one time, a cut at an earlier place, texts of any length.
 
 use nuwa_models::{Cache, Input, Model, ModelConfig, NewRows, Text, build};
 use nuwa_nn::Context;

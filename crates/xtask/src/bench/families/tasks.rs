@@ -12,11 +12,8 @@ use super::{json, percent, said};
 /// The options that name the files.
 pub const OPTIONS: [&str; 3] = ["labels", "pairs", "language"];
 
-/// The families that take no head for labels.
-const WITHOUT_LABELS: [&str; 4] = ["marian", "t5", "bart", "xlnet"];
-
 /// The families that learn from pairs.
-const OF_PAIRS: [&str; 3] = ["marian", "t5", "bart"];
+const OF_PAIRS: [&str; 4] = ["marian", "t5", "bart", "unilm"];
 
 /// What the models are fine-tuned on.
 #[derive(Debug, Default)]
@@ -58,7 +55,7 @@ impl Tasks {
     /// Fine-tunes the model of `run`, and measures what it then does. Results that are there are read.
     pub fn fine_tuned(&self, program: &Path, family: &str, run: &Path) -> Result<FineTuned> {
         let mut found = FineTuned::default();
-        if let Some(files) = self.labels.as_ref().filter(|_| !WITHOUT_LABELS.contains(&family)) {
+        if let Some(files) = &self.labels {
             let figures = self.labelled(program, family, run, files)?;
             let all = figures["figures"].as_array().into_iter().flatten();
             found.labels = all.filter(|figure| figure[0] == "accuracy").find_map(|figure| figure[1].as_f64());
