@@ -3,7 +3,7 @@
 //! First a race at one small size: the points of a [Sobol sequence](sobol), then some that a [model of the loss](surrogate) asks
 //! for, are trained with a ninth of the tokens; the best third of them with a third, the best of these with all (successive halving,
 //! Jamieson and Talwalkar 2016). Then the winner is trained at half and twice the size, at several learning rates. From these
-//! [fits](fits) tell the rate and the loss to expect at the target. Last, winner and defaults are trained with several seeds, to tell
+//! [fits] tell the rate and the loss to expect at the target. Last, winner and defaults are trained with several seeds, to tell
 //! whether the one is better.
 //!
 //! What is trained next follows from the settings, the seed and the results so far alone, and each result is a line that a search which
