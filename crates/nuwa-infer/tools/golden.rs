@@ -30,7 +30,7 @@ fn main() -> Outcome {
     let dtype = match arguments.get(2).map(String::as_str) {
         None => None,
         Some("f32") => Some(DType::F32),
-        Some("bf16") => Some(DType::BF16),
+        Some("bf16") => Some(DType::Bf16),
         Some(other) => return Err(format!("{other}: expected f32 or bf16").into()),
     };
     let engine = Engine::load_in(Path::new(model), dtype)?;
@@ -74,7 +74,7 @@ fn greedy(engine: &Engine, golden: &Golden) -> Outcome<Vec<u32>> {
     // No id ends the text, so that it is as long as the other one.
     let request = Request::new(Prompt::of(golden.ids.clone()), &settings, &[]);
     let mut written = engine.scheduler(1)?.write_all(vec![request])?;
-    Ok(written.pop().map(|generation| generation.tokens).unwrap_or_default())
+    Ok(written.pop().ok_or("nothing was written")??.tokens)
 }
 
 fn furthest(known: &[f64], own: &[f64]) -> f64 {
