@@ -17,7 +17,11 @@ pub struct Named {
 /// it from the others; a last `model`, which is what folders of models are called, does not count.
 pub fn named(arguments: &[String]) -> anyhow::Result<Vec<Named>> {
     let given: Vec<(Option<&str>, &Path)> = arguments.iter().map(|argument| split(argument)).collect();
-    let parts: Vec<Vec<String>> = given.iter().map(|(_, path)| parts(path)).collect();
+    // What has a name of its own is told from the others by that.
+    let parts: Vec<Vec<String>> = given
+        .iter()
+        .map(|(name, path)| name.map_or_else(|| parts(path), |name| vec![name.to_string()]))
+        .collect();
     let mut all = Vec::new();
     for (place, (name, path)) in given.iter().enumerate() {
         let name = name.map_or_else(|| shortest(&parts, place), String::from);
@@ -94,6 +98,7 @@ mod tests {
         assert_eq!(names(&["runs/a", "runs/b/model"]).unwrap(), ["a", "b"]);
         assert_eq!(names(&["runs/a/sft", "runs/b/sft/model", "tuned"]).unwrap(), ["a/sft", "b/sft", "tuned"]);
         assert_eq!(names(&["before=runs/a", "after=runs/a/model"]).unwrap(), ["before", "after"]);
+        assert_eq!(names(&["runs/a", "other=runs/a"]).unwrap(), ["a", "other"]);
     }
 
     #[test]

@@ -71,10 +71,9 @@ class Rival:
         how.n_gpu_layers = 0
         self.model = llama_cpp.llama_model_load_from_file(path.encode(), how)
         how = llama_cpp.llama_context_default_params()
-        how.n_ctx, how.n_batch, how.n_ubatch, how.n_seq_max = 2048, 512, 512, TOGETHER
+        # The context is shared out among the sequences: each has as much as its prompt and what is written take.
+        how.n_ctx, how.n_batch, how.n_ubatch, how.n_seq_max = (PROMPT + TOKENS) * TOGETHER, 512, 512, TOGETHER
         how.n_threads = how.n_threads_batch = threads
-        # Sequences share one cache, so that a single one has all of the context.
-        how.kv_unified = True
         self.context = llama_cpp.llama_init_from_model(self.model, how)
         if not self.context:
             sys.exit(f"llama.cpp does not load {path}")

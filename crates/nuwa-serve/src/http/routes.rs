@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request};
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use super::admission::{Admitted, admit};
@@ -148,13 +149,19 @@ async fn routed(
         Route::Health => api::health(asked),
         Route::Metrics => api::metrics(asked),
         Route::Models => api::models(asked),
-        Route::Model => api::model(asked, path.rsplit("/models/").next().unwrap_or_default()),
+        Route::Model => api::model(asked, &model_name(&path)),
         Route::Chat => api::chat(asked).await,
         Route::Completions => api::completions(asked).await,
         Route::Embeddings => api::embeddings(asked).await,
         Route::Tokenize => api::tokenize(asked).await,
         Route::Detokenize => api::detokenize(asked).await,
     }
+}
+
+/// The name behind `/models/`, in which clients write a slash as `%2F`.
+fn model_name(path: &str) -> String {
+    let name = path.split_once("/models/").map_or("", |(_, name)| name);
+    percent_decode_str(name).decode_utf8_lossy().into_owned()
 }
 
 fn refused(mut record: Record, error: &ApiError) -> Reply {
@@ -240,6 +247,8 @@ mod tests {
         assert_eq!(Route::of("/v1/chat/completions"), Some(Route::Chat));
         assert_eq!(Route::of("/chat/completions"), Some(Route::Chat));
         assert_eq!(Route::of("/v1/models/a/b"), Some(Route::Model));
+        assert_eq!(model_name("/v1/models/a/b"), "a/b");
+        assert_eq!(model_name("/v1/models/a%2Fmodels%2F%E5%A8%B2"), "a/models/娲");
         assert_eq!(Route::of("/"), Some(Route::Page));
         for path in ["/v1", "/v2/models", "/v1models", "//", "/models.json"] {
             assert_eq!(Route::of(path), None, "{path}");

@@ -23,19 +23,34 @@ impl Dequantised {
     }
 }
 
+/// A block whose largest number is more than so many times the root mean square of its row is rounded twice.
+const OUTLIER: f32 = 5.0;
+
 /// Rows as a product with `weight` reads them: where that is of quantised blocks, `scale round(x / scale)` with
-/// `scale = largest |x| / 127` of each block.
+/// `scale = largest |x| / 127` of each block, and of blocks with outliers what that leaves with `scale / 254`.
 pub fn as_read_by(weight: &Parameter, x: Vec<f64>) -> Vec<f64> {
     let is_quantised = weight.matrix().is_some_and(|matrix| matrix.block_if::<Dequantised>().is_some());
     if !is_quantised {
         return x;
     }
-    let rounded = x.chunks(BLOCK).flat_map(|block| {
-        // In f32, as other devices do it: a number half way between two codes would else become the other one.
-        let largest = block.iter().fold(0.0_f32, |largest, x| largest.max((*x as f32).abs()));
-        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-        let code = move |x: &f64| (*x as f32 * inverse).round_ties_even();
-        block.iter().map(move |x| f64::from(largest) / 127.0 * f64::from(code(x)))
-    });
-    rounded.collect()
+    let width = weight.shape().width();
+    x.chunks(width).flat_map(|row| rounded(row, width)).collect()
+}
+
+fn rounded(row: &[f64], width: usize) -> Vec<f64> {
+    // In f32, as other devices do it: a number half way between two codes would else become the other one.
+    let row: Vec<f32> = row.iter().map(|x| *x as f32).collect();
+    let limit = OUTLIER * (row.iter().map(|x| x * x).sum::<f32>() / width as f32).sqrt();
+    let nearest = |x: f32, scale: f32| if scale > 0.0 { scale * (x / scale).round_ties_even() } else { 0.0 };
+    let of = |block: &[f32]| -> Vec<f64> {
+        let largest = block.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let scale = largest / 127.0;
+        let twice = |x: &f32| {
+            let first = nearest(*x, scale);
+            let rest = if largest > limit { nearest(x - first, scale / 254.0) } else { 0.0 };
+            f64::from(first) + f64::from(rest)
+        };
+        block.iter().map(twice).collect()
+    };
+    row.chunks(BLOCK).flat_map(of).collect()
 }

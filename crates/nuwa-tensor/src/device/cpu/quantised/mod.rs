@@ -1,6 +1,7 @@
 //! Products `x W^T` with a weight of quantised blocks, by sums of whole numbers.
 //!
-//! A row of `x` is rounded to 8 bits in blocks of 32, `x = s q` with `s = largest |x| / 127` ([`activations`]). A weight is
+//! A row of `x` is rounded to 8 bits in blocks of 32, `x = s q` with `s = largest |x| / 127`, and what that leaves of blocks with
+//! outliers once more ([`activations`]). A weight is
 //! `d (c - o)` or `d c - m` with codes `c` of 2 to 8 bits and a `d`, `m` for each 32 or 16 of them, so that a block of a dot product is
 //! `s (d sum of c q - m sum of q)`: the first sum is exact in 32 bits, the second one is known of each block of `x`. Dettmers et al.,
 //! "LLM.int8()" (2022), says why activations need a scale for few features at a time; llama.cpp rounds them alike.
@@ -28,6 +29,9 @@ const GROUP: usize = 16;
 
 /// Features of a block of `x`, and of a tile.
 const BLOCK: usize = 32;
+
+/// Rows of `x` that a task takes: enough that unpacking counts for little, few enough that their sums stay in the cache.
+const PART: usize = 256;
 
 /// Features that an instruction multiplies and adds up in a lane.
 const QUAD: usize = 4;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::activations::RoundedRows;
 use super::kernel::{Instructions, Kind, Sums, Tile, multiply};
 use super::matrix::{Group, QuantisedMatrix};
-use super::{BLOCK, GROUP, unpack};
+use super::{BLOCK, GROUP, PART, unpack};
 use crate::device::Pool;
 use crate::device::cpu::product::Epilogue;
 use crate::element::Element;
@@ -15,21 +15,24 @@ use crate::simd::vectorised;
 /// Blocks that are unpacked at a time: whole spans of each type, and tiles that stay in a first-level cache.
 const TILES: usize = 24;
 
-/// Rows of `x` that a task takes: enough that unpacking counts for little, few enough that their sums stay in the cache.
-const ROWS: usize = 256;
-
 /// Bytes of a weight, times the rows that they are multiplied by, that a task should have against the cost of claiming it.
 const TASK: usize = 1 << 15;
 
 /// What a task works with, used again from one to the next.
 struct Scratch {
     tiles: Box<[Tile; TILES]>,
-    sums: Box<[Sums; ROWS]>,
+    sums: Box<[Sums; PART]>,
+    /// The sums of the rows whose block has an outlier.
+    chosen: Box<[Sums; PART]>,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { tiles: Box::new([Tile::ZERO; TILES]), sums: Box::new([[0.0; GROUP]; ROWS]) });
+        RefCell::new(Scratch {
+            tiles: Box::new([Tile::ZERO; TILES]),
+            sums: Box::new([[0.0; GROUP]; PART]),
+            chosen: Box::new([[0.0; GROUP]; PART]),
+        });
 }
 
 /// `x W^T` for rows of the weight's width; each row has the same bits whatever the number of rows.
@@ -49,12 +52,12 @@ pub(super) fn product_by<A: Element, E: Epilogue>(
         return;
     }
     let rounded = RoundedRows::new(pool, x, weight.width());
-    let work = weight.bytes() / groups * rows.min(ROWS);
+    let work = weight.bytes() / groups * rows.min(PART);
     let step = (TASK / work.max(1)).clamp(1, groups);
-    let (parts, steps) = (rows.div_ceil(ROWS), groups.div_ceil(step));
+    let (parts, steps) = (rows.div_ceil(PART), groups.div_ceil(step));
     claimed(parts * steps, |index| {
         let (part, first) = (index / steps, index % steps * step);
-        let rows = part * ROWS..rows.min((part + 1) * ROWS);
+        let rows = part * PART..rows.min((part + 1) * PART);
         SCRATCH.with_borrow_mut(|scratch| {
             for group in first..groups.min(first + step) {
                 let group = weight.group(group);
@@ -75,7 +78,7 @@ impl Scratch {
         rows: &Range<usize>,
         width: usize,
     ) {
-        let Self { tiles, sums } = self;
+        let Self { tiles, sums, chosen } = self;
         let sums = &mut sums[..rows.len()];
         sums.fill([0.0; GROUP]);
         let (form, blocks) = (group.form, width / BLOCK);
@@ -84,6 +87,14 @@ impl Scratch {
             let tiles = &mut tiles[..TILES.min(blocks - first)];
             unpack::tiles(form, group.bytes, first, tiles);
             multiply(instructions, kind, tiles, |row| x.row(rows.start + row, first), sums);
+            for (tile, block) in tiles.chunks(1).zip(first..) {
+                let own = x.outliers(rows.start / PART, block);
+                let chosen = &mut chosen[..own.len()];
+                chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
+                let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
+                multiply(instructions, kind, tile, rest, chosen);
+                chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
+            }
         }
     }
 }

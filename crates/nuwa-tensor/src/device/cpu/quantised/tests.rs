@@ -47,6 +47,28 @@ fn widths(block: BlockType) -> &'static [usize] {
     if block.width() == BLOCK { &[32, 256, 576, 1056] } else { &[256, 512, 1280] }
 }
 
+/// Rows of which every second has one number that is far larger than the others.
+fn with_outliers(rows: usize, width: usize, seed: u64) -> Vec<f32> {
+    let mut x = normal(rows * width, seed);
+    for (row, x) in x.chunks_exact_mut(width).enumerate().step_by(2) {
+        x[(7 * row + 5) % width] = 60.0;
+    }
+    x
+}
+
+/// Numbers of a row as they are multiplied.
+fn read(rounded: &RoundedRows, row: usize) -> Vec<f64> {
+    let number = |code: &i8, factors: &[f32; 4]| f64::from(*code) * f64::from(factors[0]);
+    let first = rounded.row(row, 0);
+    let blocks = first.codes.iter().zip(first.factors).enumerate();
+    let of = |(block, (codes, factors)): (usize, (&[i8; BLOCK], &[f32; 4]))| -> Vec<f64> {
+        let rest = rounded.outliers(0, block).contains(&(row as u32)).then(|| rounded.rest(row, block));
+        let left = |place: usize| rest.map_or(0.0, |rest| number(&rest.codes[0][place], &rest.factors[0]));
+        codes.iter().enumerate().map(|(place, code)| number(code, factors) + left(place)).collect()
+    };
+    blocks.flat_map(of).collect()
+}
+
 fn multiplied(
     instructions: Instructions,
     pool: &Arc<Pool>,
@@ -85,22 +107,16 @@ fn products_are_those_of_the_numbers() {
         for &width in widths(block) {
             let rows = quantised(block, ROWS, width, 3);
             let matrix = QuantisedMatrix::new(&pool, std::slice::from_ref(&rows));
-            let x = normal(5 * width, 11);
+            let x = with_outliers(5, width, 11);
             let rounded = RoundedRows::new(&pool, &x, width);
+            let read: Vec<Vec<f64>> = (0..5).map(|row| read(&rounded, row)).collect();
             let mut weight = vec![0.0; width];
             for instructions in Instructions::all() {
                 let y = multiplied(instructions, &pool, &x, &matrix, ROWS);
                 for row in 0..ROWS {
                     block.dequantize(rows.row(row), &mut weight);
-                    for of_x in 0..5 {
-                        let own = rounded.row(of_x, 0);
-                        let blocks = own.codes.iter().zip(own.factors).zip(weight.chunks_exact(BLOCK));
-                        let dots = blocks.map(|((codes, factors), weight)| {
-                            let products =
-                                codes.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
-                            f64::from(factors[0]) * products.sum::<f64>()
-                        });
-                        let expected: f64 = dots.sum();
+                    for (of_x, read) in read.iter().enumerate() {
+                        let expected: f64 = read.iter().zip(&weight).map(|(x, w)| x * f64::from(*w)).sum();
                         let error = (f64::from(y[of_x * ROWS + row]) - expected).abs();
                         assert!(error < 1e-4, "{block}, {width} by {instructions:?}: {error} of {expected}");
                     }
@@ -134,6 +150,27 @@ fn rows_are_rounded_to_the_nearest() {
     assert_eq!(rounded.row(0, 0).factors[0][0], largest / 127.0);
 }
 
+/// Blocks with a number that is far larger than the others of the row are rounded twice, so that the small ones stay.
+#[test]
+fn outliers_leave_their_neighbours_as_they_are() {
+    let pool = Arc::new(Pool::default());
+    let x = with_outliers(6, 256, 5);
+    let rounded = RoundedRows::new(&pool, &x, 256);
+    for (row, x) in x.chunks_exact(256).enumerate() {
+        let outliers = (0..8).filter(|block| rounded.outliers(0, *block).contains(&(row as u32))).count();
+        assert_eq!(outliers, usize::from(row % 2 == 0));
+        for (block, (x, read)) in
+            x.chunks_exact(BLOCK).zip(read(&rounded, row).chunks_exact(BLOCK)).enumerate()
+        {
+            let scale = f64::from(rounded.row(row, block).factors[0][0]);
+            let is_outlier = rounded.outliers(0, block).contains(&(row as u32));
+            let most = if is_outlier { scale / 254.0 } else { scale };
+            let error = |(x, read): (&f32, &f64)| (f64::from(*x) - read).abs();
+            assert!(x.iter().zip(read).map(error).fold(0.0, f64::max) <= 0.501 * most);
+        }
+    }
+}
+
 #[test]
 fn what_is_not_finite_does_not_vanish() {
     let pool = Arc::new(Pool::default());
@@ -159,7 +196,7 @@ fn bits_do_not_depend_on_other_rows_or_threads() {
     ];
     let all = ROWS + 16 + 5;
     let matrix = QuantisedMatrix::new(&pool, &parts);
-    let x = normal(23 * 512, 4);
+    let x = with_outliers(23, 512, 4);
     for instructions in Instructions::all() {
         let expected = multiplied(instructions, &pool, &x, &matrix, all);
         assert!(expected.iter().all(|y| y.is_finite()));
@@ -190,7 +227,7 @@ fn bits_do_not_depend_on_other_rows_or_threads() {
 fn many_rows_are_computed_as_few_are() {
     let pool = Arc::new(Pool::default());
     let matrix = QuantisedMatrix::new(&pool, &[quantised(BlockType::Q4_1, 20, 32, 1)]);
-    let x = normal(300 * 32, 4);
+    let x = with_outliers(300, 32, 4);
     let instructions = Instructions::best();
     let y = multiplied(instructions, &pool, &x, &matrix, 20);
     for row in [0, 255, 256, 299] {

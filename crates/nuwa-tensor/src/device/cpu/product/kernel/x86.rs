@@ -312,13 +312,15 @@ impl Kernel for MixedAvx2 {
                 for _ in 0..count {
                     // One half after the other: with both there are not enough registers.
                     for half in 0..2 {
-                        let panel = [0, 8].map(|first| {
-                            let words = _mm256_loadu_si256(b.add(first).cast());
-                            _mm256_castsi256_ps(match half {
+                        // Not by `map`: what a closure does there is not compiled for the instruction set.
+                        let mut panel = [_mm256_setzero_ps(); 2];
+                        for (vector, panel) in panel.iter_mut().enumerate() {
+                            let words = _mm256_loadu_si256(b.add(8 * vector).cast());
+                            *panel = _mm256_castsi256_ps(match half {
                                 0 => _mm256_slli_epi32::<16>(words),
                                 _ => _mm256_and_si256(words, _mm256_set1_epi32(HIGH.cast_signed())),
-                            })
-                        });
+                            });
+                        }
                         for (row, sums) in sums.iter_mut().enumerate() {
                             let word = a.add(row * left.row_step).cast::<f32>().add(half);
                             let word = _mm256_broadcast_ss(&word.read_unaligned());
