@@ -91,7 +91,7 @@ impl Dpo {
     ) -> Result<Self> {
         settings.check()?;
         let context = trainer.model().context();
-        let [trained, held_out] = divide(preferences, settings.tuning.held_out, seed);
+        let [trained, held_out] = divide(preferences, settings.tuning.held_out(), seed);
         let (joining, mut fates) = (Joining { share: settings.joined, context, seed }, Fates::default());
         let pairs = fitting(tokenizer, &trained, &joining, &mut fates)?;
         let alone = Joining { share: 0.0, ..joining };

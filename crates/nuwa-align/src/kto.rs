@@ -86,7 +86,7 @@ impl Kto {
     ) -> Result<Self> {
         settings.check()?;
         let context = trainer.model().context();
-        let [trained, held_out] = divide(answers, settings.tuning.held_out, seed);
+        let [trained, held_out] = divide(answers, settings.tuning.held_out(), seed);
         let (joining, mut fates) = (Joining { share: settings.joined, context, seed }, Fates::default());
         let mut rendered = |answers: &[&JudgedAnswer], joining: &Joining| -> Result<Vec<(Example, bool)>> {
             let examples = fitting(tokenizer, answers, joining, &mut fates)?;

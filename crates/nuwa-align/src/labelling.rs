@@ -92,7 +92,7 @@ impl Labelling {
         let all = examples(&reader, texts)?;
         let (trained, held_out) = match held_out {
             Some(held_out) => (all, examples(&reader, held_out)?),
-            None => divided(all, settings.tuning.held_out, seed),
+            None => divided(all, settings.tuning.held_out(), seed),
         };
         Self::of_examples(reader, texts.labels.clone(), [trained, held_out], settings, seed)
     }

@@ -110,7 +110,7 @@ impl SequenceToSequence {
     ) -> Result<Self> {
         settings.check()?;
         let encoder = Encoder::new(tokenizer, &limits, settings.long_dialogues)?;
-        let [trained, held_out] = divide(pairs, settings.tuning.held_out, seed);
+        let [trained, held_out] = divide(pairs, settings.tuning.held_out(), seed);
         let (trained, stats) = encoder.all(&trained)?;
         let (held_out, _) = encoder.all(&held_out)?;
         Ok(Self { stats, ..Self::of_pairs(trained, held_out, limits.form, settings, seed)? })

@@ -60,8 +60,8 @@ impl Sft {
         seed: u64,
     ) -> Result<Self> {
         settings.check()?;
-        let [trained, held_out] = divide(&lessons.dialogues, settings.tuning.held_out, seed);
-        let [rated, rated_held_out] = divide(&lessons.rated, settings.tuning.held_out, seed);
+        let [trained, held_out] = divide(&lessons.dialogues, settings.tuning.held_out(), seed);
+        let [rated, rated_held_out] = divide(&lessons.rated, settings.tuning.held_out(), seed);
         let conversations = rendered(tokenizer, &trained, settings.joined, context, seed)?;
         let (examples, stats) =
             cut(conversations, &rating_examples(tokenizer, &rated, context)?, settings, context);

@@ -86,7 +86,7 @@ pub fn trainer(
     let settings = TrainerSettings {
         optimizer: settings.optimizer.clone(),
         precision: Precision::from(settings.precision),
-        dropout: settings.dropout,
+        dropout: settings.dropout(),
         seed,
         ..TrainerSettings::default()
     };

@@ -104,8 +104,8 @@ fn pretrained(shards: &Path, family: &str, precision: Precision, accumulation: u
 fn tuning(precision: PrecisionChoice) -> TuningSettings {
     TuningSettings {
         micro_batch_tokens: 200,
-        held_out: 0.0,
-        dropout: 0.1,
+        held_out: Some(0.0),
+        dropout: Some(0.1),
         precision,
         ..TuningSettings::default()
     }

@@ -85,7 +85,7 @@ impl RewardModel {
         for prompt in by_prompt(preferences) {
             all.extend(compared(tokenizer, &prompt, context, &mut stats)?);
         }
-        let [trained, held_out] = divide(&all, settings.tuning.held_out, seed).map(owned);
+        let [trained, held_out] = divide(&all, settings.tuning.held_out(), seed).map(owned);
         if trained.is_empty() {
             let reason = format!("all {} pairs are longer than the context of {context} tokens", stats.pairs);
             return Err(Error::Empty { path: "the data".into(), reason });

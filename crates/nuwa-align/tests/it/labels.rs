@@ -230,7 +230,7 @@ fn labels_are_learnt_with_all_weights_or_adapters_and_come_back_from_the_folder(
 fn a_killed_run_goes_on_as_if_it_had_not_been() {
     let folder = tempfile::tempdir().unwrap();
     saved("bert", folder.path());
-    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
+    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), ..exact() };
     let settings = SftSettings { epochs: Some(2), tuning, ..SftSettings::default() };
     let make = || {
         let model = nuwa_format::labelled_from(folder.path(), &labels(), 1).unwrap();

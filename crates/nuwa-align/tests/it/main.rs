@@ -38,7 +38,7 @@ fn load(name: &str) -> Box<dyn Model> {
 fn exact() -> TuningSettings {
     TuningSettings {
         precision: PrecisionChoice::F32,
-        held_out: 0.0,
+        held_out: Some(0.0),
         warmup: 0.0,
         ..TuningSettings::default()
     }

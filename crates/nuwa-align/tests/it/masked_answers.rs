@@ -70,7 +70,8 @@ fn accumulating_small_batches_equals_one_large_one() {
 
 #[test]
 fn a_killed_run_goes_on_as_if_it_had_not_been() {
-    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, micro_batch_tokens: 30, ..exact() };
+    let tuning =
+        TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), micro_batch_tokens: 30, ..exact() };
     let settings = SftSettings { batch_tokens: Some(60), tuning, ..settings() };
     let [whole, resumed] =
         whole_and_resumed(&settings.tuning, || (made(&settings), objective(&settings, 24)));

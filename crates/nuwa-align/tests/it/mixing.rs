@@ -118,7 +118,7 @@ fn without_share_or_weight_there_is_no_text() {
 #[test]
 fn a_killed_run_with_text_goes_on_as_if_it_had_not_been() {
     let (folder, _) = shards(&[30, 20, 45, 12, 70, 33]);
-    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
+    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let make = || trainer(load("llama"), None, &settings.tuning, 2);
     let objective = || {

@@ -114,7 +114,7 @@ fn every_loss_accumulates_alike() {
 fn every_loss_that_was_killed_goes_on_as_if_it_had_not_been() {
     for loss in PreferenceLoss::ALL {
         let tuning =
-            TuningSettings { checkpoint_seconds: 0, dropout: 0.1, micro_batch_tokens: 30, ..exact() };
+            TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), micro_batch_tokens: 30, ..exact() };
         let settings = DpoSettings { epochs: Some(2), batch_pairs: Some(3), ..settings(loss, tuning) };
         let [whole, resumed] = whole_and_resumed(&settings.tuning, || {
             let mut trainer = trainer(load("llama"), None, &settings.tuning, 2);

@@ -104,7 +104,7 @@ fn a_killed_run_goes_on_as_if_it_had_not_been() {
     for schedule in [TuningSchedule::Cosine, TuningSchedule::InverseSquareRoot] {
         let tuning = TuningSettings {
             checkpoint_seconds: 0,
-            dropout: 0.1,
+            dropout: Some(0.1),
             micro_batch_tokens: 30,
             warmup: 0.2,
             schedule,

@@ -105,7 +105,7 @@ pub fn weights(trainer: &Trainer) -> Vec<f32> {
 
 #[test]
 fn a_killed_run_goes_on_as_if_it_had_not_been() {
-    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, ..exact() };
+    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let make = || trainer(load("llama"), None, &settings.tuning, 2);
     let run = |objective: &mut dyn RecordSteps, trainer: &mut Trainer, out: &std::path::Path| {
@@ -168,7 +168,8 @@ pub fn whole_and_resumed<O: RecordSteps>(
 
 #[test]
 fn adapters_that_were_killed_go_on_as_if_they_had_not_been() {
-    let tuning = TuningSettings { checkpoint_seconds: 0, dropout: 0.1, micro_batch_tokens: 15, ..exact() };
+    let tuning =
+        TuningSettings { checkpoint_seconds: 0, dropout: Some(0.1), micro_batch_tokens: 15, ..exact() };
     let settings = SftSettings { batch_tokens: Some(40), epochs: Some(2), tuning, ..SftSettings::default() };
     let lora = LoraSettings { rank: 3, ..LoraSettings::default() };
     let [whole, resumed] = whole_and_resumed(&settings.tuning, || {
@@ -186,7 +187,7 @@ fn preferences_that_were_killed_go_on_as_if_they_had_not_been() {
     for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
         let tuning = TuningSettings {
             checkpoint_seconds: 0,
-            dropout: 0.1,
+            dropout: Some(0.1),
             micro_batch_tokens: 30,
             precision,
             ..exact()
@@ -207,7 +208,7 @@ fn preferences_that_were_killed_go_on_as_if_they_had_not_been() {
 #[test]
 fn the_number_of_threads_changes_no_bit_of_tuning() {
     for precision in [PrecisionChoice::F32, PrecisionChoice::Bf16] {
-        let tuning = TuningSettings { dropout: 0.1, precision, ..exact() };
+        let tuning = TuningSettings { dropout: Some(0.1), precision, ..exact() };
         let settings =
             SftSettings { batch_tokens: Some(200), epochs: Some(2), tuning, ..SftSettings::default() };
         let run = |threads: usize| {

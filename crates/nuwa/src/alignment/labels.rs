@@ -77,6 +77,7 @@ impl Alignment<'_> {
         display.note(&found_text(&texts));
         let tokenizer = self.tokenizer()?;
         let model = nuwa_format::labelled_from(self.model, &labels, self.seed)?;
+        let settings = &settings.for_labels(model.parameters().count());
         let base = nuwa_format::weights_hash(&model);
         let reader = TextReader::new(&model, &tokenizer)?.in_language(asked.language);
         let tokenizer = reader.tokenizer_for_others()?;

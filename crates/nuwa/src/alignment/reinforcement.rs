@@ -152,7 +152,7 @@ impl Alignment<'_> {
         let (model, precision) = (tuner.trainer.model(), Precision::from(tuning.precision));
         let question = suggestion::question(prompts.iter().map(|prompt| prompt.messages.as_slice()));
         let most = rollouts.max_tokens.map_or_else(|| longest_answer(tokenizer, &prompts), Ok)?;
-        let [trained, held_out] = divide(&prompts, tuning.held_out, self.seed)
+        let [trained, held_out] = divide(&prompts, tuning.held_out(), self.seed)
             .map(|part| part.into_iter().cloned().collect::<Vec<Prompt>>());
         let context = model.context();
         let (all, few) = (prompts.len(), held_out.is_empty());
