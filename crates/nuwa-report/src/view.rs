@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_clean::CleanSummary;
 use nuwa_files::{quoted, quoted_path};
+use nuwa_models::Outline;
 use nuwa_train::inside::LayerSizes;
 use serde::Serialize;
 
 use crate::chart::Chart;
 use crate::cleaning::{self, Caught, Funnel, NamedCount};
 use crate::curves::{self, CurvePair};
+use crate::drawing::Drawing;
 use crate::experts;
 use crate::facts::{self, Fact, Figure};
 use crate::fine_tuning::{self, FineTuning};
@@ -46,6 +48,7 @@ pub struct Page {
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
+    drawing: Option<Drawing>,
     experts: Option<experts::Shares>,
     stage_scores: Option<Scores>,
     caught: Option<Caught>,
@@ -140,6 +143,7 @@ impl Page {
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
+            drawing: facts::plan(run).map(|plan| Drawing::of(&Outline::of(&plan.model))),
             experts: experts::of(run),
             stage_scores: scores::of(run),
             caught: run.audit.as_ref().map(cleaning::caught),

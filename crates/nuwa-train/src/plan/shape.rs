@@ -1,5 +1,6 @@
 //! From a number of weights to width, depth and heads.
 
+use nuwa_models::custom::CustomConfig;
 use nuwa_models::{Family, ModelConfig, Prediction, PresetName, Shape};
 use nuwa_tensor::Precision;
 
@@ -137,7 +138,11 @@ fn of_width(
         value: error.value,
         expected: error.expected.trim_start_matches("expected ").into(),
     };
-    (settings.family.registered().shaped)(&shape).map_err(setting)
+    match settings.family {
+        Family::Custom => CustomConfig::designed(&shape, &settings.custom).map(ModelConfig::Custom),
+        family => (family.registered().shaped)(&shape),
+    }
+    .map_err(setting)
 }
 
 /// Layers of a width, times a factor.
