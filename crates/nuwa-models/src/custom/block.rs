@@ -9,7 +9,7 @@ use super::settings::{BlockKind, FeedForwardKind, NormKind, NormPlace};
 
 /// What attention knows of positions, shared by all blocks.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub(super) struct Places {
     /// By which queries and keys are turned.
     pub rotary: Option<RotaryTable>,
     /// What is added to scores.
@@ -18,7 +18,7 @@ pub struct Places {
 
 /// A residual branch that looks back, and one that does not.
 #[derive(Debug, Clone)]
-pub struct Block {
+pub(super) struct Block {
     norm: Norm,
     back: Back,
     next: Option<(Norm, Next)>,
@@ -26,7 +26,7 @@ pub struct Block {
 
 /// A norm of either kind, before its layer or after its branch.
 #[derive(Debug, Clone)]
-pub struct Norm {
+pub(super) struct Norm {
     layer: NormLayer,
     place: NormPlace,
 }

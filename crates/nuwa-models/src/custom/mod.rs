@@ -8,12 +8,13 @@
 //!
 //! Weights start normal with deviation 0.02, the projections back into the residual stream with `0.02 / sqrt(2 layers)`; cells and
 //! gates of recurrences start as in their own families. With the settings of GPT-2 or LLaMA such a model is one: it has the same
-//! parameters under the same paths, and the same numbers.
+//! parameters under the same paths, and the same numbers; and is exported as one.
 //!
-//! No model of this kind exists at Hugging Face: a folder has `model_type` `custom`, and tensors under the paths of parameters.
+//! No other model of this kind exists at Hugging Face: a folder has `model_type` `custom`, and tensors under the paths of parameters.
 
 mod block;
 mod check;
+mod common;
 mod config;
 mod names;
 mod settings;
@@ -30,7 +31,7 @@ pub use settings::{
 };
 
 use crate::input::Remembers;
-use crate::{Cache, Input, Model, ModelConfig, Rows};
+use crate::{Cache, Input, Model, ModelConfig, Rows, build_zeros};
 
 /// The model.
 #[derive(Debug)]
@@ -160,5 +161,15 @@ impl Model for Custom {
             false => Remembers::State,
         };
         Cache::of_layers((0..self.blocks.len()).map(layer), capacity, dtype)
+    }
+
+    /// A GPT-2 or a LLaMA, where the settings are those of one.
+    fn in_common_family(&self) -> Option<Box<dyn Model>> {
+        let model = build_zeros(&common::common_family(&self.config)?).expect("it has every such shape");
+        for own in self.parameters.iter() {
+            let there = model.parameters().get(own.entry().path()).expect("it has the same parameters");
+            there.from_host(&own.to_host());
+        }
+        Some(model)
     }
 }

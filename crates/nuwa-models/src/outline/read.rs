@@ -45,7 +45,7 @@ impl Address {
 }
 
 /// Puts the parameters of a model together to its parts.
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     config: &'a ModelConfig,
     /// The share of the weights of experts that a token meets.
     met: f64,

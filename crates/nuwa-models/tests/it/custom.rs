@@ -1,11 +1,11 @@
 //! The family of one's own: it is other families where its settings are theirs, and refuses what makes no model.
 
 use nuwa_models::custom::CustomSettings;
-use nuwa_models::{Input, Model, ModelConfig, Text, build};
+use nuwa_models::{Input, Model, ModelConfig, Outline, Text, build};
 use nuwa_nn::Context;
 use nuwa_tensor::Tape;
 
-use crate::{built, ids};
+use crate::{built, families, ids};
 
 /// Norms after branches, learned positions, a band in every second block.
 pub const AFTER: &str = r#"{"model_type": "custom", "vocab_size": 31, "hidden_size": 12, "num_hidden_layers": 3,
@@ -103,21 +103,78 @@ fn parameters(model: &dyn Model) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     all
 }
 
-/// Under one seed they begin with the same weights, which give the same logits, and they cost the same.
+/// Under one seed they begin with the same weights, which give the same logits.
 #[test]
 fn with_the_settings_of_a_family_it_is_that_family() {
     for pair in PAIRS {
         let [theirs, own] = <[Box<dyn Model>; 2]>::try_from(built(&pair)).ok().unwrap();
         assert_eq!(parameters(&*theirs), parameters(&*own), "{}", pair[0]);
         assert_eq!(logits(&*theirs), logits(&*own), "{}", pair[0]);
-        let [size, of_own] = [theirs.config().size(), own.config().size()];
-        assert_eq!([size.parameters, size.idle], [of_own.parameters, of_own.idle], "{}", pair[0]);
+        let [idle, of_own] = [&theirs, &own].map(|model| model.config().size().idle);
+        assert_eq!(idle, of_own, "{}", pair[0]);
+    }
+}
+
+/// The first three pairs are GPT-2 and LLaMA; no others are either.
+#[test]
+fn what_is_a_gpt2_or_a_llama_is_exported_as_one() {
+    for [theirs, own] in &PAIRS[..3] {
+        let [theirs, own] = <[Box<dyn Model>; 2]>::try_from(built(&[*theirs, *own])).ok().unwrap();
+        let same = own.in_common_family().unwrap();
+        assert_eq!(same.config().family(), theirs.config().family());
+        assert_eq!(logits(&*same), logits(&*own));
+    }
+    let others = PAIRS[3..].iter().map(|[_, own]| *own).chain([AFTER, CELLS, LINEAR, SINUSOIDS]);
+    for other in others {
+        assert!(built(&[other])[0].in_common_family().is_none(), "{other}");
+    }
+}
+
+/// The parts of a picture hold all weights, of every family.
+#[test]
+fn outlines_count_every_parameter() {
+    for model in families() {
+        let (config, outline) = (model.config(), Outline::of(&model.config()));
+        assert_eq!(outline.parameters(), model.parameters().count(), "{config:?}");
+        let layers: usize = outline.stacks.iter().map(|stack| stack.layers).sum();
+        assert_eq!(layers, config.layers(), "{config:?}");
+        // Two operations a weight that a token meets, but for embeddings and what is no product; and scores.
+        assert!(outline.operations() > config.size().active() as f64, "{config:?}");
     }
 }
 
 #[test]
+fn an_outline_follows_the_pattern_and_tells_what_is_in_a_block() {
+    let outline = Outline::of(&built(&[CELLS])[0].config());
+    let [stack] = &outline.stacks[..] else { panic!("one stack") };
+    assert_eq!((stack.layers, stack.pattern.len(), stack.blocks.len()), (4, 4, 4));
+    let pieces = |block: usize| -> Vec<String> {
+        stack.blocks[block].pieces.iter().map(|piece| format!("{} {}", piece.name, piece.about)).collect()
+    };
+    assert_eq!(pieces(0), ["recurrent_norm ", "recurrent lstm", "feed_forward_norm ", "feed_forward "]);
+    assert_eq!(pieces(1), ["attention_norm ", "attention 4 heads, 2 of keys and values"]);
+    let attention = &stack.blocks[1].pieces[1];
+    assert_eq!(attention.matrices[0], ("qkv".to_string(), vec![32, 16], 1));
+    // 8 and a half keys on average, for 16 features of queries.
+    assert_eq!(attention.operations, (2 * (32 * 16 + 16 * 16)) as f64 + 4.0 * 16.0 * 8.5);
+    let after = Outline::of(&built(&[AFTER])[0].config());
+    let names: Vec<&str> = after.stacks[0].blocks[1].pieces.iter().map(|piece| piece.name.as_str()).collect();
+    assert_eq!(names, ["attention", "attention_norm", "feed_forward", "feed_forward_norm"]);
+    assert_eq!(after.stacks[0].pattern, [0, 1]);
+    assert_eq!(after.last.last().map(|piece| piece.about.as_str()), Some("the embedding"));
+    let experts = Outline::of(&built(&[LINEAR])[0].config());
+    let moe = &experts.stacks[0].blocks[0].pieces[3];
+    assert_eq!(moe.matrices[1], ("experts.gate_up".to_string(), vec![20, 16], 3));
+    let met = 2.0 * (3 * 16) as f64 + 2.0 * (2 * 3 * 16 * 10) as f64;
+    assert!((moe.operations - met).abs() < 1e-6, "{}", moe.operations);
+}
+
+#[test]
 fn sizes_count_every_parameter() {
-    for model in built(&[AFTER, CELLS, LINEAR, SINUSOIDS, WIDE_AFTER, WIDE_CELLS]) {
+    let own = PAIRS.map(|[_, own]| own);
+    for model in
+        built(&own).into_iter().chain(built(&[AFTER, CELLS, LINEAR, SINUSOIDS, WIDE_AFTER, WIDE_CELLS]))
+    {
         assert_eq!(model.config().size().parameters, model.parameters().count());
     }
 }

@@ -1,0 +1,56 @@
+//! A model of one's own from settings to text, to other programs, and what is refused with it.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::support::{Place, story};
+
+const SIZES: &str = "--params 20k --tokens 8k --family custom --set model.context=32 --set model.width=32";
+const HYBRID: &str = "--set model.layers=3 --set model.custom.blocks=[\"lstm\",\"banded\",\"rg-lru\"] \
+    --set model.custom.feed_forward=[\"dense\",\"experts\",\"none\"] --set model.custom.experts=3";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Trained, written with, exported and refused in one test, since the training takes the time.
+#[test]
+fn a_model_of_ones_own_from_settings_to_text() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    place.succeed("collect story.txt --out documents");
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
+    place.succeed("tokenize documents --tokenizer tokenizer --out shards");
+    let figures =
+        json(&place.succeed(&format!("pretrain --data shards --out hybrid {SIZES} {HYBRID} --json")).out);
+    assert!(figures["bits_per_byte"].as_f64().is_some_and(|bits| bits < 8.0), "{figures}");
+    let config = json(&place.read("hybrid/model/config.json"));
+    assert_eq!(config["custom"]["blocks"], serde_json::json!(["lstm", "banded", "rg-lru"]));
+    let write = "generate hybrid --prompt mira --max-tokens 12 --seed 1 --temperature 0";
+    let written = place.succeed(write).out;
+    assert!(!written.trim().is_empty() && written == place.succeed(write).out, "{written}");
+    let refused = place.failure("export hybrid --format gguf --out out");
+    assert!(refused.contains("llama.cpp"), "{refused}");
+
+    let plain = format!("{SIZES} --set model.layers=1 --set model.custom.activation=gelu");
+    place.succeed(&format!("pretrain --data shards --out plain {plain}"));
+    place.succeed("export plain --out there");
+    assert_eq!(json(&place.read("there/config.json"))["model_type"], "llama");
+    let text = |model: &str| place.succeed(&write.replace("hybrid", model)).out;
+    assert_eq!(text("plain"), text("there"));
+
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.window=5")), @"");
+    assert_snapshot!(place.failure("pretrain --data shards --out other --params 20k --tokens 8k --set model.custom.gated=false"), @"");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.blocks=[\"mamba\"]")), @"");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.gate=false")), @"");
+}
+
+/// What `nuwa plan` draws.
+#[test]
+fn a_plan_draws_the_model() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    let drawn = place.succeed(&format!("plan story.txt {SIZES} {HYBRID}")).out;
+    let drawn: Vec<&str> = drawn.lines().skip_while(|line| !line.contains("n tokens")).collect();
+    assert_snapshot!(drawn.join("\n"), @"");
+}
