@@ -85,6 +85,10 @@ impl Drawing {
             y += height + GAP;
             shape = rows_of(outline.width);
         }
+        if let Some(logits) = logits(outline) {
+            arrows.push(Arrow { from: y - GAP, to: y, shape: logits });
+            y += GAP;
+        }
         Self {
             about: words::drawn(outline.context, outline.width),
             height: y - GAP + EDGE,
@@ -119,6 +123,7 @@ fn picture(outline: &Outline) -> String {
         lines.push(format!("  └{}┘", "─".repeat(widest + 2)));
         shape = rows_of(outline.width);
     }
+    lines.extend(logits(outline).map(|logits| format!("      │ {logits}")));
     lines.join("\n")
 }
 
@@ -148,12 +153,17 @@ fn rows_of(width: usize) -> String {
     format!("n × {width}")
 }
 
+/// The shape of what a head gives, where there is one.
+fn logits(outline: &Outline) -> Option<String> {
+    let has_head = outline.last.iter().any(|piece| piece.name.starts_with("head"));
+    has_head.then(|| format!("{} logits", rows_of(outline.vocabulary)))
+}
+
 /// The boxes from the tokens to the logits.
 fn parts(outline: &Outline) -> Vec<Part> {
     let outer = |piece: &OutlinePiece| {
-        let [title, shapes] = described(piece);
-        let lines = if shapes.is_empty() { Vec::new() } else { vec![[shapes, String::new()]] };
-        Part { title, is_block: false, lines }
+        let lines = shapes(piece).into_iter().map(|shapes| [shapes, String::new()]).collect();
+        Part { title: named(piece), is_block: false, lines }
     };
     let first = outline.first.iter().map(outer);
     let blocks = outline.stacks.iter().flat_map(blocks);
@@ -170,7 +180,7 @@ fn blocks(stack: &OutlineStack) -> Vec<Part> {
         Part {
             title: format!("{}{times}{rounds}", layers(stack, block)),
             is_block: true,
-            lines: block.pieces.iter().map(described).collect(),
+            lines: block.pieces.iter().flat_map(described).collect(),
         }
     };
     runs.into_iter().map(part).collect()
@@ -203,14 +213,30 @@ fn ranges(layers: &[usize]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-/// The name of a piece with what is to be said of it, and the shapes of its matrices.
-fn described(piece: &OutlinePiece) -> [String; 2] {
-    let matrices = piece.matrices.iter().map(|(name, axes, count)| {
+/// The name of a piece with what is to be said of it, and beside it the shapes of its matrices, in as many lines as they take.
+fn described(piece: &OutlinePiece) -> Vec<[String; 2]> {
+    let mut shapes = shapes(piece).into_iter();
+    let first = [named(piece), shapes.next().unwrap_or_default()];
+    std::iter::once(first).chain(shapes.map(|shapes| [String::new(), shapes])).collect()
+}
+
+/// The most characters of shapes in one line.
+const LONGEST: usize = 54;
+
+/// The shapes of the matrices of a piece, in lines.
+fn shapes(piece: &OutlinePiece) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (name, axes, count) in &piece.matrices {
         let axes = axes.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
         let times = if *count > 1 { format!("{count} of ") } else { String::new() };
-        format!("{name} {times}{axes}").trim_start().to_string()
-    });
-    [named(piece), matrices.collect::<Vec<_>>().join(", ")]
+        let told = format!("{name} {times}{axes}");
+        let told = told.trim_start();
+        match lines.last_mut() {
+            Some(line) if line.width() + 2 + told.width() <= LONGEST => *line += &format!(", {told}"),
+            _ => lines.push(told.to_string()),
+        }
+    }
+    lines
 }
 
 fn named(piece: &OutlinePiece) -> String {
@@ -249,90 +275,4 @@ fn rows(outline: &Outline) -> Vec<Row> {
 }
 
 #[cfg(test)]
-mod tests {
-    use nuwa_models::ModelConfig;
-
-    use super::*;
-
-    fn outline(layers: usize, custom: &str) -> Outline {
-        let config: ModelConfig = serde_json::from_str(&format!(
-            r#"{{"model_type": "custom", "vocab_size": 500, "hidden_size": 32, "num_hidden_layers": {layers},
-                "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64,
-                "tie_word_embeddings": true, "custom": {custom}}}"#
-        ))
-        .unwrap();
-        Outline::of(&config)
-    }
-
-    #[test]
-    fn boxes_lie_one_below_the_other_and_the_table_adds_up() {
-        let outline = outline(5, r#"{"blocks": ["lstm", "attention"], "feed_forward": ["experts"]}"#);
-        let drawing = Drawing::of(&outline);
-        let titles: Vec<&str> = drawing.boxes.iter().map(|placed| placed.title.as_str()).collect();
-        assert_eq!(
-            titles,
-            ["tokens", "layers 1, 3, 5, in turn", "layers 2, 4, in turn", "norm", "head (the embedding)"]
-        );
-        for (above, below) in drawing.boxes.iter().zip(&drawing.boxes[1..]) {
-            assert_eq!(above.y + above.height + GAP, below.y);
-        }
-        for placed in &drawing.boxes {
-            let inside = |line: &Line| placed.y < line.y && line.y < placed.y + placed.height;
-            assert!(placed.lines.iter().all(inside), "{placed:?}");
-        }
-        assert!(drawing.boxes.last().is_some_and(|placed| placed.y + placed.height < drawing.height));
-        let shapes: Vec<&str> = drawing.arrows.iter().map(|arrow| arrow.shape.as_str()).collect();
-        assert_eq!(shapes, ["n", "n × 32", "n × 32", "n × 32", "n × 32"]);
-        let all = drawing.rows.last().unwrap();
-        assert_eq!(
-            (all.parameters.as_str(), all.share.as_str()),
-            (grouped(outline.parameters() as u64).as_str(), "100 %")
-        );
-        let pieces: Vec<(&str, usize)> = drawing
-            .rows
-            .iter()
-            .filter(|row| row.is_piece)
-            .map(|row| (row.name.as_str(), row.times))
-            .collect();
-        let expected = [
-            ("recurrent (lstm)", 3),
-            ("moe", 3),
-            ("attention (2 heads, 1 of keys and values)", 2),
-            ("moe", 2),
-        ];
-        assert_eq!(pieces, expected);
-    }
-
-    #[test]
-    fn layers_that_are_alike_are_drawn_once() {
-        let titles = |layers, custom: &str| -> Vec<String> {
-            Drawing::of(&outline(layers, custom)).boxes.into_iter().map(|placed| placed.title).collect()
-        };
-        assert_eq!(titles(4, "{}"), ["tokens", "layers 1-4", "norm", "head (the embedding)"]);
-        let twice =
-            r#"{"blocks": ["gru", "gru", "attention"], "norm_place": "after", "positions": "learned"}"#;
-        let expected = [
-            "tokens",
-            "positions",
-            "layers 1-2, 4-5, 2 in a row, in turn",
-            "layers 3, 6, in turn",
-            "head (the embedding)",
-        ];
-        assert_eq!(titles(6, twice), expected);
-    }
-
-    #[test]
-    fn the_picture_of_a_terminal_has_straight_edges() {
-        let text = text(&outline(2, r#"{"blocks": ["rg-lru", "banded"]}"#));
-        let widths: Vec<usize> = text
-            .lines()
-            .filter(|line| line.ends_with(['│', '┐', '┘']))
-            .map(|line| line.trim_end().width())
-            .collect();
-        assert!(
-            widths.len() > 12 && widths.iter().filter(|width| **width > 10).all(|width| *width == widths[0]),
-            "{text}"
-        );
-        assert!(text.contains("attention (2 heads, 1 of keys and values, a window of 32)"), "{text}");
-    }
-}
+mod tests;

@@ -143,7 +143,7 @@ impl Page {
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
-            drawing: facts::plan(run).map(|plan| Drawing::of(&Outline::of(&plan.model))),
+            drawing: drawing(run),
             experts: experts::of(run),
             stage_scores: scores::of(run),
             caught: run.audit.as_ref().map(cleaning::caught),
@@ -158,6 +158,15 @@ impl Page {
             notes: run.notes.clone(),
         }
     }
+}
+
+/// More layers than any model here has; a plan that was changed by hand may say anything.
+const MOST_LAYERS: usize = 4096;
+
+fn drawing(run: &Run) -> Option<Drawing> {
+    let model = &facts::plan(run)?.model;
+    let is_one = model.validate().is_ok() && model.layers() <= MOST_LAYERS;
+    is_one.then(|| Drawing::of(&Outline::of(model)))
 }
 
 fn subtitle(run: &Run) -> Text {

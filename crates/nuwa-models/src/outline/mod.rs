@@ -21,6 +21,8 @@ pub struct Outline {
     pub context: usize,
     /// Features of a row between the parts.
     pub width: usize,
+    /// Token ids, each of which gets a logit.
+    pub vocabulary: usize,
 }
 
 /// Blocks one upon the other: block `i` is `blocks[pattern[i % pattern.len()]]`.
@@ -50,7 +52,7 @@ pub struct OutlineBlock {
 pub struct OutlinePiece {
     /// The name of it in the paths of its parameters.
     pub name: String,
-    /// What its parameters do not tell: `lstm`, `8 heads, 2 of keys and values`; empty where there is nothing to be said.
+    /// What its parameters do not tell: `lstm`, `8 heads, 2 kv heads`; empty where there is nothing to be said.
     pub about: String,
     /// Its matrices: each with its name and axes, and how many are alike.
     pub matrices: Vec<(String, Vec<usize>, usize)>,

@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
             }
         }
         let stacks = names.into_iter().map(|name| self.stack(name)).collect();
-        Outline { first, stacks, last, context: self.config.context(), width: self.config.width() }
+        let (context, width) = (self.config.context(), self.config.width());
+        Outline { first, stacks, last, context, width, vocabulary: self.config.vocabulary() }
     }
 
     fn tied_head(&self) -> OutlinePiece {
@@ -204,12 +205,8 @@ impl<'a> Reader<'a> {
         let about = match piece.name.as_str() {
             "attention" => {
                 let [heads, kv_heads] = self.config.heads();
-                let shared = if kv_heads == heads {
-                    String::new()
-                } else {
-                    format!(", {kv_heads} of keys and values")
-                };
-                let window = back.window.map_or(String::new(), |window| format!(", a window of {window}"));
+                let shared = if kv_heads == heads { String::new() } else { format!(", {kv_heads} kv") };
+                let window = back.window.map_or(String::new(), |window| format!(", window {window}"));
                 format!("{heads} heads{shared}{window}")
             }
             "recurrent" => back.kind.to_string(),

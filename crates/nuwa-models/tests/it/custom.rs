@@ -152,7 +152,7 @@ fn an_outline_follows_the_pattern_and_tells_what_is_in_a_block() {
         stack.blocks[block].pieces.iter().map(|piece| format!("{} {}", piece.name, piece.about)).collect()
     };
     assert_eq!(pieces(0), ["recurrent_norm ", "recurrent lstm", "feed_forward_norm ", "feed_forward "]);
-    assert_eq!(pieces(1), ["attention_norm ", "attention 4 heads, 2 of keys and values"]);
+    assert_eq!(pieces(1), ["attention_norm ", "attention 4 heads, 2 kv"]);
     let attention = &stack.blocks[1].pieces[1];
     assert_eq!(attention.matrices[0], ("qkv".to_string(), vec![32, 16], 1));
     // 8 and a half keys on average, for 16 features of queries.
