@@ -207,7 +207,8 @@ impl<'a> Reader<'a> {
                 let [heads, kv_heads] = self.config.heads();
                 let shared = if kv_heads == heads { String::new() } else { format!(", {kv_heads} kv") };
                 let window = back.window.map_or(String::new(), |window| format!(", window {window}"));
-                format!("{heads} heads{shared}{window}")
+                let noun = if heads == 1 { "head" } else { "heads" };
+                format!("{heads} {noun}{shared}{window}")
             }
             "recurrent" => back.kind.to_string(),
             _ => String::new(),

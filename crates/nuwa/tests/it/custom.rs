@@ -41,10 +41,24 @@ fn a_model_of_ones_own_from_settings_to_text() {
     let text = |model: &str| place.succeed(&write.replace("hybrid", model)).out;
     assert_eq!(text("plain"), text("there"));
 
-    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.window=5")), @"");
-    assert_snapshot!(place.failure("pretrain --data shards --out other --params 20k --tokens 8k --set model.custom.gated=false"), @"");
-    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.blocks=[\"mamba\"]")), @"");
-    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.gate=false")), @"");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.window=5")), @r"
+    error: model.custom.window = 5: expected nothing: no block is banded
+    hint: change model.custom.window in the recipe, or with --set model.custom.window=...
+    ");
+    assert_snapshot!(place.failure("pretrain --data shards --out other --params 20k --tokens 8k --set model.custom.gated=false"), @r"
+    error: model.family = llama: expected custom, the family that has settings below model.custom
+    hint: change model.family in the recipe, or with --set model.family=...
+    ");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.blocks=[\"mamba\"]")), @r#"
+    error: --set model.custom.blocks=["mamba"] cannot be used
+    cause: `model.custom.blocks` = "mamba": expected one of "attention", "banded", "lstm", "gru", "rg-lru"
+    hint: `nuwa init` writes a recipe with every key and what it means
+    "#);
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.gate=false")), @r"
+    error: --set model.custom.gate=false cannot be used
+    cause: unknown key `model.custom.gate`
+    hint: did you mean `model.custom.gated`?
+    ");
 }
 
 /// What `nuwa plan` draws.
