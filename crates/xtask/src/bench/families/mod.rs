@@ -202,7 +202,7 @@ impl Bench {
         command.arg("--data").arg(run.join("tokenize")).arg("--tokenizer").arg(run.join("tokenizer"));
         command.arg("--out").arg(out);
         match DESIGNS.iter().find(|(name, _)| *name == family) {
-            Some((_, blocks)) => command.args(["--family", "custom", "--set", blocks]),
+            Some(&(_, blocks)) => command.args(["--family", "custom", "--set", blocks]),
             None => command.args(["--family", family]),
         };
         command
