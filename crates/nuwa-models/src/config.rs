@@ -151,11 +151,26 @@ pub trait Config: Debug + Send + Sync {
         0
     }
 
+    /// How layer `layer` looks back, where the names of its parameters do not tell it.
+    fn looks_back(&self, layer: usize) -> LooksBack {
+        let _ = layer;
+        LooksBack::default()
+    }
+
     /// What a plan has to know.
     fn size(&self) -> Size;
 
     /// The model, its configuration having been validated, with the builder's weights.
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model>;
+}
+
+/// How a layer looks back, as far as its parameters do not tell it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LooksBack {
+    /// What it is called; empty where the names of its parameters say enough.
+    pub kind: &'static str,
+    /// The keys that a query attends to at most.
+    pub window: Option<usize>,
 }
 
 /// A tensor as a part of a larger one.

@@ -24,6 +24,7 @@
 
 pub mod bart;
 pub mod bert;
+pub mod custom;
 pub mod decoder;
 pub mod falcon;
 pub mod gpt2;
@@ -54,6 +55,7 @@ mod experts;
 mod input;
 mod memory;
 mod names;
+mod outline;
 mod presets;
 mod registry;
 mod scored;
@@ -61,10 +63,11 @@ mod sequences;
 mod text;
 
 pub use batch::{Batch, Classes, Losses, Targets, backward, backward_objective, losses};
-pub use config::{Config, Error, FamilyConfig, FusedPart, Prediction, Result, Shape, Size};
+pub use config::{Config, Error, FamilyConfig, FusedPart, LooksBack, Prediction, Result, Shape, Size};
 pub use input::{Cache, Input, NewRows};
 pub use memory::{Memory, attention_to_source};
 pub use names::{RowOrder, TensorName};
+pub use outline::{Outline, OutlineBlock, OutlinePiece, OutlineStack};
 pub use presets::{Preset, PresetName};
 pub use registry::{Family, ModelConfig, ParseError, Registered};
 pub use scored::{LabelHead, LabelRow, SCORE, Scored, backward_scores, scores};

@@ -139,6 +139,8 @@ families! {
     "gru" => Gru(crate::gru::GruConfig),
     /// Gated linear recurrences, and attention within a window in every third block (De et al. 2024).
     "recurrent_gemma" => RecurrentGemma(crate::recurrent_gemma::RecurrentGemmaConfig),
+    /// A model of one's own, put together from the layers of the others: see model.custom.
+    "custom" => Custom(crate::custom::CustomConfig),
 }
 
 // The enum is made by a macro, in which no variant is told from the others.

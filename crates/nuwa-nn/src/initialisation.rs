@@ -26,6 +26,9 @@ pub enum InitialisationScheme {
     /// `sqrt(2 / (5 width))` (Nguyen and Salazar, "Transformers without Tears", 2019), and `2 / (layers sqrt(width))` for what leads back
     /// into the residual stream (Wang and Komatsuzaki, GPT-J, 2021), as in GPT-NeoX.
     Small,
+    /// `sqrt(1 / input)` (Raffel et al. 2020; its queries are smaller by what scores are divided by here), and embeddings of 1
+    /// where the head is a matrix of its own.
+    T5,
 }
 
 /// How a new model starts, where that is not as its family is published.
@@ -45,6 +48,10 @@ impl Default for ModelStart {
     }
 }
 
+/// The embedding, and the head where it is another matrix.
+const EMBEDDING: &str = "tokens.weight";
+const OWN_HEAD: &str = "head.weight";
+
 /// The norm in front of the head.
 const LAST_NORM: &str = "norm.weight";
 
@@ -61,9 +68,13 @@ impl ModelStart {
     pub fn apply(&self, parameters: &Parameters, [layers, width]: [usize; 2], seed: u64) {
         let random = Random::new(seed).named("initialisation by name");
         let ratio = self.ratio(width);
+        let has_head = parameters.get(OWN_HEAD).is_some();
         for parameter in parameters.iter() {
             let is_of_block = is_block_matrix(parameter);
-            let drawn = is_of_block.then(|| self.scheme.deviation(parameter, [layers, width])).flatten();
+            let drawn = match is_of_block {
+                true => self.scheme.deviation(parameter, [layers, width]),
+                false => self.scheme.deviation_of_embedding(parameter, has_head),
+            };
             if let Some(deviation) = drawn {
                 let random = random.named(parameter.entry().path());
                 parameter.set(|values| random.fill_normal(values, deviation));
@@ -111,11 +122,17 @@ impl InitialisationScheme {
             Self::Gpt2 => Some(if is_residual { 0.02 / (2.0 * layers).sqrt() } else { 0.02 }),
             Self::Xavier => Some((2.0 / (input + output)).sqrt()),
             Self::Kaiming => Some((2.0 / input).sqrt()),
-            Self::Lecun => Some((1.0 / input).sqrt()),
+            Self::Lecun | Self::T5 => Some((1.0 / input).sqrt()),
             Self::Small => {
                 Some(if is_residual { 2.0 / (layers * width.sqrt()) } else { (0.4 / width).sqrt() })
             }
         }
+    }
+
+    /// The same of the embedding, and of nothing else outside of blocks.
+    fn deviation_of_embedding(self, parameter: &Parameter, has_head: bool) -> Option<f32> {
+        let is_embedding = parameter.entry().path() == EMBEDDING;
+        (self == Self::T5 && is_embedding && has_head).then_some(1.0)
     }
 }
 
@@ -154,6 +171,7 @@ mod tests {
             (InitialisationScheme::Xavier, (2.0 / 256.0_f64).sqrt(), (2.0 / 320.0_f64).sqrt()),
             (InitialisationScheme::Kaiming, (2.0 / 64.0_f64).sqrt(), (2.0 / 256.0_f64).sqrt()),
             (InitialisationScheme::Lecun, 0.125, 0.0625),
+            (InitialisationScheme::T5, 0.125, 0.0625),
             (InitialisationScheme::Small, (0.4 / 64.0_f64).sqrt(), 0.125),
         ];
         for (scheme, into, back) in expected {
@@ -166,6 +184,22 @@ mod tests {
                 assert!((found / expected - 1.0).abs() < 0.05, "{scheme:?}: {found} {expected}");
             }
             assert_eq!(parameters.get("tokens.weight").unwrap().to_host(), embedding);
+        }
+    }
+
+    #[test]
+    fn embeddings_of_t5_begin_at_one_where_they_are_no_head() {
+        for (head, expected) in [(Some(OWN_HEAD), 1.0), (None, 0.02)] {
+            let mut builder = ParametersBuilder::new(1);
+            for path in [EMBEDDING].into_iter().chain(head) {
+                builder
+                    .add(path.into(), [100, WIDTH], true, |values, random| random.fill_normal(values, 0.02));
+            }
+            let parameters = builder.finish();
+            let scheme = InitialisationScheme::T5;
+            ModelStart { scheme, ..ModelStart::default() }.apply(&parameters, [2, WIDTH], 7);
+            let found = deviation(&parameters, EMBEDDING);
+            assert!((found / expected - 1.0).abs() < 0.05, "{found}");
         }
     }
 

@@ -181,6 +181,18 @@ impl RmsNorm {
             false => tape.rms_norm(x, &self.weight, self.epsilon),
         }
     }
+
+    /// The same in `f32`, for blocks whose residual stream is what was normalised.
+    ///
+    /// # Errors
+    /// When the width differs.
+    ///
+    /// # Panics
+    /// Of a norm that multiplies by `1 + weight`: no such blocks have one.
+    pub fn forward_residual(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        assert!(!self.is_around_one, "blocks with norms after their branches multiply by the weight itself");
+        tape.rms_norm_residual(x, &self.weight, self.epsilon)
+    }
 }
 
 /// Root mean square normalisation of queries and keys inside packed rows.

@@ -31,6 +31,7 @@ pub mod comparing;
 mod curves;
 mod data_card;
 mod difference;
+pub mod drawing;
 mod error;
 mod experts;
 mod facts;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nuwa_clean::CleanSummary;
 use nuwa_files::{quoted, quoted_path};
+use nuwa_models::Outline;
 use nuwa_train::inside::LayerSizes;
 use serde::Serialize;
 
 use crate::chart::Chart;
 use crate::cleaning::{self, Caught, Funnel, NamedCount};
 use crate::curves::{self, CurvePair};
+use crate::drawing::Drawing;
 use crate::experts;
 use crate::facts::{self, Fact, Figure};
 use crate::fine_tuning::{self, FineTuning};
@@ -46,6 +48,7 @@ pub struct Page {
     data: Vec<Fact>,
     shape: Vec<Fact>,
     training: Vec<Fact>,
+    drawing: Option<Drawing>,
     experts: Option<experts::Shares>,
     stage_scores: Option<Scores>,
     caught: Option<Caught>,
@@ -140,6 +143,7 @@ impl Page {
             data: facts::data(run),
             shape: facts::shape(run),
             training: facts::training(run),
+            drawing: drawing(run),
             experts: experts::of(run),
             stage_scores: scores::of(run),
             caught: run.audit.as_ref().map(cleaning::caught),
@@ -154,6 +158,15 @@ impl Page {
             notes: run.notes.clone(),
         }
     }
+}
+
+/// More layers than any model here has; a plan that was changed by hand may say anything.
+const MOST_LAYERS: usize = 4096;
+
+fn drawing(run: &Run) -> Option<Drawing> {
+    let model = &facts::plan(run)?.model;
+    let is_one = model.validate().is_ok() && model.layers() <= MOST_LAYERS;
+    is_one.then(|| Drawing::of(&Outline::of(model)))
 }
 
 fn subtitle(run: &Run) -> Text {

@@ -1,3 +1,4 @@
+use nuwa_models::custom::CustomSettings;
 use nuwa_models::{Family, PresetName};
 use nuwa_nn::{DecayShape, InitialisationScheme, ModelStart, OptimizerSettings, ScheduleKind};
 use nuwa_tensor::Precision;
@@ -36,7 +37,7 @@ pub struct ModelSettings {
     /// Use a separate output matrix (LM head) instead of tying it to the token embedding.
     pub untied_head: bool,
     /// Initialisation of the matrices of the blocks: published (as the family is), normal, gpt2, xavier,
-    /// kaiming, lecun or small.
+    /// kaiming, lecun, small or t5.
     pub initialisation: InitialisationScheme,
     /// What the first weights of all matrices are multiplied by, 0.01 to 100. If unset, 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,8 @@ pub struct ModelSettings {
     /// The width at which mup is the same as the standard parametrization. If unset, 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mup_base_width: Option<usize>,
+    /// What the blocks are made of, where the family is custom.
+    pub custom: CustomSettings,
 }
 
 /// How first weights and learning rates depend on the width.
@@ -90,7 +93,11 @@ impl ModelSettings {
         let depth = self.depth.unwrap_or(1.0);
         ensure((0.1..=10.0).contains(&depth), "model.depth", depth, "0.1 to 10")?;
         let base = self.mup_base_width.unwrap_or(MUP_BASE_WIDTH);
-        ensure((1..=32_768).contains(&base), "model.mup_base_width", base, "1 to 32768")
+        ensure((1..=32_768).contains(&base), "model.mup_base_width", base, "1 to 32768")?;
+        let is_used = self.family() == Family::Custom || self.custom == CustomSettings::default();
+        let family = self.family().registered().model_type;
+        let expected = "custom, the family that has settings below model.custom";
+        ensure(is_used, "model.family", family, expected)
     }
 }
 

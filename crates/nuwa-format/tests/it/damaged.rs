@@ -61,8 +61,8 @@ fn missing_files() {
 #[test]
 fn configurations() {
     insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "{\"model_type\": ").unwrap()), @"MODEL/config.json is not valid: EOF while parsing a value at line 1 column 15");
-    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected bart, bert, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet");
-    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected bart, bert, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet"#);
+    insta::assert_snapshot!(message("llama", |m| fs::write(m.join("config.json"), "[1, 2]").unwrap()), @"MODEL/config.json: model_type is missing, expected bart, bert, custom, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet");
+    insta::assert_snapshot!(with_config("llama", |c| c["model_type"] = json!("mamba")), @r#"MODEL/config.json: unknown model_type "mamba", expected bart, bert, custom, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!("big")), @r#"MODEL/config.json: hidden_size: invalid type: string "big", expected a whole number"#);
     insta::assert_snapshot!(with_config("llama", |c| c["hidden_size"] = json!(-1)), @"MODEL/config.json: hidden_size: invalid value: integer `-1`, expected a whole number");
     insta::assert_snapshot!(with_config("llama", |c| { c.as_object_mut().unwrap().remove("hidden_size"); }), @"MODEL/config.json: missing field `hidden_size`");

@@ -147,7 +147,7 @@ fn what_is_not_computed_is_refused() {
     ];
     let all = refused.map(|(name, fields)| told(&with_fields(name, fields)));
     insta::assert_snapshot!(all.join("\n"), @r#"
-    MODEL/config.json: unknown model_type "phi3", expected bart, bert, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet
+    MODEL/config.json: unknown model_type "phi3", expected bart, bert, custom, falcon, gpt2, gpt_neo, gru, lamda, llama, lstm, marian, mistral, mixtral, olmoe, qwen2, qwen3, qwen3_moe, recurrent_gemma, t5, unilm, xlm or xlnet
       take a model of one of these kinds (Llama 3, TinyLlama, SmolLM2, Mistral, Qwen2.5, Qwen3, GPT-2 and GPT-Neo are), or run this one with transformers; another model_type in config.json does not make it one of them
     MODEL/config.json: hidden_act = "relu2" is not supported, only silu, swish, gelu, gelu_pytorch_tanh, gelu_new are
       config.json describes how the weights were trained: changed, it would give another model that answers wrongly; run this one with transformers, or take a model without this

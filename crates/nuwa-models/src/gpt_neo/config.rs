@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{GptNeo, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, default_range, ensure, positive};
 use crate::gpt2::{Gelu, Gpt2Config};
-use crate::{Model, Preset, TensorName};
+use crate::{LooksBack, Model, Preset, TensorName};
 
 /// The fields of GPT-Neo's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,6 +182,10 @@ impl Config for GptNeoConfig {
         let size = self.as_gpt2().size();
         let biases = 3 * self.hidden_size * self.num_layers;
         Size { parameters: size.parameters - biases, ..size }
+    }
+
+    fn looks_back(&self, layer: usize) -> LooksBack {
+        LooksBack { window: self.windows().get(layer).copied().flatten(), ..LooksBack::default() }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Mistral;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, positive};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LooksBack, Model, ParseError, Preset, TensorName};
 
 /// The fields of Mistral's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,10 @@ impl Config for MistralConfig {
 
     fn size(&self) -> Size {
         self.decoder.size()
+    }
+
+    fn looks_back(&self, _: usize) -> LooksBack {
+        LooksBack { window: self.sliding_window, ..LooksBack::default() }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

@@ -6,7 +6,7 @@ use super::Mixtral;
 use crate::config::{Config, FamilyConfig, FusedPart, Result, Shape, Size, positive};
 use crate::decoder::{self, DecoderConfig, as_decoder, dialect, names};
 use crate::experts::{ExpertNames, ExpertShape, default_z};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LooksBack, Model, ParseError, Preset, TensorName};
 
 /// The fields of Mixtral's `config.json`, by their names at Hugging Face; `intermediate_size` is that of one expert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +99,10 @@ impl Config for MixtralConfig {
 
     fn size(&self) -> Size {
         self.experts().size(&self.decoder)
+    }
+
+    fn looks_back(&self, _: usize) -> LooksBack {
+        LooksBack { window: self.sliding_window, ..LooksBack::default() }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Qwen2;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, Windows, as_decoder, dialect, names};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LooksBack, Model, ParseError, Preset, TensorName};
 
 /// The fields of Qwen2's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ impl Config for Qwen2Config {
         let size = self.decoder.size();
         let biases = self.layers() * self.decoder.head_layout().width();
         Size { parameters: size.parameters + biases, ..size }
+    }
+
+    fn looks_back(&self, layer: usize) -> LooksBack {
+        LooksBack { window: self.windows.of(layer), ..LooksBack::default() }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

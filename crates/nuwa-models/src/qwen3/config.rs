@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Qwen3;
 use crate::config::{Config, FamilyConfig, Result, Shape, Size};
 use crate::decoder::{self, DecoderConfig, Windows, as_decoder, dialect, names};
-use crate::{Model, ParseError, Preset, TensorName};
+use crate::{LooksBack, Model, ParseError, Preset, TensorName};
 
 /// The fields of Qwen3's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,10 @@ impl Config for Qwen3Config {
         let [narrow, wide] = size.kept;
         // The rows before the norm of heads are kept beside those after it.
         Size { parameters: size.parameters + norms, kept: [narrow + heads.width(), wide], ..size }
+    }
+
+    fn looks_back(&self, layer: usize) -> LooksBack {
+        LooksBack { window: self.windows.of(layer), ..LooksBack::default() }
     }
 
     fn build(&self, builder: ParametersBuilder) -> Box<dyn Model> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{RecurrentGemma, names};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, above_zero, ensure, positive};
-use crate::{Model, Preset, TensorName};
+use crate::{LooksBack, Model, Preset, TensorName};
 
 /// The fields of RecurrentGemma's `config.json`, by their names at Hugging Face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -339,6 +339,15 @@ impl Config for RecurrentGemmaConfig {
             // Attention costs nothing in the other blocks.
             query_width: heads.query_width() * attention / self.num_hidden_layers,
             kept: [2 * width + kept + 3 * self.inner(), 2 * width],
+        }
+    }
+
+    fn looks_back(&self, layer: usize) -> LooksBack {
+        match self.block(layer) {
+            TemporalBlock::Recurrent => LooksBack { kind: "rg-lru", window: None },
+            TemporalBlock::Attention => {
+                LooksBack { window: Some(self.attention_window_size), ..LooksBack::default() }
+            }
         }
     }
 

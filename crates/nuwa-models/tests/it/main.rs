@@ -1,5 +1,6 @@
 //! What every family must do: train all its parameters, name them all, decode as it scores.
 
+mod custom;
 mod encoder_decoders;
 mod recurrent;
 mod xlnet;
@@ -89,6 +90,10 @@ fn families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "recurrent_gemma", "vocab_size": 31, "hidden_size": 16, "intermediate_size": 48, "lru_width": 12,
             "num_hidden_layers": 2, "num_attention_heads": 4, "block_types": ["attention", "recurrent"],
             "attention_bias": true, "tie_word_embeddings": false, "conv1d_width": 2, "max_position_embeddings": 16}"#,
+        custom::AFTER,
+        custom::CELLS,
+        custom::LINEAR,
+        custom::SINUSOIDS,
     ])
 }
 
@@ -202,6 +207,8 @@ fn wider_families() -> Vec<Box<dyn Model>> {
         r#"{"model_type": "recurrent_gemma", "vocab_size": 301, "hidden_size": 96, "intermediate_size": 512,
             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1, "attention_window_size": 20,
             "max_position_embeddings": 80}"#,
+        custom::WIDE_AFTER,
+        custom::WIDE_CELLS,
     ])
 }
 

@@ -48,6 +48,12 @@ fixed! {
         rejected_examples: "Examples of rejected documents", "被剔除文档示例";
         other_examples: "Examples of kept and changed documents", "保留和修改的文档示例";
         training: "Training", "训练";
+        structure: "Structure", "结构";
+        part: "Part", "部分";
+        times: "Layers", "层数";
+        weights_each: "Weights", "权重数";
+        of_all: "Of all", "占比";
+        operations: "Operations per token", "每 token 运算量";
         experts: "How the tokens of held-out text are shared among the experts, in per cent", "留出文本的 token 在各专家之间的分配（百分比）";
         layer: "Layer", "层";
         value: "Value", "数值";
@@ -181,6 +187,24 @@ pub fn parameters(count: u64) -> Text {
 
 pub fn family(name: &str) -> Text {
     both!("{name} family", "{name} 系列")
+}
+
+/// Said of the picture of a model for those who do not see it.
+pub fn drawn(context: usize, width: usize) -> Text {
+    let context = grouped(context as u64);
+    both!(
+        "The model from the token ids, up to {context}, to the logits: its parts with the shapes of their matrices, {width} features a token between them",
+        "模型自 token id（至多 {context} 个）至 logits 的结构：各部分及其矩阵的形状，部分之间每个 token {width} 维"
+    )
+}
+
+/// What the operations of the table are.
+pub fn about_operations(context: usize) -> Text {
+    let context = grouped(context as u64);
+    both!(
+        "Weights and operations of one layer, and their share of all weights with every layer of the kind. Operations: floating-point operations of the forward pass for one token, two for each weight of a matrix that the token meets; those of attention with the scores of as many keys as a token of a whole context ({context}) has on average.",
+        "权重数与运算量为单层数值，占比为同类各层之和占全部权重的比例。运算量：一个 token 前向传播的浮点运算数，token 经过的矩阵每个权重计两次；注意力的运算量包括分数，键的个数取整个上下文（{context}）内 token 的平均值。"
+    )
 }
 
 pub fn from_text(size: u64) -> Text {

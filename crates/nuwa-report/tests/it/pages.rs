@@ -154,7 +154,10 @@ fn a_whole_run_is_on_the_page() {
         "25.8 GB",
         "AVX2",
         "+25.0 %",
-        "<svg",
+        "<svg class=\"model\"",
+        ">layers 1-2</text>",
+        "qkv 96 × 32, output 32 × 32",
+        "结构",
     ] {
         assert!(html.contains(expected), "{expected} is not in\n{html}");
     }

@@ -5,7 +5,7 @@
 //! begins at `w = 0`: [`Tape::rms_norm_around_one`].
 
 use crate::device::RmsNormCall;
-use crate::{Error, Parameter, Result, Tape, Tensor};
+use crate::{Error, Parameter, Precision, Result, Tape, Tensor};
 
 impl Tape {
     /// Normalises each row of `x` by its root mean square; see [the module](self).
@@ -13,7 +13,15 @@ impl Tape {
     /// # Errors
     /// When `weight` does not have one element a column of `x`.
     pub fn rms_norm(&self, x: &Tensor, weight: &Parameter, epsilon: f32) -> Result<Tensor> {
-        self.rms_norm_by(x, RmsNormCall { weight, epsilon, offset: 0.0 })
+        self.rms_norm_by(self.precision(), x, RmsNormCall { weight, epsilon, offset: 0.0 })
+    }
+
+    /// The same in `f32`, whatever the precision: the residual stream of blocks that normalise it.
+    ///
+    /// # Errors
+    /// As [`Tape::rms_norm`].
+    pub fn rms_norm_residual(&self, x: &Tensor, weight: &Parameter, epsilon: f32) -> Result<Tensor> {
+        self.rms_norm_by(Precision::F32, x, RmsNormCall { weight, epsilon, offset: 0.0 })
     }
 
     /// As [`Tape::rms_norm`] with `1 + w` in place of `w`.
@@ -21,14 +29,14 @@ impl Tape {
     /// # Errors
     /// As there.
     pub fn rms_norm_around_one(&self, x: &Tensor, weight: &Parameter, epsilon: f32) -> Result<Tensor> {
-        self.rms_norm_by(x, RmsNormCall { weight, epsilon, offset: 1.0 })
+        self.rms_norm_by(self.precision(), x, RmsNormCall { weight, epsilon, offset: 1.0 })
     }
 
-    fn rms_norm_by(&self, x: &Tensor, call: RmsNormCall<'_>) -> Result<Tensor> {
+    fn rms_norm_by(&self, precision: Precision, x: &Tensor, call: RmsNormCall<'_>) -> Result<Tensor> {
         let RmsNormCall { weight, epsilon, offset } = call;
         check_width("rms_norm", x, weight)?;
         let kernels = self.kernels_for("rms_norm", &[x], &[weight])?;
-        let y = kernels.rms_norm(self.precision(), x.storage(), call);
+        let y = kernels.rms_norm(precision, x.storage(), call);
         let (x_saved, saved) = (x.clone(), weight.clone());
         self.record("rms_norm", &[x], &[weight], x.shape().clone(), y, move |dy, gradients| {
             let (kernels, dx) = (gradients.kernels(), gradients.slot(&x_saved));

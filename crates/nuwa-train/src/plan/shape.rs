@@ -1,5 +1,6 @@
 //! From a number of weights to width, depth and heads.
 
+use nuwa_models::custom::CustomConfig;
 use nuwa_models::{Family, ModelConfig, Prediction, PresetName, Shape};
 use nuwa_tensor::Precision;
 
@@ -137,7 +138,11 @@ fn of_width(
         value: error.value,
         expected: error.expected.trim_start_matches("expected ").into(),
     };
-    (settings.family.registered().shaped)(&shape).map_err(setting)
+    match settings.family {
+        Family::Custom => CustomConfig::designed(&shape, &settings.custom).map(ModelConfig::Custom),
+        family => (family.registered().shaped)(&shape),
+    }
+    .map_err(setting)
 }
 
 /// Layers of a width, times a factor.
@@ -282,6 +287,33 @@ mod tests {
             "model.context = 7: expected 8 to 1048576",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_model_of_ones_own_is_made_by_its_settings_and_refused_by_their_keys() {
+        let made = |custom: &str| {
+            let custom = serde_json::from_str(custom).unwrap();
+            let settings = ModelSettings { family: Family::Custom, custom, ..ModelSettings::default() };
+            model(&settings, 1_000_000, 500, None, 100_000)
+        };
+        let hybrid = made(r#"{"blocks": ["lstm", "attention", "gru", "attention"]}"#).unwrap();
+        assert!(hybrid.layers() >= 4, "every kind has a block: {hybrid:?}");
+        let ratio = hybrid.size().parameters as f64 / 1e6;
+        assert!((0.75..1.3).contains(&ratio), "{ratio}");
+        let told = [r#"{"window": 7}"#, r#"{"blocks": ["gru"], "positions": "alibi"}"#, r#"{"inner": 0}"#]
+            .map(|custom| made(custom).unwrap_err().to_string());
+        let expected = [
+            "model.custom.window = 7: expected nothing: no block is banded",
+            "model.custom.positions = alibi: expected learned, sinusoidal or none: no block attends, and these are \
+             positions of attention",
+            "model.custom.inner = 0: expected a whole number of at least 1",
+        ];
+        assert_eq!(told, expected);
+        let custom = serde_json::from_str(r#"{"gated": false}"#).unwrap();
+        let unused = ModelSettings { custom, ..ModelSettings::default() }.check().unwrap_err().to_string();
+        let expected =
+            "model.family = llama: expected custom, the family that has settings below model.custom";
+        assert_eq!(unused, expected);
     }
 
     #[test]

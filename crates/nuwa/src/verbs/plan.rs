@@ -5,7 +5,8 @@ use clap::Args;
 use nuwa_clean::{CleanSummary, clean};
 use nuwa_collect::{Sample, sample};
 use nuwa_files::{Progress, quoted_path};
-use nuwa_models::PresetName;
+use nuwa_models::{Outline, PresetName};
+use nuwa_report::drawing;
 use nuwa_report::numbers::{bytes, counted, grouped, rounded, seconds};
 use nuwa_report::repetition;
 use nuwa_shards::tokenize::{TokenizeSummary, tokenize};
@@ -28,8 +29,9 @@ use crate::stages::{self, Build};
 ///
 /// Reads a sample of the text, cleans it, trains a tokenizer and runs a few training steps in a
 /// temporary folder, then predicts what a build from this text would give: model size, epochs,
-/// time, memory and bits per byte. Nothing is kept. For a large corpus the sample is a few
-/// megabytes, and the rest is extrapolated.
+/// time, memory and bits per byte, and draws the model with the shapes, weights and operations of its
+/// parts. Nothing is kept. For a large corpus the sample is a few megabytes, and the rest is
+/// extrapolated.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -198,6 +200,7 @@ impl Plan {
         let mut lines: Vec<String> = rows.iter().map(|(name, told)| format!("{name:<9} {told}")).collect();
         lines.extend(published.map(|told| format!("{:<9} {told}", "published")));
         lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
+        lines.push(format!("\n{}", drawing::text(&Outline::of(&plan.model))));
         lines.join("\n")
     }
 }

@@ -10,6 +10,7 @@ mod building;
 mod certificate;
 mod compare;
 mod crawl;
+mod custom;
 mod encoder;
 #[cfg(unix)]
 mod feedback;

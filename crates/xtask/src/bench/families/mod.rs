@@ -16,7 +16,7 @@ use super::ours::root;
 use super::{machine, median};
 
 /// The families of the table, in its order.
-const FAMILIES: [&str; 21] = [
+const FAMILIES: [&str; 23] = [
     "gpt2",
     "gpt_neo",
     "lamda",
@@ -38,6 +38,14 @@ const FAMILIES: [&str; 21] = [
     "lstm",
     "gru",
     "recurrent_gemma",
+    "lstm-attention",
+    "rg-lru-attention",
+];
+
+/// Models of one's own, by the names that they have in the table: what their blocks are.
+const DESIGNS: [(&str, &str); 2] = [
+    ("lstm-attention", r#"model.custom.blocks=["lstm","attention"]"#),
+    ("rg-lru-attention", r#"model.custom.blocks=["rg-lru","attention"]"#),
 ];
 
 /// Those that learn by another objective than the next token: what they are measured by is that objective on held-out text.
@@ -192,7 +200,11 @@ impl Bench {
     fn pretrain(&self, run: &Path, out: &Path, family: &str) -> Command {
         let mut command = self.nuwa("pretrain");
         command.arg("--data").arg(run.join("tokenize")).arg("--tokenizer").arg(run.join("tokenizer"));
-        command.arg("--out").arg(out).args(["--family", family]);
+        command.arg("--out").arg(out);
+        match DESIGNS.iter().find(|(name, _)| *name == family) {
+            Some(&(_, blocks)) => command.args(["--family", "custom", "--set", blocks]),
+            None => command.args(["--family", family]),
+        };
         command
     }
 
