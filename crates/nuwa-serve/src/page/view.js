@@ -191,8 +191,12 @@ function askUser({ title, text = "", yes, typed = null }) {
   if (typed === null) byId("ask-no").focus();
   else input.select();
   return new Promise((resolve) => {
-    box.addEventListener("close", () => resolve(box.returnValue ? (typed === null ? true : input.value.trim()) : null), {
-      once: true,
-    });
+    const closed = () => {
+      // The event of a box that was closed just before this one was opened.
+      if (box.open) return;
+      box.removeEventListener("close", closed);
+      resolve(box.returnValue ? (typed === null ? true : input.value.trim()) : null);
+    };
+    box.addEventListener("close", closed);
   });
 }

@@ -248,7 +248,7 @@ fn labels_are_learnt_in_a_build() {
     assert!(figures["acc"]["stderr"].is_f64() && figures["f1_macro"]["stderr"].is_f64(), "{eval}");
     let report = place.read("run/report.html");
     for told in
-        ["Labels told right", "SFT of a head for labels on 380 texts", "Masked tokens predicted right"]
+        ["Labels told right", "SFT of a head for labels on 320 texts", "Masked tokens predicted right"]
     {
         assert!(report.contains(told), "{told}");
     }
