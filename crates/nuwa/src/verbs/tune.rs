@@ -231,7 +231,7 @@ impl Tune {
         let better = match findings.is_better() {
             true => format!("better than the defaults by {:.1} standard errors", findings.by_errors()),
             false => format!(
-                "not better than the defaults by more than chance ({:.1} standard errors): the recipe keeps these",
+                "not better than the defaults by more than chance ({:.1} standard errors): the recipe keeps the defaults",
                 findings.by_errors()
             ),
         };
