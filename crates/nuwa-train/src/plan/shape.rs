@@ -119,7 +119,9 @@ fn of_width(
     text_tokens: u64,
 ) -> Result<ModelConfig> {
     let own = settings.layers.or(settings.family.registered().layers);
-    let layers = own.unwrap_or_else(|| usual_layers(width, settings.depth));
+    // Each kind of a pattern has a block. Other families have no patterns: their settings say one kind.
+    let kinds = settings.custom.blocks.len().max(settings.custom.feed_forward.len());
+    let layers = own.unwrap_or_else(|| usual_layers(width, settings.depth).max(kinds));
     let heads = settings.heads.unwrap_or_else(|| heads(width));
     let context = settings.context.unwrap_or_else(|| context(parameters, text_tokens));
     check([width, layers, heads, context])?;
