@@ -41,16 +41,16 @@ fn rounded(row: &[f64], width: usize) -> Vec<f64> {
     // In f32, as other devices do it: a number half way between two codes would else become the other one.
     let row: Vec<f32> = row.iter().map(|x| *x as f32).collect();
     let limit = OUTLIER * (row.iter().map(|x| x * x).sum::<f32>() / width as f32).sqrt();
-    let nearest = |x: f32, scale: f32| if scale > 0.0 { scale * (x / scale).round_ties_even() } else { 0.0 };
     let of = |block: &[f32]| -> Vec<f64> {
         let largest = block.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        let scale = largest / 127.0;
-        let twice = |x: &f32| {
-            let first = nearest(*x, scale);
-            let rest = if largest > limit { nearest(x - first, scale / 254.0) } else { 0.0 };
-            f64::from(first) + f64::from(rest)
+        let (scale, inverse) = (largest / 127.0, if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        let number = |x: &f32| {
+            let code = (x * inverse).round_ties_even();
+            let is_outlier = largest > limit;
+            let left = ((x - scale * code) * (254.0 * inverse)).round_ties_even();
+            f64::from(scale) * (f64::from(code) + if is_outlier { f64::from(left) / 254.0 } else { 0.0 })
         };
-        block.iter().map(twice).collect()
+        block.iter().map(number).collect()
     };
     row.chunks(BLOCK).flat_map(of).collect()
 }
