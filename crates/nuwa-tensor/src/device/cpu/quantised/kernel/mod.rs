@@ -77,7 +77,12 @@ impl Instructions {
     /// The fastest of those that this processor has.
     #[cfg(target_arch = "aarch64")]
     pub fn best() -> Self {
-        if std::arch::is_aarch64_feature_detected!("dotprod") { Self::NeonDot } else { Self::Neon }
+        use std::arch::is_aarch64_feature_detected;
+        match (is_aarch64_feature_detected!("neon"), is_aarch64_feature_detected!("dotprod")) {
+            (true, true) => Self::NeonDot,
+            (true, false) => Self::Neon,
+            (false, _) => Self::Portable,
+        }
     }
 
     /// The only one.
