@@ -20,6 +20,25 @@ pub struct TensorName {
 }
 
 impl TensorName {
+    /// The shape of the parameter; where there are other axes, in those of the tensors, one after the other.
+    pub fn own_shape(&self) -> Vec<usize> {
+        match &self.axes {
+            Some(axes) => {
+                let mut axes = axes.clone();
+                axes[0] *= self.parts.len();
+                axes
+            }
+            None => {
+                std::iter::once(self.parts.iter().map(|(_, rows)| rows).sum()).chain(self.columns).collect()
+            }
+        }
+    }
+
+    /// The numbers of the parameter.
+    pub fn elements(&self) -> usize {
+        self.own_shape().iter().product()
+    }
+
     /// The shape there of a part with `rows` rows.
     pub fn shape(&self, rows: usize) -> Vec<usize> {
         match self.columns {

@@ -27,13 +27,9 @@ pub fn size(config: &CustomConfig) -> Size {
     size
 }
 
-/// Elements of the parameters.
+/// Numbers of the parameters.
 fn count(names: &[TensorName]) -> usize {
-    let elements = |name: &TensorName| match &name.axes {
-        Some(axes) => axes.iter().product::<usize>(),
-        None => name.parts.iter().map(|(_, rows)| rows * name.columns.unwrap_or(1)).sum(),
-    };
-    names.iter().map(elements).sum()
+    names.iter().map(TensorName::elements).sum()
 }
 
 /// Weights of a block that a token does not meet.

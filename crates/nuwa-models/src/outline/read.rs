@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
     pub fn new(config: &'a ModelConfig) -> Self {
         let names = config.names();
         let experts: usize =
-            names.iter().filter(|name| name.parameter.contains(".experts.")).map(elements).sum();
+            names.iter().filter(|name| name.parameter.contains(".experts.")).map(TensorName::elements).sum();
         let idle = config.size().idle.min(experts);
         let met = if experts == 0 { 1.0 } else { 1.0 - idle as f64 / experts as f64 };
         let mut reader = Self { config, met, pieces: BTreeMap::new(), order: Vec::new() };
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
 
     fn add(&mut self, name: &TensorName) {
         let (address, matrix) = Address::of(&name.parameter);
-        let axes = axes(name);
+        let axes = name.own_shape();
         let operations = self.operations(&address, &matrix, &axes);
         if !self.pieces.contains_key(&address) {
             self.order.push(address.clone());
@@ -226,23 +226,4 @@ fn is_last(piece: &str) -> bool {
 fn without_numbers(matrix: &str) -> String {
     let steps = matrix.split('.').filter(|step| step.parse::<usize>().is_err());
     steps.collect::<Vec<_>>().join(".")
-}
-
-/// The axes of a parameter.
-fn axes(name: &TensorName) -> Vec<usize> {
-    let rows = name.parts.iter().map(|(_, rows)| rows).sum();
-    match (&name.axes, name.columns) {
-        // Those of each part.
-        (Some(axes), _) => {
-            let mut axes = axes.clone();
-            axes[0] *= name.parts.len();
-            axes
-        }
-        (None, Some(columns)) => vec![rows, columns],
-        (None, None) => vec![rows],
-    }
-}
-
-fn elements(name: &TensorName) -> usize {
-    axes(name).iter().product()
 }

@@ -2,8 +2,8 @@
 //!
 //! In the models of today few features are many times as large as the others, and the rounding of their blocks makes most of the error.
 //! Where the largest number of a block is more than [`OUTLIER`] times the root mean square of its row, `x = s q + (s / 254) r`: what is
-//! left by the first rounding is rounded again, to 8 bits `r`, and multiplied like a row of its own. In a model of 135M weights these
-//! are 13 of 100 blocks, and a quarter of the divergence is left that all of them have with 8 bits.
+//! left by the first rounding is rounded again, to 8 bits `r`, and multiplied like a row of its own. In a model of 135M weights (simulated
+//! in PyTorch, 400 tokens of a text) these are 13 of 100 blocks, and a fifth of the divergence is left that all of them have with 8 bits.
 
 use std::ops::Range;
 use std::sync::Arc;

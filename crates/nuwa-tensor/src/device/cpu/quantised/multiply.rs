@@ -89,6 +89,9 @@ impl Scratch {
             multiply(instructions, kind, tiles, |row| x.row(rows.start + row, first), sums);
             for (tile, block) in tiles.chunks(1).zip(first..) {
                 let own = x.outliers(rows.start / PART, block);
+                if own.is_empty() {
+                    continue;
+                }
                 let chosen = &mut chosen[..own.len()];
                 chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
                 let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
