@@ -56,23 +56,29 @@ impl Rounding {
     }
 }
 
-/// For each part of the rows and each block the rows whose block has an outlier.
+/// For each part of the rows the blocks that have outliers, and the rows that have them there.
 struct Outliers {
     rows: Vec<u32>,
-    /// Where those of a part and a block begin among them.
-    starts: Vec<u32>,
+    /// Blocks, of each part in their order, and which of the rows are theirs.
+    blocks: Vec<(usize, Range<usize>)>,
+    /// Where those of a part begin among them.
+    starts: Vec<usize>,
 }
 
 impl Outliers {
     /// Those of rows with so many blocks, of which the ones with outliers are marked.
     fn of(marks: &[u8], blocks: usize) -> Self {
-        let mut found = Self { rows: Vec::new(), starts: vec![0] };
+        let mut found = Self { rows: Vec::new(), blocks: Vec::new(), starts: vec![0] };
         for part in marks.chunks(PART * blocks) {
             for block in 0..blocks {
+                let first = found.rows.len();
                 let marked = part[block..].iter().step_by(blocks).zip(0..).filter(|(mark, _)| **mark != 0);
                 found.rows.extend(marked.map(|(_, row)| row));
-                found.starts.push(found.rows.len() as u32);
+                if found.rows.len() > first {
+                    found.blocks.push((block, first..found.rows.len()));
+                }
             }
+            found.starts.push(found.blocks.len());
         }
         found
     }
@@ -107,10 +113,13 @@ impl RoundedRows {
         self.first.blocks(row * self.blocks + first..(row + 1) * self.blocks)
     }
 
-    /// The rows, among those of a part of [`PART`], whose block `block` has a rest.
-    pub fn outliers(&self, part: usize, block: usize) -> &[u32] {
-        let place = part * self.blocks + block;
-        &self.outliers.rows[self.outliers.starts[place] as usize..self.outliers.starts[place + 1] as usize]
+    /// Of some blocks those that have a rest in rows of a part of [`PART`], with these rows, counted in the part.
+    pub fn outliers(&self, part: usize, blocks: Range<usize>) -> impl Iterator<Item = (usize, &[u32])> {
+        let Outliers { rows, starts, .. } = &self.outliers;
+        let own = &self.outliers.blocks[starts[part]..starts[part + 1]];
+        let [first, end] =
+            [blocks.start, blocks.end].map(|end| own.partition_point(|(block, _)| *block < end));
+        own[first..end].iter().map(|(block, own)| (*block, &rows[own.clone()]))
     }
 
     /// What the first rounding left of a block.

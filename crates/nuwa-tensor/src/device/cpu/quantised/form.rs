@@ -72,6 +72,16 @@ impl Form {
         if self.table.is_some() { 8 } else { self.low + self.high }
     }
 
+    /// Whether codes are signed bytes as they lie in a group.
+    pub fn is_bytes(&self) -> bool {
+        self.low == 8
+    }
+
+    /// Whether codes lie two in a byte, and are nothing else than these bits.
+    pub fn is_packed(&self) -> bool {
+        self.low == 4 && self.high == 0 && self.table.is_none()
+    }
+
     /// Bytes of the header: numbers of 16 bits of each row.
     pub fn header(&self) -> usize {
         let numbers = match self.scales {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::form::Form;
-use super::kernel::Tile;
+use super::kernel::{TileCodes, TileScales};
 use super::{BLOCK, GROUP, QUAD, repack, unpack};
 use crate::device::{Buffer, Pool, QuantisedRows};
 
@@ -28,6 +28,7 @@ pub struct Group<'a> {
     /// The first of the rows in the matrix, and how many there are.
     pub first: usize,
     pub rows: usize,
+    /// Its bytes, and those of the groups that follow: what is read next.
     pub bytes: &'a [u8],
 }
 
@@ -76,10 +77,12 @@ impl QuantisedMatrix {
         let part = self.parts.iter().rfind(|part| part.first <= row).expect("the first row is 0");
         let (index, lane) = ((row - part.first) / GROUP, (row - part.first) % GROUP);
         let group = part.group(index, self.width);
-        let mut tile = [Tile::ZERO];
+        let (mut codes, mut scales) = ([TileCodes::ZERO], [TileScales::ZERO]);
+        let layout = unpack::GroupLayout::of(group.form);
         for (block, values) in values.chunks_exact_mut(BLOCK).enumerate() {
-            unpack::tiles(group.form, group.bytes, block, &mut tile);
-            tile[0].copy_lane(group.form, lane, values);
+            unpack::codes(&layout, group.bytes, block, &mut codes);
+            unpack::scales(&layout, group.bytes, block, 1, &mut scales);
+            copy_lane(group.form, &codes[0], &scales[0], lane, values);
         }
     }
 }
@@ -102,29 +105,27 @@ impl Part {
     }
 
     fn group(&self, index: usize, width: usize) -> Group<'_> {
-        let length = self.form.group_bytes(width);
+        let first = index * self.form.group_bytes(width);
         Group {
             form: self.form,
             first: self.first + index * GROUP,
             rows: GROUP.min(self.rows - index * GROUP),
-            bytes: &self.bytes[index * length..][..length],
+            bytes: &self.bytes[first..],
         }
     }
 }
 
-impl Tile {
-    /// The numbers of one row.
-    fn copy_lane(&self, form: Form, lane: usize, values: &mut [f32]) {
-        let step = BLOCK / form.steps;
-        for (index, value) in values.iter_mut().enumerate() {
-            let code = self.codes[index / QUAD][lane * QUAD + index % QUAD];
-            let (scale, min) = (self.scales[index / step][lane], self.mins[index / step][lane]);
-            *value = match form.bits() {
-                8 => scale * f32::from(code as i8),
-                // Not `scale code - min`, which would be rounded twice.
-                _ if form.offset > 0 => scale * (f32::from(code) - f32::from(form.offset)),
-                _ => scale * f32::from(code) - min,
-            };
-        }
+/// The numbers of one row of a block.
+fn copy_lane(form: Form, codes: &TileCodes, scales: &TileScales, lane: usize, values: &mut [f32]) {
+    let step = BLOCK / form.steps;
+    for (index, value) in values.iter_mut().enumerate() {
+        let code = codes.0[index / QUAD][lane * QUAD + index % QUAD];
+        let (scale, min) = (scales.scales[index / step][lane], scales.mins[index / step][lane]);
+        *value = match form.bits() {
+            8 => scale * f32::from(code as i8),
+            // Not `scale code - min`, which would be rounded twice.
+            _ if form.offset > 0 => scale * (f32::from(code) - f32::from(form.offset)),
+            _ => scale * f32::from(code) - min,
+        };
     }
 }

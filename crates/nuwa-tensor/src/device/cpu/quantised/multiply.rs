@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::activations::RoundedRows;
-use super::kernel::{Instructions, Kind, Sums, Tile, multiply};
+use super::kernel::{Instructions, Kind, ROWS, Sums, Tile, TileCodes, TileScales, multiply};
 use super::matrix::{Group, QuantisedMatrix};
 use super::{BLOCK, GROUP, PART, unpack};
 use crate::device::Pool;
@@ -20,7 +20,8 @@ const TASK: usize = 1 << 15;
 
 /// What a task works with, used again from one to the next.
 struct Scratch {
-    tiles: Box<[Tile; TILES]>,
+    codes: Box<[TileCodes; TILES]>,
+    scales: Box<[TileScales; TILES]>,
     sums: Box<[Sums; PART]>,
     /// The sums of the rows whose block has an outlier.
     chosen: Box<[Sums; PART]>,
@@ -29,7 +30,8 @@ struct Scratch {
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
         RefCell::new(Scratch {
-            tiles: Box::new([Tile::ZERO; TILES]),
+            codes: Box::new([TileCodes::ZERO; TILES]),
+            scales: Box::new([TileScales::ZERO; TILES]),
             sums: Box::new([[0.0; GROUP]; PART]),
             chosen: Box::new([[0.0; GROUP]; PART]),
         });
@@ -78,24 +80,31 @@ impl Scratch {
         rows: &Range<usize>,
         width: usize,
     ) {
-        let Self { tiles, sums, chosen } = self;
+        let Self { codes, scales, sums, chosen } = self;
         let sums = &mut sums[..rows.len()];
         sums.fill([0.0; GROUP]);
         let (form, blocks) = (group.form, width / BLOCK);
-        let kind = Kind { bits: form.bits(), steps: form.steps };
+        let packed = form.is_packed() && rows.len() <= ROWS;
+        let kind = Kind { bits: form.bits(), steps: form.steps, packed };
+        let layout = unpack::GroupLayout::of(form);
         for first in (0..blocks).step_by(TILES) {
-            let tiles = &mut tiles[..TILES.min(blocks - first)];
-            unpack::tiles(form, group.bytes, first, tiles);
-            multiply(instructions, kind, tiles, |row| x.row(rows.start + row, first), sums);
-            for (tile, block) in tiles.chunks(1).zip(first..) {
-                let own = x.outliers(rows.start / PART, block);
-                if own.is_empty() {
-                    continue;
-                }
+            let end = blocks.min(first + TILES);
+            unpack::scales(&layout, group.bytes, first, TILES, &mut scales[..end - first]);
+            if !(packed || form.is_bytes()) {
+                unpack::codes(&layout, group.bytes, first, &mut codes[..end - first]);
+            }
+            let tile = |block: usize| Tile {
+                codes: layout.lines_in_place(kind, group.bytes, block).unwrap_or(&codes[block - first].0),
+                scales: &scales[block - first],
+            };
+            let mut tiles = [tile(first); TILES];
+            tiles.iter_mut().zip(first..end).for_each(|(place, block)| *place = tile(block));
+            multiply(instructions, kind, &tiles[..end - first], |row| x.row(rows.start + row, first), sums);
+            for (block, own) in x.outliers(rows.start / PART, first..end) {
                 let chosen = &mut chosen[..own.len()];
                 chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
                 let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
-                multiply(instructions, kind, tile, rest, chosen);
+                multiply(instructions, kind, &tiles[block - first..=block - first], rest, chosen);
                 chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
             }
         }

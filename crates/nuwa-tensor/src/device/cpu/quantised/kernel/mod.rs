@@ -13,33 +13,59 @@ use super::{GROUP, LINE, QUADS};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Level, level};
 
-/// A block of 32 features of a group of rows. Codes are whole numbers from 0 on, or signed bytes where they have 8 bits: four
-/// features of one row after four of the next. `number = scale code - min`, and `scale code` of signed ones.
+/// A block of 32 features of a group of rows: `number = scale code - min`, and `scale code` of signed codes.
+#[derive(Clone, Copy)]
+pub struct Tile<'a> {
+    /// As many lines as [`Kind::lines`] says.
+    pub codes: &'a [[u8; LINE]],
+    pub scales: &'a TileScales,
+}
+
+/// Codes of a block, a byte each. They are whole numbers from 0 on, or signed bytes where they have 8 bits: four features of one row
+/// after four of the next.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub struct Tile {
-    pub codes: [[u8; LINE]; QUADS],
-    /// Of the block, or of each half of it.
+pub struct TileCodes(pub [[u8; LINE]; QUADS]);
+
+/// The scales of a block, or of each half of it.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct TileScales {
     pub scales: [[f32; GROUP]; 2],
     pub mins: [[f32; GROUP]; 2],
 }
 
-impl Tile {
-    pub const ZERO: Self =
-        Self { codes: [[0; LINE]; QUADS], scales: [[0.0; GROUP]; 2], mins: [[0.0; GROUP]; 2] };
+impl TileCodes {
+    pub const ZERO: Self = Self([[0; LINE]; QUADS]);
+}
+
+impl TileScales {
+    pub const ZERO: Self = Self { scales: [[0.0; GROUP]; 2], mins: [[0.0; GROUP]; 2] };
 }
 
 /// The sums of the rows of a group for one row of `x`.
 pub type Sums = [f32; GROUP];
 
 /// Rows of `x` that share what is read of a tile.
-const ROWS: usize = 4;
+pub const ROWS: usize = 4;
+
+/// Lines of a block whose codes of 4 bits lie two in a byte, half a block apart.
+const PACKED_LINES: usize = QUADS / 2;
 
 /// The bits of codes and the scales of a block: what a loop is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
     pub bits: usize,
     pub steps: usize,
+    /// Whether codes of 4 bits come two in a byte: for few rows that is less work than bringing them to bytes first.
+    pub packed: bool,
+}
+
+impl Kind {
+    /// Lines of a block's codes.
+    pub fn lines(self) -> usize {
+        if self.packed { PACKED_LINES } else { QUADS }
+    }
 }
 
 /// Instructions that multiply bytes.
@@ -117,14 +143,15 @@ impl Instructions {
 /// Adds the products of tiles and of the same blocks of rows of `x`, where `row(i)` is the row of `sums[i]`.
 ///
 /// # Panics
-/// When a row has fewer blocks than there are tiles.
+/// When a row has fewer blocks than there are tiles, or a tile has not the lines of its kind.
 pub fn multiply<'a>(
     instructions: Instructions,
     kind: Kind,
-    tiles: &[Tile],
+    tiles: &[Tile<'_>],
     row: impl Fn(usize) -> Row<'a>,
     sums: &mut [Sums],
 ) {
+    assert!(tiles.iter().all(|tile| tile.codes.len() == kind.lines()), "a tile has the lines of its kind");
     let row = |index: usize| {
         let row = row(index);
         Row { codes: &row.codes[..tiles.len()], factors: &row.factors[..tiles.len()] }
@@ -152,12 +179,12 @@ pub fn multiply<'a>(
 
 /// The loop of some instructions.
 trait Kernel {
-    /// Adds the products of tiles of codes of `BITS` bits with `STEPS` scales, and of `R` rows, which have as many blocks.
+    /// Adds the products of tiles of codes of `BITS` bits with `STEPS` scales, `PACKED` or not, and of `R` rows, which have as many blocks.
     ///
     /// # Safety
     /// The processor has the instructions.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-        tiles: &[Tile],
+    unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        tiles: &[Tile<'_>],
         rows: [Row<'_>; R],
         sums: &mut [Sums; R],
     );
@@ -165,23 +192,29 @@ trait Kernel {
 
 /// # Safety
 /// The processor has the instructions of the kernel.
-unsafe fn all<'a, K: Kernel>(kind: Kind, tiles: &[Tile], row: impl Fn(usize) -> Row<'a>, sums: &mut [Sums]) {
+unsafe fn all<'a, K: Kernel>(
+    kind: Kind,
+    tiles: &[Tile<'_>],
+    row: impl Fn(usize) -> Row<'a>,
+    sums: &mut [Sums],
+) {
     // SAFETY: the caller's promise.
     unsafe {
         match (kind.bits, kind.steps) {
-            (2..=4, 1) => by_rows::<K, 4, 1>(tiles, row, sums),
-            (2..=4, _) => by_rows::<K, 4, 2>(tiles, row, sums),
-            (5, _) => by_rows::<K, 5, 1>(tiles, row, sums),
-            (6, _) => by_rows::<K, 6, 2>(tiles, row, sums),
-            _ => by_rows::<K, 8, 1>(tiles, row, sums),
+            (2..=4, 1) if kind.packed => by_rows::<K, 4, 1, true>(tiles, row, sums),
+            (2..=4, 1) => by_rows::<K, 4, 1, false>(tiles, row, sums),
+            (2..=4, _) => by_rows::<K, 4, 2, false>(tiles, row, sums),
+            (5, _) => by_rows::<K, 5, 1, false>(tiles, row, sums),
+            (6, _) => by_rows::<K, 6, 2, false>(tiles, row, sums),
+            _ => by_rows::<K, 8, 1, false>(tiles, row, sums),
         }
     }
 }
 
 /// # Safety
 /// As for [`all`].
-unsafe fn by_rows<'a, K: Kernel, const BITS: usize, const STEPS: usize>(
-    tiles: &[Tile],
+unsafe fn by_rows<'a, K: Kernel, const BITS: usize, const STEPS: usize, const PACKED: bool>(
+    tiles: &[Tile<'_>],
     row: impl Fn(usize) -> Row<'a>,
     sums: &mut [Sums],
 ) {
@@ -190,10 +223,12 @@ unsafe fn by_rows<'a, K: Kernel, const BITS: usize, const STEPS: usize>(
     for (index, sums) in whole.iter_mut().enumerate() {
         let rows = std::array::from_fn(|own| row(index * ROWS + own));
         // SAFETY: the caller's promise.
-        unsafe { K::rows::<BITS, STEPS, ROWS>(tiles, rows, sums) };
+        unsafe { K::rows::<BITS, STEPS, PACKED, ROWS>(tiles, rows, sums) };
     }
     for (index, sums) in rest.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { K::rows::<BITS, STEPS, 1>(tiles, [row(first_of_rest + index)], std::array::from_mut(sums)) };
+        unsafe {
+            K::rows::<BITS, STEPS, PACKED, 1>(tiles, [row(first_of_rest + index)], std::array::from_mut(sums))
+        };
     }
 }

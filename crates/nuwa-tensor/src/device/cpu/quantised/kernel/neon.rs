@@ -1,12 +1,12 @@
 //! The loops of NEON, without and with sums of four products of bytes in one instruction.
 
 use std::arch::aarch64::{
-    float32x4_t, int8x16_t, int32x4_t, vaddq_s32, vcvtq_f32_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_f32,
-    vget_low_s8, vld1q_f32, vld1q_s8, vmull_high_s8, vmull_s8, vmulq_f32, vpaddlq_s16, vpaddq_s32,
-    vreinterpretq_s8_s32, vst1q_f32,
+    float32x4_t, int8x16_t, int32x4_t, vaddq_s32, vandq_u8, vcvtq_f32_s32, vdupq_n_f32, vdupq_n_s32,
+    vdupq_n_u8, vfmaq_f32, vget_low_s8, vld1q_f32, vld1q_u8, vmull_high_s8, vmull_s8, vmulq_f32, vpaddlq_s16,
+    vpaddq_s32, vreinterpretq_s8_s32, vreinterpretq_s8_u8, vshrq_n_u8, vst1q_f32,
 };
 
-use super::{Kernel, Sums, Tile};
+use super::{Kernel, PACKED_LINES, Sums, Tile};
 use crate::device::cpu::quantised::activations::Row;
 use crate::device::cpu::quantised::{BLOCK, GROUP, QUAD, QUADS};
 
@@ -50,14 +50,14 @@ macro_rules! neon {
     ($name:ident, $add:ident, $features:literal) => {
         impl Kernel for $name {
             // SAFETY: what it asks of its caller is what the trait says.
-            unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-                tiles: &[Tile],
+            unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+                tiles: &[Tile<'_>],
                 rows: [Row<'_>; R],
                 sums: &mut [Sums; R],
             ) {
                 #[target_feature(enable = $features)]
-                fn compiled<const BITS: usize, const STEPS: usize, const R: usize>(
-                    tiles: &[Tile],
+                fn compiled<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+                    tiles: &[Tile<'_>],
                     rows: [Row<'_>; R],
                     sums: &mut [Sums; R],
                 ) {
@@ -67,7 +67,7 @@ macro_rules! neon {
                             *total = load(sums, first);
                         }
                         for (index, tile) in tiles.iter().enumerate() {
-                            let weights = load_codes(tile, first);
+                            let weights = load_codes::<PACKED>(tile, first);
                             for (row, total) in rows.iter().zip(&mut totals) {
                                 let (x, factors) = (&row.codes[index], &row.factors[index]);
                                 for step in 0..STEPS {
@@ -75,12 +75,14 @@ macro_rules! neon {
                                     for place in step * QUADS / STEPS..(step + 1) * QUADS / STEPS {
                                         products = $add(products, weights[place], quad(x, place));
                                     }
-                                    let scale =
-                                        vmulq_f32(load(&tile.scales[step], first), vdupq_n_f32(factors[0]));
+                                    let scale = vmulq_f32(
+                                        load(&tile.scales.scales[step], first),
+                                        vdupq_n_f32(factors[0]),
+                                    );
                                     *total = vfmaq_f32(*total, vcvtq_f32_s32(products), scale);
                                     if BITS < 8 {
                                         let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];
-                                        let min = load(&tile.mins[step], first);
+                                        let min = load(&tile.scales.mins[step], first);
                                         *total = vfmaq_f32(*total, min, vdupq_n_f32(shift));
                                     }
                                 }
@@ -95,7 +97,7 @@ macro_rules! neon {
                     }
                 }
                 // SAFETY: the caller's promise.
-                unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
+                unsafe { compiled::<BITS, STEPS, PACKED, R>(tiles, rows, sums) }
             }
         }
     };
@@ -123,13 +125,19 @@ fn load(numbers: &[f32; GROUP], first: usize) -> float32x4_t {
 /// The codes of four rows of a group, which are no more than signed bytes hold.
 #[inline]
 #[target_feature(enable = "neon")]
-fn load_codes(tile: &Tile, first: usize) -> [int8x16_t; QUADS] {
+fn load_codes<const PACKED: bool>(tile: &Tile<'_>, first: usize) -> [int8x16_t; QUADS] {
     let mut weights = [vreinterpretq_s8_s32(vdupq_n_s32(0)); QUADS];
-    for (weight, codes) in weights.iter_mut().zip(&tile.codes) {
+    for (place, codes) in tile.codes.iter().enumerate() {
         let codes: &[u8; LANES * QUAD] =
             codes[first * QUAD..].first_chunk().expect("whole vectors are a line");
         // SAFETY: a vector of codes.
-        *weight = unsafe { vld1q_s8(codes.as_ptr().cast()) };
+        let loaded = unsafe { vld1q_u8(codes.as_ptr()) };
+        if PACKED {
+            weights[place] = vreinterpretq_s8_u8(vandq_u8(loaded, vdupq_n_u8(15)));
+            weights[place + PACKED_LINES] = vreinterpretq_s8_u8(vshrq_n_u8::<4>(loaded));
+        } else {
+            weights[place] = vreinterpretq_s8_u8(loaded);
+        }
     }
     weights
 }

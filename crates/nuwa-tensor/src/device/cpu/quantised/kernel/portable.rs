@@ -1,16 +1,16 @@
 //! Plain loops, for processors without kernels of their own; the others are held against them.
 
-use super::{Kernel, Sums, Tile};
+use super::{Kernel, PACKED_LINES, Sums, Tile};
 use crate::device::cpu::quantised::activations::Row;
-use crate::device::cpu::quantised::{GROUP, QUAD, QUADS};
+use crate::device::cpu::quantised::{GROUP, LINE, QUAD, QUADS};
 
 /// One product after the other.
 pub struct Portable;
 
 impl Kernel for Portable {
     // SAFETY: what it asks of its caller is what the trait says.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-        tiles: &[Tile],
+    unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        tiles: &[Tile<'_>],
         rows: [Row<'_>; R],
         sums: &mut [Sums; R],
     ) {
@@ -21,18 +21,28 @@ impl Kernel for Portable {
                     let mut products = [0_i32; GROUP];
                     for quad in step * QUADS / STEPS..(step + 1) * QUADS / STEPS {
                         let x = &x.as_chunks::<QUAD>().0[quad];
-                        add_products(&tile.codes[quad], x, &mut products);
+                        add_products(&codes::<PACKED>(tile, quad), x, &mut products);
                     }
                     for lane in 0..GROUP {
-                        sums[lane] += products[lane] as f32 * (tile.scales[step][lane] * factors[0]);
+                        sums[lane] += products[lane] as f32 * (tile.scales.scales[step][lane] * factors[0]);
                         if BITS < 8 {
                             let shift = factors[if STEPS == 1 { 1 } else { 2 + step }];
-                            sums[lane] += tile.mins[step][lane] * shift;
+                            sums[lane] += tile.scales.mins[step][lane] * shift;
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// The codes of a quad, a byte each.
+#[inline(always)]
+fn codes<const PACKED: bool>(tile: &Tile<'_>, quad: usize) -> [u8; LINE] {
+    match (PACKED, quad < PACKED_LINES) {
+        (false, _) => tile.codes[quad],
+        (true, true) => tile.codes[quad].map(|byte| byte & 15),
+        (true, false) => tile.codes[quad - PACKED_LINES].map(|byte| byte >> 4),
     }
 }
 

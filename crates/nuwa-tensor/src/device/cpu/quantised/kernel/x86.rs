@@ -3,17 +3,17 @@
 #![expect(clippy::needless_range_loop, reason = "a place is one of the weights and one of the activations")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, __m512, __m512i, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_cvtepi32_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_load_ps, _mm256_load_si256,
-    _mm256_loadu_ps, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8,
+    __m256, __m256i, __m512, __m512i, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256,
+    _mm256_cvtepi32_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8,
     _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_sign_epi8, _mm256_storeu_ps, _mm256_xor_si256, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_epi8,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
-    _mm512_xor_si512,
+    _mm256_sign_epi8, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_xor_si256, _mm512_and_si512,
+    _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps, _mm512_xor_si512,
 };
 
-use super::{Kernel, Sums, Tile};
+use super::{Kernel, PACKED_LINES, Sums, Tile};
 use crate::device::cpu::quantised::activations::Row;
 use crate::device::cpu::quantised::{BLOCK, QUAD, QUADS};
 
@@ -40,7 +40,7 @@ fn quad(x: &[i8; BLOCK], quad: usize) -> i32 {
 /// 16 bits, as many as fit (`2 x 15 x 127 x 8`, `2 x 31 x 127 x 4`, `2 x 63 x 127 x 2` are below `2^15`).
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn unsigned_sums<const BITS: usize, const R: usize>(
+fn unsigned_sums<const BITS: usize, const PACKED: bool, const R: usize>(
     codes: [&[u8; LANES * QUAD]; QUADS],
     x: [&[i8; BLOCK]; R],
     [first, end]: [usize; 2],
@@ -57,7 +57,7 @@ fn unsigned_sums<const BITS: usize, const R: usize>(
         let stop = if start + fit < end { start + fit } else { end };
         let mut pairs = [_mm256_setzero_si256(); R];
         for place in start..stop {
-            let weight = load_codes(codes[place]);
+            let weight = load_codes::<PACKED>(codes[place], place);
             for (pairs, x) in pairs.iter_mut().zip(x) {
                 let products = _mm256_maddubs_epi16(weight, _mm256_set1_epi32(quad(x, place)));
                 *pairs = _mm256_add_epi16(*pairs, products);
@@ -78,7 +78,7 @@ fn signed_sums<const R: usize>(codes: [&[u8; LANES * QUAD]; QUADS], x: [&[i8; BL
     let ones = _mm256_set1_epi16(1);
     let mut totals = [_mm256_setzero_si256(); R];
     for (place, codes) in codes.into_iter().enumerate() {
-        let weight = load_codes(codes);
+        let weight = load_codes::<false>(codes, place);
         let magnitude = _mm256_abs_epi8(weight);
         for (total, x) in totals.iter_mut().zip(x) {
             let x = _mm256_sign_epi8(_mm256_set1_epi32(quad(x, place)), weight);
@@ -92,14 +92,14 @@ fn signed_sums<const R: usize>(codes: [&[u8; LANES * QUAD]; QUADS], x: [&[i8; BL
 /// The same by the instruction that adds four products; signed bytes have been made unsigned by adding 128.
 #[inline]
 #[target_feature(enable = "avx2,fma,avxvnni")]
-fn sums_of_four<const BITS: usize, const R: usize>(
+fn sums_of_four<const BITS: usize, const PACKED: bool, const R: usize>(
     codes: [&[u8; LANES * QUAD]; QUADS],
     x: [&[i8; BLOCK]; R],
     [first, end]: [usize; 2],
 ) -> [__m256i; R] {
     let mut totals = [_mm256_setzero_si256(); R];
     for place in first..end {
-        let mut weight = load_codes(codes[place]);
+        let mut weight = load_codes::<PACKED>(codes[place], place);
         if BITS == 8 {
             weight = _mm256_xor_si256(weight, _mm256_set1_epi8(i8::MIN));
         }
@@ -113,29 +113,30 @@ fn sums_of_four<const BITS: usize, const R: usize>(
 /// A kernel over the halves of a group whose sums of whole numbers are `$sums`; `$shifts` says whether it makes signed bytes
 /// unsigned.
 macro_rules! halves {
-    ($name:ident, $features:literal, $shifts:literal, |$bits:ident, $codes:ident, $x:ident, $span:ident| $sums:expr) => {
+    ($name:ident, $features:literal, $shifts:literal, |$bits:ident, $packed:ident, $codes:ident, $x:ident, $span:ident| $sums:expr) => {
         impl Kernel for $name {
             // SAFETY: what it asks of its caller is what the trait says.
-            unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-                tiles: &[Tile],
+            unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+                tiles: &[Tile<'_>],
                 rows: [Row<'_>; R],
                 sums: &mut [Sums; R],
             ) {
                 #[target_feature(enable = $features)]
-                fn compiled<const $bits: usize, const STEPS: usize, const R: usize>(
-                    tiles: &[Tile],
+                fn compiled<const $bits: usize, const STEPS: usize, const $packed: bool, const R: usize>(
+                    tiles: &[Tile<'_>],
                     rows: [Row<'_>; R],
                     sums: &mut [Sums; R],
                 ) {
                     for first in [0, LANES] {
                         let mut totals: [__m256; R] = load_sums(sums, first);
                         for (index, tile) in tiles.iter().enumerate() {
-                            let ($codes, $x) = (half(tile, first), rows.map(|row| &row.codes[index]));
+                            let ($codes, $x) =
+                                (half::<$packed>(tile, first), rows.map(|row| &row.codes[index]));
                             for step in 0..STEPS {
                                 let $span = [step * QUADS / STEPS, (step + 1) * QUADS / STEPS];
                                 let products = $sums;
-                                let scales = load_scales(&tile.scales[step], first);
-                                let mut mins = load_scales(&tile.mins[step], first);
+                                let scales = load_scales(&tile.scales.scales[step], first);
+                                let mut mins = load_scales(&tile.scales.mins[step], first);
                                 if $bits == 8 {
                                     mins = _mm256_mul_ps(scales, _mm256_set1_ps(128.0));
                                 }
@@ -154,29 +155,31 @@ macro_rules! halves {
                     }
                 }
                 // SAFETY: the caller's promise.
-                unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
+                unsafe { compiled::<BITS, STEPS, PACKED, R>(tiles, rows, sums) }
             }
         }
     };
 }
 
-halves!(Avx2, "avx2,fma", false, |BITS, codes, x, span| if BITS == 8 {
+halves!(Avx2, "avx2,fma", false, |BITS, PACKED, codes, x, span| if BITS == 8 {
     signed_sums(codes, x)
 } else {
-    unsigned_sums::<BITS, R>(codes, x, span)
+    unsigned_sums::<BITS, PACKED, R>(codes, x, span)
 });
-halves!(AvxVnni, "avx2,fma,avxvnni", true, |BITS, codes, x, span| sums_of_four::<BITS, R>(codes, x, span));
+halves!(AvxVnni, "avx2,fma,avxvnni", true, |BITS, PACKED, codes, x, span| sums_of_four::<BITS, PACKED, R>(
+    codes, x, span
+));
 
 impl Kernel for Avx512Vnni {
     // SAFETY: what it asks of its caller is what the trait says.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const R: usize>(
-        tiles: &[Tile],
+    unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        tiles: &[Tile<'_>],
         rows: [Row<'_>; R],
         sums: &mut [Sums; R],
     ) {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-        fn compiled<const BITS: usize, const STEPS: usize, const R: usize>(
-            tiles: &[Tile],
+        fn compiled<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+            tiles: &[Tile<'_>],
             rows: [Row<'_>; R],
             sums: &mut [Sums; R],
         ) {
@@ -188,11 +191,15 @@ impl Kernel for Avx512Vnni {
             }
             for (index, tile) in tiles.iter().enumerate() {
                 let mut weights: [__m512i; QUADS] = [_mm512_setzero_si512(); QUADS];
-                for (weight, codes) in weights.iter_mut().zip(&tile.codes) {
-                    // SAFETY: a line of a tile is a whole vector and lies at a multiple of its length.
-                    *weight = unsafe { _mm512_load_si512(codes.as_ptr().cast()) };
-                    if BITS == 8 {
-                        *weight = _mm512_xor_si512(*weight, turn);
+                for (place, codes) in tile.codes.iter().enumerate() {
+                    // SAFETY: a line of a tile is a whole vector.
+                    let codes = unsafe { _mm512_loadu_si512(codes.as_ptr().cast()) };
+                    if PACKED {
+                        let low = _mm512_set1_epi8(15);
+                        weights[place] = _mm512_and_si512(codes, low);
+                        weights[place + PACKED_LINES] = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low);
+                    } else {
+                        weights[place] = if BITS == 8 { _mm512_xor_si512(codes, turn) } else { codes };
                     }
                 }
                 for (row, total) in rows.iter().zip(&mut totals) {
@@ -204,9 +211,9 @@ impl Kernel for Avx512Vnni {
                             products = _mm512_dpbusd_epi32(products, weights[place], x);
                         }
                         // SAFETY: as above.
-                        let scale = unsafe { _mm512_load_ps(tile.scales[step].as_ptr()) };
+                        let scale = unsafe { _mm512_load_ps(tile.scales.scales[step].as_ptr()) };
                         // SAFETY: as above.
-                        let min = unsafe { _mm512_load_ps(tile.mins[step].as_ptr()) };
+                        let min = unsafe { _mm512_load_ps(tile.scales.mins[step].as_ptr()) };
                         let min = if BITS == 8 { _mm512_mul_ps(scale, _mm512_set1_ps(128.0)) } else { min };
                         let scale = _mm512_mul_ps(scale, _mm512_set1_ps(factors[0]));
                         *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scale, *total);
@@ -221,7 +228,7 @@ impl Kernel for Avx512Vnni {
             }
         }
         // SAFETY: the caller's promise.
-        unsafe { compiled::<BITS, STEPS, R>(tiles, rows, sums) }
+        unsafe { compiled::<BITS, STEPS, PACKED, R>(tiles, rows, sums) }
     }
 }
 
@@ -249,19 +256,26 @@ fn store_sums<const R: usize>(totals: [__m256; R], sums: &mut [Sums; R], first: 
 
 /// The codes of a half of the rows of a group.
 #[inline(always)]
-fn half(tile: &Tile, first: usize) -> [&[u8; LANES * QUAD]; QUADS] {
+fn half<'a, const PACKED: bool>(tile: &Tile<'a>, first: usize) -> [&'a [u8; LANES * QUAD]; QUADS] {
     let mut codes = [tile.codes[0].first_chunk().expect("two vectors are a line"); QUADS];
-    for (codes, all) in codes.iter_mut().zip(&tile.codes) {
-        *codes = all[first * QUAD..].first_chunk().expect("two vectors are a line");
+    for (place, codes) in codes.iter_mut().enumerate() {
+        let line = if PACKED { place % PACKED_LINES } else { place };
+        *codes = tile.codes[line][first * QUAD..].first_chunk().expect("two vectors are a line");
     }
     codes
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn load_codes(codes: &[u8; LANES * QUAD]) -> __m256i {
-    // SAFETY: a vector of codes; lines of a tile and their halves lie at multiples of its length.
-    unsafe { _mm256_load_si256(codes.as_ptr().cast()) }
+fn load_codes<const PACKED: bool>(codes: &[u8; LANES * QUAD], place: usize) -> __m256i {
+    // SAFETY: a vector of codes.
+    let codes = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
+    match (PACKED, place < PACKED_LINES) {
+        (false, _) => codes,
+        (true, true) => _mm256_and_si256(codes, _mm256_set1_epi8(15)),
+        // The shift is one of 16 bits: what comes from the neighbour is cut off.
+        (true, false) => _mm256_and_si256(_mm256_srli_epi16::<4>(codes), _mm256_set1_epi8(15)),
+    }
 }
 
 /// The scales, or the mins, of a half of the rows of a group.
