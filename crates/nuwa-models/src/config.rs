@@ -157,6 +157,11 @@ pub trait Config: Debug + Send + Sync {
         LooksBack::default()
     }
 
+    /// Whether a position sees, while the model is pretrained, the statistics of all others beside it: batch norm.
+    fn sees_batch(&self) -> bool {
+        false
+    }
+
     /// What a plan has to know.
     fn size(&self) -> Size;
 

@@ -1,5 +1,5 @@
 use nuwa_tensor::ops::activation::Activation;
-use nuwa_tensor::{HeadLayout, Parameter, Result, Tape, Tensor};
+use nuwa_tensor::{BatchNormParameters, HeadLayout, Parameter, Result, Tape, Tensor};
 
 use crate::{Context, Initialisation, Scope};
 
@@ -192,6 +192,42 @@ impl RmsNorm {
     pub fn forward_residual(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
         assert!(!self.is_around_one, "blocks with norms after their branches multiply by the weight itself");
         tape.rms_norm_residual(x, &self.weight, self.epsilon)
+    }
+}
+
+/// Batch normalisation with scale and shift, whose running mean and variance are buffers.
+#[derive(Debug, Clone)]
+pub struct BatchNorm {
+    parameters: BatchNormParameters,
+    epsilon: f32,
+}
+
+impl BatchNorm {
+    /// Of `width` features.
+    pub fn new(mut scope: Scope<'_>, width: usize, epsilon: f32) -> Self {
+        let parameters = BatchNormParameters {
+            weight: scope.parameter("weight", [width], Initialisation::Ones),
+            bias: scope.parameter("bias", [width], Initialisation::Zeros),
+            running_mean: scope.buffer("running_mean", width, 0.0),
+            running_variance: scope.buffer("running_var", width, 1.0),
+        };
+        Self { parameters, epsilon }
+    }
+
+    /// The same shape.
+    ///
+    /// # Errors
+    /// When the width differs, or a single row is to have statistics.
+    pub fn forward(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.batch_norm(x, &self.parameters, self.epsilon)
+    }
+
+    /// The same in `f32`, for blocks whose residual stream is what was normalised.
+    ///
+    /// # Errors
+    /// As [`BatchNorm::forward`].
+    pub fn forward_residual(&self, tape: &Tape, x: &Tensor) -> Result<Tensor> {
+        tape.batch_norm_residual(x, &self.parameters, self.epsilon)
     }
 }
 

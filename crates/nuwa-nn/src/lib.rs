@@ -50,7 +50,7 @@ pub use experts::Experts;
 pub use feed_forward::FeedForward;
 pub use head::{Head, Transform};
 pub use initialisation::{InitialisationScheme, ModelStart};
-pub use layers::{Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};
+pub use layers::{BatchNorm, Embedding, HeadNorm, LayerNorm, Linear, RmsNorm, embed, residual};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerSettings, USUAL_WEIGHT_DECAY, is_block_matrix};
 pub use position_bias::PositionBias;
 pub use post_norm::{PostNorm, PostNormBlock};

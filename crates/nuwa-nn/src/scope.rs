@@ -106,6 +106,12 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Declares a vector `name` here that is kept with the parameters and not trained, of `value` at first.
+    pub fn buffer(&mut self, name: &str, length: usize, value: f32) -> Parameter {
+        let path = self.join(name);
+        self.builder.add_buffer(path, length, value)
+    }
+
     fn join(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
     }

@@ -60,9 +60,13 @@ impl Tape {
         inputs.iter().map(|input| self.leaf(input)).collect()
     }
 
-    /// A tape at the same place in the stream of random numbers, with the same pool.
+    /// A tape at the same place in the stream of random numbers, with the same pool and the same statistics.
     fn branch(&self) -> Self {
         let branch = Self::training().with_precision(self.precision());
+        let branch = match self.batch_statistics() {
+            Some(statistics) => branch.with_batch_statistics(statistics),
+            None => branch,
+        };
         branch.continue_from(self);
         branch.with_kernels(Arc::clone(self.kernels()))
     }

@@ -6,6 +6,7 @@ use crate::device::Kernels;
 use crate::device::{Slot, Storage};
 use crate::gradients::Gradients;
 use crate::inputs::InputLog;
+use crate::statistics::BatchStatistics;
 use crate::timing::{Clock, OpTime};
 use crate::{DType, Device, Error, Parameter, Precision, Random, Result, Shape, Tensor};
 
@@ -40,6 +41,7 @@ pub struct Tape {
     precision: Precision,
     clock: Option<RefCell<Clock>>,
     inputs: Option<Arc<InputLog>>,
+    statistics: Option<Arc<BatchStatistics>>,
     pass: Cell<u32>,
     records: RefCell<Vec<Record>>,
     random: Cell<Random>,
@@ -85,6 +87,7 @@ impl Tape {
             precision: Precision::F32,
             clock: None,
             inputs: None,
+            statistics: None,
             pass: Cell::new(0),
             records: RefCell::default(),
             random: Cell::new(Random::new(0)),
@@ -120,6 +123,18 @@ impl Tape {
     /// Where what matrices are multiplied by is noted.
     pub(crate) fn inputs(&self) -> Option<&InputLog> {
         self.inputs.as_deref()
+    }
+
+    /// The same tape, on which [batch norms](crate::ops::batch_norm) normalise by the mean and variance of the rows they are given,
+    /// which backward adds to `statistics`. On any other they normalise by their running ones, and change nothing.
+    #[must_use]
+    pub fn with_batch_statistics(self, statistics: &Arc<BatchStatistics>) -> Self {
+        Self { statistics: Some(Arc::clone(statistics)), ..self }
+    }
+
+    /// Where means and variances of rows are added to.
+    pub(crate) fn batch_statistics(&self) -> Option<&Arc<BatchStatistics>> {
+        self.statistics.as_ref()
     }
 
     /// What activations and operands of products are kept in.

@@ -26,7 +26,7 @@ impl LayerSizes {
         // Blocks by the path of their place, such as `encoder.layers.3`, and where each was first met.
         let mut places: Vec<String> = Vec::new();
         let mut sums: BTreeMap<usize, [f64; 3]> = BTreeMap::new();
-        for parameter in parameters.iter() {
+        for parameter in parameters.iter().filter(|parameter| !parameter.entry().is_buffer()) {
             let Some(place) = place_of_block(parameter.entry().path()) else { continue };
             let index = places.iter().position(|known| known == place).unwrap_or_else(|| {
                 places.push(place.to_string());

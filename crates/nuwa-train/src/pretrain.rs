@@ -193,6 +193,7 @@ pub(crate) fn trainer_settings(
         z_loss: settings.z_loss,
         rates: plan.start.rates(parameters, plan.model.width()),
         recompute: plan.recomputes(settings.recompute),
+        batch_statistics: true,
         seed,
     }
 }

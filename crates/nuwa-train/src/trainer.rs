@@ -5,7 +5,8 @@ use nuwa_models::{
     Batch, Losses, Model, Text, backward, backward_objective, backward_scores, losses, scores,
 };
 use nuwa_nn::{Context, Dropouts, Optimizer, OptimizerSettings, Probe, Schedule, ScheduleKind};
-use nuwa_tensor::{OptimizerState, Parameters, Precision, Random, Tape, on_worker};
+use nuwa_tensor::ops::batch_norm::MOMENTUM;
+use nuwa_tensor::{BatchStatistics, OptimizerState, Parameters, Precision, Random, Tape, on_worker};
 
 use crate::inside::{GradientNoise, LayerSizes};
 use crate::steps::{Measured, Steps};
@@ -58,6 +59,9 @@ pub struct TrainerSettings {
     /// Whether only the input of each block is kept and the rest computed again in backward: less memory, one more forward
     /// pass, the same bits.
     pub recompute: bool,
+    /// Whether batch norms, where the model has any, normalise by the statistics of each pass, and their running ones follow those of
+    /// each step. Else both stay as they are, as it has to be where a model is compared with what it was, or is to be read alone.
+    pub batch_statistics: bool,
     /// Decides what dropout drops.
     pub seed: u64,
 }
@@ -70,6 +74,7 @@ pub struct Trainer {
     settings: TrainerSettings,
     schedule: Schedule,
     sum: PassSum,
+    statistics: Arc<BatchStatistics>,
     tape: Tape,
     inference: Tape,
     random: Random,
@@ -85,13 +90,16 @@ impl Trainer {
     ) -> Self {
         let parameters = adapters.as_ref().map_or(model.parameters(), |adapters| adapters.parameters());
         let optimizer = Optimizer::new(parameters, &settings.optimizer).with_rates(settings.rates.clone());
+        let statistics = Arc::new(BatchStatistics::default());
         let tape = Tape::training().with_precision(settings.precision);
+        let tape = if settings.batch_statistics { tape.with_batch_statistics(&statistics) } else { tape };
         Self {
             model,
             adapters,
             optimizer,
             schedule: Schedule::new(ScheduleKind::Cosine, 0.0, 1),
             sum: PassSum::default(),
+            statistics,
             inference: tape.for_inference(),
             tape,
             random: Random::new(settings.seed).named("dropout"),
@@ -351,16 +359,21 @@ impl Trainer {
         self.collect_gradient();
         let parameters = self.adapters.as_ref().map_or(self.model.parameters(), |own| own.parameters());
         let norm = self.optimizer.step(parameters, rate);
+        match norm.is_finite() {
+            true => self.statistics.update_running(MOMENTUM),
+            false => self.statistics.forget(),
+        }
         if let Some(adapters) = &self.adapters {
             adapters.apply();
         }
         (norm, rate)
     }
 
-    /// Forgets the gradient.
+    /// Forgets the gradient, and the statistics of its passes.
     fn forget(&mut self) {
         self.tape.discard();
         self.sum.forget();
+        self.statistics.forget();
         self.model.parameters().clear_gradients();
     }
 }

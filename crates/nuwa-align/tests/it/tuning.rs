@@ -6,6 +6,7 @@ use nuwa_align::{
     Dpo, DpoSettings, Error, Job, LoraAdapters, LoraSettings, RecordSteps, Sft, SftSettings, Summary,
     TuningSettings, trainer, tune,
 };
+use nuwa_nn::{Schedule, ScheduleKind};
 use nuwa_train::{Measured, PrecisionChoice, Steps, TrainEvent, Trainer, remove_checkpoint};
 
 use crate::{difference, exact, examples, gradient, load, sft_settings, tuned};
@@ -25,6 +26,45 @@ fn accumulating_small_batches_equals_one_large_one() {
         let (loss, gradient) = run(micro_batch_tokens);
         assert!((loss - whole).abs() < 1e-6, "{loss} {whole}");
         assert!(difference(&gradient, &gradient_of_whole) < 1e-6);
+    }
+}
+
+/// Examples do not see each other by batch norm either, whatever is packed beside them, and what its running statistics were in
+/// pretraining they stay.
+#[test]
+fn batch_norm_is_that_of_use_in_fine_tuning() {
+    let config = serde_json::from_str(
+        r#"{"model_type": "custom", "vocab_size": 97, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "num_key_value_heads": 2, "max_position_embeddings": 64, "custom": {"norm": "batch"}}"#,
+    );
+    let config: nuwa_models::ModelConfig = config.unwrap();
+    let buffers = |trainer: &Trainer| -> Vec<Vec<f32>> {
+        let own = trainer.model().parameters().iter().filter(|parameter| parameter.entry().is_buffer());
+        own.map(|buffer| buffer.to_host()).collect()
+    };
+    let run = |micro_batch_tokens: usize, has_adapters: bool| {
+        let model = nuwa_models::build(&config, 3).unwrap();
+        for parameter in model.parameters().iter().filter(|parameter| parameter.entry().is_buffer()) {
+            parameter.set(|values| values.iter_mut().for_each(|value| *value = 0.5 * *value + 0.01));
+        }
+        let lora = LoraSettings { rank: 4, ..LoraSettings::default() };
+        let adapters = has_adapters.then(|| Arc::new(LoraAdapters::new(model.as_ref(), &lora, 1).unwrap()));
+        let mut trainer = trainer(model, adapters, &exact(), 0);
+        let settings =
+            SftSettings { tuning: TuningSettings { micro_batch_tokens, ..exact() }, ..sft_settings() };
+        let mut sft = Sft::of_examples(examples(12), Vec::new(), &settings, 1).unwrap();
+        let before = buffers(&trainer);
+        let loss = sft.step(&mut trainer, 0).unwrap().loss;
+        let gradient = gradient(&mut trainer);
+        trainer.set_schedule(Schedule::new(ScheduleKind::Constant, 1e-2, 2));
+        trainer.step(&mut sft, 0).unwrap();
+        assert_eq!(buffers(&trainer), before);
+        (loss, gradient)
+    };
+    for has_adapters in [false, true] {
+        let ((whole, of_whole), (loss, of_parts)) = (run(1000, has_adapters), run(15, has_adapters));
+        assert!((loss - whole).abs() < 1e-6 && difference(&of_parts, &of_whole) < 1e-6);
+        assert!(of_whole.iter().any(|slope| *slope != 0.0));
     }
 }
 

@@ -1,6 +1,6 @@
 use nuwa_nn::{
-    Attention, Context, Experts, FeedForward, Initialisation, LayerInput, LayerNorm, Linear, PositionBias,
-    Recurrent, RecurrentBlock, RecurrentBlockSizes, RmsNorm, Scope, residual,
+    Attention, BatchNorm, Context, Experts, FeedForward, Initialisation, LayerInput, LayerNorm, Linear,
+    PositionBias, Recurrent, RecurrentBlock, RecurrentBlockSizes, RmsNorm, Scope, residual,
 };
 use nuwa_tensor::{RecurrentCell, Result, RotaryTable, Tensor};
 
@@ -24,7 +24,7 @@ pub(super) struct Block {
     next: Option<(Norm, Next)>,
 }
 
-/// A norm of either kind, before its layer or after its branch.
+/// A norm of any kind, before its layer or after its branch.
 #[derive(Debug, Clone)]
 pub(super) struct Norm {
     layer: NormLayer,
@@ -35,6 +35,7 @@ pub(super) struct Norm {
 enum NormLayer {
     Layer(LayerNorm),
     Rms(RmsNorm),
+    Batch(BatchNorm),
 }
 
 /// How a block looks back.
@@ -59,6 +60,7 @@ impl Norm {
         let layer = match config.custom.norm {
             NormKind::Layer => NormLayer::Layer(LayerNorm::new(scope, width, epsilon)),
             NormKind::Rms => NormLayer::Rms(RmsNorm::new(scope, width, epsilon)),
+            NormKind::Batch => NormLayer::Batch(BatchNorm::new(scope, width, epsilon)),
         };
         Self { layer, place: config.custom.norm_place }
     }
@@ -68,6 +70,7 @@ impl Norm {
         match &self.layer {
             NormLayer::Layer(norm) => norm.forward(context.tape, x),
             NormLayer::Rms(norm) => norm.forward(context.tape, x),
+            NormLayer::Batch(norm) => norm.forward(context.tape, x),
         }
     }
 
@@ -82,6 +85,7 @@ impl Norm {
             (NormPlace::Before, _) => branch(x, &self.forward(context, x)?),
             (NormPlace::After, NormLayer::Layer(norm)) => norm.forward_residual(context.tape, &branch(x, x)?),
             (NormPlace::After, NormLayer::Rms(norm)) => norm.forward_residual(context.tape, &branch(x, x)?),
+            (NormPlace::After, NormLayer::Batch(norm)) => norm.forward_residual(context.tape, &branch(x, x)?),
         }
     }
 }

@@ -4,7 +4,7 @@ use nuwa_tensor::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::settings::{BlockKind, CustomSettings, FeedForwardKind, PositionKind};
+use super::settings::{BlockKind, CustomSettings, FeedForwardKind, NormKind, PositionKind};
 use super::{Custom, check, names, size};
 use crate::config::{Config, FamilyConfig, Result, Shape, Size, default_range, gated_inner};
 use crate::{LooksBack, Model, TensorName};
@@ -200,6 +200,10 @@ impl Config for CustomConfig {
             BlockKind::RgLru => "rg-lru",
         };
         LooksBack { kind, window: self.window(layer) }
+    }
+
+    fn sees_batch(&self) -> bool {
+        self.custom.norm == NormKind::Batch
     }
 
     fn size(&self) -> Size {

@@ -6,6 +6,10 @@
 //! `blocks = ["lstm", "attention"]` has an LSTM between attention. Norms stand before the layers, with one more before the head, or after
 //! the branches; positions are added to embeddings, or are attention's own.
 //!
+//! Where norms are batch norms, a pass whose tape was given statistics to add to (pretraining) is the exception from what else holds of
+//! every model here: its positions see the mean and variance of all of them, so that packed text is not as alone, and a position knows a
+//! little of what follows. Any other pass normalises by running means: there packed is as alone, and with a cache as whole.
+//!
 //! Weights start normal with deviation 0.02, the projections back into the residual stream with `0.02 / sqrt(2 layers)`; cells and
 //! gates of recurrences start as in their own families. With the settings of GPT-2 or LLaMA such a model is one: it has the same
 //! parameters under the same paths, and the same numbers; and is exported as one.

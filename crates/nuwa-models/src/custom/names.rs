@@ -106,9 +106,12 @@ impl Place {
 
     fn norm(&mut self, config: &CustomConfig, name: &str) {
         self.vector(&format!("{name}.weight"), config.hidden_size);
-        if config.custom.norm == NormKind::Layer {
-            self.vector(&format!("{name}.bias"), config.hidden_size);
-        }
+        let more: &[&str] = match config.custom.norm {
+            NormKind::Rms => &[],
+            NormKind::Layer => &["bias"],
+            NormKind::Batch => &["bias", "running_mean", "running_var"],
+        };
+        more.iter().for_each(|part| self.vector(&format!("{name}.{part}"), config.hidden_size));
     }
 
     fn feed_forward(&mut self, name: &str, config: &CustomConfig, inner: usize, bias: bool) {

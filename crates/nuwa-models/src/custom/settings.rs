@@ -143,6 +143,9 @@ pub enum NormKind {
     Layer,
     /// The root mean square of a row.
     Rms,
+    /// Mean and variance of each feature: over all positions of a pass while pretraining, so that positions see each other's
+    /// statistics, later ones' too, and packed text is not as alone there; running ones in use and in fine-tuning.
+    Batch,
 }
 
 /// Where norms stand.

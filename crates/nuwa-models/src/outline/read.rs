@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         let outer = |is_after: bool| {
             let own =
                 self.order.iter().filter(move |at| at.layer.is_none() && is_last(&at.piece) == is_after);
-            own.map(|at| self.pieces[at].clone()).collect::<Vec<_>>()
+            own.map(|at| self.told(at)).collect::<Vec<_>>()
         };
         let (first, mut last) = (outer(false), outer(true));
         // A norm stands before the head.
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         pieces
     }
 
-    /// A piece of a block, with what its parameters do not tell.
+    /// A piece, with what its parameters do not tell.
     fn told(&self, address: &Address) -> OutlinePiece {
         let piece = self.pieces[address].clone();
         let back = address.layer.map(|layer| self.config.looks_back(layer)).unwrap_or_default();
@@ -211,6 +211,7 @@ impl<'a> Reader<'a> {
                 format!("{heads} {noun}{shared}{window}")
             }
             "recurrent" => back.kind.to_string(),
+            name if is_norm(name) && self.config.sees_batch() => "batch".to_string(),
             _ => String::new(),
         };
         OutlinePiece { about, ..piece }

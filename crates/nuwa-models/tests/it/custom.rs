@@ -1,11 +1,14 @@
 //! The family of one's own: it is other families where its settings are theirs, and refuses what makes no model.
 
 use nuwa_models::custom::CustomSettings;
-use nuwa_models::{Input, Model, ModelConfig, Outline, Text, build};
-use nuwa_nn::Context;
-use nuwa_tensor::Tape;
+use std::sync::Arc;
 
-use crate::{built, families, ids};
+use nuwa_models::{Input, Model, ModelConfig, Outline, Text, backward, build};
+use nuwa_nn::Context;
+use nuwa_tensor::ops::batch_norm::MOMENTUM;
+use nuwa_tensor::{BatchStatistics, Precision, Random, Tape};
+
+use crate::{batch, built, families, gradients, ids};
 
 /// Norms after branches, learned positions, a band in every second block.
 pub const AFTER: &str = r#"{"model_type": "custom", "vocab_size": 31, "hidden_size": 12, "num_hidden_layers": 3,
@@ -31,6 +34,11 @@ pub const SINUSOIDS: &str = r#"{"model_type": "custom", "vocab_size": 31, "hidde
     "custom": {"blocks": ["attention", "gru"], "feed_forward": ["experts", "dense"], "positions": "sinusoidal",
         "scale_embedding": true, "norm_place": "after", "experts": 3, "activation": "tanh"}}"#;
 
+/// Batch norms before a cell, attention and experts.
+pub const BATCH: &str = r#"{"model_type": "custom", "vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 16,
+    "custom": {"blocks": ["attention", "gru"], "feed_forward": ["dense", "experts"], "experts": 3, "norm": "batch"}}"#;
+
 /// As wide as models whose rounding averages out.
 pub const WIDE_AFTER: &str = r#"{"model_type": "custom", "vocab_size": 301, "hidden_size": 96, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80,
@@ -39,6 +47,10 @@ pub const WIDE_CELLS: &str = r#"{"model_type": "custom", "vocab_size": 301, "hid
     "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 80,
     "custom": {"blocks": ["lstm", "attention", "gru", "rg-lru"], "feed_forward": ["dense", "none"], "gated": false,
         "activation": "gelu-tanh"}}"#;
+
+pub const WIDE_BATCH: &str = r#"{"model_type": "custom", "vocab_size": 301, "hidden_size": 96, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 80,
+    "custom": {"blocks": ["attention", "banded"], "window": 20, "norm": "batch", "norm_place": "after"}}"#;
 
 /// A family's model, and the same as one of one's own.
 const PAIRS: [[&str; 2]; 6] = [
@@ -124,7 +136,7 @@ fn what_is_a_gpt2_or_a_llama_is_exported_as_one() {
         assert_eq!(same.config().family(), theirs.config().family());
         assert_eq!(logits(&*same), logits(&*own));
     }
-    let others = PAIRS[3..].iter().map(|[_, own]| *own).chain([AFTER, CELLS, LINEAR, SINUSOIDS]);
+    let others = PAIRS[3..].iter().map(|[_, own]| *own).chain([AFTER, CELLS, LINEAR, SINUSOIDS, BATCH]);
     for other in others {
         assert!(built(&[other])[0].in_common_family().is_none(), "{other}");
     }
@@ -162,6 +174,10 @@ fn an_outline_follows_the_pattern_and_tells_what_is_in_a_block() {
     assert_eq!(names, ["attention", "attention_norm", "feed_forward", "feed_forward_norm"]);
     assert_eq!(after.stacks[0].pattern, [0, 1]);
     assert_eq!(after.last.last().map(|piece| piece.about.as_str()), Some("the embedding"));
+    let batch = Outline::of(&built(&[BATCH])[0].config());
+    let norms: Vec<&str> =
+        batch.pieces().filter(|(piece, _)| piece.is_norm()).map(|(piece, _)| &*piece.about).collect();
+    assert_eq!(norms, ["batch"; 5]);
     let experts = Outline::of(&built(&[LINEAR])[0].config());
     let moe = &experts.stacks[0].blocks[0].pieces[3];
     assert_eq!(moe.matrices[1], ("experts.gate_up".to_string(), vec![20, 16], 3));
@@ -172,10 +188,62 @@ fn an_outline_follows_the_pattern_and_tells_what_is_in_a_block() {
 #[test]
 fn sizes_count_every_parameter() {
     let own = PAIRS.map(|[_, own]| own);
-    for model in
-        built(&own).into_iter().chain(built(&[AFTER, CELLS, LINEAR, SINUSOIDS, WIDE_AFTER, WIDE_CELLS]))
+    for model in built(&own)
+        .into_iter()
+        .chain(built(&[AFTER, CELLS, LINEAR, SINUSOIDS, WIDE_AFTER, WIDE_CELLS, BATCH, WIDE_BATCH]))
     {
         assert_eq!(model.config().size().parameters, model.parameters().count());
+    }
+}
+
+fn buffers(model: &dyn Model) -> Vec<f32> {
+    let own = model.parameters().iter().filter(|parameter| parameter.entry().is_buffer());
+    own.flat_map(|buffer| buffer.to_host()).collect()
+}
+
+/// What is said of batch norm: while training a row knows the rows of other texts, and later ones; in use it does not. That it does not
+/// there is what every test of packed texts and of caches shows, whose models have running statistics of their own.
+#[test]
+fn positions_see_each_other_by_batch_norm_while_training_alone() {
+    let model = &built(&[BATCH])[0];
+    let (first, others) = (ids(10), [ids(10), ids(20)[10..].to_vec()]);
+    let statistics = Arc::new(BatchStatistics::default());
+    for is_training in [true, false] {
+        let [one, other] = others.clone().map(|beside| {
+            let tape = Tape::training();
+            let tape = if is_training { tape.with_batch_statistics(&statistics) } else { tape };
+            let text = Text::causal([&first[..], &beside].concat(), 2);
+            let rows = model.hidden(&Context::new(&tape), Input::Text(&text)).unwrap().hidden;
+            (0..10).flat_map(|row| rows.row_to_host(row)).collect::<Vec<f32>>()
+        });
+        let difference = one.iter().zip(&other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+        assert!(
+            if is_training { difference > 1e-2 } else { difference < 1e-5 },
+            "{is_training}: {difference}"
+        );
+    }
+}
+
+/// Statistics of the rows go through every block, computed again or not, to the same bits, and to the running ones once.
+#[test]
+fn a_step_with_batch_norm_is_the_same_where_blocks_are_computed_again() {
+    for (precision, configuration) in
+        [(Precision::F32, WIDE_BATCH), (Precision::Bf16, WIDE_BATCH), (Precision::F32, BATCH)]
+    {
+        let step = |recompute: bool| {
+            let model = built(&[configuration]).remove(0);
+            let (before, statistics) = (buffers(&*model), Arc::new(BatchStatistics::default()));
+            let tape = Tape::training().with_precision(precision).with_batch_statistics(&statistics);
+            tape.set_random(Random::new(3));
+            let context = Context::new(&tape).with_dropout(0.2).with_recompute(recompute);
+            let losses = backward(&*model, &context, &batch(&*model, 16)).unwrap();
+            assert_eq!(buffers(&*model), before, "running statistics follow when the step is done");
+            statistics.update_running(MOMENTUM);
+            let after = buffers(&*model);
+            assert!(before.iter().zip(&after).all(|(before, after)| before != after));
+            (losses, gradients(&*model), after)
+        };
+        assert!(step(false) == step(true), "{precision:?}");
     }
 }
 
@@ -219,6 +287,7 @@ fn settings_that_make_no_model_are_named() {
         told(r#""feed_forward": ["experts"], "gated": false"#),
         told(r#""feed_forward": ["experts"], "biases": true"#),
         told(r#""feed_forward": ["experts"], "balance_loss": -1.0"#),
+        told(r#""norm": "group""#),
     ];
     let expected = [
         "custom.blocks = []: expected at least one kind",
@@ -249,6 +318,7 @@ fn settings_that_make_no_model_are_named() {
         "custom.gated = false: expected true: experts are gated",
         "custom.biases = true: expected false: experts have no biases",
         "custom.balance_loss = -1: expected a number of at least 0",
+        "unknown variant `group`, expected one of `layer`, `rms`, `batch`",
     ];
     assert_eq!(found, expected);
     let odd = with("", r#", "hidden_size": 13"#);

@@ -10,7 +10,7 @@ use crate::{built, decoders, ids};
 fn carrying() -> Vec<Box<dyn Model>> {
     let mut all = decoders();
     all.retain(|model| model.new_cache(1, DType::F32).carries_states());
-    assert_eq!(all.len(), 8);
+    assert_eq!(all.len(), 9);
     all
 }
 

@@ -108,6 +108,18 @@ impl RmsNormCall<'_> {
     }
 }
 
+/// What a device needs to normalise features over rows, besides these.
+#[derive(Clone, Copy)]
+pub(crate) struct BatchNormCall<'a> {
+    pub weight: &'a Parameter,
+    pub bias: &'a Parameter,
+    /// `[mean | variance]` of all features, in `f32`.
+    pub moments: &'a Storage,
+    pub epsilon: f32,
+    /// Whether the moments are those of the rows, so that gradients go through them.
+    pub is_of_rows: bool,
+}
+
 /// What a device needs to normalise queries and keys, besides the rows.
 #[derive(Clone, Copy)]
 pub(crate) struct HeadNormCall<'a> {
@@ -362,6 +374,11 @@ pub(crate) trait Kernels: Send + Sync + fmt::Debug {
     );
     fn rms_norm(&self, precision: Precision, x: &Storage, call: RmsNormCall<'_>) -> Storage;
     fn rms_norm_backward(&self, x: &Storage, call: RmsNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>);
+
+    /// `[mean | biased variance]` of each column, in `f32`.
+    fn column_moments(&self, x: &Storage, width: usize) -> Storage;
+    fn batch_norm(&self, precision: Precision, x: &Storage, call: BatchNormCall<'_>) -> Storage;
+    fn batch_norm_backward(&self, x: &Storage, call: BatchNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>);
 
     fn head_norm(&self, call: HeadNormCall<'_>, x: &Storage) -> Storage;
     fn head_norm_backward(&self, call: HeadNormCall<'_>, x: &Storage, dy: &Storage, dx: Option<Slot<'_>>);

@@ -116,6 +116,7 @@ pub struct ParameterEntry {
     shape: Shape,
     offset: usize,
     decays: bool,
+    is_buffer: bool,
     trainable: AtomicBool,
     /// How often the values have changed.
     version: AtomicU64,
@@ -167,7 +168,12 @@ impl ParameterEntry {
 
     /// Whether gradients are computed and the optimizer changes it.
     pub fn is_trainable(&self) -> bool {
-        self.matrix.is_none() && self.trainable.load(Ordering::Relaxed)
+        self.matrix.is_none() && !self.is_buffer && self.trainable.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is kept with the weights and is none: see [`ParametersBuilder::add_buffer`].
+    pub fn is_buffer(&self) -> bool {
+        self.is_buffer
     }
 
     /// Whether it is kept for inference alone: see [`ParametersBuilder::inference`].
@@ -180,7 +186,7 @@ impl ParameterEntry {
         self.matrix.as_ref().is_some_and(|matrix| matrix.is_quantised.load(Ordering::Relaxed))
     }
 
-    /// Freezes (`false`) or thaws (`true`) this parameter; one for inference alone stays frozen.
+    /// Freezes (`false`) or thaws (`true`) this parameter; one for inference alone, and a buffer, stay frozen.
     pub fn set_trainable(&self, trainable: bool) {
         self.trainable.store(trainable, Ordering::Relaxed);
     }
@@ -429,20 +435,40 @@ impl ParametersBuilder {
         decays: bool,
         fill: impl FnOnce(&mut [f32], Random) + 'static,
     ) -> Parameter {
+        self.declare(path, shape.into(), [decays, false], Box::new(fill))
+    }
+
+    /// Adds a vector that is kept with the weights and is none, such as a running mean: it gets no gradient, and no optimizer changes it
+    /// or counts it in a norm. Whoever has it sets it ([`Parameter::set`]). `value` is that of all elements at first.
+    ///
+    /// # Panics
+    /// When `path` was added before.
+    pub fn add_buffer(&mut self, path: String, length: usize, value: f32) -> Parameter {
+        let fill = move |values: &mut [f32], _: Random| values.fill(value);
+        self.declare(path, [length].into(), [false, true], Box::new(fill))
+    }
+
+    fn declare(
+        &mut self,
+        path: String,
+        shape: Shape,
+        [decays, is_buffer]: [bool; 2],
+        fill: Fill,
+    ) -> Parameter {
         assert!(self.entries.iter().all(|p| p.entry.path != path), "parameter {path} is declared twice");
-        let shape = shape.into();
         let offset = self.length;
         let is_matrix = shape.axes().len() == 2 && shape.elements() > 0;
         let matrix = self.inference.filter(|_| is_matrix).map(InferenceMatrix::new);
         if matrix.is_none() {
             self.length += shape.elements().next_multiple_of(ALIGNMENT);
         }
-        self.fills.push(Box::new(fill));
+        self.fills.push(fill);
         let entry = ParameterEntry {
             path,
             shape,
             offset,
             decays,
+            is_buffer,
             trainable: AtomicBool::new(self.inference.is_none()),
             version: AtomicU64::new(0),
             cached: Mutex::default(),
@@ -487,7 +513,7 @@ impl Parameters {
         self.entries.iter().find(|parameter| parameter.entry.path == path)
     }
 
-    /// The number of weights, without the padding between entries.
+    /// The number of weights, buffers included, without the padding between entries.
     pub fn count(&self) -> usize {
         self.entries.iter().map(|parameter| parameter.shape().elements()).sum()
     }

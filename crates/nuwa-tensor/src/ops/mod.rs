@@ -3,6 +3,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod batch_norm;
 pub mod block_linear;
 pub mod causal_conv;
 pub mod cross_entropy;

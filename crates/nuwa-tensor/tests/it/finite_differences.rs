@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
 use nuwa_tensor::{
-    AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout, HeadLoss, Loss,
-    LossRows, Parameter, Parameters, ParametersBuilder, Random, RecurrentCell, RelativeBuckets,
-    RelativeParameters, RelativePlaces, Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs,
-    Tape, Tensor,
+    AttentionBias, AttentionMask, AttentionOptions, BatchNormParameters, BatchStatistics, Device,
+    ExpertWeights, HeadLayout, HeadLoss, Loss, LossRows, Parameter, Parameters, ParametersBuilder, Random,
+    RecurrentCell, RelativeBuckets, RelativeParameters, RelativePlaces, Result, RotaryTable,
+    RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor,
 };
 
 const STEP: f32 = 1e-2;
@@ -72,11 +72,14 @@ fn check(name: &str, case: &Case<'_>) {
 }
 
 fn check_on(device: Device, name: &str, case: &Case<'_>) {
-    let setup = setup(case, device);
-    let tape = Tape::training().on(device);
-    loss(case, &setup, &tape, true).unwrap();
+    check_with(&Tape::training().on(device), name, case);
+}
+
+fn check_with(tape: &Tape, name: &str, case: &Case<'_>) {
+    let setup = setup(case, tape.device());
+    loss(case, &setup, tape, true).unwrap();
     // A training tape that is discarded: what is dropped is drawn alike each time.
-    let value = || f64::from(loss(case, &setup, &tape, false).unwrap());
+    let value = || f64::from(loss(case, &setup, tape, false).unwrap());
     for parameter in setup.all.iter() {
         compare(&format!("{name}: {}", parameter.entry().path()), parameter, &value);
     }
@@ -136,6 +139,34 @@ fn norms() {
     let around =
         |tape: &Tape, x: &Tensor, p: &[Parameter]| tape.add(x, &tape.rms_norm_around_one(x, &p[0], 1e-5)?);
     check("around one", &Case { rows: 3, input_width: 7, output_width: 7, parameters, operation: &around });
+}
+
+/// By the statistics of the rows, through which the gradient of one row reaches all others, and by running ones. The input is used
+/// twice.
+#[test]
+fn batch_norm() {
+    let _held = crate::levels::hold();
+    for device in Device::all() {
+        let mut builder = ParametersBuilder::new(2).on(device);
+        let running_mean = builder.add_buffer("running_mean".into(), 7, 0.3);
+        let running_variance = builder.add_buffer("running_var".into(), 7, 0.6);
+        let _running = builder.finish();
+        let operation = |tape: &Tape, x: &Tensor, p: &[Parameter]| {
+            let parameters = BatchNormParameters {
+                weight: p[0].clone(),
+                bias: p[1].clone(),
+                running_mean: running_mean.clone(),
+                running_variance: running_variance.clone(),
+            };
+            tape.add(x, &tape.batch_norm(x, &parameters, 1e-5)?)
+        };
+        let parameters: &[(&str, &[usize])] = &[("weight", &[7]), ("bias", &[7])];
+        let case = Case { rows: 6, input_width: 7, output_width: 7, parameters, operation: &operation };
+        check_on(device, &format!("running on {device:?}"), &case);
+        let statistics = Arc::new(BatchStatistics::default());
+        let tape = Tape::training().on(device).with_batch_statistics(&statistics);
+        check_with(&tape, &format!("of the rows on {device:?}"), &case);
+    }
 }
 
 #[test]

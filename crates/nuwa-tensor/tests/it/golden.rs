@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nuwa_tensor::ops::activation::Activation;
+use nuwa_tensor::ops::batch_norm::MOMENTUM;
 use nuwa_tensor::{
-    AdamWSettings, AttentionBias, AttentionMask, AttentionOptions, Device, ExpertWeights, HeadLayout,
-    HeadLoss, LossRows, OptimizerState, Parameter, ParameterRule, Parameters, ParametersBuilder,
-    RecurrentCell, RelativeBuckets, RelativeParameters, RelativePlaces, Result, RotaryTable,
-    RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor, UpdateRule,
+    AdamWSettings, AttentionBias, AttentionMask, AttentionOptions, BatchNormParameters, BatchStatistics,
+    Device, ExpertWeights, HeadLayout, HeadLoss, LossRows, OptimizerState, Parameter, ParameterRule,
+    Parameters, ParametersBuilder, RecurrentCell, RelativeBuckets, RelativeParameters, RelativePlaces,
+    Result, RotaryTable, RouterCoefficients, RouterLog, Routing, Runs, Tape, Tensor, UpdateRule,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -153,6 +154,7 @@ fn check(golden: &Golden) {
         _ if family("rms_norm") => {
             golden.check(&["x", "weight"], |t, p| t.rms_norm(&rows(t, &p[0])?, &p[1], golden.number("eps")))
         }
+        "batch_norm" => batch_norm(golden),
         _ if family("head_norm") => golden.check(&["qkv", "queries", "keys"], |t, p| {
             let weights = [&p[1], &p[2]];
             t.head_norm(&rows(t, &p[0])?, golden.heads(), weights, golden.number("eps"))
@@ -192,6 +194,39 @@ fn check(golden: &Golden) {
         _ if family("optimizer") => optimizer(golden),
         _ if family("experts") => experts(golden),
         other => panic!("fixtures/ops/{other}.safetensors is held against nothing"),
+    }
+}
+
+/// Steps of training with the running statistics after each, then a pass by these.
+fn batch_norm(golden: &Golden) {
+    let width = golden.floats("weight").len();
+    let mut builder = ParametersBuilder::new(0).on(golden.device);
+    let running_mean = builder.add_buffer("running_mean".into(), width, 0.0);
+    let running_variance = builder.add_buffer("running_var".into(), width, 1.0);
+    let (_running, statistics) = (builder.finish(), Arc::new(BatchStatistics::default()));
+    for step in ["0", "1", "2", "in_use"] {
+        let of_step = |name: &str| format!("{name}_{step}");
+        let (_all, p) = golden.parameters(&[&of_step("x"), "weight", "bias"]);
+        let (weight, bias) = (p[1].clone(), p[2].clone());
+        let parameters = BatchNormParameters {
+            weight,
+            bias,
+            running_mean: running_mean.clone(),
+            running_variance: running_variance.clone(),
+        };
+        let tape = match step {
+            "in_use" => golden.tape(),
+            _ => golden.tape().with_batch_statistics(&statistics),
+        };
+        let y = tape.batch_norm(&rows(&tape, &p[0]).unwrap(), &parameters, golden.number("eps")).unwrap();
+        golden.expect(&of_step("y"), &y.to_host());
+        tape.backward(&tape.weighted_sum(&y, golden.floats(&of_step("dy"))).unwrap()).unwrap();
+        for (name, parameter) in ["dx", "dweight", "dbias"].into_iter().zip(&p) {
+            golden.expect(&of_step(name), &parameter.gradient());
+        }
+        statistics.update_running(MOMENTUM);
+        golden.expect(&of_step("running_mean"), &running_mean.to_host());
+        golden.expect(&of_step("running_var"), &running_variance.to_host());
     }
 }
 
@@ -489,7 +524,7 @@ fn every_file_of_fixtures_ops() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    assert_eq!(paths.len(), 78, "files in fixtures/ops");
+    assert_eq!(paths.len(), 79, "files in fixtures/ops");
     for (path, device) in
         paths.iter().flat_map(|path| Device::all().into_iter().map(move |device| (path, device)))
     {

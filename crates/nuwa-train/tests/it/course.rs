@@ -10,7 +10,7 @@ use nuwa_train::course::Ended;
 use nuwa_train::plan::Plan;
 use nuwa_train::{Hooks, Job, PretrainSettings, Summary, TrainEvent, pretrain, remove_best};
 
-use crate::{VOCABULARY, World, causal, settings};
+use crate::{VOCABULARY, World, causal, settings, small};
 
 /// A plan that leaves it to the clock when the rate falls.
 fn clocked(world: &World, settings: &PretrainSettings) -> Plan {
@@ -78,7 +78,7 @@ fn noise() -> World {
     for (part, documents) in [(Part::Train, 10), (Part::Validation, 6), (Part::Test, 6)] {
         write_noise(&folder.path().join("shards"), part, documents);
     }
-    World { folder }
+    World { folder, model: small() }
 }
 
 #[test]

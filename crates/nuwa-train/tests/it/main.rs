@@ -1,5 +1,6 @@
 //! Training as a whole: accumulation, resuming, refusal of NaN, the plan, and the checkpoint's format.
 
+mod batch_norm;
 mod causal;
 mod course;
 mod optimizers;
@@ -44,6 +45,11 @@ fn write_shards(folder: &Path, part: Part, documents: u64) {
 
 struct World {
     folder: tempfile::TempDir,
+    model: ModelSettings,
+}
+
+fn small() -> ModelSettings {
+    ModelSettings { width: Some(32), layers: Some(1), context: Some(16), ..ModelSettings::default() }
 }
 
 /// The next token, within documents.
@@ -53,10 +59,14 @@ fn causal() -> Arc<dyn Objective> {
 
 impl World {
     fn new() -> Self {
+        Self::of(small())
+    }
+
+    fn of(model: ModelSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_shards(&folder.path().join("shards"), Part::Train, 40);
         write_shards(&folder.path().join("shards"), Part::Validation, 5);
-        Self { folder }
+        Self { folder, model }
     }
 
     fn shards(&self) -> std::path::PathBuf {
@@ -64,8 +74,6 @@ impl World {
     }
 
     fn plan(&self, settings: &PretrainSettings, tokens: u64) -> Plan {
-        let model =
-            ModelSettings { width: Some(32), layers: Some(1), context: Some(16), ..ModelSettings::default() };
         let request = Request {
             objective: &causal(),
             whole: None,
@@ -74,7 +82,7 @@ impl World {
             eos: Some(0),
             goal: Goal::Sizes { parameters: 10_000, tokens },
             afterwards: Default::default(),
-            model: &model,
+            model: &self.model,
             given: None,
             pilot_seconds: None,
             pretrain: settings,

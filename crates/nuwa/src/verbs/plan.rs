@@ -59,6 +59,10 @@ pub struct Plan {
 /// Seconds of trying at most: a plan is there to be quick.
 const PILOT_SECONDS: f64 = 8.0;
 
+/// What is to be known of batch norm before it is trained.
+const BATCH_NORM: &str = "batch norm: in pretraining positions see the statistics of all others of a pass, later ones too, so packed \
+    text is not as alone, and the training loss is no likelihood; validation and use go by running statistics";
+
 /// What a build would come to.
 #[derive(Debug, Serialize)]
 struct Outlook {
@@ -199,6 +203,7 @@ impl Plan {
         ];
         let mut lines: Vec<String> = rows.iter().map(|(name, told)| format!("{name:<9} {told}")).collect();
         lines.extend(published.map(|told| format!("{:<9} {told}", "published")));
+        lines.extend(plan.model.sees_batch().then(|| format!("{:<9} {BATCH_NORM}", "note")));
         lines.extend(repetition::warning(plan.epochs).map(|told| format!("{:<9} {told}", "warning")));
         lines.push(format!("\n{}", drawing::text(&Outline::of(&plan.model))));
         lines.join("\n")

@@ -61,6 +61,40 @@ fn a_model_of_ones_own_from_settings_to_text() {
     ");
 }
 
+/// Its running statistics are written with it, and read again.
+#[test]
+fn a_model_with_batch_norm_from_settings_to_text() {
+    let place = Place::new();
+    place.write("story.txt", story(1500));
+    place.succeed("collect story.txt --out documents");
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out tokenizer");
+    place.succeed("tokenize documents --tokenizer tokenizer --out shards");
+    let batch = format!("{SIZES} --set model.layers=2 --set model.custom.norm=batch");
+    let figures = json(&place.succeed(&format!("pretrain --data shards --out batch {batch} --json")).out);
+    assert!(figures["bits_per_byte"].as_f64().is_some_and(|bits| bits < 8.0), "{figures}");
+    assert_eq!(json(&place.read("batch/model/config.json"))["custom"]["norm"], "batch");
+    place.succeed("export batch --out there");
+    assert_eq!(json(&place.read("there/config.json"))["model_type"], "custom");
+    let text = |model: &str| {
+        place.succeed(&format!("generate {model} --prompt mira --max-tokens 12 --seed 1 --temperature 0")).out
+    };
+    assert!(!text("batch").trim().is_empty());
+    assert_eq!(text("batch"), text("there"));
+    assert_snapshot!(place.failure("export batch --format gguf --out out"), @r"
+    error: out/batch-Q8_0.gguf is not written: CustomForCausalLM has no architecture there that is written
+    hint: export it as a model folder instead: --format safetensors
+    ");
+    assert_snapshot!(place.failure(&format!("pretrain --data shards --out other {SIZES} --set model.custom.norm=group")), @r#"
+    error: --set model.custom.norm=group cannot be used
+    cause: `model.custom.norm` = "group": expected one of "layer", "rms", "batch"
+    hint: `nuwa init` writes a recipe with every key and what it means
+    "#);
+    let drawn = place.succeed(&format!("plan story.txt {batch}")).out;
+    for expected in ["norm (batch)", "note      batch norm: in pretraining positions see the statistics"] {
+        assert!(drawn.contains(expected), "{expected} is not in\n{drawn}");
+    }
+}
+
 /// What `nuwa plan` draws.
 #[test]
 fn a_plan_draws_the_model() {

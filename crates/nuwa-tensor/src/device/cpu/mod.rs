@@ -20,7 +20,7 @@ use super::Storage;
 use super::{
     Affine, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype, with_slot, with_values,
 };
-use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
+use super::{BatchNormCall, BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
 use super::{Buffer, ExpertsCall, Parameter, Parameters, Pool, QuantisedRows};
 use super::{RouteCall, RoutedRows, RouterSlopes, Slot};
 use crate::calls::{
@@ -31,7 +31,7 @@ use crate::element::{DType, Element, convert};
 use crate::simd::vectorised;
 use crate::{Precision, Random, parallel};
 use kernels::activation::with_curve;
-use kernels::{activation, attention, cross_entropy, dropout, elementwise, embedding, head_norm};
+use kernels::{activation, attention, batch_norm, cross_entropy, dropout, elementwise, embedding, head_norm};
 use kernels::{block_linear, causal_conv, gru::Gru, linear::Context, lstm::Lstm, rg_lru};
 use kernels::{layer_norm, relative, rms_norm, rotary, rows, weighted_sum};
 use product::{Matrix, PackedMatrix, Store};
@@ -65,6 +65,16 @@ fn conv(call: ConvCall<'_>, width: usize) -> causal_conv::Conv<'_> {
 
 fn groups(call: BlockCall<'_>) -> block_linear::Groups {
     block_linear::Groups { count: call.weight.shape().axes()[0], size: call.weight.width() }
+}
+
+/// The first half of a block of `f32`, and the second.
+fn halves(block: &Storage) -> (&[f32], &[f32]) {
+    let values: &[f32] = Stored::of(block);
+    values.split_at(values.len() / 2)
+}
+
+fn add_to_gradient(total: &mut [f32], values: &[f32]) {
+    total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
 }
 
 impl fmt::Debug for Cpu {
@@ -273,11 +283,8 @@ impl Kernels for Cpu {
             }),
             None => with_values!(x, x => layer_norm::backward_weights(pool, x, dy, &mut sums, epsilon)),
         });
-        let add = |total: &mut [f32], values: &[f32]| {
-            total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
-        };
-        weight.accumulate(|dw| add(dw, &sums[..width]));
-        bias.accumulate(|db| add(db, &sums[width..]));
+        weight.accumulate(|dw| add_to_gradient(dw, &sums[..width]));
+        bias.accumulate(|db| add_to_gradient(db, &sums[width..]));
     }
 
     fn rms_norm(&self, precision: Precision, x: &Storage, call: RmsNormCall<'_>) -> Storage {
@@ -297,6 +304,41 @@ impl Kernels for Cpu {
                 let weight = call.factors();
                 with_slot!(dx, |dx, accumulate| {
                     rms_norm::backward_input(Stored::of(x), &weight, dy, dx, epsilon, accumulate);
+                });
+            }
+        });
+    }
+
+    fn column_moments(&self, x: &Storage, width: usize) -> Storage {
+        let mut moments = self.pool.take_zeroed::<f32>(2 * width);
+        with_values!(x, x => batch_norm::moments(&self.pool, x, &mut moments));
+        Storage::from(moments)
+    }
+
+    fn batch_norm(&self, precision: Precision, x: &Storage, call: BatchNormCall<'_>) -> Storage {
+        let (mean, variance) = halves(call.moments);
+        let (scale, weight) = (batch_norm::scales(variance, call.epsilon), call.weight.values());
+        let columns = batch_norm::Columns { mean, scale: &scale, weight: &weight };
+        filled!(self, precision, x.len(), T, |y| with_values!(x, x => {
+            batch_norm::forward(x, columns, &call.bias.values(), &mut y);
+        }))
+    }
+
+    fn batch_norm_backward(&self, x: &Storage, call: BatchNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let (mean, variance) = halves(call.moments);
+        let (width, rows) = (mean.len(), x.len() / mean.len());
+        let (scale, weight) = (batch_norm::scales(variance, call.epsilon), call.weight.to_host());
+        let columns = batch_norm::Columns { mean, scale: &scale, weight: &weight };
+        let mut sums = self.pool.take_zeroed::<f32>(2 * width);
+        with_values!(dy, dy => {
+            with_values!(x, x => batch_norm::sums(&self.pool, x, columns, dy, &mut sums));
+            call.weight.accumulate(|dw| add_to_gradient(dw, &sums[..width]));
+            call.bias.accumulate(|db| add_to_gradient(db, &sums[width..]));
+            if let Some(dx) = dx {
+                let share = if call.is_of_rows { 1.0 / rows as f32 } else { 0.0 };
+                sums.iter_mut().for_each(|sum| *sum *= share);
+                with_slot!(dx, |dx, accumulate| {
+                    batch_norm::backward(Stored::of(x), columns, dy, &sums, dx, accumulate);
                 });
             }
         });

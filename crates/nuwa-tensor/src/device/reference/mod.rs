@@ -2,6 +2,7 @@
 //! what a new one is read beside. It ignores the precision that a tape asks for.
 
 mod attention;
+mod batch_norm;
 mod block_linear;
 mod cached;
 mod causal_conv;
@@ -17,7 +18,7 @@ mod route;
 use std::sync::Arc;
 
 use super::{Affine, Cpu, Device, HeadCall, HeadNormCall, Kernels, Means, Stored, with_dtype};
-use super::{BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
+use super::{BatchNormCall, BlockCall, ConvCall, RecurrentCall, RecurrentRows, RgLruCall, RmsNormCall};
 use super::{ExpertsCall, Parameter, Parameters, QuantisedRows, RouteCall};
 use super::{RoutedRows, RouterSlopes, Slot, Storage};
 use crate::calls::{
@@ -420,6 +421,21 @@ impl Kernels for Reference {
         let moments = |x: &[f32]| [0.0, root_mean_square(x, call.epsilon)];
         let [d_input, dw, _] = norm_backward([of(x), of(dy)], &call.factors(), moments, false);
         give_parameter(call.weight, &dw);
+        dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
+    }
+
+    fn column_moments(&self, x: &Storage, width: usize) -> Storage {
+        self.put(batch_norm::moments(of(x), width))
+    }
+
+    fn batch_norm(&self, _: Precision, x: &Storage, call: BatchNormCall<'_>) -> Storage {
+        self.put(batch_norm::forward(call, of(x)))
+    }
+
+    fn batch_norm_backward(&self, x: &Storage, call: BatchNormCall<'_>, dy: &Storage, dx: Option<Slot<'_>>) {
+        let [d_input, dw, db] = batch_norm::backward(call, of(x), of(dy));
+        give_parameter(call.weight, &dw);
+        give_parameter(call.bias, &db);
         dx.into_iter().for_each(|dx| give(dx, d_input.iter().copied()));
     }
 

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod batch_norm;
 pub mod block_linear;
 pub mod causal_conv;
 pub mod cell;
