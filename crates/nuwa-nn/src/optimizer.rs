@@ -36,13 +36,15 @@ impl OptimizerKind {
     ///
     /// A step of AdamW changes a weight by about 0.2 of the rate (root mean square); of Lion by the whole of it (its paper: 3 to 10 times
     /// smaller rates); of Adafactor by the rate times the size of the weight, about 0.03; of SGD by the rate times a gradient whose norm
-    /// over all weights is clipped to 1.
+    /// over all weights is clipped to 1. Of three or four rates each on 1.5M tokens of English (200k weights) the best were within a
+    /// factor of two of these; of SGD the lowest.
     pub fn rate_factor(self) -> f32 {
         match self {
-            Self::AdamW | Self::Muon => 1.0,
+            Self::AdamW => 1.0,
+            Self::Muon => 2.5,
             Self::Lion => 0.2,
             Self::Adafactor => 6.0,
-            Self::Sgd => 100.0,
+            Self::Sgd => 30.0,
         }
     }
 }

@@ -326,7 +326,7 @@ struct Text {
     tested: u64,
 }
 
-/// A plan for a search of settings: of these sizes, without trying anything and without expectations.
+/// A plan for a search of settings: of these sizes, as near as widths allow, without trying anything and without expectations.
 ///
 /// # Errors
 /// When the text is too short, a setting is out of range, or the memory too small.
@@ -336,6 +336,8 @@ pub fn for_trial(request: &Request<'_>, parameters: u64, tokens: u64) -> Result<
     let train = Shards::open(request.shards, Part::Train)?;
     let held_out = Shards::open_if_any(request.shards, Part::Validation)?;
     let text = Text { tokens: train.tokens(), held_out: held_out.map_or(0, |part| part.tokens()), tested: 0 };
+    let model = shape::finer(request.model, parameters, request.vocabulary, request.eos, text.tokens);
+    let request = &Request { model: &model, ..*request };
     let mut plan = draft(request, text, parameters, tokens)?;
     plan.most_steps = plan.steps;
     refuse_too_large(request, &plan)?;

@@ -33,19 +33,13 @@ pub fn model(
         Some(width) => vec![width],
         None => (1..=256).map(|step| step * WIDTH_STEP).collect(),
     };
-    // By what share they differ, not by how many: half as many weights are as far off as twice as many.
-    let weights = |config: &ModelConfig| match config.is_encoder_decoder() {
-        true => config.size().parameters,
-        false => config.size().active(),
-    };
-    let distance = |config: &ModelConfig| (weights(config) as f64 / parameters.max(1) as f64).ln().abs();
     let mut best: Option<(f64, ModelConfig)> = None;
     let mut refused = None;
     for width in widths {
         // Not every width has the heads that were asked for.
         match of_width(settings, width, parameters, vocabulary, eos, text_tokens) {
             Ok(config) => {
-                let distance = distance(&config);
+                let distance = distance(&config, parameters);
                 if best.as_ref().is_none_or(|(least, _)| distance < *least) {
                     best = Some((distance, config));
                 }
@@ -61,6 +55,49 @@ pub fn model(
         (None, refused) => Err(refused.expect("there is at least one width")),
     }
 }
+
+/// How far a model is from so many weights: of those that a token meets, where it does not meet half of them by design. By what share they
+/// differ, not by how many: half as many weights are as far off as twice as many.
+fn distance(config: &ModelConfig, parameters: u64) -> f64 {
+    let weights = match config.is_encoder_decoder() {
+        true => config.size().parameters,
+        false => config.size().active(),
+    };
+    (weights as f64 / parameters.max(1) as f64).ln().abs()
+}
+
+/// The settings with a width of their own where the usual step is too coarse for so few weights: a search compares sizes, and
+/// two of them must not be one model.
+pub fn finer(
+    settings: &ModelSettings,
+    parameters: u64,
+    vocabulary: usize,
+    eos: Option<u32>,
+    text_tokens: u64,
+) -> ModelSettings {
+    let ModelSettings { preset, width, heads, .. } = settings;
+    if preset.is_some() || width.is_some() || heads.is_some() {
+        return settings.clone();
+    }
+    let of_step = |step: usize| {
+        let width = step * FINER_STEP;
+        let heads = if width.is_multiple_of(WIDTH_STEP) { None } else { Some(step) };
+        ModelSettings { width: Some(width), heads, ..settings.clone() }
+    };
+    let distance = |settings: &ModelSettings| {
+        let config = model(settings, parameters, vocabulary, eos, text_tokens).ok()?;
+        Some(distance(&config, parameters))
+    };
+    let made = (1..=FINER_MOST / FINER_STEP).map(of_step);
+    let nearest = made.filter_map(|settings| Some((distance(&settings)?, settings)));
+    let nearest = nearest.min_by(|a, b| a.0.total_cmp(&b.0));
+    let usual = distance(settings).unwrap_or(f64::INFINITY);
+    nearest.filter(|(own, _)| *own < usual).map_or_else(|| settings.clone(), |(_, settings)| settings)
+}
+
+/// Steps of the width of small models, with heads of as many features, and the widest that is looked at.
+const FINER_STEP: usize = 16;
+const FINER_MOST: usize = 192;
 
 /// The model of a published size; settings of what it sets are refused.
 fn of_preset(
@@ -236,6 +273,20 @@ mod tests {
             let ratio = config.size().parameters as f64 / wanted as f64;
             assert!((0.75..1.3).contains(&ratio), "{wanted}: {ratio}");
         }
+    }
+
+    #[test]
+    fn small_sizes_are_told_apart_for_a_search() {
+        let of = |wanted| {
+            let settings = finer(&ModelSettings::default(), wanted, 768, None, 10_000_000);
+            model(&settings, wanted, 768, None, 10_000_000).unwrap().size().parameters
+        };
+        for wanted in [50_000, 100_000, 200_000, 400_000] {
+            let ratio = of(wanted) as f64 / wanted as f64;
+            assert!((0.8..1.25).contains(&ratio), "{wanted}: {ratio}");
+        }
+        let given = ModelSettings { width: Some(64), ..ModelSettings::default() };
+        assert_eq!(finer(&given, 50_000, 768, None, 10_000_000), given);
     }
 
     #[test]

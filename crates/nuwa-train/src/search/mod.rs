@@ -1,10 +1,11 @@
 //! A search of settings: small models are trained with many, the best of them longer, and what is best is carried to a larger model.
 //!
 //! First a race at one small size: the points of a [Sobol sequence](sobol), then some that a [model of the loss](surrogate) asks
-//! for, are trained with a ninth of the tokens; the best third of them with a third, the best of these with all (successive halving,
-//! Jamieson and Talwalkar 2016). Then the winner is trained at half and twice the size, at several learning rates. From these
-//! [fits] tell the rate and the loss to expect at the target. Last, winner and defaults are trained with several seeds, to tell
-//! whether the one is better.
+//! for, are trained with a quarter of the tokens, and the best quarter of them with all (successive halving, Jamieson and Talwalkar
+//! 2016). The defaults are in the last round without having to qualify: short runs like small batches and high rates, so that the best
+//! of the short ones can be worse than they are. Then winner and defaults are trained with several seeds, to tell whether the one is
+//! better, and those that are kept, the winner where it is and the defaults where it is not, at half and twice the size, at several
+//! learning rates. From these [fits] tell the rate and the loss to expect at the target.
 //!
 //! What is trained next follows from the settings, the seed and the results so far alone, and each result is a line that a search which
 //! was killed reads again: it ends as one that was not.
@@ -123,14 +124,20 @@ const MOST_EPOCHS: u64 = 4;
 /// The least size of trials, the embedding included: smaller ones tell nothing of larger ones.
 const LEAST_PARAMETERS: u64 = 20_000;
 
-/// By what tokens grow from one round of the race to the next, and models fall away.
-const ETA: usize = 3;
+/// By what tokens grow from the first round of the race to the second, and models fall away.
+const ETA: usize = 4;
 
 /// Weights, and learning rates with their figures.
 type AtSize = (u64, Vec<(f64, f64)>);
 
 /// The factors of the learning rate that are tried at each size.
 const RATES: [f64; 3] = [0.5, 1.0, 2.0];
+
+/// By what the tokens of one run at each size are fewer: what more text is worth cannot be told by sizes alone.
+const SHORTER: u64 = 4;
+
+/// Sizes of the last part, by that of the race.
+const SIZES: [f64; 3] = [0.5, 1.0, 2.0];
 
 /// Seeds with which winner and defaults are compared.
 const SEEDS: u64 = 3;
@@ -150,11 +157,10 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// How many models are trained in all.
+    /// How many models are trained in all, at most: fewer where the defaults win the race, which are then not compared with themselves.
     pub fn trials(&self) -> usize {
         let [first, asked] = self.tried;
-        let second = (first + asked) / ETA;
-        first + asked + second + (second / ETA).max(1) + 3 * RATES.len() + 2 * SEEDS as usize
+        first + asked + second_round(self.tried) + 1 + SIZES.len() * (RATES.len() + 1) + 2 * SEEDS as usize
     }
 }
 
@@ -236,20 +242,28 @@ fn tried(dimensions: usize) -> [usize; 2] {
 /// Seconds of all trials together, by those of one run of the race's last round.
 fn seconds_by_those_of_a_run(tried: [usize; 2]) -> f64 {
     // A model of half the size has half the tokens and twice the speed, one of twice the size the other way round.
-    race_by_a_run(tried) + RATES.len() as f64 * (0.25 + 4.0) + AT_ONE_SIZE
-}
-
-/// Runs at the race's own size that follow it: the learning rates, then winner and defaults with several seeds.
-const AT_ONE_SIZE: f64 = RATES.len() as f64 + 2.0 * SEEDS as f64;
-
-fn race_by_a_run([first, asked]: [usize; 2]) -> f64 {
-    let (all, second) = ((first + asked) as f64, ((first + asked) / ETA) as f64);
-    all / 9.0 + second / 3.0 + (second / 3.0).floor().max(1.0)
+    by_a_run(tried, |size| size * size)
 }
 
 /// Tokens of all trials together, by those of one run of the race's last round.
 fn tokens_by_those_of_a_run(tried: [usize; 2]) -> f64 {
-    race_by_a_run(tried) + RATES.len() as f64 * (0.5 + 2.0) + AT_ONE_SIZE
+    by_a_run(tried, |size| size)
+}
+
+/// The cost of all trials, by that of one run of the race's last round; `cost` is that of a run at a size.
+fn by_a_run(tried: [usize; 2], cost: fn(f64) -> f64) -> f64 {
+    let at_each = RATES.len() as f64 + 1.0 / SHORTER as f64;
+    race_by_a_run(tried) + 2.0 * SEEDS as f64 + at_each * SIZES.map(cost).iter().sum::<f64>()
+}
+
+/// Runs of the race, the defaults' among them.
+fn race_by_a_run(tried: [usize; 2]) -> f64 {
+    tried.iter().sum::<usize>() as f64 / ETA as f64 + second_round(tried) as f64 + 1.0
+}
+
+/// How many points are trained with all tokens, beside the defaults.
+fn second_round(tried: [usize; 2]) -> usize {
+    (tried.iter().sum::<usize>() / ETA).max(1)
 }
 
 /// What a search found.
@@ -257,11 +271,11 @@ fn tokens_by_those_of_a_run(tried: [usize; 2]) -> f64 {
 pub struct Findings {
     /// The settings that won; empty where the defaults did.
     pub winner: Values,
-    /// The learning rate at the target, where that was fitted.
+    /// The learning rate at the target, of the winner where it [is better](Self::is_better), else of the defaults.
     pub learning_rate: Option<Interval>,
-    /// The best batch at the target, in tokens, by the law and what the winner had beside it.
+    /// The best batch at the target, in tokens, by the law and what the same settings have beside it.
     pub batch_tokens: u64,
-    /// The loss of the target, in the unit of [`TrialLine::figure`].
+    /// The loss of the target with the same settings, in the unit of [`TrialLine::figure`].
     pub loss: Option<Interval>,
     /// The law that it follows from.
     pub law: Option<LossLaw>,
@@ -274,12 +288,12 @@ pub struct Findings {
 impl Findings {
     /// By how many standard errors the winner is better.
     pub fn by_errors(&self) -> f64 {
-        (self.compared[1] - self.compared[0]) / self.error.max(1e-9)
+        by_errors(self.compared, self.error)
     }
 
     /// Whether it is better by more than chance: more than two standard errors.
     pub fn is_better(&self) -> bool {
-        self.by_errors() > 2.0
+        self.by_errors() > ENOUGH
     }
 }
 
@@ -296,9 +310,26 @@ pub fn search(
     let extent = search.extent()?;
     let mut race = Race { search, extent, log, train };
     let winner = race.winner()?;
-    let at_sizes = race.at_sizes(&winner)?;
     let compared = race.compared(&winner)?;
-    Ok(race.findings(winner, at_sizes, compared))
+    let kept = if is_better(&compared) { winner.clone() } else { Values::new() };
+    let at_sizes = race.at_sizes(&kept)?;
+    Ok(race.findings(winner, &kept, at_sizes, compared))
+}
+
+fn is_better([winner, defaults]: &[Vec<f64>; 2]) -> bool {
+    by_errors([mean(winner), mean(defaults)], error_of_difference(&[winner, defaults])) > ENOUGH
+}
+
+/// By how many standard errors a winner must be better than the defaults.
+const ENOUGH: f64 = 2.0;
+
+fn by_errors([winner, defaults]: [f64; 2], error: f64) -> f64 {
+    (defaults - winner) / error.max(1e-9)
+}
+
+/// The standard error of the difference of two means.
+fn error_of_difference(figures: &[&[f64]; 2]) -> f64 {
+    figures.iter().map(|figures| deviation(figures).powi(2) / figures.len() as f64).sum::<f64>().sqrt()
 }
 
 struct Race<'a> {
@@ -308,11 +339,22 @@ struct Race<'a> {
     train: &'a mut dyn FnMut(&Trial) -> Result<TrialLine, SearchError>,
 }
 
-/// A point of the cube, and the figure of its last trial.
+/// A point of the cube, and the figure of its trial.
 #[derive(Debug, Clone)]
 struct Runner {
     point: Vec<f64>,
     figure: f64,
+}
+
+/// The point of a start: more of them are near the middle, where the usual settings are, than at the ends.
+fn nearer_the_middle(over: &[Dimension], mut point: Vec<f64>) -> Vec<f64> {
+    for (coordinate, dimension) in point.iter_mut().zip(over) {
+        if !matches!(dimension.range, space::Range::Words(_)) {
+            let away = 2.0 * *coordinate - 1.0;
+            *coordinate = 0.5 + 0.5 * away * away.abs().sqrt();
+        }
+    }
+    point
 }
 
 /// The figure that stands for a loss that was no number: worse than any.
@@ -331,38 +373,47 @@ impl Race<'_> {
     }
 
     /// A trial of the race.
-    fn run(&mut self, stage: Stage, point: &[f64], share: u64) -> Result<f64, SearchError> {
-        let values = space::values(&self.search.over, point);
+    fn run(&mut self, stage: Stage, values: &Values, share: usize) -> Result<f64, SearchError> {
         let Extent { parameters, tokens, .. } = self.extent;
-        self.trial(Trial { stage, parameters, tokens: tokens / share, seed: self.search.seed, values })
+        let (tokens, seed, values) = (tokens / share as u64, self.search.seed, values.clone());
+        self.trial(Trial { stage, parameters, tokens, seed, values })
     }
 
-    /// The settings that win the race.
+    /// The settings that win the race: none where the defaults do.
     fn winner(&mut self) -> Result<Values, SearchError> {
-        let dimensions = self.search.over.len();
-        if dimensions == 0 {
+        if self.search.over.is_empty() {
             return Ok(Values::new());
         }
+        let mut runners = self.first_round()?;
+        runners.sort_by(|a, b| a.figure.total_cmp(&b.figure));
+        runners.truncate(second_round(self.extent.tried));
+        let mut best = (self.run(Stage::Race, &Values::new(), 1)?, Values::new());
+        for runner in runners {
+            let values = space::values(&self.search.over, &runner.point);
+            let figure = self.run(Stage::Race, &values, 1)?;
+            if figure < best.0 {
+                best = (figure, values);
+            }
+        }
+        Ok(best.1)
+    }
+
+    fn first_round(&mut self) -> Result<Vec<Runner>, SearchError> {
+        let search = self.search;
+        let over = &search.over;
         let [first, asked] = self.extent.tried;
         let mut runners: Vec<Runner> = Vec::new();
         for index in 0..first + asked {
             let by_model = (index >= first).then(|| self.asked_for(&runners, index)).flatten();
             let stage = if by_model.is_some() { Stage::Model } else { Stage::Start };
-            let point = by_model
-                .unwrap_or_else(|| sobol::point(index as u32, dimensions, self.random().named("start")));
-            let figure = self.run(stage, &point, (ETA * ETA) as u64)?;
+            let point = by_model.unwrap_or_else(|| {
+                let even = sobol::point(index as u32, over.len(), self.random().named("start"));
+                nearer_the_middle(over, even)
+            });
+            let figure = self.run(stage, &space::values(over, &point), ETA)?;
             runners.push(Runner { point, figure });
         }
-        for share in [ETA as u64, 1] {
-            runners.sort_by(|a, b| a.figure.total_cmp(&b.figure));
-            runners.truncate((runners.len() / ETA).max(1));
-            for runner in &mut runners {
-                let point = runner.point.clone();
-                runner.figure = self.run(Stage::Race, &point, share)?;
-            }
-        }
-        let best = runners.iter().min_by(|a, b| a.figure.total_cmp(&b.figure));
-        Ok(best.map(|best| space::values(&self.search.over, &best.point)).unwrap_or_default())
+        Ok(runners)
     }
 
     /// The point that the model of the loss asks for.
@@ -381,17 +432,26 @@ impl Race<'_> {
         })?
     }
 
-    /// The winner at half, once and twice the size, at several learning rates: sizes, and rates with their figures.
-    fn at_sizes(&mut self, winner: &Values) -> Result<Vec<AtSize>, SearchError> {
+    /// Settings at half, once and twice the size, at several learning rates: sizes, and rates with their figures.
+    fn at_sizes(&mut self, kept: &Values) -> Result<Vec<AtSize>, SearchError> {
         let Extent { parameters, .. } = self.extent;
+        let seed = self.search.seed;
         let mut found = Vec::new();
-        for size in [parameters / 2, parameters, 2 * parameters] {
+        for size in SIZES.map(|size| (parameters as f64 * size) as u64) {
+            let tokens = size * TOKENS_PER_PARAMETER;
+            let of_rate = |factor| with_rate(kept, factor);
+            let shorter = tokens / SHORTER;
+            self.trial(Trial {
+                stage: Stage::Sizes,
+                parameters: size,
+                tokens: shorter,
+                seed,
+                values: of_rate(1.0),
+            })?;
             let mut rates = Vec::new();
             for factor in RATES {
-                let values = with_rate(winner, factor);
-                let tokens = size * TOKENS_PER_PARAMETER;
-                let seed = self.search.seed;
-                let trial = Trial { stage: Stage::Sizes, parameters: size, tokens, seed, values };
+                let trial =
+                    Trial { stage: Stage::Sizes, parameters: size, tokens, seed, values: of_rate(factor) };
                 let line = self.log.next(&trial, self.train)?;
                 rates.extend(line.figure.map(|figure| (f64::from(line.learning_rate), figure)));
             }
@@ -402,22 +462,27 @@ impl Race<'_> {
 
     /// The figures of winner and defaults with several seeds.
     fn compared(&mut self, winner: &Values) -> Result<[Vec<f64>; 2], SearchError> {
+        let defaults = self.with_seeds(&Values::new())?;
+        let winner = if winner.is_empty() { defaults.clone() } else { self.with_seeds(winner)? };
+        Ok([winner, defaults])
+    }
+
+    fn with_seeds(&mut self, values: &Values) -> Result<Vec<f64>, SearchError> {
         let Extent { parameters, tokens, .. } = self.extent;
-        let mut all = [Vec::new(), Vec::new()];
-        for (figures, values) in all.iter_mut().zip([winner.clone(), Values::new()]) {
-            for number in 1..=SEEDS {
-                let seed = self.search.seed.wrapping_add(number);
-                let trial = Trial { stage: Stage::Seeds, parameters, tokens, seed, values: values.clone() };
-                figures.push(self.trial(trial)?.min(WORST));
-            }
+        let mut figures = Vec::new();
+        for number in 1..=SEEDS {
+            let seed = self.search.seed.wrapping_add(number);
+            let trial = Trial { stage: Stage::Seeds, parameters, tokens, seed, values: values.clone() };
+            figures.push(self.trial(trial)?.min(WORST));
         }
-        Ok(all)
+        Ok(figures)
     }
 
     fn findings(
         &self,
         winner: Values,
-        at_sizes: Vec<(u64, Vec<(f64, f64)>)>,
+        kept: &Values,
+        at_sizes: Vec<AtSize>,
         compared: [Vec<f64>; 2],
     ) -> Findings {
         let Search { target, target_tokens, .. } = *self.search;
@@ -427,41 +492,49 @@ impl Race<'_> {
             .filter_map(|(size, rates)| fits::best_value(*size as f64, rates, noise))
             .collect();
         let learning_rate = fits::best_at(&bests, target as f64, USUAL_POWER);
-        let measured = self.measured(&winner);
+        let measured = self.measured(kept);
         let at = [target as f64, target_tokens as f64];
-        let batch = match winner.get("batch_tokens") {
+        let batch = match kept.get("batch_tokens") {
             Some(Value::Number(factor)) => sizes::batch_tokens(target_tokens) as f64 * factor,
             _ => sizes::batch_tokens(target_tokens) as f64,
         };
-        let error =
-            compared.iter().map(|figures| deviation(figures).powi(2) / figures.len() as f64).sum::<f64>();
         Findings {
             learning_rate,
             batch_tokens: batch.round() as u64,
             loss: fits::forecast(&measured, noise, at, self.random().named("forecast")),
             law: LossLaw::fit(&measured),
             compared: compared.each_ref().map(|figures| mean(figures)),
-            error: error.sqrt(),
+            error: error_of_difference(&compared.each_ref().map(Vec::as_slice)),
             winner,
         }
     }
 
-    /// The lowest losses of the winner for each size and number of tokens.
-    fn measured(&self, winner: &Values) -> Vec<MeasuredLoss> {
-        let mut lowest: BTreeMap<(u64, u64), f64> = BTreeMap::new();
-        for line in self.log.lines().iter().filter(|line| line.trial.stage != Stage::Seeds) {
-            let Some(figure) = line.figure.filter(|_| is_same_but_rate(&line.trial.values, winner)) else {
-                continue;
-            };
-            let place = lowest.entry((line.parameters, line.tokens)).or_insert(figure);
-            *place = place.min(figure);
+    /// The mean losses of settings for each size and number of tokens, at their own rate, less what the best rate of the size gave: were
+    /// some the best of several and others not, the law would take for size what is choice.
+    fn measured(&self, kept: &Values) -> Vec<MeasuredLoss> {
+        let kept = with_rate(kept, 1.0);
+        let mut losses: BTreeMap<(u64, u64), Vec<f64>> = BTreeMap::new();
+        for line in self.log.lines().iter().filter(|line| with_rate(&line.trial.values, 1.0) == kept) {
+            let at = losses.entry((line.parameters, line.tokens)).or_default();
+            at.extend(line.figure);
         }
-        let of = |((parameters, tokens), loss): ((u64, u64), f64)| MeasuredLoss {
+        let of = |((parameters, tokens), losses): ((u64, u64), Vec<f64>)| MeasuredLoss {
             parameters: parameters as f64,
             tokens: tokens as f64,
-            loss,
+            loss: mean(&losses) - self.gain(&kept, parameters),
         };
-        lowest.into_iter().map(of).collect()
+        losses.into_iter().filter(|(_, losses)| !losses.is_empty()).map(of).collect()
+    }
+
+    /// By how much the best of the rates that were tried at a size is better than the settings' own.
+    fn gain(&self, kept: &Values, parameters: u64) -> f64 {
+        let of_size = |line: &&TrialLine| line.trial.stage == Stage::Sizes && line.parameters == parameters;
+        let lines = self.log.lines().iter().filter(of_size);
+        let whole = lines.clone().map(|line| line.tokens).max();
+        let runs: Vec<&TrialLine> = lines.filter(|line| Some(line.tokens) == whole).collect();
+        let own = runs.iter().find(|line| line.trial.values == *kept).and_then(|line| line.figure);
+        let best = runs.iter().filter_map(|line| line.figure).reduce(f64::min);
+        own.zip(best).map_or(0.0, |(own, best)| own - best)
     }
 }
 
@@ -477,13 +550,6 @@ fn rate_of(values: &Values) -> f64 {
 fn with_rate(values: &Values, factor: f64) -> Values {
     let rate = Value::Number(rate_of(values) * factor);
     values.clone().into_iter().chain([("learning_rate".to_string(), rate)]).collect()
-}
-
-fn is_same_but_rate(a: &Values, b: &Values) -> bool {
-    let without = |values: &Values| {
-        values.clone().into_iter().filter(|(key, _)| key != "learning_rate").collect::<Values>()
-    };
-    without(a) == without(b)
 }
 
 fn mean(figures: &[f64]) -> f64 {

@@ -281,7 +281,8 @@ mod tests {
         let values = values(&over, &[0.5, 0.5, 0.5, 1.0, 0.5]);
         let usual = (&ModelSettings::default(), &PretrainSettings::default());
         let (model, pretrain) = apply(&values, [2_000_000, 3_000_000], usual);
-        assert_eq!(pretrain.learning_rate, Some(2e-3));
+        let rate = pretrain.learning_rate.unwrap();
+        assert!((rate - 5e-3).abs() < 1e-7, "{rate} is not the usual rate of muon");
         assert_eq!((pretrain.batch_tokens, pretrain.dropout), (Some(1024), Some(0.1)));
         assert_eq!((pretrain.optimizer.kind, model.depth), (OptimizerKind::Muon, Some(2.0)));
     }

@@ -695,7 +695,7 @@ fn a_search_that_cannot_be() {
     hint: name each setting once in --over
     ");
     assert_snapshot!(said("--target 10M --trial-tokens 1000"), @r"
-    error: budget and text are enough for 1000 tokens of training in all: the smallest search needs 5026667
+    error: budget and text are enough for 1000 tokens of training in all: the smallest search needs 6030000
     hint: give more time (--budget 1h), more text, or fewer settings in --over
     ");
     assert!(!place.path("search").exists());
