@@ -43,6 +43,7 @@ mod stages;
 mod suggestion;
 mod taught;
 mod texts;
+mod tokenized;
 mod training;
 mod verbs;
 mod world_rule;

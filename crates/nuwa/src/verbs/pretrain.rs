@@ -1,8 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use nuwa_report::repetition;
-use nuwa_tokenizer::Tokenizer;
 use nuwa_train::{ModelSettings, objectives};
 
 use super::settings::Settings;
@@ -14,6 +13,7 @@ use crate::interrupt;
 use crate::planning::{self, DialArguments};
 use crate::run::Lock;
 use crate::stages::pretrain::{ABOUT, text};
+use crate::tokenized::shards_and_tokenizer;
 use crate::training::Training;
 
 /// Pretrain a new model on token shards, or continue training one
@@ -29,10 +29,10 @@ Examples:
   nuwa tokenize more --tokenizer runs/book/model --out shards
   nuwa pretrain --data shards --init runs/book --out further --tokens 2M")]
 pub struct Pretrain {
-    /// Folder of token shards, as `nuwa tokenize` writes it
+    /// Folder of token shards, as `nuwa tokenize` writes it, or of a run that has some
     #[arg(long, value_name = "SHARDS")]
     data: PathBuf,
-    /// The tokenizer that made the shards [default: the one in their folder]
+    /// The tokenizer that made the shards [default: the one in or beside their folder]
     #[arg(long)]
     tokenizer: Option<PathBuf>,
     /// Continue training this model (a model folder or a run folder); the shards must have been
@@ -66,14 +66,14 @@ impl Pretrain {
             draft.put("seed", toml::Value::Integer(seed))?;
         }
         let recipe = draft.recipe()?;
-        let mut tokenizer = tokenizer(self.tokenizer.as_deref(), &self.data)?;
+        let (shards, mut tokenizer) = shards_and_tokenizer(&self.data, self.tokenizer.as_deref())?;
         if let Some(init) = &init {
             check_shape(&recipe.model)?;
             let kind = (&init.config).into();
-            let text = (&tokenizer, self.data.as_path());
+            let text = (&tokenizer, shards.as_path());
             let (theirs, objective) = objectives::of(kind, text, &recipe.pretrain, recipe.seed)?;
             check_languages(&init.config.languages(), objective.languages())?;
-            init.check(&self.data, &theirs)?;
+            init.check(&shards, &theirs)?;
             // It may carry a chat template of its own.
             tokenizer = init.tokenizer.clone();
         }
@@ -89,7 +89,7 @@ impl Pretrain {
         let plan = planning::kept(
             &kept,
             &recipe,
-            &self.data,
+            &shards,
             &tokenizer,
             init.as_ref().map(|init| &init.config),
             &mut display,
@@ -97,14 +97,14 @@ impl Pretrain {
         display.note(&planning::text(&plan));
         repetition::warning(plan.plan.epochs).iter().for_each(|told| display.note(told));
         let training = Training {
-            shards: &self.data,
+            shards: &shards,
             tokenizer: &tokenizer,
             out: &self.out,
             plan: &plan.plan,
             settings: &recipe.pretrain,
             seed: recipe.seed,
             init: init.as_ref().map(|init| init.model.as_ref()),
-            afterwards: afterwards::of_pretraining(&self.data)?,
+            afterwards: afterwards::of_pretraining(&shards)?,
         };
         let outcome = training.run(&mut display)?;
         drop(display);
@@ -130,14 +130,4 @@ fn check_languages(known: &[String], of_shards: &[String]) -> anyhow::Result<()>
     let problem =
         Problem::new(format!("the model knows the languages {known}, and the shards are in {of_shards}"));
     Err(problem.hint("give text in just the languages that the model knows").into())
-}
-
-fn tokenizer(named: Option<&Path>, shards: &Path) -> anyhow::Result<Tokenizer> {
-    match (named, Tokenizer::load(named.unwrap_or(shards))) {
-        (None, Err(nuwa_tokenizer::Error::NoTokenizer { .. })) => {
-            let problem = format!("{} holds no tokenizer beside its shards", shards.display());
-            Err(Problem::new(problem).hint("name the one that made the shards with --tokenizer").into())
-        }
-        (_, loaded) => Ok(loaded?),
-    }
 }

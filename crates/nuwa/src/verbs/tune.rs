@@ -23,6 +23,7 @@ use crate::machine;
 use crate::numbers::{Count, Span};
 use crate::recipe::{Draft, Recipe};
 use crate::run::Lock;
+use crate::tokenized::shards_and_tokenizer;
 
 /// Search for the best settings with small models, and carry them to a larger one
 ///
@@ -106,7 +107,7 @@ impl Tune {
             draft.put("seed", Toml::Integer(seed))?;
         }
         let recipe = draft.recipe()?;
-        let (shards, tokenizer) = self.text()?;
+        let (shards, tokenizer) = shards_and_tokenizer(&self.data, self.tokenizer.as_deref())?;
         let text = Shards::open(&shards, Part::Train)?.tokens();
         let kind = recipe.model.family().into();
         let (tokenizer, objective) =
@@ -134,28 +135,6 @@ impl Tune {
         nuwa_files::write_atomically(&self.out.join("recipe.toml"), recipe.as_bytes())?;
         drop(display);
         print_figures(self.json, &file, || self.told(&file.search, &findings))
-    }
-
-    /// The folder of the shards, and the tokenizer that made them.
-    fn text(&self) -> anyhow::Result<(PathBuf, Tokenizer)> {
-        let of_run = self.data.join("tokenize");
-        let shards = if of_run.is_dir() { of_run } else { self.data.clone() };
-        Shards::open(&shards, Part::Train)?;
-        let beside = shards.parent().map(|folder| folder.join("tokenizer"));
-        let tokenizer = match (&self.tokenizer, Tokenizer::load(&shards), beside) {
-            (Some(named), ..) => Tokenizer::load(named)?,
-            (None, Err(nuwa_tokenizer::Error::NoTokenizer { .. }), Some(beside)) if beside.is_dir() => {
-                Tokenizer::load(&beside)?
-            }
-            (None, Err(nuwa_tokenizer::Error::NoTokenizer { .. }), _) => {
-                let problem = format!("{} holds no tokenizer beside its shards", shards.display());
-                return Err(Problem::new(problem)
-                    .hint("name the one that made the shards with --tokenizer")
-                    .into());
-            }
-            (None, loaded, _) => loaded?,
-        };
-        Ok((shards, tokenizer))
     }
 
     /// The search that the folder holds, or a new one, whose tokens follow from the time and the speed of this machine.
@@ -228,11 +207,12 @@ impl Tune {
 
     fn told(&self, search: &Search, findings: &Findings) -> String {
         let [winner, usual] = findings.compared;
-        let better = match findings.is_better() {
-            true => format!("better than the defaults by {:.1} standard errors", findings.by_errors()),
-            false => format!(
-                "not better than the defaults by more than chance ({:.1} standard errors): the recipe keeps the defaults",
-                findings.by_errors()
+        let errors = findings.by_errors();
+        let better = match (findings.winner.is_empty(), findings.is_better()) {
+            (true, _) => "the defaults won: the recipe keeps them".into(),
+            (false, true) => format!("better than the defaults by {errors:.1} standard errors"),
+            (false, false) => format!(
+                "not better than the defaults by more than chance ({errors:.1} standard errors): the recipe keeps the defaults"
             ),
         };
         let compared = format!("{winner:.4} against {usual:.4} bits per byte, {better}");

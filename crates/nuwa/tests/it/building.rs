@@ -220,7 +220,20 @@ fn the_stages_one_by_one() {
     error: trained holds a run that was begun with another budget, size, seed or other settings
     hint: give the same ones to go on with it, or another --out to begin a new one
     "#);
+    a_run_has_its_shards_and_tokenizer(&place, &figures["bits_per_byte"]);
     training_goes_on_from_a_model(&place);
+}
+
+fn a_run_has_its_shards_and_tokenizer(place: &Place, expected: &serde_json::Value) {
+    place.succeed("tokenizer train story.txt --vocab-size 320 --out run/tokenizer");
+    place.succeed("tokenize cleaned --tokenizer run/tokenizer --out run/tokenize");
+    for beside in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::remove_file(place.path("run/tokenize").join(beside)).unwrap();
+    }
+    let pretrain = "--params 20k --tokens 4k --set model.context=32 --json";
+    let told = place.succeed(&format!("pretrain --data run --out of-run {pretrain}")).out;
+    let figures: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(figures["bits_per_byte"], *expected);
 }
 
 fn training_goes_on_from_a_model(place: &Place) {
