@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use nuwa_guard::{Blocked, Guard, GuardedStream};
@@ -44,6 +44,8 @@ pub struct Listening {
     told: UnboundedReceiver<Told>,
     ahead: VecDeque<Told>,
     pub usage: Usage,
+    /// Tokens of the texts that have not ended, as they came.
+    unended: BTreeMap<usize, usize>,
 }
 
 impl Listening {
@@ -53,7 +55,8 @@ impl Listening {
         let (sender, told) = unbounded_channel();
         let job = WriteJob { requests, told: sender, deadline: asked.deadline(), came: Instant::now() };
         asked.submit(model, Job::Write(job))?;
-        Ok(Self { told, ahead: VecDeque::new(), usage: Usage { prompt, ..Usage::default() } })
+        let usage = Usage { prompt, ..Usage::default() };
+        Ok(Self { told, ahead: VecDeque::new(), usage, unended: BTreeMap::new() })
     }
 
     /// Waits for a sign that the request runs, for a while.
@@ -93,7 +96,14 @@ impl Listening {
     fn noted(&mut self, told: Told) -> Result<Told, ApiError> {
         match told {
             Told::Failed(failure) => Err(failure.into()),
+            // Counted as they come, too: the log of a stream whose client goes says how many there were.
+            Told::Piece { choice, chosen: Some(_), .. } => {
+                self.usage.written += 1;
+                *self.unended.entry(choice).or_default() += 1;
+                Ok(told)
+            }
             Told::Ended { choice, generation } => {
+                self.usage.written -= self.unended.remove(&choice).unwrap_or(0);
                 self.usage.written += generation.tokens.len();
                 if choice == 0 {
                     self.usage.reused = generation.reused;

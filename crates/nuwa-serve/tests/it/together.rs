@@ -106,6 +106,9 @@ fn a_thousand_cancelled_streams_leave_nothing_behind() {
             .count()
     };
     eventually("they are told of", || cancelled() > 0);
+    eventually("tokens of streams whose clients went are counted", || {
+        place.records().iter().any(|record| record.status == 499 && record.completion_tokens > 0)
+    });
     assert!(began.elapsed() < Duration::from_secs(60));
     // A whole answer whose client goes is ended too.
     let gone = send(&place, long.clone());

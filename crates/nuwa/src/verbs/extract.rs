@@ -105,16 +105,23 @@ impl Extracting<'_> {
         let written = asker.write_all(prompts.collect::<anyhow::Result<_>>()?, Some(self.shape))?;
         let parsed = written.into_iter().map(|written| match written.finish {
             Finish::EndOfText => Ok(serde_json::from_str(written.text.trim())?),
-            _ => Err(unfinished(&text.place, written.tokens.len())),
+            _ => Err(unfinished(&text.place, written.tokens.len(), asker.most_tokens())),
         });
         parsed.collect()
     }
 }
 
-fn unfinished(place: &str, tokens: usize) -> anyhow::Error {
-    Problem::new(format!("{place}: the JSON was not finished after {tokens} tokens"))
-        .hint("allow more with --max-tokens, or bound the schema with maxLength and maxItems")
-        .into()
+fn unfinished(place: &str, tokens: usize, allowed: usize) -> anyhow::Error {
+    let problem = Problem::new(format!("{place}: the JSON was not finished after {tokens} tokens"));
+    problem.hint(more_room(tokens < allowed)).into()
+}
+
+/// What gives an answer more room, that of the context or that of `--max-tokens`.
+fn more_room(is_context_full: bool) -> &'static str {
+    if is_context_full {
+        return "the model's context was full: take a model with a longer one, or bound the schema with maxLength and maxItems";
+    }
+    "allow more with --max-tokens, or bound the schema with maxLength and maxItems"
 }
 
 /// What was found in the pieces of a text as one: lists one after the other, each item once, and of other values the first that says
