@@ -1,6 +1,6 @@
 //! Measurements: training steps in turn with PyTorch (`train`) and over context and width (`growth`), cleaning in turn with
 //! datatrove (`clean`), builds within budgets (`budgets`), every family beside the others (`families`), inference in turn with
-//! llama.cpp (`inference`), and a server under load (`serve`).
+//! llama.cpp (`inference`), a server under load (`serve`), and transfer over the width (`mup`).
 
 mod budgets;
 mod clean;
@@ -8,6 +8,7 @@ mod families;
 mod growth;
 mod inference;
 mod load;
+mod mup;
 mod options;
 mod ours;
 mod plot;
@@ -66,8 +67,16 @@ cargo xtask bench families                  a build of every family with the sam
 cargo xtask bench serve --model FOLDER      a server under load: one client, then many; times, tokens a second, memory
     --clients N, --requests N (64, 10000)
     --tokens N                the most tokens of an answer (32)
+    --rival PYTHON            then llama.cpp's server with a slot for each client: a Python that has xllamacpp; the model is a GGUF file
+    --abuse yes               then clients that go, stop halfway, read slowly, send what is too large or nonsense
     --program FILE            as above
-    --json FILE               also write every figure";
+    --json FILE               also write every figure
+
+cargo xtask bench mup --data SHARDS --tokenizer FOLDER    activations and best learning rates by width, with muP and without
+    --widths A,B --rates A,B  of the learning rates (64,512; 1e-3 to 1.6e-2)
+    --tokens N, --layers N    of each run (307200, 2)
+    --svg FILE                where the plot of the coordinate check goes (docs/mup.svg)
+    --program FILE, --folder FOLDER    as above";
 
 /// Does what the words after `cargo xtask bench` say.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -77,6 +86,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         Some("clean") => clean::run(&arguments[1..]),
         Some("budgets") => budgets::run(&arguments[1..]),
         Some("families") => families::run(&arguments[1..]),
+        Some("mup") => mup::run(&arguments[1..]),
         Some("inference") => inference::run(&arguments[1..]),
         Some("serve") => serve::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
