@@ -1,13 +1,17 @@
 """One training step of a family in transformers, compiled (forward, backward, clip, AdamW), beside ours.
 
     pip install torch transformers
-    python transformers_train.py {tiny|mid} {fp32|fp32compile|bf16|bf16compile} [steps] [falcon|mixtral|bert|t5]
+    python transformers_train.py {tiny|mid} {fp32|fp32compile|bf16|bf16compile} [steps] [falcon|mixtral|bert|t5|lstm|gru]
 
 bert: 12 layers of 256 on 128 positions, 15 of 100 rows predicted, and those alone go through the head. t5: 4 + 4 layers of 256, sources of 256
 tokens, answers of 64. Their sizes need no name (tiny): of ours
 
     target/release/examples/step tiny f32 20 bert --layers 12 --context 128 --batch 16
     target/release/examples/step tiny f32 20 t5 --layers 4
+
+lstm and gru are PyTorch's own layers, two of 576, between an embedding and a head of their own (10.0M and 8.7M weights); of ours
+
+    target/release/examples/step tiny f32 20 lstm --width 576 --layers 2
 
 falcon: parallel blocks, one norm, one head of keys and values, rotary positions, exact GELU, tied head. mixtral: eight experts, of which a token
 meets two, each half as wide as LLaMA's layer at this size. Sizes are those of the
@@ -72,6 +76,36 @@ def t5(vocabulary, context, width, layers, heads):
     )
 
 
+class Recurrent(torch.nn.Module):
+    """Embedding, two recurrent layers, head."""
+
+    def __init__(self, kind, vocabulary, width=576):
+        super().__init__()
+        self.tokens = torch.nn.Embedding(vocabulary, width)
+        self.layers = kind(width, width, 2, batch_first=True)
+        self.head = torch.nn.Linear(width, vocabulary, bias=False)
+
+    def forward(self, ids):
+        return self.head(self.layers(self.tokens(ids))[0])
+
+
+def lstm(vocabulary, context, width, layers, heads):
+    return Recurrent(torch.nn.LSTM, vocabulary)
+
+
+def gru(vocabulary, context, width, layers, heads):
+    return Recurrent(torch.nn.GRU, vocabulary)
+
+
+def recurrent_loss(model, vocabulary):
+    """The loss of a batch of which every row is predicted; states begin at zero."""
+
+    def loss_of(ids, targets):
+        return torch.nn.functional.cross_entropy(model(ids).view(-1, vocabulary).float(), targets.view(-1))
+
+    return loss_of
+
+
 def masked_loss(model, vocabulary):
     """The loss of a batch of which 15 in 100 rows are predicted."""
 
@@ -112,12 +146,14 @@ def main():
     family = sys.argv[4] if len(sys.argv) > 4 else "falcon"
     torch.manual_seed(0)
     vocabulary, context, width, layers, heads, batch = SIZES[name]
-    model = {"falcon": falcon, "mixtral": mixtral, "bert": bert, "t5": t5}[family](vocabulary, context, width, layers, heads).train()
+    made = {"falcon": falcon, "mixtral": mixtral, "bert": bert, "t5": t5, "lstm": lstm, "gru": gru}[family]
+    model = made(vocabulary, context, width, layers, heads).train()
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, fused=True)
     ids, targets = (torch.randint(0, vocabulary, (batch, context)) for _ in range(2))
 
-    loss_of = {"bert": masked_loss, "t5": pairs_loss}.get(family, causal_loss)(model, vocabulary)
+    losses = {"bert": masked_loss, "t5": pairs_loss, "lstm": recurrent_loss, "gru": recurrent_loss}
+    loss_of = losses.get(family, causal_loss)(model, vocabulary)
     run = torch.compile(loss_of) if mode.endswith("compile") else loss_of
     times = []
     for _ in range(steps):
