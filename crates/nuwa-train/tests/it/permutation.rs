@@ -45,7 +45,7 @@ fn plan(world: &World, settings: &PretrainSettings) -> Plan {
         shards: &world.shards(),
         vocabulary,
         eos: Some(0),
-        goal: Goal::Sizes { parameters: 40_000, tokens: 16_000 },
+        goal: Goal::Sizes { parameters: 40_000, tokens: 32_000 },
         afterwards: Default::default(),
         model: &model,
         given: None,
