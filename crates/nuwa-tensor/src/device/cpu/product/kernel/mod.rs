@@ -9,7 +9,7 @@ mod x86;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Block, Epilogue, Matrix};
+use super::{Awaited, Block, Epilogue, Finish, Matrix};
 use crate::Precision;
 use crate::element::{DType, Element};
 use crate::simd::{BASELINE, Level, MultiplyAdd, level};
@@ -240,73 +240,110 @@ pub fn block() -> usize {
     if level() >= Level::Avx512 { PANEL } else { 16 }
 }
 
+/// The loops for the tiles of a panel, and their left operand.
+#[derive(Clone, Copy)]
+pub struct Tiles<'a> {
+    operands: OperandTypes,
+    left: Left<'a>,
+}
+
 /// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
-pub fn run<E: Epilogue>(
+pub fn run(
     operands: OperandTypes,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
     sums: &mut [f32],
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert!(
         panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units,
         "a panel holds all units"
     );
-    match (operands, level()) {
+    epilogue.tiles(Tiles { operands, left }, rows, panel, sums);
+}
+
+/// [`run`] for one epilogue.
+pub fn finish_tiles<E: Epilogue>(
+    Tiles { operands, left }: Tiles<'_>,
+    rows: Range<usize>,
+    panel: &Panel<'_>,
+    sums: &mut [f32],
+    epilogue: &E,
+) {
+    let loops = Loops::of(operands);
+    match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (OperandTypes::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
-            x86::bf16_amx(left, rows, panel, sums, epilogue);
+        Level::Amx
+            if operands == OperandTypes::Bf16 && left.lies_by_rows() && matches!(panel.spans, Spans::All) =>
+        unsafe {
+            x86::blocks_amx(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::bf16_avx512(left, rows, panel, sums, epilogue)
+        Level::Avx512Bf16 | Level::Amx => unsafe {
+            x86::tiles_avx512_bf16(loops, left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::f32_avx512(left, rows, panel, sums, epilogue);
-        },
+        Level::Avx512 => unsafe { x86::tiles_avx512(loops, left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx512) => unsafe {
-            x86::bf16_portable_avx512(left, rows, panel, sums, epilogue)
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx2) => unsafe {
-            x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::mixed_avx512(left, rows, panel, sums, epilogue);
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Mixed, Level::Avx2) => unsafe { x86::mixed_avx2(left, rows, panel, sums, epilogue) },
-        // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
-        (OperandTypes::F32, _) => unsafe {
-            tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
-        // SAFETY: as above.
-        (OperandTypes::Bf16, _) => unsafe {
-            tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
-        // SAFETY: as above.
-        (OperandTypes::Mixed, _) => unsafe {
-            tiles::<PortableMixed, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
+        Level::Avx2 => unsafe { x86::tiles_avx2(loops, left, rows, panel, sums, epilogue) },
+        // SAFETY: the portable loops need no instruction set; see `tiles` for the operands.
+        _ => unsafe { tiles(BASELINE, loops, left, rows, panel, sums, epilogue) },
+    }
+}
+
+/// [`sum_tile`] of one kernel.
+type SumTile = unsafe fn(Block, usize, *const u8, &Left<'_>, &Panel<'_>, usize, &Ask);
+
+/// A kernel as a value: what is made of its sums is compiled once for all kernels.
+#[derive(Clone, Copy)]
+struct Loops {
+    columns: usize,
+    part: usize,
+    per_unit: usize,
+    finishes: fn(DType) -> bool,
+    sum: SumTile,
+}
+
+impl Loops {
+    /// The fastest for these operands at the level in use.
+    fn of(operands: OperandTypes) -> Self {
+        match (operands, level()) {
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx512Bf16 | Level::Amx) => Self::new::<x86::Bf16Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx512) => Self::new::<x86::PortableAvx512>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx2) => Self::new::<x86::PortableAvx2>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => {
+                Self::new::<x86::F32Avx512>()
+            }
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::F32, Level::Avx2) => Self::new::<x86::F32Avx2>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => {
+                Self::new::<x86::MixedAvx512>()
+            }
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Mixed, Level::Avx2) => Self::new::<x86::MixedAvx2>(),
+            (OperandTypes::F32, _) => Self::new::<PortableF32>(),
+            (OperandTypes::Bf16, _) => Self::new::<PortableBf16>(),
+            (OperandTypes::Mixed, _) => Self::new::<PortableMixed>(),
+        }
+    }
+
+    fn new<K: Kernel>() -> Self {
+        Self { columns: K::COLUMNS, part: K::PART, per_unit: K::PER_UNIT, finishes: K::finishes, sum: K::SUM }
     }
 }
 
 /// One tile of sums.
-trait Kernel {
+trait Kernel: Sized {
     /// Columns of a block.
     const COLUMNS: usize;
 
@@ -315,6 +352,9 @@ trait Kernel {
 
     /// Elements of a unit.
     const PER_UNIT: usize;
+
+    /// [`sum_tile`], compiled for the kernel's instruction set.
+    const SUM: SumTile;
 
     /// Whether it makes blocks of a result of this dtype of its sums; else it only stores them, as `f32`.
     fn finishes(_kind: DType) -> bool {
@@ -333,25 +373,27 @@ trait Kernel {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: &Ask,
     );
 }
 
 /// Asks for the memory of a tile's results.
-struct Ask<'a, E> {
-    epilogue: &'a E,
+struct Ask {
+    awaited: [Awaited; 2],
     first_row: usize,
     rows: usize,
     column: usize,
     count: usize,
 }
 
-impl<E: Epilogue> Ask<'_, E> {
+impl Ask {
     /// Asks for one row of the tile, if it has as many.
     #[inline(always)]
     fn row(&self, row: usize) {
         if row < self.rows {
-            self.epilogue.prefetch(self.first_row + row, self.column, self.count);
+            self.awaited
+                .iter()
+                .for_each(|awaited| awaited.ask(self.first_row + row, self.column, self.count));
         }
     }
 }
@@ -359,11 +401,12 @@ impl<E: Epilogue> Ask<'_, E> {
 /// All tiles of a panel.
 ///
 /// # Safety
-/// `left` covers `rows` and the units of the panel, and the processor has the kernel's instruction set. The first is so
+/// `left` covers `rows` and the units of the panel, and the processor has the instruction set of the loops. The first is so
 /// because every `Left` is made by a product that knows the extents of its operands.
 #[inline(always)]
-unsafe fn tiles<K: Kernel, E: Epilogue>(
+unsafe fn tiles<E: Epilogue>(
     m: impl MultiplyAdd,
+    loops: Loops,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
@@ -372,23 +415,25 @@ unsafe fn tiles<K: Kernel, E: Epilogue>(
 ) {
     let mut tile = Tile([[0.0; PANEL]; TILE_ROWS]);
     let count = panel.columns.len();
+    let awaited = epilogue.awaited();
+    let asks = panel.is_last && awaited.iter().any(Awaited::is_some);
     let mut row = rows.start;
     while row < rows.end {
         let height = TILE_ROWS.min(rows.end - row);
         let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
         let index = (row - rows.start) / TILE_ROWS;
-        let asked = if panel.is_last { height } else { 0 };
-        let ask = Ask { epilogue, first_row: row, rows: asked, column: panel.columns.start, count };
-        if let Some(block) = finished_block::<K, E>(panel, row..row + height, epilogue) {
+        let asked = if asks { height } else { 0 };
+        let ask = Ask { awaited, first_row: row, rows: asked, column: panel.columns.start, count };
+        if let Some(block) = finished_block(loops, panel, row..row + height, epilogue) {
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(block, height, a, &left, panel, index, &ask) };
+            unsafe { (loops.sum)(block, height, a, &left, panel, index, &ask) };
         } else {
-            let [_, needed] = panel.span(index, K::PER_UNIT);
+            let [_, needed] = panel.span(index, loops.per_unit);
             if needed.len() < count {
                 tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
             }
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, &ask) };
+            unsafe { (loops.sum)(tile.block(), height, a, &left, panel, index, &ask) };
             hand_over(m, &mut tile.0[..height], row..row + height, rows.start, panel, sums, epilogue);
         }
         row += height;
@@ -430,17 +475,18 @@ pub(super) fn hand_over<E: Epilogue>(
 
 /// The block of the result that these rows of a panel are, where the kernel can finish it.
 #[inline(always)]
-fn finished_block<K: Kernel, E: Epilogue>(
+fn finished_block<E: Epilogue>(
+    loops: Loops,
     panel: &Panel<'_>,
     rows: Range<usize>,
     epilogue: &E,
 ) -> Option<Block> {
     // What a tile writes has to be columns of the panel.
-    let part = if rows.len() == TILE_ROWS { K::PART } else { K::COLUMNS };
+    let part = if rows.len() == TILE_ROWS { loops.part } else { loops.columns };
     if !panel.is_first || !panel.is_last || !panel.columns.len().is_multiple_of(part) {
         return None;
     }
-    epilogue.block(rows, panel.columns.clone()).filter(|block| K::finishes(block.dtype))
+    epilogue.block(rows, panel.columns.clone()).filter(|block| (loops.finishes)(block.dtype))
 }
 
 /// Makes the columns of `out` that the tile `index` of a panel needs; see [`Kernel::tile`] for `ask`.
@@ -456,7 +502,7 @@ unsafe fn sum_tile<K: Kernel>(
     left: &Left<'_>,
     panel: &Panel<'_>,
     index: usize,
-    ask: &Ask<'_, impl Epilogue>,
+    ask: &Ask,
 ) {
     let count = panel.columns.len();
     let [units, columns] = panel.span(index, K::PER_UNIT);
@@ -493,7 +539,7 @@ unsafe fn tile_of<K: Kernel>(
     left: &Left<'_>,
     b: *const u32,
     out: Block,
-    ask: &Ask<'_, impl Epilogue>,
+    ask: &Ask,
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {
