@@ -81,13 +81,20 @@ impl Awaited {
         !self.data.is_null()
     }
 
-    /// Asks for `count` elements of a row.
+    /// The part that begins with a row and a column.
     #[inline(always)]
-    pub fn ask(&self, row: usize, column: usize, count: usize) {
-        let first = self.data.wrapping_add(row * self.row_bytes + column * self.element_bytes);
+    pub fn from(&self, row: usize, column: usize) -> Self {
+        let data = self.data.wrapping_add(row * self.row_bytes + column * self.element_bytes);
+        Self { data, ..*self }
+    }
+
+    /// Asks for the first `count` elements of a row.
+    #[inline(always)]
+    pub fn ask(&self, row: usize, count: usize) {
+        let (first, bytes) = (self.data.wrapping_add(row * self.row_bytes), count * self.element_bytes);
         match self.is_written {
-            true => prefetch_write(first, count * self.element_bytes),
-            false => prefetch_read(first, count * self.element_bytes),
+            true => prefetch_write(first, bytes),
+            false => prefetch_read(first, bytes),
         }
     }
 }
@@ -105,6 +112,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// The block that begins this many rows further down.
+    #[inline(always)]
+    pub fn below(self, rows: usize) -> Self {
+        Self { bias: self.bias, ..self.shifted(rows * self.stride) }
+    }
+
     /// The block that begins this many columns further on.
     #[inline(always)]
     pub fn shifted(self, columns: usize) -> Self {

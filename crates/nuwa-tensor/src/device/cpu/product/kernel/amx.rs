@@ -271,7 +271,7 @@ unsafe fn sum_block(
             } else if panel.is_last {
                 for row in tile * ROWS / whole..(tile + 1) * ROWS / whole {
                     let ask = |awaited: &Awaited| {
-                        awaited.ask(block.start + row, panel.columns.start, panel.columns.len())
+                        awaited.from(block.start, panel.columns.start).ask(row, panel.columns.len())
                     };
                     awaited.iter().for_each(ask);
                 }

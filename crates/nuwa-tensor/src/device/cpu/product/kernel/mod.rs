@@ -46,11 +46,14 @@ impl From<Precision> for OperandTypes {
     }
 }
 
-/// The sums of one tile, at the beginning of a cache line: else each of its vectors lies in two.
-#[repr(align(64))]
-struct Tile([[f32; PANEL]; TILE_ROWS]);
+/// Rows whose sums are handed over together: they stay in a first-level cache.
+const TOGETHER: usize = 4 * TILE_ROWS;
 
-impl Tile {
+/// The sums of some tiles, at the beginning of a cache line: else each of their vectors lies in two.
+#[repr(align(64))]
+struct Sums([[f32; PANEL]; TOGETHER]);
+
+impl Sums {
     fn block(&mut self) -> Block {
         let nothing = std::ptr::null();
         Block {
@@ -200,22 +203,25 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// The units, counted from the first of [`Panel::units`], and the columns, counted from the first of
-    /// [`Panel::columns`], that a tile needs.
-    fn span(&self, tile: usize, per_unit: usize) -> [Range<usize>; 2] {
-        let (units, count) = (self.units.len(), self.columns.len());
+    /// The units that a tile needs, counted from the first of [`Panel::units`].
+    fn units_of(&self, tile: usize, per_unit: usize) -> Range<usize> {
+        let units = self.units.len();
         match self.spans {
-            Spans::All => [0..units, 0..count],
             Spans::Inner(spans) => {
                 let span = &spans[tile];
-                [span.start / per_unit..span.end.div_ceil(per_unit).min(units), 0..count]
+                span.start / per_unit..span.end.div_ceil(per_unit).min(units)
             }
-            Spans::Columns(spans) => {
-                let first = self.columns.start;
-                let [start, end] = [spans[tile].start, spans[tile].end]
-                    .map(|column| column.saturating_sub(first).min(count));
-                [0..units, start..end]
-            }
+            Spans::All | Spans::Columns(_) => 0..units,
+        }
+    }
+
+    /// The columns that a tile needs, counted from the first of [`Panel::columns`].
+    fn columns_of(&self, tile: usize) -> Range<usize> {
+        let (first, count) = (self.columns.start, self.columns.len());
+        let within = |column: usize| column.saturating_sub(first).min(count);
+        match self.spans {
+            Spans::Columns(spans) => within(spans[tile].start)..within(spans[tile].end),
+            Spans::All | Spans::Inner(_) => 0..count,
         }
     }
 }
@@ -296,17 +302,16 @@ pub fn finish_tiles<E: Epilogue>(
     }
 }
 
-/// [`sum_tile`] of one kernel.
-type SumTile = unsafe fn(Block, usize, *const u8, &Left<'_>, &Panel<'_>, usize, &Ask);
+/// [`sum_tiles`] of one kernel.
+type SumTiles = unsafe fn(Block, &Range<usize>, usize, &Left<'_>, &Panel<'_>, &Results);
 
 /// A kernel as a value: what is made of its sums is compiled once for all kernels.
 #[derive(Clone, Copy)]
 struct Loops {
     columns: usize,
     part: usize,
-    per_unit: usize,
     finishes: fn(DType) -> bool,
-    sum: SumTile,
+    sum: SumTiles,
 }
 
 impl Loops {
@@ -338,7 +343,7 @@ impl Loops {
     }
 
     fn new<K: Kernel>() -> Self {
-        Self { columns: K::COLUMNS, part: K::PART, per_unit: K::PER_UNIT, finishes: K::finishes, sum: K::SUM }
+        Self { columns: K::COLUMNS, part: K::PART, finishes: K::finishes, sum: K::SUM }
     }
 }
 
@@ -353,8 +358,8 @@ trait Kernel: Sized {
     /// Elements of a unit.
     const PER_UNIT: usize;
 
-    /// [`sum_tile`], compiled for the kernel's instruction set.
-    const SUM: SumTile;
+    /// [`sum_tiles`], compiled for the kernel's instruction set.
+    const SUM: SumTiles;
 
     /// Whether it makes blocks of a result of this dtype of its sums; else it only stores them, as `f32`.
     fn finishes(_kind: DType) -> bool {
@@ -373,27 +378,32 @@ trait Kernel: Sized {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     );
 }
 
-/// Asks for the memory of a tile's results.
-struct Ask {
+/// The memory of results that is to be asked for, from the first row and column on.
+struct Results {
     awaited: [Awaited; 2],
-    first_row: usize,
     rows: usize,
-    column: usize,
     count: usize,
 }
 
-impl Ask {
+/// Asks for the memory of a tile's results.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    results: &'a Results,
+    first: usize,
+    /// Rows that are asked for: none where another tile asks for them.
+    rows: usize,
+}
+
+impl Ask<'_> {
     /// Asks for one row of the tile, if it has as many.
     #[inline(always)]
     fn row(&self, row: usize) {
         if row < self.rows {
-            self.awaited
-                .iter()
-                .for_each(|awaited| awaited.ask(self.first_row + row, self.column, self.count));
+            self.results.awaited.iter().for_each(|awaited| awaited.ask(self.first + row, self.results.count));
         }
     }
 }
@@ -413,30 +423,35 @@ unsafe fn tiles<E: Epilogue>(
     sums: &mut [f32],
     epilogue: &E,
 ) {
-    let mut tile = Tile([[0.0; PANEL]; TILE_ROWS]);
-    let count = panel.columns.len();
-    let awaited = epilogue.awaited();
+    let mut room = Sums([[0.0; PANEL]; TOGETHER]);
+    let (count, awaited) = (panel.columns.len(), epilogue.awaited());
     let asks = panel.is_last && awaited.iter().any(Awaited::is_some);
-    let mut row = rows.start;
-    while row < rows.end {
-        let height = TILE_ROWS.min(rows.end - row);
-        let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
-        let index = (row - rows.start) / TILE_ROWS;
-        let asked = if asks { height } else { 0 };
-        let ask = Ask { awaited, first_row: row, rows: asked, column: panel.columns.start, count };
-        if let Some(block) = finished_block(loops, panel, row..row + height, epilogue) {
+    let results = |rows: &Range<usize>| Results {
+        awaited: awaited.map(|awaited| awaited.from(rows.start, panel.columns.start)),
+        rows: if asks { rows.len() } else { 0 },
+        count,
+    };
+    let whole = rows.end - rows.len() % TILE_ROWS;
+    for part in [rows.start..whole, whole..rows.end] {
+        if part.is_empty() {
+            continue;
+        }
+        if let Some(block) = finished_block(loops, panel, part.clone(), epilogue) {
             // SAFETY: the caller's promise.
-            unsafe { (loops.sum)(block, height, a, &left, panel, index, &ask) };
-        } else {
-            let [_, needed] = panel.span(index, loops.per_unit);
-            if needed.len() < count {
-                tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
+            unsafe { (loops.sum)(block, &part, rows.start, &left, panel, &results(&part)) };
+            continue;
+        }
+        for first in part.clone().step_by(TOGETHER) {
+            let own = first..(first + TOGETHER).min(part.end);
+            for (tile, values) in room.0[..own.len()].chunks_mut(TILE_ROWS).enumerate() {
+                if panel.columns_of((first - rows.start) / TILE_ROWS + tile).len() < count {
+                    values.iter_mut().for_each(|values| values[..count].fill(0.0));
+                }
             }
             // SAFETY: the caller's promise.
-            unsafe { (loops.sum)(tile.block(), height, a, &left, panel, index, &ask) };
-            hand_over(m, &mut tile.0[..height], row..row + height, rows.start, panel, sums, epilogue);
+            unsafe { (loops.sum)(room.block(), &own, rows.start, &left, panel, &results(&own)) };
+            hand_over(m, &mut room.0[..own.len()], own, rows.start, panel, sums, epilogue);
         }
-        row += height;
     }
 }
 
@@ -489,11 +504,35 @@ fn finished_block<E: Epilogue>(
     epilogue.block(rows, panel.columns.clone()).filter(|block| (loops.finishes)(block.dtype))
 }
 
-/// Makes the columns of `out` that the tile `index` of a panel needs; see [`Kernel::tile`] for `ask`.
+/// Makes `out` of the sums of some rows, which begin with a tile; tiles are counted from the row `first` on. Asks for the memory of `results`
+/// on its way.
 ///
 /// # Safety
-/// `height` rows of all units of the panel are readable at `a` with the steps of `left`; `out` has room for a tile, or is a
-/// [`finished_block`]; the processor has the kernel's instruction set.
+/// `left` covers the rows and the units of the panel; `out` has room for all tiles, or is a [`finished_block`]; the processor has the
+/// kernel's instruction set.
+#[inline(always)]
+unsafe fn sum_tiles<K: Kernel>(
+    out: Block,
+    rows: &Range<usize>,
+    first: usize,
+    left: &Left<'_>,
+    panel: &Panel<'_>,
+    results: &Results,
+) {
+    for row in rows.clone().step_by(TILE_ROWS) {
+        let (height, done) = (TILE_ROWS.min(rows.end - row), row - rows.start);
+        let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
+        let index = (row - first) / TILE_ROWS;
+        let ask = Ask { results, first: done, rows: results.rows.saturating_sub(done).min(height) };
+        // SAFETY: the caller's promise.
+        unsafe { sum_tile::<K>(out.below(done), height, a, left, panel, index, ask) };
+    }
+}
+
+/// Makes the columns of `out` that the tile `index` of a panel needs.
+///
+/// # Safety
+/// As for [`sum_tiles`]; `height` rows of all units of the panel are readable at `a` with the steps of `left`.
 #[inline(always)]
 unsafe fn sum_tile<K: Kernel>(
     out: Block,
@@ -502,11 +541,12 @@ unsafe fn sum_tile<K: Kernel>(
     left: &Left<'_>,
     panel: &Panel<'_>,
     index: usize,
-    ask: &Ask,
+    ask: Ask<'_>,
 ) {
     let count = panel.columns.len();
-    let [units, columns] = panel.span(index, K::PER_UNIT);
-    let columns = whole_parts(columns, count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
+    let units = panel.units_of(index, K::PER_UNIT);
+    let columns =
+        whole_parts(panel.columns_of(index), count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
     let a = a.wrapping_add(units.start * left.unit_step);
     let mut column = columns.start;
     while column < columns.end {
@@ -514,10 +554,10 @@ unsafe fn sum_tile<K: Kernel>(
         let unit = panel.units.start + units.start;
         let b = panel.words[(column - within) * panel.all_units + unit * K::COLUMNS + within..].as_ptr();
         let shape = [height, columns.end - column, units.len()];
-        let ask = Ask { rows: if column == columns.start { ask.rows } else { 0 }, ..*ask };
+        let ask = Ask { rows: if column == columns.start { ask.rows } else { 0 }, ..ask };
         // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
         // where a tile begins within a block it takes no more columns than are left.
-        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), &ask) };
+        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), ask) };
         column += K::COLUMNS;
     }
 }
@@ -539,7 +579,7 @@ unsafe fn tile_of<K: Kernel>(
     left: &Left<'_>,
     b: *const u32,
     out: Block,
-    ask: &Ask,
+    ask: Ask<'_>,
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {

@@ -1,6 +1,6 @@
 //! Tiles of plain loops, for processors without kernels of their own; the reference for those.
 
-use super::{Ask, Block, Kernel, Left, SumTile, TILE_ROWS, sum_tile};
+use super::{Ask, Block, Kernel, Left, SumTiles, TILE_ROWS, sum_tiles};
 
 /// The reference: plain loops, one product and one sum at a time.
 pub struct PortableF32;
@@ -8,7 +8,7 @@ pub struct PortableF32;
 impl Kernel for PortableF32 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 1;
-    const SUM: SumTile = sum_tile::<Self>;
+    const SUM: SumTiles = sum_tiles::<Self>;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -18,7 +18,7 @@ impl Kernel for PortableF32 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         (0..TILE_ROWS).for_each(|row| ask.row(row));
         // SAFETY: the caller's promise.
@@ -61,7 +61,7 @@ pub struct PortableMixed;
 impl Kernel for PortableMixed {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 2;
-    const SUM: SumTile = sum_tile::<Self>;
+    const SUM: SumTiles = sum_tiles::<Self>;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -71,7 +71,7 @@ impl Kernel for PortableMixed {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         (0..TILE_ROWS).for_each(|row| ask.row(row));
         // SAFETY: the caller's promise.
@@ -123,7 +123,7 @@ macro_rules! portable_pairs {
         impl Kernel for $name {
             const COLUMNS: usize = $columns;
             const PER_UNIT: usize = 2;
-            const SUM: SumTile = $sum;
+            const SUM: SumTiles = $sum;
 
             // SAFETY: what it asks of its caller is what the trait says.
             #[inline(always)]
@@ -133,7 +133,7 @@ macro_rules! portable_pairs {
                 b: *const u32,
                 units: usize,
                 out: Block,
-                ask: &Ask,
+                ask: Ask<'_>,
             ) {
                 (0..TILE_ROWS).for_each(|row| ask.row(row));
                 // SAFETY: the caller's promise.
@@ -146,7 +146,7 @@ macro_rules! portable_pairs {
 #[cfg(target_arch = "x86_64")]
 pub(super) use portable_pairs;
 
-portable_pairs!(PortableBf16, 16, sum_tile::<Self>);
+portable_pairs!(PortableBf16, 16, sum_tiles::<Self>);
 
 /// The reference for pairs: both products of a pair are added to the sum, the second element first, as `vdpbf16ps` does.
 ///

@@ -13,7 +13,9 @@ use std::ops::Range;
 
 use super::amx;
 use super::portable::{HIGH, portable_pairs, sum_pairs};
-use super::{Ask, Block, Epilogue, Kernel, Left, Loops, PANEL, Panel, SumTile, TILE_ROWS, sum_tile, tiles};
+use super::{
+    Ask, Block, Epilogue, Kernel, Left, Loops, PANEL, Panel, Results, SumTiles, TILE_ROWS, sum_tiles, tiles,
+};
 use crate::element::DType;
 use crate::simd::Fused;
 
@@ -55,23 +57,22 @@ tiles_of!(tiles_avx512_bf16, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512
 tiles_of!(tiles_avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 tiles_of!(tiles_avx2, "avx2,fma");
 
-/// [`sum_tile`] for one kernel, compiled for its instruction set.
+/// [`sum_tiles`] for one kernel, compiled for its instruction set.
 macro_rules! sum_of {
     ($kernel:ty, $features:literal) => {{
         /// # Safety
-        /// As for [`sum_tile`].
+        /// As for [`sum_tiles`].
         #[target_feature(enable = $features)]
         unsafe fn sum(
             out: Block,
-            height: usize,
-            a: *const u8,
+            rows: &Range<usize>,
+            first: usize,
             left: &Left<'_>,
             panel: &Panel<'_>,
-            index: usize,
-            ask: &Ask,
+            results: &Results,
         ) {
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<$kernel>(out, height, a, left, panel, index, ask) }
+            unsafe { sum_tiles::<$kernel>(out, rows, first, left, panel, results) }
         }
         sum
     }};
@@ -153,7 +154,7 @@ impl Kernel for Bf16Avx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 2;
-    const SUM: SumTile = sum_of!(Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+    const SUM: SumTiles = sum_of!(Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
 
     fn finishes(_: DType) -> bool {
         true
@@ -167,7 +168,7 @@ impl Kernel for Bf16Avx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums; `__m512i` and `__m512bh` have one layout.
@@ -207,7 +208,7 @@ impl Kernel for F32Avx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 1;
-    const SUM: SumTile = sum_of!(F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    const SUM: SumTiles = sum_of!(F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 
     fn finishes(dtype: DType) -> bool {
         dtype == DType::F32
@@ -221,7 +222,7 @@ impl Kernel for F32Avx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -258,7 +259,7 @@ impl Kernel for MixedAvx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 2;
-    const SUM: SumTile = sum_of!(MixedAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+    const SUM: SumTiles = sum_of!(MixedAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 
     fn finishes(dtype: DType) -> bool {
         dtype == DType::F32
@@ -272,7 +273,7 @@ impl Kernel for MixedAvx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -315,7 +316,7 @@ pub struct MixedAvx2;
 impl Kernel for MixedAvx2 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 2;
-    const SUM: SumTile = sum_of!(MixedAvx2, "avx2,fma");
+    const SUM: SumTiles = sum_of!(MixedAvx2, "avx2,fma");
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -325,7 +326,7 @@ impl Kernel for MixedAvx2 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -383,7 +384,7 @@ pub struct F32Avx2;
 impl Kernel for F32Avx2 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 1;
-    const SUM: SumTile = sum_of!(F32Avx2, "avx2,fma");
+    const SUM: SumTiles = sum_of!(F32Avx2, "avx2,fma");
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -393,7 +394,7 @@ impl Kernel for F32Avx2 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
