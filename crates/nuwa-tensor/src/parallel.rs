@@ -1,5 +1,7 @@
 //! Splitting rows over threads, always into the same chunks whatever the number of threads.
 
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -89,14 +91,109 @@ impl Drop for Ending<'_> {
     }
 }
 
+/// Runs `work` for each of so many items, in any order. It is behind a pointer, here and where the others end: what divides items among
+/// threads is compiled once, and not once for each operation and dtype.
+pub fn each(items: usize, work: &(dyn Fn(usize) + Sync)) {
+    each_in(items, 1..=usize::MAX, work);
+}
+
+/// As [`each`], for long items: any two of them may go to two threads.
+pub fn each_alone(items: usize, work: &(dyn Fn(usize) + Sync)) {
+    each_in(items, 1..=1, work);
+}
+
+/// As [`each`], with at least and at most so many items together on one thread.
+pub fn each_in(items: usize, together: RangeInclusive<usize>, work: &(dyn Fn(usize) + Sync)) {
+    let items = (0..items).into_par_iter();
+    items.with_min_len(*together.start()).with_max_len(*together.end()).for_each(work);
+}
+
+/// What is cut into parts, of which each thread takes its own.
+///
+/// # Safety
+/// Parts of different numbers may be used at one time.
+pub unsafe trait Parts: Sync {
+    type Part;
+
+    fn count(&self) -> usize;
+
+    /// # Safety
+    /// The number is below the count, and no part of this number was given before.
+    unsafe fn part(&self, index: usize) -> Self::Part;
+}
+
+/// A slice in parts of one size, of which the last may be shorter.
+pub struct Chunks<'a, T> {
+    data: *mut T,
+    length: usize,
+    size: usize,
+    lifetime: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the only way to the data is `part`, which gives each element to one caller.
+unsafe impl<T: Send> Sync for Chunks<'_, T> {}
+
+/// The parts of `size` elements of a slice.
+pub fn chunks<T>(data: &mut [T], size: usize) -> Chunks<'_, T> {
+    assert!(size > 0, "parts have elements");
+    Chunks { data: data.as_mut_ptr(), length: data.len(), size, lifetime: PhantomData }
+}
+
+// SAFETY: the parts are disjoint.
+unsafe impl<'a, T: Send> Parts for Chunks<'a, T> {
+    type Part = &'a mut [T];
+
+    fn count(&self) -> usize {
+        self.length.div_ceil(self.size)
+    }
+
+    unsafe fn part(&self, index: usize) -> &'a mut [T] {
+        let start = index * self.size;
+        let length = self.size.min(self.length - start);
+        // SAFETY: an index below the count begins within the slice, and its part is given once.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(start), length) }
+    }
+}
+
+// SAFETY: each of the two gives parts that may be used at one time.
+unsafe impl<A: Parts, B: Parts> Parts for (A, B) {
+    type Part = (A::Part, B::Part);
+
+    fn count(&self) -> usize {
+        self.0.count().min(self.1.count())
+    }
+
+    unsafe fn part(&self, index: usize) -> Self::Part {
+        // SAFETY: the caller's promise.
+        unsafe { (self.0.part(index), self.1.part(index)) }
+    }
+}
+
+/// Calls `work` with each part and its number.
+pub fn each_part<P: Parts>(parts: P, work: impl Fn(usize, P::Part) + Sync) {
+    each_part_in(parts, 1..=usize::MAX, work);
+}
+
+/// As [`each_part`], with at least and at most so many parts together on one thread.
+pub fn each_part_in<P: Parts>(
+    parts: P,
+    together: RangeInclusive<usize>,
+    work: impl Fn(usize, P::Part) + Sync,
+) {
+    each_in(parts.count(), together, &|index| {
+        // SAFETY: each index comes once.
+        work(index, unsafe { parts.part(index) });
+    });
+}
+
 /// Runs `work` for each of so many items, which threads take one after the other: all end within an item of each other.
-pub fn claimed(items: usize, work: impl Fn(usize) + Sync) {
+pub fn claimed(items: usize, work: &(dyn Fn(usize) + Sync)) {
     let threads = rayon::current_num_threads().min(items);
     if threads <= 1 {
         return (0..items).for_each(work);
     }
     let next = AtomicUsize::new(0);
-    (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
+    each_alone(threads, &|_| {
         loop {
             let item = next.fetch_add(1, Ordering::Relaxed);
             if item >= items {
@@ -127,7 +224,7 @@ pub fn chunks_mut<T: Send>(
     if out.len() <= chunk {
         return f(0, out);
     }
-    out.par_chunks_mut(chunk).enumerate().for_each(|(index, rows)| f(index * rows_per_chunk, rows));
+    each_part(chunks(out, chunk), |index, rows| f(index * rows_per_chunk, rows));
 }
 
 #[cfg(test)]
@@ -149,7 +246,7 @@ mod tests {
         on_pools(|| {
             for items in [0, 1, 2, 40] {
                 let counts: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
-                claimed(items, |item| {
+                claimed(items, &|item| {
                     counts[item].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));

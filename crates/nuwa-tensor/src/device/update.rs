@@ -13,10 +13,9 @@
 //! - Adafactor (Shazeer and Stern 2018, as PyTorch computes it): of a matrix the mean squares of rows and of columns stand for those
 //!   of all elements.
 
-use rayon::prelude::*;
-
 use super::{Kernels, Means, Parameter, Parameters};
 use crate::calls::{Formula, Step, Update};
+use crate::parallel::{chunks, each_part};
 use crate::simd::vectorised;
 
 /// Elements a thread takes at a time.
@@ -76,15 +75,15 @@ fn apply(kernels: &dyn Kernels, step: &Step, sizes: [usize; 2], mut blocks: Bloc
         Formula::Adafactor { .. } => adafactor(step, sizes, &mut blocks),
     }
     if step.shrink > 0.0 {
-        blocks.values.par_chunks_mut(CHUNK).for_each(|values| shrink(step.shrink, values));
+        each_part(chunks(blocks.values, CHUNK), |_, values| shrink(step.shrink, values));
     }
 }
 
 impl Blocks<'_> {
     fn by_chunks(&mut self, change: impl Fn(Blocks<'_>) + Sync) {
-        let values = self.values.par_chunks_mut(CHUNK).zip(self.gradient.par_chunks(CHUNK));
-        let means = self.first.par_chunks_mut(CHUNK).zip(self.second.par_chunks_mut(CHUNK));
-        values.zip(means).for_each(|((values, gradient), (first, second))| {
+        let means = (chunks(self.first, CHUNK), chunks(self.second, CHUNK));
+        each_part((chunks(self.values, CHUNK), means), |index, (values, (first, second))| {
+            let gradient = &self.gradient[index * CHUNK..][..values.len()];
             change(Blocks { values, gradient, first, second });
         });
     }

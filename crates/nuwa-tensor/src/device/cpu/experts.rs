@@ -4,15 +4,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::kernels::activation::{self, Curve, with_curve};
 use super::kernels::linear::{self, Context, Held};
 use super::product::Store;
 use crate::calls::Assignment;
 use crate::device::{Buffer, ExpertsCall, Pool, Slot, Storage, Stored, with_dtype, with_slot, with_values};
 use crate::element::{Element, convert};
-use crate::parallel::{CHUNK_ELEMENTS, rows_mut};
+use crate::parallel::{CHUNK_ELEMENTS, chunks, each_part, rows_mut};
 use crate::simd::{LANES, MultiplyAdd, sum_of_lanes, vectorised};
 
 /// The rows, and `[gate | value]` of each choice, in order.
@@ -179,9 +177,9 @@ fn turn<T: Stored>(
     let weights = <f32 as Stored>::of(call.weights);
     let mut in_order = pool.take::<f32>(choices.len());
     let rows = (CHUNK_ELEMENTS / inner).max(1);
-    let chunks = gate_up.par_chunks_mut(rows * 2 * inner).zip(hidden.par_chunks_mut(rows * inner));
-    let chunks = chunks.zip(in_order.par_chunks_mut(rows)).zip(choices.par_chunks(rows));
-    chunks.for_each(|(((gate_up, hidden), slopes), choices)| {
+    let hidden_rows = (chunks(gate_up, rows * 2 * inner), chunks(hidden, rows * inner));
+    each_part((hidden_rows, chunks(&mut in_order, rows)), |index, ((gate_up, hidden), slopes)| {
+        let choices = &choices[index * rows..][..slopes.len()];
         with_curve!(call.activation, curve => {
             turn_rows(curve, gate_up, hidden, slopes, choices, weights, inner);
         });

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::kernels::cell::{Cell, KEPT};
 use super::kernels::linear::{self, Context, Held};
 use super::kernels::sums::sum_rows;
@@ -16,7 +14,7 @@ use crate::device::{
     Buffer, Pool, RecurrentCall, RecurrentRows, Slot, Storage, Stored, with_slot, with_values,
 };
 use crate::element::{Element, convert};
-use crate::parallel::{CHUNK_ELEMENTS, rows_mut};
+use crate::parallel::{CHUNK_ELEMENTS, chunks, each_part, rows_mut};
 use crate::simd::vectorised;
 use crate::{DType, Precision};
 
@@ -112,9 +110,8 @@ impl<X: Element> StepInput<'_, X> {
     fn run<C: Cell, T: Stored>(&self, kept: &mut [T], carry: &mut [f32], hidden: &mut [T]) {
         let (width, gates) = (self.width, C::GATES * self.width);
         let count = (CHUNK_ELEMENTS / (KEPT * width)).max(1);
-        let chunks = kept.par_chunks_mut(count * KEPT * width).zip(carry.par_chunks_mut(count * width));
-        let chunks = chunks.zip(hidden.par_chunks_mut(count * width)).enumerate();
-        chunks.for_each(|(chunk, ((kept, carry), hidden))| {
+        let states = (chunks(carry, count * width), chunks(hidden, count * width));
+        each_part((chunks(kept, count * KEPT * width), states), |chunk, (kept, (carry, hidden))| {
             let rows = kept.chunks_exact_mut(KEPT * width).zip(carry.chunks_exact_mut(width));
             let rows = rows.zip(hidden.chunks_exact_mut(width));
             for (place, ((kept, carry), hidden)) in (chunk * count..).zip(rows) {
@@ -221,9 +218,9 @@ fn through_time<C: Cell, T: Stored>(
         let own_carry = &carry[first * width..][..count * width];
         let rows = &steps.rows[steps.step(step)];
         let chunk = (CHUNK_ELEMENTS / (KEPT * width)).max(1);
-        let chunks = kept.par_chunks_mut(chunk * KEPT * width);
-        let chunks = chunks.zip(d_carry[..count * width].par_chunks_mut(chunk * width)).enumerate();
-        chunks.for_each(|(index, (kept, d_carry))| {
+        let d_carry = &mut d_carry[..count * width];
+        let parts = (chunks(kept, chunk * KEPT * width), chunks(d_carry, chunk * width));
+        each_part(parts, |index, (kept, d_carry)| {
             let each = kept.chunks_exact_mut(KEPT * width).zip(d_carry.chunks_exact_mut(width));
             for (place, (kept, d_carry)) in (index * chunk..).zip(each) {
                 let dy = &dy[rows[place] as usize * width..][..width];

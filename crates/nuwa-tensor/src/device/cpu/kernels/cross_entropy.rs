@@ -1,14 +1,12 @@
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::cell::tanh;
 use super::linear::{self, Context, Held, Weight};
 use crate::calls::Loss;
 use crate::device::cpu::product::{Matrix, Store, product, product_over_rows, product_packed};
 use crate::device::{Buffer, HeadCall, Pool, Storage, Stored};
 use crate::element::{Bf16, Element, bits};
-use crate::parallel::rows_mut;
+use crate::parallel::{chunks, each_part_in, rows_mut};
 use crate::simd::{LANES, MultiplyAdd, exp, exp_for, maximum, sum, sum_of_lanes, vectorised};
 use crate::{Parameter, Precision};
 
@@ -99,12 +97,12 @@ impl Logits {
     /// becomes `weight * (softmax - target)`.
     pub fn losses(&mut self, rows: &Rows<'_>, losses: &mut [f32], hits: &mut [bool]) {
         let (vocabulary, narrow) = (self.vocabulary, self.precision == Precision::Bf16);
-        let found = losses.par_iter_mut().zip(hits).zip(rows.targets).enumerate();
-        let logits = self.values.par_chunks_mut(self.stride).zip(found);
-        logits.with_min_len(8).for_each(|(logits, (index, ((loss, hit), &target)))| {
-            let target = target as usize;
+        let found = (chunks(losses, 1), chunks(hits, 1));
+        let logits = (chunks(&mut self.values, self.stride), found);
+        each_part_in(logits, 8..=usize::MAX, |index, (logits, (loss, hit))| {
+            let target = rows.targets[index] as usize;
             let weight = rows.gradients.map(|weights| weights[index]);
-            (*loss, *hit) = match weight {
+            (loss[0], hit[0]) = match weight {
                 _ if rows.softcap.is_some() => capped_row(logits, vocabulary, target, weight, rows, narrow),
                 _ if rows.smoothing > 0.0 || rows.z > 0.0 => {
                     smoothed_row(logits, vocabulary, target, weight, [rows.smoothing, rows.z], narrow)

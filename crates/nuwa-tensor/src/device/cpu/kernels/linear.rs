@@ -4,7 +4,7 @@ use super::activation::{Curve, with_curve};
 use super::sums::{rows_and_sums, sum_rows};
 use crate::calls::Activation;
 use crate::device::cpu::product::{
-    Epilogue, FEW_ROWS, Matrix, Output, PANEL, PackedMatrix, PackedWeight, Store, product,
+    Awaited, Epilogue, FEW_ROWS, Finish, Matrix, Output, PANEL, PackedMatrix, PackedWeight, Store, product,
     product_of_each_row, product_over_rows, product_packed,
 };
 use crate::device::cpu::quantised::{self, QuantisedMatrix};
@@ -153,7 +153,7 @@ enum Form<'a> {
 }
 
 /// `x W^T`. Very few rows read the weight as it lies, so that results do not depend on whether it is packed.
-pub fn forward<A: Element, E: Epilogue>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &E) {
+pub fn forward<A: Element>(context: Context<'_>, x: &[A], weight: Weight<'_>, epilogue: &dyn Finish) {
     let rows = x.len() / weight.width;
     let numbers = x;
     let x = Matrix::new(x, rows, weight.width);
@@ -203,11 +203,8 @@ impl<C: Curve, T: Element> Epilogue for Activated<'_, C, T> {
     }
 
     #[inline(always)]
-    fn prefetch(&self, row: usize, column: usize, count: usize) {
-        self.y.prefetch(row, column, count);
-        if let Some(slope) = &self.slope {
-            slope.prefetch(row, column, count);
-        }
+    fn awaited(&self) -> [Awaited; 2] {
+        [self.y.awaited(), self.slope.as_ref().map_or(Awaited::NOTHING, Output::awaited)]
     }
 }
 
@@ -241,7 +238,7 @@ pub fn backward_input<D: Element, T: Element>(
     }
 }
 
-fn times_weight<D: Element, E: Epilogue>(context: Context<'_>, dy: &[D], weight: Weight<'_>, epilogue: &E) {
+fn times_weight<D: Element>(context: Context<'_>, dy: &[D], weight: Weight<'_>, epilogue: &dyn Finish) {
     let dy = Matrix::new(dy, dy.len() / weight.rows, weight.rows);
     match weight.training() {
         (_, Some(packed)) => product_packed(context.pool, dy, &packed.back, epilogue),

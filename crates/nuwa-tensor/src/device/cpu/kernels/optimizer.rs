@@ -2,6 +2,7 @@ use rayon::prelude::*;
 
 use crate::calls::Update;
 use crate::device::cpu::product::{PACKED_ROWS, Packer};
+use crate::parallel::{chunks, each_part};
 use crate::simd::{LANES, vectorised};
 
 /// Elements a thread takes at a time.
@@ -74,7 +75,8 @@ impl<'a> Segment<'a> {
 
 /// Changes all weights by their gradients and clears these, in one pass.
 pub fn update(mut pieces: Vec<Segment<'_>>) {
-    pieces.par_iter_mut().for_each(|piece| {
+    each_part(chunks(&mut pieces, 1), |_, pieces| {
+        let [piece] = pieces else { unreachable!("a part is one piece") };
         let Some(update) = &piece.update else { return piece.gradients.fill(0.0) };
         update_piece(update, piece.values, piece.gradients, piece.first, piece.second);
         if let Some((packer, first)) = piece.packing {

@@ -1,8 +1,7 @@
-use rayon::prelude::*;
-
 use crate::calls::Runs;
 use crate::device::cpu::product::Output;
 use crate::element::Element;
+use crate::parallel::each;
 use crate::simd::{MultiplyAdd, exp, sigmoid, vectorised};
 
 /// Columns of a task, whose states stay in registers or the first-level cache.
@@ -69,7 +68,7 @@ impl Scan<'_> {
     /// The columns of each run, as many at a time as a task takes; `work` is called for each from any thread.
     fn tasks(&self, work: impl Fn(Task) + Sync) {
         let blocks = self.width().div_ceil(COLUMNS);
-        (0..self.runs.count() * blocks).into_par_iter().for_each(|index| {
+        each(self.runs.count() * blocks, &|index| {
             let (run, column) = (index / blocks, index % blocks * COLUMNS);
             let rows = self.runs.range(run);
             work(Task {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::device::Pool;
-use crate::parallel::CHUNK_ELEMENTS;
+use crate::parallel::{CHUNK_ELEMENTS, chunks, each_part};
 
 /// Partial sums that a reduction over rows is cut into at most.
 const PARTIALS: usize = 16;
@@ -24,7 +22,7 @@ pub fn sum_rows(
     }
     let step = rows.div_ceil(PARTIALS);
     let mut partials = pool.take_zeroed(rows.div_ceil(step) * width);
-    partials.par_chunks_mut(width).enumerate().for_each(|(index, partial)| {
+    each_part(chunks(&mut partials, width), |index, partial| {
         f(index * step..((index + 1) * step).min(rows), partial);
     });
     for partial in partials.chunks_exact(width) {
@@ -49,8 +47,8 @@ pub fn rows_and_sums<T: Send>(
     }
     let step = rows.div_ceil(PARTIALS);
     let mut partials = pool.take_zeroed(rows.div_ceil(step) * total.len());
-    let pieces = out.par_chunks_mut(step * width).zip(partials.par_chunks_mut(total.len()));
-    pieces.enumerate().for_each(|(index, (out, partial))| {
+    let pieces = (chunks(out, step * width), chunks(&mut partials, total.len()));
+    each_part(pieces, |index, (out, partial)| {
         f(index * step..index * step + out.len() / width, out, partial);
     });
     for partial in partials.chunks_exact(total.len()) {

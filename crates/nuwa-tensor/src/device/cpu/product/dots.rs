@@ -6,10 +6,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::{Epilogue, Matrix};
+use super::{Finish, Matrix};
 use crate::element::Element;
+use crate::parallel::each_in;
 use crate::simd::{LANES, MultiplyAdd, sum_of_lanes, vectorised};
 
 /// Columns that a task takes: large enough against the cost of handing it to another thread, and whole tiles of either width.
@@ -22,35 +21,27 @@ const ROWS: usize = 16;
 const TILE: [usize; 2] = [2, 3];
 
 /// `A B`, where the columns of `b` lie together.
-pub fn product<A: Element, B: Element, E: Epilogue>(a: Matrix<'_, A>, b: Matrix<'_, B>, epilogue: &E) {
+pub fn product<A: Element, B: Element>(a: Matrix<'_, A>, b: Matrix<'_, B>, epilogue: &dyn Finish) {
     let task = |index: usize| {
         let columns = index * TASK..((index + 1) * TASK).min(b.columns);
         all_rows(a, &b.data[columns.start * b.column_stride..], b.column_stride, columns, epilogue);
     };
-    (0..b.columns.div_ceil(TASK)).into_par_iter().with_min_len(2).for_each(task);
+    each_in(b.columns.div_ceil(TASK), 2..=usize::MAX, &task);
 }
 
 /// The columns of one task, the first of which `data` begins with.
-fn all_rows<A: Element, B: Element, E: Epilogue>(
+fn all_rows<A: Element, B: Element>(
     a: Matrix<'_, A>,
     data: &[B],
     stride: usize,
     columns: Range<usize>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let mut values = [[0.0; TASK]; ROWS];
     for first in (0..a.rows).step_by(ROWS) {
         let rows = first..(first + ROWS).min(a.rows);
         block(a, rows.clone(), data, stride, columns.len(), &mut values);
-        for (row, values) in rows.zip(&mut values) {
-            finish(epilogue, row, columns.start, &mut values[..columns.len()]);
-        }
-    }
-}
-
-vectorised! {
-    fn finish with m [E: Epilogue](epilogue: &E, row: usize, first: usize, values: &mut [f32]) {
-        epilogue.apply(m, row, first, values);
+        epilogue.rows(rows, columns.clone(), values.as_flattened_mut(), TASK);
     }
 }
 

@@ -1,8 +1,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::kernel::{self, Panel, Tiles};
 use crate::element::{Bf16, DType, Element};
-use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write};
+use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write, vectorised};
 
 /// What becomes of the sums of a product.
 pub trait Epilogue: Sync {
@@ -10,14 +11,91 @@ pub trait Epilogue: Sync {
     /// which is compiled for the instructions that `m` stands for.
     fn apply(&self, m: impl MultiplyAdd, row: usize, column: usize, values: &mut [f32]);
 
-    /// Asks for the memory that [`Epilogue::apply`] will touch, while the sums are still being made.
-    fn prefetch(&self, row: usize, column: usize, count: usize);
+    /// The memory that [`Epilogue::apply`] will touch, to be asked for while the sums are still being made.
+    #[inline(always)]
+    fn awaited(&self) -> [Awaited; 2] {
+        [Awaited::NOTHING; 2]
+    }
 
     /// A block of the result, where the kernel can make it of the sums while they are in registers, in place of
     /// [`Epilogue::apply`]. Called once for each part of each row, too.
     #[inline(always)]
     fn block(&self, _rows: Range<usize>, _columns: Range<usize>) -> Option<Block> {
         None
+    }
+}
+
+/// An [`Epilogue`] behind a pointer. What is called here once is compiled for each epilogue, and products, which call it, once for all of
+/// them.
+pub trait Finish: Sync {
+    /// Gives the epilogue the sums of all tiles of a panel; see [`kernel::run`].
+    fn tiles(&self, tiles: Tiles<'_>, rows: Range<usize>, panel: &Panel<'_>, sums: &mut [f32]);
+
+    /// Gives the epilogue the sums of some rows, `stride` apart, and columns.
+    fn rows(&self, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize);
+}
+
+impl<E: Epilogue> Finish for E {
+    fn tiles(&self, tiles: Tiles<'_>, rows: Range<usize>, panel: &Panel<'_>, sums: &mut [f32]) {
+        kernel::finish_tiles(tiles, rows, panel, sums, self);
+    }
+
+    fn rows(&self, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize) {
+        finish_rows(self, rows, columns, values, stride);
+    }
+}
+
+vectorised! {
+    fn finish_rows with m [E: Epilogue](epilogue: &E, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize) {
+        for (row, values) in rows.zip(values.chunks_mut(stride)) {
+            epilogue.apply(m, row, columns.start, &mut values[..columns.len()]);
+        }
+    }
+}
+
+/// Rows of memory that will be touched.
+#[derive(Clone, Copy)]
+pub struct Awaited {
+    data: *const u8,
+    row_bytes: usize,
+    element_bytes: usize,
+    is_written: bool,
+}
+
+impl Awaited {
+    /// None.
+    pub const NOTHING: Self =
+        Self { data: std::ptr::null(), row_bytes: 0, element_bytes: 0, is_written: false };
+
+    fn of<T>(data: *const T, stride: usize, is_written: bool) -> Self {
+        Self {
+            data: data.cast(),
+            row_bytes: stride * size_of::<T>(),
+            element_bytes: size_of::<T>(),
+            is_written,
+        }
+    }
+
+    /// Whether there is anything to ask for.
+    pub fn is_some(&self) -> bool {
+        !self.data.is_null()
+    }
+
+    /// The part that begins with a row and a column.
+    #[inline(always)]
+    pub fn from(&self, row: usize, column: usize) -> Self {
+        let data = self.data.wrapping_add(row * self.row_bytes + column * self.element_bytes);
+        Self { data, ..*self }
+    }
+
+    /// Asks for the first `count` elements of a row.
+    #[inline(always)]
+    pub fn ask(&self, row: usize, count: usize) {
+        let (first, bytes) = (self.data.wrapping_add(row * self.row_bytes), count * self.element_bytes);
+        match self.is_written {
+            true => prefetch_write(first, bytes),
+            false => prefetch_read(first, bytes),
+        }
     }
 }
 
@@ -34,6 +112,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// The block that begins this many rows further down.
+    #[inline(always)]
+    pub fn below(self, rows: usize) -> Self {
+        Self { bias: self.bias, ..self.shifted(rows * self.stride) }
+    }
+
     /// The block that begins this many columns further on.
     #[inline(always)]
     pub fn shifted(self, columns: usize) -> Self {
@@ -69,10 +153,9 @@ impl<'a, T> Output<'a, T> {
         Self { data: data.as_mut_ptr(), length: data.len(), stride, lifetime: PhantomData }
     }
 
-    /// Asks for what [`Output::part`] will give.
-    #[inline(always)]
-    pub fn prefetch(&self, row: usize, column: usize, count: usize) {
-        prefetch_write(self.data.wrapping_add(row * self.stride + column), count);
+    /// What [`Output::part`] will give.
+    pub fn awaited(&self) -> Awaited {
+        Awaited::of(self.data, self.stride, true)
     }
 
     /// Where these rows of these columns begin, of which there is at least one each.
@@ -162,11 +245,12 @@ impl<T: Element> Epilogue for Store<'_, T> {
     }
 
     #[inline(always)]
-    fn prefetch(&self, row: usize, column: usize, count: usize) {
-        self.out.prefetch(row, column, count);
-        if let Base::Rows(rows) = self.base {
-            prefetch_read(rows.as_ptr().wrapping_add(row * self.out.stride + column), count);
-        }
+    fn awaited(&self) -> [Awaited; 2] {
+        let base = match self.base {
+            Base::Rows(rows) => Awaited::of(rows.as_ptr(), self.out.stride, false),
+            Base::Nothing | Base::Result => Awaited::NOTHING,
+        };
+        [self.out.awaited(), base]
     }
 
     #[inline(always)]

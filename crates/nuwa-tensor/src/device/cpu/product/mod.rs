@@ -19,7 +19,7 @@ mod packed;
 mod serial;
 mod share;
 
-pub use epilogue::{Block, Epilogue, Output, Store};
+pub use epilogue::{Awaited, Block, Epilogue, Finish, Output, Store};
 pub use kernel::{Left, PANEL, Spans, TILE_ROWS};
 pub use packed::{PACKED_ROWS, PackedMatrix, PackedWeight, Packer};
 pub use serial::{LeftRoom, PackedRight, multiply_serial};
@@ -27,11 +27,9 @@ pub use serial::{LeftRoom, PackedRight, multiply_serial};
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::device::Pool;
 use crate::element::{Bf16, DType, Element};
-use crate::parallel::rows_mut;
+use crate::parallel::{chunks, each_part, rows_mut};
 use crate::{Precision, element};
 use kernel::{OperandTypes, Panel};
 use pack::LeftLayout;
@@ -143,12 +141,12 @@ fn inner_of(units: &Range<usize>, inner: usize, precision: Precision) -> Range<u
 /// `A B` for a left operand of many rows whose rows lie as the kernel reads them: activations times weights. Each thread
 /// packs a panel of `B` for itself and keeps it in its cache while the rows of `A` pass by. Rows of bf16 may end with one
 /// element more than `B` has rows, to make their number even.
-pub fn product<A: Element, B: Element, E: Epilogue>(
+pub fn product<A: Element, B: Element>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
     b: Matrix<'_, B>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert!(
         a.columns == b.rows || a.columns == b.rows.next_multiple_of(2) && a.is_direct(precision),
@@ -165,11 +163,11 @@ pub fn product<A: Element, B: Element, E: Epilogue>(
 
 /// `A B` in `f32` with a right operand that was packed before, in either kind: each row of the result has the same bits whatever
 /// the number of rows, for a kernel sums over the inner axis in one order for each of them.
-pub fn product_of_each_row<A: Element, E: Epilogue>(
+pub fn product_of_each_row<A: Element>(
     pool: &Arc<Pool>,
     a: Matrix<'_, A>,
     b: &PackedMatrix,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert_eq!(a.columns, b.inner, "inner dimensions of a product");
     assert!(b.is_readable(), "an operand is packed for the kernels of this processor");
@@ -177,26 +175,26 @@ pub fn product_of_each_row<A: Element, E: Epilogue>(
         return;
     }
     match b.dtype {
-        DType::F32 => by_panels::<A, f32, E>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
+        DType::F32 => by_panels::<A, f32>(pool, Precision::F32, a, &Right::Packed(b), epilogue),
         DType::Bf16 => with_mixed_rows(pool, a, |left| {
-            all_panels::<Bf16, E>(pool, OperandTypes::Mixed, left, a.rows, &Right::Packed(b), epilogue);
+            all_panels::<Bf16>(pool, OperandTypes::Mixed, left, a.rows, &Right::Packed(b), epilogue);
         }),
     }
 }
 
 /// As [`product`], in bf16, with a right operand that was packed before.
-pub fn product_packed<A: Element, E: Epilogue>(
+pub fn product_packed<A: Element>(
     pool: &Arc<Pool>,
     a: Matrix<'_, A>,
     b: &PackedMatrix,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert!(
         a.columns == b.inner || a.columns == b.inner.next_multiple_of(2) && a.is_direct(Precision::Bf16),
         "inner dimensions of a product"
     );
     assert_eq!(b.dtype, DType::Bf16, "a product in bf16 reads words of bf16");
-    by_panels::<A, Bf16, E>(pool, Precision::Bf16, a, &Right::Packed(b), epilogue);
+    by_panels::<A, Bf16>(pool, Precision::Bf16, a, &Right::Packed(b), epilogue);
 }
 
 /// A right operand of many rows' products.
@@ -289,7 +287,7 @@ fn with_packed_rows<A: Element>(
     let units = units(a.columns, precision);
     let tile = units * TILE_ROWS;
     let mut tiles = pool.take::<u32>(a.rows.div_ceil(TILE_ROWS) * tile);
-    tiles.par_chunks_mut(tile).enumerate().for_each(|(index, out)| {
+    each_part(chunks(&mut tiles, tile), |index, out| {
         let first = index * TILE_ROWS;
         pack::left(out, a, first..(first + TILE_ROWS).min(a.rows), 0..units, precision);
     });
@@ -313,12 +311,12 @@ fn with_mixed_rows<A: Element>(pool: &Arc<Pool>, a: Matrix<'_, A>, then: impl Fn
     then(Left::mixed(Matrix::new(&rows, a.rows, width)).expect("rows of pairs are what the kernel reads"));
 }
 
-fn by_panels<A: Element, B: Element, E: Epilogue>(
+fn by_panels<A: Element, B: Element>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
     right: &Right<'_, B>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let operands = precision.into();
     match Left::direct(a, precision) {
@@ -330,13 +328,13 @@ fn by_panels<A: Element, B: Element, E: Epilogue>(
 }
 
 /// Spans of the inner axis one after the other; the panels of each are tasks, their rows are shared.
-fn all_panels<B: Element, E: Epilogue>(
+fn all_panels<B: Element>(
     pool: &Arc<Pool>,
     operands: OperandTypes,
     left: Left<'_>,
     rows: usize,
     right: &Right<'_, B>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let precision = operands.of_right();
     let (all_columns, all) = (right.columns(), units(right.inner(), precision));
@@ -381,12 +379,12 @@ fn rows_of_piece(rows: usize, panels: usize, tile: usize) -> usize {
 
 /// `A B` where the inner axis is the rows of both, as in weight gradients: `A` is read transposed. The smaller operand is packed
 /// once for all, and each thread packs the parts of the larger one that it works on.
-pub fn product_over_rows<A: Element, B: Element, E: Epilogue>(
+pub fn product_over_rows<A: Element, B: Element>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
     b: Matrix<'_, B>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product");
     if a.rows == 0 || b.columns == 0 || a.columns == 0 {
@@ -404,19 +402,19 @@ pub fn product_over_rows<A: Element, B: Element, E: Epilogue>(
 }
 
 /// Tasks are panels of `B`, their pieces groups of rows of `A`, which are packed before.
-fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
+fn panels_of_columns<A: Element, B: Element>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
     b: Matrix<'_, B>,
     span: Range<usize>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let layout = LeftLayout::of(&a, precision);
     let (groups, length) = (a.rows.div_ceil(GROUP_ROWS), layout.words(GROUP_ROWS, span.len()));
     let rows_of = |group: usize| part(group, GROUP_ROWS, a.rows);
     let mut packed = pool.take::<u32>(groups * length);
-    packed.par_chunks_mut(length).enumerate().for_each(|(group, words)| {
+    each_part(chunks(&mut packed, length), |group, words| {
         let rows = rows_of(group);
         let words = &mut words[..layout.words(rows.len(), span.len())];
         layout.pack(words, a, rows, span.clone(), precision);
@@ -436,18 +434,18 @@ fn panels_of_columns<A: Element, B: Element, E: Epilogue>(
 }
 
 /// Tasks are groups of rows of `A`, their pieces panels of `B`, which are packed before.
-fn groups_of_rows<A: Element, B: Element, E: Epilogue>(
+fn groups_of_rows<A: Element, B: Element>(
     pool: &Arc<Pool>,
     precision: Precision,
     a: Matrix<'_, A>,
     b: Matrix<'_, B>,
     span: Range<usize>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let (panels, length) = (b.columns.div_ceil(PANEL), span.len() * PANEL);
     let columns_of = |panel: usize| part(panel, PANEL, b.columns);
     let mut packed = pool.take::<u32>(panels * length);
-    packed.par_chunks_mut(length).enumerate().for_each(|(panel, words)| {
+    each_part(chunks(&mut packed, length), |panel, words| {
         pack::right(words, b, &inner_of(&span, a.columns, precision), &columns_of(panel), precision);
     });
     let layout = LeftLayout::of(&a, precision);

@@ -7,14 +7,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::epilogue::Output;
 use super::kernel::{PANEL, block};
 use super::{Matrix, pack, part, units};
 use crate::Precision;
 use crate::device::{Buffer, Pool};
 use crate::element::{DType, rounded};
+use crate::parallel::{chunks, each, each_part};
 
 /// Rows of a weight that are packed at a time.
 pub const PACKED_ROWS: usize = 16;
@@ -49,7 +48,7 @@ impl PackedMatrix {
         let mut packed = Self::room(pool, width, rows, dtype);
         let length = packed.units() * PANEL;
         let matrix = Matrix::new(weight, rows, width).transposed();
-        packed.words.par_chunks_mut(length.max(1)).enumerate().for_each(|(panel, words)| {
+        each_part(chunks(&mut packed.words, length.max(1)), |panel, words| {
             pack::right(words, matrix, &(0..width), &part(panel, PANEL, rows), dtype.into());
         });
         packed
@@ -115,9 +114,10 @@ impl PackedWeight {
             back: PackedMatrix::room(pool, rows, width, DType::Bf16),
         };
         let packer = packed.packer();
-        weight.par_chunks((PACKED_ROWS * width).max(1)).enumerate().for_each(|(group, rows)| {
+        each(rows.div_ceil(PACKED_ROWS), &|group| {
+            let own = part(group, PACKED_ROWS, rows);
             // SAFETY: each call has rows of its own.
-            unsafe { packer.pack(group * PACKED_ROWS, rows) };
+            unsafe { packer.pack(own.start, &weight[own.start * width..own.end * width]) };
         });
         packed
     }

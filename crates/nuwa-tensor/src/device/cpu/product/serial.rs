@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::kernel::{self, Left, PANEL, Panel, Spans, TILE_ROWS};
-use super::{Epilogue, Matrix, pack, units};
+use super::{Finish, Matrix, pack, units};
 use crate::Precision;
 use crate::device::Line;
 use crate::element::{Bf16, Element};
@@ -121,12 +121,12 @@ impl LeftRoom {
 }
 
 /// `a` times a packed operand; the columns that the epilogue and the spans name begin at 0.
-pub fn multiply_serial<T: Element, E: Epilogue>(
+pub fn multiply_serial<T: Element>(
     room: &mut LeftRoom,
     a: Matrix<'_, T>,
     right: &RightPart<'_>,
     spans: Spans<'_>,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert_eq!(a.columns, right.inner, "inner dimensions of a product");
     if let Spans::Inner(spans) | Spans::Columns(spans) = spans {

@@ -1,8 +1,7 @@
 //! Tasks whose ends are shared: a thread that finds no task left helps those that still work.
 
+use crate::parallel::each_alone;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-
-use rayon::prelude::*;
 
 /// Rounds of waiting before a thread offers its processor to others.
 const PATIENCE: usize = 256;
@@ -36,7 +35,7 @@ pub fn shared_tasks(
         }
         help(&loans, &piece);
     };
-    (0..threads).into_par_iter().with_max_len(1).for_each(work);
+    each_alone(threads, &work);
 }
 
 /// Takes pieces of others' tasks until none is left.

@@ -8,11 +8,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::{BLOCK, PART};
 use crate::device::{Buffer, Pool};
 use crate::element::Element;
+use crate::parallel::{chunks, each_part_in};
 use crate::simd::{maximum, vectorised};
 
 /// Rows that a thread rounds at a time.
@@ -99,12 +98,17 @@ impl RoundedRows {
         let mut rest = Rounding::room(pool, x.len());
         let mut marks = pool.take::<u8>(x.len() / BLOCK);
         let [numbers, count] = [ROWS * width, ROWS * blocks];
-        let parts = first.codes.par_chunks_mut(numbers).zip(first.factors.par_chunks_mut(count));
-        let parts = parts.zip(rest.codes.par_chunks_mut(numbers).zip(rest.factors.par_chunks_mut(count)));
-        let parts = parts.zip(marks.par_chunks_mut(count)).zip(x.par_chunks(numbers));
+        let codes = (chunks(&mut first.codes, numbers), chunks(&mut first.factors, count));
+        let rests = (chunks(&mut rest.codes, numbers), chunks(&mut rest.factors, count));
         // The few rows of decoding are rounded here, sooner than another thread would begin.
-        let parts = parts.with_min_len(2);
-        parts.for_each(|(((first, rest), marks), x)| round(x, width, first, rest, marks));
+        let together = 2..=usize::MAX;
+        each_part_in(
+            ((codes, rests), chunks(&mut marks, count)),
+            together,
+            |index, ((first, rest), marks)| {
+                round(&x[index * numbers..][..marks.len() * BLOCK], width, first, rest, marks);
+            },
+        );
         Self { outliers: Outliers::of(&marks, blocks), first, rest, blocks }
     }
 

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::form::Form;
 use super::kernel::{TileCodes, TileScales};
 use super::{BLOCK, GROUP, QUAD, repack, unpack};
 use crate::device::{Buffer, Pool, QuantisedRows};
+use crate::parallel::{chunks, each_part};
 
 /// A weight of quantised blocks, in groups of rows.
 pub struct QuantisedMatrix {
@@ -93,7 +92,7 @@ impl Part {
         let length = form.group_bytes(rows.width);
         let groups = rows.rows.div_ceil(GROUP);
         let mut bytes = pool.take::<u8>(groups * length);
-        bytes.par_chunks_mut(length.max(1)).enumerate().for_each(|(index, out)| {
+        each_part(chunks(&mut bytes, length.max(1)), |index, out| {
             let first = index * GROUP;
             repack::group(form, rows.block, rows.rows - first, |row| rows.row(first + row), out);
         });

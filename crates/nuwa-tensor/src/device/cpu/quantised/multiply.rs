@@ -7,10 +7,9 @@ use super::kernel::{Instructions, Kind, ROWS, Sums, Tile, TileCodes, TileScales,
 use super::matrix::{Group, QuantisedMatrix};
 use super::{BLOCK, GROUP, PART, unpack};
 use crate::device::Pool;
-use crate::device::cpu::product::Epilogue;
+use crate::device::cpu::product::Finish;
 use crate::element::Element;
 use crate::parallel::claimed;
-use crate::simd::vectorised;
 
 /// Blocks that are unpacked at a time: whole spans of each type, and tiles that stay in a first-level cache.
 const TILES: usize = 24;
@@ -38,16 +37,16 @@ thread_local! {
 }
 
 /// `x W^T` for rows of the weight's width; each row has the same bits whatever the number of rows.
-pub fn product<A: Element, E: Epilogue>(pool: &Arc<Pool>, x: &[A], weight: &QuantisedMatrix, epilogue: &E) {
+pub fn product<A: Element>(pool: &Arc<Pool>, x: &[A], weight: &QuantisedMatrix, epilogue: &dyn Finish) {
     product_by(Instructions::best(), pool, x, weight, epilogue);
 }
 
-pub(super) fn product_by<A: Element, E: Epilogue>(
+pub(super) fn product_by<A: Element>(
     instructions: Instructions,
     pool: &Arc<Pool>,
     x: &[A],
     weight: &QuantisedMatrix,
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     let (rows, groups) = (x.len() / weight.width(), weight.groups());
     if rows == 0 || groups == 0 {
@@ -57,14 +56,16 @@ pub(super) fn product_by<A: Element, E: Epilogue>(
     let work = weight.bytes() / groups * rows.min(PART);
     let step = (TASK / work.max(1)).clamp(1, groups);
     let (parts, steps) = (rows.div_ceil(PART), groups.div_ceil(step));
-    claimed(parts * steps, |index| {
+    claimed(parts * steps, &|index| {
         let (part, first) = (index / steps, index % steps * step);
         let rows = part * PART..rows.min((part + 1) * PART);
         SCRATCH.with_borrow_mut(|scratch| {
             for group in first..groups.min(first + step) {
                 let group = weight.group(group);
                 scratch.group(instructions, &group, &rounded, &rows, weight.width());
-                finish(epilogue, &rows, &group, &scratch.sums[..rows.len()]);
+                let (columns, sums) =
+                    (group.first..group.first + group.rows, &mut scratch.sums[..rows.len()]);
+                epilogue.rows(rows.clone(), columns, sums.as_flattened_mut(), GROUP);
             }
         });
     });
@@ -107,15 +108,6 @@ impl Scratch {
                 multiply(instructions, kind, &tiles[block - first..=block - first], rest, chosen);
                 chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
             }
-        }
-    }
-}
-
-vectorised! {
-    fn finish with m [E: Epilogue](epilogue: &E, rows: &Range<usize>, group: &Group<'_>, sums: &[Sums]) {
-        for (row, sums) in rows.clone().zip(sums) {
-            let mut own = *sums;
-            epilogue.apply(m, row, group.first, &mut own[..group.rows]);
         }
     }
 }

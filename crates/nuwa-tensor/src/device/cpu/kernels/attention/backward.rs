@@ -1,8 +1,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::bias::sum_diagonals;
 use super::{
     BlockBias, HeadBias, Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries,
@@ -11,7 +9,7 @@ use super::{
 use crate::device::cpu::product::{Epilogue, Matrix, Output, Spans, Store, TILE_ROWS, multiply_serial};
 use crate::device::{Pool, Stored};
 use crate::element::{Element, convert};
-use crate::parallel::{CHUNK_ELEMENTS, chunks_mut};
+use crate::parallel::{CHUNK_ELEMENTS, chunks, chunks_mut, each, each_alone, each_part, each_part_in};
 use crate::simd::{MultiplyAdd, dot, exp2_for, vectorised};
 
 /// Tasks a thread that run before their sums are added up, where one key-value head is the work of several threads.
@@ -93,7 +91,7 @@ impl<T: Stored> All<'_, T> {
         // Whole key-value heads, as long as they keep three of four threads busy.
         if self.blocks() == 1 || 4 * pairs >= 3 * threads * pairs.div_ceil(threads) {
             let d_bias = Output::new(d_bias, self.distances);
-            return (0..pairs).into_par_iter().with_max_len(1).for_each(|pair| {
+            return each_alone(pairs, &|pair| {
                 PACKED.with_borrow_mut(|packed| self.pair(pair).run(packed, &d_bias));
             });
         }
@@ -169,8 +167,10 @@ impl<T: Stored> All<'_, T> {
         let rooms = Rooms { memory: most * dim, bias: self.diagonals(most) };
         let mut sums = pool.take::<f32>(rooms.length() * wave.min(tasks));
         for parts in parts.chunks(wave) {
-            let all = sums.par_chunks_mut(rooms.length());
-            parts.par_iter().zip(all).with_max_len(1).for_each(|(part, sums)| self.part(part, rooms, sums));
+            let own = &mut sums[..parts.len() * rooms.length()];
+            each_part_in(chunks(own, rooms.length()), 1..=1, |index, sums| {
+                self.part(&parts[index], rooms, sums)
+            });
             self.add(parts, rooms, &sums, d_keys, 0);
             self.add(parts, rooms, &sums, d_values, rooms.memory);
             self.add_bias(parts, rooms, &sums, d_bias);
@@ -216,8 +216,8 @@ impl<T: Stored> All<'_, T> {
     fn add(&self, parts: &[Part], rooms: Rooms, sums: &[f32], totals: &mut [f32], offset: usize) {
         let (dim, keys) = (self.layout.heads.head_dim, self.layout.keys);
         let chunk = QUERY_BLOCK.min(keys);
-        totals.par_chunks_mut(keys * dim).enumerate().for_each(|(pair, totals)| {
-            totals.par_chunks_mut(chunk * dim).enumerate().for_each(|(index, totals)| {
+        each_part(chunks(totals, keys * dim), |pair, totals| {
+            each_part(chunks(totals, chunk * dim), |index, totals| {
                 let rows = index * chunk..index * chunk + totals.len() / dim;
                 for (part, sums) in parts.iter().zip(sums.chunks_exact(rooms.length())) {
                     let own = rows.start.max(part.keys.start)..rows.end.min(part.keys.end);
@@ -265,7 +265,7 @@ impl<T: Stored> All<'_, T> {
         let (dim, keys) = (self.layout.heads.head_dim, self.layout.keys);
         let chunk = (CHUNK_ELEMENTS / dim).clamp(1, keys);
         let chunks = keys.div_ceil(chunk);
-        (0..self.pairs() * chunks).into_par_iter().for_each(|task| {
+        each(self.pairs() * chunks, &|task| {
             let (pair, start) = (task / chunks, task % chunks * chunk);
             let rows = start..(start + chunk).min(keys);
             let own = &totals[(pair * keys + rows.start) * dim..][..rows.len() * dim];
@@ -536,9 +536,6 @@ impl<T: Element> Epilogue for Weigh<'_, T> {
         }
         self.keep_seen(row, column, values);
     }
-
-    #[inline(always)]
-    fn prefetch(&self, _: usize, _: usize, _: usize) {}
 }
 
 impl<T: Element> Weigh<'_, T> {
@@ -572,9 +569,6 @@ impl<T: Element> Epilogue for WeighBiased<'_, T> {
         }
         self.plain.keep_seen(row, column, values);
     }
-
-    #[inline(always)]
-    fn prefetch(&self, _: usize, _: usize, _: usize) {}
 }
 
 /// `scale dS = P (scale dP - scale dot)` from the products of a value with the gradients of the outputs.
@@ -596,9 +590,6 @@ impl<T: Element> Epilogue for Slope<'_, T> {
         // SAFETY: the part that this call is for.
         T::narrow_sums(values, unsafe { self.gradients.part(row, column, values.len()) });
     }
-
-    #[inline(always)]
-    fn prefetch(&self, _: usize, _: usize, _: usize) {}
 }
 
 vectorised! {

@@ -6,12 +6,11 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::HeadBias;
 use crate::calls::{CacheMemory, CachedCall, CachedRows, HeadLayout, KeptRows, KeyValueCache};
 use crate::device::cpu::product::Output;
 use crate::element::{Bf16, DType, Element};
+use crate::parallel::each;
 use crate::simd::{LANES, MultiplyAdd, exp, maximum, sum, vectorised};
 
 /// Rows of one sequence that a thread takes at a time.
@@ -183,7 +182,7 @@ fn parts(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 fn run<T: Element>(tasks: &[Task<'_>], call: CachedCall, queries: &[T], y: &mut [f32]) {
     let heads = call.heads;
     let y = Output::new(y, heads.query_width());
-    (0..tasks.len() * heads.kv_heads).into_par_iter().for_each(|index| {
+    each(tasks.len() * heads.kv_heads, &|index| {
         let (task, shared) = (&tasks[index / heads.kv_heads], index % heads.kv_heads);
         SCRATCH.with_borrow_mut(|scratch| task.run(queries, shared, scratch, &y));
     });

@@ -1,5 +1,3 @@
-use rayon::prelude::*;
-
 use super::bias::add_bias;
 use super::{
     KEY_BLOCK, Layout, Memory, Operands, PACKED, Packed, QUERY_BLOCK, key_blocks, keys_of_queries,
@@ -8,6 +6,7 @@ use super::{
 use crate::device::Stored;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::element::Element;
+use crate::parallel::each_alone;
 use crate::simd::{LANES, exp2_for, maximum, sum_of_lanes, vectorised};
 use std::ops::Range;
 
@@ -23,7 +22,7 @@ pub fn forward<T: Stored>(layout: Layout<'_>, operands: Operands<'_, T>, y: &mut
     let chunk = length.div_ceil(chunks).next_multiple_of(QUERY_BLOCK);
     let chunks = length.div_ceil(chunk);
     let (y, log_sums) = (Output::new(y, heads.query_width()), Output::new(log_sums, heads.heads));
-    (0..pairs * chunks).into_par_iter().with_max_len(1).for_each(|task| {
+    each_alone(pairs * chunks, &|task| {
         let (pair, first) = (task / chunks, task % chunks * chunk);
         let (sequence, shared) = (pair / heads.kv_heads, pair % heads.kv_heads);
         let rows = sequence * length + first..sequence * length + (first + chunk).min(length);

@@ -1,14 +1,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::{Block, Learned, Pair, RelativeOperands, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::device::{Pool, Stored};
 use crate::element::convert;
-use crate::parallel::rows_mut;
+use crate::parallel::{chunks, each_part_in, rows_mut};
 use crate::simd::{dot, exp2_for, vectorised};
 
 /// What forward read and left.
@@ -45,8 +43,8 @@ pub fn backward<T: Stored>(
     let mut sums = pool.take_zeroed::<f32>(pairs * (distances + PARAMETERS) * dim);
     let queries = Output::new(slopes.queries, width);
     let memory = Output::new(slopes.memory, 2 * width);
-    let own = sums.par_chunks_mut(((distances + PARAMETERS) * dim).max(1));
-    own.enumerate().with_max_len(1).for_each(|(pair, sums)| {
+    let own = chunks(&mut sums, ((distances + PARAMETERS) * dim).max(1));
+    each_part_in(own, 1..=1, |pair, sums| {
         let pair = Pair::new(call, learned, saved.operands, pair);
         let (distances, parameters) = sums.split_at_mut(distances * dim);
         let shared = Shared { distances, parameters };

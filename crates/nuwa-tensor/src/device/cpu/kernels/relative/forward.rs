@@ -1,12 +1,11 @@
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{Learned, Pair, RelativeOperands, Span, WORKSPACE, Workspace, dropout_factors, room};
 use crate::calls::RelativeCall;
 use crate::device::Stored;
 use crate::device::cpu::product::{Matrix, Output, Spans, Store, multiply_serial};
 use crate::element::convert;
+use crate::parallel::each_alone;
 use crate::simd::{LANES, exp2_for, maximum, sum_of_lanes, vectorised};
 
 /// The output, and the logarithm of base 2 of each query's sum of weights, `[rows][heads]`.
@@ -18,7 +17,7 @@ pub fn forward<T: Stored>(
     log_sums: &mut [f32],
 ) {
     let (y, log_sums) = (Output::new(y, call.width()), Output::new(log_sums, call.heads));
-    (0..Pair::<T>::count(call)).into_par_iter().with_max_len(1).for_each(|pair| {
+    each_alone(Pair::<T>::count(call), &|pair| {
         let pair = Pair::new(call, learned, operands, pair);
         WORKSPACE.with_borrow_mut(|workspace| pair.forward(workspace, &y, &log_sums));
     });

@@ -14,7 +14,7 @@ use std::arch::asm;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Epilogue, Left, PANEL, Panel, hand_over};
+use super::{Awaited, Epilogue, Left, PANEL, Panel, hand_over};
 use crate::simd::{MultiplyAdd, prefetch_read};
 
 /// Rows of a block of sums: two tiles.
@@ -225,12 +225,13 @@ pub unsafe fn blocks<E: Epilogue>(
     epilogue: &E,
 ) {
     let mut room = Room([[0.0; PANEL]; ROWS]);
+    let awaited = epilogue.awaited();
     for first in rows.clone().step_by(ROWS) {
         let block = first..(first + ROWS).min(rows.end);
         for column in (0..panel.columns.len()).step_by(COLUMNS) {
             let out = room.0.as_flattened_mut()[column..].as_mut_ptr();
             // SAFETY: the caller's promise; the room has the rows of a block from any half on.
-            unsafe { sum_block(registers, &left, block.clone(), panel, column, out, epilogue) };
+            unsafe { sum_block(registers, &left, block.clone(), panel, column, out, &awaited) };
         }
         hand_over(m, &mut room.0[..block.len()], block, rows.start, panel, sums, epilogue);
     }
@@ -248,7 +249,7 @@ unsafe fn sum_block(
     panel: &Panel<'_>,
     column: usize,
     out: *mut f32,
-    epilogue: &impl Epilogue,
+    awaited: &[Awaited; 2],
 ) {
     let (units, step) = (panel.units.len(), left.row_step());
     let a = left.row(block.start);
@@ -269,7 +270,10 @@ unsafe fn sum_block(
                     .for_each(|row| prefetch_read(a.wrapping_add(row * step).cast::<u32>(), UNITS));
             } else if panel.is_last {
                 for row in tile * ROWS / whole..(tile + 1) * ROWS / whole {
-                    epilogue.prefetch(block.start + row, panel.columns.start, panel.columns.len());
+                    let ask = |awaited: &Awaited| {
+                        awaited.from(block.start, panel.columns.start).ask(row, panel.columns.len())
+                    };
+                    awaited.iter().for_each(ask);
                 }
             }
         }

@@ -9,7 +9,7 @@ mod x86;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Block, Epilogue, Matrix};
+use super::{Awaited, Block, Epilogue, Finish, Matrix};
 use crate::Precision;
 use crate::element::{DType, Element};
 use crate::simd::{BASELINE, Level, MultiplyAdd, level};
@@ -46,11 +46,14 @@ impl From<Precision> for OperandTypes {
     }
 }
 
-/// The sums of one tile, at the beginning of a cache line: else each of its vectors lies in two.
-#[repr(align(64))]
-struct Tile([[f32; PANEL]; TILE_ROWS]);
+/// Rows whose sums are handed over together: they stay in a first-level cache.
+const TOGETHER: usize = 4 * TILE_ROWS;
 
-impl Tile {
+/// The sums of some tiles, at the beginning of a cache line: else each of their vectors lies in two.
+#[repr(align(64))]
+struct Sums([[f32; PANEL]; TOGETHER]);
+
+impl Sums {
     fn block(&mut self) -> Block {
         let nothing = std::ptr::null();
         Block {
@@ -200,22 +203,25 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// The units, counted from the first of [`Panel::units`], and the columns, counted from the first of
-    /// [`Panel::columns`], that a tile needs.
-    fn span(&self, tile: usize, per_unit: usize) -> [Range<usize>; 2] {
-        let (units, count) = (self.units.len(), self.columns.len());
+    /// The units that a tile needs, counted from the first of [`Panel::units`].
+    fn units_of(&self, tile: usize, per_unit: usize) -> Range<usize> {
+        let units = self.units.len();
         match self.spans {
-            Spans::All => [0..units, 0..count],
             Spans::Inner(spans) => {
                 let span = &spans[tile];
-                [span.start / per_unit..span.end.div_ceil(per_unit).min(units), 0..count]
+                span.start / per_unit..span.end.div_ceil(per_unit).min(units)
             }
-            Spans::Columns(spans) => {
-                let first = self.columns.start;
-                let [start, end] = [spans[tile].start, spans[tile].end]
-                    .map(|column| column.saturating_sub(first).min(count));
-                [0..units, start..end]
-            }
+            Spans::All | Spans::Columns(_) => 0..units,
+        }
+    }
+
+    /// The columns that a tile needs, counted from the first of [`Panel::columns`].
+    fn columns_of(&self, tile: usize) -> Range<usize> {
+        let (first, count) = (self.columns.start, self.columns.len());
+        let within = |column: usize| column.saturating_sub(first).min(count);
+        match self.spans {
+            Spans::Columns(spans) => within(spans[tile].start)..within(spans[tile].end),
+            Spans::All | Spans::Inner(_) => 0..count,
         }
     }
 }
@@ -240,73 +246,109 @@ pub fn block() -> usize {
     if level() >= Level::Avx512 { PANEL } else { 16 }
 }
 
+/// The loops for the tiles of a panel, and their left operand.
+#[derive(Clone, Copy)]
+pub struct Tiles<'a> {
+    operands: OperandTypes,
+    left: Left<'a>,
+}
+
 /// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
-pub fn run<E: Epilogue>(
+pub fn run(
     operands: OperandTypes,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
     sums: &mut [f32],
-    epilogue: &E,
+    epilogue: &dyn Finish,
 ) {
     assert!(
         panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units,
         "a panel holds all units"
     );
-    match (operands, level()) {
+    epilogue.tiles(Tiles { operands, left }, rows, panel, sums);
+}
+
+/// [`run`] for one epilogue.
+pub fn finish_tiles<E: Epilogue>(
+    Tiles { operands, left }: Tiles<'_>,
+    rows: Range<usize>,
+    panel: &Panel<'_>,
+    sums: &mut [f32],
+    epilogue: &E,
+) {
+    let loops = Loops::of(operands);
+    match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        (OperandTypes::Bf16, Level::Amx) if left.lies_by_rows() && matches!(panel.spans, Spans::All) => unsafe {
-            x86::bf16_amx(left, rows, panel, sums, epilogue);
+        Level::Amx
+            if operands == OperandTypes::Bf16 && left.lies_by_rows() && matches!(panel.spans, Spans::All) =>
+        unsafe {
+            x86::blocks_amx(left, rows, panel, sums, epilogue);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::bf16_avx512(left, rows, panel, sums, epilogue)
+        Level::Avx512Bf16 | Level::Amx => unsafe {
+            x86::tiles_avx512_bf16(loops, left, rows, panel, sums, epilogue)
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::f32_avx512(left, rows, panel, sums, epilogue);
-        },
+        Level::Avx512 => unsafe { x86::tiles_avx512(loops, left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (OperandTypes::F32, Level::Avx2) => unsafe { x86::f32_avx2(left, rows, panel, sums, epilogue) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx512) => unsafe {
-            x86::bf16_portable_avx512(left, rows, panel, sums, epilogue)
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Bf16, Level::Avx2) => unsafe {
-            x86::bf16_portable_avx2(left, rows, panel, sums, epilogue)
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => unsafe {
-            x86::mixed_avx512(left, rows, panel, sums, epilogue);
-        },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        (OperandTypes::Mixed, Level::Avx2) => unsafe { x86::mixed_avx2(left, rows, panel, sums, epilogue) },
-        // SAFETY: the portable kernel needs no instruction set; see `tiles` for the operands.
-        (OperandTypes::F32, _) => unsafe {
-            tiles::<PortableF32, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
-        // SAFETY: as above.
-        (OperandTypes::Bf16, _) => unsafe {
-            tiles::<PortableBf16, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
-        // SAFETY: as above.
-        (OperandTypes::Mixed, _) => unsafe {
-            tiles::<PortableMixed, E>(BASELINE, left, rows, panel, sums, epilogue)
-        },
+        Level::Avx2 => unsafe { x86::tiles_avx2(loops, left, rows, panel, sums, epilogue) },
+        // SAFETY: the portable loops need no instruction set; see `tiles` for the operands.
+        _ => unsafe { tiles(BASELINE, loops, left, rows, panel, sums, epilogue) },
+    }
+}
+
+/// [`sum_tiles`] of one kernel.
+type SumTiles = unsafe fn(Block, &Range<usize>, usize, &Left<'_>, &Panel<'_>, &Results);
+
+/// A kernel as a value: what is made of its sums is compiled once for all kernels.
+#[derive(Clone, Copy)]
+struct Loops {
+    columns: usize,
+    part: usize,
+    finishes: fn(DType) -> bool,
+    sum: SumTiles,
+}
+
+impl Loops {
+    /// The fastest for these operands at the level in use.
+    fn of(operands: OperandTypes) -> Self {
+        match (operands, level()) {
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx512Bf16 | Level::Amx) => Self::new::<x86::Bf16Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx512) => Self::new::<x86::PortableAvx512>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Bf16, Level::Avx2) => Self::new::<x86::PortableAvx2>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::F32, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => {
+                Self::new::<x86::F32Avx512>()
+            }
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::F32, Level::Avx2) => Self::new::<x86::F32Avx2>(),
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Mixed, Level::Avx512 | Level::Avx512Bf16 | Level::Amx) => {
+                Self::new::<x86::MixedAvx512>()
+            }
+            #[cfg(target_arch = "x86_64")]
+            (OperandTypes::Mixed, Level::Avx2) => Self::new::<x86::MixedAvx2>(),
+            (OperandTypes::F32, _) => Self::new::<PortableF32>(),
+            (OperandTypes::Bf16, _) => Self::new::<PortableBf16>(),
+            (OperandTypes::Mixed, _) => Self::new::<PortableMixed>(),
+        }
+    }
+
+    fn new<K: Kernel>() -> Self {
+        Self { columns: K::COLUMNS, part: K::PART, finishes: K::finishes, sum: K::SUM }
     }
 }
 
 /// One tile of sums.
-trait Kernel {
+trait Kernel: Sized {
     /// Columns of a block.
     const COLUMNS: usize;
 
@@ -315,6 +357,9 @@ trait Kernel {
 
     /// Elements of a unit.
     const PER_UNIT: usize;
+
+    /// [`sum_tiles`], compiled for the kernel's instruction set.
+    const SUM: SumTiles;
 
     /// Whether it makes blocks of a result of this dtype of its sums; else it only stores them, as `f32`.
     fn finishes(_kind: DType) -> bool {
@@ -333,25 +378,32 @@ trait Kernel {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     );
 }
 
-/// Asks for the memory of a tile's results.
-struct Ask<'a, E> {
-    epilogue: &'a E,
-    first_row: usize,
+/// The memory of results that is to be asked for, from the first row and column on.
+struct Results {
+    awaited: [Awaited; 2],
     rows: usize,
-    column: usize,
     count: usize,
 }
 
-impl<E: Epilogue> Ask<'_, E> {
+/// Asks for the memory of a tile's results.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    results: &'a Results,
+    first: usize,
+    /// Rows that are asked for: none where another tile asks for them.
+    rows: usize,
+}
+
+impl Ask<'_> {
     /// Asks for one row of the tile, if it has as many.
     #[inline(always)]
     fn row(&self, row: usize) {
         if row < self.rows {
-            self.epilogue.prefetch(self.first_row + row, self.column, self.count);
+            self.results.awaited.iter().for_each(|awaited| awaited.ask(self.first + row, self.results.count));
         }
     }
 }
@@ -359,39 +411,47 @@ impl<E: Epilogue> Ask<'_, E> {
 /// All tiles of a panel.
 ///
 /// # Safety
-/// `left` covers `rows` and the units of the panel, and the processor has the kernel's instruction set. The first is so
+/// `left` covers `rows` and the units of the panel, and the processor has the instruction set of the loops. The first is so
 /// because every `Left` is made by a product that knows the extents of its operands.
 #[inline(always)]
-unsafe fn tiles<K: Kernel, E: Epilogue>(
+unsafe fn tiles<E: Epilogue>(
     m: impl MultiplyAdd,
+    loops: Loops,
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
     sums: &mut [f32],
     epilogue: &E,
 ) {
-    let mut tile = Tile([[0.0; PANEL]; TILE_ROWS]);
-    let count = panel.columns.len();
-    let mut row = rows.start;
-    while row < rows.end {
-        let height = TILE_ROWS.min(rows.end - row);
-        let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
-        let index = (row - rows.start) / TILE_ROWS;
-        let asked = if panel.is_last { height } else { 0 };
-        let ask = Ask { epilogue, first_row: row, rows: asked, column: panel.columns.start, count };
-        if let Some(block) = finished_block::<K, E>(panel, row..row + height, epilogue) {
+    let mut room = Sums([[0.0; PANEL]; TOGETHER]);
+    let (count, awaited) = (panel.columns.len(), epilogue.awaited());
+    let asks = panel.is_last && awaited.iter().any(Awaited::is_some);
+    let results = |rows: &Range<usize>| Results {
+        awaited: awaited.map(|awaited| awaited.from(rows.start, panel.columns.start)),
+        rows: if asks { rows.len() } else { 0 },
+        count,
+    };
+    let whole = rows.end - rows.len() % TILE_ROWS;
+    for part in [rows.start..whole, whole..rows.end] {
+        if part.is_empty() {
+            continue;
+        }
+        if let Some(block) = finished_block(loops, panel, part.clone(), epilogue) {
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(block, height, a, &left, panel, index, &ask) };
-        } else {
-            let [_, needed] = panel.span(index, K::PER_UNIT);
-            if needed.len() < count {
-                tile.0[..height].iter_mut().for_each(|values| values[..count].fill(0.0));
+            unsafe { (loops.sum)(block, &part, rows.start, &left, panel, &results(&part)) };
+            continue;
+        }
+        for first in part.clone().step_by(TOGETHER) {
+            let own = first..(first + TOGETHER).min(part.end);
+            for (tile, values) in room.0[..own.len()].chunks_mut(TILE_ROWS).enumerate() {
+                if panel.columns_of((first - rows.start) / TILE_ROWS + tile).len() < count {
+                    values.iter_mut().for_each(|values| values[..count].fill(0.0));
+                }
             }
             // SAFETY: the caller's promise.
-            unsafe { sum_tile::<K>(tile.block(), height, a, &left, panel, index, &ask) };
-            hand_over(m, &mut tile.0[..height], row..row + height, rows.start, panel, sums, epilogue);
+            unsafe { (loops.sum)(room.block(), &own, rows.start, &left, panel, &results(&own)) };
+            hand_over(m, &mut room.0[..own.len()], own, rows.start, panel, sums, epilogue);
         }
-        row += height;
     }
 }
 
@@ -430,24 +490,49 @@ pub(super) fn hand_over<E: Epilogue>(
 
 /// The block of the result that these rows of a panel are, where the kernel can finish it.
 #[inline(always)]
-fn finished_block<K: Kernel, E: Epilogue>(
+fn finished_block<E: Epilogue>(
+    loops: Loops,
     panel: &Panel<'_>,
     rows: Range<usize>,
     epilogue: &E,
 ) -> Option<Block> {
     // What a tile writes has to be columns of the panel.
-    let part = if rows.len() == TILE_ROWS { K::PART } else { K::COLUMNS };
+    let part = if rows.len() == TILE_ROWS { loops.part } else { loops.columns };
     if !panel.is_first || !panel.is_last || !panel.columns.len().is_multiple_of(part) {
         return None;
     }
-    epilogue.block(rows, panel.columns.clone()).filter(|block| K::finishes(block.dtype))
+    epilogue.block(rows, panel.columns.clone()).filter(|block| (loops.finishes)(block.dtype))
 }
 
-/// Makes the columns of `out` that the tile `index` of a panel needs; see [`Kernel::tile`] for `ask`.
+/// Makes `out` of the sums of some rows, which begin with a tile; tiles are counted from the row `first` on. Asks for the memory of `results`
+/// on its way.
 ///
 /// # Safety
-/// `height` rows of all units of the panel are readable at `a` with the steps of `left`; `out` has room for a tile, or is a
-/// [`finished_block`]; the processor has the kernel's instruction set.
+/// `left` covers the rows and the units of the panel; `out` has room for all tiles, or is a [`finished_block`]; the processor has the
+/// kernel's instruction set.
+#[inline(always)]
+unsafe fn sum_tiles<K: Kernel>(
+    out: Block,
+    rows: &Range<usize>,
+    first: usize,
+    left: &Left<'_>,
+    panel: &Panel<'_>,
+    results: &Results,
+) {
+    for row in rows.clone().step_by(TILE_ROWS) {
+        let (height, done) = (TILE_ROWS.min(rows.end - row), row - rows.start);
+        let a = left.data.wrapping_add((row - left.first_row) / TILE_ROWS * left.tile_step);
+        let index = (row - first) / TILE_ROWS;
+        let ask = Ask { results, first: done, rows: results.rows.saturating_sub(done).min(height) };
+        // SAFETY: the caller's promise.
+        unsafe { sum_tile::<K>(out.below(done), height, a, left, panel, index, ask) };
+    }
+}
+
+/// Makes the columns of `out` that the tile `index` of a panel needs.
+///
+/// # Safety
+/// As for [`sum_tiles`]; `height` rows of all units of the panel are readable at `a` with the steps of `left`.
 #[inline(always)]
 unsafe fn sum_tile<K: Kernel>(
     out: Block,
@@ -456,11 +541,12 @@ unsafe fn sum_tile<K: Kernel>(
     left: &Left<'_>,
     panel: &Panel<'_>,
     index: usize,
-    ask: &Ask<'_, impl Epilogue>,
+    ask: Ask<'_>,
 ) {
     let count = panel.columns.len();
-    let [units, columns] = panel.span(index, K::PER_UNIT);
-    let columns = whole_parts(columns, count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
+    let units = panel.units_of(index, K::PER_UNIT);
+    let columns =
+        whole_parts(panel.columns_of(index), count, if height == TILE_ROWS { K::PART } else { K::COLUMNS });
     let a = a.wrapping_add(units.start * left.unit_step);
     let mut column = columns.start;
     while column < columns.end {
@@ -468,10 +554,10 @@ unsafe fn sum_tile<K: Kernel>(
         let unit = panel.units.start + units.start;
         let b = panel.words[(column - within) * panel.all_units + unit * K::COLUMNS + within..].as_ptr();
         let shape = [height, columns.end - column, units.len()];
-        let ask = Ask { rows: if column == columns.start { ask.rows } else { 0 }, ..*ask };
+        let ask = Ask { rows: if column == columns.start { ask.rows } else { 0 }, ..ask };
         // SAFETY: the caller promises the rows; the panel holds `units * COLUMNS` words from the block's first column on, and
         // where a tile begins within a block it takes no more columns than are left.
-        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), &ask) };
+        unsafe { tile_of::<K>(shape, a, left, b, out.shifted(column), ask) };
         column += K::COLUMNS;
     }
 }
@@ -493,7 +579,7 @@ unsafe fn tile_of<K: Kernel>(
     left: &Left<'_>,
     b: *const u32,
     out: Block,
-    ask: &Ask<'_, impl Epilogue>,
+    ask: Ask<'_>,
 ) {
     // SAFETY: the caller's promise for `height` rows.
     unsafe {

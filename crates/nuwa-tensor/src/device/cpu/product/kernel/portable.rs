@@ -1,6 +1,6 @@
 //! Tiles of plain loops, for processors without kernels of their own; the reference for those.
 
-use super::{Ask, Block, Epilogue, Kernel, Left, TILE_ROWS};
+use super::{Ask, Block, Kernel, Left, SumTiles, TILE_ROWS, sum_tiles};
 
 /// The reference: plain loops, one product and one sum at a time.
 pub struct PortableF32;
@@ -8,6 +8,7 @@ pub struct PortableF32;
 impl Kernel for PortableF32 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 1;
+    const SUM: SumTiles = sum_tiles::<Self>;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -17,7 +18,7 @@ impl Kernel for PortableF32 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         (0..TILE_ROWS).for_each(|row| ask.row(row));
         // SAFETY: the caller's promise.
@@ -25,7 +26,7 @@ impl Kernel for PortableF32 {
     }
 }
 
-/// A tile of the reference. Like the other portable tiles not made part of its callers: one copy serves all epilogues.
+/// A tile of the reference.
 ///
 /// # Safety
 /// As for [`Kernel::tile`].
@@ -60,6 +61,7 @@ pub struct PortableMixed;
 impl Kernel for PortableMixed {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 2;
+    const SUM: SumTiles = sum_tiles::<Self>;
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -69,7 +71,7 @@ impl Kernel for PortableMixed {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         (0..TILE_ROWS).for_each(|row| ask.row(row));
         // SAFETY: the caller's promise.
@@ -113,14 +115,15 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// A kernel of [`sum_pairs`], with a copy of it compiled for an instruction set.
+/// A kernel of [`sum_pairs`].
 macro_rules! portable_pairs {
-    ($name:ident, $columns:expr $(, $features:literal)?) => {
+    ($name:ident, $columns:expr, $sum:expr) => {
         pub struct $name;
 
         impl Kernel for $name {
             const COLUMNS: usize = $columns;
             const PER_UNIT: usize = 2;
+            const SUM: SumTiles = $sum;
 
             // SAFETY: what it asks of its caller is what the trait says.
             #[inline(always)]
@@ -130,25 +133,11 @@ macro_rules! portable_pairs {
                 b: *const u32,
                 units: usize,
                 out: Block,
-                ask: &Ask<'_, impl Epilogue>,
+                ask: Ask<'_>,
             ) {
-                $(#[target_feature(enable = $features)])?
-                /// # Safety
-                /// As for [`Kernel::tile`].
-                #[inline(never)]
-                unsafe fn compiled<const R: usize>(
-                    a: *const u8,
-                    left: &Left<'_>,
-                    b: *const u32,
-                    units: usize,
-                    out: Block,
-                ) {
-                    // SAFETY: the caller's promise.
-                    unsafe { sum_pairs::<R, { $columns }>(a, left, b, units, out) }
-                }
                 (0..TILE_ROWS).for_each(|row| ask.row(row));
                 // SAFETY: the caller's promise.
-                unsafe { compiled::<R>(a, left, b, units, out) };
+                unsafe { sum_pairs::<R, { $columns }>(a, left, b, units, out) };
             }
         }
     };
@@ -157,7 +146,7 @@ macro_rules! portable_pairs {
 #[cfg(target_arch = "x86_64")]
 pub(super) use portable_pairs;
 
-portable_pairs!(PortableBf16, 16);
+portable_pairs!(PortableBf16, 16, sum_tiles::<Self>);
 
 /// The reference for pairs: both products of a pair are added to the sum, the second element first, as `vdpbf16ps` does.
 ///

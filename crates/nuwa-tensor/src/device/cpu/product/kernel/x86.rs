@@ -13,7 +13,9 @@ use std::ops::Range;
 
 use super::amx;
 use super::portable::{HIGH, portable_pairs, sum_pairs};
-use super::{Ask, Block, Epilogue, Kernel, Left, PANEL, Panel, TILE_ROWS, tiles};
+use super::{
+    Ask, Block, Epilogue, Kernel, Left, Loops, PANEL, Panel, Results, SumTiles, TILE_ROWS, sum_tiles, tiles,
+};
 use crate::element::DType;
 use crate::simd::Fused;
 
@@ -31,13 +33,14 @@ fn parts(units: usize) -> [usize; TILE_ROWS + 1] {
     parts
 }
 
-/// A copy of `tiles` for one kernel, compiled for its instruction set.
-macro_rules! compiled {
-    ($name:ident, $kernel:ty, $features:literal) => {
+/// A copy of `tiles` for an instruction set.
+macro_rules! tiles_of {
+    ($name:ident, $features:literal) => {
         /// # Safety
         /// As for [`tiles`].
         #[target_feature(enable = $features)]
         pub unsafe fn $name<E: Epilogue>(
+            loops: Loops,
             left: Left<'_>,
             rows: Range<usize>,
             panel: &Panel<'_>,
@@ -45,28 +48,49 @@ macro_rules! compiled {
             epilogue: &E,
         ) {
             // SAFETY: the caller's promise.
-            unsafe { tiles::<$kernel, E>(Fused, left, rows, panel, sums, epilogue) }
+            unsafe { tiles(Fused, loops, left, rows, panel, sums, epilogue) }
         }
     };
 }
 
-compiled!(bf16_avx512, Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
-compiled!(f32_avx512, F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
-compiled!(f32_avx2, F32Avx2, "avx2,fma");
-compiled!(mixed_avx512, MixedAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
-compiled!(mixed_avx2, MixedAvx2, "avx2,fma");
-compiled!(bf16_portable_avx512, PortableAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
-compiled!(bf16_portable_avx2, PortableAvx2, "avx2,fma");
+tiles_of!(tiles_avx512_bf16, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
+tiles_of!(tiles_avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+tiles_of!(tiles_avx2, "avx2,fma");
 
-portable_pairs!(PortableAvx512, PANEL, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
-portable_pairs!(PortableAvx2, 16, "avx2,fma");
+/// [`sum_tiles`] for one kernel, compiled for its instruction set.
+macro_rules! sum_of {
+    ($kernel:ty, $features:literal) => {{
+        /// # Safety
+        /// As for [`sum_tiles`].
+        #[target_feature(enable = $features)]
+        unsafe fn sum(
+            out: Block,
+            rows: &Range<usize>,
+            first: usize,
+            left: &Left<'_>,
+            panel: &Panel<'_>,
+            results: &Results,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe { sum_tiles::<$kernel>(out, rows, first, left, panel, results) }
+        }
+        sum
+    }};
+}
+
+portable_pairs!(
+    PortableAvx512,
+    PANEL,
+    sum_of!(PortableAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+);
+portable_pairs!(PortableAvx2, 16, sum_of!(PortableAvx2, "avx2,fma"));
 
 /// [`amx::blocks`] with the registers of the processor, or emulated ones in unit tests.
 ///
 /// # Safety
 /// As for [`tiles`]; the words of a row of `left` lie next to each other.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub unsafe fn bf16_amx<E: Epilogue>(
+pub unsafe fn blocks_amx<E: Epilogue>(
     left: Left<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
@@ -124,12 +148,13 @@ unsafe fn finish<const R: usize, const QUARTERS: usize, const NARROWS: bool>(
     }
 }
 
-struct Bf16Avx512;
+pub struct Bf16Avx512;
 
 impl Kernel for Bf16Avx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 2;
+    const SUM: SumTiles = sum_of!(Bf16Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16");
 
     fn finishes(_: DType) -> bool {
         true
@@ -143,7 +168,7 @@ impl Kernel for Bf16Avx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums; `__m512i` and `__m512bh` have one layout.
@@ -177,12 +202,13 @@ impl Kernel for Bf16Avx512 {
     }
 }
 
-struct F32Avx512;
+pub struct F32Avx512;
 
 impl Kernel for F32Avx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 1;
+    const SUM: SumTiles = sum_of!(F32Avx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 
     fn finishes(dtype: DType) -> bool {
         dtype == DType::F32
@@ -196,7 +222,7 @@ impl Kernel for F32Avx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -227,12 +253,13 @@ impl Kernel for F32Avx512 {
     }
 }
 
-struct MixedAvx512;
+pub struct MixedAvx512;
 
 impl Kernel for MixedAvx512 {
     const COLUMNS: usize = PANEL;
     const PART: usize = PANEL / 2;
     const PER_UNIT: usize = 2;
+    const SUM: SumTiles = sum_of!(MixedAvx512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 
     fn finishes(dtype: DType) -> bool {
         dtype == DType::F32
@@ -246,7 +273,7 @@ impl Kernel for MixedAvx512 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -284,11 +311,12 @@ impl Kernel for MixedAvx512 {
     }
 }
 
-struct MixedAvx2;
+pub struct MixedAvx2;
 
 impl Kernel for MixedAvx2 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 2;
+    const SUM: SumTiles = sum_of!(MixedAvx2, "avx2,fma");
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -298,7 +326,7 @@ impl Kernel for MixedAvx2 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
@@ -351,11 +379,12 @@ unsafe fn store_vectors<const R: usize>(out: Block, sums: [[__m256; 2]; R]) {
     }
 }
 
-struct F32Avx2;
+pub struct F32Avx2;
 
 impl Kernel for F32Avx2 {
     const COLUMNS: usize = 16;
     const PER_UNIT: usize = 1;
+    const SUM: SumTiles = sum_of!(F32Avx2, "avx2,fma");
 
     // SAFETY: what it asks of its caller is what the trait says.
     #[inline(always)]
@@ -365,7 +394,7 @@ impl Kernel for F32Avx2 {
         b: *const u32,
         units: usize,
         out: Block,
-        ask: &Ask<'_, impl Epilogue>,
+        ask: Ask<'_>,
     ) {
         // SAFETY: the caller promises the instruction set and that all words read here are readable, and
         // room for the sums.
