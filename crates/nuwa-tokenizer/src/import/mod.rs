@@ -6,7 +6,7 @@ mod gpt2;
 mod growth;
 pub(crate) mod hugging_face;
 mod llama2c;
-mod sentencepiece;
+pub(crate) mod sentencepiece;
 mod tiktoken;
 
 use std::fs;

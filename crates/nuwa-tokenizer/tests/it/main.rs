@@ -7,6 +7,7 @@ mod golden;
 mod llama2c;
 mod properties;
 mod save;
+mod sentence_piece;
 mod training;
 
 use std::path::PathBuf;

@@ -1,100 +1,23 @@
-//! A tokenizer as the keys of a GGUF file, for llama.cpp to give the same ids.
+//! Byte-level BPE: a rule that cuts text into words, and merges.
 
-use nuwa_files::gguf::{List, Value};
+use nuwa_files::gguf::List;
 use serde_json::Value as Json;
 
+use super::{Form, inexpressible, merges};
 use crate::pre::Rule;
-use crate::{Error, Result, Tokenizer, bytes};
+use crate::{Result, bytes};
 
-/// The types of tokens in files.
-const NORMAL: i32 = 1;
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-const UNUSED: i32 = 5;
-
-/// The roles of tokens, and the keys of their ids.
-const ROLES: [(&str, &str); 4] =
-    [("unk_token", "unknown"), ("pad_token", "padding"), ("cls_token", "cls"), ("mask_token", "mask")];
-
-impl Tokenizer {
-    /// The keys that a GGUF file of a model with `ids` ids has to have for llama.cpp to give the same ids of a text; the ids without a
-    /// token are filled up.
-    ///
-    /// # Errors
-    /// When llama.cpp has no way to cut or merge text as this tokenizer does.
-    pub fn gguf_keys(&self, ids: usize) -> Result<Vec<(String, Value)>> {
-        let json: Json =
-            serde_json::from_str(self.json()).map_err(|error| inexpressible(error.to_string()))?;
-        let (pre, merges) = (pre(&json)?, merges(&json["model"])?);
-        let (tokens, kinds) = self.tokens_and_kinds(&json, ids);
-        let mut keys = Keys::default();
-        keys.put("model", Value::Text("gpt2".into()));
-        keys.put("pre", Value::Text(pre.into()));
-        keys.put("tokens", Value::List(List::Text(tokens)));
-        keys.put("token_type", Value::List(List::I32(kinds)));
-        keys.put("merges", Value::List(List::Text(merges)));
-        self.put_ids(&mut keys);
-        if let Some(template) = self.chat_template() {
-            keys.0.push(("tokenizer.chat_template".into(), Value::Text(template.into())));
-        }
-        Ok(keys.0)
-    }
-
-    /// The text and the type of each id.
-    fn tokens_and_kinds(&self, json: &Json, ids: usize) -> (Vec<String>, Vec<i32>) {
-        let added = json["added_tokens"].as_array().into_iter().flatten();
-        let added: Vec<u64> = added.filter_map(|token| token["id"].as_u64()).collect();
-        let token = |id: u32| match self.id_to_token(id) {
-            // Texts are told apart there, those of ids without a token too.
-            None => (format!("[PAD{id}]"), UNUSED),
-            Some(text) if self.is_special(id) => (text, CONTROL),
-            Some(text) if added.contains(&id.into()) => (text, USER_DEFINED),
-            Some(text) => (text, NORMAL),
-        };
-        (0..ids.max(self.vocab_size()) as u32).map(token).unzip()
-    }
-
-    /// Ids with a role. Without them llama.cpp takes those of other models.
-    fn put_ids(&self, keys: &mut Keys) {
-        let end = self.eos().or(self.bos());
-        let begin = self.bos().or(end);
-        let further = self.end_of_turn().into_iter().chain(self.ends()).find(|&id| Some(id) != end);
-        for (role, id) in [("bos", begin), ("eos", end), ("eot", self.end_of_turn().or(further).or(end))] {
-            if let Some(id) = id {
-                keys.put(&format!("{role}_token_id"), Value::U32(id));
-            }
-        }
-        for (role, key) in ROLES {
-            if let Some(id) = self.token_of_role(role) {
-                keys.put(&format!("{key}_token_id"), Value::U32(id));
-            }
-        }
-        keys.put("add_bos_token", Value::Bool(self.adds_bos()));
-        keys.put("add_eos_token", Value::Bool(false));
-        keys.put("add_space_prefix", Value::Bool(false));
-    }
-}
-
-/// Keys of the tokenizer.
-#[derive(Default)]
-struct Keys(Vec<(String, Value)>);
-
-impl Keys {
-    fn put(&mut self, key: &str, value: Value) {
-        self.0.push((format!("tokenizer.ggml.{key}"), value));
-    }
-}
-
-fn inexpressible(reason: impl Into<String>) -> Error {
-    Error::Inexpressible { reason: reason.into() }
+/// The form of a vocabulary of that kind.
+pub fn form(json: &Json) -> Result<Form> {
+    let pre = pre(json)?;
+    let lines = merges(&json["model"])?.into_iter().map(|(left, right)| format!("{left} {right}"));
+    let rule = ("merges", List::Text(lines.collect()));
+    Ok(Form { model: "gpt2", pre, rule, puts_blank_first: false })
 }
 
 /// The name under which llama.cpp cuts text as this tokenizer does.
 fn pre(json: &Json) -> Result<&'static str> {
     let model = &json["model"];
-    if model["type"].as_str().is_some_and(|kind| kind != "BPE") || model["byte_fallback"] == true {
-        return Err(inexpressible("its vocabulary is not byte-level BPE, the one kind that is written"));
-    }
     // Text is normalised (NFC) before some of these at Hugging Face; llama.cpp's own converter leaves that out.
     let normalizer = json["normalizer"]["type"].as_str();
     if let Some(kind) = normalizer.filter(|kind| *kind != "NFC") {
@@ -123,21 +46,10 @@ fn joins_characters(model: &Json) -> bool {
     tokens.into_iter().any(joins)
 }
 
-/// A merge a line, two tokens with a blank between them.
-fn merges(model: &Json) -> Result<Vec<String>> {
-    let merges = model["merges"].as_array().into_iter().flatten();
-    let line = |merge: &Json| match merge {
-        Json::String(line) => Some(line.clone()),
-        Json::Array(parts) => Some(format!("{} {}", parts.first()?.as_str()?, parts.get(1)?.as_str()?)),
-        _ => None,
-    };
-    merges.map(|merge| line(merge).ok_or_else(|| inexpressible(format!("{merge} is no merge")))).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{SplitRule, TrainSettings, train};
+
+    use crate::{SplitRule, Tokenizer, TrainSettings, train};
 
     fn trained(split: SplitRule) -> Tokenizer {
         let settings = TrainSettings { vocab_size: 280, split, ..TrainSettings::default() };
