@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nuwa_format::{Error, Imported, import, load_model};
+use nuwa_format::{Error, Imported, Mixture, export_gguf, import, load_model};
 use nuwa_tokenizer::Tokenizer;
 use serde_json::Value;
 
@@ -47,6 +47,14 @@ fn stories260k_writes_its_known_story() {
     assert_eq!(written, ids[1..]);
     let text = fs::read_to_string(fixture("models/stories260k_greedy.txt")).unwrap();
     assert_eq!(tokenizer.decode(&written).unwrap(), text);
+
+    // As a GGUF file with its scores it is the same model, and reads prompts as before.
+    let file = out.path().join("stories.gguf");
+    export_gguf(out.path(), &file, Mixture::F32, None).unwrap();
+    let read = Tokenizer::load(&file).unwrap();
+    let of = |tokenizer: &Tokenizer| tokenizer.encode_with_special_tokens("Once upon a time, 小狗").unwrap();
+    assert_eq!(of(&read), of(&tokenizer));
+    assert_eq!(greedy(load_model(&file).unwrap().as_ref(), &[begin], STEPS), written);
 }
 
 #[test]
