@@ -147,6 +147,7 @@ unsafe impl<'a, T: Send> Parts for Chunks<'a, T> {
         self.length.div_ceil(self.size)
     }
 
+    // SAFETY: what it asks of its caller is what the trait says.
     unsafe fn part(&self, index: usize) -> &'a mut [T] {
         let start = index * self.size;
         let length = self.size.min(self.length - start);
@@ -163,6 +164,7 @@ unsafe impl<A: Parts, B: Parts> Parts for (A, B) {
         self.0.count().min(self.1.count())
     }
 
+    // SAFETY: what it asks of its caller is what the trait says.
     unsafe fn part(&self, index: usize) -> Self::Part {
         // SAFETY: the caller's promise.
         unsafe { (self.0.part(index), self.1.part(index)) }

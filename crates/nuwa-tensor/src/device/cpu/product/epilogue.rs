@@ -1,9 +1,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::kernel::{self, Panel, Tiles};
 use crate::element::{Bf16, DType, Element};
-use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write, vectorised};
+use crate::simd::{MultiplyAdd, prefetch_read, prefetch_write};
 
 /// What becomes of the sums of a product.
 pub trait Epilogue: Sync {
@@ -22,34 +21,6 @@ pub trait Epilogue: Sync {
     #[inline(always)]
     fn block(&self, _rows: Range<usize>, _columns: Range<usize>) -> Option<Block> {
         None
-    }
-}
-
-/// An [`Epilogue`] behind a pointer. What is called here once is compiled for each epilogue, and products, which call it, once for all of
-/// them.
-pub trait Finish: Sync {
-    /// Gives the epilogue the sums of all tiles of a panel; see [`kernel::run`].
-    fn tiles(&self, tiles: Tiles<'_>, rows: Range<usize>, panel: &Panel<'_>, sums: &mut [f32]);
-
-    /// Gives the epilogue the sums of some rows, `stride` apart, and columns.
-    fn rows(&self, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize);
-}
-
-impl<E: Epilogue> Finish for E {
-    fn tiles(&self, tiles: Tiles<'_>, rows: Range<usize>, panel: &Panel<'_>, sums: &mut [f32]) {
-        kernel::finish_tiles(tiles, rows, panel, sums, self);
-    }
-
-    fn rows(&self, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize) {
-        finish_rows(self, rows, columns, values, stride);
-    }
-}
-
-vectorised! {
-    fn finish_rows with m [E: Epilogue](epilogue: &E, rows: Range<usize>, columns: Range<usize>, values: &mut [f32], stride: usize) {
-        for (row, values) in rows.zip(values.chunks_mut(stride)) {
-            epilogue.apply(m, row, columns.start, &mut values[..columns.len()]);
-        }
     }
 }
 

@@ -13,13 +13,15 @@
 
 mod dots;
 mod epilogue;
+mod finish;
 mod kernel;
 mod pack;
 mod packed;
 mod serial;
 mod share;
 
-pub use epilogue::{Awaited, Block, Epilogue, Finish, Output, Store};
+pub use epilogue::{Awaited, Block, Epilogue, Output, Store};
+pub use finish::Finish;
 pub use kernel::{Left, PANEL, Spans, TILE_ROWS};
 pub use packed::{PACKED_ROWS, PackedMatrix, PackedWeight, Packer};
 pub use serial::{LeftRoom, PackedRight, multiply_serial};
@@ -365,7 +367,7 @@ fn all_panels<B: Element>(
                 is_last: span.end == all,
                 spans: Spans::All,
             };
-            kernel::run(operands, left.beginning_with(first), rows, &panel, sums, epilogue);
+            finish::run(operands, left.beginning_with(first), rows, &panel, sums, epilogue);
         };
         shared_tasks(panels, rows.div_ceil(piece), own, work);
     }
@@ -428,7 +430,7 @@ fn panels_of_columns<A: Element, B: Element>(
         let rows = rows_of(group);
         let left = layout.left(&packed[group * length..][..length], rows.len(), span.len());
         let panel = Panel::complete(words, span.len(), columns_of(panel));
-        kernel::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
+        finish::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
     };
     shared_tasks(panels, groups, own, work);
 }
@@ -468,7 +470,7 @@ fn groups_of_rows<A: Element, B: Element>(
         let rows = rows_of(task);
         let left = layout.left(words, rows.len(), span.len());
         let panel = Panel::complete(&packed[panel * length..][..length], span.len(), columns_of(panel));
-        kernel::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
+        finish::run(precision.into(), left.shifted(rows.start), rows, &panel, &mut [], epilogue);
     };
     shared_tasks(tasks, panels, own, work);
 }

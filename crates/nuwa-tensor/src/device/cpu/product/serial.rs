@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernel::{self, Left, PANEL, Panel, Spans, TILE_ROWS};
-use super::{Finish, Matrix, pack, units};
+use super::kernel::{Left, PANEL, Panel, Spans, TILE_ROWS};
+use super::{Finish, Matrix, finish, pack, units};
 use crate::Precision;
 use crate::device::Line;
 use crate::element::{Bf16, Element};
@@ -138,7 +138,7 @@ pub fn multiply_serial<T: Element>(
         let count = PANEL.min(right.columns.end - first);
         let start = right.columns.start;
         // The words of a block of columns lie together over the whole inner axis; a part of it begins further in.
-        kernel::run(
+        finish::run(
             right.precision.into(),
             left,
             0..a.rows,

@@ -3,6 +3,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::activations::RoundedRows;
+#[cfg(target_arch = "x86_64")]
+use super::kernel::{InPlace, multiply_in_place};
 use super::kernel::{Instructions, Kind, ROWS, Sums, Tile, TileCodes, TileScales, multiply};
 use super::matrix::{Group, QuantisedMatrix};
 use super::{BLOCK, GROUP, PART, unpack};
@@ -13,6 +15,10 @@ use crate::parallel::claimed;
 
 /// Blocks that are unpacked at a time: whole spans of each type, and tiles that stay in a first-level cache.
 const TILES: usize = 24;
+
+/// Rows for which scales are taken from where they lie: for more of them it is less work to do it once for all.
+#[cfg(target_arch = "x86_64")]
+const FEW: usize = 2 * ROWS;
 
 /// Bytes of a weight, times the rows that they are multiplied by, that a task should have against the cost of claiming it.
 const TASK: usize = 1 << 15;
@@ -81,6 +87,13 @@ impl Scratch {
         rows: &Range<usize>,
         width: usize,
     ) {
+        #[cfg(target_arch = "x86_64")]
+        if rows.len() <= FEW
+            && instructions != Instructions::Portable
+            && let Some(blocks) = InPlace::of(group.form, group.bytes, width / BLOCK)
+        {
+            return self.group_in_place(instructions, blocks, x, rows, width);
+        }
         let Self { codes, scales, sums, chosen } = self;
         let sums = &mut sums[..rows.len()];
         sums.fill([0.0; GROUP]);
@@ -106,6 +119,33 @@ impl Scratch {
                 chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
                 let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
                 multiply(instructions, kind, &tiles[block - first..=block - first], rest, chosen);
+                chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
+            }
+        }
+    }
+
+    /// The same of blocks that need no unpacking.
+    #[cfg(target_arch = "x86_64")]
+    fn group_in_place(
+        &mut self,
+        instructions: Instructions,
+        group: InPlace<'_>,
+        x: &RoundedRows,
+        rows: &Range<usize>,
+        width: usize,
+    ) {
+        let sums = &mut self.sums[..rows.len()];
+        sums.fill([0.0; GROUP]);
+        let blocks = width / BLOCK;
+        for first in (0..blocks).step_by(TILES) {
+            let end = blocks.min(first + TILES);
+            let row = |row: usize| x.row(rows.start + row, first);
+            multiply_in_place(instructions, group.part(first..end), row, sums);
+            for (block, own) in x.outliers(rows.start / PART, first..end) {
+                let chosen = &mut self.chosen[..own.len()];
+                chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
+                let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
+                multiply_in_place(instructions, group.part(block..block + 1), rest, chosen);
                 chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
             }
         }

@@ -7,7 +7,7 @@ use crate::simd::{prefetch, vectorised};
 
 /// 2^112: what takes a number of 16 bits whose bits lie in those of an `f32` to its exponent. It makes normal numbers of those that are
 /// too small to be normal, too.
-const EXPONENTS: f32 = f32::from_bits((112 + 127) << 23);
+pub const EXPONENTS: f32 = f32::from_bits((112 + 127) << 23);
 
 vectorised! {
     /// The scales of the blocks from `first` on. What follows, in as many blocks as `ahead`, is asked of the memory meanwhile: scales lie

@@ -9,7 +9,7 @@ mod x86;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Awaited, Block, Epilogue, Finish, Matrix};
+use super::{Awaited, Block, Epilogue, Matrix};
 use crate::Precision;
 use crate::element::{DType, Element};
 use crate::simd::{BASELINE, Level, MultiplyAdd, level};
@@ -246,46 +246,23 @@ pub fn block() -> usize {
     if level() >= Level::Avx512 { PANEL } else { 16 }
 }
 
-/// The loops for the tiles of a panel, and their left operand.
-#[derive(Clone, Copy)]
-pub struct Tiles<'a> {
-    operands: OperandTypes,
-    left: Left<'a>,
-}
-
-/// `rows` of the left operand times the panel; `sums` holds what earlier panels of the same columns gave.
-pub fn run(
+/// `rows` of the left operand times the panel, for one epilogue; `sums` holds what earlier panels of the same columns gave.
+pub fn finish_tiles<E: Epilogue>(
     operands: OperandTypes,
     left: Left<'_>,
-    rows: Range<usize>,
-    panel: &Panel<'_>,
-    sums: &mut [f32],
-    epilogue: &dyn Finish,
-) {
-    assert!(
-        panel.words.len() >= panel.all_units * PANEL && panel.units.end <= panel.all_units,
-        "a panel holds all units"
-    );
-    epilogue.tiles(Tiles { operands, left }, rows, panel, sums);
-}
-
-/// [`run`] for one epilogue.
-pub fn finish_tiles<E: Epilogue>(
-    Tiles { operands, left }: Tiles<'_>,
     rows: Range<usize>,
     panel: &Panel<'_>,
     sums: &mut [f32],
     epilogue: &E,
 ) {
     let loops = Loops::of(operands);
+    #[cfg(target_arch = "x86_64")]
+    let takes_blocks =
+        operands == OperandTypes::Bf16 && left.lies_by_rows() && matches!(panel.spans, Spans::All);
     match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `level` only names instruction sets that this processor was found to have.
-        Level::Amx
-            if operands == OperandTypes::Bf16 && left.lies_by_rows() && matches!(panel.spans, Spans::All) =>
-        unsafe {
-            x86::blocks_amx(left, rows, panel, sums, epilogue);
-        },
+        Level::Amx if takes_blocks => unsafe { x86::blocks_amx(left, rows, panel, sums, epilogue) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx512Bf16 | Level::Amx => unsafe {
@@ -303,6 +280,7 @@ pub fn finish_tiles<E: Epilogue>(
 }
 
 /// [`sum_tiles`] of one kernel.
+// SAFETY: what it asks of its caller is what that function says.
 type SumTiles = unsafe fn(Block, &Range<usize>, usize, &Left<'_>, &Panel<'_>, &Results);
 
 /// A kernel as a value: what is made of its sums is compiled once for all kernels.

@@ -2,6 +2,8 @@
 //!
 //! Each has its sums of whole numbers exact, whatever the instructions, and adds blocks up in one order.
 
+#[cfg(target_arch = "x86_64")]
+mod in_place;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -12,6 +14,8 @@ use super::activations::Row;
 use super::{GROUP, LINE, QUADS};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Level, level};
+#[cfg(target_arch = "x86_64")]
+pub use in_place::InPlace;
 
 /// A block of 32 features of a group of rows: `number = scale code - min`, and `scale code` of signed codes.
 #[derive(Clone, Copy)]
@@ -174,6 +178,25 @@ pub fn multiply<'a>(
         #[cfg(target_arch = "aarch64")]
         // SAFETY: as above.
         Instructions::NeonDot => unsafe { all::<neon::NeonDot>(kind, tiles, row, sums) },
+    }
+}
+
+/// As [`multiply`], of blocks as they lie in a group.
+#[cfg(target_arch = "x86_64")]
+pub fn multiply_in_place<'a>(
+    instructions: Instructions,
+    blocks: InPlace<'_>,
+    row: impl Fn(usize) -> Row<'a>,
+    sums: &mut [Sums],
+) {
+    // SAFETY: `best` and `all` only name instructions that this processor was found to have.
+    unsafe {
+        match instructions {
+            Instructions::Avx512Vnni => in_place::multiply::<x86::Avx512Vnni>(blocks, row, sums),
+            Instructions::AvxVnni => in_place::multiply::<x86::AvxVnni>(blocks, row, sums),
+            Instructions::Avx2 => in_place::multiply::<x86::Avx2>(blocks, row, sums),
+            Instructions::Portable => unreachable!("the portable loops read tiles"),
+        }
     }
 }
 

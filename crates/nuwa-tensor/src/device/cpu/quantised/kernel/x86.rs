@@ -4,18 +4,19 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __m512i, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256,
-    _mm256_cvtepi32_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_sign_epi8, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_xor_si256, _mm512_and_si512,
-    _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps, _mm512_xor_si512,
+    _mm256_cvtepi32_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8,
+    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_xor_si256, _mm512_and_si512, _mm512_cvtepi32_ps,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_srli_epi16, _mm512_storeu_ps, _mm512_xor_si512,
 };
 
+use super::in_place::Blocks;
 use super::{Kernel, PACKED_LINES, Sums, Tile};
 use crate::device::cpu::quantised::activations::Row;
-use crate::device::cpu::quantised::{BLOCK, QUAD, QUADS};
+use crate::device::cpu::quantised::{BLOCK, LINE, QUAD, QUADS};
 
 /// Rows of a group in a vector of AVX2.
 const LANES: usize = 8;
@@ -28,6 +29,31 @@ pub struct AvxVnni;
 
 /// AVX-512 with VNNI.
 pub struct Avx512Vnni;
+
+/// A loop over blocks, wherever they are.
+pub trait Loop {
+    /// As [`Kernel::rows`].
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn sum<B: Blocks, const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        blocks: B,
+        rows: [Row<'_>; R],
+        sums: &mut [Sums; R],
+    );
+}
+
+impl<L: Loop> Kernel for L {
+    // SAFETY: what it asks of its caller is what the trait says.
+    unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        tiles: &[Tile<'_>],
+        rows: [Row<'_>; R],
+        sums: &mut [Sums; R],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { L::sum::<_, BITS, STEPS, PACKED, R>(tiles, rows, sums) }
+    }
+}
 
 /// Four features of a row, for all lanes.
 #[inline(always)]
@@ -114,29 +140,43 @@ fn sums_of_four<const BITS: usize, const PACKED: bool, const R: usize>(
 /// unsigned.
 macro_rules! halves {
     ($name:ident, $features:literal, $shifts:literal, |$bits:ident, $packed:ident, $codes:ident, $x:ident, $span:ident| $sums:expr) => {
-        impl Kernel for $name {
+        impl Loop for $name {
             // SAFETY: what it asks of its caller is what the trait says.
-            unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
-                tiles: &[Tile<'_>],
+            unsafe fn sum<
+                B: Blocks,
+                const BITS: usize,
+                const STEPS: usize,
+                const PACKED: bool,
+                const R: usize,
+            >(
+                blocks: B,
                 rows: [Row<'_>; R],
                 sums: &mut [Sums; R],
             ) {
                 #[target_feature(enable = $features)]
-                fn compiled<const $bits: usize, const STEPS: usize, const $packed: bool, const R: usize>(
-                    tiles: &[Tile<'_>],
+                fn compiled<
+                    B: Blocks,
+                    const $bits: usize,
+                    const STEPS: usize,
+                    const $packed: bool,
+                    const R: usize,
+                >(
+                    blocks: B,
                     rows: [Row<'_>; R],
                     sums: &mut [Sums; R],
                 ) {
                     for first in [0, LANES] {
                         let mut totals: [__m256; R] = load_sums(sums, first);
-                        for (index, tile) in tiles.iter().enumerate() {
-                            let ($codes, $x) =
-                                (half::<$packed>(tile, first), rows.map(|row| &row.codes[index]));
+                        for index in 0..blocks.count() {
+                            let ($codes, $x) = (
+                                half::<$packed>(blocks.codes(index), first),
+                                rows.map(|row| &row.codes[index]),
+                            );
                             for step in 0..STEPS {
                                 let $span = [step * QUADS / STEPS, (step + 1) * QUADS / STEPS];
                                 let products = $sums;
-                                let scales = load_scales(&tile.scales.scales[step], first);
-                                let mut mins = load_scales(&tile.scales.mins[step], first);
+                                // SAFETY: the processor has AVX2.
+                                let [scales, mut mins] = unsafe { blocks.half_scales(index, step, first) };
                                 if $bits == 8 {
                                     mins = _mm256_mul_ps(scales, _mm256_set1_ps(128.0));
                                 }
@@ -155,7 +195,7 @@ macro_rules! halves {
                     }
                 }
                 // SAFETY: the caller's promise.
-                unsafe { compiled::<BITS, STEPS, PACKED, R>(tiles, rows, sums) }
+                unsafe { compiled::<B, BITS, STEPS, PACKED, R>(blocks, rows, sums) }
             }
         }
     };
@@ -170,16 +210,16 @@ halves!(AvxVnni, "avx2,fma,avxvnni", true, |BITS, PACKED, codes, x, span| sums_o
     codes, x, span
 ));
 
-impl Kernel for Avx512Vnni {
+impl Loop for Avx512Vnni {
     // SAFETY: what it asks of its caller is what the trait says.
-    unsafe fn rows<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
-        tiles: &[Tile<'_>],
+    unsafe fn sum<B: Blocks, const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+        blocks: B,
         rows: [Row<'_>; R],
         sums: &mut [Sums; R],
     ) {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-        fn compiled<const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
-            tiles: &[Tile<'_>],
+        fn compiled<B: Blocks, const BITS: usize, const STEPS: usize, const PACKED: bool, const R: usize>(
+            blocks: B,
             rows: [Row<'_>; R],
             sums: &mut [Sums; R],
         ) {
@@ -189,9 +229,10 @@ impl Kernel for Avx512Vnni {
                 // SAFETY: sums are as many as a vector has.
                 *total = unsafe { _mm512_loadu_ps(sums.as_ptr()) };
             }
-            for (index, tile) in tiles.iter().enumerate() {
+            for index in 0..blocks.count() {
                 let mut weights: [__m512i; QUADS] = [_mm512_setzero_si512(); QUADS];
-                for (place, codes) in tile.codes.iter().enumerate() {
+                let lines = if PACKED { PACKED_LINES } else { QUADS };
+                for (place, codes) in blocks.codes(index)[..lines].iter().enumerate() {
                     // SAFETY: a line of a tile is a whole vector.
                     let codes = unsafe { _mm512_loadu_si512(codes.as_ptr().cast()) };
                     if PACKED {
@@ -202,6 +243,11 @@ impl Kernel for Avx512Vnni {
                         weights[place] = if BITS == 8 { _mm512_xor_si512(codes, turn) } else { codes };
                     }
                 }
+                let mut scales = [[_mm512_setzero_ps(); 2]; STEPS];
+                for (step, scales) in scales.iter_mut().enumerate() {
+                    // SAFETY: the processor has AVX-512.
+                    *scales = unsafe { blocks.scales(index, step) };
+                }
                 for (row, total) in rows.iter().zip(&mut totals) {
                     let (x, factors) = (&row.codes[index], &row.factors[index]);
                     for step in 0..STEPS {
@@ -210,10 +256,7 @@ impl Kernel for Avx512Vnni {
                             let x = _mm512_set1_epi32(quad(x, place));
                             products = _mm512_dpbusd_epi32(products, weights[place], x);
                         }
-                        // SAFETY: as above.
-                        let scale = unsafe { _mm512_load_ps(tile.scales.scales[step].as_ptr()) };
-                        // SAFETY: as above.
-                        let min = unsafe { _mm512_load_ps(tile.scales.mins[step].as_ptr()) };
+                        let [scale, min] = scales[step];
                         let min = if BITS == 8 { _mm512_mul_ps(scale, _mm512_set1_ps(128.0)) } else { min };
                         let scale = _mm512_mul_ps(scale, _mm512_set1_ps(factors[0]));
                         *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scale, *total);
@@ -228,7 +271,7 @@ impl Kernel for Avx512Vnni {
             }
         }
         // SAFETY: the caller's promise.
-        unsafe { compiled::<BITS, STEPS, PACKED, R>(tiles, rows, sums) }
+        unsafe { compiled::<B, BITS, STEPS, PACKED, R>(blocks, rows, sums) }
     }
 }
 
@@ -256,11 +299,11 @@ fn store_sums<const R: usize>(totals: [__m256; R], sums: &mut [Sums; R], first: 
 
 /// The codes of a half of the rows of a group.
 #[inline(always)]
-fn half<'a, const PACKED: bool>(tile: &Tile<'a>, first: usize) -> [&'a [u8; LANES * QUAD]; QUADS] {
-    let mut codes = [tile.codes[0].first_chunk().expect("two vectors are a line"); QUADS];
+fn half<const PACKED: bool>(lines: &[[u8; LINE]], first: usize) -> [&[u8; LANES * QUAD]; QUADS] {
+    let mut codes = [lines[0].first_chunk().expect("two vectors are a line"); QUADS];
     for (place, codes) in codes.iter_mut().enumerate() {
         let line = if PACKED { place % PACKED_LINES } else { place };
-        *codes = tile.codes[line][first * QUAD..].first_chunk().expect("two vectors are a line");
+        *codes = lines[line][first * QUAD..].first_chunk().expect("two vectors are a line");
     }
     codes
 }
@@ -276,13 +319,4 @@ fn load_codes<const PACKED: bool>(codes: &[u8; LANES * QUAD], place: usize) -> _
         // The shift is one of 16 bits: what comes from the neighbour is cut off.
         (true, false) => _mm256_and_si256(_mm256_srli_epi16::<4>(codes), _mm256_set1_epi8(15)),
     }
-}
-
-/// The scales, or the mins, of a half of the rows of a group.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn load_scales(scales: &Sums, first: usize) -> __m256 {
-    let own: &[f32; LANES] = scales[first..].first_chunk().expect("two vectors are a group");
-    // SAFETY: a vector of scales, which lies at a multiple of its length.
-    unsafe { _mm256_load_ps(own.as_ptr()) }
 }
