@@ -256,6 +256,26 @@ mod tests {
         });
     }
 
+    #[test]
+    fn each_element_is_in_one_part() {
+        on_pools(|| {
+            for (length, size, together) in
+                [(0, 3, 1..=1), (7, 3, 1..=usize::MAX), (40, 1, 4..=9), (9, 9, 2..=3)]
+            {
+                let (mut first, mut second) = (vec![0; length], vec![0; 2 * length]);
+                let parts = (chunks(&mut first, size), chunks(&mut second, 2 * size));
+                each_part_in(parts, together, |index, (first, second)| {
+                    first.iter_mut().chain(second).for_each(|element| *element += index + 1);
+                });
+                let expected = |size: usize, length: usize| -> Vec<usize> {
+                    (0..length).map(|at| at / size + 1).collect()
+                };
+                assert_eq!(first, expected(size, length));
+                assert_eq!(second, expected(2 * size, 2 * length));
+            }
+        });
+    }
+
     /// Parts of parts, from several works at a time: nobody waits for a thread that waits for the work.
     #[test]
     fn a_team_does_parts_of_parts() {

@@ -411,19 +411,6 @@ fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
 }
 
 /// Holds the level at `wanted`, or the best the processor has where that is lower, until the guard is dropped.
-/// Asks the memory for bytes that will be read soon.
-#[inline(always)]
-pub(crate) fn prefetch(bytes: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in bytes.chunks(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the address is one of these bytes, and asking for it changes nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = bytes;
-}
-
 #[cfg(test)]
 pub(crate) fn force_in_tests(wanted: Level) -> impl Drop {
     use std::sync::{Mutex, MutexGuard, PoisonError};

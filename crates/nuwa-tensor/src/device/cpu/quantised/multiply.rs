@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::activations::RoundedRows;
+use super::activations::{RoundedRows, Row};
 #[cfg(target_arch = "x86_64")]
 use super::kernel::{InPlace, multiply_in_place};
 use super::kernel::{Instructions, Kind, ROWS, Sums, Tile, TileCodes, TileScales, multiply};
@@ -113,14 +113,9 @@ impl Scratch {
             };
             let mut tiles = [tile(first); TILES];
             tiles.iter_mut().zip(first..end).for_each(|(place, block)| *place = tile(block));
-            multiply(instructions, kind, &tiles[..end - first], |row| x.row(rows.start + row, first), sums);
-            for (block, own) in x.outliers(rows.start / PART, first..end) {
-                let chosen = &mut chosen[..own.len()];
-                chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
-                let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
-                multiply(instructions, kind, &tiles[block - first..=block - first], rest, chosen);
-                chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
-            }
+            add_blocks(x, rows, first..end, sums, &mut chosen[..], |blocks, row, sums| {
+                multiply(instructions, kind, &tiles[blocks.start - first..blocks.end - first], row, sums);
+            });
         }
     }
 
@@ -139,15 +134,28 @@ impl Scratch {
         let blocks = width / BLOCK;
         for first in (0..blocks).step_by(TILES) {
             let end = blocks.min(first + TILES);
-            let row = |row: usize| x.row(rows.start + row, first);
-            multiply_in_place(instructions, group.part(first..end), row, sums);
-            for (block, own) in x.outliers(rows.start / PART, first..end) {
-                let chosen = &mut self.chosen[..own.len()];
-                chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
-                let rest = |place: usize| x.rest(rows.start + own[place] as usize, block);
-                multiply_in_place(instructions, group.part(block..block + 1), rest, chosen);
-                chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
-            }
+            add_blocks(x, rows, first..end, sums, &mut self.chosen[..], |blocks, row, sums| {
+                multiply_in_place(instructions, group.part(blocks), row, sums);
+            });
         }
+    }
+}
+
+/// Adds some blocks to the sums of rows, and once more those of rows where the blocks have outliers. `multiply` adds the products of
+/// blocks and of the rows that it is given to their sums; `chosen` has room for as many sums as there are rows.
+fn add_blocks<'x>(
+    x: &'x RoundedRows,
+    rows: &Range<usize>,
+    blocks: Range<usize>,
+    sums: &mut [Sums],
+    chosen: &mut [Sums],
+    multiply: impl Fn(Range<usize>, &dyn Fn(usize) -> Row<'x>, &mut [Sums]),
+) {
+    multiply(blocks.clone(), &|row| x.row(rows.start + row, blocks.start), sums);
+    for (block, own) in x.outliers(rows.start / PART, blocks.clone()) {
+        let chosen = &mut chosen[..own.len()];
+        chosen.iter_mut().zip(own).for_each(|(chosen, row)| *chosen = sums[*row as usize]);
+        multiply(block..block + 1, &|place| x.rest(rows.start + own[place] as usize, block), chosen);
+        chosen.iter().zip(own).for_each(|(chosen, row)| sums[*row as usize] = *chosen);
     }
 }

@@ -3,7 +3,7 @@
 use super::form::{Form, Scales};
 use super::kernel::{Kind, TileCodes, TileScales};
 use super::{BLOCK, GROUP, LINE, QUADS};
-use crate::simd::{prefetch, vectorised};
+use crate::simd::{prefetch_read, vectorised};
 
 /// 2^112: what takes a number of 16 bits whose bits lie in those of an `f32` to its exponent. It makes normal numbers of those that are
 /// too small to be normal, too.
@@ -14,7 +14,8 @@ vectorised! {
     /// too far apart for the processor to guess where the next ones are.
     pub fn scales(layout: &GroupLayout, bytes: &[u8], first: usize, ahead: usize, scales: &mut [TileScales]) {
         for (block, scales) in (first..).zip(scales) {
-            prefetch(layout.bytes_of(bytes, block + ahead));
+            let later = layout.bytes_of(bytes, block + ahead);
+            prefetch_read(later.as_ptr(), later.len());
             let parts = layout.parts(bytes, block);
             scales_of(layout.form, parts.header, parts.steps, scales);
         }
